@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Histogram } from './histogram.ts'
+
+/** The percentile by its definition: the value at the rank, of everything recorded. */
+function exact(values: readonly number[], p: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const rank = Math.min(sorted.length, Math.max(1, Math.ceil((p / 100) * sorted.length)))
+  return sorted[rank - 1] as number
+}
+
+const duration = fc.oneof(
+  fc.double({ min: 2 ** -20, max: 2 ** 31, noNaN: true }),
+  fc.integer({ min: -20, max: 31 }).map((power) => 2 ** power),
+  fc.double({ min: 0.001, max: 10, noNaN: true }),
+)
+
+test('every percentile is within 2 % of the true one', () => {
+  fc.assert(
+    fc.property(fc.array(duration, { minLength: 1, maxLength: 200 }), fc.double({ min: 0, max: 100, noNaN: true }), (values, p) => {
+      const histogram = new Histogram()
+      for (const value of values) histogram.record(value)
+      const want = exact(values, p)
+      assert.ok(Math.abs(histogram.percentile(p) - want) <= 0.02 * want, `p${p}: ${histogram.percentile(p)} for ${want}`)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('percentiles rise with p and end at the exact maximum', () => {
+  fc.assert(
+    fc.property(fc.array(duration, { minLength: 1, maxLength: 50 }), (values) => {
+      const histogram = new Histogram()
+      for (const value of values) histogram.record(value)
+      let last = 0
+      for (const p of [0, 1, 50, 99, 99.9, 100]) {
+        assert.ok(histogram.percentile(p) >= last)
+        last = histogram.percentile(p)
+      }
+      assert.equal(last, Math.max(...values))
+      assert.equal(histogram.max, last)
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('an empty histogram is all zeros', () => {
+  assert.deepEqual(new Histogram().snapshot(), { count: 0, meanMs: 0, p50Ms: 0, p99Ms: 0, p999Ms: 0, maxMs: 0 })
+})
+
+test('what is no duration counts as zero, what is too small or too long keeps its count and the exact maximum', () => {
+  const histogram = new Histogram()
+  for (const value of [Number.NaN, -1, 0, 1e-300]) histogram.record(value)
+  assert.equal(histogram.percentile(50), 0)
+  histogram.record(1e300)
+  assert.equal(histogram.count, 5)
+  assert.equal(histogram.percentile(80), 0)
+  assert.equal(histogram.percentile(100), 1e300)
+})
+
+test('the snapshot tells the mean and the maximum exactly', () => {
+  const histogram = new Histogram()
+  for (const value of [1, 2, 3, 10]) histogram.record(value)
+  const snapshot = histogram.snapshot()
+  assert.equal(snapshot.count, 4)
+  assert.equal(snapshot.meanMs, 4)
+  assert.equal(snapshot.maxMs, 10)
+  assert.ok(Math.abs(snapshot.p50Ms - 2) <= 0.04)
+  assert.equal(snapshot.p999Ms, 10)
+})

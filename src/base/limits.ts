@@ -1,0 +1,61 @@
+/**
+ * Every bound of the engine, each with its reason. A queue, loop, cache, retry or allocation from disk that is not bounded by a
+ * constant here (or by a setting whose default is here) is a defect.
+ */
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+
+/** UTF-8 bytes of a collection's name: one length byte would do, and the name stands in every catalogue. */
+export const COLLECTION_NAME_BYTES_MAX = 255
+
+/** Names that begin so belong to the engine; a caller's collection may not. */
+export const RESERVED_NAME_PREFIX = '$'
+
+/** Live collections of a store: every commit carries the whole catalogue, so it has to stay small beside a block. */
+export const COLLECTIONS_MAX = 65_536
+
+/** Bytes of an encoded key: keys stay in memory when values do not, and two of them must fit in one block's worth of bytes. */
+export const KEY_BYTES_MAX = 64 * KIB
+
+/** Bytes of an encoded value: a record with its key and its frame stays below 1 GiB, the most one read or allocation may ask for. */
+export const VALUE_BYTES_MAX = GIB - MIB
+
+/** Depth of values inside values: encoder and decoder recurse, and this many levels are far from the end of the stack. */
+export const NESTING_MAX = 1000
+
+/** Raw bytes at which a log block is closed: enough to compress well, little enough to read back alone; one record may exceed it. */
+export const BLOCK_RAW_BYTES = 64 * KIB
+
+/** Raw bytes of one block, and so the largest allocation a length read from disk may cause: a block of one largest record. */
+export const BLOCK_RAW_BYTES_MAX = GIB
+
+/** Bytes handed to the writer and not credited back: a slow disk slows the capture down instead of filling the memory. */
+export const IN_FLIGHT_BYTES_MAX = 8 * MIB
+
+/** Bytes of values kept for the barrier because they changed before they were captured; beyond it, capture finishes at once. */
+export const PRE_IMAGE_BYTES_MAX = 64 * MIB
+
+/** Entries of one journal or dirty-set piece: pieces are retired whole, and clearing one must not be a pause. */
+export const PIECE_ENTRIES_MAX = 16_384
+
+/** Barriers given up in a row (a failed epoch leaves a void) before the store stops with TIDEMARK_FAILED. */
+export const VOIDS_MAX = 3
+
+/** Bytes of one log file before the writer rolls to the next: bounds what one scan, copy or deletion has to move. */
+export const LOG_FILE_BYTES_MAX = 64 * MIB
+
+/** Log files one manifest may name: bounds the manifest read at open. */
+export const LOG_FILES_MAX = 1_048_576
+
+/** Bytes of one manifest: a length in its header beyond this is damage, not a reason to allocate. */
+export const MANIFEST_BYTES_MAX = 256 * MIB
+
+/** Bytes asked for in one read of a scan: large enough to be sequential, small enough to leave the page cache alone. */
+export const SCAN_READ_BYTES = MIB
+
+/** Attempts to create the next manifest when others take its number first; each loss means that another opener went ahead. */
+export const MANIFEST_ATTEMPTS_MAX = 16
+
+/** Longest delay a timer takes: Node.js turns a longer one into 1 ms. */
+export const TIMER_MS_MAX = 2_147_483_647

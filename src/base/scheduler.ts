@@ -1,0 +1,26 @@
+/**
+ * The one door to the event loop; a simulation brings its own.
+ * Invariant: `fn` never runs inside the call that schedules it, runs at most once, and never after its `Cancel` was called.
+ */
+
+/** Takes the call back; harmless when it has run or was cancelled before. */
+export type Cancel = () => void
+
+export interface Scheduler {
+  /** Runs `fn` after the events that are ready now; keeps the process alive until then. */
+  immediate(fn: () => void): Cancel
+  /** Runs `fn` about `ms` milliseconds from now, not earlier; does not keep the process alive. */
+  after(ms: number, fn: () => void): Cancel
+}
+
+export const systemScheduler: Scheduler = {
+  immediate(fn) {
+    const handle = setImmediate(fn)
+    return () => clearImmediate(handle)
+  },
+  after(ms, fn) {
+    const handle = setTimeout(fn, ms)
+    handle.unref()
+    return () => clearTimeout(handle)
+  },
+}
