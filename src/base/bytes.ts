@@ -95,7 +95,8 @@ export class ByteReader {
   }
 
   need(count: number): void {
-    if (count > this.end - this.at) throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', `bytes end early: ${count} wanted, ${this.end - this.at} left`)
+    if (count > this.end - this.at)
+      throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', `bytes end early: ${count} wanted, ${this.end - this.at} left`)
   }
 
   u8(): number {

@@ -12,7 +12,7 @@ function exact(values: readonly number[], p: number): number {
 
 const duration = fc.oneof(
   fc.double({ min: 2 ** -20, max: 2 ** 31, noNaN: true }),
-  fc.integer({ min: -20, max: 31 }).map((power) => 2 ** power),
+  fc.integer({ min: -20, max: 31 }).map(power => 2 ** power),
   fc.double({ min: 0.001, max: 10, noNaN: true }),
 )
 
@@ -30,7 +30,7 @@ test('every percentile is within 2 % of the true one', () => {
 
 test('percentiles rise with p and end at the exact maximum', () => {
   fc.assert(
-    fc.property(fc.array(duration, { minLength: 1, maxLength: 50 }), (values) => {
+    fc.property(fc.array(duration, { minLength: 1, maxLength: 50 }), values => {
       const histogram = new Histogram()
       for (const value of values) histogram.record(value)
       let last = 0

@@ -5,7 +5,7 @@ import { systemScheduler } from './scheduler.ts'
 
 test('nothing runs inside the call that schedules it, and everything runs once', async () => {
   const ran: string[] = []
-  await new Promise<void>((resolve) => {
+  await new Promise<void>(resolve => {
     systemScheduler.immediate(() => ran.push('immediate'))
     // The timer does not keep the process alive: the interval of the test does.
     const alive = setInterval(() => {}, 1000)
@@ -23,13 +23,13 @@ test('what was cancelled never runs, and cancelling twice is harmless', async ()
   let ran = 0
   const cancels = [systemScheduler.immediate(() => ran++), systemScheduler.after(1, () => ran++)]
   for (const cancel of [...cancels, ...cancels]) cancel()
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  await new Promise(resolve => setTimeout(resolve, 20))
   assert.equal(ran, 0)
 })
 
 test('elapsed time does not go backwards and has fractions; the wall clock counts from 1970', () => {
   const times = Array.from({ length: 1000 }, () => systemClock.monotonic())
   for (let at = 1; at < times.length; at++) assert.ok((times[at] as number) >= (times[at - 1] as number))
-  assert.ok(times.some((time) => !Number.isInteger(time)))
+  assert.ok(times.some(time => !Number.isInteger(time)))
   assert.ok(systemClock.now() > Date.UTC(2024, 0) && Number.isInteger(systemClock.now()))
 })

@@ -1,0 +1,105 @@
+/**
+ * What `npm test` and `npm start` need before anything else can run: the packages of the lock file and, for the tests, a few
+ * programs of the system. Plain JavaScript without dependencies, because it runs before there are any.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Oldest Node.js that can run this, as in package.json. */
+const NODE_MIN = [20, 15]
+
+/** Programs that tests start, and the Debian package each is in. */
+export const SYSTEM_PROGRAMS = [
+  { program: 'strace', package: 'strace', why: 'shows which system calls a checkpoint makes, and in which order' },
+  { program: 'unshare', package: 'util-linux', why: 'gives a test a small file system of its own, to fill it up' },
+]
+
+/** Runs a program with its output shown, and returns its exit status (1 when it could not be started). */
+export function show(program, args, options = {}) {
+  const result = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options })
+  if (result.error) console.error(`${program}: ${result.error.message}`)
+  return result.status ?? 1
+}
+
+/** Runs a program in silence. */
+export function quiet(program, args, options = {}) {
+  const result = spawnSync(program, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+    ...options,
+  })
+  const output = `${result.stdout ?? ''}${result.stderr ?? ''}${result.error ? `${program}: ${result.error.message}\n` : ''}`
+  return { ok: result.status === 0, output }
+}
+
+/** Path of a command-line tool among the packages, to be run by this same Node.js. */
+export function tool(name) {
+  const [scope, file] = { tsc: ['typescript', 'bin/tsc'], biome: ['@biomejs/biome', 'bin/biome'] }[name]
+  return join(root, 'node_modules', scope, file)
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
+    console.error(`Node.js ${NODE_MIN.join('.')} or later is needed; this is ${process.versions.node}`)
+    process.exit(1)
+  }
+}
+
+/** True when what is installed is what the lock file says; packages for other platforms may be absent. */
+export function packagesCurrent(lock, installed) {
+  for (const [path, entry] of Object.entries(lock.packages)) {
+    if (path === '') continue
+    const there = installed.packages[path]
+    if (there === undefined ? !(entry.optional || entry.devOptional || entry.peer) : there.version !== entry.version) return false
+  }
+  return Object.keys(installed.packages).every(path => lock.packages[path] !== undefined)
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(join(root, path), 'utf8'))
+}
+
+/** Installs the packages when they are missing or not those of the lock file. */
+export function setUpPackages() {
+  checkNode()
+  // npm writes this file last, so an installation that was cut short has none.
+  const record = 'node_modules/.package-lock.json'
+  if (existsSync(join(root, record)) && packagesCurrent(readJson('package-lock.json'), readJson(record))) return
+  console.log('setting up: npm ci --ignore-scripts')
+  const npm = process.env.npm_execpath
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  const status = npm ? show(process.execPath, [npm, ...args]) : show('npm', args, { shell: process.platform === 'win32' })
+  if (status !== 0) {
+    console.error('npm ci failed; see above')
+    process.exit(1)
+  }
+}
+
+function onPath(program) {
+  return (process.env.PATH ?? '').split(delimiter).some(folder => folder !== '' && existsSync(join(folder, program)))
+}
+
+/** Installs missing system programs where that is ours to do, and returns those that are still missing. */
+export function setUpSystem() {
+  if (process.platform !== 'linux') return SYSTEM_PROGRAMS
+  const missing = SYSTEM_PROGRAMS.filter(({ program }) => !onPath(program))
+  if (missing.length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {
+    const packages = missing.map(entry => entry.package)
+    console.log(`setting up: apt-get install ${packages.join(' ')}`)
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    const install = () => quiet('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env })
+    if (!install().ok) {
+      quiet('apt-get', ['update', '-qq'], { env })
+      const again = install()
+      if (!again.ok) console.log(again.output.trimEnd())
+    }
+  }
+  return missing.filter(({ program }) => !onPath(program))
+}
