@@ -1,0 +1,95 @@
+/**
+ * System errors as TIDEMARK_STORAGE. Owns the hints; decides by errno alone, for libuv has no name for some (EDQUOT, ESTALE).
+ */
+import { getSystemErrorMap } from 'node:util'
+import { TidemarkError } from '../base/errors.ts'
+import type { StorageOperation } from './contract.ts'
+
+export type ErrnoName =
+  | 'ENOSPC'
+  | 'EDQUOT'
+  | 'EIO'
+  | 'EROFS'
+  | 'EMFILE'
+  | 'ENFILE'
+  | 'ENOMEM'
+  | 'EACCES'
+  | 'EPERM'
+  | 'ENOENT'
+  | 'EEXIST'
+  | 'EINVAL'
+  | 'ENOTSUP'
+  | 'ENOSYS'
+  | 'ENOTDIR'
+  | 'EISDIR'
+  | 'ENOTEMPTY'
+  | 'EAGAIN'
+  | 'ENOLCK'
+  | 'ESTALE'
+  | 'EBADF'
+
+/** Numbers that libuv passes through without a name: by platform. */
+const NAMELESS: Partial<Record<NodeJS.Platform, Partial<Record<ErrnoName, number>>>> = {
+  linux: { EDQUOT: -122, ESTALE: -116, ENOLCK: -37 },
+  darwin: { EDQUOT: -69, ESTALE: -70, ENOLCK: -77 },
+  freebsd: { EDQUOT: -69, ESTALE: -70, ENOLCK: -77 },
+}
+
+const numbers = new Map<string, number>([...getSystemErrorMap()].map(([errno, [name]]) => [name, errno]))
+for (const [name, errno] of Object.entries(NAMELESS[process.platform] ?? NAMELESS.linux ?? {})) numbers.set(name, errno)
+
+/** The errno libuv reports for this condition here (negative), undefined where the platform has none. */
+export function errnoOf(name: ErrnoName): number | undefined {
+  return numbers.get(name)
+}
+
+/** Whether a system error, or the TIDEMARK_STORAGE error made of it, is one of these; also across threads. */
+export function isErrno(error: unknown, ...names: readonly ErrnoName[]): boolean {
+  const errno = errnoIn(error)
+  return errno !== undefined && names.some(name => numbers.get(name) === errno)
+}
+
+function errnoIn(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null) return undefined
+  const { errno, info } = error as { errno?: unknown; info?: { errno?: unknown } }
+  if (typeof errno === 'number') return errno
+  return typeof info?.errno === 'number' ? info.errno : undefined
+}
+
+/** An error as the system would give it, for storages that are not a file system. */
+export function systemError(name: ErrnoName, syscall: string, message?: string): Error {
+  const errno = numbers.get(name) ?? -5
+  const [code, text] = getSystemErrorMap().get(errno) ?? [`Unknown system error ${errno}`, 'unknown error']
+  return Object.assign(new Error(`${code}: ${message ?? text}, ${syscall}`), { errno, code, syscall })
+}
+
+const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
+  [['ENOSPC'], 'the disk is out of space or inodes: free some (df -h, df -i); commits go on by themselves afterwards'],
+  [['EDQUOT'], 'the disk quota of this user or project is used up: raise it or free space; commits go on by themselves afterwards'],
+  [['EIO', 'ESTALE'], 'the device or network file system failed: look at the kernel log (dmesg) and the disk before trusting it again'],
+  [['EROFS'], 'the file system is read-only, often remounted so by the kernel after an error: look at the kernel log, then remount it'],
+  [['EMFILE', 'ENFILE'], 'too many open files: raise the limit (ulimit -n) or find what leaks them'],
+  [['ENOMEM'], 'the system is out of memory'],
+  [['EACCES', 'EPERM'], 'this user may not do that here: check the owner and mode of the store and the folders above it'],
+]
+
+/** TIDEMARK_STORAGE for what the system said; one that is a TidemarkError already passes through. */
+export function storageError(operation: StorageOperation, path: string, cause: unknown): TidemarkError {
+  if (cause instanceof TidemarkError) return cause
+  const fields = (typeof cause === 'object' && cause !== null ? cause : {}) as { errno?: unknown; syscall?: unknown; message?: unknown }
+  const hint = HINTS.find(([names]) => isErrno(cause, ...names))?.[1]
+  return new TidemarkError(
+    'TIDEMARK_STORAGE',
+    `${operation} of ${path === '' ? "the store's directory" : path} failed: ${fields.message ?? cause}`,
+    {
+      ...(hint === undefined ? {} : { hint }),
+      cause,
+      file: path,
+      info: {
+        errno: typeof fields.errno === 'number' ? fields.errno : undefined,
+        syscall: typeof fields.syscall === 'string' ? fields.syscall : undefined,
+        operation,
+      },
+    },
+  )
+}

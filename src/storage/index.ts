@@ -1,0 +1,6 @@
+export type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
+export { type ErrnoName, errnoOf, isErrno, storageError, systemError } from './errors.ts'
+export { FileStorage, type FileStorageOptions, type TemporaryFile } from './file-storage.ts'
+export { checkRange, HandleGuard } from './handle-guard.ts'
+export { MemoryDisk, MemoryStorage } from './memory-storage.ts'
+export { checkFolder, checkPath, compareNames, folderOf, nameOf } from './paths.ts'
