@@ -2,5 +2,6 @@ export type { OpenMode, Storage, StorageFile, StorageOperation } from './contrac
 export { type ErrnoName, errnoOf, isErrno, storageError, systemError } from './errors.ts'
 export { FileStorage, type FileStorageOptions, type TemporaryFile } from './file-storage.ts'
 export { checkRange, HandleGuard } from './handle-guard.ts'
+export { acquireLock, LOCK_FILE, type Lock, type LockHolder, type LockOptions, lockHolder } from './lock.ts'
 export { MemoryDisk, MemoryStorage } from './memory-storage.ts'
 export { checkFolder, checkPath, compareNames, folderOf, nameOf } from './paths.ts'

@@ -1,0 +1,206 @@
+/**
+ * One writer to a directory: an operating-system lock on the file `lock`, held for as long as the process lives or until released.
+ *
+ * Owns: the lock file's descriptor and the text in the file. Does not own: fencing, which protects where no such lock reaches.
+ * Invariants: the lock alone decides; the text in the file is for the error message and is believed by nobody; the file is never removed
+ * (removing it could let a second process lock a new file under the same name); the locked descriptor is that of the file under the name.
+ *
+ * The lock belongs to the open file (OFD lock on Linux, flock on macOS, LockFileEx on Windows), not to the process: it refuses a second
+ * holder inside the same process too, other opens and closes of the file do not release it, and the system drops it when the holder dies.
+ * It is found by the file, so another path, mount or container with the same file meets the same lock. A child process does not inherit
+ * the descriptor (it is opened close-on-exec). A network file system may not carry locks between hosts: see the documentation.
+ */
+import fs from 'node:fs'
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import { TidemarkError } from '../base/errors.ts'
+import { isErrno, storageError } from './errors.ts'
+
+/** Name of the lock file in a store's directory. */
+export const LOCK_FILE = 'lock'
+
+/** The locked byte lies far beyond the text: on Windows a locked range cannot be read by others. */
+const LOCKED_BYTE = 1024 * 1024 * 1024
+const TEXT_BYTES_MAX = 4096
+/** How often to start again when the file was replaced between opening and locking it. */
+const ATTEMPTS_MAX = 8
+
+/** What the holder tells about itself, for the error another process gets. */
+export interface LockHolder {
+  readonly host: string
+  readonly boot: string
+  readonly pid: number
+  /** Start of the process in the system's own unit, to tell a process from a later one with the same number. */
+  readonly started: string
+  /** When the lock was taken, ISO 8601. */
+  readonly since: string
+}
+
+export interface Lock {
+  /** Gives the lock back; safe to call twice. */
+  release(): void
+}
+
+type TryLock = (fd: number, offset: number, length: number) => boolean
+
+export interface LockOptions {
+  /** Loads the system's lock; for tests of machines without it. */
+  readonly load?: () => Promise<{ tryLock: TryLock }>
+}
+
+/** The facts about this process; `nowMs` is the wall clock's, for the reader of the message. */
+export function lockHolder(nowMs: number): LockHolder {
+  return {
+    host: hostname(),
+    boot: readFact('/proc/sys/kernel/random/boot_id').trim(),
+    pid: process.pid,
+    started:
+      readFact('/proc/self/stat')
+        .replace(/^.*\) /s, '')
+        .split(' ')[19] ?? '',
+    since: new Date(nowMs).toISOString(),
+  }
+}
+
+/**
+ * Takes the lock of a directory that exists.
+ * Throws TIDEMARK_LOCKED (another open store holds it; the message names it), TIDEMARK_LOCK_UNAVAILABLE (this machine or file system cannot
+ * lock) or TIDEMARK_STORAGE (the lock file cannot be opened).
+ */
+export async function acquireLock(rootDir: string, holder: LockHolder, options: LockOptions = {}): Promise<Lock> {
+  const tryLock = await loadTryLock(options.load)
+  const path = resolve(rootDir, LOCK_FILE)
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const fd = openLockFile(path)
+    let keep = false
+    try {
+      if (!lockNow(tryLock, fd, rootDir)) throw lockedError(rootDir, fd, holder)
+      if (!isFileAt(path, fd)) continue
+      writeText(fd, `${JSON.stringify(holder)}\n`)
+      keep = true
+      return heldLock(fd)
+    } finally {
+      if (!keep) fs.closeSync(fd)
+    }
+  }
+  throw storageError('lock', LOCK_FILE, new Error(`the file was replaced ${ATTEMPTS_MAX} times while it was being locked`))
+}
+
+function heldLock(fd: number): Lock {
+  let held = true
+  return {
+    release() {
+      if (!held) return
+      held = false
+      writeText(fd, '')
+      try {
+        fs.closeSync(fd)
+      } catch (cause) {
+        throw storageError('lock', LOCK_FILE, cause)
+      }
+    },
+  }
+}
+
+async function loadTryLock(load: LockOptions['load']): Promise<TryLock> {
+  try {
+    // Lazily: a machine without a prebuilt addon can still open a store with lock: 'none'.
+    const addon = await (load ?? loadAddon)()
+    return (fd, offset, length) => addon.tryLock(fd, offset, length)
+  } catch (cause) {
+    throw unavailable('the addon for operating-system locks (fs-native-extensions) cannot be loaded', cause)
+  }
+}
+
+async function loadAddon(): Promise<{ tryLock: TryLock }> {
+  const addon = await import('fs-native-extensions')
+  return addon.default
+}
+
+function unavailable(why: string, cause: unknown): TidemarkError {
+  return new TidemarkError('TIDEMARK_LOCK_UNAVAILABLE', `the store cannot be locked: ${why}`, {
+    hint: "set lock: 'none' if nothing else can open this store; its writers are then told apart by fencing alone",
+    cause,
+    file: LOCK_FILE,
+  })
+}
+
+function openLockFile(path: string): number {
+  try {
+    return fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600)
+  } catch (cause) {
+    throw storageError('lock', LOCK_FILE, cause)
+  }
+}
+
+function lockNow(tryLock: TryLock, fd: number, rootDir: string): boolean {
+  try {
+    return tryLock(fd, LOCKED_BYTE, 1)
+  } catch (cause) {
+    if (isErrno(cause, 'EAGAIN', 'EACCES')) return false
+    throw unavailable(`the file system of ${rootDir} refuses locks`, cause)
+  }
+}
+
+/** Whether the name still leads to the file that was opened. */
+function isFileAt(path: string, fd: number): boolean {
+  try {
+    const named = fs.statSync(path, { bigint: true })
+    const opened = fs.fstatSync(fd, { bigint: true })
+    return named.ino === opened.ino && named.dev === opened.dev
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT')) return false
+    throw storageError('lock', LOCK_FILE, cause)
+  }
+}
+
+/** The text is a courtesy: a full disk does not keep a store from opening. */
+function writeText(fd: number, text: string): void {
+  try {
+    fs.ftruncateSync(fd, 0)
+    if (text !== '') fs.writeSync(fd, text, 0)
+  } catch {
+    // The lock is held all the same; the next one to be refused learns less.
+  }
+}
+
+function lockedError(rootDir: string, fd: number, own: LockHolder): TidemarkError {
+  const holder = readHolder(fd)
+  const here = holder !== undefined && holder.pid === own.pid && holder.host === own.host && holder.started === own.started
+  const where = holder?.host === own.host ? '' : ` on host ${holder?.host}`
+  const who = holder === undefined ? 'a process that left no name' : here ? 'this process' : `process ${holder.pid}${where}`
+  const since = holder === undefined ? '' : `, since ${holder.since}`
+  return new TidemarkError('TIDEMARK_LOCKED', `the store in ${rootDir} is open for writing by ${who}${since}`, {
+    hint: here
+      ? 'close the other store of this process first, or share it'
+      : 'wait until it ends or stop it; the lock goes with the process, deleting the lock file is never the cure',
+    file: LOCK_FILE,
+    ...(holder === undefined ? {} : { info: { holder } }),
+  })
+}
+
+/** The text as far as it makes sense. */
+function readHolder(fd: number): LockHolder | undefined {
+  try {
+    const buffer = Buffer.alloc(TEXT_BYTES_MAX)
+    const text = buffer.toString('utf8', 0, fs.readSync(fd, buffer, 0, buffer.length, 0))
+    const { host, boot, pid, started, since } = JSON.parse(text) as Record<string, unknown>
+    if (typeof pid !== 'number' || !Number.isSafeInteger(pid)) return undefined
+    return { host: plain(host), boot: plain(boot), pid, started: plain(started), since: plain(since) }
+  } catch {
+    return undefined
+  }
+}
+
+/** Printable and short: it comes from a file anyone with the right to write there could have written. */
+function plain(value: unknown): string {
+  return typeof value === 'string' ? value.replace(/[^\x20-\x7e]/g, '?').slice(0, 200) : 'unknown'
+}
+
+function readFact(path: string): string {
+  try {
+    return fs.readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
