@@ -9,8 +9,8 @@ export type Cancel = () => void
 export interface Scheduler {
   /** Runs `fn` after the events that are ready now; keeps the process alive until then. */
   immediate(fn: () => void): Cancel
-  /** Runs `fn` about `ms` milliseconds from now, not earlier; does not keep the process alive. */
-  after(ms: number, fn: () => void): Cancel
+  /** Runs `fn` about `ms` milliseconds from now, not earlier; keeps the process alive until then only if `keepAlive`. */
+  after(ms: number, fn: () => void, keepAlive?: boolean): Cancel
 }
 
 export const systemScheduler: Scheduler = {
@@ -18,9 +18,9 @@ export const systemScheduler: Scheduler = {
     const handle = setImmediate(fn)
     return () => clearImmediate(handle)
   },
-  after(ms, fn) {
+  after(ms, fn, keepAlive = false) {
     const handle = setTimeout(fn, ms)
-    handle.unref()
+    if (!keepAlive) handle.unref()
     return () => clearTimeout(handle)
   },
 }

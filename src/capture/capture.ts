@@ -1,0 +1,257 @@
+/**
+ * The cut: what a barrier froze, and taking it out of the heap in slices.
+ *
+ * What: at the barrier each dirty collection hands over its journal (nothing is copied). Slices first sift it, which removes duplicates,
+ * then write every key's record. A key whose turn has not come is captured at once when its value is about to change or to leave the
+ * engine's hands. While the journal is sifted it is not known whether a key is frozen, so any key counts as frozen: its record is then
+ * redundant, never wrong.
+ * Owns: the frozen keys and how far the slices got. Does not own: when slices run, the channel to the writer, what becomes of the epoch.
+ * Invariants: the record written for a key is its state at the barrier; `sources` never change, so that giving the cut back costs a step
+ * per group of keys; a part is `finished` only when every frozen key has its record or a refusal.
+ */
+import { hasCode } from '../base/errors.ts'
+import { IN_FLIGHT_BYTES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
+import type { Key, ValueCodec } from '../codec/index.ts'
+import { appendPut, appendTombstone } from '../format/index.ts'
+import type { Collection } from './collection.ts'
+import { Journal } from './journal.ts'
+import { KeySet } from './key-set.ts'
+import type { Outbox } from './outbox.ts'
+
+export type VoidReason = 'changed in place across the barrier' | 'pre-images beyond the bound'
+
+export interface CaptureOwner {
+  /** The cut holds no longer; called inside a call of the user. The owner gives it back and sets a new barrier. */
+  voided(reason: VoidReason, collection: string, key: Key): void
+  /** This value cannot be encoded: the key keeps its last good record. */
+  refused(collection: Collection, key: Key, error: unknown): void
+}
+
+/** Keys captured between two looks at the clock. */
+const STRIDE = 8
+
+type Groups = readonly Iterable<Key | undefined>[]
+
+export class CapturePart {
+  readonly collection: Collection
+  readonly id: number
+  readonly codec: ValueCodec
+  readonly live: Map<Key, unknown>
+  readonly all: boolean
+  readonly sources: Groups
+  readonly deleted: KeySet
+  mode: 'sift' | 'pending' | 'tombstones' | 'all' | 'finished'
+  /** Known to be frozen and not captured; complete once the sources are sifted. */
+  pending = new KeySet()
+  /** Captured while membership was not yet known, or while everything is frozen. */
+  done = new KeySet()
+  /** Record bytes of this part. */
+  bytes = 0
+  #group = 0
+  #keys: Iterator<Key | undefined> | undefined
+
+  constructor(collection: Collection) {
+    this.collection = collection
+    this.id = collection.id
+    this.codec = collection.codec
+    this.live = collection.live
+    this.all = collection.saturated
+    this.deleted = collection.deleted
+    this.sources = [...collection.journal.groups(), ...collection.fresh.pieces(), ...collection.deleted.pieces()]
+    this.mode = this.all ? 'tombstones' : 'sift'
+  }
+
+  frozen(key: Key): boolean {
+    return this.mode === 'pending' ? this.pending.has(key) : this.mode !== 'finished' && !this.done.has(key)
+  }
+
+  settle(key: Key): void {
+    if (this.mode === 'pending') this.pending.delete(key)
+    else this.done.add(key)
+  }
+
+  /** The next key to capture, or `undefined` after a step that gave none. Check `mode` for the end. */
+  next(): Key | undefined {
+    const result = (this.#keys ??= this.#open())?.next()
+    if (result === undefined || result.done === true) {
+      this.#keys = undefined
+      this.#advance()
+      return undefined
+    }
+    const key = result.value
+    if (key === undefined) return undefined
+    switch (this.mode) {
+      case 'sift':
+        if (!this.done.has(key)) this.pending.add(key)
+        return undefined
+      case 'pending':
+        return this.pending.delete(key) ? key : undefined
+      case 'tombstones':
+        return !this.live.has(key) && this.done.add(key) ? key : undefined
+      case 'all':
+        return this.done.add(key) ? key : undefined
+      case 'finished':
+        return undefined
+    }
+  }
+
+  #open(): Iterator<Key | undefined> | undefined {
+    switch (this.mode) {
+      case 'sift':
+      case 'tombstones':
+        return this.sources[this.#group]?.[Symbol.iterator]()
+      case 'pending':
+        return this.pending.pieceAt(this.#group)?.values()
+      case 'all':
+        return this.#group === 0 ? this.live.keys() : undefined
+      case 'finished':
+        return undefined
+    }
+  }
+
+  #advance(): void {
+    this.#group++
+    const groups = this.mode === 'pending' ? this.pending.pieceCount : this.mode === 'all' ? 1 : this.sources.length
+    if (this.#group < groups) return
+    this.#group = 0
+    this.mode = this.mode === 'sift' ? 'pending' : this.mode === 'tombstones' ? 'all' : 'finished'
+    if (this.mode === 'pending') this.done = new KeySet()
+    if (this.mode === 'finished') {
+      this.done = new KeySet()
+      if (this.collection.part === this) this.collection.part = undefined
+    }
+  }
+}
+
+export class Capture {
+  readonly parts: readonly CapturePart[]
+  records = 0
+  readonly #outbox: Outbox
+  readonly #owner: CaptureOwner
+  #at = 0
+
+  /** Freezes what is dirty in `collections`; synchronous, a few steps per collection. */
+  constructor(collections: Iterable<Collection>, outbox: Outbox, owner: CaptureOwner) {
+    const parts: CapturePart[] = []
+    for (const collection of collections) {
+      if (!collection.dirty) continue
+      const part = new CapturePart(collection)
+      parts.push(part)
+      collection.part = part
+      collection.journal = new Journal()
+      collection.fresh = new KeySet()
+      collection.deleted = new KeySet()
+      collection.saturated = false
+      collection.freshAllowed = true
+    }
+    this.parts = parts
+    this.#outbox = outbox
+    this.#owner = owner
+  }
+
+  get finished(): boolean {
+    return this.#at === this.parts.length
+  }
+
+  /** Captures until the time is up, the writer is behind, or all is done. `unbounded`: neither clock nor writer stop it. */
+  run(expired: () => boolean, unbounded = false): void {
+    for (let steps = 1; !this.finished; steps++) {
+      const part = this.parts[this.#at] as CapturePart
+      if (part.mode === 'finished') {
+        this.#at++
+        continue
+      }
+      const key = part.next()
+      if (key !== undefined) this.#record(part, key)
+      if (!unbounded && ((key === undefined ? steps % 64 : steps % STRIDE) === 0) && (expired() || this.#outbox.full)) return
+    }
+  }
+
+  /** A key of `collection` is about to get `value` or to be deleted. */
+  beforeWrite(collection: Collection, key: Key, value: unknown): void {
+    const part = collection.part as CapturePart
+    if (!part.frozen(key)) return
+    const old = part.live.get(key)
+    if (old === undefined && !part.live.has(key)) {
+      if (part.mode === 'pending' || part.deleted.has(key)) this.#record(part, key)
+    } else {
+      if (old === value && typeof old === 'object' && old !== null) {
+        this.#owner.voided('changed in place across the barrier', collection.name, key)
+        return
+      }
+      this.#recordInCall(part, key)
+    }
+    part.settle(key)
+    this.#checkBound(collection, key)
+  }
+
+  /** A key's object is about to leave the engine's hands. */
+  beforeHandOut(collection: Collection, key: Key, _value: object): void {
+    const part = collection.part as CapturePart
+    if (!part.frozen(key)) return
+    this.#recordInCall(part, key)
+    part.settle(key)
+    this.#checkBound(collection, key)
+  }
+
+  /** What was frozen is dirty again, as if the barrier had never been. */
+  giveBack(): void {
+    for (const part of this.parts) {
+      const collection = part.collection
+      if (collection.part === part) collection.part = undefined
+      if (collection.dropped || collection.id !== part.id) continue
+      const journal = new Journal()
+      for (const group of part.sources) journal.adopt(group, sizeOf(group))
+      for (const piece of [...collection.fresh.pieces(), ...collection.deleted.pieces()]) journal.adopt(piece, piece.size)
+      journal.join(collection.journal)
+      collection.journal = journal
+      collection.fresh = new KeySet()
+      collection.deleted = new KeySet()
+      collection.saturated ||= part.all
+      collection.freshAllowed = false
+    }
+  }
+
+  #checkBound(collection: Collection, key: Key): void {
+    if (this.#outbox.inFlight > IN_FLIGHT_BYTES_MAX + PRE_IMAGE_BYTES_MAX) {
+      this.#owner.voided('pre-images beyond the bound', collection.name, key)
+    }
+  }
+
+  #recordInCall(part: CapturePart, key: Key): void {
+    const { access, now } = part.collection.space
+    const begin = now()
+    this.#record(part, key)
+    access.record(now() - begin)
+  }
+
+  #record(part: CapturePart, key: Key): void {
+    const writer = this.#outbox.writer
+    const start = writer.length
+    const value = part.live.get(key)
+    if (value === undefined && !part.live.has(key)) {
+      appendTombstone(writer, part.id, key)
+    } else {
+      try {
+        appendPut(writer, part.id, key, value, part.codec)
+      } catch (error) {
+        writer.length = start
+        this.#owner.refused(part.collection, key, error)
+        return
+      }
+    }
+    const bytes = writer.length - start
+    part.bytes += bytes
+    this.records++
+    this.#outbox.recorded(bytes)
+  }
+}
+
+function sizeOf(group: Iterable<unknown>): number {
+  return Array.isArray(group) ? group.length : (group as Set<unknown>).size
+}
+
+/** True for an error that says that a value cannot be stored, not that the engine is broken. */
+export function isRefusal(error: unknown): boolean {
+  return hasCode(error, 'TIDEMARK_VALUE_REFUSED') || hasCode(error, 'TIDEMARK_CODEC')
+}

@@ -1,0 +1,155 @@
+/**
+ * One collection on the main thread: the live entries and what was written since the last barrier.
+ *
+ * What: the path of every read and write. Unguarded, `get` is one look-up and `set` one look-up and one append to the journal.
+ * Owns: the live Map, the journal, the keys inserted and deleted since the barrier.
+ * Does not own: the cut (capture.ts), rollback (transaction.ts), durability.
+ * Invariants: a key written since the barrier is in the journal, or in `fresh`, or in `deleted`, or the collection is `saturated`;
+ * a key in `fresh` has no record on disk, committed or not, so deleting it needs no tombstone.
+ */
+import type { Key, ValueCodec } from '../codec/index.ts'
+import type { CapturePart } from './capture.ts'
+import { Journal } from './journal.ts'
+import { KeySet } from './key-set.ts'
+import type { Space } from './space.ts'
+import { checkKey } from './keys.ts'
+
+export type CollectionKind = 'map' | 'value'
+
+/** The journal may list this many keys more than twice the entries; beyond it the whole collection counts as dirty. */
+const SATURATION_SLACK = 65_536
+
+export class Collection {
+  readonly name: string
+  readonly kind: CollectionKind
+  readonly codec: ValueCodec
+  readonly space: Space
+  /** Names this incarnation on disk; emptying the collection starts a new one. */
+  id: number
+  live: Map<Key, unknown>
+  journal = new Journal()
+  fresh = new KeySet()
+  deleted = new KeySet()
+  saturated = false
+  /** False when an earlier generation was joined: what is on disk is not known then. */
+  freshAllowed = true
+  /** What a barrier froze of this incarnation and has not finished capturing. */
+  part: CapturePart | undefined
+  dropped = false
+
+  constructor(space: Space, name: string, kind: CollectionKind, codec: ValueCodec, id: number, live: Map<Key, unknown> = new Map()) {
+    this.space = space
+    this.name = name
+    this.kind = kind
+    this.codec = codec
+    this.id = id
+    this.live = live
+  }
+
+  get dirty(): boolean {
+    return this.saturated || this.journal.length > 0 || this.fresh.size > 0 || this.deleted.size > 0
+  }
+
+  /** Upper bound of the keys written since the barrier. */
+  get dirtyKeysMax(): number {
+    return this.saturated ? this.live.size + this.deleted.size : this.journal.length + this.fresh.size + this.deleted.size
+  }
+
+  get(key: Key): unknown {
+    if (this.space.guarded) return this.getGuarded(key)
+    return this.live.get(key)
+  }
+
+  getGuarded(key: Key): unknown {
+    const value = this.live.get(key)
+    if (typeof value === 'object' && value !== null) this.handOut(key, value)
+    return value
+  }
+
+  /** An object leaves the engine's hands: capture it first when its turn has not come, and keep it for a rollback. */
+  handOut(key: Key, value: object): void {
+    const space = this.space
+    if (this.part !== undefined) space.capture?.beforeHandOut(this, key, value)
+    space.transaction?.beforeHandOut(this, key, value)
+  }
+
+  set(key: Key, value: unknown): void {
+    const live = this.live
+    if (typeof value !== 'object' || value === null) {
+      const old = live.get(key)
+      if (Object.is(old, value) && (value !== undefined || live.has(key)) && this.space.forbidden === undefined) return
+    }
+    if (this.space.guarded) this.beforeWrite(key, value)
+    const before = live.size
+    live.set(key, value)
+    if (live.size !== before) this.#inserted(key)
+    else if (!this.saturated) this.#changed(key)
+  }
+
+  delete(key: Key): boolean {
+    if (this.space.guarded) {
+      if (!this.live.has(key)) {
+        this.space.assertWritable(this.name)
+        return false
+      }
+      this.beforeWrite(key, undefined)
+    }
+    if (!this.live.delete(key)) return false
+    if (this.fresh.size === 0 || !this.fresh.delete(key)) this.deleted.add(key)
+    return true
+  }
+
+  /** Forgets all entries by starting a new incarnation; what a capture froze of the old one stays with the capture. */
+  clear(): void {
+    if (this.space.guarded) this.space.assertWritable(this.name)
+    if (this.live.size === 0) return
+    this.space.transaction?.beforeClear(this)
+    this.replace(this.space.nextId++, new Map())
+  }
+
+  /** Puts another incarnation in place. */
+  replace(id: number, live: Map<Key, unknown>): void {
+    this.id = id
+    this.live = live
+    this.part = undefined
+    this.journal = new Journal()
+    this.fresh = new KeySet()
+    this.deleted = new KeySet()
+    this.saturated = false
+    this.freshAllowed = true
+    this.space.catalogueChanged = true
+  }
+
+  /** The key's state on disk may differ from now on, whatever it is. */
+  markDirty(key: Key): void {
+    if (!this.live.has(key)) this.deleted.add(key)
+    else if (!this.saturated) this.#changed(key)
+  }
+
+  beforeWrite(key: Key, value: unknown): void {
+    const space = this.space
+    space.assertWritable(this.name)
+    space.transaction?.beforeWrite(this, key, value)
+    if (this.part !== undefined) space.capture?.beforeWrite(this, key, value)
+  }
+
+  #changed(key: Key): void {
+    this.journal.push(key)
+    // A look once a chunk is enough.
+    if ((this.journal.length & 1023) === 0 && this.journal.length > 2 * this.live.size + SATURATION_SLACK) {
+      this.saturated = true
+      this.journal = new Journal()
+    }
+  }
+
+  #inserted(key: Key): void {
+    try {
+      checkKey(this.name, key)
+    } catch (error) {
+      this.live.delete(key)
+      throw error
+    }
+    if (this.freshAllowed && !this.space.uncommitted && !this.deleted.has(key)) this.fresh.add(key)
+    else if (!this.saturated) this.#changed(key)
+  }
+}

@@ -1,0 +1,7 @@
+export { Capture, type CaptureOwner, type CapturePart, isRefusal, type VoidReason } from './capture.ts'
+export { Collection, type CollectionKind } from './collection.ts'
+export { checkName, describe } from './keys.ts'
+export { type Block, Outbox } from './outbox.ts'
+export { type Forbidden, Space } from './space.ts'
+export { CELL_KEY, TidemarkMap, TidemarkValue } from './tracked-map.ts'
+export { Transaction } from './transaction.ts'

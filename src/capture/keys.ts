@@ -1,0 +1,47 @@
+/** Checks keys and names when they first appear, so that the hot path need not. */
+import { TidemarkError } from '../base/errors.ts'
+import { COLLECTION_NAME_BYTES_MAX, KEY_BYTES_MAX, RESERVED_NAME_PREFIX } from '../base/limits.ts'
+
+/** Bytes of a key beside its characters: tag, and sign and length of a bigint. */
+const KEY_OVERHEAD_BYTES = 16
+
+export function checkKey(collection: string, key: unknown): void {
+  switch (typeof key) {
+    case 'number':
+      return
+    case 'string':
+      if (key.length * 3 + KEY_OVERHEAD_BYTES <= KEY_BYTES_MAX || Buffer.byteLength(key) + KEY_OVERHEAD_BYTES <= KEY_BYTES_MAX) return
+      break
+    case 'bigint':
+      if (key < 1n << 4096n && key > -(1n << 4096n)) return
+      break
+    default:
+      throw new TidemarkError('TIDEMARK_KEY', `'${collection}': a key must be a string, a number or a bigint, not ${describe(key)}`, {
+        collection,
+        key,
+        hint: 'use an identifier as the key and put the object into the value',
+      })
+  }
+  throw new TidemarkError('TIDEMARK_KEY', `'${collection}': the key is longer than ${KEY_BYTES_MAX} bytes (bigint: 4,096 bits)`, {
+    collection,
+    hint: 'use a digest of it as the key',
+  })
+}
+
+export function checkName(name: unknown): asserts name is string {
+  const fail = (what: string, hint: string): never => {
+    throw new TidemarkError('TIDEMARK_NAME', `a collection's name ${what}`, { hint, ...(typeof name === 'string' ? { collection: name.slice(0, 100) } : {}) })
+  }
+  if (typeof name !== 'string') fail(`must be a string, not ${describe(name)}`, 'give a string')
+  const text = name as string
+  if (text.length === 0) fail('must not be empty', 'give at least one character')
+  if (Buffer.byteLength(text) > COLLECTION_NAME_BYTES_MAX) fail(`must not exceed ${COLLECTION_NAME_BYTES_MAX} bytes of UTF-8`, 'use a shorter name')
+  if (text.startsWith(RESERVED_NAME_PREFIX)) fail(`must not begin with '${RESERVED_NAME_PREFIX}', which is reserved for the engine`, 'choose another name')
+  if (!text.isWellFormed()) fail('must not hold a lone surrogate', 'use well-formed Unicode')
+}
+
+export function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value === 'object') return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`
+  return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`
+}

@@ -1,0 +1,64 @@
+/**
+ * Where record bytes wait for the writer: one block being filled, and the count of bytes handed over and not yet taken in.
+ *
+ * Owns: the block being filled, the bytes in flight. Does not own: the channel (a `send` function) nor what the bytes mean.
+ * Invariant: a block holds whole records; `inFlight` is what was sent less what was credited.
+ */
+import { ByteWriter } from '../base/bytes.ts'
+import { BLOCK_RAW_BYTES, IN_FLIGHT_BYTES_MAX } from '../base/limits.ts'
+
+export interface Block {
+  readonly bytes: Uint8Array
+  readonly records: number
+}
+
+/** Spare room behind the target of a block, so that the record that fills it rarely makes the buffer grow. */
+const SPARE_BYTES = 8192
+const BUFFER_BYTES = BLOCK_RAW_BYTES + SPARE_BYTES
+
+export class Outbox {
+  writer = new ByteWriter(BUFFER_BYTES)
+  inFlight = 0
+  rawBytes = 0
+  #records = 0
+  readonly #send: (block: Block) => void
+
+  constructor(send: (block: Block) => void) {
+    this.#send = send
+  }
+
+  /** The slices of a capture wait while this is true; reads and writes of the user do not. */
+  get full(): boolean {
+    return this.inFlight >= IN_FLIGHT_BYTES_MAX
+  }
+
+  /** A record was added to `writer`. */
+  recorded(bytes: number): void {
+    this.#records++
+    this.rawBytes += bytes
+    if (this.writer.length >= BLOCK_RAW_BYTES) this.#send(this.take())
+  }
+
+  /** The block being filled, possibly empty; a new one is begun. */
+  take(): Block {
+    const block = { bytes: this.writer.view(), records: this.#records }
+    if (block.records > 0) {
+      this.writer = new ByteWriter(BUFFER_BYTES)
+      this.inFlight += block.bytes.length
+    }
+    this.#records = 0
+    return block
+  }
+
+  credit(bytes: number): void {
+    this.inFlight = Math.max(0, this.inFlight - bytes)
+  }
+
+  /** Forgets what was not handed over; the writer forgets the rest. */
+  reset(): void {
+    this.writer.reset()
+    this.#records = 0
+    this.inFlight = 0
+    this.rawBytes = 0
+  }
+}

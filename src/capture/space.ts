@@ -1,0 +1,51 @@
+/**
+ * What all collections of one store share on the main thread: whether a barrier's capture or a transaction is under way.
+ *
+ * Owns: the flag that sends reads and writes the slow way, and the two reasons for it. Does not own: when a barrier falls.
+ * Invariant: `guarded` is true exactly while a capture has unfinished parts, a transaction runs, or writing is forbidden.
+ */
+import { TidemarkError } from '../base/errors.ts'
+import type { Histogram } from '../base/histogram.ts'
+import type { Capture } from './capture.ts'
+import type { Transaction } from './transaction.ts'
+
+/** Why writing is forbidden; undefined while it is allowed. */
+export type Forbidden = 'closed' | 'readOnly'
+
+export class Space {
+  guarded = false
+  /** The capture whose cut is still being taken; undefined once every part of it is finished. */
+  capture: Capture | undefined
+  transaction: Transaction | undefined
+  forbidden: Forbidden | undefined
+  /** A capture exists whose epoch is not committed: what it wrote may or may not be on disk. */
+  uncommitted = false
+  /** Engine time inside calls of the user. */
+  readonly access: Histogram
+  readonly now: () => number
+  /** Identifier for the next incarnation of a collection. */
+  nextId = 1
+  /** Set when collections were made, dropped or emptied since the last barrier. */
+  catalogueChanged = false
+
+  constructor(access: Histogram, now: () => number) {
+    this.access = access
+    this.now = now
+  }
+
+  refresh(): void {
+    this.guarded = this.capture !== undefined || this.transaction !== undefined || this.forbidden !== undefined
+  }
+
+  assertWritable(name: string): void {
+    if (this.forbidden === 'closed') {
+      throw new TidemarkError('TIDEMARK_CLOSED', `the store is closed; '${name}' cannot change`, { collection: name, hint: 'open the store again' })
+    }
+    if (this.forbidden === 'readOnly') {
+      throw new TidemarkError('TIDEMARK_READ_ONLY', `the store is open read-only; '${name}' cannot change`, {
+        collection: name,
+        hint: 'open it without readOnly to write',
+      })
+    }
+  }
+}

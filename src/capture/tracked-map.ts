@@ -1,0 +1,198 @@
+/**
+ * The public collections: the whole Map interface, and a single cell.
+ * Own nothing but the way in: every call goes to the Collection.
+ */
+import { TidemarkError } from '../base/errors.ts'
+import type { Key } from '../codec/index.ts'
+import type { Collection } from './collection.ts'
+
+/** Methods of native iterators (and their helpers, where the runtime has them). */
+const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
+
+type Pick = 'keys' | 'values' | 'entries'
+
+class LiveIterator {
+  readonly #collection: Collection
+  readonly #pick: Pick
+  #live: Map<Key, unknown> | undefined
+  #inner: Iterator<[Key, unknown]> | undefined
+
+  constructor(collection: Collection, pick: Pick) {
+    this.#collection = collection
+    this.#pick = pick
+    this.#live = collection.live
+    this.#inner = collection.live.entries()
+  }
+
+  next(): IteratorResult<unknown, undefined> {
+    if (this.#live === undefined) return { done: true, value: undefined }
+    const collection = this.#collection
+    if (collection.live !== this.#live) {
+      // Emptied meanwhile: as with a Map, what is added later is still visited.
+      this.#live = collection.live
+      this.#inner = collection.live.entries()
+    }
+    const result = (this.#inner as Iterator<[Key, unknown]>).next()
+    if (result.done === true) {
+      this.#live = undefined
+      this.#inner = undefined
+      return { done: true, value: undefined }
+    }
+    const [key, value] = result.value
+    if (this.#pick === 'keys') return { done: false, value: key }
+    if (collection.space.guarded && typeof value === 'object' && value !== null) collection.handOut(key, value)
+    return { done: false, value: this.#pick === 'values' ? value : result.value }
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+}
+Object.setPrototypeOf(LiveIterator.prototype, IteratorPrototype)
+
+/**
+ * A durable Map. `get` gives the same object as long as it is in memory; a change made in place counts once the object is `set` again,
+ * in the same turn of the event loop, or is made through `update`.
+ * Order: insertion order while the process lives; after a restart in the order of key bytes, followed by what is inserted later.
+ */
+export class TidemarkMap<K extends Key, V> implements Map<K, V> {
+  readonly #collection: Collection
+
+  constructor(collection: Collection) {
+    this.#collection = collection
+  }
+
+  get name(): string {
+    return this.#collection.name
+  }
+
+  get size(): number {
+    return this.#collection.live.size
+  }
+
+  get(key: K): V | undefined {
+    return this.#collection.get(key) as V | undefined
+  }
+
+  has(key: K): boolean {
+    return this.#collection.live.has(key)
+  }
+
+  /** @throws TIDEMARK_KEY for a key that is no string, number or bigint, or is too long */
+  set(key: K, value: V): this {
+    this.#collection.set(key, value)
+    return this
+  }
+
+  delete(key: K): boolean {
+    return this.#collection.delete(key)
+  }
+
+  clear(): void {
+    this.#collection.clear()
+  }
+
+  /**
+   * Changes a value: `change` alters it in place and returns nothing, or returns the new value. It gets `undefined` for a key that is
+   * absent, and then nothing is stored unless it returns a value. Returns what is stored afterwards.
+   *
+   * @example
+   * players.update('ada', player => { player.score++ })
+   */
+  update(key: K, change: (value: V) => V | void): V | undefined {
+    return updateIn(this.#collection, key, change as (value: unknown) => unknown) as V | undefined
+  }
+
+  forEach(callback: (value: V, key: K, map: Map<K, V>) => void, thisArg?: unknown): void {
+    for (const [key, value] of this) callback.call(thisArg, value, key, this)
+  }
+
+  keys(): MapIterator<K> {
+    return new LiveIterator(this.#collection, 'keys') as unknown as MapIterator<K>
+  }
+
+  values(): MapIterator<V> {
+    return new LiveIterator(this.#collection, 'values') as unknown as MapIterator<V>
+  }
+
+  entries(): MapIterator<[K, V]> {
+    return new LiveIterator(this.#collection, 'entries') as unknown as MapIterator<[K, V]>
+  }
+
+  [Symbol.iterator](): MapIterator<[K, V]> {
+    return this.entries()
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'TidemarkMap'
+  }
+}
+
+/** The key under which a cell keeps its value. */
+export const CELL_KEY = 'value'
+
+/** One durable value. `initial` is given until the first `set` and is not stored by itself. */
+export class TidemarkValue<V> {
+  readonly #collection: Collection
+  readonly #initial: V
+
+  constructor(collection: Collection, initial: V) {
+    this.#collection = collection
+    this.#initial = initial
+  }
+
+  get name(): string {
+    return this.#collection.name
+  }
+
+  get(): V {
+    const value = this.#collection.get(CELL_KEY)
+    return value === undefined && !this.#collection.live.has(CELL_KEY) ? this.#initial : (value as V)
+  }
+
+  set(value: V): void {
+    this.#collection.set(CELL_KEY, value)
+  }
+
+  /** As `update` of a map; starts from the initial value. */
+  update(change: (value: V) => V | void): V {
+    if (!this.#collection.live.has(CELL_KEY)) {
+      const initial = this.#initial
+      const next = settled(this.#collection, CELL_KEY, change(initial))
+      this.#collection.set(CELL_KEY, next === undefined ? initial : next)
+      return this.get()
+    }
+    return updateIn(this.#collection, CELL_KEY, change as (value: unknown) => unknown) as V
+  }
+}
+
+function updateIn(collection: Collection, key: Key, change: (value: unknown) => unknown): unknown {
+  const value = collection.get(key)
+  if (collection.space.guarded) collection.space.assertWritable(collection.name)
+  let next: unknown
+  try {
+    next = settled(collection, key, change(value))
+  } catch (error) {
+    // It may have been changed halfway: what is durable must not differ from what is in memory.
+    if (typeof value === 'object' && value !== null && collection.live.get(key) === value) collection.set(key, value)
+    throw error
+  }
+  if (next === undefined) {
+    if (value === undefined && !collection.live.has(key)) return undefined
+    collection.set(key, value)
+    return value
+  }
+  collection.set(key, next)
+  return next
+}
+
+function settled(collection: Collection, key: Key, next: unknown): unknown {
+  if (typeof next === 'object' && next !== null && typeof (next as { then?: unknown }).then === 'function') {
+    throw new TidemarkError('TIDEMARK_ARGUMENT', `'${collection.name}', key ${String(key)}: the function given to update returned a promise`, {
+      collection: collection.name,
+      key,
+      hint: 'wait for what you need first, then update synchronously',
+    })
+  }
+  return next
+}

@@ -1,0 +1,129 @@
+/**
+ * A transaction: all or nothing, synchronous.
+ *
+ * What: an undo log. The first hand-out of an object saves its encoded bytes, because callers change what they get; a replaced value is
+ * kept as it is, because nobody was given it.
+ * Owns: the undo log. Does not own: the cut (no barrier falls inside a transaction).
+ * Invariants: after `rollback` every key holds what it held at the start (objects handed out come back as new, equal objects); keys
+ * written and rolled back are dirty. Not kept: the place in the iteration order of a key that was deleted and comes back (it is last).
+ */
+import { ByteWriter } from '../base/bytes.ts'
+import { TidemarkError } from '../base/errors.ts'
+import type { Key, ValueCodec } from '../codec/index.ts'
+import type { Collection } from './collection.ts'
+
+interface Undo {
+  readonly key: Key
+  readonly existed: boolean
+  /** Kept as it is when it was not handed out. */
+  readonly value: unknown
+  /** Encoded when it was handed out. */
+  readonly bytes: Buffer | undefined
+  handedOut: boolean
+  written: boolean
+}
+
+type Step = { readonly collection: Collection; readonly undo: Undo } | { readonly restore: () => void }
+
+export class Transaction {
+  readonly #steps: Step[] = []
+  /** Undo records by incarnation (its live Map) and key. */
+  readonly #known = new Map<Map<Key, unknown>, Map<Key, Undo>>()
+  readonly #scratch = new ByteWriter(256)
+
+  beforeHandOut(collection: Collection, key: Key, value: object): void {
+    const known = this.#find(collection, key)
+    if (known !== undefined) {
+      known.handedOut = true
+      return
+    }
+    const { access, now } = collection.space
+    const begin = now()
+    const bytes = Buffer.from(this.#encode(collection.codec, value))
+    access.record(now() - begin)
+    this.#add(collection, { key, existed: true, value: undefined, bytes, handedOut: true, written: false })
+  }
+
+  beforeWrite(collection: Collection, key: Key, value: unknown): void {
+    const known = this.#find(collection, key)
+    const old = collection.live.get(key)
+    if (typeof value === 'object' && value !== null && old === value && known?.handedOut !== true && known?.written !== true) {
+      throw new TidemarkError(
+        'TIDEMARK_TRANSACTION_STALE',
+        `'${collection.name}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
+        { collection: collection.name, key, hint: 'get the object inside the transaction, then change and set it; a change made before cannot be rolled back' },
+      )
+    }
+    if (known !== undefined) {
+      known.written = true
+      return
+    }
+    const existed = old !== undefined || collection.live.has(key)
+    this.#add(collection, { key, existed, value: old, bytes: undefined, handedOut: false, written: true })
+  }
+
+  beforeClear(collection: Collection): void {
+    const { id, live, journal, fresh, deleted, saturated, freshAllowed, part } = collection
+    this.#steps.push({
+      restore: () => {
+        Object.assign(collection, { id, live, journal, fresh, deleted, saturated, freshAllowed, part })
+      },
+    })
+  }
+
+  /** Encodes everything written, so that a value that cannot be stored is refused here. */
+  validate(): void {
+    for (const step of this.#steps) {
+      if (!('undo' in step) || !step.undo.written) continue
+      const { collection, undo } = step
+      if (this.#known.get(collection.live)?.get(undo.key) !== undo) continue
+      const value = collection.live.get(undo.key)
+      if (value === undefined && !collection.live.has(undo.key)) continue
+      try {
+        this.#encode(collection.codec, value)
+      } catch (error) {
+        const refusal = error as TidemarkError
+        throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${collection.name}', key ${String(undo.key)}: ${refusal.message}`, {
+          collection: collection.name,
+          key: undo.key,
+          cause: error,
+          hint: refusal.hint ?? 'the transaction was rolled back',
+        })
+      }
+    }
+  }
+
+  rollback(): void {
+    for (const step of this.#steps.reverse()) {
+      if ('restore' in step) {
+        step.restore()
+        continue
+      }
+      const { collection, undo } = step
+      if (this.#known.get(collection.live)?.get(undo.key) !== undo) continue
+      if (!undo.existed) collection.live.delete(undo.key)
+      else collection.live.set(undo.key, undo.bytes === undefined ? undo.value : collection.codec.decode(undo.bytes, 0, undo.bytes.length))
+      if (undo.written) collection.markDirty(undo.key)
+    }
+  }
+
+  #encode(codec: ValueCodec, value: unknown): Buffer {
+    this.#scratch.reset()
+    codec.encodeInto(this.#scratch, value)
+    return this.#scratch.view()
+  }
+
+  #find(collection: Collection, key: Key): Undo | undefined {
+    return this.#known.get(collection.live)?.get(key)
+  }
+
+  #add(collection: Collection, undo: Undo): void {
+    let keys = this.#known.get(collection.live)
+    if (keys === undefined) {
+      keys = new Map()
+      this.#known.set(collection.live, keys)
+    }
+    keys.set(undo.key, undo)
+    this.#steps.push({ collection, undo })
+  }
+}

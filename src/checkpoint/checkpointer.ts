@@ -1,0 +1,468 @@
+/**
+ * Turns barriers into committed epochs, one at a time.
+ *
+ * What: decides when the barrier falls (asked for, or the interval is over), runs the capture in slices between turns, hands the commit
+ * to the writer, and tells those who wait. After a failure everything is dirty again and the next barrier follows with back-off.
+ * Owns: the epoch under way, who waits for which epoch, the stall budget. Does not own: the entries (capture/), the bytes (writer/).
+ * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a
+ * transaction or an unbroken hold; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
+ */
+import type { Clock } from '../base/clock.ts'
+import { TidemarkError } from '../base/errors.ts'
+import { Histogram } from '../base/histogram.ts'
+import { VOIDS_MAX } from '../base/limits.ts'
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
+import { Capture, type CaptureOwner, type Collection, Outbox, type Space, type VoidReason } from '../capture/index.ts'
+import type { Key } from '../codec/index.ts'
+import type { CatalogueEntry, FromWriter, WriterHost } from '../writer/index.ts'
+import { Holds } from './holds.ts'
+import { type Refusal, Refusals } from './refusals.ts'
+import { type Waiter, Waiters } from './waiters.ts'
+
+/** A committed epoch, as `checkpoint()` and the `checkpoint` event give it. */
+export interface CheckpointPoint {
+  readonly epoch: number
+  /** Time of the barrier, ms since 1970. */
+  readonly time: number
+  /** Bytes appended to the log for it, framing included. */
+  readonly bytes: number
+  /** Record bytes before compression. */
+  readonly rawBytes: number
+  /** Live entries of all collections at the barrier. */
+  readonly entries: number
+  /** Records written: changed and deleted keys. */
+  readonly records: number
+  /** Entries that could not be encoded and kept their last good value on disk. */
+  readonly refused: readonly Refusal[]
+  /** From the barrier to the acknowledgement. */
+  readonly durationMs: number
+}
+
+export type EngineStatus = 'ok' | 'degraded' | 'failed' | 'closed'
+
+export interface CheckpointerEvents {
+  checkpoint(point: CheckpointPoint): void
+  degraded(error: TidemarkError): void
+  recovered(): void
+  failed(error: TidemarkError): void
+  refused(refusal: Refusal): void
+  voided(info: { reason: VoidReason; collection: string; key: Key; voids: number }): void
+  holdBroken(info: { ms: number }): void
+  /** A barrier falls now; synchronous. */
+  barrier(info: { epoch: number; time: number }): void
+}
+
+export interface CheckpointerParts {
+  readonly space: Space
+  readonly collections: ReadonlyMap<string, Collection>
+  readonly host: WriterHost
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly events: CheckpointerEvents
+  readonly intervalMs: number
+  readonly stallMsMax: number
+  /** The newest committed epoch, 0 for a new store. */
+  readonly epoch: number
+}
+
+interface Flight {
+  readonly epoch: number
+  time: number
+  started: number
+  capture: Capture
+  catalogue: Omit<CatalogueEntry, 'bytes'>[]
+  entries: number
+  refusals: Refusal[]
+  voids: number
+  /** False between a void and the new cut. */
+  cut: boolean
+  committing: boolean
+  records: number
+}
+
+/** A slice takes this share of the budget, which leaves room for the step that overruns. */
+const SLICE_SHARE = 0.35
+const BACK_OFF_MS_MIN = 100
+const BACK_OFF_MS_MAX = 10_000
+
+export class Checkpointer implements CaptureOwner {
+  status: EngineStatus = 'ok'
+  epoch: number
+  last: CheckpointPoint | undefined
+  degradedBy: TidemarkError | undefined
+  readonly stalls = new Histogram()
+  readonly commits = new Histogram()
+  readonly syncs = new Histogram()
+  readonly holds: Holds
+  readonly counters = { checkpoints: 0, failures: 0, voids: 0, forced: 0, bytes: 0, rawBytes: 0, records: 0 }
+  readonly outbox: Outbox
+  readonly #parts: CheckpointerParts
+  readonly #refusals = new Refusals()
+  readonly #waiters = new Waiters()
+  #attempt = 0
+  #resetNeeded = false
+  #flight: Flight | undefined
+  /** A cut that was voided inside a transaction: given back when the transaction ends. */
+  #voided: Capture | undefined
+  #wanted = false
+  #backOffMs = 0
+  #interval: Cancel | undefined
+  #retry: Cancel | undefined
+  #slice: Cancel | undefined
+
+  constructor(parts: CheckpointerParts) {
+    this.#parts = parts
+    this.epoch = parts.epoch
+    this.outbox = new Outbox(block => this.#post({ type: 'batch', attempt: this.#attempt, bytes: block.bytes, records: block.records }))
+    this.holds = new Holds(parts.scheduler, parts.clock, {
+      broken: ms => parts.events.holdBroken({ ms }),
+      free: () => this.#later(() => this.#tryBarrier()),
+    })
+    parts.host.onMessage(message => this.#stalled(() => this.#receive(message)))
+    this.#arm()
+  }
+
+  /** True when something changed that no barrier has cut yet. */
+  get dirty(): boolean {
+    if (this.#parts.space.catalogueChanged || this.#voided !== undefined) return true
+    for (const collection of this.#parts.collections.values()) if (collection.dirty) return true
+    return false
+  }
+
+  get refused(): readonly Refusal[] {
+    return this.#refusals.list()
+  }
+
+  get capturing(): boolean {
+    return this.#flight !== undefined
+  }
+
+  /** Sets a barrier, now if nothing stands in its way; resolves when its epoch is durable. */
+  checkpoint(timeoutMs: number): Promise<CheckpointPoint> {
+    const waiter = this.#waiters.add(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
+    this.#wanted = true
+    // Somebody waits now: the back-off ends.
+    this.#retry?.()
+    this.#retry = undefined
+    this.#tryBarrier()
+    return waiter
+  }
+
+  /** Resolves when all mutations made so far are durable. */
+  async durable(timeoutMs: number): Promise<void> {
+    if (this.dirty) await this.checkpoint(timeoutMs)
+    else if (this.#flight !== undefined) await this.#waiters.join(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
+    else this.#refusals.assertNone()
+  }
+
+  /** Stops timers and fails whoever waits; nothing is sent to the writer any more. */
+  stop(error: TidemarkError): void {
+    this.status = this.status === 'failed' ? 'failed' : 'closed'
+    this.#interval?.()
+    this.#retry?.()
+    this.#slice?.()
+    this.holds.stop()
+    this.#waiters.fail(error)
+  }
+
+  /** The transaction that ran is over. */
+  transactionEnded(): void {
+    if (this.#voided === undefined) return
+    this.#giveBackVoided()
+  }
+
+  // ---- CaptureOwner
+
+  voided(reason: VoidReason, collection: string, key: Key): void {
+    const flight = this.#flight
+    const { space, events } = this.#parts
+    if (flight === undefined || space.capture === undefined) return
+    flight.voids++
+    flight.cut = false
+    this.counters.voids++
+    this.#voided = flight.capture
+    space.capture = undefined
+    space.refresh()
+    this.#slice?.()
+    this.#slice = undefined
+    if (space.transaction === undefined) this.#giveBackVoided()
+    events.voided({ reason, collection, key, voids: flight.voids })
+  }
+
+  refused(collection: Collection, key: Key, error: unknown): void {
+    const { refusal, first } = this.#refusals.add(collection, key, error)
+    this.#flight?.refusals.push(refusal)
+    collection.markDirty(key)
+    if (first) this.#later(() => this.#parts.events.refused(refusal))
+  }
+
+  // ---- the barrier
+
+  #giveBackVoided(): void {
+    this.#voided?.giveBack()
+    this.#voided = undefined
+    this.#later(() => this.#recut())
+  }
+
+  /** After a void: the cut moves to now. What the epoch already wrote stands; what changed since is captured again. */
+  #recut(): void {
+    const flight = this.#flight
+    if (flight === undefined || flight.committing) return
+    if (this.holds.active) {
+      this.#slice = this.#parts.scheduler.after(1, () => this.#stalled(() => this.#recut()))
+      return
+    }
+    flight.records += flight.capture.records
+    flight.refusals = []
+    this.#cut(flight)
+    if (flight.voids > VOIDS_MAX) {
+      this.counters.forced++
+      flight.capture.run(() => false, true)
+    }
+    this.#continue()
+  }
+
+  #tryBarrier(): void {
+    const { space, clock, host } = this.#parts
+    if (!this.#wanted || this.#flight !== undefined || this.#retry !== undefined || this.status === 'failed' || this.status === 'closed') return
+    if (space.transaction !== undefined || this.holds.active) return
+    this.#wanted = false
+    this.#waiters.depart()
+    if (this.#resetNeeded) {
+      this.#resetNeeded = false
+      this.#attempt++
+      host.post({ type: 'reset', attempt: this.#attempt })
+    }
+    this.outbox.rawBytes = 0
+    const flight: Flight = {
+      epoch: this.epoch + 1,
+      time: 0,
+      started: clock.monotonic(),
+      capture: undefined as unknown as Capture,
+      catalogue: [],
+      entries: 0,
+      refusals: [],
+      voids: 0,
+      cut: false,
+      committing: false,
+      records: 0,
+    }
+    this.#flight = flight
+    this.#cut(flight)
+    this.#arm()
+    this.#schedule()
+  }
+
+  #cut(flight: Flight): void {
+    const { space, collections, clock, events } = this.#parts
+    flight.time = clock.now()
+    flight.catalogue = []
+    flight.entries = 0
+    for (const collection of collections.values()) {
+      const entries = collection.live.size
+      flight.catalogue.push({ id: collection.id, kind: collection.kind, name: collection.name, codec: collection.codec.name, entries })
+      flight.entries += entries
+    }
+    space.catalogueChanged = false
+    space.uncommitted = true
+    this.#refusals.retry()
+    flight.capture = new Capture(collections.values(), this.outbox, this)
+    flight.cut = true
+    space.capture = flight.capture
+    space.refresh()
+    events.barrier({ epoch: flight.epoch, time: flight.time })
+  }
+
+  #schedule(): void {
+    this.#slice ??= this.#parts.scheduler.immediate(() => {
+      this.#slice = undefined
+      this.#stalled(() => this.#continue())
+    })
+  }
+
+  #continue(): void {
+    const flight = this.#flight
+    if (flight === undefined || flight.committing || !flight.cut) return
+    const { clock, stallMsMax, space } = this.#parts
+    const end = clock.monotonic() + stallMsMax * SLICE_SHARE
+    if (!this.outbox.full) flight.capture.run(() => clock.monotonic() >= end)
+    if (!flight.capture.finished) {
+      // A full outbox is continued by the next credit.
+      if (!this.outbox.full) this.#schedule()
+      return
+    }
+    space.capture = undefined
+    space.refresh()
+    flight.committing = true
+    flight.records += flight.capture.records
+    const bytesById = new Map<number, number>()
+    for (const part of flight.capture.parts) bytesById.set(part.id, (bytesById.get(part.id) ?? 0) + part.bytes)
+    const block = this.outbox.take()
+    this.#post({
+      type: 'commit',
+      attempt: this.#attempt,
+      epoch: flight.epoch,
+      timeMs: flight.time,
+      bytes: block.bytes,
+      records: block.records,
+      catalogue: flight.catalogue.map(entry => ({ ...entry, bytes: bytesById.get(entry.id) ?? 0 })),
+      refused: flight.refusals.length,
+    })
+  }
+
+  // ---- answers of the writer
+
+  #receive(message: FromWriter): void {
+    switch (message.type) {
+      case 'credit':
+        this.outbox.credit(message.bytes)
+        if (this.#flight?.committing === false) this.#schedule()
+        return
+      case 'committed':
+        if (message.attempt === this.#attempt) this.#committed(message)
+        return
+      case 'failed':
+        if (message.attempt === this.#attempt) this.#failed(message.error)
+        return
+      case 'fenced':
+        this.#fatal(message.error)
+        return
+      case 'closed':
+        return
+    }
+  }
+
+  #committed(message: Extract<FromWriter, { type: 'committed' }>): void {
+    const flight = this.#flight
+    if (flight === undefined) return
+    const { clock, space, events } = this.#parts
+    this.#flight = undefined
+    space.uncommitted = false
+    this.epoch = flight.epoch
+    this.#backOffMs = 0
+    this.#refusals.settle(flight.refusals)
+    const point: CheckpointPoint = {
+      epoch: flight.epoch,
+      time: flight.time,
+      bytes: message.logBytes,
+      rawBytes: message.rawBytes,
+      entries: flight.entries,
+      records: flight.records,
+      refused: flight.refusals,
+      durationMs: clock.monotonic() - flight.started,
+    }
+    this.last = point
+    this.counters.checkpoints++
+    this.counters.bytes += message.logBytes
+    this.counters.rawBytes += message.rawBytes
+    this.counters.records += flight.records
+    this.commits.record(message.commitMs)
+    this.syncs.record(message.syncMs)
+    this.#waiters.arrive(point)
+    if (this.status === 'degraded') {
+      this.status = 'ok'
+      this.degradedBy = undefined
+      events.recovered()
+    }
+    events.checkpoint(point)
+    if (this.#wanted) this.#later(() => this.#tryBarrier())
+  }
+
+  #failed(error: TidemarkError): void {
+    const { space, events, scheduler } = this.#parts
+    this.counters.failures++
+    this.#resetNeeded = true
+    const flight = this.#flight
+    this.#flight = undefined
+    this.#slice?.()
+    this.#slice = undefined
+    space.capture = undefined
+    space.uncommitted = false
+    space.refresh()
+    if (this.#voided === undefined) flight?.capture.giveBack()
+    else this.#giveBackVoided()
+    this.outbox.reset()
+    space.catalogueChanged = true
+    this.#waiters.back()
+    this.#wanted = true
+    this.#backOffMs = Math.min(BACK_OFF_MS_MAX, Math.max(BACK_OFF_MS_MIN, this.#backOffMs * 2))
+    this.degradedBy = error
+    this.status = 'degraded'
+    this.#retry?.()
+    this.#retry = scheduler.after(this.#backOffMs, () => {
+      this.#retry = undefined
+      this.#stalled(() => this.#tryBarrier())
+    })
+    events.degraded(error)
+  }
+
+  #fatal(error: TidemarkError): void {
+    const { space, events } = this.#parts
+    if (this.status === 'failed' || this.status === 'closed') return
+    this.status = 'failed'
+    this.degradedBy = error
+    this.#interval?.()
+    this.#retry?.()
+    this.#slice?.()
+    space.capture = undefined
+    space.refresh()
+    this.#flight = undefined
+    this.#waiters.fail(error)
+    events.failed(error)
+  }
+
+  // ---- time
+
+  #arm(): void {
+    this.#interval?.()
+    this.#interval = undefined
+    const { intervalMs, scheduler } = this.#parts
+    if (intervalMs === 0) return
+    this.#interval = scheduler.after(intervalMs, () => {
+      this.#interval = undefined
+      this.#stalled(() => this.#due())
+    })
+  }
+
+  #due(): void {
+    if (this.#flight === undefined && this.dirty && !this.#onlyRefused()) {
+      this.#wanted = true
+      this.#tryBarrier()
+    } else if (this.#flight !== undefined && this.dirty) {
+      // The last interval's epoch is still under way: the next barrier follows it.
+      this.#wanted = true
+    }
+    if (this.#interval === undefined) this.#arm()
+  }
+
+  #onlyRefused(): boolean {
+    if (this.#refusals.count === 0 || this.#parts.space.catalogueChanged) return false
+    let keys = 0
+    for (const collection of this.#parts.collections.values()) keys += collection.dirtyKeysMax
+    return keys <= this.#refusals.count
+  }
+
+  #later(fn: () => void): void {
+    this.#parts.scheduler.immediate(() => this.#stalled(fn))
+  }
+
+  /** Measures engine time outside calls of the user, and keeps its errors from the host process. */
+  #stalled(fn: () => void): void {
+    const { clock } = this.#parts
+    const begin = clock.monotonic()
+    try {
+      fn()
+    } catch (error) {
+      this.#fatal(
+        error instanceof TidemarkError ? error : new TidemarkError('TIDEMARK_BUG', 'the engine stopped on an unexpected error', { cause: error }),
+      )
+    }
+    this.stalls.record(clock.monotonic() - begin)
+  }
+
+  #post(message: Parameters<WriterHost['post']>[0]): void {
+    this.#parts.host.post(message)
+  }
+}
+
+export type { Waiter }

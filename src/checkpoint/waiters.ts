@@ -1,0 +1,83 @@
+/**
+ * Who waits for which epoch.
+ * Owns: the promises of callers, those for the next barrier and those aboard the epoch under way.
+ * Invariant: whoever departs with a barrier arrives with its commit, goes back to waiting when it fails, or times out; never silently.
+ */
+import { TidemarkError } from '../base/errors.ts'
+import { TIMER_MS_MAX } from '../base/limits.ts'
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
+import type { CheckpointPoint } from './checkpointer.ts'
+import { refusalError } from './refusals.ts'
+
+export interface Waiter {
+  resolve(point: CheckpointPoint): void
+  reject(error: unknown): void
+  cancel: Cancel
+}
+
+export class Waiters {
+  #next: Waiter[] = []
+  #aboard: Waiter[] = []
+
+  /** Waits for the next barrier's epoch. */
+  add(timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
+    return this.#enter(this.#next, timeoutMs, scheduler, why)
+  }
+
+  /** Waits for the epoch under way. */
+  join(timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
+    return this.#enter(this.#aboard, timeoutMs, scheduler, why)
+  }
+
+  /** The barrier fell. */
+  depart(): void {
+    this.#aboard.push(...this.#next)
+    this.#next = []
+  }
+
+  /** The epoch failed: they wait for the next barrier. */
+  back(): void {
+    this.#next.unshift(...this.#aboard)
+    this.#aboard = []
+  }
+
+  arrive(point: CheckpointPoint): void {
+    const aboard = this.#aboard
+    this.#aboard = []
+    for (const waiter of aboard) {
+      waiter.cancel()
+      if (point.refused.length > 0) waiter.reject(refusalError(point.refused, point))
+      else waiter.resolve(point)
+    }
+  }
+
+  fail(error: unknown): void {
+    const all = [...this.#aboard, ...this.#next]
+    this.#aboard = []
+    this.#next = []
+    for (const waiter of all) {
+      waiter.cancel()
+      waiter.reject(error)
+    }
+  }
+
+  #enter(list: Waiter[], timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { resolve, reject, cancel: () => {} }
+      list.push(waiter)
+      if (timeoutMs > TIMER_MS_MAX) return
+      waiter.cancel = scheduler.after(timeoutMs, () => {
+        this.#next = this.#next.filter(other => other !== waiter)
+        this.#aboard = this.#aboard.filter(other => other !== waiter)
+        const cause = why()
+        reject(
+          new TidemarkError('TIDEMARK_TIMEOUT', `not durable after ${timeoutMs} ms${cause === undefined ? '' : `: ${cause.message}`}`, {
+            cause,
+            hint: cause?.hint ?? 'the engine goes on trying; look at stats() and give more time',
+            info: { timeoutMs },
+          }),
+        )
+      }, true)
+    })
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Settings: plain data, their defaults and their validation. Unknown names and wrong types are refused with the name in question.
+ */
+import { TidemarkError } from './base/errors.ts'
+import { TIMER_MS_MAX } from './base/limits.ts'
+
+export interface Settings {
+  /** Open beside a live writer without writing; sees the newest recovery point at the time of opening. Default false. */
+  readonly readOnly?: boolean
+  readonly checkpoint?: {
+    /** Time between automatic checkpoints in ms; 0: only when asked. Default 1,000. */
+    readonly intervalMs?: number
+  }
+  readonly budget?: {
+    /** Longest time in ms the engine may hold a turn of the event loop. Default 1. */
+    readonly stallMsMax?: number
+    /** Reserved for the pacing of all writes; only `Infinity`, the default, is accepted today. */
+    readonly ioBytesPerSecondMax?: number
+  }
+  readonly restore?: {
+    /** Recovery point to start from: 'latest', an epoch, or the newest one not younger than a Date. Default 'latest'. */
+    readonly at?: 'latest' | number | Date
+    /** How entries come back; in this version all of them are loaded, in slices, before `open` resolves. Default 'background'. */
+    readonly hydrate?: 'background' | 'on-demand' | 'eager'
+    /** What to do about damage before the end of the log: refuse to open, or fall back and report the epochs lost. Default 'refuse'. */
+    readonly onDamage?: 'refuse' | 'fall-back'
+  }
+  /** 'zstd' where the platform has it (otherwise deflate), 'deflate', or 'none'. Default 'zstd'. */
+  readonly compression?: 'zstd' | 'deflate' | 'none'
+  /** 'os' takes the operating system's lock on the directory; 'none' leaves it to the fencing tokens alone. Default 'os'. */
+  readonly lock?: 'os' | 'none'
+  readonly debug?: {
+    /** Re-encode a sample of clean entries before each barrier and name changes that nobody declared. Default false. */
+    readonly untracked?: boolean
+    /** Entries sampled per barrier and collection. Default 1,000. */
+    readonly sample?: number
+  }
+}
+
+export interface ResolvedSettings {
+  readonly readOnly: boolean
+  readonly intervalMs: number
+  readonly stallMsMax: number
+  readonly at: 'latest' | number | Date
+  readonly onDamage: 'refuse' | 'fall-back'
+  readonly compression: 'zstd' | 'deflate' | 'none'
+  readonly lock: 'os' | 'none'
+  readonly untracked: boolean
+  readonly sample: number
+}
+
+type Check = (value: unknown, path: string) => void
+type Shape = { readonly [name: string]: Check | Shape }
+
+const refuse = (path: string, want: string, got: unknown): never => {
+  throw new TidemarkError('TIDEMARK_SETTINGS', `setting '${path}' must be ${want}, not ${show(got)}`, { hint: 'see Settings in the README', info: { path } })
+}
+const boolean: Check = (value, path) => void (typeof value === 'boolean' || refuse(path, 'true or false', value))
+const oneOf =
+  (...allowed: readonly string[]): Check =>
+  (value, path) =>
+    void (allowed.includes(value as string) || refuse(path, `one of ${allowed.map(name => `'${name}'`).join(', ')}`, value))
+const number =
+  (min: number, max: number): Check =>
+  (value, path) =>
+    void ((typeof value === 'number' && value >= min && value <= max) || refuse(path, `a number from ${min} to ${max}`, value))
+
+const SHAPE: Shape = {
+  readOnly: boolean,
+  checkpoint: { intervalMs: number(0, TIMER_MS_MAX) },
+  budget: {
+    stallMsMax: number(0.1, 1000),
+    ioBytesPerSecondMax: (value, path) => void (value === Number.POSITIVE_INFINITY || refuse(path, 'Infinity in this version', value)),
+  },
+  restore: {
+    at: (value, path) => {
+      const ok = value === 'latest' || (Number.isSafeInteger(value) && (value as number) >= 0) || (value instanceof Date && !Number.isNaN(value.getTime()))
+      if (!ok) refuse(path, `'latest', an epoch or a valid Date`, value)
+    },
+    hydrate: oneOf('background', 'on-demand', 'eager'),
+    onDamage: oneOf('refuse', 'fall-back'),
+  },
+  compression: oneOf('zstd', 'deflate', 'none'),
+  lock: oneOf('os', 'none'),
+  debug: { untracked: boolean, sample: number(1, 1e9) },
+}
+
+export function resolveSettings(settings: Settings = {}): ResolvedSettings {
+  walk(settings, SHAPE, '')
+  return {
+    readOnly: settings.readOnly ?? false,
+    intervalMs: settings.checkpoint?.intervalMs ?? 1000,
+    stallMsMax: settings.budget?.stallMsMax ?? 1,
+    at: settings.restore?.at ?? 'latest',
+    onDamage: settings.restore?.onDamage ?? 'refuse',
+    compression: settings.compression ?? 'zstd',
+    lock: settings.lock ?? 'os',
+    untracked: settings.debug?.untracked ?? false,
+    sample: settings.debug?.sample ?? 1000,
+  }
+}
+
+function walk(value: unknown, shape: Shape, path: string): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(path === '' ? 'settings' : path, 'an object', value)
+  for (const [name, inner] of Object.entries(value as object)) {
+    const here = path === '' ? name : `${path}.${name}`
+    const rule = Object.hasOwn(shape, name) ? shape[name] : undefined
+    if (rule === undefined) {
+      const known = Object.keys(shape).map(other => (path === '' ? other : `${path}.${other}`))
+      throw new TidemarkError('TIDEMARK_SETTINGS', `unknown setting '${here}'`, { hint: `known here: ${known.join(', ')}`, info: { path: here } })
+    }
+    if (inner === undefined) continue
+    if (typeof rule === 'function') rule(inner, here)
+    else walk(inner, rule, here)
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value.slice(0, 60)}'`
+  if (typeof value === 'object' && value !== null) return value instanceof Date ? 'an invalid Date' : Array.isArray(value) ? 'an array' : 'an object'
+  return typeof value === 'function' ? 'a function' : String(value)
+}
