@@ -9,9 +9,9 @@
  * Where folders cannot be synced (Windows; file systems that answer EINVAL) `syncFolder` does nothing: there a name's durability is up to
  * the file system.
  */
-import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { type Chance, systemChance } from '../base/random.ts'
 import type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
 import { isErrno, storageError } from './errors.ts'
 import { asyncCalls, type FileCalls, syncCalls } from './file-calls.ts'
@@ -28,6 +28,8 @@ export interface FileStorageOptions {
   readonly flavour?: 'sync' | 'async'
   /** The system calls to use; for tests of what systems without some of them do. */
   readonly calls?: FileCalls
+  /** Where the names of temporary files come from. */
+  readonly chance?: Chance
 }
 
 /** A temporary file that a `createIfAbsent` left behind, or is using now. */
@@ -42,11 +44,13 @@ export interface TemporaryFile {
 export class FileStorage implements Storage {
   readonly root: string
   readonly #calls: FileCalls
+  readonly #chance: Chance
   /** Temporary files of calls under way here; the helpers leave them alone. */
   readonly #using = new Set<string>()
 
   constructor(root: string, options: FileStorageOptions = {}) {
     this.root = resolve(root)
+    this.#chance = options.chance ?? systemChance
     this.#calls = options.calls ?? (options.flavour === 'sync' ? syncCalls : asyncCalls)
   }
 
@@ -77,7 +81,7 @@ export class FileStorage implements Storage {
   async createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
     checkPath(path)
     return this.#try('createIfAbsent', path, async () => {
-      const temporary = temporaryName(randomBytes(8).toString('hex'), nameOf(path))
+      const temporary = temporaryName(this.#chance.hex(8), nameOf(path))
       const temporaryPath = resolve(this.#full(folderOf(path)), temporary)
       this.#using.add(temporary)
       try {

@@ -4,6 +4,5 @@ declare module 'fs-native-extensions' {
     /** True when the bytes were locked for writing, false when another open file holds them; throws system errors. */
     tryLock(fd: number, offset: number, length: number): boolean
   }
-  // biome-ignore lint/style/noDefaultExport: the addon is CommonJS, so this is what import gives.
-  export default addon
+  export = addon
 }
