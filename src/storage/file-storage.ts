@@ -11,7 +11,7 @@
  */
 import { constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Chance, systemChance } from '../base/random.ts'
+import { type Random, systemRandom } from '../base/random.ts'
 import type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
 import { isErrno, storageError } from './errors.ts'
 import { asyncCalls, type FileCalls, syncCalls } from './file-calls.ts'
@@ -29,7 +29,7 @@ export interface FileStorageOptions {
   /** The system calls to use; for tests of what systems without some of them do. */
   readonly calls?: FileCalls
   /** Where the names of temporary files come from. */
-  readonly chance?: Chance
+  readonly random?: Random
 }
 
 /** A temporary file that a `createIfAbsent` left behind, or is using now. */
@@ -44,13 +44,13 @@ export interface TemporaryFile {
 export class FileStorage implements Storage {
   readonly root: string
   readonly #calls: FileCalls
-  readonly #chance: Chance
+  readonly #random: Random
   /** Temporary files of calls under way here; the helpers leave them alone. */
   readonly #using = new Set<string>()
 
   constructor(root: string, options: FileStorageOptions = {}) {
     this.root = resolve(root)
-    this.#chance = options.chance ?? systemChance
+    this.#random = options.random ?? systemRandom
     this.#calls = options.calls ?? (options.flavour === 'sync' ? syncCalls : asyncCalls)
   }
 
@@ -81,7 +81,7 @@ export class FileStorage implements Storage {
   async createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
     checkPath(path)
     return this.#try('createIfAbsent', path, async () => {
-      const temporary = temporaryName(this.#chance.hex(8), nameOf(path))
+      const temporary = temporaryName(Buffer.from(this.#random.bytes(8)).toString('hex'), nameOf(path))
       const temporaryPath = resolve(this.#full(folderOf(path)), temporary)
       this.#using.add(temporary)
       try {
