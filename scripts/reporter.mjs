@@ -19,11 +19,14 @@ export default async function* reporter(source) {
       // A parent that failed only because a test inside it did: its own line would say nothing new.
       echo: error?.failureType === 'subtestsFailed',
       ms: data.details?.duration_ms,
-      error:
-        error === undefined
-          ? undefined
-          : inspect(error.failureType === 'testCodeFailure' && error.cause ? error.cause : error, { depth: 6 }),
+      error: error === undefined ? undefined : describe(error),
     })}\n`
   }
   yield `${JSON.stringify({ end: true })}\n`
+}
+
+/** The error in full, without the lines of the stack that are inside Node.js. */
+function describe(error) {
+  const shown = error.failureType === 'testCodeFailure' && error.cause ? error.cause : error
+  return inspect(shown, { depth: 6 }).replace(/\n\s+at [^\n]*\bnode:internal[^\n{]*/g, '')
 }

@@ -49,7 +49,7 @@ export class Histogram {
     this.#buckets[bucket] = (this.#buckets[bucket] as number) + 1
     this.#count++
     this.#sumMs += value
-    if (value > this.#maxMs) this.#maxMs = value
+    this.#maxMs = Math.max(this.#maxMs, value)
   }
 
   /** The duration that `p` percent (0 to 100) of all recorded ones do not exceed; 0 when nothing was recorded. */

@@ -15,7 +15,7 @@ export const RESERVED_NAME_PREFIX = '$'
 /** Live collections of a store: every commit carries the whole catalogue, so it has to stay small beside a block. */
 export const COLLECTIONS_MAX = 65_536
 
-/** Bytes of an encoded key: keys stay in memory when values do not, and two of them must fit in one block's worth of bytes. */
+/** Bytes of an encoded key: keys stay in memory when values do not, and every index of a block repeats one. */
 export const KEY_BYTES_MAX = 64 * KIB
 
 /** Bytes of an encoded value: a record with its key and its frame stays below 1 GiB, the most one read or allocation may ask for. */
@@ -33,13 +33,13 @@ export const BLOCK_RAW_BYTES_MAX = GIB
 /** Bytes handed to the writer and not credited back: a slow disk slows the capture down instead of filling the memory. */
 export const IN_FLIGHT_BYTES_MAX = 8 * MIB
 
-/** Bytes of values kept for the barrier because they changed before they were captured; beyond it, capture finishes at once. */
+/** Bytes of pre-images, values kept because they changed between barrier and capture; beyond it the cut is void and moves to now. */
 export const PRE_IMAGE_BYTES_MAX = 64 * MIB
 
 /** Entries of one journal or dirty-set piece: pieces are retired whole, and clearing one must not be a pause. */
 export const PIECE_ENTRIES_MAX = 16_384
 
-/** Barriers given up in a row (a failed epoch leaves a void) before the store stops with TIDEMARK_FAILED. */
+/** Cuts of one checkpoint that may be void and move to now; after that the rest is captured in one slice and reported. */
 export const VOIDS_MAX = 3
 
 /** Bytes of one log file before the writer rolls to the next: bounds what one scan, copy or deletion has to move. */

@@ -1,0 +1,61 @@
+/** What a user installs stays small and runs no scripts. */
+import assert from 'node:assert/strict'
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { root } from './root.ts'
+
+/** All dependencies of the package together, as installed on one platform. */
+const DEPENDENCIES_BYTES_MAX = 10 * 1024 * 1024
+
+interface LockEntry {
+  readonly version?: string
+  readonly dev?: boolean
+  readonly devOptional?: boolean
+  readonly hasInstallScript?: boolean
+  readonly license?: string
+}
+
+const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, LockEntry> }
+const production = Object.entries(lock.packages).filter(([path, entry]) => path !== '' && !entry.dev && !entry.devOptional)
+
+/** Bytes of a package's own files; packages nested in it are counted under their own name. */
+function sizeOf(folder: string): number {
+  let bytes = 0
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (!entry.isDirectory()) bytes += lstatSync(path).size
+    else if (entry.name !== 'node_modules') bytes += sizeOf(path)
+  }
+  return bytes
+}
+
+test('the installed dependencies are at most 10 MB', () => {
+  const sizes = production.filter(([path]) => existsSync(join(root, path))).map(([path]) => [path, sizeOf(join(root, path))] as const)
+  const total = sizes.reduce((sum, [, bytes]) => sum + bytes, 0)
+  assert.ok(sizes.length > 0 && total > 0, 'nothing was measured')
+  assert.ok(total <= DEPENDENCIES_BYTES_MAX, `${total} bytes: ${JSON.stringify(Object.fromEntries(sizes))}`)
+})
+
+test('no dependency runs a script when it is installed', () => {
+  const scripted = (packages: readonly (readonly [string, LockEntry])[]): string[] =>
+    packages.filter(([, entry]) => entry.hasInstallScript).map(([path]) => path)
+  assert.deepEqual(scripted([['node_modules/a', { hasInstallScript: true }]]), ['node_modules/a'])
+  assert.deepEqual(scripted(Object.entries(lock.packages)), [])
+  for (const [path] of production) {
+    if (!existsSync(join(root, path))) continue
+    const { scripts = {} } = JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8')) as { scripts?: Record<string, string> }
+    const found = ['preinstall', 'install', 'postinstall'].filter(name => name in scripts)
+    assert.deepEqual(found, [], path)
+  }
+})
+
+test('the lock file says nothing of where the packages came from', () => {
+  const text = readFileSync(join(root, 'package-lock.json'), 'utf8')
+  assert.ok(!/"resolved"\s*:/.test(text))
+  const unlocked = Object.entries(lock.packages).filter(([path, entry]) => path !== '' && !('integrity' in entry))
+  assert.deepEqual(
+    unlocked.map(([path]) => path),
+    [],
+  )
+})
