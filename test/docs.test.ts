@@ -1,0 +1,56 @@
+/** What the documents point to exists, and every RFC stands in the index. */
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { root } from './root.ts'
+
+const SKIPPED_FOLDERS = new Set(['node_modules', 'dist'])
+
+function documents(folder = ''): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap(entry => {
+    const path = folder === '' ? entry.name : `${folder}/${entry.name}`
+    if (entry.isDirectory()) return SKIPPED_FOLDERS.has(entry.name) || entry.name.startsWith('.') ? [] : documents(path)
+    return entry.name.endsWith('.md') ? [path] : []
+  })
+}
+
+/** Links of a document to files that are not there. */
+function broken(path: string, text: string): string[] {
+  return [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+    .map(([, target]) => target as string)
+    .filter(target => !/^[a-z]+:/.test(target) && !existsSync(join(root, dirname(path), target)))
+    .map(target => `${path} points to ${target}`)
+}
+
+test('links between documents lead somewhere', () => {
+  assert.deepEqual(broken('README.md', '[a](docs/nowhere.md)'), ['README.md points to docs/nowhere.md'])
+  const found = documents()
+  assert.ok(found.includes('README.md') && found.includes('docs/rfcs/README.md'))
+  assert.deepEqual(
+    found.flatMap(path => broken(path, readFileSync(join(root, path), 'utf8'))),
+    [],
+  )
+})
+
+test('every RFC stands in the index', () => {
+  const index = readFileSync(join(root, 'docs/rfcs/README.md'), 'utf8')
+  const rfcs = readdirSync(join(root, 'docs/rfcs')).filter(name => name !== 'README.md')
+  assert.ok(rfcs.length > 0)
+  assert.deepEqual(
+    rfcs.filter(name => !index.includes(`(${name})`)),
+    [],
+  )
+})
+
+test('the commands the README names exist', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  const named = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/\bnpm (?:run )?(start|test|[a-z:]+)\b(?=\s{2,})/g)].map(
+    match => match[1] as string,
+  )
+  assert.ok(named.includes('start') && named.includes('test'))
+  assert.deepEqual(
+    named.filter(name => !(name in scripts)),
+    [],
+  )
+})
