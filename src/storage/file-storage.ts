@@ -81,7 +81,7 @@ export class FileStorage implements Storage {
   async createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
     checkPath(path)
     return this.#try('createIfAbsent', path, async () => {
-      const temporary = temporaryName(Buffer.from(this.#random.bytes(8)).toString('hex'), nameOf(path))
+      const temporary = temporaryName(this.#random.bytes(8).toString('hex'), nameOf(path))
       const temporaryPath = resolve(this.#full(folderOf(path)), temporary)
       this.#using.add(temporary)
       try {
