@@ -246,9 +246,10 @@ export function noUnfinished(_path: string, text: string): string[] {
 /** Neither a test left out without a condition, nor one that leaves out all others. */
 export function noSkippedTests(path: string, text: string): string[] {
   if (!isTest(path)) return []
-  const found = /\b(?:test|it|describe|suite)\.(?:skip|only|todo)\b|\b(?:only|todo):|\bskip:\s*(?:true|['"`])|\.todo\(/.exec(
-    blank(text, true),
-  )
+  const found =
+    /\b(?:test|it|describe|suite)\.(?:skip|only|todo)\b|\b(?:only|todo):|\bskip:\s*(?:true|(['"`])[^'"`]*\1)\s*[,}]|\.todo\(/.exec(
+      blank(text, true),
+    )
   return found ? [`leaves tests out: ${found[0]}`] : []
 }
 

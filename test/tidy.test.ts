@@ -146,7 +146,10 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
       ['src/a.test.ts', "test('a', { only: true }, () => {})"],
       ['src/a.test.ts', "test.todo('a')"],
     ],
-    good: [['src/a.test.ts', "test('skip: true is a setting', { skip: missing('strace') }, () => {})"]],
+    good: [
+      ['src/a.test.ts', "test('skip: true is a setting', { skip: missing('strace') }, () => {})"],
+      ['src/a.test.ts', "test('a', { skip: 'b' in globalThis ? false : 'this Node.js has no b' }, () => {})"],
+    ],
   },
   'no paths of a machine, no registry hosts': {
     rule: rules.noPlaces,
