@@ -24,6 +24,17 @@ export const VALUE_BYTES_MAX = GIB - MIB
 /** Depth of values inside values: encoder and decoder recurse, and this many levels are far from the end of the stack. */
 export const NESTING_MAX = 1000
 
+/** Every so many levels of nesting a value is looked for among its ancestors: a cycle is named as one, at next to no cost. */
+export const CYCLE_CHECK_LEVELS = 32
+
+/** Properties, and bytes of their names, of an object whose list of names is remembered: longer lists seldom come twice. */
+export const SHAPE_KEYS_MAX = 32
+export const SHAPE_BYTES_MAX = KIB
+
+/** Lists of names remembered for each number of names when writing, and in all when reading: at most 256 of 1 KiB each way. */
+export const SHAPES_PER_COUNT_MAX = 8
+export const SHAPES_READ_MAX = 256
+
 /** Raw bytes at which a log block is closed: enough to compress well, little enough to read back alone; one record may exceed it. */
 export const BLOCK_RAW_BYTES = 64 * KIB
 

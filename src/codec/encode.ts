@@ -1,0 +1,251 @@
+/**
+ * Values to bytes (docs/format/value.md). Owns the walk over plain objects and arrays; classes of the platform are in exotic.ts.
+ * Invariants: no getter, setter or method of a value is ever called; what would not come back the same is refused, with its path;
+ * the writer's length moves only when the whole value is written.
+ */
+import { inspect } from 'node:util'
+import type { ByteWriter } from '../base/bytes.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import { VALUE_BYTES_MAX } from '../base/limits.ts'
+import { writeExotic } from './exotic.ts'
+import { Output } from './output.ts'
+import { WrittenShapes } from './shapes.ts'
+import {
+  TAG_ARRAY,
+  TAG_ARRAY_SPARSE,
+  TAG_BARE,
+  TAG_BARE_AGAIN,
+  TAG_FALSE,
+  TAG_NULL,
+  TAG_OBJECT,
+  TAG_OBJECT_AGAIN,
+  TAG_TRUE,
+  TAG_UNDEFINED,
+} from './tags.ts'
+
+const { getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf, keys: enumerableKeys } = Object
+const objectPrototype = Object.prototype
+const arrayPrototype = Array.prototype
+const hasOwn = Object.prototype.hasOwnProperty
+/** Of all questions about an accessor that do not call it, the cheapest for an index; allocates nothing. */
+const lookupGetter = (Object.prototype as unknown as { __lookupGetter__(this: object, key: number): unknown }).__lookupGetter__
+
+/** Beyond this many elements their names are not listed to find out whether an array has other properties. */
+const LISTED_ELEMENTS_MAX = 128
+
+const HINT_ACCESSOR = 'store the value it gives, as a data property'
+const HINT_SYMBOL = 'symbols have no identity outside this process: use a string'
+const HINT_HIDDEN = 'make the property enumerable, or keep it out of the stored object'
+const HINT_ARRAY = 'store an object that holds the array and the further properties'
+
+export class Encoder extends Output {
+  busy = false
+  private readonly shapes = new WrittenShapes()
+  /** One for each value written, and the number of key lists in this one so far. */
+  private serial = 0
+  private shapeCount = 0
+
+  constructor(bytesMax = VALUE_BYTES_MAX) {
+    super(bytesMax)
+  }
+
+  encode(writer: ByteWriter, value: unknown): void {
+    this.busy = true
+    this.serial++
+    this.shapeCount = 0
+    this.attach(writer)
+    try {
+      this.any(value)
+      this.finish()
+    } catch (error) {
+      throw this.explain(error)
+    } finally {
+      this.busy = false
+    }
+  }
+
+  /** Only a proxy's traps and a full stack throw anything but a refusal. */
+  private explain(error: unknown): unknown {
+    this.ancestors.fill(undefined)
+    this.depth = 0
+    if (error instanceof TidemarkError || hasCode(error, 'TIDEMARK_VALUE_REFUSED')) return error
+    return new TidemarkError('TIDEMARK_VALUE_REFUSED', 'cannot store a value that throws when it is looked at', {
+      hint: 'see the cause; a proxy, or too little stack left for the nesting of the value',
+      cause: error,
+    })
+  }
+
+  any(value: unknown): void {
+    switch (typeof value) {
+      case 'number':
+        this.number(value)
+        return
+      case 'string':
+        this.string(value)
+        return
+      case 'boolean':
+        this.byte(value ? TAG_TRUE : TAG_FALSE)
+        return
+      case 'undefined':
+        this.byte(TAG_UNDEFINED)
+        return
+      case 'bigint':
+        this.bigint(value)
+        return
+      case 'object':
+        if (value === null) this.byte(TAG_NULL)
+        else this.object(value)
+        return
+      case 'symbol':
+        this.refuse('a symbol', HINT_SYMBOL)
+        return
+      default:
+        this.refuse('a function', 'store the name of what it does, and look the function up by it')
+    }
+  }
+
+  private object(value: object): void {
+    const prototype = getPrototypeOf(value)
+    this.enter(value)
+    if (prototype === objectPrototype) this.plain(value, TAG_OBJECT)
+    else if (prototype === arrayPrototype && Array.isArray(value)) this.array(value)
+    else if (prototype === null) this.plain(value, TAG_BARE)
+    else writeExotic(this, value, prototype)
+    this.leave()
+  }
+
+  /** Data properties that can be seen, and nothing else. `tag` names the prototype; the tag after it means the same with a known shape. */
+  plain(value: object, tag: typeof TAG_OBJECT | typeof TAG_BARE): void {
+    const keys = getOwnPropertyNames(value)
+    if (getOwnPropertySymbols(value).length !== 0) this.refuse('a property with a symbol as its name', HINT_SYMBOL)
+    this.properties(value, keys, tag)
+  }
+
+  /** The named own properties of `value`, which are all it has, or all that counts. */
+  properties(value: object, keys: readonly string[], tag: typeof TAG_OBJECT | typeof TAG_BARE): void {
+    this.keyList(keys, tag)
+    const level = this.depth - 1
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index] as string
+      const property = getOwnPropertyDescriptor(value, key)
+      if (property === undefined || !property.enumerable) this.refuse('a property that is not enumerable', HINT_HIDDEN, key)
+      if (property.writable === undefined) this.refuse('an accessor', HINT_ACCESSOR, key)
+      const child: unknown = property.value
+      if (typeof child === 'number') this.number(child)
+      else if (typeof child === 'string') this.string(child)
+      else {
+        this.steps[level] = key
+        this.any(child)
+      }
+    }
+  }
+
+  private keyList(keys: readonly string[], tag: typeof TAG_OBJECT | typeof TAG_BARE): void {
+    const shape = this.shapes.find(keys)
+    if (shape === undefined) {
+      this.newKeyList(keys, tag)
+      return
+    }
+    if (shape.serial === this.serial) {
+      this.byte(tag === TAG_OBJECT ? TAG_OBJECT_AGAIN : TAG_BARE_AGAIN)
+      this.varint(shape.index)
+      return
+    }
+    shape.serial = this.serial
+    shape.index = this.shapeCount++
+    const source = shape.bytes
+    const size = source.length
+    this.ensure(6 + size)
+    this.bytes[this.at++] = tag
+    this.varint(size)
+    const bytes = this.bytes
+    let at = this.at
+    if (size > 128) bytes.set(source, at)
+    else for (let index = 0; index < size; index++) bytes[at + index] = source[index] as number
+    at += size
+    this.at = at
+  }
+
+  private newKeyList(keys: readonly string[], tag: number): void {
+    // The length goes before the keys but is known after them: written with room for the longest, then closed up.
+    this.ensure(6)
+    const start = this.at
+    this.at += 6
+    for (const key of keys) this.string(key)
+    const end = this.at
+    const size = end - start - 6
+    this.at = start
+    this.byte(tag)
+    this.varint(size)
+    this.bytes.copyWithin(this.at, start + 6, end)
+    this.at += size
+    this.shapes.add(keys, this.bytes.subarray(this.at - size, this.at), this.serial, this.shapeCount++)
+  }
+
+  private array(value: readonly unknown[]): void {
+    const count = value.length
+    if (getOwnPropertySymbols(value).length !== 0) this.refuse('an array that has a symbol as a property', HINT_ARRAY)
+    if (!this.isDense(value, count)) {
+      this.sparse(value)
+      return
+    }
+    this.byte(TAG_ARRAY)
+    this.varint(count)
+    const level = this.depth - 1
+    for (let index = 0; index < count; index++) {
+      if (lookupGetter.call(value, index) !== undefined) this.refuse('an accessor', HINT_ACCESSOR, index)
+      const child = value[index]
+      if (typeof child === 'number') this.number(child)
+      else if (typeof child === 'string') this.string(child)
+      else {
+        this.steps[level] = index
+        // Undefined may also be what a setter without a getter gives.
+        if (child === undefined) this.checkData(value, index)
+        this.any(child)
+      }
+    }
+  }
+
+  /** Every index below the length, and no other property that can be seen. */
+  private isDense(value: readonly unknown[], count: number): boolean {
+    if (count > LISTED_ELEMENTS_MAX && showsElementsOnly(value, count)) {
+      for (let index = 0; index < count; index++) if (!hasOwn.call(value, index)) return false
+      return true
+    }
+    const keys = enumerableKeys(value)
+    // Indices come first, in order: as many as elements, and the last one in its place, leave room for nothing else.
+    return keys.length === count && (count === 0 || keys[count - 1] === String(count - 1))
+  }
+
+  private sparse(value: readonly unknown[]): void {
+    const keys = enumerableKeys(value)
+    this.byte(TAG_ARRAY_SPARSE)
+    this.varint(value.length)
+    this.varint(keys.length)
+    let next = 0
+    for (const key of keys) {
+      const index = Number(key)
+      if (!(index < value.length) || String(index) !== key)
+        this.refuse('an array that has other properties than its elements', HINT_ARRAY, key)
+      this.steps[this.depth - 1] = index
+      this.varint(index - next)
+      this.any(this.checkData(value, index))
+      next = index + 1
+    }
+  }
+
+  /** The value of a data property. */
+  checkData(value: object, key: string | number): unknown {
+    const property = getOwnPropertyDescriptor(value, key)
+    if (property?.writable === undefined) this.refuse('an accessor', HINT_ACCESSOR, key)
+    return property.value
+  }
+}
+
+/**
+ * `inspect` lists the further properties of an array without reading or naming its elements, in time that does not grow with them.
+ * False, should its words change: then the names are listed, which is slow but right.
+ */
+function showsElementsOnly(value: readonly unknown[], count: number): boolean {
+  return inspect(value, { customInspect: false, maxArrayLength: 0, depth: 0, breakLength: Infinity }) === `[ ... ${count} more items ]`
+}

@@ -1,0 +1,250 @@
+/**
+ * The classes of the platform, one writer each, found by prototype. A prototype alone proves nothing, so each writer reads through an
+ * intrinsic getter that throws for anything but the real thing. Properties of one's own on such an object are refused, not dropped.
+ */
+import { inspect, types } from 'node:util'
+import type { Output } from './output.ts'
+import {
+  ERROR_CLASSES,
+  ERROR_PARTS,
+  TAG_ARRAY_BUFFER,
+  TAG_BUFFER,
+  TAG_DATA_VIEW,
+  TAG_DATE,
+  TAG_ERROR,
+  TAG_MAP,
+  TAG_OBJECT,
+  TAG_REGEXP,
+  TAG_SET,
+  TAG_TYPED_ARRAY,
+  TYPED_ARRAY_CLASSES,
+} from './tags.ts'
+
+/** The encoder, as far as its exotic half needs it. */
+export interface ExoticOutput extends Output {
+  properties(value: object, keys: readonly string[], tag: typeof TAG_OBJECT): void
+  checkData(value: object, key: string | number): unknown
+}
+
+type Writer = (out: ExoticOutput, value: object) => void
+
+const { getOwnPropertyDescriptor, getOwnPropertySymbols, getPrototypeOf, keys: enumerableKeys } = Object
+
+const HINT_EXTRA = 'store an object that holds it and the further properties'
+
+/** The intrinsic getter `name` of `prototype`, as a function of the object. */
+function getterOf<T>(prototype: object, name: string): (value: object) => T {
+  const get = getOwnPropertyDescriptor(prototype, name)?.get
+  return value => Reflect.apply(get as () => T, value, [])
+}
+
+const typedArrayPrototype = getPrototypeOf(Uint8Array.prototype) as object
+const mapSize = getterOf<number>(Map.prototype, 'size')
+const setSize = getterOf<number>(Set.prototype, 'size')
+const regexpSource = getterOf<string>(RegExp.prototype, 'source')
+const regexpFlags = getterOf<string>(RegExp.prototype, 'flags')
+const bufferLength = getterOf<number>(ArrayBuffer.prototype, 'byteLength')
+const bufferResizable = 'resizable' in ArrayBuffer.prototype ? getterOf<boolean>(ArrayBuffer.prototype, 'resizable') : () => false
+const typedBuffer = getterOf<ArrayBufferLike>(typedArrayPrototype, 'buffer')
+const typedLength = getterOf<number>(typedArrayPrototype, 'byteLength')
+const typedOffset = getterOf<number>(typedArrayPrototype, 'byteOffset')
+const viewBuffer = getterOf<ArrayBufferLike>(DataView.prototype, 'buffer')
+const viewLength = getterOf<number>(DataView.prototype, 'byteLength')
+const viewOffset = getterOf<number>(DataView.prototype, 'byteOffset')
+const dateTime = Date.prototype.getTime
+const mapEach = Map.prototype.forEach
+const setEach = Set.prototype.forEach
+/** Newer engines keep the stack behind an accessor of their own, which calls no user code that reading it elsewhere would not. */
+const stackGetter = getOwnPropertyDescriptor(new Error(), 'stack')?.get
+
+const scratch = new Float64Array(1)
+const scratchBytes = new Uint8Array(scratch.buffer)
+
+/** What `read` gives for the real thing; refuses an object that only claims the prototype. */
+function genuine<T>(out: Output, value: object, name: string, read: (value: object) => T): T {
+  try {
+    return read(value)
+  } catch {
+    return falseClaim(out, name)
+  }
+}
+
+function falseClaim(out: Output, name: string): never {
+  out.refuse(`an object that is no ${name} but has its prototype`, 'store plain data')
+}
+
+function noFurther(out: Output, value: object, name: string, allowed = 0): void {
+  if (Reflect.ownKeys(value).length !== allowed) out.refuse(`a ${name} with properties of its own`, HINT_EXTRA)
+}
+
+function writeMap(out: ExoticOutput, value: object): void {
+  const size = genuine(out, value, 'Map', mapSize)
+  noFurther(out, value, 'Map')
+  out.byte(TAG_MAP)
+  out.varint(size)
+  const level = out.depth - 1
+  let step = 0
+  mapEach.call(value as Map<unknown, unknown>, (child, key) => {
+    out.steps[level] = step++
+    out.any(key)
+    out.steps[level] = step++
+    out.any(child)
+  })
+}
+
+function writeSet(out: ExoticOutput, value: object): void {
+  const size = genuine(out, value, 'Set', setSize)
+  noFurther(out, value, 'Set')
+  out.byte(TAG_SET)
+  out.varint(size)
+  const level = out.depth - 1
+  let step = 0
+  setEach.call(value as Set<unknown>, child => {
+    out.steps[level] = step++
+    out.any(child)
+  })
+}
+
+function writeDate(out: ExoticOutput, value: object): void {
+  const time = genuine(out, value, 'Date', date => dateTime.call(date as Date))
+  noFurther(out, value, 'Date')
+  out.byte(TAG_DATE)
+  out.ensure(8)
+  scratch[0] = time
+  out.bytes.set(scratchBytes, out.at)
+  out.at += 8
+}
+
+function writeRegexp(out: ExoticOutput, value: object): void {
+  const source = genuine(out, value, 'RegExp', regexpSource)
+  noFurther(out, value, 'RegExp', 1)
+  const lastIndex = out.checkData(value, 'lastIndex')
+  if (typeof lastIndex !== 'number') out.refuse('a RegExp whose lastIndex is no number', 'set it to a number', 'lastIndex')
+  out.byte(TAG_REGEXP)
+  out.string(source)
+  out.string(regexpFlags(value))
+  out.number(lastIndex)
+}
+
+function writeArrayBuffer(out: ExoticOutput, value: object): void {
+  const size = genuine(out, value, 'ArrayBuffer', bufferLength)
+  noFurther(out, value, 'ArrayBuffer')
+  notResizable(out, value)
+  out.byte(TAG_ARRAY_BUFFER)
+  out.raw(new Uint8Array(value as ArrayBuffer, 0, size))
+}
+
+function writeDataView(out: ExoticOutput, value: object): void {
+  const buffer = genuine(out, value, 'DataView', viewBuffer)
+  noFurther(out, value, 'DataView')
+  notShared(out, buffer)
+  out.byte(TAG_DATA_VIEW)
+  out.raw(new Uint8Array(buffer, viewOffset(value), viewLength(value)))
+}
+
+function writeBuffer(out: ExoticOutput, value: object): void {
+  const source = viewedBytes(out, value, 'Buffer')
+  out.byte(TAG_BUFFER)
+  out.raw(source)
+}
+
+function typedArrayWriter(kind: number, name: string): Writer {
+  return (out, value) => {
+    const source = viewedBytes(out, value, name)
+    out.byte(TAG_TYPED_ARRAY)
+    out.byte(kind)
+    out.raw(source)
+  }
+}
+
+function viewedBytes(out: Output, value: object, name: string): Uint8Array {
+  const size = genuine(out, value, name, typedLength)
+  // The names of the elements are listed too, so a long array is asked in a way that does not.
+  const further =
+    size > 64
+      ? showsMore(value)
+      : enumerableKeys(value).length * ((value as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT as number) > size
+  if (further || getOwnPropertySymbols(value).length !== 0) out.refuse(`a ${name} with properties of its own`, HINT_EXTRA)
+  const buffer = typedBuffer(value)
+  notShared(out, buffer)
+  return new Uint8Array(buffer, typedOffset(value), size)
+}
+
+/** As for arrays in encode.ts: constant time when there is nothing, a listing when there may be something. */
+function showsMore(value: object): boolean {
+  const text = inspect(value, { customInspect: false, maxArrayLength: 0, depth: 0, breakLength: Infinity })
+  if (/^\w+\(\d+\)( \[Uint8Array\])? \[ \.\.\. \d+ more items? \]$/.test(text)) return false
+  return enumerableKeys(value).some(key => !/^\d+$/.test(key))
+}
+
+function notShared(out: Output, buffer: ArrayBufferLike): void {
+  if (getPrototypeOf(buffer) === ArrayBuffer.prototype) notResizable(out, buffer)
+  else out.refuse('memory that is shared between threads', 'store a copy: slice() of the view')
+}
+
+function notResizable(out: Output, buffer: object): void {
+  if (bufferResizable(buffer)) out.refuse('an ArrayBuffer that can be resized', 'store a copy of fixed length: slice()')
+}
+
+function errorWriter(kind: number, name: string): Writer {
+  return (out, value) => {
+    if (!types.isNativeError(value)) falseClaim(out, name)
+    for (const symbol of getOwnPropertySymbols(value)) {
+      if (getOwnPropertyDescriptor(value, symbol)?.enumerable) out.refuse('an error with a symbol as a property', HINT_EXTRA)
+    }
+    let present = 0
+    ERROR_PARTS.forEach((part, bit) => {
+      // The stack is made when it is first looked at, from name and message: those are known to be data by then.
+      const property = getOwnPropertyDescriptor(value, part)
+      if (property === undefined) return
+      const isEngineStack = part === 'stack' && stackGetter !== undefined && property.get === stackGetter
+      if (property.writable === undefined && !isEngineStack) out.refuse('an accessor', 'store an error with data properties', part)
+      if (!property.enumerable) present |= 1 << bit
+    })
+    out.byte(TAG_ERROR)
+    out.byte(kind)
+    out.byte(present)
+    ERROR_PARTS.forEach((part, bit) => {
+      if ((present & (1 << bit)) === 0) return
+      out.steps[out.depth - 1] = part
+      out.any((value as unknown as Record<string, unknown>)[part])
+    })
+    out.properties(value, enumerableKeys(value), TAG_OBJECT)
+  }
+}
+
+const WRITERS = new Map<object, Writer>([
+  [Map.prototype, writeMap],
+  [Set.prototype, writeSet],
+  [Date.prototype, writeDate],
+  [RegExp.prototype, writeRegexp],
+  [ArrayBuffer.prototype, writeArrayBuffer],
+  [DataView.prototype, writeDataView],
+  [Buffer.prototype, writeBuffer],
+])
+TYPED_ARRAY_CLASSES.forEach((type, kind) => {
+  if (type !== undefined) WRITERS.set(type.prototype, typedArrayWriter(kind, (type as unknown as { name: string }).name))
+})
+ERROR_CLASSES.forEach((type, kind) => {
+  WRITERS.set(type.prototype, errorWriter(kind, type.name))
+})
+
+/** Writes an object that is neither plain nor an array, or refuses it by name. */
+export function writeExotic(out: ExoticOutput, value: object, prototype: object): void {
+  const writer = WRITERS.get(prototype)
+  if (writer === undefined) {
+    out.refuse(`an instance of ${className(prototype)}`, 'store plain data, or give the collection a codec that knows the class')
+  }
+  writer(out, value)
+}
+
+/** The name of the class, without calling anything of it. */
+function className(prototype: object, depth = 0): string {
+  const type: unknown = getOwnPropertyDescriptor(prototype, 'constructor')?.value
+  const name: unknown = typeof type === 'function' ? getOwnPropertyDescriptor(type, 'name')?.value : undefined
+  if (typeof name === 'string' && name !== '') return name.slice(0, 64)
+  const parent: object | null = getPrototypeOf(prototype)
+  return parent === null || parent === Object.prototype || depth > 8
+    ? 'a class without a name'
+    : `a class that extends ${className(parent, depth + 1)}`
+}

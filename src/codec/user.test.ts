@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ByteWriter } from '../base/bytes.ts'
+import { type Codec, wrapCodec } from './index.ts'
+
+const json: Codec = {
+  name: 'json',
+  encode: value => Buffer.from(JSON.stringify(value)),
+  decode: bytes => JSON.parse(String(Buffer.from(bytes))),
+}
+
+test('a codec of the user writes and reads in place', () => {
+  const codec = wrapCodec(json)
+  const writer = new ByteWriter(1)
+  writer.u8(7)
+  codec.encodeInto(writer, { a: 1 })
+  writer.u8(8)
+  assert.equal(codec.name, 'json')
+  assert.deepEqual(codec.decode(writer.view(), 1, writer.length - 1), { a: 1 })
+})
+
+test('methods keep their object, and the bytes given to decode are its own', () => {
+  class Counting implements Codec<Uint8Array> {
+    readonly name = 'counting'
+    calls = 0
+    encode(value: Uint8Array) {
+      this.calls++
+      return value
+    }
+    decode(bytes: Uint8Array) {
+      this.calls++
+      bytes.fill(9)
+      return bytes
+    }
+  }
+  const mine = new Counting()
+  const codec = wrapCodec(mine)
+  const writer = new ByteWriter()
+  codec.encodeInto(writer, new Uint8Array([1, 2]))
+  assert.deepEqual([...(codec.decode(writer.view(), 0, 2) as Uint8Array)], [9, 9])
+  assert.deepEqual([...writer.view()], [1, 2])
+  assert.equal(mine.calls, 2)
+})
+
+test('what a codec throws or returns wrongly is typed, with the cause', () => {
+  const cause = new Error('mine')
+  const fail = () => {
+    throw cause
+  }
+  const writer = new ByteWriter()
+  assert.throws(() => wrapCodec({ ...json, encode: fail }).encodeInto(writer, 1), { code: 'TIDEMARK_VALUE_REFUSED', cause, hint: /./ })
+  assert.throws(() => wrapCodec({ ...json, decode: fail }).decode(Buffer.alloc(1), 0, 1), {
+    code: 'TIDEMARK_VALUE_DAMAGED',
+    cause,
+    hint: /./,
+  })
+  for (const result of ['text', undefined, [1], new ArrayBuffer(1), Promise.resolve(new Uint8Array(1))]) {
+    const codec = wrapCodec({ ...json, encode: () => result as unknown as Uint8Array })
+    assert.throws(() => codec.encodeInto(writer, 1), { code: 'TIDEMARK_CODEC', hint: /./ })
+  }
+  assert.equal(writer.length, 0)
+  for (const codec of [
+    null,
+    undefined,
+    {},
+    { ...json, name: '' },
+    { ...json, name: 1 },
+    { ...json, encode: 1 },
+    { name: 'a', encode: fail },
+  ]) {
+    assert.throws(() => wrapCodec(codec as unknown as Codec), { code: 'TIDEMARK_CODEC', hint: /./ })
+  }
+})

@@ -1,0 +1,66 @@
+/** A user's codec as the engine's: whatever it throws or returns becomes a value, bytes, or one of our errors with the cause kept. */
+import type { ByteWriter } from '../base/bytes.ts'
+import { TidemarkError } from '../base/errors.ts'
+import { VALUE_BYTES_MAX } from '../base/limits.ts'
+import type { Codec, ValueCodec } from './contract.ts'
+
+/** Throws TIDEMARK_CODEC when this is no codec. */
+export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
+  const name: unknown = codec?.name
+  if (
+    typeof name !== 'string' ||
+    name === '' ||
+    name.length > 64 ||
+    typeof codec.encode !== 'function' ||
+    typeof codec.decode !== 'function'
+  ) {
+    throw new TidemarkError('TIDEMARK_CODEC', 'a codec has a name of 1 to 64 characters and the functions encode and decode', {
+      hint: 'for example { name: "json", encode: value => Buffer.from(JSON.stringify(value)), decode: bytes => JSON.parse(String(bytes)) }',
+    })
+  }
+  return {
+    name,
+    encodeInto(writer: ByteWriter, value: unknown): void {
+      const bytes = encoded(codec, name, value)
+      writer.raw(bytes)
+    },
+    decode(bytes: Buffer, start: number, end: number): unknown {
+      try {
+        return codec.decode(Uint8Array.prototype.slice.call(bytes, start, end))
+      } catch (cause) {
+        throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', `the codec "${name}" could not decode a value: ${messageOf(cause)}`, {
+          hint: 'see the cause; the codec must read all that earlier versions of it wrote',
+          cause,
+        })
+      }
+    },
+  }
+}
+
+function encoded<V>(codec: Codec<V>, name: string, value: unknown): Uint8Array {
+  let bytes: unknown
+  try {
+    bytes = codec.encode(value as V)
+  } catch (cause) {
+    throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `the codec "${name}" could not encode a value: ${messageOf(cause)}`, {
+      hint: 'see the cause',
+      cause,
+    })
+  }
+  if (!(bytes instanceof Uint8Array)) {
+    throw new TidemarkError('TIDEMARK_CODEC', `the codec "${name}" must return a Uint8Array from encode`, {
+      hint:
+        typeof bytes === 'object' && bytes !== null && 'then' in bytes ? 'encode must be synchronous' : 'return a Uint8Array or a Buffer',
+    })
+  }
+  if (bytes.length > VALUE_BYTES_MAX) {
+    throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `the codec "${name}" made more than ${VALUE_BYTES_MAX} bytes of a value`, {
+      hint: 'store it in parts',
+    })
+  }
+  return bytes
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : typeof error === 'string' ? error : 'it threw'
+}
