@@ -90,6 +90,8 @@ function runFile(path, reportFolder) {
     }, FILE_MS_MAX)
     process.once('exit', end)
     child.on('error', error => keep(String(error)))
+    // What a test started and left behind ends with it.
+    child.on('exit', end)
     child.on('close', (code, signal) => {
       clearTimeout(timer)
       process.removeListener('exit', end)
@@ -99,8 +101,8 @@ function runFile(path, reportFolder) {
           .split('\n')
           .filter(Boolean)
           .map(line => JSON.parse(line))
-      } catch (error) {
-        output += `\nno report: ${error}`
+      } catch {
+        // No report was written: no tests, or an early end; account() says so.
       }
       resolve({ lines, output, code, signal, expired, ms: performance.now() - start })
     })
@@ -129,7 +131,7 @@ function account(path, { lines, output, code, signal, expired, ms }) {
   }
   if (expired) failures.push({ name: path, error: `still running after ${seconds(FILE_MS_MAX)}` })
   else if (!lines.some(line => line.end))
-    failures.push({ name: path, error: `ended before its tests did (${signal ?? `exit status ${code}`})` })
+    failures.push({ name: path, error: `it has no tests, or ended before they did (${signal ?? `exit status ${code}`})` })
   else if (cases.length === 0) failures.push({ name: path, error: 'no tests in this file' })
   else if (code !== 0 && failures.length === 0)
     failures.push({ name: path, error: `tests passed, but the process ended with ${signal ?? code}` })
@@ -164,6 +166,9 @@ async function runTests() {
     totals.failed++
   }
 }
+
+// So that the test files end with this process, which their 'exit' listeners see to.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
 console.log(`Node.js ${process.versions.node}, ${process.platform} ${process.arch}`)
 setUpPackages()

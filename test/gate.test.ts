@@ -1,0 +1,120 @@
+/**
+ * The test command itself: it must fail whenever something went wrong, also when a test file crashes, ends early, or holds no test.
+ * Each case is a small repository in a temporary folder, with the scripts of this one.
+ */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { root } from './root.ts'
+
+interface Outcome {
+  readonly status: number | null
+  readonly closing: string
+  readonly output: string
+}
+
+/** Runs the test command over these test files, already compiled. */
+function gate(files: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Outcome {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-gate-'))
+  const write = (path: string, text: string): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), text)
+  }
+  try {
+    cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true })
+    write('package.json', '{ "type": "module" }')
+    write('package-lock.json', '{ "packages": {} }')
+    write('node_modules/.package-lock.json', '{ "packages": {} }')
+    for (const name of ['src', 'test']) mkdirSync(join(folder, name))
+    for (const [path, text] of Object.entries(files)) {
+      write(path, '')
+      write(`.build/${path.replace(/\.ts$/, '.js')}`, `import { describe, test } from 'node:test'\n${text}\n`)
+    }
+    const { CI: _ci, NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _context, ...inherited } = process.env
+    const result = spawnSync(process.execPath, [join(folder, 'scripts/test.mjs'), '--tests', ...args], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...inherited, ...env },
+      timeout: 60_000,
+    })
+    const output = `${result.stdout}${result.stderr}`
+    return { status: result.status, closing: result.stdout.trimEnd().split('\n').at(-1) ?? '', output }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const GOOD = "test('a', () => {})"
+
+test('what passes is counted, tests inside tests too, suites not', () => {
+  const { status, closing } = gate({
+    'src/a/a.test.ts': GOOD,
+    'test/b.test.ts': "describe('s', () => { test('b', async t => { await t.test('c', () => {}) }) })",
+  })
+  assert.equal(closing, '3 passed, 0 failed')
+  assert.equal(status, 0)
+})
+
+test('every way to fail is counted and shown', () => {
+  const cases: readonly (readonly [text: string, shown: RegExp])[] = [
+    ["test('b', () => { throw new Error('boom') })", /failed: b[\s\S]*boom/],
+    ["test('b', async () => { await Promise.reject(new Error('boom')) })", /boom/],
+    ["describe('s', () => { throw new Error('boom') })", /boom/],
+    ["throw new Error('boom')", /boom/],
+    ["await import('./nowhere.js')", /nowhere/],
+    ['', /it has no tests/],
+    ["test('b', () => process.exit(0))", /ended before they did/],
+    ["test('b', () => process.kill(process.pid, 'SIGKILL'))", /ended before they did \(SIGKILL\)/],
+    ["test('b', () => {}); process.on('exit', () => { process.exitCode = 3 })", /ended with 3/],
+    ["test('b', { skip: true }, () => {})", /skipped without a reason/],
+    ["test.todo('b')", /left to do/],
+  ]
+  for (const [text, shown] of cases) {
+    const { status, closing, output } = gate({ 'src/a.test.ts': GOOD, 'src/b.test.ts': text })
+    assert.match(closing, /^\d+ passed, 1 failed$/, `${text}\n${output}`)
+    assert.match(output, shown, text)
+    assert.equal(status, 1, text)
+  }
+})
+
+test('no tests at all is a failure', () => {
+  const { status, closing } = gate({})
+  assert.equal(closing, '0 passed, 1 failed')
+  assert.equal(status, 1)
+  assert.equal(gate({ 'src/a.test.ts': GOOD }, {}, ['--only', 'nowhere']).status, 1)
+})
+
+test('a skip with a reason is told, and is a failure in CI', () => {
+  const files = { 'src/a.test.ts': GOOD, 'src/b.test.ts': "test('b', { skip: 'no disk' }, () => {})" }
+  const here = gate(files)
+  assert.equal(here.closing, '1 passed, 0 failed')
+  assert.match(here.output, /^not run: src\/b\.test\.ts: b: no disk$/m)
+  assert.equal(here.status, 0)
+  const ci = gate(files, { CI: 'true' })
+  assert.equal(ci.closing, '1 passed, 1 failed')
+  assert.equal(ci.status, 1)
+})
+
+test('--only takes the files whose path contains the text', () => {
+  const { closing, output } = gate({ 'src/a.test.ts': GOOD, 'src/b.test.ts': GOOD }, {}, ['--only', 'b.test'])
+  assert.equal(closing, '1 passed, 0 failed')
+  assert.ok(!output.includes('src/a.test.ts'))
+})
+
+test('packages are installed again exactly when they are not those of the lock file', async () => {
+  type Packages = Readonly<Record<string, { version: string; optional?: boolean }>>
+  const setup = (await import(pathToFileURL(join(root, 'scripts/setup.mjs')).href)) as {
+    packagesCurrent(lock: { packages: Packages }, installed: { packages: Packages }): boolean
+  }
+  const current = (lock: Packages, installed: Packages): boolean => setup.packagesCurrent({ packages: lock }, { packages: installed })
+  const a = { version: '1.0.0' }
+  assert.ok(current({ '': a, a }, { a }))
+  assert.ok(current({ a, b: { version: '1.0.0', optional: true } }, { a }))
+  assert.ok(!current({ a, b: a }, { a }))
+  assert.ok(!current({ a }, { a: { version: '1.0.1' } }))
+  assert.ok(!current({ a }, { a, b: a }))
+})
