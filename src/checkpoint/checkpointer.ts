@@ -118,7 +118,7 @@ export class Checkpointer implements CaptureOwner {
       broken: ms => parts.events.holdBroken({ ms }),
       free: () => this.#later(() => this.#tryBarrier()),
     })
-    parts.host.onMessage(message => this.#stalled(() => this.#receive(message)))
+    parts.host.onMessage((message: FromWriter) => this.#stalled(() => this.#receive(message)))
     this.#arm()
   }
 
@@ -129,7 +129,7 @@ export class Checkpointer implements CaptureOwner {
     return false
   }
 
-  get refused(): readonly Refusal[] {
+  get refusals(): readonly Refusal[] {
     return this.#refusals.list()
   }
 
@@ -263,6 +263,7 @@ export class Checkpointer implements CaptureOwner {
       flight.catalogue.push({ id: collection.id, kind: collection.kind, name: collection.name, codec: collection.codec.name, entries })
       flight.entries += entries
     }
+    flight.catalogue.sort((one, other) => one.id - other.id)
     space.catalogueChanged = false
     space.uncommitted = true
     this.#refusals.retry()

@@ -1,0 +1,39 @@
+/** A Map that refuses every use: takes the place of the entries of a closed store, so that the open one pays no check. */
+import type { Key } from './codec/index.ts'
+
+export class ClosedMap extends Map<Key, unknown> {
+  readonly #error: () => Error
+
+  constructor(error: () => Error) {
+    super()
+    this.#error = error
+  }
+
+  override get size(): number {
+    throw this.#error()
+  }
+
+  override get(): never {
+    throw this.#error()
+  }
+
+  override has(): never {
+    throw this.#error()
+  }
+
+  override set(): never {
+    throw this.#error()
+  }
+
+  override delete(): never {
+    throw this.#error()
+  }
+
+  override keys(): never {
+    throw this.#error()
+  }
+
+  override entries(): never {
+    throw this.#error()
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * The store's events. A listener's exception is the host's affair (it surfaces like that of any callback); an event without a listener
+ * never throws, `error` included.
+ */
+import { EventEmitter } from 'node:events'
+import type { TidemarkError } from './base/errors.ts'
+import type { CheckpointPoint, Refusal } from './checkpoint/index.ts'
+
+export interface StoreEvents {
+  /** An epoch became durable, automatic ones included. */
+  checkpoint: [point: CheckpointPoint]
+  /** A barrier falls now; the listener runs inside the cut. */
+  barrier: [info: { readonly epoch: number; readonly time: number }]
+  /** Durability is interrupted; the engine goes on trying. */
+  degraded: [error: TidemarkError]
+  /** Durable again after `degraded`. */
+  recovered: []
+  /** The engine stopped for good (fenced, or a broken invariant); the service goes on in memory only. */
+  error: [error: TidemarkError]
+  /** An entry could not be encoded; once per entry until it is captured again. */
+  refused: [refusal: Refusal]
+  /** The cut moved: an object was changed across a barrier, or pre-images grew beyond the bound. */
+  voided: [info: { readonly reason: string; readonly collection: string; readonly key: unknown; readonly voids: number }]
+  /** A hold ran past its `msMax` and no longer stands in the way of the barrier. */
+  holdBroken: [info: { readonly ms: number }]
+  /** `debug.untracked`: a value changed in place without `set` or `update`. */
+  untracked: [info: { readonly collection: string; readonly key: unknown }]
+}
+
+export class Events {
+  readonly #emitter = new EventEmitter<StoreEvents>()
+
+  on<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
+    this.#emitter.on(name, listener as never)
+  }
+
+  once<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
+    this.#emitter.once(name, listener as never)
+  }
+
+  off<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
+    this.#emitter.off(name, listener as never)
+  }
+
+  emit<Name extends keyof StoreEvents>(name: Name, ...args: StoreEvents[Name]): void {
+    for (const listener of this.#emitter.rawListeners(name)) {
+      try {
+        ;(listener as (...args: unknown[]) => void).apply(this.#emitter, args)
+      } catch (error) {
+        process.nextTick(() => {
+          throw error
+        })
+      }
+    }
+  }
+}

@@ -1,0 +1,405 @@
+/**
+ * The store: the composition root behind `open`. Wires the stages in the order of the data and holds what they share; the only file that
+ * knows them all, with open.ts, which builds it.
+ *
+ * Owns: names -> collections, the public face. Does not own: entries (capture/), epochs (checkpoint/), bytes (writer/, log/, manifest/).
+ * Invariants: a name is a map or a value, never both; a transaction and a barrier never overlap; the lock is released whatever `close` meets.
+ */
+import type { Clock } from './base/clock.ts'
+import { TidemarkError } from './base/errors.ts'
+import type { Histogram, HistogramSnapshot } from './base/histogram.ts'
+import { checkName, Collection, type CollectionKind, describe, type Space, TidemarkMap, TidemarkValue, Transaction } from './capture/index.ts'
+import type { Checkpointer, CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.ts'
+import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
+import { Events, type StoreEvents } from './events.ts'
+import type { ResolvedSettings } from './options.ts'
+import { EncodedValue, type RecoveryPoint } from './restore/index.ts'
+import { ClosedMap } from './closed-map.ts'
+
+/** What `open` found and did. */
+export interface Restored {
+  /** Epoch the state was restored from; 0 for a new store. */
+  readonly epoch: number
+  /** Time of that epoch's barrier, ms since 1970; 0 for a new store. */
+  readonly timeMs: number
+  readonly entries: number
+  /** Records read from the log. */
+  readonly records: number
+  readonly durationMs: number
+  /** Epochs lost to damage, when `restore.onDamage` is 'fall-back' and there was any. */
+  readonly lost: { readonly firstEpoch: number; readonly lastSeenEpoch: number; readonly file: string; readonly offset: number } | undefined
+  /** What was mended on the way, in words. */
+  readonly notes: readonly string[]
+}
+
+export interface StoreStats {
+  readonly status: EngineStatus
+  readonly epoch: number
+  readonly collections: Readonly<Record<string, { readonly kind: CollectionKind; readonly entries: number; readonly dirtyMax: number }>>
+  /** Upper bound of the entries written since the last barrier. */
+  readonly dirtyMax: number
+  readonly entries: number
+  /** Engine time in turns of the event loop, outside calls of the user. */
+  readonly stalls: HistogramSnapshot
+  /** Engine time inside calls of the user: captures before a value changes or leaves, pre-images of transactions. */
+  readonly access: HistogramSnapshot
+  readonly commits: HistogramSnapshot
+  readonly syncs: HistogramSnapshot
+  readonly checkpoints: number
+  readonly failures: number
+  readonly voids: number
+  readonly forcedSlices: number
+  /** Appended to the log, framing included. */
+  readonly bytesWritten: number
+  /** Record bytes before compression. */
+  readonly bytesRaw: number
+  readonly recordsWritten: number
+  readonly bytesInFlight: number
+  readonly refused: readonly Refusal[]
+  readonly degradedBy: string | undefined
+  readonly restored: Restored
+}
+
+export interface CollectionOptions<V> {
+  /** Encoding of this collection's values; the name is recorded and has to be the same at every open. */
+  readonly codec?: Codec<V>
+}
+
+export interface TimeoutOptions {
+  /** Rejects with TIDEMARK_TIMEOUT after this time; the engine goes on trying. Default 30,000. */
+  readonly timeoutMs?: number
+}
+
+/** What the store needs beside its collections; made by `open`. */
+export interface StoreParts {
+  readonly settings: ResolvedSettings
+  readonly directory: string
+  readonly space: Space
+  readonly events: Events
+  readonly access: Histogram
+  readonly clock: Clock
+  readonly collections: Map<string, Collection>
+  readonly codecs: ReadonlyMap<string, ValueCodec>
+  readonly encoded: ReadonlySet<string>
+  readonly checkpointer: Checkpointer | undefined
+  readonly restored: Restored
+  points(): Promise<readonly RecoveryPoint[]>
+  /** Stops the writer and gives back the lock; never rejects. */
+  release(): Promise<void>
+}
+
+type SyncOnly<T> = T extends PromiseLike<unknown> ? never : T
+const TIMEOUT_MS = 30_000
+const HOLD_MS = 1000
+const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new () => unknown
+
+export class Store implements AsyncDisposable {
+  readonly #parts: StoreParts
+  readonly #faces = new Map<string, TidemarkMap<Key, unknown> | TidemarkValue<unknown>>()
+  #encoded: Set<string>
+  #closing: Promise<void> | undefined
+  #closed = false
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts
+    this.#encoded = new Set(parts.encoded)
+  }
+
+  get directory(): string {
+    return this.#parts.directory
+  }
+
+  get readOnly(): boolean {
+    return this.#parts.settings.readOnly
+  }
+
+  /** 'degraded' while durability is interrupted and retried; 'failed' when the engine stopped for good and the service runs on in memory. */
+  get status(): EngineStatus {
+    return this.#closing !== undefined ? 'closed' : (this.#parts.checkpointer?.status ?? 'ok')
+  }
+
+  get restored(): Restored {
+    return this.#parts.restored
+  }
+
+  /** The durable map of this name; the same object every time. @throws TIDEMARK_NAME, TIDEMARK_NAME_TAKEN, TIDEMARK_CODEC_MISMATCH */
+  map<V, K extends Key = string>(name: string, options: CollectionOptions<V> = {}): TidemarkMap<K, V> {
+    return this.#face(name, 'map', options.codec, collection => new TidemarkMap(collection)) as TidemarkMap<K, V>
+  }
+
+  /** The durable cell of this name; `initial` is given until the first `set`. @throws as `map` */
+  value<V>(name: string, initial: V, options?: CollectionOptions<V>): TidemarkValue<V>
+  value<V>(name: string): TidemarkValue<V | undefined>
+  value<V>(name: string, initial?: V, options: CollectionOptions<V> = {}): TidemarkValue<V | undefined> {
+    return this.#face(name, 'value', options.codec, collection => new TidemarkValue<V | undefined>(collection, initial)) as TidemarkValue<V | undefined>
+  }
+
+  /** Drops a map or value with all its entries; its name is free again. Returns whether there was one. */
+  delete(name: string): boolean {
+    this.#assertOutside('delete')
+    const { space, collections } = this.#parts
+    space.assertWritable(String(name))
+    const collection = collections.get(name)
+    if (collection === undefined) return false
+    collections.delete(name)
+    this.#faces.delete(name)
+    this.#encoded.delete(name)
+    collection.dropped = true
+    collection.part = undefined
+    collection.live = new ClosedMap(() => dropped(name))
+    space.catalogueChanged = true
+    return true
+  }
+
+  /**
+   * Runs `fn` so that all its changes, over all collections, count together or not at all: when it throws they are taken back and the
+   * error is passed on. Synchronous; nested calls join the outer one. Objects handed out inside cost an encoding each, for the rollback.
+   *
+   * @throws TIDEMARK_TRANSACTION_ASYNC for an async function, TIDEMARK_VALUE_REFUSED for a value that cannot be stored
+   */
+  transaction<T>(fn: () => SyncOnly<T>): T {
+    const { space, checkpointer } = this.#parts
+    if (typeof fn !== 'function') throw new TidemarkError('TIDEMARK_ARGUMENT', `transaction takes a function, not ${describe(fn)}`, { hint: 'store.transaction(() => { … })' })
+    this.#assertOpen()
+    space.assertWritable('transaction')
+    if (fn instanceof AsyncFunction) throw asyncTransaction()
+    if (space.transaction !== undefined) return fn()
+    const transaction = new Transaction()
+    space.transaction = transaction
+    space.refresh()
+    try {
+      const result = fn()
+      if (isThenable(result)) {
+        result.then(undefined, () => {})
+        throw asyncTransaction()
+      }
+      transaction.validate()
+      return result
+    } catch (error) {
+      transaction.rollback()
+      throw error
+    } finally {
+      space.transaction = undefined
+      space.refresh()
+      checkpointer?.transactionEnded()
+    }
+  }
+
+  /**
+   * Runs `fn` with no barrier falling before it settles, for at most `msMax` (default 1,000); after that the barrier goes ahead and the
+   * `holdBroken` event says so. Nothing is rolled back.
+   */
+  async hold<T>(fn: () => T | PromiseLike<T>, options: { readonly msMax?: number } = {}): Promise<T> {
+    this.#assertOpen()
+    this.#assertOutside('hold')
+    const msMax = milliseconds('msMax', options.msMax, HOLD_MS)
+    return await this.#writer().holds.run(fn, msMax)
+  }
+
+  /**
+   * Sets a barrier now and resolves when the epoch it ends is durable. Callers during a capture share the next one.
+   * @throws at once TIDEMARK_INSIDE inside a transaction or hold, TIDEMARK_READ_ONLY, TIDEMARK_CLOSED
+   */
+  checkpoint(options: TimeoutOptions = {}): Promise<CheckpointPoint> {
+    const checkpointer = this.#ready('checkpoint')
+    return checkpointer.checkpoint(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
+  }
+
+  /** Resolves when every mutation made before the call is durable; brings the barrier forward. @throws as `checkpoint` */
+  durable(options: TimeoutOptions = {}): Promise<void> {
+    const checkpointer = this.#ready('durable')
+    return checkpointer.durable(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
+  }
+
+  /** Resolves when all entries are in memory: in this version at once, because `open` loads them. */
+  async hydrated(): Promise<void> {
+    this.#assertOpen()
+  }
+
+  /** What can be restored, newest first. Reads the log; takes time proportional to it. */
+  async recoveryPoints(): Promise<readonly RecoveryPoint[]> {
+    this.#assertOpen()
+    return await this.#parts.points()
+  }
+
+  on<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): this {
+    this.#parts.events.on(name, listener)
+    return this
+  }
+
+  once<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): this {
+    this.#parts.events.once(name, listener)
+    return this
+  }
+
+  off<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): this {
+    this.#parts.events.off(name, listener)
+    return this
+  }
+
+  stats(): StoreStats {
+    const { checkpointer, collections, access, restored } = this.#parts
+    const byName: Record<string, { kind: CollectionKind; entries: number; dirtyMax: number }> = Object.create(null)
+    let dirtyMax = 0
+    let entries = 0
+    if (!this.#closed) {
+      for (const collection of collections.values()) {
+        byName[collection.name] = { kind: collection.kind, entries: collection.live.size, dirtyMax: collection.dirtyKeysMax }
+        dirtyMax += collection.dirtyKeysMax
+        entries += collection.live.size
+      }
+    }
+    const none = checkpointer?.stalls ?? access
+    const counters = checkpointer?.counters
+    return {
+      status: this.status,
+      epoch: checkpointer?.epoch ?? restored.epoch,
+      collections: byName,
+      dirtyMax,
+      entries,
+      stalls: none.snapshot(),
+      access: access.snapshot(),
+      commits: (checkpointer?.commits ?? access).snapshot(),
+      syncs: (checkpointer?.syncs ?? access).snapshot(),
+      checkpoints: counters?.checkpoints ?? 0,
+      failures: counters?.failures ?? 0,
+      voids: counters?.voids ?? 0,
+      forcedSlices: counters?.forced ?? 0,
+      bytesWritten: counters?.bytes ?? 0,
+      bytesRaw: counters?.rawBytes ?? 0,
+      recordsWritten: counters?.records ?? 0,
+      bytesInFlight: checkpointer?.outbox.inFlight ?? 0,
+      refused: checkpointer?.refusals ?? [],
+      degradedBy: checkpointer?.degradedBy?.message,
+      restored,
+    }
+  }
+
+  /**
+   * Makes everything durable, stops the engine and gives back the lock. Later calls give the same promise.
+   * @throws after everything was released: TIDEMARK_TIMEOUT, TIDEMARK_VALUE_REFUSED or what kept the last checkpoint from being made
+   */
+  close(options: TimeoutOptions = {}): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#assertOutside('close')
+      this.#closing = this.#close(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
+    }
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const { space, checkpointer, collections } = this.#parts
+    space.forbidden = 'closed'
+    space.refresh()
+    let problem: unknown
+    try {
+      if (checkpointer?.status === 'failed') throw checkpointer.degradedBy
+      await checkpointer?.durable(timeoutMs)
+    } catch (error) {
+      problem = error
+    }
+    checkpointer?.stop(closed())
+    await this.#parts.release()
+    this.#closed = true
+    for (const collection of collections.values()) collection.live = new ClosedMap(closed)
+    if (problem !== undefined) throw problem
+  }
+
+  #face<Face extends TidemarkMap<Key, unknown> | TidemarkValue<unknown>>(
+    name: string,
+    kind: CollectionKind,
+    given: Codec<unknown> | undefined,
+    make: (collection: Collection) => Face,
+  ): TidemarkMap<Key, unknown> | TidemarkValue<unknown> {
+    this.#assertOpen()
+    checkName(name)
+    const codec = given === undefined ? undefined : wrapCodec(given)
+    const { space, collections } = this.#parts
+    let collection = collections.get(name)
+    if (collection === undefined) {
+      collection = new Collection(space, name, kind, codec ?? tideCodec, space.nextId++)
+      collections.set(name, collection)
+    }
+    if (collection.kind !== kind) {
+      throw new TidemarkError('TIDEMARK_NAME_TAKEN', `'${name}' is a ${collection.kind}, not a ${kind}`, { collection: name, hint: 'choose another name, or delete the old one first' })
+    }
+    this.#settleCodec(collection, codec)
+    const face = this.#faces.get(name) ?? make(collection)
+    this.#faces.set(name, face)
+    return face
+  }
+
+  /** Checks the codec, and decodes what was loaded before its codec was known. */
+  #settleCodec(collection: Collection, codec: ValueCodec | undefined): void {
+    const { name } = collection
+    if (codec !== undefined ? codec.name !== collection.codec.name : this.#encoded.has(name)) {
+      throw new TidemarkError('TIDEMARK_CODEC_MISMATCH', `'${name}' is stored with the codec '${collection.codec.name}', not '${codec?.name ?? tideCodec.name}'`, {
+        collection: name,
+        hint: `give the codec named '${collection.codec.name}'`,
+      })
+    }
+    if (codec === undefined || !this.#encoded.has(name)) return
+    for (const [key, value] of collection.live) {
+      if (value instanceof EncodedValue) collection.live.set(key, codec.decode(value.bytes, 0, value.bytes.length))
+    }
+    Object.assign(collection, { codec })
+    this.#encoded.delete(name)
+  }
+
+  #ready(what: string): Checkpointer {
+    this.#assertOpen()
+    this.#assertOutside(what)
+    const checkpointer = this.#writer()
+    if (checkpointer.status === 'failed') {
+      throw new TidemarkError('TIDEMARK_FAILED', `the engine has stopped: ${checkpointer.degradedBy?.message ?? 'unknown'}`, {
+        cause: checkpointer.degradedBy,
+        hint: checkpointer.degradedBy?.hint ?? 'open the store again',
+      })
+    }
+    return checkpointer
+  }
+
+  #writer(): Checkpointer {
+    const { checkpointer } = this.#parts
+    if (checkpointer === undefined) throw new TidemarkError('TIDEMARK_READ_ONLY', 'the store is open read-only', { hint: 'open it without readOnly to write' })
+    return checkpointer
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw closed()
+  }
+
+  #assertOutside(what: string): void {
+    const { space, checkpointer } = this.#parts
+    const where = space.transaction !== undefined ? 'transaction' : checkpointer?.holds.inside === true ? 'hold' : undefined
+    if (where !== undefined) throw new TidemarkError('TIDEMARK_INSIDE', `${what} cannot be called inside a ${where}`, { hint: `call it after the ${where} has ended` })
+  }
+}
+
+function closed(): TidemarkError {
+  return new TidemarkError('TIDEMARK_CLOSED', 'the store is closed', { hint: 'open it again' })
+}
+
+function dropped(name: string): TidemarkError {
+  return new TidemarkError('TIDEMARK_CLOSED', `'${name}' was deleted from the store`, { collection: name, hint: 'call store.map or store.value again' })
+}
+
+function asyncTransaction(): TidemarkError {
+  return new TidemarkError('TIDEMARK_TRANSACTION_ASYNC', 'a transaction is synchronous: its function must not be async nor return a promise; nothing was changed', {
+    hint: 'wait first, then change inside the transaction; for work that spans turns use store.hold',
+  })
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+function milliseconds(name: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value === 'number' && value > 0) return value
+  throw new TidemarkError('TIDEMARK_ARGUMENT', `${name} must be a number of milliseconds above 0, not ${describe(value)}`, { hint: `leave it out for ${fallback}` })
+}
