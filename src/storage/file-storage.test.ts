@@ -199,15 +199,15 @@ for (const [flavour, base] of Object.entries({ sync: syncCalls, async: asyncCall
     })
 
     test('the temporary file of a call under way is left alone', async () => {
-      let helped: Promise<string[]> | undefined
+      let helped: string[] | undefined
       const { storage } = await recorded(base, {
-        link: (from, to) => {
-          helped = storage.removeTemporaries('', Number.POSITIVE_INFINITY)
+        link: async (from, to) => {
+          helped = await storage.removeTemporaries('', Number.POSITIVE_INFINITY)
           return base.link(from, to)
         },
       })
       assert.equal(await storage.createIfAbsent('m', bytes('x')), true)
-      assert.deepEqual(await helped, [])
+      assert.deepEqual(helped, [])
     })
 
     test('makeFolder syncs the name of every folder it made', async () => {

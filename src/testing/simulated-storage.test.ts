@@ -273,6 +273,7 @@ describe('faults', () => {
     await file.close()
     assert.equal(storage.disk.usedBytes, 0)
     assert.equal(await storage.createIfAbsent('g', bytes('0123456789')), true)
+    assert.equal(storage.disk.freeBytes, 0)
   })
 
   test('bit rot flips bits where they are stored', async () => {
