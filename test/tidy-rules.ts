@@ -129,14 +129,18 @@ export interface Import {
 /** Everything a file imports or re-exports, static and dynamic. */
 export function importsOf(text: string): Import[] {
   const code = blank(text, false)
+  const bare = blank(text, true)
   const found: Import[] = []
-  for (const match of code.matchAll(/^\s*(?:import|export)\b(\s+type\b(?!\s+from))?[^'"`;=()]*?\bfrom\s*['"]([^'"]+)['"]/gm)) {
-    found.push({ name: match[2] as string, type: match[1] !== undefined })
+  const collect = (pattern: RegExp, name: number, type?: number): void => {
+    for (const match of code.matchAll(pattern)) {
+      // The word itself stands in a string, as in a test about imports.
+      if (bare.slice(match.index, match.index + match[0].length).trimStart()[0] !== match[0].trimStart()[0]) continue
+      found.push({ name: match[name] as string, type: type !== undefined && match[type] !== undefined })
+    }
   }
-  for (const match of code.matchAll(/^\s*import\s*['"]([^'"]+)['"]/gm)) found.push({ name: match[1] as string, type: false })
-  for (const match of code.matchAll(/(\btypeof\s+)?\b(?:import|require)\s*\(\s*['"`]([^'"`]+)['"`]/g)) {
-    found.push({ name: match[2] as string, type: match[1] !== undefined })
-  }
+  collect(/^\s*(?:import|export)\b(\s+type\b(?!\s+from))?[^'"`;=()]*?\bfrom\s*['"]([^'"]+)['"]/gm, 2, 1)
+  collect(/^\s*import\s*['"]([^'"]+)['"]/gm, 1)
+  collect(/(\btypeof\s+)?\b(?:import|require)\s*\(\s*['"`]([^'"`]+)['"`]/g, 2, 1)
   return found
 }
 

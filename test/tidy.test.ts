@@ -66,7 +66,10 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
       ['src/a.ts', "import { b } from './b.js'"],
       ['test/a.ts', "import './b'"],
     ],
-    good: [['src/a.ts', "import { b } from './b.ts'\nimport fs from 'node:fs'"]],
+    good: [
+      ['src/a.ts', "import { b } from './b.ts'\nimport fs from 'node:fs'"],
+      ['test/a.ts', `const a = "await import('./b.js')"\nconst c = \`\nimport './b.js'\n\``],
+    ],
   },
   'the engine imports only the dependencies of the package': {
     rule: declared,
