@@ -1,0 +1,57 @@
+/** The package as a user sees it: the declarations in dist, strictly checked, and the examples of the README against them. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { root } from './root.ts'
+
+const OPTIONS =
+  '--noEmit --strict --target es2023 --lib es2023,esnext.disposable --module nodenext --types node --skipLibCheck false'.split(' ')
+
+/** Compiles a program that imports the package by name; returns what the compiler says, nothing when it is content. */
+function compile(program: string): string {
+  // Below the root, where 'tidemark' is this package and resolves through its exports.
+  mkdirSync(join(root, '.build'), { recursive: true })
+  const folder = mkdtempSync(join(root, '.build', 'user-'))
+  try {
+    const file = join(folder, 'program.ts')
+    writeFileSync(file, program)
+    const compiler = join(root, 'node_modules/typescript/bin/tsc')
+    const result = spawnSync(process.execPath, [compiler, ...OPTIONS, '--ignoreConfig', file], { cwd: folder, encoding: 'utf8' })
+    return result.status === 0 ? '' : `${result.stdout}${result.stderr}`
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const examples = (markdown: string): string[] => [...markdown.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(match => match[1] as string)
+
+test('the examples of the README compile against the built package', () => {
+  assert.equal(compile('export const a: number = 1\n'), '')
+  assert.match(compile("import { nothing } from 'tidemark'\nnothing()\n"), /nothing/)
+  const found = examples(readFileSync(join(root, 'README.md'), 'utf8'))
+  assert.ok(found.length > 0)
+  for (const example of found) assert.equal(compile(example), '', example)
+})
+
+test('everything the package exports was built', async () => {
+  const { exports: entries } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    exports: Record<string, string | Record<string, string>>
+  }
+  const targets = Object.values(entries).flatMap(entry => (typeof entry === 'string' ? [entry] : Object.values(entry)))
+  assert.ok(targets.length > 1)
+  assert.deepEqual(
+    targets.filter(target => !existsSync(join(root, target))),
+    [],
+  )
+})
+
+test('no test is published', () => {
+  const built = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })
+  assert.ok(built.includes('index.js'))
+  assert.deepEqual(
+    built.filter(path => /\.test(-d)?\./.test(path)),
+    [],
+  )
+})
