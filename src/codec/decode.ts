@@ -96,7 +96,10 @@ export class Decoder {
         return -1 - this.varint()
       case TAG_UINT48: {
         const at = this.skip(6)
-        return this.bytes.readUIntLE(at, 6)
+        const bytes = this.bytes
+        const low =
+          (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)
+        return (low >>> 0) + ((bytes[at + 4] as number) | ((bytes[at + 5] as number) << 8)) * 4294967296
       }
       case TAG_FLOAT32: {
         const at = this.skip(4)
@@ -210,7 +213,15 @@ export class Decoder {
 
   private float64(): number {
     const at = this.skip(8)
-    for (let index = 0; index < 8; index++) octets[index] = this.bytes[at + index] as number
+    const bytes = this.bytes
+    octets[0] = bytes[at] as number
+    octets[1] = bytes[at + 1] as number
+    octets[2] = bytes[at + 2] as number
+    octets[3] = bytes[at + 3] as number
+    octets[4] = bytes[at + 4] as number
+    octets[5] = bytes[at + 5] as number
+    octets[6] = bytes[at + 6] as number
+    octets[7] = bytes[at + 7] as number
     return float[0] as number
   }
 

@@ -3,11 +3,11 @@
  * Invariants: no getter, setter or method of a value is ever called; what would not come back the same is refused, with its path;
  * the writer's length moves only when the whole value is written.
  */
-import { inspect } from 'node:util'
 import type { ByteWriter } from '../base/bytes.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX } from '../base/limits.ts'
 import { writeExotic } from './exotic.ts'
+import { LISTED_ELEMENTS_MAX, showsElementsOnly } from './look.ts'
 import { Output } from './output.ts'
 import { WrittenShapes } from './shapes.ts'
 import {
@@ -29,9 +29,6 @@ const arrayPrototype = Array.prototype
 const hasOwn = Object.prototype.hasOwnProperty
 /** Of all questions about an accessor that do not call it, the cheapest for an index; allocates nothing. */
 const lookupGetter = (Object.prototype as unknown as { __lookupGetter__(this: object, key: number): unknown }).__lookupGetter__
-
-/** Beyond this many elements their names are not listed to find out whether an array has other properties. */
-const LISTED_ELEMENTS_MAX = 128
 
 const HINT_ACCESSOR = 'store the value it gives, as a data property'
 const HINT_SYMBOL = 'symbols have no identity outside this process: use a string'
@@ -60,6 +57,7 @@ export class Encoder extends Output {
     } catch (error) {
       throw this.explain(error)
     } finally {
+      this.detach()
       this.busy = false
     }
   }
@@ -240,12 +238,4 @@ export class Encoder extends Output {
     if (property?.writable === undefined) this.refuse('an accessor', HINT_ACCESSOR, key)
     return property.value
   }
-}
-
-/**
- * `inspect` lists the further properties of an array without reading or naming its elements, in time that does not grow with them.
- * False, should its words change: then the names are listed, which is slow but right.
- */
-function showsElementsOnly(value: readonly unknown[], count: number): boolean {
-  return inspect(value, { customInspect: false, maxArrayLength: 0, depth: 0, breakLength: Infinity }) === `[ ... ${count} more items ]`
 }

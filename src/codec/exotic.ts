@@ -2,7 +2,8 @@
  * The classes of the platform, one writer each, found by prototype. A prototype alone proves nothing, so each writer reads through an
  * intrinsic getter that throws for anything but the real thing. Properties of one's own on such an object are refused, not dropped.
  */
-import { inspect, types } from 'node:util'
+import { types } from 'node:util'
+import { LISTED_ELEMENTS_MAX, showsElementsOnly } from './look.ts'
 import type { Output } from './output.ts'
 import {
   ERROR_CLASSES,
@@ -57,9 +58,6 @@ const setEach = Set.prototype.forEach
 /** Newer engines keep the stack behind an accessor of their own, which calls no user code that reading it elsewhere would not. */
 const stackGetter = getOwnPropertyDescriptor(new Error(), 'stack')?.get
 
-const scratch = new Float64Array(1)
-const scratchBytes = new Uint8Array(scratch.buffer)
-
 /** What `read` gives for the real thing; refuses an object that only claims the prototype. */
 function genuine<T>(out: Output, value: object, name: string, read: (value: object) => T): T {
   try {
@@ -90,6 +88,7 @@ function writeMap(out: ExoticOutput, value: object): void {
     out.steps[level] = step++
     out.any(child)
   })
+  unchanged(out, step, size * 2)
 }
 
 function writeSet(out: ExoticOutput, value: object): void {
@@ -103,16 +102,19 @@ function writeSet(out: ExoticOutput, value: object): void {
     out.steps[level] = step++
     out.any(child)
   })
+  unchanged(out, step, size)
+}
+
+/** A proxy's trap may have added or taken members; the count is written already. */
+function unchanged(out: Output, met: number, declared: number): void {
+  if (met !== declared) out.refuse('what changes while it is looked at', 'see the traps of the proxy in it')
 }
 
 function writeDate(out: ExoticOutput, value: object): void {
   const time = genuine(out, value, 'Date', date => dateTime.call(date as Date))
   noFurther(out, value, 'Date')
   out.byte(TAG_DATE)
-  out.ensure(8)
-  scratch[0] = time
-  out.bytes.set(scratchBytes, out.at)
-  out.at += 8
+  out.float64(time)
 }
 
 function writeRegexp(out: ExoticOutput, value: object): void {
@@ -143,38 +145,29 @@ function writeDataView(out: ExoticOutput, value: object): void {
 }
 
 function writeBuffer(out: ExoticOutput, value: object): void {
-  const source = viewedBytes(out, value, 'Buffer')
+  const source = viewedBytes(out, value, 'Buffer', 1)
   out.byte(TAG_BUFFER)
   out.raw(source)
 }
 
-function typedArrayWriter(kind: number, name: string): Writer {
+function typedArrayWriter(kind: number, name: string, bytesEach: number): Writer {
   return (out, value) => {
-    const source = viewedBytes(out, value, name)
+    const source = viewedBytes(out, value, name, bytesEach)
     out.byte(TAG_TYPED_ARRAY)
     out.byte(kind)
     out.raw(source)
   }
 }
 
-function viewedBytes(out: Output, value: object, name: string): Uint8Array {
+function viewedBytes(out: Output, value: object, name: string, bytesEach: number): Uint8Array {
   const size = genuine(out, value, name, typedLength)
   // The names of the elements are listed too, so a long array is asked in a way that does not.
-  const further =
-    size > 64
-      ? showsMore(value)
-      : enumerableKeys(value).length * ((value as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT as number) > size
+  const count = size / bytesEach
+  const further = (count <= LISTED_ELEMENTS_MAX || !showsElementsOnly(value, count)) && enumerableKeys(value).length > count
   if (further || getOwnPropertySymbols(value).length !== 0) out.refuse(`a ${name} with properties of its own`, HINT_EXTRA)
   const buffer = typedBuffer(value)
   notShared(out, buffer)
   return new Uint8Array(buffer, typedOffset(value), size)
-}
-
-/** As for arrays in encode.ts: constant time when there is nothing, a listing when there may be something. */
-function showsMore(value: object): boolean {
-  const text = inspect(value, { customInspect: false, maxArrayLength: 0, depth: 0, breakLength: Infinity })
-  if (/^\w+\(\d+\)( \[Uint8Array\])? \[ \.\.\. \d+ more items? \]$/.test(text)) return false
-  return enumerableKeys(value).some(key => !/^\d+$/.test(key))
 }
 
 function notShared(out: Output, buffer: ArrayBufferLike): void {
@@ -223,17 +216,23 @@ const WRITERS = new Map<object, Writer>([
   [Buffer.prototype, writeBuffer],
 ])
 TYPED_ARRAY_CLASSES.forEach((type, kind) => {
-  if (type !== undefined) WRITERS.set(type.prototype, typedArrayWriter(kind, (type as unknown as { name: string }).name))
+  if (type !== undefined) WRITERS.set(type.prototype, typedArrayWriter(kind, type.name, type.BYTES_PER_ELEMENT))
 })
 ERROR_CLASSES.forEach((type, kind) => {
   WRITERS.set(type.prototype, errorWriter(kind, type.name))
 })
 
+/** Names of classes that are known, when they are ours. */
+const KNOWN = new Set(['Object', 'Array', ...[...WRITERS.keys()].map(prototype => className(prototype))])
+
 /** Writes an object that is neither plain nor an array, or refuses it by name. */
 export function writeExotic(out: ExoticOutput, value: object, prototype: object): void {
   const writer = WRITERS.get(prototype)
   if (writer === undefined) {
-    out.refuse(`an instance of ${className(prototype)}`, 'store plain data, or give the collection a codec that knows the class')
+    const name = className(prototype)
+    if (KNOWN.has(name))
+      out.refuse(`an instance of another ${name}`, 'it comes from another realm, such as a vm context: copy it into plain data')
+    out.refuse(`an instance of ${name}`, 'store plain data, or give the collection a codec that knows the class')
   }
   writer(out, value)
 }

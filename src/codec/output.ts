@@ -21,24 +21,30 @@ import {
   TAG_UTF8,
   TAG_UTF16,
 } from './tags.ts'
-import { fast, isWellFormed } from './text.ts'
+import { fast, isWellFormed, writeUtf8 } from './text.ts'
 
 const float = new Float64Array(1)
 const float32 = new Float32Array(float.buffer, 0, 1)
 const octets = new Uint8Array(float.buffer)
+const NAN_OCTETS = [0, 0, 0, 0, 0, 0, 0xf8, 0x7f]
+
+/** Text of so many units has a length in UTF-8 that takes one byte; for short text a loop is faster than a call into the engine. */
+const SHORT_UTF8_UNITS_MAX = 42
+
+const NO_WRITER = new ByteWriter(0)
 
 /** The way into a child: a property, an index, or the place in a Map (two a pair, key first) or Set. */
 export type Step = string | number
 
 export abstract class Output {
-  bytes: Buffer = Buffer.alloc(0)
+  bytes: Buffer = NO_WRITER.bytes
   at = 0
   limit = 0
   /** Containers being written, outermost first, and the step each is about to take. */
   depth = 0
   readonly ancestors: unknown[] = []
   readonly steps: Step[] = []
-  private writer = new ByteWriter(0)
+  private writer = NO_WRITER
   private start = 0
   private readonly bytesMax: number
 
@@ -55,6 +61,12 @@ export abstract class Output {
     this.at = writer.length
     this.depth = 0
     this.take()
+  }
+
+  /** Holds nothing any longer. */
+  detach(): void {
+    this.writer = NO_WRITER
+    this.bytes = NO_WRITER.bytes
   }
 
   /** Makes the bytes the writer's. */
@@ -165,25 +177,38 @@ export abstract class Output {
   }
 
   private float(value: number): void {
-    const bytes = this.bytes
-    let at = this.at
-    let size = 8
-    if (Math.fround(value) === value) {
-      float32[0] = value
-      size = 4
-      bytes[at++] = TAG_FLOAT32
-    } else {
-      float[0] = value
-      // One NaN, whatever bits this one had.
-      if (Number.isNaN(value)) {
-        octets.fill(0)
-        octets[6] = 0xf8
-        octets[7] = 0x7f
-      }
-      bytes[at++] = TAG_FLOAT64
+    if (Math.fround(value) !== value) {
+      this.bytes[this.at++] = TAG_FLOAT64
+      this.float64(value)
+      return
     }
-    for (let index = 0; index < size; index++) bytes[at++] = octets[index] as number
-    this.at = at
+    float32[0] = value
+    const bytes = this.bytes
+    const at = this.at
+    bytes[at] = TAG_FLOAT32
+    bytes[at + 1] = octets[0] as number
+    bytes[at + 2] = octets[1] as number
+    bytes[at + 3] = octets[2] as number
+    bytes[at + 4] = octets[3] as number
+    this.at = at + 5
+  }
+
+  /** Eight bytes, little-endian; one NaN, whatever bits this one had. */
+  float64(value: number): void {
+    this.ensure(8)
+    float[0] = value
+    if (Number.isNaN(value)) octets.set(NAN_OCTETS)
+    const bytes = this.bytes
+    const at = this.at
+    bytes[at] = octets[0] as number
+    bytes[at + 1] = octets[1] as number
+    bytes[at + 2] = octets[2] as number
+    bytes[at + 3] = octets[3] as number
+    bytes[at + 4] = octets[4] as number
+    bytes[at + 5] = octets[5] as number
+    bytes[at + 6] = octets[6] as number
+    bytes[at + 7] = octets[7] as number
+    this.at = at + 8
   }
 
   string(value: string): void {
@@ -199,12 +224,23 @@ export abstract class Output {
     for (let index = 0; index < count; index++) {
       const unit = value.charCodeAt(index)
       if (unit > 0x7f) {
-        this.longString(value)
+        if (count > SHORT_UTF8_UNITS_MAX || !this.shortUtf8(value)) this.longString(value)
         return
       }
       bytes[at++] = unit
     }
     this.at = at
+  }
+
+  /** As UTF-8 whose length takes one byte; false, and nothing written, when there is none. */
+  private shortUtf8(value: string): boolean {
+    this.ensure(2 + value.length * 3)
+    const end = writeUtf8(this.bytes, this.at + 2, value)
+    if (end < 0) return false
+    this.bytes[this.at] = TAG_UTF8
+    this.bytes[this.at + 1] = end - this.at - 2
+    this.at = end
+    return true
   }
 
   private longString(value: string): void {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import { Encoder } from './encode.ts'
 import { gaps } from './exact.test.ts'
 import { tideCodec } from './index.ts'
+import { showsElementsOnly } from './look.ts'
 
 function refusal(value: unknown): TidemarkError {
   try {
@@ -52,6 +54,8 @@ test('each kind that cannot come back is refused by what it is', () => {
     ['SharedArrayBuffer', new SharedArrayBuffer(4), /SharedArrayBuffer/],
     ['view of shared memory', new Uint8Array(new SharedArrayBuffer(4)), /shared/],
     ['DataView of shared memory', new DataView(new SharedArrayBuffer(4)), /shared/],
+    ['object of another realm', runInNewContext('({})'), /another Object/],
+    ['Map of another realm', runInNewContext('new Map()'), /another Map/],
     ['boxed number', Object(1), /Number/],
     ['boxed string', Object('a'), /String/],
     ['boxed boolean', Object(false), /Boolean/],
@@ -250,4 +254,32 @@ test('a trap that comes back in does no harm', () => {
   )
   tideCodec.encodeInto(writer, [{ x: 1 }, proxy, { x: 2 }])
   assert.deepEqual(tideCodec.decode(writer.view(), 0, writer.length), [{ x: 1 }, { a: 1 }, { x: 2 }])
+})
+
+test('a Map or Set that a trap changes on the way is refused, not written wrong', () => {
+  const map = new Map<unknown, unknown>()
+  const set = new Set<unknown>()
+  const traps = {
+    ownKeys() {
+      map.set('more', 1)
+      set.add('more')
+      return []
+    },
+  }
+  map.set('proxy', new Proxy({}, traps))
+  assert.match(refusal(map).message, /changes/)
+  set.delete('more')
+  set.add(new Proxy({}, traps))
+  assert.match(refusal(set).message, /changes/)
+})
+
+test('long arrays are looked at without their elements, also when the words of inspect change', () => {
+  const long = new Array(1000).fill(0)
+  for (const plain of [long, Buffer.alloc(1000), new Float64Array(1000), new Uint8Array(1000)]) {
+    assert.ok(showsElementsOnly(plain, 1000))
+    assert.ok(!showsElementsOnly(plain, 999))
+    assert.ok(!showsElementsOnly(Object.assign(plain.slice(), { a: 1 }), 1000))
+    assert.ok(!showsElementsOnly(having(plain.slice(), 'a', { get: never, enumerable: true }), 1000))
+    assert.ok(!showsElementsOnly(Object.assign(plain.slice(), { '... 1000 more items': 1 }), 1000))
+  }
 })

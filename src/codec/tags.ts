@@ -43,7 +43,12 @@ export const ERROR_CLASSES = [Error, TypeError, RangeError, SyntaxError, Referen
 export const ERROR_PARTS = ['message', 'name', 'stack', 'cause', 'errors'] as const
 
 /** What all typed array classes share, as far as the codec needs it. */
-export type TypedArrayClass = { new (buffer: ArrayBuffer): ArrayBufferView; readonly prototype: object; readonly BYTES_PER_ELEMENT: number }
+export type TypedArrayClass = {
+  new (buffer: ArrayBuffer): ArrayBufferView
+  readonly prototype: object
+  readonly name: string
+  readonly BYTES_PER_ELEMENT: number
+}
 
 /** The kind byte of a typed array: its place in this list. Undefined: this runtime does not have the class. */
 export const TYPED_ARRAY_CLASSES: readonly (TypedArrayClass | undefined)[] = [

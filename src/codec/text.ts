@@ -23,3 +23,29 @@ const wellFormed = (String.prototype as unknown as { isWellFormed(this: string):
 export function isWellFormed(text: string): boolean {
   return wellFormed.call(text)
 }
+
+/** Writes UTF-8 at `at` and gives its end, or -1 when a surrogate stands alone. Three bytes for each unit must be free. */
+export function writeUtf8(bytes: Uint8Array, start: number, text: string): number {
+  let at = start
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit < 0x80) bytes[at++] = unit
+    else if (unit < 0x800) {
+      bytes[at++] = 0xc0 | (unit >> 6)
+      bytes[at++] = 0x80 | (unit & 0x3f)
+    } else if (unit < 0xd800 || unit > 0xdfff) {
+      bytes[at++] = 0xe0 | (unit >> 12)
+      bytes[at++] = 0x80 | ((unit >> 6) & 0x3f)
+      bytes[at++] = 0x80 | (unit & 0x3f)
+    } else {
+      const point = text.codePointAt(index) as number
+      if (point <= 0xffff) return -1
+      index++
+      bytes[at++] = 0xf0 | (point >> 18)
+      bytes[at++] = 0x80 | ((point >> 12) & 0x3f)
+      bytes[at++] = 0x80 | ((point >> 6) & 0x3f)
+      bytes[at++] = 0x80 | (point & 0x3f)
+    }
+  }
+  return at
+}

@@ -1,0 +1,30 @@
+/** Looking at arrays without reading or naming their elements. */
+import { inspect } from 'node:util'
+
+/** Beyond this many elements their names are not listed to find out whether an array has other properties. */
+export const LISTED_ELEMENTS_MAX = 128
+
+/** All that decides what is shown, whatever the defaults of the process are; nothing here calls code of the value. */
+const OPTIONS = {
+  showHidden: false,
+  depth: 0,
+  colors: false,
+  customInspect: false,
+  showProxy: false,
+  maxArrayLength: 0,
+  breakLength: Infinity,
+  compact: 3,
+  sorted: false,
+  getters: false,
+} as const
+
+/**
+ * True when an array or typed array of `count` elements has no further enumerable properties, in time that does not grow with them:
+ * `inspect` shows those beside the count of elements it left out. Should its words change, false: the names are listed then, which is
+ * slow but right.
+ */
+export function showsElementsOnly(value: object, count: number): boolean {
+  const shown = inspect(value, OPTIONS)
+  const expected = `[ ... ${count} more items ]`
+  return shown.endsWith(expected) && /^(\w+\(\d+\) (\[Uint8Array\] )?)?$/.test(shown.slice(0, -expected.length))
+}
