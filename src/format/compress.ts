@@ -1,0 +1,171 @@
+/**
+ * Compression of block payloads: zstd level 1 where there is one, deflate otherwise, none when a block does not shrink.
+ *
+ * Owns: loading what is needed, on first need. Does not own: what is compressed.
+ * Invariants: what is decoded has the declared raw length or it is an error; the declared length was bounded by whoever read it, and
+ * nothing beyond it is allocated: deflate is stopped by zlib, and a zstd frame is walked block by block before it is decoded.
+ */
+import * as zlib from 'node:zlib'
+import { TidemarkError } from '../base/errors.ts'
+import { BLOCK_RAW_BYTES_MAX } from '../base/limits.ts'
+import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
+
+export type CompressionPreference = 'zstd' | 'deflate' | 'none'
+
+/** `id` is what the frame names; `payload` what it carries. */
+export type Compress = (raw: Uint8Array) => { readonly id: number; readonly payload: Uint8Array }
+export type Decompress = (stored: Buffer, rawLength: number) => Buffer
+
+interface Zstd {
+  encode(raw: Uint8Array): Buffer
+  decode(stored: Buffer, rawLength: number): Buffer
+}
+
+/** Blocks below this many bytes are stored as they are. */
+const COMPRESS_BYTES_MIN = 64
+const ZSTD_LEVEL = 1
+
+/** The compression for writing; what is not available gives way to the next best. */
+export async function openCompress(preference: CompressionPreference): Promise<Compress> {
+  const zstd = preference === 'zstd' ? await loadZstd() : undefined
+  return raw => {
+    if (preference === 'none' || raw.length < COMPRESS_BYTES_MIN) return { id: COMPRESSION_NONE, payload: raw }
+    const payload = zstd === undefined ? zlib.deflateRawSync(raw, { level: 1 }) : zstd.encode(raw)
+    if (payload.length >= raw.length) return { id: COMPRESSION_NONE, payload: raw }
+    return { id: zstd === undefined ? COMPRESSION_DEFLATE : COMPRESSION_ZSTD, payload }
+  }
+}
+
+/** The decompression for frames that name this id. Payloads it cannot take throw TIDEMARK_VALUE_DAMAGED. */
+export async function openDecompress(id: number): Promise<Decompress> {
+  switch (id) {
+    case COMPRESSION_NONE:
+      return checked(stored => stored)
+    case COMPRESSION_DEFLATE:
+      return checked((stored, rawLength) => inflate(stored, rawLength))
+    case COMPRESSION_ZSTD: {
+      const zstd = await loadZstd()
+      if (zstd !== undefined) return checked((stored, rawLength) => zstd.decode(stored, rawLength))
+      break
+    }
+  }
+  throw new TidemarkError('TIDEMARK_COMPRESSION_UNAVAILABLE', `this runtime cannot read compression ${id}`, {
+    hint: 'install @toondepauw/node-zstd for this platform, or use a Node.js with zstd (22.15 or newer)',
+    info: { compression: id },
+  })
+}
+
+function checked(decode: Decompress): Decompress {
+  return (stored, rawLength) => {
+    if (rawLength > BLOCK_RAW_BYTES_MAX) throw damaged(`${rawLength} raw bytes`)
+    let raw: Buffer
+    try {
+      raw = decode(stored, rawLength)
+    } catch (error) {
+      throw damaged('not decodable', error)
+    }
+    if (raw.length !== rawLength) throw damaged(`${raw.length} bytes instead of ${rawLength}`)
+    return raw
+  }
+}
+
+function inflate(stored: Buffer, rawLength: number): Buffer {
+  // A dictionary-free stream may end before its input does: trailing bytes would pass unseen.
+  const { buffer, engine } = zlib.inflateRawSync(stored, { maxOutputLength: Math.max(1, rawLength), info: true }) as unknown as {
+    buffer: Buffer
+    engine: { bytesWritten: number }
+  }
+  if (engine.bytesWritten !== stored.length) throw damaged('bytes behind the end')
+  return buffer
+}
+
+let zstdLoading: Promise<Zstd | undefined> | undefined
+
+function loadZstd(): Promise<Zstd | undefined> {
+  zstdLoading ??= nativeZstd() ?? addonZstd()
+  return zstdLoading
+}
+
+interface NativeZstd {
+  zstdCompressSync(raw: Uint8Array, options: object): Buffer
+  zstdDecompressSync(stored: Uint8Array, options: object): Buffer
+  readonly constants: Readonly<Record<string, number>>
+}
+
+function nativeZstd(): Promise<Zstd> | undefined {
+  const native = zlib as unknown as Partial<NativeZstd>
+  const { zstdCompressSync, zstdDecompressSync, constants } = native
+  if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined
+  const level = constants?.['ZSTD_c_compressionLevel'] ?? 100
+  return Promise.resolve({
+    encode: raw => {
+      const stored = zstdCompressSync(raw, { params: { [level]: ZSTD_LEVEL }, pledgedSrcSize: raw.length })
+      checkZstdShape(stored, raw.length)
+      return stored
+    },
+    decode: (stored, rawLength) => {
+      checkZstdShape(stored, rawLength)
+      return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawLength) })
+    },
+  })
+}
+
+async function addonZstd(): Promise<Zstd | undefined> {
+  try {
+    const { Encoder, Decoder } = await import('@toondepauw/node-zstd')
+    const encoder = new Encoder(ZSTD_LEVEL)
+    const decoder = new Decoder()
+    return {
+      encode: raw => encoder.encodeSync(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)),
+      decode: (stored, rawLength) => {
+        checkZstdShape(stored, rawLength)
+        return decoder.decodeSync(stored)
+      },
+    }
+  } catch {
+    // The addon is an optional native package: without one for this platform the engine writes deflate.
+    return undefined
+  }
+}
+
+const ZSTD_MAGIC = 0xfd2fb528
+
+/**
+ * Exactly one frame with the expected content size and nothing behind it (RFC 8878, 3.1.1): a decoder without an output bound of its
+ * own then allocates no more than that.
+ */
+export function checkZstdShape(stored: Buffer, rawLength: number): void {
+  if (stored.length < 6 || stored.readUInt32LE(0) !== ZSTD_MAGIC) throw damaged('no zstd frame')
+  const descriptor = stored[4] as number
+  const single = (descriptor & 0x20) !== 0
+  if ((descriptor & 0x0b) !== 0) throw damaged('a zstd frame with a dictionary or reserved bits')
+  const sizeBytes = [single ? 1 : 0, 2, 4, 8][descriptor >> 6] as number
+  let at = 5 + (single ? 0 : 1)
+  if (at + sizeBytes > stored.length) throw damaged('a zstd frame ends early')
+  const size = contentSize(stored, at, sizeBytes)
+  if (size !== rawLength) throw damaged(`a zstd frame of ${size} bytes instead of ${rawLength}`)
+  at += sizeBytes
+  for (let last = false; !last; ) {
+    if (at + 3 > stored.length) throw damaged('a zstd frame ends early')
+    const head = stored.readUIntLE(at, 3)
+    last = (head & 1) === 1
+    const type = (head >> 1) & 3
+    const bytes = head >> 3
+    if (type === 3) throw damaged('a zstd block of a reserved type')
+    at += 3 + (type === 1 ? 1 : bytes)
+  }
+  if ((descriptor & 0x04) !== 0) at += 4
+  if (at !== stored.length) throw damaged('bytes behind a zstd frame')
+}
+
+function contentSize(stored: Buffer, at: number, bytes: number): number | undefined {
+  if (bytes === 0) return undefined
+  if (bytes === 1) return stored[at]
+  if (bytes === 2) return stored.readUInt16LE(at) + 256
+  if (bytes === 4) return stored.readUInt32LE(at)
+  return Number(stored.readBigUInt64LE(at))
+}
+
+function damaged(what: string, cause?: unknown): TidemarkError {
+  return new TidemarkError('TIDEMARK_VALUE_DAMAGED', `compressed bytes: ${what}`, cause === undefined ? {} : { cause })
+}

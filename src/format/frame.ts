@@ -1,0 +1,96 @@
+/**
+ * Frames: the units of a log file. Byte table: docs/format/frame.md.
+ *
+ * Does: builds and checks frame headers and payload checksums. Owns: the layout. Does not own: what payloads mean, compression, I/O.
+ * Invariants: the header's checksum starts from the frame's place (the file's salt and the offset), so a frame is valid only in the file
+ * and at the offset it was written at: bytes of a log kept as a value are never taken for the log; a length is believed only after the
+ * header's checksum holds, and only below its bound.
+ */
+import { crc32 } from 'node:zlib'
+import { TidemarkError } from '../base/errors.ts'
+import { BLOCK_RAW_BYTES_MAX } from '../base/limits.ts'
+
+export const FRAME_BLOCK = 1
+export const FRAME_COMMIT = 2
+/** The same payload as the commit before it: heals a damaged commit frame. */
+export const FRAME_ECHO = 3
+/** Written after the commit was synced and read back: proves that what lies before it was whole. */
+export const FRAME_SEAL = 4
+export type FrameKind = typeof FRAME_BLOCK | typeof FRAME_COMMIT | typeof FRAME_ECHO | typeof FRAME_SEAL
+
+export const COMPRESSION_NONE = 0
+export const COMPRESSION_DEFLATE = 1
+export const COMPRESSION_ZSTD = 2
+
+export const FRAME_HEADER_BYTES = 24
+/** Header bytes that take part in the chained digest: all but the two checksums. */
+export const FRAME_DIGEST_BYTES = 16
+export const FRAME_MAGIC = Buffer.from([0xf7, 0x54, 0x4d, 0x46])
+/** A commit names every live collection (at most 65,536, each with two names): bounded before it is allocated. */
+export const COMMIT_BYTES_MAX = 64 * 1024 * 1024
+export const SEAL_BYTES = 40
+
+export interface FrameHeader {
+  readonly kind: FrameKind
+  readonly compression: number
+  readonly rawLength: number
+  readonly storedLength: number
+  readonly payloadCrc: number
+}
+
+/** What the checksum of a frame's header starts from. */
+export function framePlace(salt: number, offset: number): number {
+  return (salt ^ (offset % 4294967296) ^ Math.imul(Math.floor(offset / 4294967296), 0x9e3779b1)) >>> 0
+}
+
+/** The header for `payload`, to be written at `offset` of the file with this salt. */
+export function encodeFrameHeader(
+  kind: FrameKind,
+  compression: number,
+  rawLength: number,
+  payload: Uint8Array,
+  salt: number,
+  offset: number,
+): Buffer {
+  const header = Buffer.alloc(FRAME_HEADER_BYTES)
+  FRAME_MAGIC.copy(header)
+  header[4] = kind
+  header[5] = compression
+  header.writeUInt32LE(rawLength, 8)
+  header.writeUInt32LE(payload.length, 12)
+  header.writeUInt32LE(crc32(payload), 16)
+  header.writeUInt32LE(crc32(header.subarray(0, 20), framePlace(salt, offset)), 20)
+  return header
+}
+
+/**
+ * The header at `at` of `bytes`, which came from `offset` of the file; undefined when there is none. A header that is whole and still
+ * impossible was written by a later format: TIDEMARK_FORMAT_NEWER.
+ */
+export function decodeFrameHeader(bytes: Buffer, at: number, salt: number, offset: number): FrameHeader | undefined {
+  if (at + FRAME_HEADER_BYTES > bytes.length) return undefined
+  if (bytes[at] !== FRAME_MAGIC[0] || bytes[at + 1] !== FRAME_MAGIC[1]) return undefined
+  if (bytes[at + 2] !== FRAME_MAGIC[2] || bytes[at + 3] !== FRAME_MAGIC[3]) return undefined
+  if (crc32(bytes.subarray(at, at + 20), framePlace(salt, offset)) !== bytes.readUInt32LE(at + 20)) return undefined
+  const kind = bytes[at + 4] as number
+  const compression = bytes[at + 5] as number
+  const rawLength = bytes.readUInt32LE(at + 8)
+  const storedLength = bytes.readUInt32LE(at + 12)
+  if (kind < FRAME_BLOCK || kind > FRAME_SEAL || bytes.readUInt16LE(at + 6) !== 0 || compression > COMPRESSION_ZSTD) {
+    throw new TidemarkError('TIDEMARK_FORMAT_NEWER', `a log frame of kind ${kind} with compression ${compression} is not known`, {
+      hint: 'open this store with the version that wrote it',
+    })
+  }
+  const most = kind === FRAME_BLOCK ? BLOCK_RAW_BYTES_MAX : kind === FRAME_SEAL ? SEAL_BYTES : COMMIT_BYTES_MAX
+  const shrunk = compression === COMPRESSION_NONE ? storedLength === rawLength : kind === FRAME_BLOCK && storedLength < rawLength
+  if (rawLength > most || !shrunk) {
+    throw new TidemarkError('TIDEMARK_LOG_DAMAGED', `a log frame of kind ${kind} gives impossible lengths`, {
+      info: { offset, rawLength, storedLength },
+    })
+  }
+  return { kind: kind as FrameKind, compression, rawLength, storedLength, payloadCrc: bytes.readUInt32LE(at + 16) }
+}
+
+export function payloadMatches(header: FrameHeader, payload: Uint8Array): boolean {
+  return payload.length === header.storedLength && crc32(payload) === header.payloadCrc
+}

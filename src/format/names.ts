@@ -1,0 +1,27 @@
+/** Names of files in a store: numbers as hex digits, so that byte order is the order of numbers. */
+export const LOG_FOLDER = 'log'
+export const MANIFEST_FOLDER = 'manifest'
+
+export function manifestName(number: number): string {
+  return `${MANIFEST_FOLDER}/${hex(number)}.manifest`
+}
+
+/** The number in the name of a file of the manifest folder; undefined for other files. */
+export function manifestNumber(name: string): number | undefined {
+  const digits = /^([0-9a-f]{8})\.manifest$/.exec(name)?.[1]
+  return digits === undefined ? undefined : Number.parseInt(digits, 16)
+}
+
+export function logName(token: number, sequence: number): string {
+  return `${LOG_FOLDER}/${hex(token)}-${hex(sequence)}.log`
+}
+
+/** Token and sequence in the name of a file of the log folder; undefined for other files. */
+export function logNumbers(name: string): { readonly token: number; readonly sequence: number } | undefined {
+  const match = /^([0-9a-f]{8})-([0-9a-f]{8})\.log$/.exec(name)
+  return match === null ? undefined : { token: Number.parseInt(match[1] as string, 16), sequence: Number.parseInt(match[2] as string, 16) }
+}
+
+function hex(number: number): string {
+  return number.toString(16).padStart(8, '0')
+}

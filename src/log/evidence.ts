@@ -1,0 +1,109 @@
+/**
+ * What lies behind a bad frame: whole frames are found by their magic, wherever they are, and tell damage from a torn tail.
+ *
+ * Invariants: memory is one piece of the file; a frame counts only when its header's checksum holds at this very place, so content of a
+ * user that looks like a log is none; each piece is looked at once.
+ */
+import { hasCode } from '../base/errors.ts'
+import {
+  type Commit,
+  decodeCommit,
+  decodeFrameHeader,
+  decodeSeal,
+  FRAME_COMMIT,
+  FRAME_ECHO,
+  FRAME_HEADER_BYTES,
+  FRAME_MAGIC,
+  FRAME_SEAL,
+  type FrameHeader,
+  payloadMatches,
+} from '../format/index.ts'
+import type { Pause } from './epoch.ts'
+import type { Window } from './window.ts'
+
+const STEP_BYTES = 256 * 1024
+
+export interface FoundCommit {
+  readonly kind: typeof FRAME_COMMIT | typeof FRAME_ECHO
+  readonly at: number
+  readonly end: number
+  readonly commit: Commit
+  readonly payload: Buffer
+}
+
+export interface Evidence {
+  /** The first commit or echo. */
+  readonly first: FoundCommit | undefined
+  /** The highest epoch that a commit, an echo or a seal speaks of. */
+  readonly lastSeenEpoch: number
+  /** Something was written after the first commit found was synced, or a seal says so. */
+  readonly sealed: boolean
+}
+
+/** Looks at everything from `from` to the window's limit that speaks of epochs after `afterEpoch`. */
+export async function findEvidence(window: Window, from: number, salt: number, afterEpoch: number, pause: Pause): Promise<Evidence> {
+  let first: FoundCommit | undefined
+  let lastSeenEpoch = 0
+  let sealed = false
+  for (let at = from; at < window.limit; ) {
+    await pause()
+    const piece = await window.view(at, STEP_BYTES)
+    if (piece.length < FRAME_HEADER_BYTES) break
+    let next = at + piece.length - FRAME_HEADER_BYTES + 1
+    for (let index = piece.indexOf(FRAME_MAGIC); index >= 0; index = piece.indexOf(FRAME_MAGIC, index + 1)) {
+      if (index + FRAME_HEADER_BYTES > piece.length) break
+      const offset = at + index
+      const header = headerAt(piece, index, salt, offset)
+      if (header === undefined) continue
+      const end = offset + FRAME_HEADER_BYTES + header.storedLength
+      const found = await readFound(window, header, offset, end)
+      if (found === undefined) {
+        if (first !== undefined && offset >= first.end) sealed = true
+        continue
+      }
+      if (found.epoch <= afterEpoch) continue
+      lastSeenEpoch = Math.max(lastSeenEpoch, found.epoch)
+      if (found.commit === undefined) sealed = true
+      else if (first === undefined) first = found.commit
+      else if (!(found.commit.kind === FRAME_ECHO && found.commit.payload.equals(first.payload))) sealed = true
+      if (end > at + piece.length) {
+        next = end
+        break
+      }
+    }
+    at = next
+  }
+  return { first, lastSeenEpoch, sealed }
+}
+
+function headerAt(piece: Buffer, index: number, salt: number, offset: number): FrameHeader | undefined {
+  try {
+    return decodeFrameHeader(piece, index, salt, offset)
+  } catch (error) {
+    if (hasCode(error, 'TIDEMARK_LOG_DAMAGED')) return undefined
+    throw error
+  }
+}
+
+async function readFound(
+  window: Window,
+  header: FrameHeader,
+  offset: number,
+  end: number,
+): Promise<{ readonly epoch: number; readonly commit: FoundCommit | undefined } | undefined> {
+  const { kind } = header
+  if ((kind !== FRAME_COMMIT && kind !== FRAME_ECHO && kind !== FRAME_SEAL) || end > window.limit) return undefined
+  const payload = await window.view(offset + FRAME_HEADER_BYTES, header.storedLength)
+  if (!payloadMatches(header, payload)) return undefined
+  if (kind === FRAME_SEAL) {
+    const seal = decodeSeal(payload)
+    return seal === undefined ? undefined : { epoch: seal.epoch, commit: undefined }
+  }
+  try {
+    const commit = decodeCommit(payload)
+    return { epoch: commit.epoch, commit: { kind, at: offset, end, commit, payload } }
+  } catch (error) {
+    if (hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) return undefined
+    throw error
+  }
+}

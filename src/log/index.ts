@@ -1,0 +1,14 @@
+/** The log: appending to a file, reading the files a manifest names. */
+export type { Pause } from './epoch.ts'
+export { type CommitResult, EARLY_SYNC_BYTES, LogWriter, type LogWriterStart } from './log-writer.ts'
+export { lastSeenIn, openLog } from './open-log.ts'
+export {
+  type BlockItem,
+  type CommitItem,
+  type LogDamage,
+  type LogItem,
+  LogScan,
+  type ScanOptions,
+  type ScanReport,
+  type TornTail,
+} from './scan.ts'

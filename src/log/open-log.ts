@@ -1,0 +1,66 @@
+/** Opening one log file for reading: its header, checked against the manifest and against what came before. */
+import { hasCode } from '../base/errors.ts'
+import { decodeLogHeader, LOG_HEADER_BYTES, type LogEntry, type LogHeader, type LogPosition, logNumbers } from '../format/index.ts'
+import { nameOf, type Storage } from '../storage/index.ts'
+import type { Pause } from './epoch.ts'
+import { findEvidence } from './evidence.ts'
+import { Window } from './window.ts'
+
+export interface OpenLog {
+  readonly entry: LogEntry
+  readonly header: LogHeader
+  readonly window: Window
+  /** Where frames begin. */
+  readonly start: number
+  /** A copy of the header was damaged. */
+  readonly healed: boolean
+}
+
+export interface NotALog {
+  readonly offset: number
+  readonly message: string
+}
+
+/** The file, to be closed by the caller, or what is wrong with it. */
+export async function openLog(
+  storage: Storage,
+  entry: LogEntry,
+  storeId: string,
+  base: LogPosition | undefined,
+): Promise<OpenLog | NotALog> {
+  if (!(await storage.exists(entry.file))) return { offset: 0, message: 'the file is missing' }
+  const file = await storage.open(entry.file, 'read')
+  let opened = false
+  try {
+    const size = await file.size()
+    const limit = entry.end === null ? size : Math.min(entry.end.bytes, size)
+    const { header, healed } = decodeLogHeader(await file.read(0, LOG_HEADER_BYTES), entry.file)
+    const numbers = logNumbers(nameOf(entry.file))
+    if (header.storeId !== storeId) return { offset: 0, message: 'the file belongs to another store' }
+    if (header.token !== numbers?.token || header.sequence !== numbers.sequence)
+      return { offset: 0, message: 'the file has another name in its header' }
+    if (base !== undefined && (header.baseEpoch !== base.epoch || header.baseDigest !== base.digest)) {
+      return { offset: 0, message: `the file goes on from epoch ${header.baseEpoch}, not from epoch ${base.epoch}` }
+    }
+    opened = true
+    return { entry, header, window: new Window(file, limit), start: LOG_HEADER_BYTES, healed }
+  } catch (error) {
+    if (hasCode(error, 'TIDEMARK_LOG_DAMAGED')) return { offset: 0, message: (error as Error).message }
+    throw error
+  } finally {
+    if (!opened) await file.close()
+  }
+}
+
+/** The highest epoch of which this file has a trace; 0 when there is none. */
+export async function lastSeenIn(storage: Storage, entry: LogEntry, storeId: string, pause: Pause): Promise<number> {
+  if (entry.end !== null) return entry.end.epoch
+  const opened = await openLog(storage, entry, storeId, undefined)
+  if (!('window' in opened)) return 0
+  try {
+    const { header, window, start } = opened
+    return Math.max(header.baseEpoch, (await findEvidence(window, start, header.salt, 0, pause)).lastSeenEpoch)
+  } finally {
+    await opened.window.file.close()
+  }
+}

@@ -1,0 +1,303 @@
+/**
+ * Reading the log: the committed epochs of the files a manifest names, in order.
+ *
+ * Does: verifies every checksum, every link of the chain, every file's base; stops at the accepted end; tells a torn tail (normal, silent)
+ * from damage (refused, or fallen back from, and reported exactly).
+ * Owns: the judgement. Does not own: which manifest counts, what records mean, closing the files it did not open. Writes nothing.
+ * Invariants: what is yielded is a prefix of the committed history, whole epochs only, each verified before its first block is yielded;
+ * memory is a few pieces of a file and one block.
+ */
+import { TidemarkError } from '../base/errors.ts'
+import {
+  type Commit,
+  type Decompress,
+  decodeFrameHeader,
+  FRAME_ECHO,
+  FRAME_HEADER_BYTES,
+  GENESIS,
+  type LogEntry,
+  type LogPosition,
+  openDecompress,
+  payloadMatches,
+  SEAL_BYTES,
+} from '../format/index.ts'
+import type { Storage } from '../storage/index.ts'
+import { checkCommit, type EpochResult, type Pause, readBlocks, walkEpoch } from './epoch.ts'
+import { findEvidence } from './evidence.ts'
+import { lastSeenIn, type OpenLog, openLog } from './open-log.ts'
+import type { Window } from './window.ts'
+
+export interface ScanOptions {
+  readonly storage: Storage
+  readonly storeId: string
+  /** As the manifest names them. */
+  readonly log: readonly LogEntry[]
+  /** What the first file goes on from. Default: the beginning of the store. */
+  readonly from?: LogPosition | undefined
+  /** Stop behind the newest commit not beyond this. */
+  readonly until?: { readonly epoch: number } | { readonly timeMs: number } | undefined
+  /** Default 'refuse': damage throws TIDEMARK_LOG_DAMAGED. 'fall-back': the scan ends before it and the report says what is lost. */
+  readonly onDamage?: 'refuse' | 'fall-back' | undefined
+  /** Default true. False: only commits are yielded; checksums and chain are verified all the same. */
+  readonly payloads?: boolean | undefined
+  /** Called about every block; await something in it to give way. */
+  readonly pause?: Pause | undefined
+}
+
+export interface BlockItem {
+  readonly type: 'block'
+  /** Whole records; the memory stays good, and a large piece of the file may be kept alive by it. */
+  readonly bytes: Buffer
+  readonly file: string
+  readonly offset: number
+  /** The verified commit that this block belongs to; its own item follows the last block. */
+  readonly commit: Commit
+}
+
+export interface CommitItem {
+  readonly type: 'commit'
+  readonly commit: Commit
+  /** The end of the log, were this the last epoch. */
+  readonly position: LogPosition
+}
+
+export type LogItem = BlockItem | CommitItem
+
+export interface LogDamage {
+  readonly file: string
+  readonly offset: number
+  readonly message: string
+  readonly firstLostEpoch: number
+  /** The newest epoch of which a trace was found; at least `firstLostEpoch`. */
+  readonly lastSeenEpoch: number
+}
+
+export interface TornTail {
+  readonly file: string
+  readonly offset: number
+  readonly bytes: number
+  /** An epoch whose commit is there and whose blocks are not, with no sign that it was ever acknowledged. */
+  readonly unsealedEpoch: number | null
+}
+
+export interface ScanReport {
+  /** Behind the last epoch that was yielded. */
+  end: LogPosition
+  lastCommit: Commit | null
+  commits: number
+  /** True when `until` ended the scan and more may follow. */
+  stopped: boolean
+  readonly healed: { readonly file: string; readonly offset: number; readonly what: string }[]
+  torn: TornTail | null
+  damage: LogDamage | null
+}
+
+interface Reached {
+  readonly commit: Commit
+  readonly start: number
+  readonly commitAt: number
+  readonly end: number
+  /** The echo was not whole; whether that is worth a word is known when something follows it. */
+  readonly echoMissing: boolean
+}
+
+type Verdict =
+  | { readonly type: 'epoch'; readonly reached: Reached }
+  | { readonly type: 'end' }
+  | { readonly type: 'damage'; readonly damage: LogDamage }
+
+export class LogScan implements AsyncIterable<LogItem> {
+  readonly report: ScanReport
+  readonly #options: ScanOptions
+  readonly #pause: Pause
+  readonly #decompress = new Map<number, Decompress>()
+
+  constructor(options: ScanOptions) {
+    this.#options = options
+    const end = options.from ?? GENESIS
+    this.report = { end, lastCommit: null, commits: 0, stopped: false, healed: [], torn: null, damage: null }
+    this.#pause = options.pause ?? (() => {})
+  }
+
+  /** Runs to the end without looking at payloads. */
+  async run(): Promise<ScanReport> {
+    for await (const _ of this);
+    return this.report
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<LogItem> {
+    const { log, storage, storeId } = this.#options
+    for (const [index, entry] of log.entries()) {
+      if (this.#reached()) break
+      const opened = await openLog(storage, entry, storeId, this.report.end)
+      if (!('window' in opened)) {
+        await this.#damaged(index, opened.offset, opened.message, 0)
+        return
+      }
+      try {
+        if (opened.healed) this.report.healed.push({ file: entry.file, offset: 0, what: 'a copy of the header' })
+        yield* this.#file(index, opened)
+      } finally {
+        await opened.window.file.close()
+      }
+      if (this.report.damage !== null || this.report.stopped) return
+    }
+  }
+
+  async *#file(index: number, log: OpenLog): AsyncGenerator<LogItem> {
+    const { entry, window } = log
+    const file = entry.file
+    let at = log.start
+    this.report.end = { ...this.report.end, file, bytes: at }
+    let missing: number | undefined
+    while (!(entry.end !== null && at >= entry.end.bytes)) {
+      const verdict = await this.#next(log, at)
+      if (verdict.type === 'end') break
+      if (verdict.type === 'damage') {
+        await this.#damaged(index, verdict.damage.offset, verdict.damage.message, verdict.damage.lastSeenEpoch)
+        return
+      }
+      const { reached } = verdict
+      if (missing !== undefined) this.report.healed.push({ file, offset: missing, what: 'the echo of a commit' })
+      missing = reached.echoMissing ? reached.end : undefined
+      if (this.#beyond(reached.commit)) {
+        this.report.stopped = true
+        return
+      }
+      if (this.#options.payloads !== false) yield* this.#blocks(log, reached)
+      at = reached.end
+      const { epoch, digest } = reached.commit
+      this.report.end = { file, bytes: at, epoch, digest }
+      this.report.lastCommit = reached.commit
+      this.report.commits++
+      yield { type: 'commit', commit: reached.commit, position: this.report.end }
+      if (this.#reached()) {
+        this.report.stopped = true
+        return
+      }
+    }
+    const { end } = entry
+    if (end === null) return
+    if (missing !== undefined) this.report.healed.push({ file, offset: missing, what: 'the echo of a commit' })
+    if (at !== end.bytes || this.report.end.epoch !== end.epoch || this.report.end.digest !== end.digest) {
+      await this.#damaged(index, at, 'the file does not end as the manifest says', end.epoch)
+      return
+    }
+    window.drop()
+  }
+
+  async *#blocks(log: OpenLog, reached: Reached): AsyncGenerator<LogItem> {
+    const file = log.entry.file
+    for await (const block of readBlocks(log.window, reached.start, reached.commitAt, log.header.salt)) {
+      await this.#pause()
+      const { compression, rawLength } = block.header
+      let decompress = this.#decompress.get(compression)
+      if (decompress === undefined) {
+        decompress = await openDecompress(compression)
+        this.#decompress.set(compression, decompress)
+      }
+      yield { type: 'block', bytes: decompress(block.payload, rawLength), file, offset: block.offset, commit: reached.commit }
+    }
+  }
+
+  /** The next epoch, judged. */
+  async #next(log: OpenLog, from: number): Promise<Verdict> {
+    const { window, header, entry } = log
+    for (let attempt = 0; ; attempt++) {
+      if (entry.end === null) window.limit = await window.file.size()
+      const result = await this.#walk(log, from)
+      if (result.type === 'epoch') {
+        if (result.commit.epoch <= this.report.end.epoch) {
+          return damage(
+            entry.file,
+            result.start,
+            `epoch ${result.commit.epoch} comes after epoch ${this.report.end.epoch}`,
+            result.commit.epoch,
+          )
+        }
+        return { type: 'epoch', reached: await withEcho(window, result, header.salt, entry.end?.bytes) }
+      }
+      const verdict = await this.#judge(log, from, result)
+      // The file of a living writer may have grown between two looks: damage is only what still is damage at a second one.
+      if (verdict.type !== 'damage' || attempt > 0 || entry.end !== null) return verdict
+      window.drop()
+    }
+  }
+
+  async #walk(log: OpenLog, from: number): Promise<EpochResult> {
+    const { window, header, entry } = log
+    const previous = this.report.end.digest
+    const result = await walkEpoch(window, from, header.salt, previous, this.#pause)
+    if (result.type !== 'bad' || result.at !== from) return result
+    // A damaged seal is not missed when the epoch behind it proves itself.
+    const behind = from + FRAME_HEADER_BYTES + SEAL_BYTES
+    const again = await walkEpoch(window, behind, header.salt, previous, this.#pause)
+    if (again.type !== 'epoch') return result
+    this.report.healed.push({ file: entry.file, offset: from, what: 'a seal' })
+    return again
+  }
+
+  async #judge(log: OpenLog, from: number, result: Exclude<EpochResult, { type: 'epoch' }>): Promise<Verdict> {
+    const { window, header, entry } = log
+    const file = entry.file
+    if (result.type === 'end') return { type: 'end' }
+    if (result.type === 'broken') return damage(file, result.at, result.message, result.commit?.epoch ?? 0)
+    const { at, walked } = result
+    const evidence = await findEvidence(window, at + 1, header.salt, this.report.end.epoch, this.#pause)
+    const { first } = evidence
+    if (first?.kind === FRAME_ECHO && first.at - (first.end - first.at) === at) {
+      const commit = checkCommit(first.payload, walked, at)
+      if (typeof commit !== 'string' && commit.epoch > this.report.end.epoch) {
+        this.report.healed.push({ file, offset: at, what: 'a commit, by its echo' })
+        return { type: 'epoch', reached: { commit, start: walked.start, commitAt: at, end: first.end, echoMissing: false } }
+      }
+    }
+    if (entry.end !== null || evidence.sealed) return damage(file, at, 'a frame is damaged', evidence.lastSeenEpoch)
+    this.report.torn = { file, offset: at, bytes: window.limit - from, unsealedEpoch: first?.commit.epoch ?? null }
+    return { type: 'end' }
+  }
+
+  #beyond(commit: Commit): boolean {
+    const { until } = this.#options
+    if (until === undefined) return false
+    return 'epoch' in until ? commit.epoch > until.epoch : commit.timeMs > until.timeMs
+  }
+
+  #reached(): boolean {
+    const { until } = this.#options
+    return until !== undefined && 'epoch' in until && this.report.end.epoch >= until.epoch
+  }
+
+  async #damaged(index: number, offset: number, message: string, seen: number): Promise<void> {
+    const { log, storage, storeId, onDamage } = this.#options
+    const file = (log[index] as LogEntry).file
+    const firstLostEpoch = this.report.end.epoch + 1
+    let lastSeenEpoch = Math.max(seen, firstLostEpoch)
+    for (const entry of log.slice(index)) lastSeenEpoch = Math.max(lastSeenEpoch, await lastSeenIn(storage, entry, storeId, this.#pause))
+    const found: LogDamage = { file, offset, message, firstLostEpoch, lastSeenEpoch }
+    this.report.damage = found
+    if (onDamage === 'fall-back') return
+    throw new TidemarkError('TIDEMARK_LOG_DAMAGED', `${file} is damaged at ${offset}: ${message}`, {
+      file,
+      info: { ...found },
+      hint: `epochs ${firstLostEpoch} to ${lastSeenEpoch} cannot be read; keep a copy of the directory, then open with onDamage: 'fall-back' to go on at epoch ${firstLostEpoch - 1}`,
+    })
+  }
+}
+
+function damage(file: string, offset: number, message: string, lastSeenEpoch: number): Verdict {
+  return { type: 'damage', damage: { file, offset, message, firstLostEpoch: 0, lastSeenEpoch } }
+}
+
+/** Looks at the echo. The end of the epoch is behind it even when it is damaged, and before it when the file ends there. */
+async function withEcho(window: Window, epoch: EpochResult & { type: 'epoch' }, salt: number, limit: number | undefined): Promise<Reached> {
+  const { commit, start, commitAt, commitEnd, payload } = epoch
+  if (limit === commitEnd) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
+  const length = commitEnd - commitAt
+  const bytes = await window.view(commitEnd, length)
+  if (bytes.length < length) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
+  const header = decodeFrameHeader(bytes, 0, salt, commitEnd)
+  const body = bytes.subarray(FRAME_HEADER_BYTES)
+  const whole = header?.kind === FRAME_ECHO && payloadMatches(header, body) && body.equals(payload)
+  return { commit, start, commitAt, end: commitEnd + length, echoMissing: !whole }
+}

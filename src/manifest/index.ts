@@ -1,0 +1,3 @@
+/** The root of trust: which manifest counts, and how the next comes about. */
+export * from './manifest-store.ts'
+export * from './transitions.ts'

@@ -1,0 +1,109 @@
+/**
+ * Manifests in a storage: find the newest that verifies, publish the next.
+ *
+ * Owns: the folder `manifest`. Does not own: what a manifest says (transitions.ts), when one is due.
+ * Invariants: a manifest is never changed; it counts once its name and content are durable; older ones go only after that, and the
+ * newest MANIFESTS_KEPT stay. Reading writes nothing.
+ */
+
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import type { Failpoint } from '../base/failpoint.ts'
+import { MANIFEST_BYTES_MAX } from '../base/limits.ts'
+import { decodeManifest, encodeManifest, MANIFEST_FOLDER, type Manifest, manifestName, manifestNumber } from '../format/index.ts'
+import type { Storage } from '../storage/index.ts'
+
+/** Older manifests are the way back when the newest is damaged. */
+export const MANIFESTS_KEPT = 16
+
+export interface FoundManifest {
+  readonly manifest: Manifest
+  /** The highest number there is, valid or not. */
+  readonly newestNumber: number
+  /** Newer manifests that do not verify: file and reason. */
+  readonly damaged: readonly { readonly file: string; readonly message: string }[]
+}
+
+export async function listManifests(storage: Storage): Promise<number[]> {
+  const names = await storage.list(MANIFEST_FOLDER)
+  return names.flatMap(name => manifestNumber(name) ?? []).sort((a, b) => a - b)
+}
+
+/**
+ * The newest manifest that verifies; undefined where there are none. Throws TIDEMARK_MANIFEST_DAMAGED when there are some and none
+ * verifies, TIDEMARK_FORMAT_NEWER when the newest whole one is of a later format.
+ */
+export async function readNewest(storage: Storage): Promise<FoundManifest | undefined> {
+  const damaged: { file: string; message: string }[] = []
+  for (let attempt = 0; ; attempt++) {
+    const numbers = await listManifests(storage)
+    damaged.length = 0
+    let vanished = false
+    for (const number of numbers.toReversed()) {
+      const file = manifestName(number)
+      try {
+        return { manifest: await readManifest(storage, number), newestNumber: numbers.at(-1) as number, damaged }
+      } catch (error) {
+        // A writer that removes old manifests while we read: it has published newer ones, so look again.
+        if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) {
+          if (attempt >= MANIFESTS_KEPT || (await storage.exists(file))) throw error
+          vanished = true
+          break
+        }
+        damaged.push({ file, message: (error as Error).message })
+      }
+    }
+    if (vanished) continue
+    const first = damaged[0]
+    if (first === undefined) return undefined
+    throw await firstError(storage, numbers.at(-1) as number)
+  }
+}
+
+async function firstError(storage: Storage, number: number): Promise<unknown> {
+  try {
+    await readManifest(storage, number)
+  } catch (error) {
+    return error
+  }
+  return new Error('unreachable')
+}
+
+export async function readManifest(storage: Storage, number: number): Promise<Manifest> {
+  const file = manifestName(number)
+  const opened = await storage.open(file, 'read')
+  try {
+    const size = await opened.size()
+    if (size > MANIFEST_BYTES_MAX) throw new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${file}: it is too long`, { file })
+    const manifest = decodeManifest(await opened.read(0, size), file)
+    if (manifest.number === number) return manifest
+    throw new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${file}: it says that it is number ${manifest.number}`, { file })
+  } finally {
+    await opened.close()
+  }
+}
+
+/**
+ * Puts a manifest under its number, durable when it resolves: 'ours', or 'taken' when another's stands there. An error before may have
+ * left our own manifest under this number: `writer` tells.
+ */
+export async function publish(storage: Storage, next: Manifest, failpoint: Failpoint): Promise<'ours' | 'taken'> {
+  await failpoint('manifest.create')
+  const created = await storage.createIfAbsent(manifestName(next.number), encodeManifest(next))
+  if (!created) return 'taken'
+  await failpoint('manifest.sync-folder')
+  await storage.syncFolder(MANIFEST_FOLDER)
+  await failpoint('manifest.durable')
+  return 'ours'
+}
+
+/** Removes manifests older than the newest MANIFESTS_KEPT; failing to is no failure. */
+export async function pruneManifests(storage: Storage, current: number): Promise<void> {
+  try {
+    for (const number of await listManifests(storage)) {
+      if (number > current - MANIFESTS_KEPT) break
+      await storage.remove(manifestName(number))
+    }
+  } catch {
+    // They stay until the next roll.
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * How one manifest becomes the next: pure functions, each guarded by predicates on (old, new) before anything is written.
+ *
+ * Invariants: numbers rise; the token never falls and rises with every opener; a store keeps its id; lineages are only added; the log
+ * list keeps its closed files and their ends, except where a fork says that history ends earlier; what is dropped from the list holds no
+ * epoch at or before the accepted end.
+ */
+import { assert } from '../base/errors.ts'
+import { type LogEntry, type LogPosition, type Manifest, STORE_FORMAT } from '../format/index.ts'
+
+export interface Author {
+  /** Random for this opening, 32 hex digits. */
+  readonly writer: string
+  readonly createdBy: string
+}
+
+export function firstManifest(storeId: string, lineageId: string, author: Author): Manifest {
+  return {
+    number: 1,
+    storeId,
+    lineage: [{ id: lineageId, forkEpoch: 0 }],
+    token: 1,
+    writer: author.writer,
+    format: STORE_FORMAT,
+    createdBy: author.createdBy,
+    log: [],
+    catalogue: null,
+  }
+}
+
+/**
+ * A new writer opens. `newestNumber` is the highest number there is, valid or not: every opener raises the token by one, so a token no
+ * one has had is as far above the old one as the number. `log` may go on beyond the old one's where the newest manifest was lost.
+ */
+export function takeOver(old: Manifest, newestNumber: number, log: readonly LogEntry[], author: Author): Manifest {
+  const number = newestNumber + 1
+  const next: Manifest = { ...old, ...author, number, token: old.token + (number - old.number), log }
+  checkCommon(old, next)
+  assert(next.token > old.token, 'a takeover raises the token')
+  assert(
+    old.log.every((entry, index) => (entry.end === null ? next.log[index]?.file === entry.file : sameEntry(entry, next.log[index]))),
+    'a takeover keeps the log',
+  )
+  assert(next.lineage === old.lineage, 'a takeover keeps the lineage')
+  return next
+}
+
+/** The log goes on in `file`: what was open is closed at the accepted end, or dropped when nothing in it was accepted. */
+export function roll(old: Manifest, end: LogPosition, file: string, catalogue: Manifest['catalogue']): Manifest {
+  const closed = closeLog(old.log, end)
+  const next: Manifest = { ...old, number: old.number + 1, log: [...closed, { file, end: null }], catalogue: catalogue ?? old.catalogue }
+  checkCommon(old, next)
+  assert(next.token === old.token, 'a roll keeps the token')
+  const kept = old.log.filter(entry => entry.end !== null)
+  assert(
+    kept.every((entry, index) => sameEntry(entry, next.log[index])),
+    'a roll keeps every closed file',
+  )
+  assert(closed.length - kept.length <= 1, 'a roll closes one file')
+  assert(!old.log.some(entry => entry.file === file), 'a roll begins a new file')
+  assert(lastEpoch(closed) === end.epoch, 'a roll goes on at the accepted end')
+  return next
+}
+
+/** History goes on from an older epoch: what lies beyond it is no longer named, and a new lineage begins. */
+export function fork(old: Manifest, end: LogPosition, lineageId: string): Manifest {
+  const next: Manifest = {
+    ...old,
+    number: old.number + 1,
+    log: closeLog(old.log, end),
+    lineage: [...old.lineage, { id: lineageId, forkEpoch: end.epoch }],
+  }
+  checkCommon(old, next)
+  assert(next.token === old.token, 'a fork keeps the token')
+  assert(!old.lineage.some(entry => entry.id === lineageId), 'a fork begins a new lineage')
+  assert(lastEpoch(next.log) === end.epoch, 'a fork ends where it says')
+  assert(
+    next.log.every((entry, index) => index === next.log.length - 1 || sameEntry(entry, old.log[index])),
+    'a fork keeps what comes before it',
+  )
+  return next
+}
+
+/** The list up to the accepted end, its last file closed there. */
+export function closeLog(log: readonly LogEntry[], end: LogPosition): readonly LogEntry[] {
+  const at = end.file === null ? -1 : log.findIndex(entry => entry.file === end.file)
+  assert(end.file === null || at >= 0, 'the accepted end lies in a named file')
+  return log
+    .slice(0, at + 1)
+    .map((entry, index) => (index === at ? { file: entry.file, end: { bytes: end.bytes, epoch: end.epoch, digest: end.digest } } : entry))
+}
+
+function checkCommon(old: Manifest, next: Manifest): void {
+  assert(next.number > old.number, 'manifest numbers rise')
+  assert(next.token >= old.token, 'the token never falls')
+  assert(next.token <= 0xffff_ffff && next.number <= 0xffff_ffff, 'numbers fit')
+  assert(next.storeId === old.storeId, 'a store keeps its id')
+  assert(
+    old.lineage.every((entry, index) => next.lineage[index] === entry),
+    'lineages are only added',
+  )
+  let epoch = 0
+  for (const [index, entry] of next.log.entries()) {
+    assert(entry.end !== null || index === next.log.length - 1, 'only the last log file is open')
+    assert(entry.end === null || entry.end.epoch >= epoch, 'epochs are in order')
+    epoch = entry.end?.epoch ?? epoch
+  }
+}
+
+function lastEpoch(log: readonly LogEntry[]): number {
+  return log.at(-1)?.end?.epoch ?? 0
+}
+
+function sameEntry(a: LogEntry, b: LogEntry | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.file === b.file &&
+    a.end?.bytes === b.end?.bytes &&
+    a.end?.epoch === b.end?.epoch &&
+    a.end?.digest === b.end?.digest
+  )
+}

@@ -1,0 +1,93 @@
+/**
+ * The hand-off: what the main thread and the writer say to each other. All of it is plain data.
+ *
+ * Invariants: messages are taken in order; one epoch is in flight at a time; the bytes of every batch and commit are credited once,
+ * whether they were written or dropped; after 'failed' nothing of that attempt is taken until 'reset'; after 'fenced' nothing at all.
+ */
+import type { ErrorCode } from '../base/errors.ts'
+import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest } from '../format/index.ts'
+
+export interface BatchMessage {
+  readonly type: 'batch'
+  readonly attempt: number
+  /** Whole records. The thread host transfers the memory. */
+  readonly bytes: Uint8Array
+  readonly records: number
+}
+
+export interface CommitMessage {
+  readonly type: 'commit'
+  readonly attempt: number
+  /** Above every epoch before it. */
+  readonly epoch: number
+  readonly timeMs: number
+  /** The last block; may be empty. */
+  readonly bytes: Uint8Array
+  readonly records: number
+  /** Every live collection after this epoch; an id that is missing was dropped. */
+  readonly catalogue: readonly CatalogueEntry[]
+  readonly refused: number
+}
+
+export type ToWriter = BatchMessage | CommitMessage | { readonly type: 'reset'; readonly attempt: number } | { readonly type: 'close' }
+
+/** A TidemarkError that crossed a thread. */
+export interface ErrorData {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint?: string
+  readonly file?: string
+  readonly info?: Readonly<Record<string, unknown>>
+  readonly cause?: { readonly message: string; readonly code?: string }
+}
+
+export interface CommittedMessage {
+  readonly type: 'committed'
+  readonly attempt: number
+  readonly epoch: number
+  /** Behind this epoch. */
+  readonly position: LogPosition
+  readonly records: number
+  readonly blocks: number
+  readonly rawBytes: number
+  /** Bytes this epoch takes in the log. */
+  readonly logBytes: number
+  /** Length of the log file after it. */
+  readonly fileBytes: number
+  /** A new file was begun for this epoch. */
+  readonly rolled: boolean
+  readonly syncMs: number
+  /** From the commit's append to its read-back. */
+  readonly commitMs: number
+  /** From taking up the commit message to this one, token check included. */
+  readonly totalMs: number
+}
+
+export type FromWriter =
+  | { readonly type: 'credit'; readonly attempt: number; readonly bytes: number }
+  | CommittedMessage
+  | { readonly type: 'failed'; readonly attempt: number; readonly error: ErrorData; readonly fatal: boolean }
+  | { readonly type: 'fenced'; readonly error: ErrorData }
+  | { readonly type: 'closed' }
+
+/** What a writer needs to know; plain data. */
+export interface WriterFacts {
+  /** The newest manifest, made by this opener. */
+  readonly manifest: Manifest
+  /** The end of the accepted log; GENESIS for a new store. */
+  readonly acceptedEnd: LogPosition
+  readonly compression: CompressionPreference
+}
+
+/** The door to a writer, wherever it runs. */
+export interface WriterHost {
+  post(message: ToWriter): void
+  /** One listener; messages that came before it are kept for it. */
+  onMessage(listener: (message: FromWriter) => void): void
+  /** Posts 'close' and resolves when the writer has ended, at the latest after what was posted before is done. Safe to call twice. */
+  close(): Promise<void>
+  /** Stops at once; whatever is under way is left as a crash leaves it. */
+  terminate(): void
+  /** Whether the writer keeps the process alive. Off at the start. */
+  keepAlive(on: boolean): void
+}

@@ -1,0 +1,96 @@
+/**
+ * A writer in a thread of its own.
+ *
+ * Owns: the thread. Does not own: what it writes. Invariants: the thread alone never keeps the process alive; a batch's memory is
+ * transferred, not copied; a thread that ends before it was asked to is reported once, as a failure that ends the writer.
+ */
+import { Worker } from 'node:worker_threads'
+import { TidemarkError } from '../base/errors.ts'
+import type { FromWriter, ToWriter, WriterFacts, WriterHost } from './contract.ts'
+import { toErrorData } from './error-data.ts'
+import { Mailbox } from './mailbox.ts'
+
+export interface ThreadStart {
+  /** Absolute path of the store. */
+  readonly root: string
+  readonly facts: WriterFacts
+  /** Only then TIDEMARK_FAILPOINT is looked at. */
+  readonly testing?: boolean
+  readonly fileBytesMax?: number
+}
+
+export class ThreadHost implements WriterHost {
+  readonly #mailbox = new Mailbox()
+  readonly #worker: Worker
+  #attempt = 0
+  #ended = false
+
+  constructor(start: ThreadStart) {
+    this.#worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: start, name: 'tidemark-writer' })
+    this.#worker.unref()
+    this.#worker.on('message', (message: FromWriter) => {
+      if (message.type === 'closed') this.#end()
+      this.#mailbox.deliver(message)
+    })
+    this.#worker.on('messageerror', error => this.#lost(error))
+    this.#worker.on('error', error => this.#lost(error))
+    this.#worker.on('exit', code => this.#lost(new Error(`the thread ended with code ${code}`)))
+  }
+
+  post(message: ToWriter): void {
+    if (this.#ended || this.#mailbox.closing) return
+    if ('attempt' in message) this.#attempt = message.attempt
+    this.#worker.postMessage(message, transferable(message))
+  }
+
+  onMessage(listener: (message: FromWriter) => void): void {
+    this.#mailbox.listen(listener)
+  }
+
+  close(): Promise<void> {
+    if (!this.#ended && !this.#mailbox.closing) {
+      this.#worker.ref()
+      this.#worker.postMessage({ type: 'close' } satisfies ToWriter)
+    }
+    return this.#mailbox.close()
+  }
+
+  terminate(): void {
+    this.#end()
+    this.#mailbox.end()
+    void this.#worker.terminate()
+  }
+
+  keepAlive(on: boolean): void {
+    if (this.#ended) return
+    if (on) this.#worker.ref()
+    else this.#worker.unref()
+  }
+
+  #end(): void {
+    this.#ended = true
+    this.#worker.unref()
+  }
+
+  #lost(cause: unknown): void {
+    if (this.#ended) return
+    this.#end()
+    const message = `the writer's thread was lost: ${cause instanceof Error ? cause.message : String(cause)}`
+    const error = toErrorData(new TidemarkError('TIDEMARK_FAILED', message, { cause, hint: 'open the store again' }))
+    this.#mailbox.deliver({ type: 'failed', attempt: this.#attempt, error, fatal: true })
+    this.#mailbox.end()
+  }
+}
+
+function transferable(message: ToWriter): ArrayBuffer[] {
+  if (message.type !== 'batch' && message.type !== 'commit') return []
+  const { buffer } = message.bytes
+  // Memory that others share with these bytes (small pooled buffers) is copied instead.
+  return buffer instanceof ArrayBuffer && buffer.byteLength > 0 && !isPooled(buffer) ? [buffer] : []
+}
+
+const POOL = Buffer.allocUnsafe(1).buffer
+
+function isPooled(buffer: ArrayBufferLike): boolean {
+  return buffer === POOL || buffer.byteLength === Buffer.poolSize
+}

@@ -1,0 +1,322 @@
+/**
+ * The writer: takes batches and commits in order, makes epochs durable, and says so.
+ *
+ * Does: rolls into a new file (first batch after open, after a failure, beyond LOG_FILE_BYTES_MAX), appends, commits, checks the token,
+ * acknowledges. Owns: the current manifest, the accepted end, the file being written, which attempt is valid. Does not own: the thread it
+ * runs in, the state it writes, when to try again.
+ * Invariants: an epoch is acknowledged only after its bytes are synced and read back, the file's name and its manifest are durable, and no
+ * later manifest was there; an error leaves the file for good; nothing thrown gets out.
+ */
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
+import { LOG_FILE_BYTES_MAX } from '../base/limits.ts'
+import type { Random } from '../base/random.ts'
+import { type Compress, type LogPosition, logName, logNumbers, type Manifest, manifestName, openCompress } from '../format/index.ts'
+import { LogWriter } from '../log/index.ts'
+import { pruneManifests, publish, readManifest, roll } from '../manifest/index.ts'
+import { nameOf, type Storage } from '../storage/index.ts'
+import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
+import { toErrorData } from './error-data.ts'
+
+export interface WriterParts {
+  readonly storage: Storage
+  readonly send: (message: FromWriter) => void
+  readonly monotonic: () => number
+  /** For the salt of a file. */
+  readonly random: Random
+  readonly failpoint?: Failpoint
+  /** Default LOG_FILE_BYTES_MAX; tests take less. */
+  readonly fileBytesMax?: number
+}
+
+type State = 'open' | 'failed' | 'fenced' | 'closed'
+
+export class Writer {
+  readonly #parts: WriterParts
+  readonly #failpoint: Failpoint
+  readonly #compression: WriterFacts['compression']
+  readonly #queue: ToWriter[] = []
+  #compress: Compress | undefined
+  #working = false
+  #state: State = 'open'
+  #attempt: number | undefined
+  #manifest: Manifest
+  #end: LogPosition
+  #sequence: number
+  #log: LogWriter | undefined
+  #rolled = false
+  #catalogue: Manifest['catalogue'] = null
+  /** The file that was open when we came: what it holds must be on the device before a manifest says so. */
+  #inherited: string | null
+  #inheritedError: unknown
+
+  constructor(facts: WriterFacts, parts: WriterParts) {
+    this.#parts = parts
+    this.#failpoint = parts.failpoint ?? noFailpoint
+    this.#compression = facts.compression
+    this.#manifest = facts.manifest
+    this.#end = facts.acceptedEnd
+    this.#sequence = Math.max(0, ...facts.manifest.log.map(entry => logNumbers(nameOf(entry.file))?.sequence ?? 0))
+    const open = facts.manifest.log.find(entry => entry.end === null)
+    this.#inherited = open !== undefined && open.file === facts.acceptedEnd.file ? open.file : null
+  }
+
+  /** Takes a message; everything happens later, in order. */
+  receive(message: ToWriter): void {
+    this.#queue.push(message)
+    if (this.#working) return
+    this.#working = true
+    void this.#work()
+  }
+
+  async #work(): Promise<void> {
+    await Promise.resolve()
+    for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift()) {
+      try {
+        await this.#take(message)
+      } catch (error) {
+        await this.#fail('attempt' in message ? message.attempt : 0, error)
+      }
+    }
+    this.#working = false
+  }
+
+  async #take(message: ToWriter): Promise<void> {
+    switch (message.type) {
+      case 'batch':
+        return await this.#batch(message)
+      case 'commit':
+        return await this.#commit(message)
+      case 'reset':
+        if (this.#state === 'open' && this.#log?.atBoundary === false) await this.#giveBackSpace()
+        if (this.#state === 'failed') this.#state = 'open'
+        this.#attempt = message.attempt
+        return
+      case 'close':
+        return await this.#close()
+    }
+  }
+
+  #valid(message: BatchMessage | CommitMessage): boolean {
+    this.#attempt ??= message.attempt
+    return this.#state === 'open' && message.attempt === this.#attempt
+  }
+
+  async #batch(message: BatchMessage): Promise<void> {
+    try {
+      if (this.#valid(message)) await (await this.#ready()).block(message.bytes, message.records)
+    } finally {
+      this.#send({ type: 'credit', attempt: message.attempt, bytes: message.bytes.length })
+    }
+  }
+
+  async #commit(message: CommitMessage): Promise<void> {
+    const { attempt, epoch, timeMs, bytes, records, catalogue, refused } = message
+    const begin = this.#parts.monotonic()
+    let credited = bytes.length === 0
+    const credit = (): void => {
+      if (!credited) this.#send({ type: 'credit', attempt, bytes: bytes.length })
+      credited = true
+    }
+    try {
+      if (!this.#valid(message)) return
+      const log = await this.#ready()
+      const result = await log.commit({ epoch, timeMs, catalogue, refused }, bytes, records)
+      await this.#failpoint('commit.token-check')
+      await this.#checkToken()
+      await this.#failpoint('commit.acknowledge')
+      this.#end = result.position
+      this.#catalogue = { epoch, collections: catalogue }
+      credit()
+      const { position, blocks, rawBytes, logBytes, syncMs, commitMs } = result
+      const totalMs = this.#parts.monotonic() - begin
+      const rolled = this.#rolled
+      this.#rolled = false
+      this.#send({
+        type: 'committed',
+        attempt,
+        epoch,
+        position,
+        records: result.records,
+        blocks,
+        rawBytes,
+        logBytes,
+        fileBytes: log.length,
+        rolled,
+        syncMs,
+        commitMs,
+        totalMs,
+      })
+      await this.#sealOrLeave(log)
+    } finally {
+      credit()
+    }
+  }
+
+  /** The epoch is acknowledged: what goes wrong from here on only costs the file. */
+  async #sealOrLeave(log: LogWriter): Promise<void> {
+    try {
+      await this.#failpoint('commit.seal')
+      await log.seal()
+      await this.#failpoint('commit.end')
+    } catch {
+      await this.#leave()
+    }
+  }
+
+  /** The file to write to. */
+  async #ready(): Promise<LogWriter> {
+    this.#compress ??= await openCompress(this.#compression)
+    const full = this.#log !== undefined && this.#log.length >= (this.#parts.fileBytesMax ?? LOG_FILE_BYTES_MAX)
+    if (full && this.#log?.atBoundary === true) await this.#leave()
+    this.#log ??= await this.#roll(this.#compress)
+    return this.#log
+  }
+
+  async #roll(compress: Compress): Promise<LogWriter> {
+    await this.#syncInherited()
+    const { storage, monotonic, random } = this.#parts
+    const { storeId, token } = this.#manifest
+    const sequence = ++this.#sequence
+    const base = this.#end
+    const failpoint = this.#failpoint
+    const log = await LogWriter.create({
+      storage,
+      storeId,
+      token,
+      sequence,
+      base,
+      salt: random.bytes(4).readUInt32LE(),
+      compress,
+      monotonic,
+      failpoint,
+    })
+    try {
+      await this.#publish(manifest => roll(manifest, base, logName(token, sequence), this.#catalogue))
+    } catch (error) {
+      await log.close().catch(() => {})
+      throw error
+    }
+    this.#rolled = true
+    await failpoint('roll.end')
+    await pruneManifests(storage, this.#manifest.number)
+    return log
+  }
+
+  /** Publishes what `plan` makes of the newest manifest of our own; a stranger's means that we are fenced. */
+  async #publish(plan: (manifest: Manifest) => Manifest): Promise<void> {
+    const { storage } = this.#parts
+    for (;;) {
+      await this.#failpoint('roll.manifest')
+      const next = plan(this.#manifest)
+      if ((await publish(storage, next, this.#failpoint)) === 'ours') {
+        this.#manifest = next
+        return
+      }
+      this.#manifest = await this.#ownManifest(next.number)
+    }
+  }
+
+  /** The manifest under this number, when an attempt of ours that failed left it there. */
+  async #ownManifest(number: number): Promise<Manifest> {
+    let found: Manifest
+    try {
+      found = await readManifest(this.#parts.storage, number)
+    } catch (error) {
+      if (hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      throw fenced(number)
+    }
+    if (found.writer !== this.#manifest.writer || found.token !== this.#manifest.token) throw fenced(number)
+    return found
+  }
+
+  async #checkToken(): Promise<void> {
+    const next = this.#manifest.number + 1
+    if (await this.#parts.storage.exists(manifestName(next))) throw fenced(next)
+  }
+
+  /**
+   * What another writer left in the open file may be in memory only. Once the sync of it fails nobody can tell what is on the device, and
+   * a second sync would prove nothing: no epoch can be built upon it any more.
+   */
+  async #syncInherited(): Promise<void> {
+    if (this.#inheritedError !== undefined) throw this.#inheritedError
+    if (this.#inherited === null) return
+    await this.#failpoint('roll.sync-old')
+    const handle = await this.#parts.storage.open(this.#inherited, 'append')
+    try {
+      await handle.sync()
+      this.#inherited = null
+    } catch (error) {
+      this.#inheritedError = new TidemarkError(
+        'TIDEMARK_FAILED',
+        `the log of the last run could not be synced: ${(error as Error).message}`,
+        {
+          cause: error,
+          file: handle.path,
+          hint: 'check the device, then open the store again',
+        },
+      )
+      throw this.#inheritedError
+    } finally {
+      await handle.close().catch(() => {})
+    }
+  }
+
+  async #fail(attempt: number, error: unknown): Promise<void> {
+    const data = toErrorData(error)
+    const isFenced = hasCode(error, 'TIDEMARK_FENCED')
+    if (isFenced) await this.#leave()
+    else await this.#giveBackSpace()
+    if (this.#state === 'fenced' || this.#state === 'closed') return
+    this.#state = isFenced ? 'fenced' : 'failed'
+    this.#send(
+      isFenced ? { type: 'fenced', error: data } : { type: 'failed', attempt, error: data, fatal: data.code === 'TIDEMARK_FAILED' },
+    )
+  }
+
+  /** Best effort, and only while the store is ours: another writer may be reading the file. */
+  async #giveBackSpace(): Promise<void> {
+    const log = this.#log
+    await this.#leave()
+    if (log === undefined) return
+    try {
+      await this.#failpoint('fail.truncate')
+      await this.#checkToken()
+      await log.truncateTail()
+    } catch {
+      // The space comes back when the file is collected.
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const log = this.#log
+    this.#log = undefined
+    await log?.close().catch(() => {})
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state === 'closed') return
+    try {
+      await this.#failpoint('close.sync')
+      // For the last seal: the epochs themselves are on the device.
+      await this.#log?.sync()
+    } catch {
+      // Nothing was promised about it.
+    }
+    await this.#leave()
+    this.#state = 'closed'
+    this.#send({ type: 'closed' })
+  }
+
+  #send(message: FromWriter): void {
+    this.#parts.send(message)
+  }
+}
+
+function fenced(number: number): TidemarkError {
+  return new TidemarkError('TIDEMARK_FENCED', `another writer has opened this store (manifest ${number})`, {
+    hint: 'this process no longer owns the store; end it, or open the store again to take it back',
+    info: { number },
+  })
+}
