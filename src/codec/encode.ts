@@ -4,7 +4,7 @@
  * the writer's length moves only when the whole value is written.
  */
 import type { ByteWriter } from '../base/bytes.ts'
-import { hasCode, TidemarkError } from '../base/errors.ts'
+import { TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX } from '../base/limits.ts'
 import { writeExotic } from './exotic.ts'
 import { LISTED_ELEMENTS_MAX, showsElementsOnly } from './look.ts'
@@ -57,8 +57,8 @@ export class Encoder extends Output {
     } catch (error) {
       throw this.explain(error)
     } finally {
-      this.detach()
       this.busy = false
+      this.detach()
     }
   }
 
@@ -66,7 +66,7 @@ export class Encoder extends Output {
   private explain(error: unknown): unknown {
     this.ancestors.fill(undefined)
     this.depth = 0
-    if (error instanceof TidemarkError || hasCode(error, 'TIDEMARK_VALUE_REFUSED')) return error
+    if (error instanceof TidemarkError && error.code === 'TIDEMARK_VALUE_REFUSED') return error
     return new TidemarkError('TIDEMARK_VALUE_REFUSED', 'cannot store a value that throws when it is looked at', {
       hint: 'see the cause; a proxy, or too little stack left for the nesting of the value',
       cause: error,

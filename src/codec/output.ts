@@ -89,6 +89,8 @@ export abstract class Output {
     }
     this.writer.length = this.at
     this.writer.reserve(count)
+    // What is copied is counted; what is written is not the writer's before the value is whole.
+    this.writer.length = this.start
     this.take()
   }
 

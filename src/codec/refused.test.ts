@@ -256,6 +256,20 @@ test('a trap that comes back in does no harm', () => {
   assert.deepEqual(tideCodec.decode(writer.view(), 0, writer.length), [{ x: 1 }, { a: 1 }, { x: 2 }])
 })
 
+test('whatever a trap throws, the value is what is refused', () => {
+  for (const thrown of [new TidemarkError('TIDEMARK_CLOSED', 'closed'), 'text', undefined, null]) {
+    const proxy = new Proxy(
+      {},
+      {
+        getPrototypeOf() {
+          throw thrown
+        },
+      },
+    )
+    assert.equal(refusal([proxy]).cause, thrown)
+  }
+})
+
 test('a Map or Set that a trap changes on the way is refused, not written wrong', () => {
   const map = new Map<unknown, unknown>()
   const set = new Set<unknown>()
