@@ -1,1 +1,28 @@
-export {}
+/** The public contract. Nothing of the engine is loaded before `open` is called. */
+import type { Settings } from './options.ts'
+import type { Store } from './store.ts'
+
+export { CODES, type ErrorCode, type ErrorKind, hasCode, TidemarkError } from './base/errors.ts'
+export type { TidemarkMap, TidemarkValue } from './capture/index.ts'
+export type { CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.ts'
+export type { Codec, Key } from './codec/index.ts'
+export type { CollectionOptions, Restored, StoreEvents, StoreStats, TimeoutOptions } from './face/index.ts'
+export type { Settings } from './options.ts'
+export type { RecoveryPoint } from './restore/index.ts'
+export type { Store } from './store.ts'
+
+/**
+ * Opens the store in a directory, which is created when it is missing; `':memory:'` keeps nothing.
+ *
+ * @throws TIDEMARK_SETTINGS, TIDEMARK_DIRECTORY, TIDEMARK_LOCKED, TIDEMARK_LOG_DAMAGED, TIDEMARK_FORMAT_NEWER, TIDEMARK_NO_SUCH_POINT, …
+ * @example
+ * const store = await open('./state')
+ * const players = store.map<{ score: number }>('players')
+ * players.set('ada', { score: 1 })
+ * await store.durable()
+ * await store.close()
+ */
+export async function open(directory: string, settings?: Settings): Promise<Store> {
+  const { openStore } = await import('./open.ts')
+  return await openStore(directory, settings)
+}

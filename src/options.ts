@@ -3,6 +3,7 @@
  */
 import { TidemarkError } from './base/errors.ts'
 import { TIMER_MS_MAX } from './base/limits.ts'
+import { type Codec, type ValueCodec, wrapCodec } from './codec/index.ts'
 
 export interface Settings {
   /** Open beside a live writer without writing; sees the newest recovery point at the time of opening. Default false. */
@@ -29,6 +30,8 @@ export interface Settings {
   readonly compression?: 'zstd' | 'deflate' | 'none'
   /** 'os' takes the operating system's lock on the directory; 'none' leaves it to the fencing tokens alone. Default 'os'. */
   readonly lock?: 'os' | 'none'
+  /** Codecs of collections that do not use the default one, so that `open` can decode them in slices; otherwise `map` decodes at once. */
+  readonly codecs?: readonly Codec<never>[]
   readonly debug?: {
     /** Re-encode a sample of clean entries before each barrier and name changes that nobody declared. Default false. */
     readonly untracked?: boolean
@@ -45,6 +48,7 @@ export interface ResolvedSettings {
   readonly onDamage: 'refuse' | 'fall-back'
   readonly compression: 'zstd' | 'deflate' | 'none'
   readonly lock: 'os' | 'none'
+  readonly codecs: readonly ValueCodec[]
   readonly untracked: boolean
   readonly sample: number
 }
@@ -82,6 +86,7 @@ const SHAPE: Shape = {
   },
   compression: oneOf('zstd', 'deflate', 'none'),
   lock: oneOf('os', 'none'),
+  codecs: (value, path) => void (Array.isArray(value) || refuse(path, 'an array of codecs', value)),
   debug: { untracked: boolean, sample: number(1, 1e9) },
 }
 
@@ -95,6 +100,7 @@ export function resolveSettings(settings: Settings = {}): ResolvedSettings {
     onDamage: settings.restore?.onDamage ?? 'refuse',
     compression: settings.compression ?? 'zstd',
     lock: settings.lock ?? 'os',
+    codecs: (settings.codecs ?? []).map(codec => wrapCodec(codec)),
     untracked: settings.debug?.untracked ?? false,
     sample: settings.debug?.sample ?? 1000,
   }

@@ -5,70 +5,15 @@
  * Owns: names -> collections, the public face. Does not own: entries (capture/), epochs (checkpoint/), bytes (writer/, log/, manifest/).
  * Invariants: a name is a map or a value, never both; a transaction and a barrier never overlap; the lock is released whatever `close` meets.
  */
-import type { Clock } from './base/clock.ts'
 import { TidemarkError } from './base/errors.ts'
-import type { Histogram, HistogramSnapshot } from './base/histogram.ts'
+import type { Histogram } from './base/histogram.ts'
+import { COLLECTIONS_MAX } from './base/limits.ts'
 import { checkName, Collection, type CollectionKind, describe, type Space, TidemarkMap, TidemarkValue, Transaction } from './capture/index.ts'
-import type { Checkpointer, CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.ts'
+import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
-import { Events, type StoreEvents } from './events.ts'
+import { ClosedMap, type CollectionOptions, type Events, type Restored, type StoreEvents, type StoreStats, type TimeoutOptions } from './face/index.ts'
 import type { ResolvedSettings } from './options.ts'
 import { EncodedValue, type RecoveryPoint } from './restore/index.ts'
-import { ClosedMap } from './closed-map.ts'
-
-/** What `open` found and did. */
-export interface Restored {
-  /** Epoch the state was restored from; 0 for a new store. */
-  readonly epoch: number
-  /** Time of that epoch's barrier, ms since 1970; 0 for a new store. */
-  readonly timeMs: number
-  readonly entries: number
-  /** Records read from the log. */
-  readonly records: number
-  readonly durationMs: number
-  /** Epochs lost to damage, when `restore.onDamage` is 'fall-back' and there was any. */
-  readonly lost: { readonly firstEpoch: number; readonly lastSeenEpoch: number; readonly file: string; readonly offset: number } | undefined
-  /** What was mended on the way, in words. */
-  readonly notes: readonly string[]
-}
-
-export interface StoreStats {
-  readonly status: EngineStatus
-  readonly epoch: number
-  readonly collections: Readonly<Record<string, { readonly kind: CollectionKind; readonly entries: number; readonly dirtyMax: number }>>
-  /** Upper bound of the entries written since the last barrier. */
-  readonly dirtyMax: number
-  readonly entries: number
-  /** Engine time in turns of the event loop, outside calls of the user. */
-  readonly stalls: HistogramSnapshot
-  /** Engine time inside calls of the user: captures before a value changes or leaves, pre-images of transactions. */
-  readonly access: HistogramSnapshot
-  readonly commits: HistogramSnapshot
-  readonly syncs: HistogramSnapshot
-  readonly checkpoints: number
-  readonly failures: number
-  readonly voids: number
-  readonly forcedSlices: number
-  /** Appended to the log, framing included. */
-  readonly bytesWritten: number
-  /** Record bytes before compression. */
-  readonly bytesRaw: number
-  readonly recordsWritten: number
-  readonly bytesInFlight: number
-  readonly refused: readonly Refusal[]
-  readonly degradedBy: string | undefined
-  readonly restored: Restored
-}
-
-export interface CollectionOptions<V> {
-  /** Encoding of this collection's values; the name is recorded and has to be the same at every open. */
-  readonly codec?: Codec<V>
-}
-
-export interface TimeoutOptions {
-  /** Rejects with TIDEMARK_TIMEOUT after this time; the engine goes on trying. Default 30,000. */
-  readonly timeoutMs?: number
-}
 
 /** What the store needs beside its collections; made by `open`. */
 export interface StoreParts {
@@ -77,15 +22,13 @@ export interface StoreParts {
   readonly space: Space
   readonly events: Events
   readonly access: Histogram
-  readonly clock: Clock
   readonly collections: Map<string, Collection>
-  readonly codecs: ReadonlyMap<string, ValueCodec>
   readonly encoded: ReadonlySet<string>
   readonly checkpointer: Checkpointer | undefined
   readonly restored: Restored
   points(): Promise<readonly RecoveryPoint[]>
-  /** Stops the writer and gives back the lock; never rejects. */
-  release(): Promise<void>
+  /** Stops the writer, at once when it does not end within the time, and gives back the lock; never rejects. */
+  release(timeoutMs: number): Promise<void>
 }
 
 type SyncOnly<T> = T extends PromiseLike<unknown> ? never : T
@@ -141,6 +84,7 @@ export class Store implements AsyncDisposable {
     space.assertWritable(String(name))
     const collection = collections.get(name)
     if (collection === undefined) return false
+    collection.beforeForget()
     collections.delete(name)
     this.#faces.delete(name)
     this.#encoded.delete(name)
@@ -303,7 +247,7 @@ export class Store implements AsyncDisposable {
       problem = error
     }
     checkpointer?.stop(closed())
-    await this.#parts.release()
+    await this.#parts.release(timeoutMs)
     this.#closed = true
     for (const collection of collections.values()) collection.live = new ClosedMap(closed)
     if (problem !== undefined) throw problem
@@ -321,6 +265,9 @@ export class Store implements AsyncDisposable {
     const { space, collections } = this.#parts
     let collection = collections.get(name)
     if (collection === undefined) {
+      if (collections.size >= COLLECTIONS_MAX) {
+        throw new TidemarkError('TIDEMARK_NAME', `a store has at most ${COLLECTIONS_MAX} collections`, { collection: name, hint: 'use keys, not collections, for what there are many of' })
+      }
       collection = new Collection(space, name, kind, codec ?? tideCodec, space.nextId++)
       collections.set(name, collection)
     }

@@ -52,12 +52,13 @@ export const RANKS: Readonly<Record<string, number>> = {
   writer: 4,
   restore: 4,
   checkpoint: 5,
-  testing: 6,
-  tools: 6,
+  face: 6,
+  testing: 7,
+  tools: 7,
 }
 
 /** The files at the top of src, lowest first: each imports those before it and every folder but testing and tools. */
-export const TOP: readonly string[] = ['options.ts', 'store.ts', 'index.ts']
+export const TOP: readonly string[] = ['options.ts', 'store.ts', 'open.ts', 'index.ts']
 
 export const LINES_MAX = 400
 

@@ -34,3 +34,19 @@ export const FAILPOINTS = [
 export type FailpointName = (typeof FAILPOINTS)[number]
 
 export const noFailpoint: Failpoint = () => Promise.resolve()
+
+/** Who calls the failpoints: the thread of the caller, while it opens, or the writer. */
+export type FailpointPlace = 'open' | 'writer'
+
+/**
+ * Reads 'name:count:action', or 'place/name:count:action': when `name` is reached for the count-th time there, the process gets SIGKILL
+ * ('kill') or SIGSTOP ('stop'). Anything else is no failpoint.
+ */
+export function failpointOf(setting: string | undefined, place: FailpointPlace): Failpoint {
+  const [, where, name, count, action] = /^(?:(open|writer)\/)?([a-z-]+\.[a-z-]+):(\d+):(kill|stop)$/.exec(setting ?? '') ?? []
+  if (name === undefined || (where !== undefined && where !== place)) return noFailpoint
+  let left = Number(count)
+  return async reached => {
+    if (reached === name && --left === 0) process.kill(process.pid, action === 'stop' ? 'SIGSTOP' : 'SIGKILL')
+  }
+}

@@ -18,17 +18,22 @@ import { Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import type { Outbox } from './outbox.ts'
 
-export type VoidReason = 'changed in place across the barrier' | 'pre-images beyond the bound'
+export type VoidReason = 'changed in place across the barrier' | 'pre-images beyond the bound' | 'emptied during the capture'
 
 export interface CaptureOwner {
   /** The cut holds no longer; called inside a call of the user. The owner gives it back and sets a new barrier. */
-  voided(reason: VoidReason, collection: string, key: Key): void
+  voided(reason: VoidReason, collection: string, key: Key | undefined): void
   /** This value cannot be encoded: the key keeps its last good record. */
   refused(collection: Collection, key: Key, error: unknown): void
 }
 
-/** Keys captured between two looks at the clock. */
+/** Keys captured, their bytes, and steps that give no key, between two looks at the clock. */
 const STRIDE = 8
+const STRIDE_BYTES = 8192
+const STRIDE_STEPS = 64
+
+/** A collection is emptied during the capture: up to so many steps are taken at once, inside the call; beyond them the cut is void. */
+const EMPTIED_STEPS_MAX = 256
 
 type Groups = readonly Iterable<Key | undefined>[]
 
@@ -38,13 +43,15 @@ export class CapturePart {
   readonly codec: ValueCodec
   readonly live: Map<Key, unknown>
   readonly all: boolean
+  /** Earlier generations are among the sources: a key that is gone may be on disk without being in `deleted`. */
+  readonly joined: boolean
   readonly sources: Groups
   readonly deleted: KeySet
   mode: 'sift' | 'pending' | 'tombstones' | 'all' | 'finished'
   /** Known to be frozen and not captured; complete once the sources are sifted. */
-  pending = new KeySet()
+  pending: KeySet
   /** Captured while membership was not yet known, or while everything is frozen. */
-  done = new KeySet()
+  done: KeySet
   /** Record bytes of this part. */
   bytes = 0
   #group = 0
@@ -56,9 +63,13 @@ export class CapturePart {
     this.codec = collection.codec
     this.live = collection.live
     this.all = collection.saturated
+    this.joined = !collection.freshAllowed
     this.deleted = collection.deleted
     this.sources = [...collection.journal.groups(), ...collection.fresh.pieces(), ...collection.deleted.pieces()]
     this.mode = this.all ? 'tombstones' : 'sift'
+    const expected = this.sources.reduce((sum, group) => sum + sizeOf(group), this.all ? this.live.size : 0)
+    this.pending = new KeySet(this.all ? 0 : expected)
+    this.done = new KeySet(this.all ? expected : 0)
   }
 
   frozen(key: Key): boolean {
@@ -66,8 +77,22 @@ export class CapturePart {
   }
 
   settle(key: Key): void {
-    if (this.mode === 'pending') this.pending.delete(key)
-    else this.done.add(key)
+    if (this.mode === 'pending' || this.mode === 'sift') this.pending.delete(key)
+    if (this.mode !== 'pending') this.done.add(key)
+  }
+
+  /** Whether the key, which is not there now, may have a record on disk that the barrier's state lacks. */
+  gone(key: Key): boolean {
+    return this.mode === 'pending' || this.joined || this.deleted.has(key)
+  }
+
+  /** Upper bound of the steps left. */
+  get stepsMax(): number {
+    if (this.mode === 'finished') return 0
+    if (this.mode === 'pending') return this.pending.size
+    let steps = this.all ? this.live.size : 0
+    for (const group of this.sources) steps += sizeOf(group)
+    return steps
   }
 
   /** The next key to capture, or `undefined` after a step that gave none. Check `mode` for the end. */
@@ -155,15 +180,24 @@ export class Capture {
 
   /** Captures until the time is up, the writer is behind, or all is done. `unbounded`: neither clock nor writer stop it. */
   run(expired: () => boolean, unbounded = false): void {
-    for (let steps = 1; !this.finished; steps++) {
+    let steps = 0
+    let keys = 0
+    let bytes = 0
+    while (!this.finished) {
       const part = this.parts[this.#at] as CapturePart
       if (part.mode === 'finished') {
         this.#at++
         continue
       }
       const key = part.next()
-      if (key !== undefined) this.#record(part, key)
-      if (!unbounded && ((key === undefined ? steps % 64 : steps % STRIDE) === 0) && (expired() || this.#outbox.full)) return
+      steps++
+      if (key !== undefined) {
+        keys++
+        bytes += this.#record(part, key)
+      }
+      if (unbounded || (steps < STRIDE_STEPS && keys < STRIDE && bytes < STRIDE_BYTES)) continue
+      if (expired() || this.#outbox.full) return
+      steps = keys = bytes = 0
     }
   }
 
@@ -173,15 +207,17 @@ export class Capture {
     if (!part.frozen(key)) return
     const old = part.live.get(key)
     if (old === undefined && !part.live.has(key)) {
-      if (part.mode === 'pending' || part.deleted.has(key)) this.#record(part, key)
+      const gone = part.gone(key)
+      part.settle(key)
+      if (gone) this.#record(part, key)
     } else {
       if (old === value && typeof old === 'object' && old !== null) {
         this.#owner.voided('changed in place across the barrier', collection.name, key)
         return
       }
+      part.settle(key)
       this.#recordInCall(part, key)
     }
-    part.settle(key)
     this.#checkBound(collection, key)
   }
 
@@ -189,9 +225,25 @@ export class Capture {
   beforeHandOut(collection: Collection, key: Key, _value: object): void {
     const part = collection.part as CapturePart
     if (!part.frozen(key)) return
-    this.#recordInCall(part, key)
     part.settle(key)
+    this.#recordInCall(part, key)
     this.#checkBound(collection, key)
+  }
+
+  /** All entries of `collection` are about to leave the engine's hands: whoever holds one may change it from now on. */
+  beforeForget(collection: Collection): void {
+    const part = collection.part as CapturePart
+    if (part.stepsMax > EMPTIED_STEPS_MAX) {
+      this.#owner.voided('emptied during the capture', collection.name, undefined)
+      return
+    }
+    const { access, now } = collection.space
+    const begin = now()
+    while (part.mode !== 'finished') {
+      const key = part.next()
+      if (key !== undefined) this.#record(part, key)
+    }
+    access.record(now() - begin)
   }
 
   /** What was frozen is dirty again, as if the barrier had never been. */
@@ -225,25 +277,28 @@ export class Capture {
     access.record(now() - begin)
   }
 
-  #record(part: CapturePart, key: Key): void {
-    const writer = this.#outbox.writer
+  /** Returns the record's bytes, 0 for a value that was refused. */
+  #record(part: CapturePart, key: Key): number {
+    const outbox = this.#outbox
+    const writer = outbox.begin()
     const start = writer.length
     const value = part.live.get(key)
-    if (value === undefined && !part.live.has(key)) {
-      appendTombstone(writer, part.id, key)
-    } else {
-      try {
-        appendPut(writer, part.id, key, value, part.codec)
-      } catch (error) {
-        writer.length = start
-        this.#owner.refused(part.collection, key, error)
-        return
-      }
+    const there = value !== undefined || part.live.has(key)
+    try {
+      if (there) appendPut(writer, part.id, key, value, part.codec)
+      else appendTombstone(writer, part.id, key)
+    } catch (error) {
+      writer.length = start
+      outbox.end(writer, 0)
+      if (!there) throw error
+      this.#owner.refused(part.collection, key, error)
+      return 0
     }
     const bytes = writer.length - start
     part.bytes += bytes
     this.records++
-    this.#outbox.recorded(bytes)
+    outbox.end(writer, bytes)
+    return bytes
   }
 }
 

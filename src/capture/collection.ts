@@ -103,8 +103,14 @@ export class Collection {
   clear(): void {
     if (this.space.guarded) this.space.assertWritable(this.name)
     if (this.live.size === 0) return
+    this.beforeForget()
     this.space.transaction?.beforeClear(this)
     this.replace(this.space.nextId++, new Map())
+  }
+
+  /** All entries are about to go, without a word about each. */
+  beforeForget(): void {
+    if (this.part !== undefined) this.space.capture?.beforeForget(this)
   }
 
   /** Puts another incarnation in place. */
@@ -129,6 +135,8 @@ export class Collection {
   beforeWrite(key: Key, value: unknown): void {
     const space = this.space
     space.assertWritable(this.name)
+    // Before anybody keeps it: what is no key has no place in an undo log or a set of keys.
+    if (!this.live.has(key)) checkKey(this.name, key)
     space.transaction?.beforeWrite(this, key, value)
     if (this.part !== undefined) space.capture?.beforeWrite(this, key, value)
   }

@@ -10,13 +10,21 @@ import type { Key } from '../codec/index.ts'
 
 /** Mean entries of a piece at which the next piece is split; a piece then stays far below PIECE_ENTRIES_MAX. */
 const PIECE_ENTRIES_MEAN = 2048
+/** Pieces made at once at most: making them must not be a pause. */
+const FIRST_PIECES_MAX = 512
 
 export class KeySet {
   size = 0
-  #pieces: Set<Key>[] = [new Set()]
+  #pieces: Set<Key>[] = []
   /** Pieces at the start of this round of splitting (a power of two), and the next one to split. */
   #round = 1
   #next = 0
+
+  /** `expected`: about how many keys will come; spares the splitting. */
+  constructor(expected = 0) {
+    while (this.#round < FIRST_PIECES_MAX && this.#round * PIECE_ENTRIES_MEAN < expected) this.#round *= 2
+    for (let made = 0; made < this.#round; made++) this.#pieces.push(new Set())
+  }
 
   add(key: Key): boolean {
     const piece = this.#pieces[this.#place(key)] as Set<Key>
@@ -92,6 +100,7 @@ export function hashKey(key: Key): number {
   if (typeof key === 'number') {
     return mix(Number.isSafeInteger(key) ? Math.imul(key | 0, 0x9e3779b1) ^ ((key / 4294967296) | 0) : Math.imul((key * 1e6) | 0, 0x9e3779b1) ^ ((key * 1e-6) | 0))
   }
+  if (typeof key !== 'bigint') return 0
   const low = BigInt.asUintN(64, key)
   return mix(Math.imul(Number(low & 0xffffffffn) | 0, 0x9e3779b1) ^ Number(low >> 32n))
 }

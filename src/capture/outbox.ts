@@ -17,7 +17,11 @@ const SPARE_BYTES = 8192
 const BUFFER_BYTES = BLOCK_RAW_BYTES + SPARE_BYTES
 
 export class Outbox {
-  writer = new ByteWriter(BUFFER_BYTES)
+  #writer = new ByteWriter(BUFFER_BYTES)
+  /** Records being written: encoding runs code of the user (a codec, a proxy), which may read and write collections. */
+  #open = 0
+  /** Records written while another one was being written. */
+  #aside: Uint8Array[] = []
   inFlight = 0
   rawBytes = 0
   #records = 0
@@ -32,18 +36,31 @@ export class Outbox {
     return this.inFlight >= IN_FLIGHT_BYTES_MAX
   }
 
-  /** A record was added to `writer`. */
-  recorded(bytes: number): void {
-    this.#records++
-    this.rawBytes += bytes
-    if (this.writer.length >= BLOCK_RAW_BYTES) this.#send(this.take())
+  /** Where to write a record; `end` follows, whatever happens. */
+  begin(): ByteWriter {
+    return this.#open++ === 0 ? this.#writer : new ByteWriter(256)
+  }
+
+  /** The record that was begun with this writer has so many bytes; 0 when there is none. */
+  end(writer: ByteWriter, bytes: number): void {
+    this.#open--
+    if (writer !== this.#writer) {
+      if (bytes > 0) this.#aside.push(writer.view())
+    } else if (bytes > 0) this.#recorded(bytes)
+    if (this.#open > 0 || this.#aside.length === 0) return
+    const aside = this.#aside
+    this.#aside = []
+    for (const record of aside) {
+      this.#writer.raw(record)
+      this.#recorded(record.length)
+    }
   }
 
   /** The block being filled, possibly empty; a new one is begun. */
   take(): Block {
-    const block = { bytes: this.writer.view(), records: this.#records }
+    const block = { bytes: this.#writer.view(), records: this.#records }
     if (block.records > 0) {
-      this.writer = new ByteWriter(BUFFER_BYTES)
+      this.#writer = new ByteWriter(BUFFER_BYTES)
       this.inFlight += block.bytes.length
     }
     this.#records = 0
@@ -56,9 +73,15 @@ export class Outbox {
 
   /** Forgets what was not handed over; the writer forgets the rest. */
   reset(): void {
-    this.writer.reset()
+    this.#writer.reset()
     this.#records = 0
     this.inFlight = 0
     this.rawBytes = 0
+  }
+
+  #recorded(bytes: number): void {
+    this.#records++
+    this.rawBytes += bytes
+    if (this.#writer.length >= BLOCK_RAW_BYTES) this.#send(this.take())
   }
 }

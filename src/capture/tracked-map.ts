@@ -134,7 +134,7 @@ export const CELL_KEY = 'value'
 /** One durable value. `initial` is given until the first `set` and is not stored by itself. */
 export class TidemarkValue<V> {
   readonly #collection: Collection
-  readonly #initial: V
+  #initial: V
 
   constructor(collection: Collection, initial: V) {
     this.#collection = collection
@@ -147,7 +147,7 @@ export class TidemarkValue<V> {
 
   get(): V {
     const value = this.#collection.get(CELL_KEY)
-    return value === undefined && !this.#collection.live.has(CELL_KEY) ? this.#initial : (value as V)
+    return value === undefined && !this.#collection.live.has(CELL_KEY) ? this.#handOutInitial() : (value as V)
   }
 
   set(value: V): void {
@@ -157,12 +157,22 @@ export class TidemarkValue<V> {
   /** As `update` of a map; starts from the initial value. */
   update(change: (value: V) => V | void): V {
     if (!this.#collection.live.has(CELL_KEY)) {
-      const initial = this.#initial
+      const initial = this.#handOutInitial()
       const next = settled(this.#collection, CELL_KEY, change(initial))
       this.#collection.set(CELL_KEY, next === undefined ? initial : next)
       return this.get()
     }
     return updateIn(this.#collection, CELL_KEY, change as (value: unknown) => unknown) as V
+  }
+
+  #handOutInitial(): V {
+    const initial = this.#initial
+    if (typeof initial === 'object' && initial !== null) {
+      this.#collection.space.transaction?.beforeInitial(this.#collection, this, initial, putBack => {
+        this.#initial = putBack as V
+      })
+    }
+    return initial
   }
 }
 

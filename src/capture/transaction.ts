@@ -17,9 +17,10 @@ interface Undo {
   readonly existed: boolean
   /** Kept as it is when it was not handed out. */
   readonly value: unknown
-  /** Encoded when it was handed out. */
+  /** Encoded when it was handed out; a value that cannot be encoded is kept as it is, since nothing of it can become durable. */
   readonly bytes: Buffer | undefined
-  handedOut: boolean
+  /** This transaction got the value from the store before it wrote the key. */
+  readonly handedOut: boolean
   written: boolean
 }
 
@@ -30,24 +31,29 @@ export class Transaction {
   /** Undo records by incarnation (its live Map) and key. */
   readonly #known = new Map<Map<Key, unknown>, Map<Key, Undo>>()
   readonly #scratch = new ByteWriter(256)
+  #encoding = false
+  /** Cells whose initial value was handed out. */
+  readonly #cells = new Set<object>()
 
   beforeHandOut(collection: Collection, key: Key, value: object): void {
-    const known = this.#find(collection, key)
-    if (known !== undefined) {
-      known.handedOut = true
-      return
-    }
-    const { access, now } = collection.space
-    const begin = now()
-    const bytes = Buffer.from(this.#encode(collection.codec, value))
-    access.record(now() - begin)
-    this.#add(collection, { key, existed: true, value: undefined, bytes, handedOut: true, written: false })
+    if (this.#find(collection, key) !== undefined) return
+    const bytes = this.#preImage(collection, value)
+    this.#add(collection, { key, existed: true, value: bytes === undefined ? value : undefined, bytes, handedOut: true, written: false })
+  }
+
+  /** The object that a cell gives until it is first set is about to leave the engine's hands; `putBack` gets an equal one at a rollback. */
+  beforeInitial(collection: Collection, cell: object, initial: object, putBack: (initial: unknown) => void): void {
+    if (this.#cells.has(cell)) return
+    this.#cells.add(cell)
+    const bytes = this.#preImage(collection, initial)
+    if (bytes !== undefined) this.#steps.push({ restore: () => putBack(collection.codec.decode(bytes, 0, bytes.length)) })
   }
 
   beforeWrite(collection: Collection, key: Key, value: unknown): void {
     const known = this.#find(collection, key)
     const old = collection.live.get(key)
-    if (typeof value === 'object' && value !== null && old === value && known?.handedOut !== true && known?.written !== true) {
+    // What the undo log keeps as it is must not have been changed: whoever sets that very object again has held it since before.
+    if (typeof value === 'object' && value !== null && value === (known === undefined ? old : known.handedOut ? undefined : known.value)) {
       throw new TidemarkError(
         'TIDEMARK_TRANSACTION_STALE',
         `'${collection.name}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
@@ -107,10 +113,30 @@ export class Transaction {
     }
   }
 
+  #preImage(collection: Collection, value: object): Buffer | undefined {
+    const { access, now } = collection.space
+    const begin = now()
+    try {
+      return Buffer.from(this.#encode(collection.codec, value))
+    } catch {
+      return undefined
+    } finally {
+      access.record(now() - begin)
+    }
+  }
+
+  /** Valid until the next call. Encoding runs code of the user (a codec, a proxy), which may come back in here. */
   #encode(codec: ValueCodec, value: unknown): Buffer {
-    this.#scratch.reset()
-    codec.encodeInto(this.#scratch, value)
-    return this.#scratch.view()
+    const writer = this.#encoding ? new ByteWriter(256) : this.#scratch
+    const inner = this.#encoding
+    this.#encoding = true
+    try {
+      writer.reset()
+      codec.encodeInto(writer, value)
+      return writer.view()
+    } finally {
+      this.#encoding = inner
+    }
   }
 
   #find(collection: Collection, key: Key): Undo | undefined {

@@ -7,78 +7,17 @@
  * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a
  * transaction or an unbroken hold; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
-import type { Clock } from '../base/clock.ts'
 import { TidemarkError } from '../base/errors.ts'
 import { Histogram } from '../base/histogram.ts'
 import { VOIDS_MAX } from '../base/limits.ts'
-import type { Cancel, Scheduler } from '../base/scheduler.ts'
-import { Capture, type CaptureOwner, type Collection, Outbox, type Space, type VoidReason } from '../capture/index.ts'
+import type { Cancel } from '../base/scheduler.ts'
+import { Capture, type CaptureOwner, type Collection, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
-import type { CatalogueEntry, FromWriter, WriterHost } from '../writer/index.ts'
+import { type FromWriter, fromErrorData, type ToWriter } from '../writer/index.ts'
 import { Holds } from './holds.ts'
 import { type Refusal, Refusals } from './refusals.ts'
-import { type Waiter, Waiters } from './waiters.ts'
-
-/** A committed epoch, as `checkpoint()` and the `checkpoint` event give it. */
-export interface CheckpointPoint {
-  readonly epoch: number
-  /** Time of the barrier, ms since 1970. */
-  readonly time: number
-  /** Bytes appended to the log for it, framing included. */
-  readonly bytes: number
-  /** Record bytes before compression. */
-  readonly rawBytes: number
-  /** Live entries of all collections at the barrier. */
-  readonly entries: number
-  /** Records written: changed and deleted keys. */
-  readonly records: number
-  /** Entries that could not be encoded and kept their last good value on disk. */
-  readonly refused: readonly Refusal[]
-  /** From the barrier to the acknowledgement. */
-  readonly durationMs: number
-}
-
-export type EngineStatus = 'ok' | 'degraded' | 'failed' | 'closed'
-
-export interface CheckpointerEvents {
-  checkpoint(point: CheckpointPoint): void
-  degraded(error: TidemarkError): void
-  recovered(): void
-  failed(error: TidemarkError): void
-  refused(refusal: Refusal): void
-  voided(info: { reason: VoidReason; collection: string; key: Key; voids: number }): void
-  holdBroken(info: { ms: number }): void
-  /** A barrier falls now; synchronous. */
-  barrier(info: { epoch: number; time: number }): void
-}
-
-export interface CheckpointerParts {
-  readonly space: Space
-  readonly collections: ReadonlyMap<string, Collection>
-  readonly host: WriterHost
-  readonly clock: Clock
-  readonly scheduler: Scheduler
-  readonly events: CheckpointerEvents
-  readonly intervalMs: number
-  readonly stallMsMax: number
-  /** The newest committed epoch, 0 for a new store. */
-  readonly epoch: number
-}
-
-interface Flight {
-  readonly epoch: number
-  time: number
-  started: number
-  capture: Capture
-  catalogue: Omit<CatalogueEntry, 'bytes'>[]
-  entries: number
-  refusals: Refusal[]
-  voids: number
-  /** False between a void and the new cut. */
-  cut: boolean
-  committing: boolean
-  records: number
-}
+import type { CheckpointerParts, CheckpointPoint, EngineStatus, Flight } from './types.ts'
+import { Waiters } from './waiters.ts'
 
 /** A slice takes this share of the budget, which leaves room for the step that overruns. */
 const SLICE_SHARE = 0.35
@@ -161,6 +100,7 @@ export class Checkpointer implements CaptureOwner {
     this.#interval?.()
     this.#retry?.()
     this.#slice?.()
+    this.#flight = undefined
     this.holds.stop()
     this.#waiters.fail(error)
   }
@@ -173,7 +113,7 @@ export class Checkpointer implements CaptureOwner {
 
   // ---- CaptureOwner
 
-  voided(reason: VoidReason, collection: string, key: Key): void {
+  voided(reason: VoidReason, collection: string, key: Key | undefined): void {
     const flight = this.#flight
     const { space, events } = this.#parts
     if (flight === undefined || space.capture === undefined) return
@@ -201,15 +141,16 @@ export class Checkpointer implements CaptureOwner {
   #giveBackVoided(): void {
     this.#voided?.giveBack()
     this.#voided = undefined
-    this.#later(() => this.#recut())
+    const flight = this.#flight
+    if (flight !== undefined) this.#later(() => this.#recut(flight))
   }
 
   /** After a void: the cut moves to now. What the epoch already wrote stands; what changed since is captured again. */
-  #recut(): void {
-    const flight = this.#flight
-    if (flight === undefined || flight.committing) return
+  #recut(flight: Flight): void {
+    // The epoch may have failed meanwhile, and another one begun, whose cut stands.
+    if (flight !== this.#flight) return
     if (this.holds.active) {
-      this.#slice = this.#parts.scheduler.after(1, () => this.#stalled(() => this.#recut()))
+      this.#slice = this.#parts.scheduler.after(1, () => this.#stalled(() => this.#recut(flight)))
       return
     }
     flight.records += flight.capture.records
@@ -316,6 +257,7 @@ export class Checkpointer implements CaptureOwner {
   #receive(message: FromWriter): void {
     switch (message.type) {
       case 'credit':
+        if (message.attempt !== this.#attempt) return
         this.outbox.credit(message.bytes)
         if (this.#flight?.committing === false) this.#schedule()
         return
@@ -323,10 +265,11 @@ export class Checkpointer implements CaptureOwner {
         if (message.attempt === this.#attempt) this.#committed(message)
         return
       case 'failed':
-        if (message.attempt === this.#attempt) this.#failed(message.error)
+        if (message.fatal) this.#fatal(fromErrorData(message.error))
+        else if (message.attempt === this.#attempt) this.#failed(fromErrorData(message.error))
         return
       case 'fenced':
-        this.#fatal(message.error)
+        this.#fatal(fromErrorData(message.error))
         return
       case 'closed':
         return
@@ -380,8 +323,9 @@ export class Checkpointer implements CaptureOwner {
     space.capture = undefined
     space.uncommitted = false
     space.refresh()
-    if (this.#voided === undefined) flight?.capture.giveBack()
-    else this.#giveBackVoided()
+    // A cut that was voided has been given back already, or is when the transaction ends.
+    if (flight?.cut === true) flight.capture.giveBack()
+    else if (this.#voided !== undefined) this.#giveBackVoided()
     this.outbox.reset()
     space.catalogueChanged = true
     this.#waiters.back()
@@ -461,9 +405,7 @@ export class Checkpointer implements CaptureOwner {
     this.stalls.record(clock.monotonic() - begin)
   }
 
-  #post(message: Parameters<WriterHost['post']>[0]): void {
+  #post(message: ToWriter): void {
     this.#parts.host.post(message)
   }
 }
-
-export type { Waiter }

@@ -1,2 +1,4 @@
-export { Checkpointer, type CheckpointerEvents, type CheckpointPoint, type EngineStatus } from './checkpointer.ts'
+/** From barriers to committed epochs. */
+export { Checkpointer } from './checkpointer.ts'
 export type { Refusal } from './refusals.ts'
+export type { CheckpointerEvents, CheckpointerParts, CheckpointPoint, EngineStatus } from './types.ts'

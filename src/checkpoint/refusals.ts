@@ -5,7 +5,7 @@
 import { TidemarkError } from '../base/errors.ts'
 import type { Collection } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
-import type { CheckpointPoint } from './checkpointer.ts'
+import type { CheckpointPoint } from './types.ts'
 
 export interface Refusal {
   readonly collection: string

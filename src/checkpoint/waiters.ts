@@ -6,7 +6,7 @@
 import { TidemarkError } from '../base/errors.ts'
 import { TIMER_MS_MAX } from '../base/limits.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
-import type { CheckpointPoint } from './checkpointer.ts'
+import type { CheckpointPoint } from './types.ts'
 import { refusalError } from './refusals.ts'
 
 export interface Waiter {
@@ -31,13 +31,13 @@ export class Waiters {
 
   /** The barrier fell. */
   depart(): void {
-    this.#aboard.push(...this.#next)
+    this.#aboard = this.#aboard.concat(this.#next)
     this.#next = []
   }
 
   /** The epoch failed: they wait for the next barrier. */
   back(): void {
-    this.#next.unshift(...this.#aboard)
+    this.#next = this.#aboard.concat(this.#next)
     this.#aboard = []
   }
 

@@ -43,8 +43,8 @@ export type EpochResult =
       readonly commitEnd: number
       readonly payload: Buffer
     }
-  /** Nothing is left. */
-  | { readonly type: 'end' }
+  /** Nothing is left, or nothing but a seal. */
+  | { readonly type: 'end'; readonly start: number }
   /** No whole frame at `at`; `walked` is what came before it. */
   | { readonly type: 'bad'; readonly at: number; readonly walked: Walked }
   /** Every frame is whole, yet they do not belong together. */
@@ -61,7 +61,7 @@ export async function walkEpoch(window: Window, from: number, salt: number, prev
     await pause()
     const walked: Walked = { chain, start, blocks, rawBytes }
     const head = await window.view(at, FRAME_HEADER_BYTES)
-    if (head.length === 0 && at === start) return { type: 'end' }
+    if (head.length === 0 && at === start) return { type: 'end', start }
     const header = decodeFrameHeader(head, 0, salt, at)
     if (header === undefined) return { type: 'bad', at, walked }
     const payloadAt = at + FRAME_HEADER_BYTES

@@ -103,7 +103,8 @@ interface Reached {
 
 type Verdict =
   | { readonly type: 'epoch'; readonly reached: Reached }
-  | { readonly type: 'end' }
+  /** `sealed`: the seal of the last commit is there. */
+  | { readonly type: 'end'; readonly sealed: boolean }
   | { readonly type: 'damage'; readonly damage: LogDamage }
 
 export class LogScan implements AsyncIterable<LogItem> {
@@ -152,7 +153,10 @@ export class LogScan implements AsyncIterable<LogItem> {
     let missing: number | undefined
     while (!(entry.end !== null && at >= entry.end.bytes)) {
       const verdict = await this.#next(log, at)
-      if (verdict.type === 'end') break
+      if (verdict.type === 'end') {
+        if (verdict.sealed && missing !== undefined) this.report.healed.push({ file, offset: missing, what: 'the echo of a commit' })
+        break
+      }
       if (verdict.type === 'damage') {
         await this.#damaged(index, verdict.damage.offset, verdict.damage.message, verdict.damage.lastSeenEpoch)
         return
@@ -240,7 +244,7 @@ export class LogScan implements AsyncIterable<LogItem> {
   async #judge(log: OpenLog, from: number, result: Exclude<EpochResult, { type: 'epoch' }>): Promise<Verdict> {
     const { window, header, entry } = log
     const file = entry.file
-    if (result.type === 'end') return { type: 'end' }
+    if (result.type === 'end') return { type: 'end', sealed: result.start > from }
     if (result.type === 'broken') return damage(file, result.at, result.message, result.commit?.epoch ?? 0)
     const { at, walked } = result
     const evidence = await findEvidence(window, at + 1, header.salt, this.report.end.epoch, this.#pause)
@@ -254,7 +258,7 @@ export class LogScan implements AsyncIterable<LogItem> {
     }
     if (entry.end !== null || evidence.sealed) return damage(file, at, 'a frame is damaged', evidence.lastSeenEpoch)
     this.report.torn = { file, offset: at, bytes: window.limit - from, unsealedEpoch: first?.commit.epoch ?? null }
-    return { type: 'end' }
+    return { type: 'end', sealed: walked.start > from }
   }
 
   #beyond(commit: Commit): boolean {

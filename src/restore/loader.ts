@@ -61,7 +61,10 @@ export class Loader {
     if (collection === undefined) return
     this.records++
     const codec = this.#codecs.get(collection.codec)
-    collection.live.set(key, codec === undefined ? new EncodedValue(Buffer.from(bytes.subarray(start, end))) : codec.decode(bytes, start, end))
+    collection.live.set(
+      key,
+      codec === undefined ? new EncodedValue(Buffer.from(bytes.subarray(start, end))) : codec.decode(bytes, start, end),
+    )
   }
 
   remove(id: number, key: Key): void {

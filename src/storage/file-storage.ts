@@ -197,6 +197,16 @@ export class FileStorage implements Storage {
     }
   }
 
+  /** Every name in the root, folders and hidden ones included; none when the root is missing. */
+  async names(): Promise<string[]> {
+    try {
+      return (await this.#calls.readdir(this.root)).map(entry => entry.name)
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT')) return []
+      throw storageError('list', '', cause)
+    }
+  }
+
   async #entries(folder: string): Promise<string[]> {
     try {
       return (await this.#calls.readdir(this.#full(folder))).filter(entry => entry.isFile()).map(entry => entry.name)

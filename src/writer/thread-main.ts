@@ -1,7 +1,7 @@
 /** The thread of a writer: storage with synchronous calls (nothing else runs here), messages from and to the host. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../base/errors.ts'
-import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
+import { failpointOf, noFailpoint } from '../base/failpoint.ts'
 import { systemRandom } from '../base/random.ts'
 import { FileStorage } from '../storage/index.ts'
 import type { ToWriter } from './contract.ts'
@@ -20,17 +20,7 @@ const writer = new Writer(start.facts, {
   },
   monotonic: () => performance.now(),
   random: systemRandom,
-  failpoint: start.testing === true ? killAt(process.env['TIDEMARK_FAILPOINT']) : noFailpoint,
+  failpoint: start.testing === true ? failpointOf(process.env['TIDEMARK_FAILPOINT'], 'writer') : noFailpoint,
   ...(start.fileBytesMax === undefined ? {} : { fileBytesMax: start.fileBytesMax }),
 })
 port.on('message', (message: ToWriter) => writer.receive(message))
-
-/** 'name:count:kill': the process dies the count-th time this step is reached. */
-function killAt(setting: string | undefined): Failpoint {
-  const [name, count, action] = setting?.split(':') ?? []
-  if (action !== 'kill') return noFailpoint
-  let left = Number(count)
-  return async reached => {
-    if (reached === name && --left === 0) process.kill(process.pid, 'SIGKILL')
-  }
-}

@@ -1,5 +1,5 @@
 /** A Map that refuses every use: takes the place of the entries of a closed store, so that the open one pays no check. */
-import type { Key } from './codec/index.ts'
+import type { Key } from '../codec/index.ts'
 
 export class ClosedMap extends Map<Key, unknown> {
   readonly #error: () => Error

@@ -3,8 +3,8 @@
  * never throws, `error` included.
  */
 import { EventEmitter } from 'node:events'
-import type { TidemarkError } from './base/errors.ts'
-import type { CheckpointPoint, Refusal } from './checkpoint/index.ts'
+import type { TidemarkError } from '../base/errors.ts'
+import type { CheckpointPoint, Refusal } from '../checkpoint/index.ts'
 
 export interface StoreEvents {
   /** An epoch became durable, automatic ones included. */
@@ -47,7 +47,7 @@ export class Events {
       try {
         ;(listener as (...args: unknown[]) => void).apply(this.#emitter, args)
       } catch (error) {
-        process.nextTick(() => {
+        queueMicrotask(() => {
           throw error
         })
       }

@@ -1,0 +1,71 @@
+/** The words of the checkpointer. */
+import type { Clock } from '../base/clock.ts'
+import type { TidemarkError } from '../base/errors.ts'
+import type { Scheduler } from '../base/scheduler.ts'
+import type { Capture, Collection, Space, VoidReason } from '../capture/index.ts'
+import type { Key } from '../codec/index.ts'
+import type { CatalogueEntry } from '../format/index.ts'
+import type { WriterHost } from '../writer/index.ts'
+import type { Refusal } from './refusals.ts'
+
+/** A committed epoch, as `checkpoint()` and the `checkpoint` event give it. */
+export interface CheckpointPoint {
+  readonly epoch: number
+  /** Time of the barrier, ms since 1970. */
+  readonly time: number
+  /** Bytes appended to the log for it, framing included. */
+  readonly bytes: number
+  /** Record bytes before compression. */
+  readonly rawBytes: number
+  /** Live entries of all collections at the barrier. */
+  readonly entries: number
+  /** Records written: changed and deleted keys. */
+  readonly records: number
+  /** Entries that could not be encoded and kept their last good value on disk. */
+  readonly refused: readonly Refusal[]
+  /** From the barrier to the acknowledgement. */
+  readonly durationMs: number
+}
+
+export type EngineStatus = 'ok' | 'degraded' | 'failed' | 'closed'
+
+export interface CheckpointerEvents {
+  checkpoint(point: CheckpointPoint): void
+  degraded(error: TidemarkError): void
+  recovered(): void
+  failed(error: TidemarkError): void
+  refused(refusal: Refusal): void
+  voided(info: { reason: VoidReason; collection: string; key: Key | undefined; voids: number }): void
+  holdBroken(info: { ms: number }): void
+  /** A barrier falls now; synchronous. */
+  barrier(info: { epoch: number; time: number }): void
+}
+
+export interface CheckpointerParts {
+  readonly space: Space
+  readonly collections: ReadonlyMap<string, Collection>
+  readonly host: WriterHost
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly events: CheckpointerEvents
+  readonly intervalMs: number
+  readonly stallMsMax: number
+  /** The newest committed epoch, 0 for a new store. */
+  readonly epoch: number
+}
+
+/** The epoch under way. */
+export interface Flight {
+  readonly epoch: number
+  time: number
+  started: number
+  capture: Capture
+  catalogue: Omit<CatalogueEntry, 'bytes'>[]
+  entries: number
+  refusals: Refusal[]
+  voids: number
+  /** False between a void and the new cut. */
+  cut: boolean
+  committing: boolean
+  records: number
+}

@@ -1,0 +1,59 @@
+/** What the store tells about itself, and the options of its calls: plain data. */
+import type { HistogramSnapshot } from '../base/histogram.ts'
+import type { CollectionKind } from '../capture/index.ts'
+import type { EngineStatus, Refusal } from '../checkpoint/index.ts'
+import type { Codec } from '../codec/index.ts'
+
+/** What `open` found and did. */
+export interface Restored {
+  /** Epoch the state was restored from; 0 for a new store. */
+  readonly epoch: number
+  /** Time of that epoch's barrier, ms since 1970; 0 for a new store. */
+  readonly timeMs: number
+  readonly entries: number
+  /** Records read from the log. */
+  readonly records: number
+  readonly durationMs: number
+  /** Epochs lost to damage, when `restore.onDamage` is 'fall-back' and there was any. */
+  readonly lost: { readonly firstLostEpoch: number; readonly lastSeenEpoch: number; readonly file: string; readonly offset: number } | undefined
+  /** What was mended on the way, in words. */
+  readonly notes: readonly string[]
+}
+
+export interface StoreStats {
+  readonly status: EngineStatus
+  readonly epoch: number
+  readonly collections: Readonly<Record<string, { readonly kind: CollectionKind; readonly entries: number; readonly dirtyMax: number }>>
+  /** Upper bound of the entries written since the last barrier. */
+  readonly dirtyMax: number
+  readonly entries: number
+  /** Engine time in turns of the event loop, outside calls of the user. */
+  readonly stalls: HistogramSnapshot
+  /** Engine time inside calls of the user: captures before a value changes or leaves, pre-images of transactions. */
+  readonly access: HistogramSnapshot
+  readonly commits: HistogramSnapshot
+  readonly syncs: HistogramSnapshot
+  readonly checkpoints: number
+  readonly failures: number
+  readonly voids: number
+  readonly forcedSlices: number
+  /** Appended to the log, framing included. */
+  readonly bytesWritten: number
+  /** Record bytes before compression. */
+  readonly bytesRaw: number
+  readonly recordsWritten: number
+  readonly bytesInFlight: number
+  readonly refused: readonly Refusal[]
+  readonly degradedBy: string | undefined
+  readonly restored: Restored
+}
+
+export interface CollectionOptions<V> {
+  /** Encoding of this collection's values; the name is recorded and has to be the same at every open. */
+  readonly codec?: Codec<V>
+}
+
+export interface TimeoutOptions {
+  /** Rejects with TIDEMARK_TIMEOUT after this time; the engine goes on trying. Default 30,000. */
+  readonly timeoutMs?: number
+}

@@ -1,0 +1,244 @@
+/**
+ * Opening a store: settings -> directory and lock -> takeover -> load -> writer -> store, in this order; what was taken is given back when
+ * a later step fails.
+ * Owns: the order. Does not own: any of the steps. Invariant: the lock is held from before the first write to after the last.
+ */
+import { resolve } from 'node:path'
+import { type Clock, systemClock } from './base/clock.ts'
+import { TidemarkError } from './base/errors.ts'
+import { type Failpoint, noFailpoint } from './base/failpoint.ts'
+import { Histogram } from './base/histogram.ts'
+import { type Random, systemRandom } from './base/random.ts'
+import { type Scheduler, systemScheduler } from './base/scheduler.ts'
+import { VERSION } from './base/version.ts'
+import { Collection, describe, Space } from './capture/index.ts'
+import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
+import { tideCodec, type ValueCodec } from './codec/index.ts'
+import { Events, type Restored } from './face/index.ts'
+import { MANIFEST_FOLDER } from './format/index.ts'
+import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
+import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
+import { acquireLock, FileStorage, isErrno, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
+import { Store } from './store.ts'
+import { InlineHost, ThreadHost, type WriterFacts, type WriterHost } from './writer/index.ts'
+
+/** Injected objects, for tests and simulation. */
+export interface Components {
+  readonly storage?: Storage
+  readonly clock?: Clock
+  readonly scheduler?: Scheduler
+  readonly random?: Random
+  /** Where the writer runs. Default: a thread; inline for `:memory:` and for an injected storage. */
+  readonly writer?: 'inline' | 'thread'
+  readonly failpoint?: Failpoint
+  /** The writer's thread looks at TIDEMARK_FAILPOINT. */
+  readonly testing?: boolean
+  readonly fileBytesMax?: number
+}
+
+interface Surroundings {
+  readonly directory: string
+  readonly settings: ResolvedSettings
+  readonly storage: Storage
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly random: Random
+  readonly failpoint: Failpoint
+  readonly onFiles: boolean
+}
+
+/** A temporary file this old belongs to nobody. */
+const STALE_MS = 60_000
+/** A slice of loading takes this share of the stall budget. */
+const SLICE_SHARE = 0.5
+/** What `release` gives a writer that has nothing left to do. */
+const RELEASE_MS_MIN = 1000
+
+export async function openStore(directory: string, given: Settings = {}, components: Components = {}): Promise<Store> {
+  const settings = resolveSettings(given)
+  if (typeof directory !== 'string' || directory === '' || directory.includes('\0')) {
+    throw new TidemarkError('TIDEMARK_ARGUMENT', `open takes the path of a directory, not ${describe(directory)}`, { hint: "open('./state'), or open(':memory:')" })
+  }
+  const memory = directory === ':memory:'
+  const onFiles = !memory && components.storage === undefined
+  const surroundings: Surroundings = {
+    directory: memory ? directory : resolve(directory),
+    settings,
+    storage: components.storage ?? (memory ? new MemoryStorage() : new FileStorage(directory)),
+    clock: components.clock ?? systemClock,
+    scheduler: components.scheduler ?? systemScheduler,
+    random: components.random ?? systemRandom,
+    failpoint: components.failpoint ?? noFailpoint,
+    onFiles,
+  }
+  return settings.readOnly ? await openReader(surroundings) : await openWriter(surroundings, components)
+}
+
+async function openReader(surroundings: Surroundings): Promise<Store> {
+  const begin = surroundings.clock.monotonic()
+  const opened = await openForReading(surroundings.storage)
+  const loaded = await loadInto(surroundings, opened)
+  const built = build(surroundings, loaded)
+  built.space.forbidden = 'readOnly'
+  built.space.refresh()
+  return new Store({
+    ...built,
+    checkpointer: undefined,
+    restored: describeRestore(opened, loaded, surroundings.clock.monotonic() - begin),
+    points: () => listPoints(surroundings.storage, loaded.report.end.epoch, pauser(surroundings)),
+    release: async () => {},
+  })
+}
+
+async function openWriter(surroundings: Surroundings, components: Components): Promise<Store> {
+  const { storage, clock, scheduler, random, failpoint, settings, onFiles } = surroundings
+  const begin = clock.monotonic()
+  const lock = await prepare(surroundings)
+  let host: WriterHost | undefined
+  try {
+    const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint }
+    const opened = await openForWriting(storage, facts)
+    const loaded = await loadInto(surroundings, opened)
+    const { report } = loaded
+    const goesOn = report.damage === null && settings.at === 'latest'
+    const manifest = goesOn ? opened.manifest : await forkAt(storage, opened.manifest, report.end, facts)
+    host = startWriter(surroundings, components, { manifest, acceptedEnd: report.end, compression: settings.compression })
+    const built = build(surroundings, loaded)
+    const { intervalMs, stallMsMax } = settings
+    const { space, collections, events } = built
+    const checkpointer = new Checkpointer({ space, collections, host, clock, scheduler, events: forward(events), intervalMs, stallMsMax, epoch: report.end.epoch })
+    const writer = host
+    if (onFiles) sweep(storage as FileStorage, clock)
+    return new Store({
+      ...built,
+      checkpointer,
+      restored: describeRestore(opened, loaded, clock.monotonic() - begin),
+      points: () => listPoints(storage, checkpointer.epoch, pauser(surroundings)),
+      release: async timeoutMs => {
+        const cancel = scheduler.after(Math.max(timeoutMs, RELEASE_MS_MIN), () => writer.terminate(), true)
+        await writer.close()
+        cancel()
+        lock?.release()
+      },
+    })
+  } catch (error) {
+    host?.terminate()
+    lock?.release()
+    throw error
+  }
+}
+
+/** The directory is there, is ours or empty, and locked. */
+async function prepare({ storage, settings, onFiles, clock, directory }: Surroundings): Promise<Lock | undefined> {
+  if (!onFiles) return undefined
+  const files = storage as FileStorage
+  try {
+    const names = await files.names()
+    if ((await storage.list(MANIFEST_FOLDER)).length === 0) {
+      const foreign = names.filter(name => name !== LOCK_FILE && name !== MANIFEST_FOLDER && name !== 'log')
+      if (foreign.length > 0) {
+        throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} is neither empty nor a store`, {
+          hint: 'give an empty directory, or one that holds a store',
+          info: { found: foreign.slice(0, 10) },
+        })
+      }
+    }
+    await storage.makeFolder('')
+  } catch (error) {
+    if (isErrno(error, 'ENOTDIR', 'EEXIST', 'EACCES', 'EPERM')) {
+      throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} cannot be used as a directory: ${(error as Error).message}`, { cause: error, hint: 'correct the path or its permissions' })
+    }
+    throw error
+  }
+  return settings.lock === 'none' ? undefined : await acquireLock(files.root, lockHolder(clock.now()))
+}
+
+function startWriter({ storage, clock, random, failpoint, onFiles }: Surroundings, components: Components, facts: WriterFacts): WriterHost {
+  const { testing, fileBytesMax, writer } = components
+  const bound = fileBytesMax === undefined ? {} : { fileBytesMax }
+  if (onFiles && writer !== 'inline') {
+    return new ThreadHost({ root: (storage as FileStorage).root, facts, testing: testing === true, ...bound })
+  }
+  return new InlineHost({ storage, facts, clock, random, failpoint, ...bound })
+}
+
+function loadInto(surroundings: Surroundings, opened: OpenedStore): Promise<LoadResult> {
+  const { storage, settings } = surroundings
+  return load({ storage, opened, at: settings.at, onDamage: settings.onDamage, codecs: codecsOf(settings), pause: pauser(surroundings) })
+}
+
+/** Gives way to other work once the slice is used up. */
+function pauser({ clock, scheduler, settings }: Surroundings): () => Promise<void> | undefined {
+  let begin = clock.monotonic()
+  return () => {
+    if (clock.monotonic() - begin < settings.stallMsMax * SLICE_SHARE) return undefined
+    return new Promise(resolvePause => {
+      scheduler.immediate(() => {
+        begin = clock.monotonic()
+        resolvePause()
+      })
+    })
+  }
+}
+
+function codecsOf(settings: ResolvedSettings): ReadonlyMap<string, ValueCodec> {
+  return new Map([[tideCodec.name, tideCodec], ...settings.codecs.map(codec => [codec.name, codec] as const)])
+}
+
+function build({ settings, directory, clock }: Surroundings, loaded: LoadResult) {
+  const access = new Histogram()
+  const space = new Space(access, () => clock.monotonic())
+  space.nextId = loaded.nextId
+  const codecs = codecsOf(settings)
+  const collections = new Map<string, Collection>()
+  const encoded = new Set<string>()
+  for (const { id, name, kind, codec, live, encoded: isEncoded } of loaded.collections) {
+    if (isEncoded) encoded.add(name)
+    collections.set(name, new Collection(space, name, kind, codecs.get(codec) ?? absentCodec(codec), id, live))
+  }
+  return { settings, directory, space, events: new Events(), access, collections, encoded }
+}
+
+/** Stands for a codec that was not given yet. */
+function absentCodec(name: string): ValueCodec {
+  const fail = (): never => {
+    throw new TidemarkError('TIDEMARK_CODEC_MISMATCH', `the codec '${name}' was not given`, { hint: `give it: store.map(name, { codec })` })
+  }
+  return { name, encodeInto: fail, decode: fail }
+}
+
+function forward(events: Events): CheckpointerEvents {
+  return {
+    checkpoint: point => events.emit('checkpoint', point),
+    barrier: info => events.emit('barrier', info),
+    degraded: error => events.emit('degraded', error),
+    recovered: () => events.emit('recovered'),
+    failed: error => events.emit('error', error),
+    refused: refusal => events.emit('refused', refusal),
+    voided: info => events.emit('voided', info),
+    holdBroken: info => events.emit('holdBroken', info),
+  }
+}
+
+function describeRestore(opened: OpenedStore, { report, records, collections }: LoadResult, durationMs: number): Restored {
+  const { lastCommit, damage, healed, torn } = report
+  const notes = [
+    ...opened.damagedManifests.map(({ file, message }) => `${file} does not verify (${message}); an older manifest was taken and the log followed on`),
+    ...healed.map(({ file, offset, what }) => `${file} at ${offset}: ${what} was damaged and is healed`),
+    ...(torn === null || torn.unsealedEpoch === null ? [] : [`${torn.file} at ${torn.offset}: epoch ${torn.unsealedEpoch} is incomplete and was never acknowledged as far as can be told`]),
+  ]
+  return {
+    epoch: lastCommit?.epoch ?? 0,
+    timeMs: lastCommit?.timeMs ?? 0,
+    entries: collections.reduce((sum, collection) => sum + collection.live.size, 0),
+    records,
+    durationMs,
+    lost: damage === null ? undefined : damage,
+    notes,
+  }
+}
+
+/** Temporary files of openers that died: in the background, and no failure when it fails. */
+function sweep(storage: FileStorage, clock: Clock): void {
+  storage.removeTemporaries(MANIFEST_FOLDER, clock.now() - STALE_MS).catch(() => {})
+}
