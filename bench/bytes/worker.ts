@@ -1,0 +1,38 @@
+/** The same updates for every engine, counted and not timed. */
+import { loadEngine } from '../engines/index.ts'
+import { assignment, deliver, turn } from '../harness/child.ts'
+import { folderSize } from '../harness/files.ts'
+import { makeOperations } from '../workload/operations.ts'
+import { makePlayer, type Player, playerKeys } from '../workload/players.ts'
+import type { BytesAssignment, BytesResult } from './contract.ts'
+
+const job = assignment<BytesAssignment>()
+
+await deliver(async (): Promise<BytesResult> => {
+  const keys = playerKeys(job.keys)
+  const { keyIndex, count } = makeOperations({ keys: job.keys, count: job.checkpoints * job.updatesEach, theta: job.theta, reads: 0 })
+  const engine = await (await loadEngine(job.engine)).open<Player>(job.folder)
+  for (let at = 0; at < keys.length; ) {
+    for (const end = Math.min(keys.length, at + 5000); at < end; at++) engine.set(keys[at] as string, makePlayer(at, 0))
+    await turn()
+  }
+  await engine.checkpoint()
+  // The first change makes some engines begin a file; that belongs to no single checkpoint.
+  engine.set(keys[0] as string, makePlayer(0, 1))
+  await engine.checkpoint()
+  const before = folderSize(job.folder)
+  const versions = new Uint32Array(keys.length)
+  let changed = 0
+  for (let from = 0; from < count; from += job.updatesEach) {
+    for (let at = from; at < from + job.updatesEach; at++) {
+      const index = keyIndex[at] as number
+      versions[index] = (versions[index] as number) + 1
+      engine.set(keys[index] as string, makePlayer(index, versions[index] as number))
+    }
+    changed += new Set(keyIndex.subarray(from, from + job.updatesEach)).size
+    await engine.checkpoint()
+  }
+  const after = folderSize(job.folder)
+  await engine.close()
+  return { loaded: before.bytes, added: after.bytes - before.bytes, addedBlocks: after.blockBytes - before.blockBytes, changed }
+})

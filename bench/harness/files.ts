@@ -1,0 +1,34 @@
+/** Sizes of folders. */
+import { lstatSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface FolderSize {
+  /** Bytes of the files' contents. */
+  readonly bytes: number
+  /** Bytes of the blocks they take up; 0 where the system does not say. */
+  readonly blockBytes: number
+  readonly files: number
+}
+
+/** Everything in `folder`; folders named in `without` are left out. */
+export function folderSize(folder: string, without: readonly string[] = []): FolderSize {
+  let bytes = 0
+  let blockBytes = 0
+  let files = 0
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) {
+      if (without.includes(entry.name)) continue
+      const inner = folderSize(path, without)
+      bytes += inner.bytes
+      blockBytes += inner.blockBytes
+      files += inner.files
+    } else {
+      const stat = lstatSync(path)
+      bytes += stat.size
+      blockBytes += (stat.blocks ?? 0) * 512
+      files++
+    }
+  }
+  return { bytes, blockBytes, files }
+}

@@ -1,0 +1,46 @@
+/** What a benchmark is: a name, a run, and the bounds it measured. */
+
+/** A number to reach, and what was measured. */
+export interface Bound {
+  readonly name: string
+  readonly measured: number
+  readonly sense: 'at most' | 'at least'
+  readonly limit: number
+  readonly unit: string
+  /** Holds on any machine at any load, so that `--quick` asserts it too. */
+  readonly robust: boolean
+}
+
+export interface Context {
+  /** Small scale and loose bounds, for continuous integration. */
+  readonly quick: boolean
+  /** Alternating runs of each measurement. */
+  readonly reps: number
+  /** An empty folder for whatever the benchmark writes; removed afterwards. */
+  readonly folder: string
+  /** One line of progress. */
+  progress(line: string): void
+}
+
+export interface Outcome {
+  /** Text to print, a table or a sentence each. */
+  readonly text: readonly string[]
+  readonly bounds: readonly Bound[]
+  /** Everything measured, for the JSON file. */
+  readonly data: unknown
+  /** Why something was not measured. */
+  readonly missing?: readonly string[]
+}
+
+export interface Suite {
+  readonly name: string
+  /** One line for `--help` and for the heading. */
+  readonly about: string
+  /** Runs only when it is asked for by name. */
+  readonly onRequest?: boolean
+  run(context: Context): Promise<Outcome>
+}
+
+export function holds(bound: Bound): boolean {
+  return bound.sense === 'at most' ? bound.measured <= bound.limit : bound.measured >= bound.limit
+}

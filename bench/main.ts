@@ -1,0 +1,106 @@
+/**
+ * `npm run bench`: every number the engine promises, measured side by side, with its bound.
+ * Ends with one table of bounds and exit status 1 when one is not met.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { bytes } from './bytes/suite.ts'
+import { closedLoop } from './closed-loop/suite.ts'
+import { codec } from './codec/suite.ts'
+import { describeMachine } from './harness/machine.ts'
+import { type Bound, holds, type Outcome, type Suite } from './harness/suite.ts'
+import { table } from './harness/table.ts'
+import { oneKey } from './one-key/suite.ts'
+import { openLoop } from './open-loop/suite.ts'
+import { size } from './size/suite.ts'
+import { startUp } from './start-up/suite.ts'
+import { tracking } from './tracking/suite.ts'
+import { transactions } from './transactions/suite.ts'
+
+const SUITES: readonly Suite[] = [size, startUp, oneKey, bytes, transactions, closedLoop, openLoop, tracking, codec]
+/** Of the compiled benchmark: `.build/bench/main.js`. */
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+const HELP = `npm run bench -- [options]
+  --quick         small scale and loose bounds, under a minute; asserts only what holds on any machine
+  --only <name>   only this benchmark; may be given more than once
+  --reps <n>      alternating runs of each measurement, at least 3 for a result (default 3, with --quick 1)
+  --json <file>   where to write all figures (default .data/bench.json)
+  --data <folder> where to keep stores meanwhile (default .data)
+benchmarks:
+${SUITES.map(suite => `  ${suite.name.padEnd(14)}${suite.about}${suite.onRequest ? ' (only on request)' : ''}`).join('\n')}`
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    reps: { type: 'string' },
+    json: { type: 'string', default: join(root, '.data', 'bench.json') },
+    data: { type: 'string', default: join(root, '.data') },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+function chosen(): readonly Suite[] {
+  const only = values.only
+  if (only === undefined) return SUITES.filter(suite => !suite.onRequest)
+  return only.map(name => {
+    const suite = SUITES.find(candidate => candidate.name === name)
+    if (suite === undefined) throw new Error(`no benchmark '${name}'; there are ${SUITES.map(candidate => candidate.name).join(', ')}`)
+    return suite
+  })
+}
+
+async function run(): Promise<number> {
+  const reps = Number(values.reps ?? (values.quick ? 1 : 3))
+  if (!Number.isInteger(reps) || reps < 1) throw new Error(`--reps wants a whole number from 1, not '${values.reps}'`)
+  const suites = chosen()
+  const machine = describeMachine()
+  console.log(
+    Object.entries(machine)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join(', '),
+  )
+  mkdirSync(values.data, { recursive: true })
+  const outcomes: { suite: Suite; outcome: Outcome }[] = []
+  for (const suite of suites) {
+    console.log(`\n== ${suite.name}: ${suite.about}`)
+    const folder = mkdtempSync(join(resolve(values.data), `bench-${suite.name}-`))
+    const begin = performance.now()
+    try {
+      const outcome = await suite.run({ quick: values.quick, reps, folder, progress: line => console.log(`   ${line}`) })
+      outcomes.push({ suite, outcome })
+      console.log(`\n${outcome.text.join('\n\n')}`)
+      console.log(`(${((performance.now() - begin) / 1000).toFixed(0)} s)`)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+  const bounds = outcomes.flatMap(({ outcome }) => outcome.bounds)
+  const missed = bounds.filter(bound => !holds(bound) && asserted(bound))
+  console.log(`\n== bounds${values.quick ? ' (loose, at small scale: they show that everything works, not how fast it is)' : ''}`)
+  console.log(table(['', 'measured', 'bound', ''], bounds.map(row)))
+  for (const { outcome } of outcomes) for (const reason of outcome.missing ?? []) console.log(`not measured: ${reason}`)
+  mkdirSync(dirname(resolve(values.json)), { recursive: true })
+  const figures = Object.fromEntries(outcomes.map(({ suite, outcome }) => [suite.name, outcome.data]))
+  const report = { machine, quick: values.quick, reps, bounds: bounds.map(bound => ({ ...bound, met: holds(bound) })), figures }
+  writeFileSync(values.json, `${JSON.stringify(report, null, 1)}\n`)
+  console.log(
+    `\n${missed.length === 0 ? 'all bounds are met' : `${missed.length} of ${bounds.length} bounds are NOT MET`}; all figures: ${values.json}`,
+  )
+  return missed.length === 0 ? 0 : 1
+}
+
+function asserted(bound: Bound): boolean {
+  return bound.robust || !values.quick
+}
+
+function row(bound: Bound): (string | number)[] {
+  const verdict = holds(bound) ? 'ok' : asserted(bound) ? 'NOT MET' : 'not met (not asserted here)'
+  return [bound.name, bound.measured.toFixed(2), `${bound.sense} ${bound.limit} ${bound.unit}`, verdict]
+}
+
+if (values.help) console.log(HELP)
+else process.exitCode = await run()

@@ -1,0 +1,39 @@
+import type { GcSummary } from '../harness/gc.ts'
+import type { ControlSlices } from './control.ts'
+
+export interface OpenLoopAssignment {
+  readonly engine: string
+  /** Runs the control loop instead of an engine. */
+  readonly control?: ControlSlices
+  readonly folder: string
+  readonly keys: number
+  readonly seconds: number
+  readonly perSecond: number
+  readonly reads: number
+  readonly theta: number
+  readonly intervalMs: number
+}
+
+export interface OpenLoopResult {
+  readonly engine: string
+  readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number; readonly max: number }
+  /** Operations that no longer got a turn. */
+  readonly unserved: number
+  /** Engine time in turns of its own, the barrier included. */
+  readonly stallMs: { readonly count: number; readonly p50: number; readonly p999: number; readonly max: number }
+  /** The same without V8's collections that fell into it. */
+  readonly stallWithoutGcMs: { readonly p999: number; readonly max: number }
+  /** Turns that did more than take in a message. */
+  readonly longSlices: number
+  readonly stallTotalMs: number
+  readonly gc: GcSummary
+  readonly checkpoints: number
+  /** Checkpoints left out because the last one was still under way. */
+  readonly skipped: number
+  readonly checkpointMs: number
+  /** The part of `checkpoint()` that ran before it returned, at most. */
+  readonly callMs: number
+  /** Written to files meanwhile; NaN where the system does not say. */
+  readonly megabytes: number
+  readonly stats: unknown
+}

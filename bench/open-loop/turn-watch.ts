@@ -1,0 +1,96 @@
+/**
+ * Times what an engine does in turns of the event loop of its own: its immediates, timers and messages from threads.
+ *
+ * What: wraps the ways into the event loop, from outside, so that the engine's own figures are not taken on trust. Install it before the
+ * engine is imported; the benchmark itself schedules through `untimed`.
+ * Owns: the spans. Does not own: engine time inside calls of the benchmark.
+ * Invariant: spans are in order of time; two with nothing between them are one.
+ */
+import { EventEmitter } from 'node:events'
+import { Worker } from 'node:worker_threads'
+
+/** The event loop without a watch. */
+export const untimed = { immediate: setImmediate, after: setTimeout, repeat: setInterval }
+
+/** Spans this close together are one turn, in ms: nothing else fits between. */
+const GAP_MS = 0.005
+const SPANS_MAX = 4_000_000
+
+type Callback = (...args: unknown[]) => unknown
+
+export class TurnWatch {
+  #starts = new Float64Array(4096)
+  #ends = new Float64Array(4096)
+  #count = 0
+  #active = false
+  #depth = 0
+
+  install(): void {
+    const timed = (fn: Callback): Callback => this.#timed(fn)
+    const scope = globalThis as unknown as Record<string, unknown>
+    scope['setImmediate'] = (fn: Callback, ...args: unknown[]) => untimed.immediate(timed(fn), ...args)
+    scope['setTimeout'] = (fn: Callback, ms?: number, ...args: unknown[]) => untimed.after(timed(fn), ms, ...args)
+    scope['setInterval'] = (fn: Callback, ms?: number, ...args: unknown[]) => untimed.repeat(timed(fn), ms, ...args)
+    const worker = Worker.prototype as unknown as Record<string, unknown>
+    for (const method of ['on', 'once', 'addListener'] as const) {
+      const original = EventEmitter.prototype[method] as (event: string, listener: Callback) => unknown
+      worker[method] = function (this: Worker, event: string, listener: Callback): unknown {
+        return original.call(this, event, event === 'message' ? timed(listener) : listener)
+      }
+    }
+  }
+
+  start(): void {
+    this.#count = 0
+    this.#active = true
+  }
+
+  stop(): void {
+    this.#active = false
+  }
+
+  /** Counts engine time that the benchmark itself called for, such as a barrier. */
+  run<T>(fn: () => T): T {
+    return this.#timed(fn as Callback)() as T
+  }
+
+  get spans(): readonly { readonly startMs: number; readonly endMs: number }[] {
+    return Array.from({ length: this.#count }, (_, at) => ({ startMs: this.#starts[at] as number, endMs: this.#ends[at] as number }))
+  }
+
+  #timed(fn: Callback): Callback {
+    const watch = this
+    return function (this: unknown, ...args) {
+      if (!watch.#active || watch.#depth > 0) return fn.apply(this, args)
+      const start = performance.now()
+      watch.#depth++
+      try {
+        return fn.apply(this, args)
+      } finally {
+        watch.#depth--
+        watch.#add(start, performance.now())
+      }
+    }
+  }
+
+  #add(start: number, end: number): void {
+    const last = this.#count - 1
+    if (last >= 0 && start - (this.#ends[last] as number) < GAP_MS) {
+      this.#ends[last] = end
+      return
+    }
+    if (this.#count === this.#starts.length) {
+      if (this.#count >= SPANS_MAX) throw new Error('more turns than a run can have')
+      this.#starts = grown(this.#starts)
+      this.#ends = grown(this.#ends)
+    }
+    this.#starts[this.#count] = start
+    this.#ends[this.#count++] = end
+  }
+}
+
+function grown(from: Float64Array): Float64Array<ArrayBuffer> {
+  const to = new Float64Array(from.length * 2)
+  to.set(from)
+  return to
+}

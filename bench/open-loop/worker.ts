@@ -1,0 +1,138 @@
+/** One engine under one open loop: operations arrive at a fixed rate, whether the process keeps up or not. */
+import { type Engine, loadEngine } from '../engines/index.ts'
+import { assignment, deliver } from '../harness/child.ts'
+import { GcWatch } from '../harness/gc.ts'
+import { median, percentile } from '../harness/stats.ts'
+import { bytesWritten } from '../harness/written.ts'
+import { makeOperations, type Operations } from '../workload/operations.ts'
+import { makePlayer, type Player, playerKeys } from '../workload/players.ts'
+import type { OpenLoopAssignment, OpenLoopResult } from './contract.ts'
+import { openControl } from './control.ts'
+import { TurnWatch, untimed } from './turn-watch.ts'
+
+const job = assignment<OpenLoopAssignment>()
+/** Slept when nothing is due: the floor of every latency. */
+const NAP_MS = 0.2
+/** Operations in one turn, so that a backlog does not keep the engine from its turns. */
+const TURN_OPERATIONS_MAX = 2000
+const nap = new Int32Array(new SharedArrayBuffer(4))
+const watch = new TurnWatch()
+watch.install()
+
+const turn = (): Promise<void> => new Promise(resolve => untimed.immediate(resolve))
+const sleep = (ms: number): Promise<void> => new Promise(resolve => untimed.after(resolve, ms))
+
+async function load(engine: Engine<Player>, keys: readonly string[]): Promise<void> {
+  for (let at = 0; at < keys.length; ) {
+    for (const end = Math.min(keys.length, at + 5000); at < end; at++) engine.set(keys[at] as string, makePlayer(at, 0))
+    await turn()
+  }
+  await engine.checkpoint()
+}
+
+/** Serves the operations; returns each one's latency from its scheduled arrival, in ms. An unserved one counts with its age. */
+function serve(
+  engine: Engine<Player>,
+  keys: readonly string[],
+  operations: Operations,
+): Promise<{ latencies: Float64Array; unserved: number }> {
+  const { count, keyIndex, isRead } = operations
+  const latencies = new Float64Array(count)
+  const versions = new Uint32Array(keys.length)
+  const stepMs = 1000 / job.perSecond
+  const begin = performance.now() + 20
+  const end = begin + count * stepMs * 1.5
+  let at = 0
+  return new Promise((resolve, reject) => {
+    const step = (): void => {
+      let now = performance.now()
+      for (let budget = TURN_OPERATIONS_MAX; at < count && begin + at * stepMs <= now && budget > 0; budget--) {
+        const index = keyIndex[at] as number
+        const key = keys[index] as string
+        if (isRead[at] === 1) {
+          const value = engine.get(key)
+          if (value?.id !== index || value.v !== versions[index]) {
+            reject(new Error(`${job.engine}: ${key} holds ${JSON.stringify(value)}`))
+            return
+          }
+        } else {
+          versions[index] = (versions[index] as number) + 1
+          engine.set(key, makePlayer(index, versions[index] as number))
+        }
+        now = performance.now()
+        latencies[at] = now - (begin + at * stepMs)
+        at++
+      }
+      if (at >= count || now > end) {
+        for (let rest = at; rest < count; rest++) latencies[rest] = now - (begin + rest * stepMs)
+        resolve({ latencies, unserved: count - at })
+        return
+      }
+      if (begin + at * stepMs > now) Atomics.wait(nap, 0, 0, NAP_MS)
+      untimed.immediate(step)
+    }
+    step()
+  })
+}
+
+await deliver(async (): Promise<OpenLoopResult> => {
+  const keys = playerKeys(job.keys)
+  const operations = makeOperations({ keys: job.keys, count: job.perSecond * job.seconds, theta: job.theta, reads: job.reads })
+  const engine =
+    job.control !== undefined ? openControl<Player>(job.control) : await (await loadEngine(job.engine)).open<Player>(job.folder)
+  await load(engine, keys)
+  // No collection by hand: it would shrink V8's heap limit and provoke major collections in the run.
+  await sleep(300)
+  const bytesBefore = bytesWritten() ?? Number.NaN
+  const gc = new GcWatch()
+  const checkpointMs: number[] = []
+  const callMs: number[] = []
+  let skipped = 0
+  let running: Promise<void> | undefined
+  const checkpoint = (): Promise<void> => {
+    const start = performance.now()
+    const promise = watch.run(() => engine.checkpoint())
+    callMs.push(performance.now() - start)
+    running = promise.then(() => {
+      running = undefined
+      checkpointMs.push(performance.now() - start)
+    })
+    return running
+  }
+  watch.start()
+  const timer = untimed.repeat(() => {
+    if (running !== undefined) skipped++
+    else void checkpoint()
+  }, job.intervalMs)
+  const { latencies, unserved } = await serve(engine, keys, operations)
+  clearInterval(timer)
+  await running
+  await checkpoint()
+  watch.stop()
+  await sleep(20)
+  gc.stop()
+  const spans = watch.spans
+  const stalls = spans.map(({ startMs, endMs }) => endMs - startMs)
+  const own = spans.map(({ startMs, endMs }) => endMs - startMs - gc.within(startMs, endMs))
+  return {
+    engine: job.engine,
+    latencyMs: {
+      p50: percentile(latencies, 50),
+      p99: percentile(latencies, 99),
+      p999: percentile(latencies, 99.9),
+      max: percentile(latencies, 100),
+    },
+    unserved,
+    stallMs: { count: stalls.length, p50: percentile(stalls, 50), p999: percentile(stalls, 99.9), max: percentile(stalls, 100) },
+    stallWithoutGcMs: { p999: percentile(own, 99.9), max: percentile(own, 100) },
+    longSlices: stalls.filter(ms => ms > 0.1).length,
+    stallTotalMs: stalls.reduce((sum, ms) => sum + ms, 0),
+    gc: gc.summary(),
+    checkpoints: checkpointMs.length,
+    skipped,
+    checkpointMs: median(checkpointMs),
+    callMs: Math.max(...callMs),
+    megabytes: ((bytesWritten() ?? Number.NaN) - bytesBefore) / 1e6,
+    stats: engine.stats?.(),
+  }
+})

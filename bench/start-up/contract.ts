@@ -1,0 +1,9 @@
+export interface StartUpAssignment {
+  readonly folder: string
+}
+
+export interface StartUpResult {
+  readonly importMs: number
+  readonly openMs: number
+  readonly closeMs: number
+}
