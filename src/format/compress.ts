@@ -129,10 +129,14 @@ async function addonZstd(): Promise<Zstd | undefined> {
 }
 
 const ZSTD_MAGIC = 0xfd2fb528
+/** What one zstd block can decode to. */
+const ZSTD_BLOCK_BYTES_MAX = 128 * 1024
+/** Encoders cut blocks as they like, but not smaller than this on average. */
+const ZSTD_BLOCK_BYTES_MIN = 1024
 
 /**
- * Exactly one frame with the expected content size and nothing behind it (RFC 8878, 3.1.1): a decoder without an output bound of its
- * own then allocates no more than that.
+ * Exactly one frame and nothing behind it (RFC 8878, 3.1.1), with the expected content size where the frame names one (the addon's do
+ * not). Bounds what a decoder without a bound of its own can allocate: by the content size, or by what the blocks can decode to.
  */
 export function checkZstdShape(stored: Buffer, rawLength: number): void {
   if (stored.length < 6 || stored.readUInt32LE(0) !== ZSTD_MAGIC) throw damaged('no zstd frame')
@@ -143,8 +147,10 @@ export function checkZstdShape(stored: Buffer, rawLength: number): void {
   let at = 5 + (single ? 0 : 1)
   if (at + sizeBytes > stored.length) throw damaged('a zstd frame ends early')
   const size = contentSize(stored, at, sizeBytes)
-  if (size !== rawLength) throw damaged(`a zstd frame of ${size} bytes instead of ${rawLength}`)
+  if (size !== undefined && size !== rawLength) throw damaged(`a zstd frame of ${size} bytes instead of ${rawLength}`)
   at += sizeBytes
+  let atMost = 0
+  const bound = rawLength + ZSTD_BLOCK_BYTES_MAX * (2 + Math.floor(rawLength / ZSTD_BLOCK_BYTES_MIN))
   for (let last = false; !last; ) {
     if (at + 3 > stored.length) throw damaged('a zstd frame ends early')
     const head = stored.readUIntLE(at, 3)
@@ -153,6 +159,8 @@ export function checkZstdShape(stored: Buffer, rawLength: number): void {
     const bytes = head >> 3
     if (type === 3) throw damaged('a zstd block of a reserved type')
     at += 3 + (type === 1 ? 1 : bytes)
+    atMost += type === 2 ? ZSTD_BLOCK_BYTES_MAX : bytes
+    if (atMost > bound) throw damaged(`a zstd frame that may decode to more than ${bound} bytes`)
   }
   if ((descriptor & 0x04) !== 0) at += 4
   if (at !== stored.length) throw damaged('bytes behind a zstd frame')
