@@ -10,7 +10,7 @@
  * per group of keys; a part is `finished` only when every frozen key has its record or a refusal.
  */
 import { hasCode } from '../base/errors.ts'
-import { IN_FLIGHT_BYTES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
+import { IN_FLIGHT_BYTES_MAX, PIECE_ENTRIES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import { appendPut, appendTombstone } from '../format/index.ts'
 import type { Collection } from './collection.ts'
@@ -43,10 +43,13 @@ export class CapturePart {
   readonly codec: ValueCodec
   readonly live: Map<Key, unknown>
   readonly all: boolean
-  /** Earlier generations are among the sources: a key that is gone may be on disk without being in `deleted`. */
-  readonly joined: boolean
-  readonly sources: Groups
+  readonly journal: Groups
+  readonly fresh: KeySet
   readonly deleted: KeySet
+  readonly gone: readonly Set<Key>[]
+  readonly freshAllowed: boolean
+  /** All of these. */
+  readonly sources: Groups
   mode: 'sift' | 'pending' | 'tombstones' | 'all' | 'finished'
   /** Known to be frozen and not captured; complete once the sources are sifted. */
   pending: KeySet
@@ -63,9 +66,12 @@ export class CapturePart {
     this.codec = collection.codec
     this.live = collection.live
     this.all = collection.saturated
-    this.joined = !collection.freshAllowed
+    this.journal = collection.journal.groups()
+    this.fresh = collection.fresh
     this.deleted = collection.deleted
-    this.sources = [...collection.journal.groups(), ...collection.fresh.pieces(), ...collection.deleted.pieces()]
+    this.gone = collection.gone
+    this.freshAllowed = collection.freshAllowed
+    this.sources = [...this.journal, ...this.fresh.pieces(), ...this.deleted.pieces(), ...this.gone]
     this.mode = this.all ? 'tombstones' : 'sift'
     const expected = this.sources.reduce((sum, group) => sum + sizeOf(group), this.all ? this.live.size : 0)
     this.pending = new KeySet(this.all ? 0 : expected)
@@ -81,9 +87,9 @@ export class CapturePart {
     if (this.mode !== 'pending') this.done.add(key)
   }
 
-  /** Whether the key, which is not there now, may have a record on disk that the barrier's state lacks. */
-  gone(key: Key): boolean {
-    return this.mode === 'pending' || this.joined || this.deleted.has(key)
+  /** Whether the key, which is not there now, may have a record that the barrier's state lacks. */
+  lingers(key: Key): boolean {
+    return this.mode === 'pending' || this.gone.length > 0 || this.deleted.has(key)
   }
 
   /** Upper bound of the steps left. */
@@ -166,6 +172,7 @@ export class Capture {
       collection.journal = new Journal()
       collection.fresh = new KeySet()
       collection.deleted = new KeySet()
+      collection.gone = []
       collection.saturated = false
       collection.freshAllowed = true
     }
@@ -207,9 +214,9 @@ export class Capture {
     if (!part.frozen(key)) return
     const old = part.live.get(key)
     if (old === undefined && !part.live.has(key)) {
-      const gone = part.gone(key)
+      const lingers = part.lingers(key)
       part.settle(key)
-      if (gone) this.#record(part, key)
+      if (lingers) this.#record(part, key)
     } else {
       if (old === value && typeof old === 'object' && old !== null) {
         this.#owner.voided('changed in place across the barrier', collection.name, key)
@@ -246,21 +253,29 @@ export class Capture {
     access.record(now() - begin)
   }
 
-  /** What was frozen is dirty again, as if the barrier had never been. */
-  giveBack(): void {
+  /** What was frozen is dirty again, as if the barrier had never been. `abandoned`: no record of this epoch will ever count. */
+  giveBack(abandoned: boolean): void {
     for (const part of this.parts) {
       const collection = part.collection
       if (collection.part === part) collection.part = undefined
       if (collection.dropped || collection.id !== part.id) continue
       const journal = new Journal()
-      for (const group of part.sources) journal.adopt(group, sizeOf(group))
-      for (const piece of [...collection.fresh.pieces(), ...collection.deleted.pieces()]) journal.adopt(piece, piece.size)
+      for (const group of part.journal) journal.adopt(group, sizeOf(group))
+      if (abandoned && part.freshAllowed && collection.deleted.size <= PIECE_ENTRIES_MAX) {
+        // What was fresh at the barrier still is: otherwise every key that comes and goes while the disk is full would be remembered.
+        for (const piece of collection.deleted.pieces()) for (const key of piece) part.deleted.add(key)
+        collection.deleted = part.deleted
+        collection.fresh = part.fresh
+      } else {
+        for (const piece of [...part.fresh.pieces(), ...collection.fresh.pieces()]) journal.adopt(piece, piece.size)
+        collection.gone = [...part.gone, ...part.deleted.pieces(), ...collection.deleted.pieces()]
+        collection.fresh = new KeySet()
+        collection.deleted = new KeySet()
+        collection.freshAllowed = false
+      }
       journal.join(collection.journal)
-      collection.journal = journal
-      collection.fresh = new KeySet()
-      collection.deleted = new KeySet()
       collection.saturated ||= part.all
-      collection.freshAllowed = false
+      collection.journal = collection.saturated ? new Journal() : journal
     }
   }
 

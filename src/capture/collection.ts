@@ -5,7 +5,8 @@
  * Owns: the live Map, the journal, the keys inserted and deleted since the barrier.
  * Does not own: the cut (capture.ts), rollback (transaction.ts), durability.
  * Invariants: a key written since the barrier is in the journal, or in `fresh`, or in `deleted`, or the collection is `saturated`;
- * a key in `fresh` has no record on disk, committed or not, so deleting it needs no tombstone.
+ * a key that is gone and may have a record that counts is in `deleted` or `gone`, whatever becomes of the journal;
+ * a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
  */
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture.ts'
@@ -30,6 +31,8 @@ export class Collection {
   journal = new Journal()
   fresh = new KeySet()
   deleted = new KeySet()
+  /** Keys deleted in generations that were joined; some may be back. */
+  gone: readonly Set<Key>[] = []
   saturated = false
   /** False when an earlier generation was joined: what is on disk is not known then. */
   freshAllowed = true
@@ -47,12 +50,13 @@ export class Collection {
   }
 
   get dirty(): boolean {
-    return this.saturated || this.journal.length > 0 || this.fresh.size > 0 || this.deleted.size > 0
+    return this.saturated || this.journal.length > 0 || this.fresh.size > 0 || this.deleted.size > 0 || this.gone.length > 0
   }
 
   /** Upper bound of the keys written since the barrier. */
   get dirtyKeysMax(): number {
-    return this.saturated ? this.live.size + this.deleted.size : this.journal.length + this.fresh.size + this.deleted.size
+    const gone = this.gone.reduce((sum, piece) => sum + piece.size, this.deleted.size)
+    return gone + (this.saturated ? this.live.size : this.journal.length + this.fresh.size)
   }
 
   get(key: Key): unknown {
@@ -121,6 +125,7 @@ export class Collection {
     this.journal = new Journal()
     this.fresh = new KeySet()
     this.deleted = new KeySet()
+    this.gone = []
     this.saturated = false
     this.freshAllowed = true
     this.space.catalogueChanged = true

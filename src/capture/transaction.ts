@@ -69,10 +69,10 @@ export class Transaction {
   }
 
   beforeClear(collection: Collection): void {
-    const { id, live, journal, fresh, deleted, saturated, freshAllowed, part } = collection
+    const { id, live, journal, fresh, deleted, gone, saturated, freshAllowed, part } = collection
     this.#steps.push({
       restore: () => {
-        Object.assign(collection, { id, live, journal, fresh, deleted, saturated, freshAllowed, part })
+        Object.assign(collection, { id, live, journal, fresh, deleted, gone, saturated, freshAllowed, part })
       },
     })
   }

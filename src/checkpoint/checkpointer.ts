@@ -139,7 +139,7 @@ export class Checkpointer implements CaptureOwner {
   // ---- the barrier
 
   #giveBackVoided(): void {
-    this.#voided?.giveBack()
+    this.#voided?.giveBack(false)
     this.#voided = undefined
     const flight = this.#flight
     if (flight !== undefined) this.#later(() => this.#recut(flight))
@@ -324,7 +324,7 @@ export class Checkpointer implements CaptureOwner {
     space.uncommitted = false
     space.refresh()
     // A cut that was voided has been given back already, or is when the transaction ends.
-    if (flight?.cut === true) flight.capture.giveBack()
+    if (flight?.cut === true) flight.capture.giveBack(true)
     else if (this.#voided !== undefined) this.#giveBackVoided()
     this.outbox.reset()
     space.catalogueChanged = true
@@ -342,7 +342,7 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #fatal(error: TidemarkError): void {
-    const { space, events } = this.#parts
+    const { space, collections, events } = this.#parts
     if (this.status === 'failed' || this.status === 'closed') return
     this.status = 'failed'
     this.degradedBy = error
@@ -350,6 +350,9 @@ export class Checkpointer implements CaptureOwner {
     this.#retry?.()
     this.#slice?.()
     space.capture = undefined
+    // Nothing will be written any more: what comes and goes from now on must not be remembered.
+    space.uncommitted = false
+    for (const collection of collections.values()) collection.freshAllowed = true
     space.refresh()
     this.#flight = undefined
     this.#waiters.fail(error)
