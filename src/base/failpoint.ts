@@ -27,6 +27,7 @@ export const FAILPOINTS = [
   'open.folders',
   'open.takeover',
   'open.scan',
+  'fail.give-up',
   'fail.truncate',
   'close.sync',
 ] as const

@@ -58,7 +58,8 @@ export async function findEvidence(window: Window, from: number, salt: number, a
       const end = offset + FRAME_HEADER_BYTES + header.storedLength
       const found = await readFound(window, header, offset, end)
       if (found === undefined) {
-        if (first !== undefined && offset >= first.end) sealed = true
+        // The echo leaves with its commit; whatever else lies behind was written later.
+        if (first !== undefined && offset >= first.end && !(header.kind === FRAME_ECHO && offset === first.end)) sealed = true
         continue
       }
       if (found.epoch <= afterEpoch) continue

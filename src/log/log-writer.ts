@@ -168,16 +168,18 @@ export class LogWriter {
     this.#epochStart = this.#length
   }
 
-  /**
-   * Gives the space of an epoch that failed back. Only where no reader can have taken that epoch for committed: when its commit frame is
-   * not whole in the file. Nobody relies on it.
-   */
-  async truncateTail(): Promise<void> {
-    const size = await this.#start.storage.size(this.file)
-    if (size <= this.position.bytes || (this.#commitEnd > 0 && size >= this.#commitEnd)) return
+  /** Whether a reader would take the epoch that failed for committed: its commit frame is whole in the file. */
+  async tailCounts(): Promise<boolean> {
+    return this.#commitEnd > 0 && (await this.#start.storage.size(this.file)) >= this.#commitEnd
+  }
+
+  /** Gives the space of an epoch that failed back; only where no reader takes the tail for committed. Nobody relies on it. */
+  async truncateTail(accepted: LogPosition): Promise<void> {
+    const end = accepted.file === this.file ? accepted.bytes : LOG_HEADER_BYTES
+    if ((await this.#start.storage.size(this.file)) <= end) return
     const handle = await this.#start.storage.open(this.file, 'append')
     try {
-      await handle.truncate(this.position.bytes)
+      await handle.truncate(end)
     } finally {
       await handle.close()
     }

@@ -125,7 +125,14 @@ test('whatever follows the last commit is a torn tail: zeros, garbage, half a fr
   const { files, epochs } = await make({ lives: [SMALL] })
   const path = logFiles(files)[0] as string
   const bytes = files.get(path) as Buffer
-  const tails = [Buffer.alloc(1), Buffer.alloc(5000), Buffer.alloc(700, 0xff), FRAME_MAGIC, Buffer.concat([FRAME_MAGIC, Buffer.alloc(300, 7)]), bytes]
+  const tails = [
+    Buffer.alloc(1),
+    Buffer.alloc(5000),
+    Buffer.alloc(700, 0xff),
+    FRAME_MAGIC,
+    Buffer.concat([FRAME_MAGIC, Buffer.alloc(300, 7)]),
+    bytes,
+  ]
   for (const tail of tails) {
     const result = await outcome(withFile(files, path, Buffer.concat([bytes, tail])))
     assert.ok(!(result instanceof TidemarkError))
@@ -239,10 +246,13 @@ test('until stops at an epoch or a time, and looks at nothing beyond', async () 
   )
 })
 
-const anyBlock: fc.Arbitrary<Block> = fc.array(fc.tuple(fc.string({ maxLength: 6 }), fc.option(fc.string({ maxLength: 200 }), { nil: undefined })), {
-  minLength: 1,
-  maxLength: 8,
-})
+const anyBlock: fc.Arbitrary<Block> = fc.array(
+  fc.tuple(fc.string({ maxLength: 6 }), fc.option(fc.string({ maxLength: 200 }), { nil: undefined })),
+  {
+    minLength: 1,
+    maxLength: 8,
+  },
+)
 const anyLives = fc.array(fc.array(fc.array(anyBlock, { maxLength: 4 }), { maxLength: 5 }), { minLength: 1, maxLength: 4 })
 
 test('epochs of any blocks come back as they were, over any number of openings and files', async () => {
@@ -265,7 +275,11 @@ test('any bytes written over any place of any file never give a wrong or silentl
   const life = [SMALL[0], SMALL[1]] as readonly (readonly Block[])[]
   const { files, epochs, ends } = await make({ lives: [life, life] })
   const paths = logFiles(files)
-  const place = fc.record({ file: fc.nat(paths.length - 1), at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), bytes: fc.uint8Array({ minLength: 1, maxLength: 40 }) })
+  const place = fc.record({
+    file: fc.nat(paths.length - 1),
+    at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    bytes: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+  })
   await fc.assert(
     fc.asyncProperty(place, async ({ file, at, bytes }) => {
       const path = paths[file] as string

@@ -62,6 +62,19 @@ export function roll(old: Manifest, end: LogPosition, file: string, catalogue: M
   return next
 }
 
+/** The file being written is given up: it ends at the accepted end, or is dropped, before the next one is begun. */
+export function giveUp(old: Manifest, end: LogPosition): Manifest {
+  const next: Manifest = { ...old, number: old.number + 1, log: closeLog(old.log, end) }
+  checkCommon(old, next)
+  assert(next.token === old.token, 'giving a file up keeps the token')
+  assert(
+    old.log.filter(entry => entry.end !== null).every((entry, index) => sameEntry(entry, next.log[index])),
+    'giving a file up keeps every closed file',
+  )
+  assert(lastEpoch(next.log) === end.epoch, 'a file given up ends at the accepted end')
+  return next
+}
+
 /** History goes on from an older epoch: what lies beyond it is no longer named, and a new lineage begins. */
 export function fork(old: Manifest, end: LogPosition, lineageId: string): Manifest {
   const next: Manifest = {

@@ -13,7 +13,7 @@ import { LOG_FILE_BYTES_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import { type Compress, type LogPosition, logName, logNumbers, type Manifest, manifestName, openCompress } from '../format/index.ts'
 import { LogWriter } from '../log/index.ts'
-import { pruneManifests, publish, readManifest, roll } from '../manifest/index.ts'
+import { giveUp, pruneManifests, publish, readManifest, roll } from '../manifest/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
@@ -88,7 +88,7 @@ export class Writer {
       case 'commit':
         return await this.#commit(message)
       case 'reset':
-        if (this.#state === 'open' && this.#log?.atBoundary === false) await this.#giveBackSpace()
+        if (this.#state === 'open' && this.#log?.atBoundary === false) await this.#giveUp()
         if (this.#state === 'failed') this.#state = 'open'
         this.#attempt = message.attempt
         return
@@ -263,11 +263,12 @@ export class Writer {
     }
   }
 
-  async #fail(attempt: number, error: unknown): Promise<void> {
+  async #fail(attempt: number, failure: unknown): Promise<void> {
+    let error = failure
+    if (hasCode(error, 'TIDEMARK_FENCED')) await this.#leave()
+    else error = (await this.#giveUp()) ?? failure
     const data = toErrorData(error)
     const isFenced = hasCode(error, 'TIDEMARK_FENCED')
-    if (isFenced) await this.#leave()
-    else await this.#giveBackSpace()
     if (this.#state === 'fenced' || this.#state === 'closed') return
     this.#state = isFenced ? 'fenced' : 'failed'
     this.#send(
@@ -275,18 +276,26 @@ export class Writer {
     )
   }
 
-  /** Best effort, and only while the store is ours: another writer may be reading the file. */
-  async #giveBackSpace(): Promise<void> {
+  /**
+   * Leaves a file with an epoch that failed. Where its commit is whole in the file it is not known whether it is on the device, yet whoever
+   * opens the store next would build upon it: so a manifest says at once that the file ends before it. Then, or where no reader would take
+   * the tail for committed, the space is given back. All of it as far as the storage lets us; gives the error when we are fenced.
+   */
+  async #giveUp(): Promise<unknown> {
     const log = this.#log
     await this.#leave()
-    if (log === undefined) return
+    if (log === undefined) return undefined
     try {
+      await this.#failpoint('fail.give-up')
+      if (await log.tailCounts()) await this.#publish(manifest => giveUp(manifest, this.#end))
       await this.#failpoint('fail.truncate')
       await this.#checkToken()
-      await log.truncateTail()
-    } catch {
-      // The space comes back when the file is collected.
+      await log.truncateTail(this.#end)
+    } catch (error) {
+      if (hasCode(error, 'TIDEMARK_FENCED')) return error
+      // The next roll says where the file ends; the space comes back when it is collected.
     }
+    return undefined
   }
 
   async #leave(): Promise<void> {
