@@ -27,6 +27,7 @@ const HELP = `npm run bench -- [options]
   --quick         small scale and loose bounds, under a minute; asserts only what holds on any machine
   --only <name>   only this benchmark; may be given more than once
   --reps <n>      alternating runs of each measurement, at least 3 for a result (default 3, with --quick 1)
+  --engine <name> in the open loop, beside plain, tidemark and control, only this engine; may be given more than once
   --json <file>   where to write all figures (default .data/bench.json)
   --data <folder> where to keep stores meanwhile (default .data)
 benchmarks:
@@ -37,6 +38,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
     reps: { type: 'string' },
+    engine: { type: 'string', multiple: true },
     json: { type: 'string', default: join(root, '.data', 'bench.json') },
     data: { type: 'string', default: join(root, '.data') },
     help: { type: 'boolean', default: false },
@@ -70,7 +72,13 @@ async function run(): Promise<number> {
     const folder = mkdtempSync(join(resolve(values.data), `bench-${suite.name}-`))
     const begin = performance.now()
     try {
-      const outcome = await suite.run({ quick: values.quick, reps, folder, progress: line => console.log(`   ${line}`) })
+      const outcome = await suite.run({
+        quick: values.quick,
+        reps,
+        engines: values.engine,
+        folder,
+        progress: line => console.log(`   ${line}`),
+      })
       outcomes.push({ suite, outcome })
       console.log(`\n${outcome.text.join('\n\n')}`)
       console.log(`(${((performance.now() - begin) / 1000).toFixed(0)} s)`)

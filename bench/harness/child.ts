@@ -2,6 +2,7 @@
 import { fork, spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { foreignShare, readCpu } from './machine.ts'
 
 /** A measurement that takes longer is stuck. */
@@ -70,7 +71,7 @@ export async function deliver<T>(work: () => Promise<T>): Promise<void> {
   try {
     send({ result: await work() })
   } catch (error) {
-    send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    send({ error: inspect(error) })
   }
 }
 

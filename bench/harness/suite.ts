@@ -16,6 +16,8 @@ export interface Context {
   readonly quick: boolean
   /** Alternating runs of each measurement. */
   readonly reps: number
+  /** Runs only these engines, where a benchmark has a choice; plain, tidemark and control always. */
+  readonly engines: readonly string[] | undefined
   /** An empty folder for whatever the benchmark writes; removed afterwards. */
   readonly folder: string
   /** One line of progress. */
