@@ -230,14 +230,15 @@ export class LogWriter {
     this.#syncMs += this.#start.monotonic() - begin
   }
 
+  /** One read, of all that was appended. */
   async #readBack(offset: number, parts: readonly Uint8Array[]): Promise<void> {
-    let at = offset
+    const read = await this.#handle.read(offset, total(parts))
+    let at = 0
     for (const part of parts) {
-      const read = await this.#handle.read(at, part.length)
-      if (!read.equals(part)) {
+      if (!read.subarray(at, at + part.length).equals(part)) {
         throw new TidemarkError('TIDEMARK_STORAGE', `${this.file} does not read back as it was written`, {
           file: this.file,
-          info: { operation: 'read-back', offset: at },
+          info: { operation: 'read-back', offset: offset + at },
           hint: 'the epoch is written again to a new file; check the device',
         })
       }

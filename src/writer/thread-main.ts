@@ -1,8 +1,10 @@
 /** The thread of a writer: storage with synchronous calls (nothing else runs here), messages from and to the host. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { systemClock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
 import { failpointOf, noFailpoint } from '../base/failpoint.ts'
 import { systemRandom } from '../base/random.ts'
+import { systemScheduler } from '../base/scheduler.ts'
 import { FileStorage } from '../storage/index.ts'
 import type { ToWriter } from './contract.ts'
 import type { ThreadStart } from './thread-host.ts'
@@ -18,8 +20,9 @@ const writer = new Writer(start.facts, {
     port.postMessage(message)
     if (message.type === 'closed') port.close()
   },
-  monotonic: () => performance.now(),
+  monotonic: () => systemClock.monotonic(),
   random: systemRandom,
+  scheduler: systemScheduler,
   failpoint: start.testing === true ? failpointOf(process.env['TIDEMARK_FAILPOINT'], 'writer') : noFailpoint,
   ...(start.fileBytesMax === undefined ? {} : { fileBytesMax: start.fileBytesMax }),
 })

@@ -11,6 +11,7 @@ import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import { LOG_FILE_BYTES_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import { type Compress, type LogPosition, logName, logNumbers, type Manifest, manifestName, openCompress } from '../format/index.ts'
 import { LogWriter } from '../log/index.ts'
 import { giveUp, pruneManifests, publish, readManifest, roll } from '../manifest/index.ts'
@@ -27,7 +28,12 @@ export interface WriterParts {
   readonly failpoint?: Failpoint
   /** Default LOG_FILE_BYTES_MAX; tests take less. */
   readonly fileBytesMax?: number
+  /** Puts a seal off until the writer is idle; without one it follows each commit at once. */
+  readonly scheduler?: Scheduler
 }
+
+/** Nothing came for this long: the last commit gets its seal. */
+const SEAL_IDLE_MS = 500
 
 type State = 'open' | 'failed' | 'fenced' | 'closed'
 
@@ -35,7 +41,7 @@ export class Writer {
   readonly #parts: WriterParts
   readonly #failpoint: Failpoint
   readonly #compression: WriterFacts['compression']
-  readonly #queue: ToWriter[] = []
+  readonly #queue: (ToWriter | { readonly type: 'idle' })[] = []
   #compress: Compress | undefined
   #working = false
   #state: State = 'open'
@@ -49,6 +55,8 @@ export class Writer {
   /** The file that was open when we came: what it holds must be on the device before a manifest says so. */
   #inherited: string | null
   #inheritedError: unknown
+  #sealDue = false
+  #sealTimer: Cancel | undefined
 
   constructor(facts: WriterFacts, parts: WriterParts) {
     this.#parts = parts
@@ -63,6 +71,10 @@ export class Writer {
 
   /** Takes a message; everything happens later, in order. */
   receive(message: ToWriter): void {
+    this.#enqueue(message)
+  }
+
+  #enqueue(message: ToWriter | { readonly type: 'idle' }): void {
     this.#queue.push(message)
     if (this.#working) return
     this.#working = true
@@ -81,7 +93,7 @@ export class Writer {
     this.#working = false
   }
 
-  async #take(message: ToWriter): Promise<void> {
+  async #take(message: ToWriter | { readonly type: 'idle' }): Promise<void> {
     switch (message.type) {
       case 'batch':
         return await this.#batch(message)
@@ -91,6 +103,9 @@ export class Writer {
         if (this.#state === 'open' && this.#log?.atBoundary === false) await this.#giveUp()
         if (this.#state === 'failed') this.#state = 'open'
         this.#attempt = message.attempt
+        return
+      case 'idle':
+        if (this.#sealDue && this.#log?.atBoundary === true) await this.#sealOrLeave(this.#log)
         return
       case 'close':
         return await this.#close()
@@ -104,6 +119,7 @@ export class Writer {
 
   async #batch(message: BatchMessage): Promise<void> {
     try {
+      this.#sealDue = false
       if (this.#valid(message)) await (await this.#ready()).block(message.bytes, message.records)
     } finally {
       this.#send({ type: 'credit', attempt: message.attempt, bytes: message.bytes.length })
@@ -147,15 +163,31 @@ export class Writer {
         commitMs,
         totalMs,
       })
-      await this.#sealOrLeave(log)
+      await this.#sealSoon(log)
     } finally {
       credit()
     }
   }
 
+  /**
+   * The next epoch's frames prove that this one was whole, so a seal is due only when none follows soon: a busy store writes none, and a
+   * checkpoint costs one append.
+   */
+  async #sealSoon(log: LogWriter): Promise<void> {
+    const { scheduler } = this.#parts
+    this.#sealDue = true
+    if (scheduler === undefined) return await this.#sealOrLeave(log)
+    this.#sealTimer?.()
+    this.#sealTimer = scheduler.after(SEAL_IDLE_MS, () => {
+      this.#sealTimer = undefined
+      if (this.#queue.length === 0 && !this.#working) this.#enqueue({ type: 'idle' })
+    })
+  }
+
   /** The epoch is acknowledged: what goes wrong from here on only costs the file. */
   async #sealOrLeave(log: LogWriter): Promise<void> {
     try {
+      this.#sealDue = false
       await this.#failpoint('commit.seal')
       await log.seal()
       await this.#failpoint('commit.end')
@@ -301,12 +333,15 @@ export class Writer {
   async #leave(): Promise<void> {
     const log = this.#log
     this.#log = undefined
+    this.#sealDue = false
     await log?.close().catch(() => {})
   }
 
   async #close(): Promise<void> {
     if (this.#state === 'closed') return
+    this.#sealTimer?.()
     try {
+      if (this.#sealDue && this.#log?.atBoundary === true) await this.#sealOrLeave(this.#log)
       await this.#failpoint('close.sync')
       // For the last seal: the epochs themselves are on the device.
       await this.#log?.sync()
