@@ -5,7 +5,7 @@
  */
 import { resolve } from 'node:path'
 import { type Clock, systemClock } from './base/clock.ts'
-import { TidemarkError } from './base/errors.ts'
+import { hasCode, TidemarkError } from './base/errors.ts'
 import { type Failpoint, noFailpoint } from './base/failpoint.ts'
 import { Histogram } from './base/histogram.ts'
 import { type Random, systemRandom } from './base/random.ts'
@@ -57,7 +57,9 @@ const RELEASE_MS_MIN = 1000
 export async function openStore(directory: string, given: Settings = {}, components: Components = {}): Promise<Store> {
   const settings = resolveSettings(given)
   if (typeof directory !== 'string' || directory === '' || directory.includes('\0')) {
-    throw new TidemarkError('TIDEMARK_ARGUMENT', `open takes the path of a directory, not ${describe(directory)}`, { hint: "open('./state'), or open(':memory:')" })
+    throw new TidemarkError('TIDEMARK_ARGUMENT', `open takes the path of a directory, not ${describe(directory)}`, {
+      hint: "open('./state'), or open(':memory:')",
+    })
   }
   const memory = directory === ':memory:'
   const onFiles = !memory && components.storage === undefined
@@ -76,7 +78,13 @@ export async function openStore(directory: string, given: Settings = {}, compone
 
 async function openReader(surroundings: Surroundings): Promise<Store> {
   const begin = surroundings.clock.monotonic()
-  const opened = await openForReading(surroundings.storage)
+  const opened = await openForReading(surroundings.storage).catch(error => {
+    if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
+    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${surroundings.directory}`, {
+      cause: error,
+      hint: (error as TidemarkError).hint ?? 'correct the path',
+    })
+  })
   const loaded = await loadInto(surroundings, opened)
   const built = build(surroundings, loaded)
   built.space.forbidden = 'readOnly'
@@ -106,7 +114,17 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     const built = build(surroundings, loaded)
     const { intervalMs, stallMsMax } = settings
     const { space, collections, events } = built
-    const checkpointer = new Checkpointer({ space, collections, host, clock, scheduler, events: forward(events), intervalMs, stallMsMax, epoch: report.end.epoch })
+    const checkpointer = new Checkpointer({
+      space,
+      collections,
+      host,
+      clock,
+      scheduler,
+      events: forward(events),
+      intervalMs,
+      stallMsMax,
+      epoch: report.end.epoch,
+    })
     const writer = host
     if (onFiles) sweep(storage as FileStorage, clock)
     return new Store({
@@ -146,7 +164,10 @@ async function prepare({ storage, settings, onFiles, clock, directory }: Surroun
     await storage.makeFolder('')
   } catch (error) {
     if (isErrno(error, 'ENOTDIR', 'EEXIST', 'EACCES', 'EPERM')) {
-      throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} cannot be used as a directory: ${(error as Error).message}`, { cause: error, hint: 'correct the path or its permissions' })
+      throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} cannot be used as a directory: ${(error as Error).message}`, {
+        cause: error,
+        hint: 'correct the path or its permissions',
+      })
     }
     throw error
   }
@@ -223,9 +244,13 @@ function forward(events: Events): CheckpointerEvents {
 function describeRestore(opened: OpenedStore, { report, records, collections }: LoadResult, durationMs: number): Restored {
   const { lastCommit, damage, healed, torn } = report
   const notes = [
-    ...opened.damagedManifests.map(({ file, message }) => `${file} does not verify (${message}); an older manifest was taken and the log followed on`),
+    ...opened.damagedManifests.map(
+      ({ file, message }) => `${file} does not verify (${message}); an older manifest was taken and the log followed on`,
+    ),
     ...healed.map(({ file, offset, what }) => `${file} at ${offset}: ${what} was damaged and is healed`),
-    ...(torn === null || torn.unsealedEpoch === null ? [] : [`${torn.file} at ${torn.offset}: epoch ${torn.unsealedEpoch} is incomplete and was never acknowledged as far as can be told`]),
+    ...(torn === null || torn.unsealedEpoch === null
+      ? []
+      : [`${torn.file} at ${torn.offset}: epoch ${torn.unsealedEpoch} is incomplete and was never acknowledged as far as can be told`]),
   ]
   return {
     epoch: lastCommit?.epoch ?? 0,

@@ -8,10 +8,27 @@
 import { TidemarkError } from './base/errors.ts'
 import type { Histogram } from './base/histogram.ts'
 import { COLLECTIONS_MAX } from './base/limits.ts'
-import { checkName, Collection, type CollectionKind, describe, type Space, TidemarkMap, TidemarkValue, Transaction } from './capture/index.ts'
+import {
+  Collection,
+  type CollectionKind,
+  checkName,
+  describe,
+  type Space,
+  TidemarkMap,
+  TidemarkValue,
+  Transaction,
+} from './capture/index.ts'
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
-import { ClosedMap, type CollectionOptions, type Events, type Restored, type StoreEvents, type StoreStats, type TimeoutOptions } from './face/index.ts'
+import {
+  ClosedMap,
+  type CollectionOptions,
+  type Events,
+  type Restored,
+  type StoreEvents,
+  type StoreStats,
+  type TimeoutOptions,
+} from './face/index.ts'
 import type { ResolvedSettings } from './options.ts'
 import { EncodedValue, type RecoveryPoint } from './restore/index.ts'
 
@@ -74,7 +91,9 @@ export class Store implements AsyncDisposable {
   value<V>(name: string, initial: V, options?: CollectionOptions<V>): TidemarkValue<V>
   value<V>(name: string): TidemarkValue<V | undefined>
   value<V>(name: string, initial?: V, options: CollectionOptions<V> = {}): TidemarkValue<V | undefined> {
-    return this.#face(name, 'value', options.codec, collection => new TidemarkValue<V | undefined>(collection, initial)) as TidemarkValue<V | undefined>
+    return this.#face(name, 'value', options.codec, collection => new TidemarkValue<V | undefined>(collection, initial)) as TidemarkValue<
+      V | undefined
+    >
   }
 
   /** Drops a map or value with all its entries; its name is free again. Returns whether there was one. */
@@ -103,7 +122,10 @@ export class Store implements AsyncDisposable {
    */
   transaction<T>(fn: () => SyncOnly<T>): T {
     const { space, checkpointer } = this.#parts
-    if (typeof fn !== 'function') throw new TidemarkError('TIDEMARK_ARGUMENT', `transaction takes a function, not ${describe(fn)}`, { hint: 'store.transaction(() => { … })' })
+    if (typeof fn !== 'function')
+      throw new TidemarkError('TIDEMARK_ARGUMENT', `transaction takes a function, not ${describe(fn)}`, {
+        hint: 'store.transaction(() => { … })',
+      })
     this.#assertOpen()
     space.assertWritable('transaction')
     if (fn instanceof AsyncFunction) throw asyncTransaction()
@@ -136,6 +158,10 @@ export class Store implements AsyncDisposable {
   async hold<T>(fn: () => T | PromiseLike<T>, options: { readonly msMax?: number } = {}): Promise<T> {
     this.#assertOpen()
     this.#assertOutside('hold')
+    if (typeof fn !== 'function')
+      throw new TidemarkError('TIDEMARK_ARGUMENT', `hold takes a function, not ${describe(fn)}`, {
+        hint: 'await store.hold(async () => { … })',
+      })
     const msMax = milliseconds('msMax', options.msMax, HOLD_MS)
     return await this.#writer().holds.run(fn, msMax)
   }
@@ -266,13 +292,19 @@ export class Store implements AsyncDisposable {
     let collection = collections.get(name)
     if (collection === undefined) {
       if (collections.size >= COLLECTIONS_MAX) {
-        throw new TidemarkError('TIDEMARK_NAME', `a store has at most ${COLLECTIONS_MAX} collections`, { collection: name, hint: 'use keys, not collections, for what there are many of' })
+        throw new TidemarkError('TIDEMARK_NAME', `a store has at most ${COLLECTIONS_MAX} collections`, {
+          collection: name,
+          hint: 'use keys, not collections, for what there are many of',
+        })
       }
       collection = new Collection(space, name, kind, codec ?? tideCodec, space.nextId++)
       collections.set(name, collection)
     }
     if (collection.kind !== kind) {
-      throw new TidemarkError('TIDEMARK_NAME_TAKEN', `'${name}' is a ${collection.kind}, not a ${kind}`, { collection: name, hint: 'choose another name, or delete the old one first' })
+      throw new TidemarkError('TIDEMARK_NAME_TAKEN', `'${name}' is a ${collection.kind}, not a ${kind}`, {
+        collection: name,
+        hint: 'choose another name, or delete the old one first',
+      })
     }
     this.#settleCodec(collection, codec)
     const face = this.#faces.get(name) ?? make(collection)
@@ -284,10 +316,14 @@ export class Store implements AsyncDisposable {
   #settleCodec(collection: Collection, codec: ValueCodec | undefined): void {
     const { name } = collection
     if (codec !== undefined ? codec.name !== collection.codec.name : this.#encoded.has(name)) {
-      throw new TidemarkError('TIDEMARK_CODEC_MISMATCH', `'${name}' is stored with the codec '${collection.codec.name}', not '${codec?.name ?? tideCodec.name}'`, {
-        collection: name,
-        hint: `give the codec named '${collection.codec.name}'`,
-      })
+      throw new TidemarkError(
+        'TIDEMARK_CODEC_MISMATCH',
+        `'${name}' is stored with the codec '${collection.codec.name}', not '${codec?.name ?? tideCodec.name}'`,
+        {
+          collection: name,
+          hint: `give the codec named '${collection.codec.name}'`,
+        },
+      )
     }
     if (codec === undefined || !this.#encoded.has(name)) return
     for (const [key, value] of collection.live) {
@@ -312,7 +348,8 @@ export class Store implements AsyncDisposable {
 
   #writer(): Checkpointer {
     const { checkpointer } = this.#parts
-    if (checkpointer === undefined) throw new TidemarkError('TIDEMARK_READ_ONLY', 'the store is open read-only', { hint: 'open it without readOnly to write' })
+    if (checkpointer === undefined)
+      throw new TidemarkError('TIDEMARK_READ_ONLY', 'the store is open read-only', { hint: 'open it without readOnly to write' })
     return checkpointer
   }
 
@@ -323,7 +360,10 @@ export class Store implements AsyncDisposable {
   #assertOutside(what: string): void {
     const { space, checkpointer } = this.#parts
     const where = space.transaction !== undefined ? 'transaction' : checkpointer?.holds.inside === true ? 'hold' : undefined
-    if (where !== undefined) throw new TidemarkError('TIDEMARK_INSIDE', `${what} cannot be called inside a ${where}`, { hint: `call it after the ${where} has ended` })
+    if (where !== undefined)
+      throw new TidemarkError('TIDEMARK_INSIDE', `${what} cannot be called inside a ${where}`, {
+        hint: `call it after the ${where} has ended`,
+      })
   }
 }
 
@@ -332,13 +372,20 @@ function closed(): TidemarkError {
 }
 
 function dropped(name: string): TidemarkError {
-  return new TidemarkError('TIDEMARK_CLOSED', `'${name}' was deleted from the store`, { collection: name, hint: 'call store.map or store.value again' })
+  return new TidemarkError('TIDEMARK_CLOSED', `'${name}' was deleted from the store`, {
+    collection: name,
+    hint: 'call store.map or store.value again',
+  })
 }
 
 function asyncTransaction(): TidemarkError {
-  return new TidemarkError('TIDEMARK_TRANSACTION_ASYNC', 'a transaction is synchronous: its function must not be async nor return a promise; nothing was changed', {
-    hint: 'wait first, then change inside the transaction; for work that spans turns use store.hold',
-  })
+  return new TidemarkError(
+    'TIDEMARK_TRANSACTION_ASYNC',
+    'a transaction is synchronous: its function must not be async nor return a promise; nothing was changed',
+    {
+      hint: 'wait first, then change inside the transaction; for work that spans turns use store.hold',
+    },
+  )
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -348,5 +395,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 function milliseconds(name: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback
   if (typeof value === 'number' && value > 0) return value
-  throw new TidemarkError('TIDEMARK_ARGUMENT', `${name} must be a number of milliseconds above 0, not ${describe(value)}`, { hint: `leave it out for ${fallback}` })
+  throw new TidemarkError('TIDEMARK_ARGUMENT', `${name} must be a number of milliseconds above 0, not ${describe(value)}`, {
+    hint: `leave it out for ${fallback}`,
+  })
 }

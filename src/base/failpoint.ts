@@ -48,6 +48,12 @@ export function failpointOf(setting: string | undefined, place: FailpointPlace):
   if (name === undefined || (where !== undefined && where !== place)) return noFailpoint
   let left = Number(count)
   return async reached => {
-    if (reached === name && --left === 0) process.kill(process.pid, action === 'stop' ? 'SIGSTOP' : 'SIGKILL')
+    if (reached !== name || --left !== 0) return
+    process.kill(process.pid, action === 'stop' ? 'SIGSTOP' : 'SIGKILL')
+    // SIGKILL takes this thread at once; SIGSTOP may first be seen by another one, and nothing may be done until it is.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STOP_MS)
   }
 }
+
+/** Time for a stop to reach every thread of the process. */
+const STOP_MS = 100

@@ -1,0 +1,247 @@
+/** Bad input to open and to calls: each gets a typed error with a code and a hint, names what it is about, and harms nothing else. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { open, type Settings } from 'tidemark'
+import { failsWith, temporaryFolder } from './temporary.ts'
+import { unharmed } from './unharmed.ts'
+
+const loose = (settings: unknown): Settings => settings as Settings
+
+test('unknown settings and wrong types are refused by name, and nothing is made', async t => {
+  const folder = join(temporaryFolder(t), 'new')
+  const cases: readonly (readonly [unknown, string])[] = [
+    [{ checkpoints: {} }, 'checkpoints'],
+    [{ checkpoint: { interval: 5 } }, 'checkpoint.interval'],
+    [{ toString: 1 }, 'toString'],
+    [{ checkpoint: { intervalMs: '1000' } }, 'checkpoint.intervalMs'],
+    [{ checkpoint: { intervalMs: -1 } }, 'checkpoint.intervalMs'],
+    [{ checkpoint: { intervalMs: Number.NaN } }, 'checkpoint.intervalMs'],
+    [{ checkpoint: { intervalMs: 2 ** 31 } }, 'checkpoint.intervalMs'],
+    [{ checkpoint: null }, 'checkpoint'],
+    [{ checkpoint: [] }, 'checkpoint'],
+    [{ budget: { stallMsMax: 0 } }, 'budget.stallMsMax'],
+    [{ budget: { stallMsMax: 1n } }, 'budget.stallMsMax'],
+    [{ budget: { ioBytesPerSecondMax: 5 } }, 'budget.ioBytesPerSecondMax'],
+    [{ restore: { at: 'newest' } }, 'restore.at'],
+    [{ restore: { at: 1.5 } }, 'restore.at'],
+    [{ restore: { at: -1 } }, 'restore.at'],
+    [{ restore: { at: new Date(Number.NaN) } }, 'restore.at'],
+    [{ restore: { hydrate: 'never' } }, 'restore.hydrate'],
+    [{ restore: { onDamage: 'ignore' } }, 'restore.onDamage'],
+    [{ compression: 'gzip' }, 'compression'],
+    [{ compression: Symbol('zstd') }, 'compression'],
+    [{ lock: true }, 'lock'],
+    [{ readOnly: 'yes' }, 'readOnly'],
+    [{ readOnly: () => true }, 'readOnly'],
+    [{ debug: { untracked: 1 } }, 'debug.untracked'],
+    [null, 'settings'],
+    [5, 'settings'],
+    [[], 'settings'],
+  ]
+  for (const [settings, path] of cases) {
+    const error = await failsWith('TIDEMARK_SETTINGS', () => open(folder, loose(settings)), { says: [path] })
+    assert.ok(path === 'settings' || error.info?.['path'] === path, `${path}: ${JSON.stringify(error.info)}`)
+  }
+  assert.throws(() => readdirSync(folder), { code: 'ENOENT' })
+})
+
+test('a directory must be a path', async () => {
+  for (const directory of [undefined, null, 5, {}, '']) {
+    await failsWith('TIDEMARK_ARGUMENT', () => open(directory as string))
+  }
+  await failsWith('TIDEMARK_DIRECTORY', () => open('with\0zero')).catch(() => failsWith('TIDEMARK_ARGUMENT', () => open('with\0zero')))
+})
+
+test('a file where the directory should be', async t => {
+  const path = join(temporaryFolder(t), 'file')
+  writeFileSync(path, 'mine')
+  await failsWith('TIDEMARK_DIRECTORY', () => open(path))
+  await failsWith('TIDEMARK_DIRECTORY', () => open(join(path, 'below')))
+  assert.equal(readFileSync(path, 'utf8'), 'mine')
+})
+
+test('a directory that holds something else is left as it is', async t => {
+  const folder = temporaryFolder(t)
+  writeFileSync(join(folder, 'holiday.jpg'), 'a picture')
+  mkdirSync(join(folder, 'letters'))
+  await failsWith('TIDEMARK_DIRECTORY', () => open(folder), { says: [folder] })
+  assert.deepEqual(readdirSync(folder).sort(), ['holiday.jpg', 'letters'])
+})
+
+test('a read-only open of what is no store', async t => {
+  const folder = temporaryFolder(t)
+  await failsWith('TIDEMARK_NO_STORE', () => open(folder, { readOnly: true }), { says: [folder] })
+  await failsWith('TIDEMARK_NO_STORE', () => open(join(folder, 'missing'), { readOnly: true }))
+  assert.deepEqual(readdirSync(folder), [])
+})
+
+test('a store of a newer format is refused and left as it is', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder)
+  store.value('total', 0).set(1)
+  await store.close()
+  const name = readdirSync(join(folder, 'manifest')).sort().at(-1) as string
+  const path = join(folder, 'manifest', name)
+  const original = readFileSync(path, 'utf8')
+  const body = original.slice(original.indexOf('\n') + 1).replace(/"format":\d+/, '"format":99')
+  const sum = createHash('sha256').update(`tidemark-manifest 1 ${body.length}\n`).update(body).digest('hex')
+  writeFileSync(path, `tidemark-manifest 1 ${sum} ${body.length}\n${body}`)
+  const files = readdirSync(folder, { recursive: true }).sort()
+  for (const settings of [{}, { readOnly: true }, { restore: { onDamage: 'fall-back' } }] as const) {
+    const error = await failsWith('TIDEMARK_FORMAT_NEWER', () => open(folder, settings), { says: ['99'] })
+    assert.ok(error.file?.includes(name))
+  }
+  assert.deepEqual(
+    readdirSync(folder, { recursive: true })
+      .sort()
+      .filter(file => file !== 'lock'),
+    files.filter(file => file !== 'lock'),
+  )
+  writeFileSync(path, original)
+  const again = await open(folder)
+  assert.equal(again.value('total', 0).get(), 1)
+  await again.close()
+})
+
+test('a store opened twice in one process', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder)
+  const error = await failsWith('TIDEMARK_LOCKED', () => open(folder), { says: ['this process'] })
+  assert.equal((error.info as { holder: { pid: number } }).holder.pid, process.pid)
+  store.map('players').set('ada', 1)
+  await store.close()
+  const again = await open(folder)
+  assert.equal(again.map('players').get('ada'), 1)
+  await again.close()
+})
+
+test('names: empty, reserved, over-long, ill-formed, no text', t =>
+  unharmed(t, async store => {
+    for (const name of ['', '$mine', 'x'.repeat(256), 'ü'.repeat(128), 'lone \ud800', 5, null, undefined, Symbol('name'), {}]) {
+      await failsWith('TIDEMARK_NAME', () => store.map(name as string))
+      await failsWith('TIDEMARK_NAME', () => store.value(name as string, 0))
+    }
+    for (const name of ['x'.repeat(255), 'ü'.repeat(127), '__proto__', 'constructor', 'a/b', '.', ' ', 'snow ☃\n']) {
+      store.map(name).set('key', name)
+      assert.equal(store.map(name).get('key'), name)
+    }
+  }))
+
+test('a map and a value cannot share a name', t =>
+  unharmed(t, async store => {
+    await failsWith('TIDEMARK_NAME_TAKEN', () => store.value('others', 0), { collection: 'others' })
+    await failsWith('TIDEMARK_NAME_TAKEN', () => store.map('total'), { collection: 'total' })
+  }))
+
+const BAD_KEYS: readonly (readonly [string, unknown])[] = [
+  ['an object', { id: 1 }],
+  ['null', null],
+  ['undefined', undefined],
+  ['a boolean', true],
+  ['a symbol', Symbol('key')],
+  ['a function', () => 1],
+  ['an array', [1]],
+  ['a Date', new Date(0)],
+]
+
+test('keys of other types are refused, naming the collection', t =>
+  unharmed(t, async store => {
+    const map = store.map<unknown, never>('keyed')
+    for (const [, key] of BAD_KEYS) {
+      await failsWith('TIDEMARK_KEY', () => map.set(key as never, 1), { collection: 'keyed' })
+      assert.equal(map.has(key as never), false)
+    }
+    assert.equal(map.size, 0)
+  }))
+
+test('over-long keys are refused', t =>
+  unharmed(t, async store => {
+    const map = store.map<unknown, string | bigint>('keyed')
+    for (const key of ['k'.repeat(65_536), 'ü'.repeat(40_000), 1n << 4096n, -(1n << 5000n)]) {
+      await failsWith('TIDEMARK_KEY', () => map.set(key, 1), { collection: 'keyed' })
+    }
+    map.set('k'.repeat(65_000), 1)
+    map.set(-(1n << 4000n), 2)
+    assert.equal(map.size, 2)
+  }))
+
+test('a bad key inside a transaction rolls it back and harms nothing', t =>
+  unharmed(t, async store => {
+    const map = store.map<unknown, never>('keyed')
+    map.set('good' as never, { n: 1 })
+    for (const [what, key] of BAD_KEYS) {
+      await failsWith(
+        'TIDEMARK_KEY',
+        () =>
+          store.transaction(() => {
+            map.update('good' as never, value => void ((value as { n: number }).n = 2))
+            map.set(key as never, 1)
+          }),
+        { collection: 'keyed' },
+      )
+      assert.deepEqual([...map], [['good', { n: 1 }]], what)
+      await store.checkpoint()
+    }
+  }))
+
+test('a bad key beside a running capture', t =>
+  unharmed(t, async store => {
+    const map = store.map<unknown, never>('keyed')
+    for (let at = 0; at < 5000; at++) map.set(`key ${at}` as never, { at })
+    const point = store.checkpoint()
+    for (const [, key] of BAD_KEYS) await failsWith('TIDEMARK_KEY', () => map.set(key as never, 1), { collection: 'keyed' })
+    await point
+    await store.checkpoint()
+    assert.equal(map.size, 5000)
+  }))
+
+test('arguments of the wrong kind', t =>
+  unharmed(t, async store => {
+    await failsWith('TIDEMARK_ARGUMENT', () => store.transaction(5 as never))
+    await failsWith('TIDEMARK_ARGUMENT', () => store.hold(5 as never))
+    for (const timeoutMs of [0, -1, Number.NaN, '5', null]) {
+      await failsWith('TIDEMARK_ARGUMENT', () => store.checkpoint({ timeoutMs: timeoutMs as number }))
+      await failsWith('TIDEMARK_ARGUMENT', () => store.durable({ timeoutMs: timeoutMs as number }))
+      await failsWith('TIDEMARK_ARGUMENT', () => store.close({ timeoutMs: timeoutMs as number }))
+    }
+    await failsWith('TIDEMARK_ARGUMENT', () => store.hold(() => 1, { msMax: -5 }))
+    await failsWith('TIDEMARK_ARGUMENT', () => store.map('others').update('before', (async () => ({})) as never), {
+      collection: 'others',
+      key: 'before',
+    })
+  }))
+
+test('an async transaction is refused and rolled back', t =>
+  unharmed(t, async store => {
+    const map = store.map<number>('numbers')
+    await failsWith('TIDEMARK_TRANSACTION_ASYNC', () => store.transaction((async () => map.set('a', 1)) as never))
+    await failsWith('TIDEMARK_TRANSACTION_ASYNC', () =>
+      store.transaction((() => {
+        map.set('a', 1)
+        return Promise.resolve()
+      }) as never),
+    )
+    assert.equal(map.size, 0)
+  }))
+
+test('waiting inside a transaction or a hold is refused', t =>
+  unharmed(t, async store => {
+    for (const call of [
+      () => store.checkpoint(),
+      () => store.durable(),
+      () => store.close(),
+      () => store.hold(() => 1),
+      () => store.delete('others'),
+    ]) {
+      // The promise of a call that fails later must not go unhandled.
+      await failsWith('TIDEMARK_INSIDE', () => store.transaction(() => ({ promise: call() })).promise)
+    }
+    await store.hold(async () => {
+      await failsWith('TIDEMARK_INSIDE', () => store.checkpoint())
+      await failsWith('TIDEMARK_INSIDE', () => store.durable())
+      await failsWith('TIDEMARK_INSIDE', () => store.close())
+    })
+  }))
