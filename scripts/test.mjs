@@ -176,7 +176,7 @@ const missing = setUpSystem()
 if (!flags.tests) {
   if (flags.only === undefined) stage('lint and format (biome)', process.execPath, [tool('biome'), 'check', '--error-on-warnings', '.'])
   stage('types, type tests and tests compiled (tsc)', process.execPath, [tool('tsc'), '-p', 'tsconfig.json'])
-  stage('package built (tsc)', process.execPath, [tool('tsc'), '-p', 'tsconfig.build.json'])
+  stage('package built (tsc, esbuild)', process.execPath, [join(root, 'scripts/build.mjs')])
 }
 await runTests()
 for (const entry of missing) console.log(`missing here: ${entry.program} (Debian package ${entry.package}), which ${entry.why}`)
