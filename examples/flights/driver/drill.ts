@@ -1,0 +1,80 @@
+/**
+ * The plan of the run. The service with the engine works through the file in slices; between its slices the service without the engine
+ * gets its own, under the same pace and the same load, while the other rests. Kills come at random positions of the input plus a random
+ * delay, so at no particular moment of a batch or checkpoint; one of them hits again soon after the process was started.
+ */
+import { setTimeout } from 'node:timers/promises'
+import type { Lane } from './lane.ts'
+import type { Random } from './random.ts'
+
+export interface Kill {
+  readonly position: number
+  readonly delayMs: number
+  /** Killed a second time, so long after its new process was spawned. */
+  readonly againMs?: number
+}
+
+export interface Plan {
+  /** Positions at which the service with the engine rests. The last is the end of the input. */
+  readonly slices: readonly number[]
+  readonly kills: readonly Kill[]
+  readonly controlMs: number
+}
+
+const SLICE_MS = 5000
+const SLICES_MIN = 2
+/** The service without the engine is given less time than the other. */
+const CONTROL_SHARE = 0.3
+const DELAY_MS_MAX = 50
+const AGAIN_MS_MAX = 600
+
+export function planDrill(flights: number, flightsPerSecond: number, kills: number, random: Random): Plan {
+  const totalMs = (flights / flightsPerSecond) * 1000
+  const count = Math.max(SLICES_MIN, Math.round(totalMs / SLICE_MS))
+  const positions = Array.from({ length: Math.max(kills - 1, Math.min(kills, 1)) }, () => Math.floor((0.03 + 0.94 * random()) * flights))
+  const twice = kills > 1 ? Math.floor(random() * positions.length) : -1
+  return {
+    slices: Array.from({ length: count }, (_, i) => Math.floor((flights * (i + 1)) / count)),
+    kills: positions
+      .sort((a, b) => a - b)
+      .map((position, i) => ({
+        position,
+        delayMs: random() * DELAY_MS_MAX,
+        ...(i === twice ? { againMs: random() * AGAIN_MS_MAX } : {}),
+      })),
+    controlMs: (totalMs / count) * CONTROL_SHARE,
+  }
+}
+
+/** Resolves when the service with the engine has all flights in memory. */
+export async function runDrill(plan: Plan, engine: Lane, control: Lane): Promise<void> {
+  const kills = [...plan.kills]
+  await Promise.all([engine.start(), control.start()])
+  for (const end of plan.slices) {
+    engine.feed()
+    while (kills[0] !== undefined && kills[0].position < end) {
+      const kill = kills.shift() as Kill
+      await engine.reaches(kill.position)
+      await setTimeout(kill.delayMs)
+      await killAndRestart(engine, kill)
+    }
+    await engine.reaches(end)
+    await engine.pause()
+    control.feed()
+    await setTimeout(plan.controlMs)
+    await control.pause()
+  }
+}
+
+async function killAndRestart(engine: Lane, kill: Kill): Promise<void> {
+  await engine.kill()
+  if (kill.againMs !== undefined) {
+    const working = engine.start('SIGKILL').then(() => engine.feed())
+    await setTimeout(kill.againMs)
+    await engine.kill()
+    // It may have been killed before it answered.
+    await working.catch(() => undefined)
+  }
+  await engine.start('SIGKILL')
+  engine.feed()
+}

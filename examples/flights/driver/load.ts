@@ -1,0 +1,83 @@
+/**
+ * Requests as they come in from outside: at random moments (Poisson), at a fixed mean rate, whether or not earlier ones are answered.
+ * The latency of a request counts from the moment it was due, so a service that stands still does not hide the requests it delayed.
+ * Requests go over kept-alive connections. While there is no target they are counted as missed.
+ */
+import { Agent, get } from 'node:http'
+import type { Random } from './random.ts'
+
+export interface Target {
+  readonly port: number
+  answered(latencyMs: number): void
+  failed(error: Error): void
+}
+
+const CONNECTIONS_MAX = 64
+
+export class Load {
+  readonly #paths: readonly string[]
+  readonly #meanGapMs: number
+  readonly #random: Random
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX })
+  #target: Target | undefined
+  #timer: NodeJS.Timeout | undefined
+  #dueMs = 0
+  /** Requests that were due while there was nobody to answer them. */
+  missed = 0
+  /** How late the driver itself sent each request, in ms: part of every latency. */
+  readonly lateness: number[] = []
+
+  constructor(paths: readonly string[], requestsPerSecond: number, random: Random) {
+    this.#paths = paths
+    this.#meanGapMs = 1000 / requestsPerSecond
+    this.#random = random
+  }
+
+  start(): void {
+    this.#dueMs = performance.now()
+    this.#advance()
+    this.#schedule()
+  }
+
+  aim(target: Target | undefined): void {
+    this.#target = target
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#agent.destroy()
+  }
+
+  #advance(): void {
+    this.#dueMs -= Math.log(1 - this.#random()) * this.#meanGapMs
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => {
+      while (this.#dueMs <= performance.now()) {
+        this.#send(this.#dueMs)
+        this.#advance()
+      }
+      this.#schedule()
+    }, this.#dueMs - performance.now())
+  }
+
+  #send(dueMs: number): void {
+    const path = this.#paths[Math.floor(this.#random() * this.#paths.length)] as string
+    const target = this.#target
+    if (target === undefined) {
+      this.missed++
+      return
+    }
+    this.lateness.push(performance.now() - dueMs)
+    const request = get({ host: '127.0.0.1', port: target.port, path, agent: this.#agent }, response => {
+      response.resume()
+      response.once('end', () => {
+        if (response.statusCode === 200 || response.statusCode === 404) target.answered(performance.now() - dueMs)
+        else target.failed(new Error(`${path} answered ${response.statusCode}`))
+      })
+      response.once('error', error => target.failed(error))
+    })
+    request.once('error', error => target.failed(error))
+  }
+}

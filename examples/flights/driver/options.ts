@@ -1,0 +1,85 @@
+/** The command line. */
+import { parseArgs } from 'node:util'
+
+export interface Options {
+  readonly events: number
+  readonly keepDays: number
+  readonly batchFlights: number
+  readonly flightsPerSecond: number
+  readonly requestsPerSecond: number
+  readonly kills: number
+  readonly checkpointIntervalMs: number
+  readonly seed: number
+  readonly port: number
+  readonly serve: boolean
+  readonly json: boolean
+  readonly keep: boolean
+  readonly falsify: boolean
+}
+
+export const USAGE = `npm start -- [options]
+  --events N      how many flights of the file, from its beginning (default and at most 3000000)
+  --days N        days of flights kept one by one (default 7)
+  --batch N       flights of one transaction (default 500)
+  --rate N        flights a second (default 60000, fewer in a short run: it takes at least 6 seconds)
+  --requests N    HTTP requests a second (default 300)
+  --kills N       how often the service is killed (default 5)
+  --interval MS   between checkpoints (default 500)
+  --seed N        of the moments of the kills and of the requests (default: chosen, and printed)
+  --serve         keep serving afterwards, until SIGINT or SIGTERM
+  --port N        of the service (default: 8080 with --serve, otherwise any)
+  --json          print the table as data
+  --keep          leave the work folder (input and state) behind
+  --falsify       count one flight too many, to see the comparison fail`
+
+const EVENTS_MAX = 3_000_000
+const FLIGHTS_PER_SECOND_MAX = 60_000
+const RUN_SECONDS_MIN = 6
+
+/** Throws on an option that is unknown or not a number. */
+export function readOptions(args: string[]): Options | 'help' {
+  const text = { type: 'string' } as const
+  const flag = { type: 'boolean', default: false } as const
+  const { values } = parseArgs({
+    args,
+    options: {
+      events: text,
+      days: text,
+      batch: text,
+      rate: text,
+      requests: text,
+      kills: text,
+      interval: text,
+      seed: text,
+      port: text,
+      serve: flag,
+      json: flag,
+      keep: flag,
+      falsify: flag,
+      help: { ...flag, short: 'h' },
+    },
+  })
+  if (values.help) return 'help'
+  const events = Math.min(EVENTS_MAX, whole('events', values.events, EVENTS_MAX, 1))
+  return {
+    events,
+    keepDays: whole('days', values.days, 7, 1),
+    batchFlights: Math.min(10_000, whole('batch', values.batch, 500, 1)),
+    flightsPerSecond: whole('rate', values.rate, Math.min(FLIGHTS_PER_SECOND_MAX, Math.ceil(events / RUN_SECONDS_MIN)), 1),
+    requestsPerSecond: whole('requests', values.requests, 300, 1),
+    kills: whole('kills', values.kills, 5, 0),
+    checkpointIntervalMs: whole('interval', values.interval, 500, 1),
+    seed: whole('seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0),
+    port: whole('port', values.port, values.serve ? 8080 : 0, 0),
+    serve: values.serve,
+    json: values.json,
+    keep: values.keep,
+    falsify: values.falsify,
+  }
+}
+
+function whole(name: string, text: string | undefined, otherwise: number, least: number): number {
+  const value = text === undefined ? otherwise : Number(text)
+  if (!Number.isSafeInteger(value) || value < least) throw new RangeError(`--${name} takes a whole number from ${least} on, not ${text}`)
+  return value
+}

@@ -1,0 +1,121 @@
+/** One life of a service: from the start of its process to its end, and what it says in between. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { get } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import type { DriverMessage, EngineFigures, ServiceMessage, ServiceSettings } from '../messages.ts'
+
+const SERVICE = fileURLToPath(new URL('../service/main.js', import.meta.url))
+
+export interface FirstAnswer {
+  readonly port: number
+  /** Where the service goes on. */
+  readonly position: number
+  readonly openMs: number
+  /** From the start of the process to the first answer to a request. */
+  readonly sinceSpawnMs: number
+  /** From the moment it listens to the first answer. */
+  readonly sinceListeningMs: number
+}
+
+export interface Listeners {
+  onPosition?(position: number): void
+  onCheckpoint?(point: { position: number; bytes: number; records: number }): void
+  onFigures?(figures: EngineFigures): void
+  onProblem(text: string): void
+}
+
+export class ServiceProcess {
+  readonly #child: ChildProcess
+  readonly #spawnedMs = performance.now()
+  readonly #waiting: { type: ServiceMessage['type']; resolve: (message: ServiceMessage) => void; reject: (error: Error) => void }[] = []
+  readonly #listeners: Listeners
+  /** The process has ended and everything it said has been heard. */
+  readonly ended: Promise<string>
+  #endExpected = false
+
+  constructor(settings: ServiceSettings, listeners: Listeners) {
+    this.#listeners = listeners
+    const child = spawn(process.execPath, [SERVICE, JSON.stringify(settings)], { stdio: ['ignore', 2, 2, 'ipc'] })
+    this.#child = child
+    child.on('message', message => this.#heard(message as ServiceMessage))
+    const exited = new Promise<string>(resolve => child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`)))
+    const silent = new Promise<void>(resolve => child.once('disconnect', resolve))
+    this.ended = Promise.all([exited, silent]).then(([how]) => {
+      if (!this.#endExpected || (how !== 'SIGKILL' && how !== 'status 0'))
+        listeners.onProblem(`the ${settings.engine} service ended with ${how}`)
+      for (const { reject } of this.#waiting.splice(0)) reject(new Error(`the ${settings.engine} service ended with ${how}`))
+      return how
+    })
+  }
+
+  /** Resolves when the service has answered its first request. Rejects when it ends before. */
+  async firstAnswer(): Promise<FirstAnswer> {
+    const message = await this.#next('listening')
+    if (message.type !== 'listening') throw new Error('unreachable')
+    const listeningMs = performance.now()
+    await request(message.port, '/airports/ATL')
+    const nowMs = performance.now()
+    const { port, position, openMs } = message
+    return { port, position, openMs, sinceSpawnMs: nowMs - this.#spawnedMs, sinceListeningMs: nowMs - listeningMs }
+  }
+
+  /** It was told to end, by signal: whatever is under way may be cut off. */
+  get stopping(): boolean {
+    return this.#endExpected
+  }
+
+  feed(): void {
+    this.#send({ type: 'feed' })
+  }
+
+  /** Resolves when the batch in hand is in memory and no other follows. */
+  async pause(): Promise<void> {
+    const paused = this.#next('paused')
+    this.#send({ type: 'pause' })
+    await paused
+  }
+
+  /** SIGKILL: no handler runs, no buffer is written. */
+  async kill(): Promise<void> {
+    this.#endExpected = true
+    this.#child.kill('SIGKILL')
+    await this.ended
+  }
+
+  /** SIGTERM: the service closes its state and ends by itself. */
+  async terminate(): Promise<void> {
+    this.#endExpected = true
+    this.#child.kill('SIGTERM')
+    await this.ended
+  }
+
+  #next(type: ServiceMessage['type']): Promise<ServiceMessage> {
+    return new Promise((resolve, reject) => this.#waiting.push({ type, resolve, reject }))
+  }
+
+  #send(message: DriverMessage): void {
+    if (this.#child.connected) this.#child.send(message)
+  }
+
+  #heard(message: ServiceMessage): void {
+    if (message.type === 'position') this.#listeners.onPosition?.(message.position)
+    else if (message.type === 'checkpoint') this.#listeners.onCheckpoint?.(message)
+    else if (message.type === 'figures') this.#listeners.onFigures?.(message.figures)
+    else if (message.type === 'problem') this.#listeners.onProblem(message.text)
+    const place = this.#waiting.findIndex(({ type }) => type === message.type)
+    if (place >= 0) this.#waiting.splice(place, 1)[0]?.resolve(message)
+  }
+}
+
+/** The body of the answer to one GET. */
+export function request(port: number, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const sent = get({ host: '127.0.0.1', port, path }, response => {
+      const parts: Buffer[] = []
+      response.on('data', (part: Buffer) => parts.push(part))
+      response.on('end', () => resolve(Buffer.concat(parts).toString()))
+      response.on('error', reject)
+    })
+    sent.on('error', reject)
+  })
+}

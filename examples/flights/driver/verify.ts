@@ -1,0 +1,149 @@
+/**
+ * The same figures by a straight computation over the original file: plain loops, no code of the service, no engine.
+ * Then every figure the service gave is compared with it.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { FlightColumns } from '../input/flights-file.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const DIFFERENCES_SHOWN = 10
+const CLASSES = ['early', 'onTime', 'late15', 'late30', 'late60', 'late120', 'later'] as const
+/** Least delay of each class but the first, in minutes. */
+const CLASS_STARTS = [-14, 1, 16, 31, 61, 121] as const
+
+type Tally = Record<'flights' | 'delaySum' | (typeof CLASSES)[number], number>
+
+interface RecentFlight {
+  time: number
+  delay: number
+  distance: number
+  origin: string
+  destination: string
+}
+
+export interface Expected {
+  readonly position: number
+  readonly airports: Map<string, { departures: Tally; arrivals: Tally }>
+  readonly routes: Map<string, Tally>
+  readonly recent: Map<number, RecentFlight>
+}
+
+/** Takes the file in pieces, in order. */
+export class StraightComputation {
+  readonly #keepMs: number
+  readonly #airports: Expected['airports'] = new Map()
+  readonly #routes: Expected['routes'] = new Map()
+  #tail: RecentFlight[] = []
+  #position = 0
+
+  constructor(keepDays: number) {
+    this.#keepMs = keepDays * DAY_MS
+  }
+
+  add({ date, delay, distance, origin, destination }: FlightColumns): void {
+    for (let i = 0; i < date.length; i++) {
+      const from = origin[i] as string
+      const to = destination[i] as string
+      const when = date[i] as Date
+      const hour = when.getUTCHours()
+      const minutes = Number(delay[i])
+      tally(this.#airport(`${from}/${hour}`).departures, minutes)
+      tally(this.#airport(`${to}/${hour}`).arrivals, minutes)
+      tally(this.#route(`${from}-${to}/${hour}`), minutes)
+      this.#tail.push({ time: when.getTime(), delay: minutes, distance: Number(distance[i]), origin: from, destination: to })
+    }
+    this.#position += date.length
+    const limit = (this.#tail.at(-1) as RecentFlight).time - this.#keepMs
+    this.#tail = this.#tail.filter(flight => flight.time >= limit)
+  }
+
+  result(): Expected {
+    const first = this.#position - this.#tail.length
+    const recent = new Map(this.#tail.map((flight, i) => [first + i, flight]))
+    return { position: this.#position, airports: this.#airports, routes: this.#routes, recent }
+  }
+
+  #airport(name: string): { departures: Tally; arrivals: Tally } {
+    let found = this.#airports.get(name)
+    if (found === undefined) {
+      found = { departures: newTally(), arrivals: newTally() }
+      this.#airports.set(name, found)
+    }
+    return found
+  }
+
+  #route(name: string): Tally {
+    let found = this.#routes.get(name)
+    if (found === undefined) {
+      found = newTally()
+      this.#routes.set(name, found)
+    }
+    return found
+  }
+}
+
+function newTally(): Tally {
+  return { flights: 0, delaySum: 0, early: 0, onTime: 0, late15: 0, late30: 0, late60: 0, late120: 0, later: 0 }
+}
+
+function tally(into: Tally, minutes: number): void {
+  into.flights += 1
+  into.delaySum += minutes
+  let place = 0
+  for (const start of CLASS_STARTS) if (minutes >= start) place++
+  into[CLASSES[place] as (typeof CLASSES)[number]] += 1
+}
+
+export interface Comparison {
+  readonly airportHours: number
+  readonly routeHours: number
+  readonly recent: number
+  readonly position: number
+  readonly differences: number
+  /** The first of them, in words. */
+  readonly shown: readonly string[]
+}
+
+/** `dump`: the answer to `/dump`, one line of JSON for each entry. */
+export function compare(expected: Expected, dump: string): Comparison {
+  const actual = new Map<string, Map<string | number, unknown>>()
+  for (const line of dump.split('\n')) {
+    if (line === '') continue
+    const [collection, key, value] = JSON.parse(line) as [string, string | number, unknown]
+    const entries = actual.get(collection) ?? new Map<string | number, unknown>()
+    actual.set(collection, entries)
+    if (entries.has(key)) throw new Error(`the dump has ${collection} ${key} twice`)
+    entries.set(key, value)
+  }
+  let differences = 0
+  const shown: string[] = []
+  const check = (name: string, wanted: ReadonlyMap<string | number, unknown>): void => {
+    const found = actual.get(name) ?? new Map<string | number, unknown>()
+    for (const key of new Set([...wanted.keys(), ...found.keys()])) {
+      if (isDeepStrictEqual(wanted.get(key), found.get(key))) continue
+      differences++
+      if (shown.length < DIFFERENCES_SHOWN) shown.push(`${name} ${key}: ${describe(wanted.get(key), found.get(key))}`)
+    }
+  }
+  check('position', new Map([['', expected.position]]))
+  check('end', new Map([['', expected.position]]))
+  check('airports', expected.airports)
+  check('routes', expected.routes)
+  check('recent', expected.recent)
+  const { airports, routes, recent, position } = expected
+  return { airportHours: airports.size, routeHours: routes.size, recent: recent.size, position, differences, shown }
+}
+
+/** The first place in which two values differ. */
+function describe(wanted: unknown, found: unknown, path = ''): string {
+  if (isObject(wanted) && isObject(found)) {
+    for (const key of new Set([...Object.keys(wanted), ...Object.keys(found)])) {
+      if (!isDeepStrictEqual(wanted[key], found[key])) return describe(wanted[key], found[key], `${path}.${key}`)
+    }
+  }
+  return `${path === '' ? '' : `${path.slice(1)} `}should be ${JSON.stringify(wanted)}, is ${JSON.stringify(found)}`
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

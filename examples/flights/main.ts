@@ -1,0 +1,151 @@
+/** `npm start`: the whole run. Prepares the input, drives the services, compares, prints. See README.md. */
+
+import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { planDrill, runDrill } from './driver/drill.ts'
+import { Lane } from './driver/lane.ts'
+import { Load } from './driver/load.ts'
+import { type Options, readOptions, USAGE } from './driver/options.ts'
+import { Progress } from './driver/progress.ts'
+import { createRandom } from './driver/random.ts'
+import { makeReport, type Report, tableOf } from './driver/report.ts'
+import { request } from './driver/service-process.ts'
+import { compare, StraightComputation } from './driver/verify.ts'
+import { prepareRows } from './input/prepare.ts'
+import { RowReader } from './input/rows.ts'
+import type { ServiceSettings } from './messages.ts'
+
+const WORK_FOLDER = '.data'
+const WARM_UP_MS_MAX = 1500
+/** Requests ask for the airports and routes of so many flights from the beginning: a few hundred airports, the busy routes more often. */
+const SAMPLE_FLIGHTS = 5000
+const DRAW_MS = 200
+
+const progress = new Progress()
+let lanes: Lane[] = []
+
+try {
+  const options = readOptions(process.argv.slice(2))
+  if (options === 'help') process.stdout.write(`${USAGE}\n`)
+  else process.exitCode = await main(options)
+} catch (error) {
+  progress.end()
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : error}\n`)
+  process.exitCode = 1
+} finally {
+  await Promise.allSettled(lanes.map(lane => lane.kill()))
+}
+
+async function main(options: Options): Promise<number> {
+  await mkdir(WORK_FOLDER, { recursive: true })
+  const folder = await mkdtemp(join(WORK_FOLDER, 'flights-'))
+  const interrupted = (signal: NodeJS.Signals): void => {
+    Promise.allSettled(lanes.map(lane => lane.kill())).then(() => {
+      if (!options.keep) rmSync(folder, { recursive: true, force: true })
+      process.exit(signal === 'SIGINT' ? 130 : 143)
+    })
+  }
+  process.on('SIGINT', interrupted).on('SIGTERM', interrupted)
+  try {
+    const { report, engine } = await run(options, folder)
+    process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : `${tableOf(report)}\n`)
+    if (options.serve) {
+      process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
+      await serve(engine)
+    }
+    return report.ok ? 0 : 1
+  } finally {
+    await Promise.allSettled(lanes.map(lane => lane.terminate()))
+    if (!options.keep) await rm(folder, { recursive: true, force: true })
+    else progress.say(`left behind: ${folder}`)
+  }
+}
+
+async function run(options: Options, folder: string): Promise<{ report: Report; engine: Lane }> {
+  const startMs = performance.now()
+  const since = (beginMs: number): number => (performance.now() - beginMs) / 1000
+  const problems: string[] = []
+  const random = createRandom(options.seed)
+  progress.say(`seed ${options.seed}`)
+
+  progress.stage('unpack')
+  const straight = new StraightComputation(options.keepDays)
+  let unpacked = 0
+  const rows = await prepareRows(folder, options.events, columns => {
+    straight.add(columns)
+    unpacked += columns.date.length
+    progress.update(unpacked / options.events, `${unpacked.toLocaleString('en-US')} flights`)
+  })
+
+  const unpack = since(startMs)
+
+  const load = new Load(await requestPaths(folder), options.requestsPerSecond, random)
+  const plan = planDrill(rows, options.flightsPerSecond, options.kills, random)
+  const warmUpMs = Math.min(WARM_UP_MS_MAX, plan.controlMs / 2)
+  const problem = (text: string): void => {
+    problems.push(text)
+  }
+  const settings = serviceSettings(options, folder, rows)
+  const engine = new Lane(settings, load, warmUpMs, text => problem(`with the engine: ${text}`))
+  const control = new Lane({ ...settings, engine: 'plain', port: 0, falsifyAt: null }, load, warmUpMs, text => problem(`without: ${text}`))
+  lanes = [engine, control]
+
+  progress.stage('fly')
+  const flyMs = performance.now()
+  const draw = setInterval(() => {
+    const flights = engine.position.toLocaleString('en-US')
+    progress.update(engine.position / rows, `${flights} flights, ${engine.checkpoints.count} checkpoints, ${engine.kills} kills`)
+  }, DRAW_MS)
+  load.start()
+  try {
+    await runDrill(plan, engine, control)
+  } finally {
+    clearInterval(draw)
+    load.stop()
+  }
+  await control.terminate()
+  const fly = since(flyMs)
+
+  progress.stage('compare')
+  const compareMs = performance.now()
+  progress.update(0, 'as served')
+  const expected = straight.result()
+  const compared = [compare(expected, await request(engine.port, '/dump'))]
+  progress.update(0.5, 'closed and opened again')
+  await engine.terminate()
+  await engine.start('close')
+  compared.push(compare(expected, await request(engine.port, '/dump')))
+  progress.end()
+  const seconds = { unpack, fly, compare: since(compareMs) }
+  return { report: makeReport({ options, seconds, engine, control, load, compared, problems }), engine }
+}
+
+function serviceSettings(options: Options, folder: string, rows: number): ServiceSettings {
+  const { port, flightsPerSecond, batchFlights, keepDays, checkpointIntervalMs } = options
+  return {
+    engine: 'tidemark',
+    stateFolder: join(folder, 'state'),
+    inputFolder: folder,
+    port,
+    flightsPerSecond,
+    batchFlights,
+    keepDays,
+    checkpointIntervalMs,
+    falsifyAt: options.falsify ? Math.floor(rows / 2) : null,
+  }
+}
+
+async function requestPaths(folder: string): Promise<string[]> {
+  const rows = await RowReader.open(folder)
+  const flights = await rows.read(0, SAMPLE_FLIGHTS)
+  await rows.close()
+  return [...flights.flatMap(({ origin, destination }) => [`/airports/${origin}`, `/routes/${origin}-${destination}`]), '/status']
+}
+
+/** Until SIGINT or SIGTERM; the service then closes its state. */
+async function serve(engine: Lane): Promise<void> {
+  progress.say(`serving on http://127.0.0.1:${engine.port}/airports/ATL (also /routes/ATL-LAX, /status, /dump); Ctrl-C ends it`)
+  await new Promise<void>(resolve => process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve()))
+  await engine.terminate()
+}

@@ -1,0 +1,50 @@
+/** Opens the store, or plain Maps in its place. The only file of the service that knows the engine. */
+import { open } from 'tidemark'
+import type { EngineFigures, ServiceSettings } from '../messages.ts'
+import { plainState } from './plain-state.ts'
+import type { Key, State, StateMap } from './state.ts'
+
+export interface OpenState {
+  readonly store: State
+  stats(): object
+  /** Undefined without an engine. */
+  figures(): EngineFigures | undefined
+  close(): Promise<void>
+}
+
+/** What the service wants to know of a checkpoint: when its barrier fell, in ms since 1970, and how much was written. */
+export interface Checkpoint {
+  readonly time: number
+  readonly bytes: number
+  readonly records: number
+}
+
+export interface StateListeners {
+  readonly onCheckpoint: (point: Checkpoint) => void
+  readonly onProblem: (text: string) => void
+}
+
+export async function openState(settings: ServiceSettings, listeners: StateListeners): Promise<OpenState> {
+  if (settings.engine === 'plain') return withoutEngine()
+  const store = await open(settings.stateFolder, { checkpoint: { intervalMs: settings.checkpointIntervalMs } })
+  store.on('checkpoint', point => listeners.onCheckpoint(point))
+  store.on('degraded', error => listeners.onProblem(`degraded: ${error.message}`))
+  store.on('error', error => listeners.onProblem(`stopped: ${error.message}`))
+  return {
+    store: {
+      map: <V>(name: string): StateMap<V> => store.map<V, Key>(name),
+      value: <V>(name: string, initial: V) => store.value<V>(name, initial),
+      transaction: change => store.transaction(change),
+    },
+    stats: () => store.stats(),
+    figures: () => {
+      const { stalls, access } = store.stats()
+      return { stallP99Ms: stalls.p99Ms, stallMaxMs: stalls.maxMs, accessP99Ms: access.p99Ms, accessMaxMs: access.maxMs }
+    },
+    close: () => store.close(),
+  }
+}
+
+function withoutEngine(): OpenState {
+  return { store: plainState(), stats: () => ({}), figures: () => undefined, close: async () => {} }
+}

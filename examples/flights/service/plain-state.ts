@@ -1,0 +1,34 @@
+/** The same service without an engine: plain Maps, nothing kept. What the engine costs is measured against it. */
+import type { Key, State, StateMap, StateValue } from './state.ts'
+
+class PlainMap<V> extends Map<Key, V> implements StateMap<V> {
+  update(key: Key, change: (value: V | undefined) => V): void {
+    const before = this.get(key)
+    const after = change(before)
+    if (after !== before) this.set(key, after)
+  }
+}
+
+class PlainValue<V> implements StateValue<V> {
+  #value: V
+
+  constructor(initial: V) {
+    this.#value = initial
+  }
+
+  get(): V {
+    return this.#value
+  }
+
+  set(value: V): void {
+    this.#value = value
+  }
+}
+
+export function plainState(): State {
+  return {
+    map: <V>() => new PlainMap<V>(),
+    value: <V>(_name: string, initial: V) => new PlainValue(initial),
+    transaction: change => change(),
+  }
+}

@@ -1,0 +1,67 @@
+/** The flights example in short: killed on its way, right in the end, and able to see when it is not. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { root } from './root.ts'
+
+const RUN_MS_MAX = 120_000
+
+/** What the test looks at of the example's report. */
+interface Report {
+  readonly ok: boolean
+  readonly kills: number
+  readonly checkpoints: { readonly count: number }
+  readonly latency: { readonly withEngine: { readonly requests: number }; readonly withoutEngine: { readonly requests: number } }
+  readonly restarts: readonly { after: string; durableBefore: number; position: number; positionBefore: number }[]
+  readonly compared: readonly { airportHours: number; recent: number; position: number; differences: number; shown: readonly string[] }[]
+  readonly problems: readonly string[]
+}
+
+function run(...args: string[]): { status: number | null; report: Report; output: string } {
+  const main = join(root, '.build', 'examples', 'flights', 'main.js')
+  const all = ['--enable-source-maps', main, '--json', ...args]
+  const { status, stdout, stderr } = spawnSync(process.execPath, all, {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: RUN_MS_MAX,
+    killSignal: 'SIGKILL',
+  })
+  const output = `${stdout}\n${stderr}`
+  assert.ok(stdout.startsWith('{'), output)
+  return { status, report: JSON.parse(stdout) as Report, output }
+}
+
+test('every flight counts exactly once across kills', () => {
+  const { status, report, output } = run('--events', '60000', '--days', '1', '--kills', '2')
+  assert.equal(status, 0, output)
+  assert.deepEqual(report.problems, [])
+  assert.equal(report.kills, 2)
+  assert.equal(report.restarts.at(-1)?.after, 'close')
+  assert.equal(report.restarts[0]?.after, 'SIGKILL')
+  for (const { durableBefore, position, positionBefore } of report.restarts) {
+    assert.ok(durableBefore <= position && position <= positionBefore, output)
+  }
+  assert.equal(report.compared.length, 2)
+  for (const { position, differences, airportHours, recent } of report.compared) {
+    assert.equal(differences, 0)
+    assert.equal(position, 60_000)
+    assert.ok(
+      airportHours > 1000 && recent > 10_000 && recent < 30_000,
+      `${airportHours} hours of airports, ${recent} recent flights: nothing expired?`,
+    )
+  }
+  assert.ok(report.checkpoints.count > 2)
+  assert.ok(report.latency.withEngine.requests > 100 && report.latency.withoutEngine.requests > 100)
+})
+
+test('one flight too many is found', () => {
+  const { status, report } = run('--events', '20000', '--rate', '10000', '--days', '1', '--kills', '1', '--falsify')
+  assert.equal(status, 1)
+  assert.equal(report.ok, false)
+  assert.deepEqual(report.problems, [])
+  for (const { differences, shown } of report.compared) {
+    assert.equal(differences, 3, 'origin, destination and route')
+    assert.match(shown.join('\n'), /airports ATL\/0: .*\n.*airports LAX\/0: .*\n.*routes ATL-LAX\/0: /)
+  }
+})
