@@ -41,6 +41,8 @@ const RUN_KEYS = 1024
 export class Loader {
   readonly #codecs: ReadonlyMap<string, ValueCodec>
   #collections = new Map<number, LoadedCollection>()
+  #current: LoadedCollection | undefined
+  #codec: ValueCodec | undefined
   records = 0
 
   constructor(codecs: ReadonlyMap<string, ValueCodec>) {
@@ -54,13 +56,14 @@ export class Loader {
       next.set(id, this.#collections.get(id) ?? { id, name, kind, codec, live: new Map(), encoded: !this.#codecs.has(codec) })
     }
     this.#collections = next
+    this.#current = undefined
   }
 
   put(id: number, key: Key, bytes: Buffer, start: number, end: number): void {
-    const collection = this.#collections.get(id)
+    const collection = this.#find(id)
     if (collection === undefined) return
     this.records++
-    const codec = this.#codecs.get(collection.codec)
+    const codec = this.#codec
     collection.live.set(
       key,
       codec === undefined ? new EncodedValue(Buffer.from(bytes.subarray(start, end))) : codec.decode(bytes, start, end),
@@ -69,7 +72,16 @@ export class Loader {
 
   remove(id: number, key: Key): void {
     this.records++
-    this.#collections.get(id)?.live.delete(key)
+    this.#find(id)?.live.delete(key)
+  }
+
+  /** Records of a collection come in runs. */
+  #find(id: number): LoadedCollection | undefined {
+    if (this.#current?.id !== id) {
+      this.#current = this.#collections.get(id)
+      this.#codec = this.#current === undefined ? undefined : this.#codecs.get(this.#current.codec)
+    }
+    return this.#current
   }
 
   /** The collections, keys in key-byte order. Calls `pause` often; it may wait. */
