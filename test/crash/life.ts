@@ -1,0 +1,114 @@
+/**
+ * One life: starts the child, kills it at its moment, and says what it had promised by then.
+ * Owns: the process. Does not own: the directory, the judgement.
+ */
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import type { ChildPlan } from './child.ts'
+
+export interface Death {
+  /** Kill this many ms after the start, or after the first acknowledgement. */
+  readonly afterMs?: number
+  readonly from?: 'start' | 'acknowledgement'
+  /** `name:count`: kill inside the engine when this point is reached for the count-th time. */
+  readonly failpoint?: string
+}
+
+export interface Life {
+  /** What the child restored, once it had. */
+  readonly opened: { readonly epoch: number; readonly counter: number; readonly digest: string } | undefined
+  readonly issued: number
+  readonly ackedEpoch: number
+  /** Everything up to this operation was acknowledged. */
+  readonly ackedCounter: number
+  readonly acks: number
+  /** Operations before each barrier. */
+  readonly barriers: ReadonlyMap<number, number>
+  readonly events: readonly string[]
+  /** 'killed' from outside, 'failpoint' inside, 'closed' by itself, or 'crashed'. */
+  readonly end: 'killed' | 'failpoint' | 'closed' | 'crashed'
+  readonly output: string
+}
+
+const CHILD = join(import.meta.dirname, 'child.js')
+/** A failpoint that is not reached by then is not reached at all. */
+const FAILPOINT_MS_MAX = 4000
+const ACK_MS_MAX = 20_000
+
+export async function liveOnce(plan: ChildPlan, death: Death): Promise<Life> {
+  const env = { ...process.env, ...(death.failpoint === undefined ? {} : { TIDEMARK_FAILPOINT: `${death.failpoint}:kill` }) }
+  const child = spawn(process.execPath, [CHILD, JSON.stringify(plan)], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    env,
+  })
+  const report = new Report()
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-4000)))
+  let killed = false
+  const kill = (): void => {
+    killed = true
+    child.kill('SIGKILL')
+  }
+  const last = setTimeout(kill, death.failpoint === undefined ? ACK_MS_MAX : FAILPOINT_MS_MAX)
+  let moment: NodeJS.Timeout | undefined
+  const arm = (): void => {
+    if (moment === undefined && death.afterMs !== undefined) moment = setTimeout(kill, death.afterMs)
+  }
+  if (death.from !== 'acknowledgement') arm()
+  ;(child.stdio[3] as NodeJS.ReadableStream).on('data', (chunk: Buffer) => {
+    report.take(chunk)
+    if (report.acks > 0) arm()
+  })
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>(resolve => child.on('close', (...end) => resolve(end)))
+  clearTimeout(last)
+  clearTimeout(moment)
+  const end = signal === 'SIGKILL' ? (killed ? 'killed' : 'failpoint') : code === 0 ? 'closed' : 'crashed'
+  return { ...report.life(), end, output }
+}
+
+/** Reads the child's lines; what is cut off by the kill was not said. */
+class Report {
+  acks = 0
+  #rest = ''
+  #opened: Life['opened']
+  #issued = 0
+  #ackedEpoch = 0
+  #ackedCounter = 0
+  readonly #barriers = new Map<number, number>()
+  readonly #events: string[] = []
+
+  take(chunk: Buffer): void {
+    const lines = (this.#rest + chunk.toString('utf8')).split('\n')
+    this.#rest = lines.pop() as string
+    for (const line of lines) this.#line(line)
+  }
+
+  life() {
+    return {
+      opened: this.#opened,
+      issued: this.#issued,
+      ackedEpoch: this.#ackedEpoch,
+      ackedCounter: this.#ackedCounter,
+      acks: this.acks,
+      barriers: this.#barriers,
+      events: this.#events,
+    }
+  }
+
+  #line(line: string): void {
+    const [word, first = '', second = '', third = ''] = line.split(' ')
+    const number = Number(first)
+    if (word === 'issue') this.#issued = number
+    else if (word === 'barrier') this.#barriers.set(number, Number(second))
+    else if (word === 'durable') this.#ackedCounter = Math.max(this.#ackedCounter, number)
+    else if (word === 'ack') {
+      this.acks++
+      this.#ackedEpoch = Math.max(this.#ackedEpoch, number)
+      this.#ackedCounter = Math.max(this.#ackedCounter, this.#barriers.get(number) ?? 0)
+    } else if (word === 'open') {
+      this.#opened = { epoch: number, counter: Number(second), digest: third }
+      this.#issued = Number(second)
+    } else this.#events.push(line)
+  }
+}

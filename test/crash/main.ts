@@ -1,0 +1,96 @@
+/**
+ * `npm run crash`: kills the engine again and again and checks everything after each death.
+ *
+ *   --cycles N          deaths (default 200)
+ *   --seed S            everything but the machine's timing follows from it (default: drawn)
+ *   --chain K           only the K-th chain of this seed, as printed with a failure
+ *   --lives N           deaths per directory (default 25)
+ *   --failpoint NAME    only kills at this point
+ *   --parallel N        chains side by side (default 2)
+ *   --plant NAME        a broken engine (early, drop, tear), which has to be noticed
+ */
+import { parseArgs } from 'node:util'
+import { Chain, type LifeResult } from './chain.ts'
+import { Dice } from './dice.ts'
+import { PLACES } from './failpoints.ts'
+import { PLANTS } from './plant.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    cycles: { type: 'string', default: '200' },
+    seed: { type: 'string' },
+    chain: { type: 'string' },
+    lives: { type: 'string', default: '25' },
+    failpoint: { type: 'string' },
+    parallel: { type: 'string', default: '2' },
+    plant: { type: 'string' },
+  },
+})
+const seed = Number(flags.seed ?? process.pid * 1000 + (process.hrtime()[1] % 1000))
+const cycles = Number(flags.cycles)
+const lives = Number(flags.lives)
+const plant = PLANTS.find(name => name === flags.plant)
+if (flags.plant !== undefined && plant === undefined) throw new Error(`--plant is one of ${PLANTS.join(', ')}`)
+if (flags.failpoint !== undefined && !PLACES.includes(flags.failpoint)) throw new Error(`--failpoint is one of ${PLACES.join(', ')}`)
+for (const [name, value] of Object.entries({ seed, cycles, lives }))
+  if (!Number.isSafeInteger(value)) throw new Error(`--${name} is a whole number`)
+
+const totals = { cycles: 0, withAcks: 0, acks: 0, epochs: 0, operations: 0 }
+const places = new Map<string, { kills: number; missed: number }>()
+let failed = 0
+const start = performance.now()
+
+function count({ place, end, acks, epochs, operations }: LifeResult): void {
+  totals.cycles++
+  totals.acks += acks
+  totals.epochs += epochs
+  totals.operations += operations
+  if (acks > 0) totals.withAcks++
+  const entry = places.get(place) ?? { kills: 0, missed: 0 }
+  places.set(place, entry)
+  if (PLACES.includes(place) && end !== 'failpoint') entry.missed++
+  else entry.kills++
+  if (totals.cycles % 100 === 0) console.log(`${totals.cycles} cycles, ${totals.acks} acknowledgements, ${failed} failures, ${seconds()} s`)
+}
+
+function seconds(): string {
+  return ((performance.now() - start) / 1000).toFixed(0)
+}
+
+async function runChain(index: number, count_: number): Promise<void> {
+  const chain = new Chain({
+    seed: new Dice(seed, 1000 + index).next(),
+    lives: count_,
+    failpoints: flags.failpoint === undefined ? PLACES : [flags.failpoint],
+    always: flags.failpoint !== undefined,
+    ...(plant === undefined ? {} : { plant }),
+    onLife: count,
+  })
+  const failures = await chain.run()
+  if (failures.length === 0) return
+  failed++
+  console.log(`FAILED chain ${index}, kept in ${chain.directory}`)
+  for (const failure of failures) console.log(`    ${failure}`)
+  const more = `${flags.failpoint === undefined ? '' : ` --failpoint ${flags.failpoint}`}${plant === undefined ? '' : ` --plant ${plant}`}`
+  console.log(`    again: npm run crash -- --seed ${seed} --chain ${index} --cycles ${count_} --lives ${count_}${more}`)
+}
+
+const chains = flags.chain === undefined ? Array.from({ length: Math.ceil(cycles / lives) }, (_, at) => at) : [Number(flags.chain)]
+let next = 0
+async function work(): Promise<void> {
+  while (next < chains.length && failed < 5) {
+    const at = next++
+    await runChain(chains[at] as number, flags.chain === undefined ? Math.min(lives, cycles - at * lives) : lives)
+  }
+}
+console.log(`seed ${seed}, ${chains.length} chains of up to ${lives} lives${plant === undefined ? '' : `, broken engine '${plant}'`}`)
+await Promise.all(Array.from({ length: Number(flags.parallel) }, work))
+
+console.log('kills by place (not reached in brackets):')
+for (const [place, { kills, missed }] of [...places].sort()) console.log(`  ${place.padEnd(32)} ${String(kills).padStart(5)} (${missed})`)
+console.log(
+  `${totals.cycles} cycles (${totals.withAcks} with acknowledgements), ${totals.acks} acknowledgements, ${totals.epochs} epochs and ` +
+    `${totals.operations} operations restored and compared, ${seconds()} s`,
+)
+console.log(`seed ${seed}: ${failed} ${failed === 1 ? 'failure' : 'failures'}`)
+process.exitCode = failed > 0 || totals.cycles === 0 ? 1 : 0

@@ -1,0 +1,15 @@
+/** The workload's collections in a store. */
+import type { Store } from 'tidemark'
+import type { Account, Config, Day, Order, World } from './workload.ts'
+
+export function worldOf(store: Store): World {
+  return {
+    accounts: store.map<Account>('accounts'),
+    orders: store.map<Order, number>('orders'),
+    days: store.map<Day>('days'),
+    blobs: store.map<unknown, bigint>('blobs'),
+    scratch: store.map<unknown, string | number>('scratch'),
+    config: store.value<Config | undefined>('config', undefined),
+    counter: store.value<number>('counter', 0),
+  }
+}

@@ -1,0 +1,223 @@
+/** Failure is polite: a full disk, a failing sync and a read-only file system degrade durability and nothing else. On the real machine. */
+import assert from 'node:assert/strict'
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { FAILPOINTS } from '../src/base/failpoint.ts'
+import { failing, mounted, NO_MOUNTS, NO_STRACE } from './faults/machine.ts'
+import { Remote } from './faults/remote.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const FAIL_POINT = FAILPOINTS.find(name => name.startsWith('fail.'))
+const ASKED = { checkpoint: { intervalMs: 0 } } as const
+
+/** Takes all the space there is. */
+function fillUp(path: string): void {
+  for (const bytes of [1 << 16, 1 << 12, 1]) {
+    for (;;) {
+      try {
+        writeFileSync(path, Buffer.alloc(bytes), { flag: 'a' })
+      } catch (error) {
+        assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+        break
+      }
+    }
+  }
+}
+
+async function fullDisk(t: TestContext, intervalMs: number): Promise<void> {
+  if (NO_MOUNTS !== undefined) return t.skip(NO_MOUNTS)
+  const { folder, enter, inside } = await mounted(t, path => `mount -t tmpfs -o size=4m tidemark ${path}`)
+  const directory = join(folder, 'state')
+  const service = new Remote(t, enter)
+  await service.call({ op: 'open', directory, settings: { checkpoint: { intervalMs } } })
+  await service.call({ op: 'set', key: 'first', value: 1 })
+  await service.checkpoint()
+
+  fillUp(inside(join(folder, 'ballast')))
+  await service.call({ op: 'fill', from: 0, count: 20, characters: 20_000 })
+  await service.call({ op: 'set', key: 'second', value: 2 })
+  const failure = await service.fails({ op: 'checkpoint', timeoutMs: 700 })
+  assert.equal(failure.code, 'TIDEMARK_TIMEOUT')
+  assert.equal(failure.cause?.code, 'TIDEMARK_STORAGE', JSON.stringify(failure))
+  assert.ok(failure.hint !== undefined)
+  assert.match(`${failure.message} ${failure.cause?.message}`, /ENOSPC|space/)
+  const degraded = await service.event('degraded')
+  assert.equal(degraded.code, 'TIDEMARK_STORAGE')
+  assert.ok(degraded.hint !== undefined, 'the operator is told what to do')
+  const stats = await service.stats()
+  assert.equal(stats.status, 'degraded')
+  assert.ok(stats.failures >= 1)
+  assert.ok(stats.degradedBy !== undefined)
+
+  // The service works on, and what it does now is not lost either.
+  await service.call({ op: 'set', key: 'third', value: 3 })
+  await service.call({ op: 'set', key: 'first', value: 'changed' })
+  assert.equal((await service.entries()).size, 23)
+  assert.equal((await service.fails({ op: 'durable', timeoutMs: 300 })).code, 'TIDEMARK_TIMEOUT')
+
+  rmSync(inside(join(folder, 'ballast')))
+  await service.event('recovered')
+  assert.equal((await service.stats()).status, 'ok')
+  await service.call({ op: 'durable' })
+  const { failures } = await service.stats()
+  await service.checkpoint()
+  assert.equal((await service.stats()).failures, failures, 'nothing fails any more')
+  await service.kill()
+
+  const next = new Remote(t, enter)
+  await next.call({ op: 'open', directory, settings: ASKED })
+  const entries = await next.entries()
+  assert.equal(entries.size, 23)
+  assert.deepEqual([entries.get('first'), entries.get('second'), entries.get('third')], ['changed', 2, 3])
+  await next.call({ op: 'close' })
+  await next.leave()
+}
+
+test('a full disk degrades, keeps everything, and recovers by itself when space returns', t => fullDisk(t, 0))
+test('a full disk under automatic checkpoints', t => fullDisk(t, 30))
+
+test('a disk that is full from the start refuses to open, and opens when there is space', async t => {
+  if (NO_MOUNTS !== undefined) return t.skip(NO_MOUNTS)
+  const { folder, enter, inside } = await mounted(t, path => `mount -t tmpfs -o size=1m tidemark ${path}`)
+  fillUp(inside(join(folder, 'ballast')))
+  const service = new Remote(t, enter)
+  const directory = join(folder, 'state')
+  const failure = await service.fails({ op: 'open', directory, settings: ASKED })
+  assert.match(failure.code, /^TIDEMARK_(STORAGE|DIRECTORY)$/)
+  assert.ok(failure.hint !== undefined)
+  rmSync(inside(join(folder, 'ballast')))
+  await service.call({ op: 'open', directory, settings: ASKED })
+  await service.call({ op: 'set', key: 'first', value: 1 })
+  await service.checkpoint()
+  await service.call({ op: 'close' })
+  await service.leave()
+})
+
+test('a close on a full disk ends in time, says why, and gives back the lock', async t => {
+  if (NO_MOUNTS !== undefined) return t.skip(NO_MOUNTS)
+  const { folder, enter, inside } = await mounted(t, path => `mount -t tmpfs -o size=2m tidemark ${path}`)
+  const directory = join(folder, 'state')
+  const service = new Remote(t, enter)
+  await service.call({ op: 'open', directory, settings: ASKED })
+  await service.call({ op: 'set', key: 'first', value: 1 })
+  await service.checkpoint()
+  fillUp(inside(join(folder, 'ballast')))
+  await service.call({ op: 'fill', from: 0, count: 10, characters: 20_000 })
+  const failure = await service.fails({ op: 'close', timeoutMs: 500 })
+  assert.equal(failure.code, 'TIDEMARK_TIMEOUT')
+  assert.equal(failure.cause?.code, 'TIDEMARK_STORAGE')
+  rmSync(inside(join(folder, 'ballast')))
+  await service.call({ op: 'open', directory, settings: ASKED })
+  assert.deepEqual([...(await service.entries()).keys()], ['first'], 'the last durable state')
+  await service.call({ op: 'close' })
+  await service.leave()
+})
+
+test('a read-only file system: no writing, but reading', async t => {
+  if (NO_MOUNTS !== undefined) return t.skip(NO_MOUNTS)
+  const before = temporaryFolder(t)
+  const writer = new Remote(t)
+  await writer.call({ op: 'open', directory: before, settings: ASKED })
+  await writer.call({ op: 'set', key: 'first', value: 1 })
+  await writer.call({ op: 'close' })
+  const { folder, enter } = await mounted(t, path => `mount --bind ${before} ${path} && mount -o remount,ro,bind ${path}`)
+  const service = new Remote(t, enter)
+  const failure = await service.fails({ op: 'open', directory: folder, settings: ASKED })
+  assert.match(failure.code, /^TIDEMARK_(STORAGE|DIRECTORY)$/)
+  assert.ok(failure.hint !== undefined && JSON.stringify(failure).includes('EROFS'), JSON.stringify(failure))
+  await service.call({ op: 'open', directory: folder, settings: { readOnly: true } })
+  assert.deepEqual([...(await service.entries())], [['first', 1]])
+  await service.call({ op: 'close' })
+  await service.leave()
+})
+
+const logFiles = (directory: string): string[] => readdirSync(join(directory, 'log')).sort()
+
+/** Five epochs with one failing system call somewhere on the way; gives the log files there were, with their sizes. */
+async function withOneFailure(t: TestContext, call: string, error: string, when: number | string) {
+  const directory = temporaryFolder(t)
+  const { wrapper, env } = failing(call, error, when)
+  const service = new Remote(t, wrapper, env)
+  await service.call({ op: 'open', directory, settings: ASKED })
+  const seen: { files: string[]; sizes: number[] }[] = []
+  for (let n = 1; n <= 5; n++) {
+    await service.call({ op: 'set', key: `key ${n}`, value: n })
+    await service.call({ op: 'set', key: 'latest', value: n })
+    await service.checkpoint()
+    const files = logFiles(directory)
+    seen.push({ files, sizes: files.map(file => statSync(join(directory, 'log', file)).size) })
+  }
+  const stats = await service.stats()
+  assert.equal(stats.status, 'ok')
+  const degraded = service.events.filter(({ event }) => event === 'degraded')
+  assert.equal(degraded.length, stats.failures)
+  assert.equal(service.events.filter(({ event }) => event === 'recovered').length > 0, stats.failures > 0)
+  await service.kill()
+  const next = new Remote(t)
+  await next.call({ op: 'open', directory, settings: ASKED })
+  const expected = new Map<string, unknown>([1, 2, 3, 4, 5].map(n => [`key ${n}`, n]))
+  assert.deepEqual(await next.entries(), expected.set('latest', 5))
+  await next.call({ op: 'close' })
+  await next.leave()
+  return { seen, degraded, failures: stats.failures }
+}
+
+for (const when of [2, 3, 5]) {
+  test(`a failed fdatasync (number ${when}) is final for its file: what it held goes to a new one`, async t => {
+    if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
+    const { seen, degraded, failures } = await withOneFailure(t, 'fdatasync', 'EIO', when)
+    assert.equal(failures, 1)
+    assert.equal(degraded[0]?.code, 'TIDEMARK_STORAGE')
+    assert.ok(JSON.stringify(degraded[0]).includes('EIO'))
+    const files = seen.at(-1)?.files ?? []
+    assert.ok(files.length >= 2, `no new file: ${JSON.stringify(seen)}`)
+    // From the moment there is a newer one, a file does not grow any more.
+    for (const [at, { files: before, sizes }] of seen.entries()) {
+      for (const [place, file] of before.slice(0, -1).entries()) {
+        for (const later of seen.slice(at)) assert.equal(later.sizes[later.files.indexOf(file)], sizes[place], `${file} still grows`)
+      }
+    }
+  })
+}
+
+for (const [call, error, when] of [
+  ['pwrite64', 'ENOSPC', 3],
+  ['pwrite64', 'EDQUOT', 4],
+  ['pwritev', 'ENOSPC', 1],
+  ['pwritev', 'EIO', 3],
+  ['fsync', 'EIO', 6],
+  ['openat', 'EMFILE', 400],
+] as const) {
+  test(`${error} from ${call} (number ${when}) is survived`, async t => {
+    if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
+    await withOneFailure(t, call, error, when)
+  })
+}
+
+test('killed while it gives up a file after a failed sync', async t => {
+  if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
+  const directory = temporaryFolder(t)
+  const { wrapper, env } = failing('fdatasync', 'EIO', 4)
+  const service = new Remote(t, wrapper, { ...env, TIDEMARK_FAILPOINT: `${FAIL_POINT}:1:kill` })
+  await service.call({ op: 'open', directory, settings: ASKED })
+  let acknowledged = 0
+  for (let n = 1; n <= 5; n++) {
+    await service.call({ op: 'set', key: 'latest', value: n })
+    const { failed } = await service.attempt({ op: 'checkpoint' })
+    if (failed !== undefined) {
+      assert.equal(failed.code, 'ENDED')
+      break
+    }
+    acknowledged = n
+  }
+  assert.ok(acknowledged > 0 && acknowledged < 5, `the point was not reached: ${acknowledged}`)
+  const next = new Remote(t)
+  await next.call({ op: 'open', directory, settings: ASKED })
+  const latest = (await next.entries()).get('latest') as number
+  assert.ok(latest === acknowledged || latest === acknowledged + 1, `${latest} after ${acknowledged} was acknowledged`)
+  await next.call({ op: 'set', key: 'latest', value: 'new' })
+  await next.checkpoint()
+  await next.call({ op: 'close' })
+  await next.leave()
+})
