@@ -30,9 +30,21 @@ export async function openCompress(preference: CompressionPreference): Promise<C
   const zstd = preference === 'zstd' ? await loadZstd() : undefined
   return raw => {
     if (preference === 'none' || raw.length < COMPRESS_BYTES_MIN) return { id: COMPRESSION_NONE, payload: raw }
-    const payload = zstd === undefined ? zlib.deflateRawSync(raw, { level: 1 }) : zstd.encode(raw)
+    const packed = zstd === undefined ? undefined : readableZstd(zstd.encode(raw), raw.length)
+    const payload = packed ?? zlib.deflateRawSync(raw, { level: 1 })
     if (payload.length >= raw.length) return { id: COMPRESSION_NONE, payload: raw }
-    return { id: zstd === undefined ? COMPRESSION_DEFLATE : COMPRESSION_ZSTD, payload }
+    return { id: packed === undefined ? COMPRESSION_DEFLATE : COMPRESSION_ZSTD, payload }
+  }
+}
+
+/** A frame as the reader demands it; undefined when this encoder makes others. */
+function readableZstd(stored: Buffer, rawLength: number): Buffer | undefined {
+  const sized = withContentSize(stored, rawLength)
+  try {
+    checkZstdShape(sized, rawLength)
+    return sized
+  } catch {
+    return undefined
   }
 }
 
@@ -99,9 +111,7 @@ function nativeZstd(): Promise<Zstd> | undefined {
   const level = constants?.['ZSTD_c_compressionLevel'] ?? 100
   return Promise.resolve({
     encode: raw => {
-      const stored = zstdCompressSync(raw, { params: { [level]: ZSTD_LEVEL }, pledgedSrcSize: raw.length })
-      checkZstdShape(stored, raw.length)
-      return stored
+      return zstdCompressSync(raw, { params: { [level]: ZSTD_LEVEL }, pledgedSrcSize: raw.length })
     },
     decode: (stored, rawLength) => {
       checkZstdShape(stored, rawLength)
@@ -131,12 +141,23 @@ async function addonZstd(): Promise<Zstd | undefined> {
 const ZSTD_MAGIC = 0xfd2fb528
 /** What one zstd block can decode to. */
 const ZSTD_BLOCK_BYTES_MAX = 128 * 1024
-/** Encoders cut blocks as they like, but not smaller than this on average. */
-const ZSTD_BLOCK_BYTES_MIN = 1024
+/** Encoders cut blocks as they like; a frame with smaller ones on average is not written, and not read. */
+const ZSTD_BLOCK_BYTES_MIN = 8 * 1024
+
+/** The frame with its content size in the header: the addon's encoder leaves it out, and then only decoding tells it. */
+function withContentSize(stored: Buffer, rawLength: number): Buffer {
+  const descriptor = stored[4] as number
+  if ((descriptor & 0xe0) !== 0) return stored
+  const size = Buffer.alloc(4)
+  size.writeUInt32LE(rawLength)
+  const sized = Buffer.concat([stored.subarray(0, 6), size, stored.subarray(6)])
+  sized[4] = descriptor | 0x80
+  return sized
+}
 
 /**
- * Exactly one frame and nothing behind it (RFC 8878, 3.1.1), with the expected content size where the frame names one (the addon's do
- * not). Bounds what a decoder without a bound of its own can allocate: by the content size, or by what the blocks can decode to.
+ * Exactly one frame that names the expected content size and nothing behind it (RFC 8878, 3.1.1), in no more blocks than such content
+ * takes: that bounds what a decoder without a bound of its own can allocate.
  */
 export function checkZstdShape(stored: Buffer, rawLength: number): void {
   if (stored.length < 6 || stored.readUInt32LE(0) !== ZSTD_MAGIC) throw damaged('no zstd frame')
@@ -147,10 +168,9 @@ export function checkZstdShape(stored: Buffer, rawLength: number): void {
   let at = 5 + (single ? 0 : 1)
   if (at + sizeBytes > stored.length) throw damaged('a zstd frame ends early')
   const size = contentSize(stored, at, sizeBytes)
-  if (size !== undefined && size !== rawLength) throw damaged(`a zstd frame of ${size} bytes instead of ${rawLength}`)
+  if (size !== rawLength) throw damaged(`a zstd frame of ${size} bytes instead of ${rawLength}`)
   at += sizeBytes
-  let atMost = 0
-  const bound = rawLength + ZSTD_BLOCK_BYTES_MAX * (2 + Math.floor(rawLength / ZSTD_BLOCK_BYTES_MIN))
+  let blocks = 2 + Math.floor(rawLength / ZSTD_BLOCK_BYTES_MIN)
   for (let last = false; !last; ) {
     if (at + 3 > stored.length) throw damaged('a zstd frame ends early')
     const head = stored.readUIntLE(at, 3)
@@ -159,8 +179,7 @@ export function checkZstdShape(stored: Buffer, rawLength: number): void {
     const bytes = head >> 3
     if (type === 3) throw damaged('a zstd block of a reserved type')
     at += 3 + (type === 1 ? 1 : bytes)
-    atMost += type === 2 ? ZSTD_BLOCK_BYTES_MAX : bytes
-    if (atMost > bound) throw damaged(`a zstd frame that may decode to more than ${bound} bytes`)
+    if (--blocks < 0 || (type !== 2 && bytes > ZSTD_BLOCK_BYTES_MAX)) throw damaged('a zstd frame of more than its content')
   }
   if ((descriptor & 0x04) !== 0) at += 4
   if (at !== stored.length) throw damaged('bytes behind a zstd frame')

@@ -27,7 +27,6 @@ export class ThreadHost implements WriterHost {
 
   constructor(start: ThreadStart) {
     this.#worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: start, name: 'tidemark-writer' })
-    this.#worker.unref()
     this.#worker.on('message', (message: FromWriter) => {
       if (message.type === 'closed') this.#end()
       this.#mailbox.deliver(message)
@@ -35,6 +34,8 @@ export class ThreadHost implements WriterHost {
     this.#worker.on('messageerror', error => this.#lost(error))
     this.#worker.on('error', error => this.#lost(error))
     this.#worker.on('exit', code => this.#lost(new Error(`the thread ended with code ${code}`)))
+    // After the listeners: adding one for messages makes the port keep the process alive.
+    this.#worker.unref()
   }
 
   post(message: ToWriter): void {

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { deflateRawSync } from 'node:zlib'
+import fc from 'fast-check'
+import { hasCode } from '../base/errors.ts'
+import { type CompressionPreference, checkZstdShape, openCompress, openDecompress } from './compress.ts'
+import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
+
+const anyRaw = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 50 }), fc.integer({ min: 1, max: 9000 })).map(([piece, times]) => {
+    const raw = Buffer.alloc(piece.length * times, piece)
+    return new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength)
+  }),
+)
+
+test('what is compressed comes back, whatever the preference', async () => {
+  for (const preference of ['zstd', 'deflate', 'none'] as const satisfies readonly CompressionPreference[]) {
+    const compress = await openCompress(preference)
+    const ids = new Set<number>()
+    await fc.assert(
+      fc.asyncProperty(anyRaw, async raw => {
+        const { id, payload } = compress(raw)
+        ids.add(id)
+        assert.ok(id === COMPRESSION_NONE ? payload.length === raw.length : payload.length < raw.length)
+        const back = (await openDecompress(id))(Buffer.from(payload), raw.length)
+        assert.ok(back.equals(raw))
+      }),
+      { numRuns: 200 },
+    )
+    const expected = { zstd: COMPRESSION_ZSTD, deflate: COMPRESSION_DEFLATE, none: COMPRESSION_NONE }[preference]
+    assert.ok(ids.has(expected), `${preference} is used`)
+  }
+})
+
+test('a zstd frame names its content size, and nothing else of that length is taken for it', async () => {
+  const compress = await openCompress('zstd')
+  const decompress = await openDecompress(COMPRESSION_ZSTD)
+  const raw = Buffer.alloc(500_000, 'tidemark and tide')
+  const stored = Buffer.from(compress(raw).payload)
+  checkZstdShape(stored, raw.length)
+  assert.ok(decompress(stored, raw.length).equals(raw))
+  for (const length of [0, 1, raw.length - 1, raw.length + 1, 2 ** 30]) assert.throws(() => decompress(stored, length), isDamaged)
+  assert.throws(() => decompress(Buffer.concat([stored, stored]), raw.length), isDamaged)
+  assert.throws(() => decompress(Buffer.concat([stored, stored]), raw.length * 2), isDamaged)
+  assert.throws(() => decompress(stored.subarray(0, -1), raw.length), isDamaged)
+})
+
+test('a deflate stream that would give more than declared is stopped', async () => {
+  const decompress = await openDecompress(COMPRESSION_DEFLATE)
+  const bomb = deflateRawSync(Buffer.alloc(50_000_000))
+  assert.throws(() => decompress(bomb, 1000), isDamaged)
+  const stored = deflateRawSync(Buffer.alloc(1000))
+  assert.throws(() => decompress(Buffer.concat([stored, Buffer.alloc(3)]), 1000), isDamaged)
+  assert.throws(() => decompress(stored, 999), isDamaged)
+  assert.throws(() => decompress(stored, 1001), isDamaged)
+  assert.throws(() => decompress(stored, 2 ** 31), isDamaged)
+})
+
+test('any bytes and any changed bytes give a value or a typed error', async () => {
+  for (const id of [COMPRESSION_DEFLATE, COMPRESSION_ZSTD]) {
+    const decompress = await openDecompress(id)
+    const compress = await openCompress(id === COMPRESSION_ZSTD ? 'zstd' : 'deflate')
+    const attempt = (stored: Buffer, rawLength: number): void => {
+      try {
+        assert.equal(decompress(stored, rawLength).length, rawLength)
+      } catch (error) {
+        if (!isDamaged(error)) throw error
+      }
+    }
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(70_000), (bytes, rawLength) => attempt(Buffer.from(bytes), rawLength)),
+      { numRuns: 500 },
+    )
+    const raw = Buffer.from(JSON.stringify(Array.from({ length: 300 }, (_, index) => ({ index, name: `name ${index % 7}` }))))
+    const stored = compress(raw).payload
+    fc.assert(
+      fc.property(fc.nat(stored.length - 1), fc.nat(255), fc.nat(stored.length), (at, byte, length) => {
+        const changed = Buffer.from(stored)
+        changed[at] = byte
+        attempt(changed, raw.length)
+        attempt(changed.subarray(0, length), raw.length)
+      }),
+      { numRuns: 500 },
+    )
+  }
+})
+
+test('a compression nobody knows is refused by its own code', async () => {
+  await assert.rejects(openDecompress(7), error => hasCode(error, 'TIDEMARK_COMPRESSION_UNAVAILABLE'))
+})
+
+function isDamaged(error: unknown): boolean {
+  return hasCode(error, 'TIDEMARK_VALUE_DAMAGED')
+}

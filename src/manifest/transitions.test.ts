@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hasCode } from '../base/errors.ts'
+import { GENESIS, type LogPosition, logName, type Manifest } from '../format/index.ts'
+import { firstManifest, fork, giveUp, roll, takeOver } from './transitions.ts'
+
+const author = { writer: '01'.repeat(16), createdBy: 'test' }
+const rival = { writer: '02'.repeat(16), createdBy: 'test' }
+const at = (file: string, epoch: number): LogPosition => ({ file, bytes: 2000, epoch, digest: 'cd'.repeat(32) })
+const [one, two, three] = [logName(1, 1), logName(1, 2), logName(1, 3)] as const
+
+function sample(): Manifest {
+  const first = firstManifest('aa'.repeat(16), 'bb'.repeat(16), author)
+  return roll(roll(first, GENESIS, one, null), at(one, 3), two, null)
+}
+
+const isBug = (error: unknown): boolean => hasCode(error, 'TIDEMARK_BUG')
+
+test('a roll closes the open file at the accepted end and opens the next', () => {
+  const { log, number } = sample()
+  assert.equal(number, 3)
+  assert.deepEqual(log, [
+    { file: one, end: { bytes: 2000, epoch: 3, digest: 'cd'.repeat(32) } },
+    { file: two, end: null },
+  ])
+  assert.deepEqual(
+    roll(sample(), at(one, 3), three, null).log.map(entry => entry.file),
+    [one, three],
+  )
+})
+
+test('a roll changes no closed file, drops none, and begins no file twice', () => {
+  assert.throws(() => roll(sample(), at(one, 2), three, null), isBug)
+  assert.throws(() => roll(sample(), { ...at(one, 3), bytes: 1999 }, three, null), isBug)
+  assert.throws(() => roll(sample(), GENESIS, three, null), isBug)
+  assert.throws(() => roll(sample(), at(two, 5), one, null), isBug)
+  assert.throws(() => roll(sample(), at(two, 5), two, null), isBug)
+  assert.throws(() => roll(sample(), at(three, 5), logName(1, 4), null), isBug)
+  assert.throws(() => roll(sample(), at(two, 2), three, null), isBug)
+})
+
+test('a takeover raises number and token by as much, and keeps the log', () => {
+  const old = sample()
+  const next = takeOver(old, old.number, old.log, rival)
+  assert.equal(next.token, old.token + 1)
+  assert.equal(takeOver(old, 10, old.log, rival).token, old.token + 8)
+  assert.throws(() => takeOver(old, old.number - 1, old.log, rival), isBug)
+  assert.throws(() => takeOver(old, old.number, old.log.slice(0, 1), rival), isBug)
+  assert.throws(() => takeOver(old, old.number, [], rival), isBug)
+})
+
+test('only a fork goes back behind a closed end, and it says so in the lineage', () => {
+  const old = roll(sample(), at(two, 6), three, null)
+  const forked = fork(old, at(one, 2), 'cc'.repeat(16))
+  assert.deepEqual(forked.log, [{ file: one, end: { bytes: 2000, epoch: 2, digest: 'cd'.repeat(32) } }])
+  assert.deepEqual(forked.lineage.at(-1), { id: 'cc'.repeat(16), forkEpoch: 2 })
+  assert.throws(() => fork(old, at(one, 2), 'bb'.repeat(16)), isBug)
+  assert.throws(() => giveUp(old, at(one, 2)), isBug)
+  assert.deepEqual(giveUp(old, at(two, 6)).log.at(-1)?.end?.epoch, 6)
+})

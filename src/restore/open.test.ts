@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Files, filesOf, flipped, logFiles, storageOf } from '../../test/support/files.ts'
+import { type Block, type Epoch, Life, pseudoRandom, readAll, scanAll } from '../../test/support/log-store.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import { GENESIS, manifestName } from '../format/index.ts'
+import { listManifests, MANIFESTS_KEPT } from '../manifest/index.ts'
+import { MemoryDisk, MemoryStorage, type Storage } from '../storage/index.ts'
+import { forkAt, openForReading, openForWriting } from './open.ts'
+
+const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
+
+function block(text: string): readonly Block[] {
+  return [[['key', text]]]
+}
+
+async function store(lives: number, perLife: number): Promise<{ files: Files; epochs: Epoch[]; disk: MemoryDisk }> {
+  const disk = new MemoryDisk()
+  const epochs: Epoch[] = []
+  for (let life = 0; life < lives; life++) {
+    const writer = await Life.open({ storage: new MemoryStorage(disk), name: `life ${life}` })
+    for (let count = 0; count < perLife; count++) {
+      const blocks = block(`${life}.${count}`)
+      epochs.push({ epoch: (await writer.mustCommit(blocks)).epoch, blocks })
+    }
+    await writer.close()
+  }
+  return { files: await filesOf(new MemoryStorage(disk)), epochs, disk }
+}
+
+test('a directory that is neither empty nor a store is left alone', async () => {
+  const storage = new MemoryStorage()
+  await storage.createIfAbsent('notes.txt', Buffer.from('mine'))
+  await assert.rejects(openForWriting(storage, facts('a')), error => hasCode(error, 'TIDEMARK_DIRECTORY'))
+  await assert.rejects(openForReading(storage), error => hasCode(error, 'TIDEMARK_DIRECTORY'))
+  assert.deepEqual(await storage.list(''), ['notes.txt'])
+  assert.deepEqual(await storage.list('manifest'), [])
+})
+
+test('log files without any manifest are no empty directory', async () => {
+  const { files } = await store(1, 1)
+  const storage = await storageOf(new Map([...files].filter(([path]) => path.startsWith('log/'))))
+  await assert.rejects(openForWriting(storage, facts('a')), error => hasCode(error, 'TIDEMARK_DIRECTORY'))
+})
+
+test('opening for reading writes nothing, and needs a store', async () => {
+  const empty = new MemoryStorage()
+  await assert.rejects(openForReading(empty), error => hasCode(error, 'TIDEMARK_NO_STORE'))
+  await assert.rejects(openForWriting(empty, { ...facts('a'), create: false }), error => hasCode(error, 'TIDEMARK_NO_STORE'))
+  assert.deepEqual(await filesOf(empty), new Map())
+  const { files, epochs } = await store(2, 2)
+  const storage = await storageOf(files)
+  const read = await readAll(storage)
+  assert.deepEqual(read.epochs, epochs)
+  assert.deepEqual(await filesOf(storage), files)
+})
+
+test('each opening raises number and token, and keeps id and lineage', async () => {
+  const storage = new MemoryStorage()
+  let last = (await openForWriting(storage, facts('first'))).manifest
+  assert.equal(last.number, 1)
+  for (let count = 0; count < 40; count++) {
+    const { manifest, created } = await openForWriting(storage, facts(`opener ${count}`))
+    assert.equal(created, false)
+    assert.equal(manifest.number, last.number + 1)
+    assert.equal(manifest.token, last.token + 1)
+    assert.equal(manifest.storeId, last.storeId)
+    assert.deepEqual(manifest.lineage, last.lineage)
+    assert.notEqual(manifest.writer, last.writer)
+    last = manifest
+  }
+  const numbers = await listManifests(storage)
+  assert.equal(numbers.length, MANIFESTS_KEPT)
+  assert.equal(numbers.at(-1), last.number)
+})
+
+test('of several who open at once all but one are fenced, in every order', async () => {
+  for (const openers of [2, 3, 7]) {
+    const storage = new MemoryStorage()
+    await openForWriting(storage, facts('first'))
+    const results = await Promise.allSettled(
+      Array.from({ length: openers }, (_, index) => openForWriting(storage, facts(`rival ${index}`))),
+    )
+    const opened = results.filter(result => result.status === 'fulfilled')
+    assert.equal(opened.length, 1)
+    for (const result of results) if (result.status === 'rejected') assert.ok(hasCode(result.reason, 'TIDEMARK_FENCED'))
+  }
+})
+
+test('when the newest manifest is damaged, no epoch is lost: the files that go on are followed', async () => {
+  const { files, epochs } = await store(4, 2)
+  const newest = Math.max(...(await listManifests(await storageOf(files))))
+  // Take away the trust in the newest one, two, … manifests.
+  for (let lost = 1; lost < newest; lost++) {
+    const damaged = new Map(files)
+    for (let number = newest; number > newest - lost; number--) {
+      const path = manifestName(number)
+      damaged.set(path, flipped(files.get(path) as Buffer, 8 * 200 + 3))
+    }
+    const read = await readAll(await storageOf(damaged))
+    assert.deepEqual(read.epochs, epochs, `${lost} manifests damaged`)
+    assert.equal(read.opened.damagedManifests.length, lost)
+    const storage = await storageOf(damaged)
+    const writer = await Life.open({ storage, name: 'after' })
+    assert.equal(writer.manifest.number, newest + 1)
+    const highest = Math.max(...logFiles(files).map(path => Number.parseInt(path.slice(4, 12), 16)))
+    assert.ok(writer.manifest.token > highest, 'the token is above every token that was ever used')
+    const { epoch } = await writer.mustCommit(block('after'))
+    await writer.close()
+    const again = await readAll(storage)
+    assert.deepEqual(again.epochs, [...epochs, { epoch, blocks: block('after') }])
+    assert.equal(again.opened.damagedManifests.length, 0)
+  }
+})
+
+test('when no manifest verifies it is said so', async () => {
+  const { files } = await store(1, 1)
+  const damaged = new Map([...files].map(([path, bytes]) => [path, path.startsWith('manifest/') ? flipped(bytes, 900) : bytes]))
+  const storage = await storageOf(damaged)
+  await assert.rejects(openForReading(storage), error => hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED'))
+  await assert.rejects(openForWriting(storage, facts('a')), error => hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED'))
+  assert.deepEqual(await filesOf(storage), damaged)
+})
+
+test('a manifest under another name is damaged', async () => {
+  const { files } = await store(1, 1)
+  const newest = Math.max(...(await listManifests(await storageOf(files))))
+  const copy = new Map(files).set(manifestName(newest + 5), files.get(manifestName(newest)) as Buffer)
+  const { opened } = await readAll(await storageOf(copy))
+  assert.equal(opened.manifest.number, newest)
+  assert.equal(opened.damagedManifests.length, 1)
+})
+
+test('a fork goes on from an older epoch, in a new lineage, and what lay beyond does not come back', async () => {
+  for (let target = 0; target <= 6; target++) {
+    const { disk, epochs } = await store(3, 2)
+    const storage: Storage = new MemoryStorage(disk)
+    const { manifest } = await openForWriting(storage, facts('restorer'))
+    const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, until: { epoch: target } })
+    assert.equal(report.end.epoch, target)
+    const forked = await forkAt(storage, manifest, target === 0 ? GENESIS : report.end, facts('fork'))
+    assert.deepEqual(
+      forked.lineage.map(entry => entry.forkEpoch),
+      [0, target],
+    )
+    const kept = epochs.slice(0, target)
+    assert.deepEqual((await readAll(storage)).epochs, kept)
+    const writer = await Life.open({ storage, name: 'later' })
+    const { epoch } = await writer.mustCommit(block('other future'))
+    assert.equal(epoch, target + 1)
+    await writer.close()
+    assert.deepEqual((await readAll(storage)).epochs, [...kept, { epoch, blocks: block('other future') }])
+  }
+})
+
+test('after damage, falling back and forking give a store that is whole again', async () => {
+  const { files, epochs } = await store(3, 2)
+  const path = logFiles(files)[1] as string
+  const damaged = new Map(files).set(path, flipped(files.get(path) as Buffer, 8 * 1060))
+  const storage = await storageOf(damaged)
+  await assert.rejects(readAll(storage), error => hasCode(error, 'TIDEMARK_LOG_DAMAGED'))
+  const { manifest } = await openForWriting(storage, facts('repair'))
+  const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, onDamage: 'fall-back' })
+  assert.equal(report.damage?.firstLostEpoch, 3)
+  assert.equal(report.damage?.lastSeenEpoch, 6)
+  await forkAt(storage, manifest, report.end, facts('fork'))
+  const writer = await Life.open({ storage, name: 'later' })
+  assert.deepEqual(writer.found.epochs, epochs.slice(0, 2))
+  await writer.mustCommit(block('again'))
+  assert.equal((await readAll(storage)).epochs.length, 3)
+})
+
+test('a fork by a writer that was overtaken is fenced', async () => {
+  const { disk } = await store(1, 2)
+  const storage = new MemoryStorage(disk)
+  const { manifest } = await openForWriting(storage, facts('slow'))
+  await openForWriting(storage, facts('fast'))
+  await assert.rejects(
+    forkAt(storage, manifest, GENESIS, facts('fork')),
+    (error: unknown) => error instanceof TidemarkError && error.code === 'TIDEMARK_FENCED',
+  )
+})
