@@ -10,8 +10,8 @@ export interface FolderSize {
   readonly files: number
 }
 
-/** Everything in `folder`; folders named in `without` are left out. */
-export function folderSize(folder: string, without: readonly string[] = []): FolderSize {
+/** The files in `folder` and below whose names end so; folders named in `without` are left out. */
+export function folderSize(folder: string, without: readonly string[] = [], ending = ''): FolderSize {
   let bytes = 0
   let blockBytes = 0
   let files = 0
@@ -19,11 +19,11 @@ export function folderSize(folder: string, without: readonly string[] = []): Fol
     const path = join(folder, entry.name)
     if (entry.isDirectory()) {
       if (without.includes(entry.name)) continue
-      const inner = folderSize(path, without)
+      const inner = folderSize(path, without, ending)
       bytes += inner.bytes
       blockBytes += inner.blockBytes
       files += inner.files
-    } else {
+    } else if (entry.name.endsWith(ending)) {
       const stat = lstatSync(path)
       bytes += stat.size
       blockBytes += (stat.blocks ?? 0) * 512

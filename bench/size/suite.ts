@@ -1,5 +1,5 @@
 /** What a user's disk gives for the package and everything it depends on. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { folderSize } from '../harness/files.ts'
@@ -20,7 +20,9 @@ export const size: Suite = {
   about: 'installed size with all dependencies',
   async run() {
     const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, LockEntry> }
-    const rows: [string, number][] = [['tidemark itself (dist)', folderSize(join(root, 'dist')).bytes / 1e6]]
+    const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: readonly string[] }
+    const own = files.reduce((sum, entry) => sum + sizeOf(entry), 0)
+    const rows: [string, number][] = [['tidemark itself', own / 1e6]]
     for (const [path, entry] of Object.entries(lock.packages)) {
       if (path === '' || entry.dev || entry.devOptional || !existsSync(join(root, path))) continue
       rows.push([path.replace(/^.*node_modules\//, ''), folderSize(join(root, path), ['node_modules']).bytes / 1e6])
@@ -32,4 +34,13 @@ export const size: Suite = {
       data: Object.fromEntries(rows),
     }
   },
+}
+
+/** Bytes of one entry of `files` in package.json: a file, a folder, or `folder/**/*.ending`. */
+function sizeOf(entry: string): number {
+  const [folder, ending = ''] = entry.split('/**/*') as [string, string?]
+  const path = join(root, folder)
+  if (!existsSync(path)) throw new Error(`package.json publishes ${entry}, which is not there: build first`)
+  if (statSync(path).isFile()) return statSync(path).size
+  return folderSize(path, [], ending).bytes
 }
