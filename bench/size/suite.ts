@@ -36,7 +36,7 @@ export const size: Suite = {
   },
 }
 
-/** Bytes of one entry of `files` in package.json: a file, a folder, or `folder/**/*.ending`. */
+/** Bytes of one entry of `files` in package.json: a file, a folder, or all files below a folder with a certain ending. */
 function sizeOf(entry: string): number {
   const [folder, ending = ''] = entry.split('/**/*') as [string, string?]
   const path = join(root, folder)
