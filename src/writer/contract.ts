@@ -88,6 +88,6 @@ export interface WriterHost {
   close(): Promise<void>
   /** Stops at once; whatever is under way is left as a crash leaves it. */
   terminate(): void
-  /** Whether the writer keeps the process alive. Off at the start. */
+  /** Whether the writer keeps the process alive even when it is idle; a commit under way always does. Off at the start. */
   keepAlive(on: boolean): void
 }

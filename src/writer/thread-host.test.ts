@@ -85,17 +85,37 @@ test('a terminated writer is silent, and its store opens again', async () => {
   assert.equal((await readAll(new FileStorage(root))).epochs.length, 2)
 })
 
-test('an idle writer does not keep the process alive', () => {
+function runScript(
+  body: string,
+  ...args: readonly string[]
+): { status: number | null; signal: string | null; stdout: string; stderr: string } {
   const script = `
     import { ThreadHost } from ${JSON.stringify(new URL('./thread-host.js', import.meta.url).href)}
-    import { firstManifest } from ${JSON.stringify(new URL('../manifest/index.js', import.meta.url).href)}
-    const manifest = firstManifest('aa'.repeat(16), 'bb'.repeat(16), { writer: 'cc'.repeat(16), createdBy: 'test' })
-    new ThreadHost({ root: ${JSON.stringify(temporary())}, facts: { manifest, acceptedEnd: { file: null, bytes: 0, epoch: 0, digest: '00'.repeat(32) }, compression: 'none' } })
+    import { openForWriting } from ${JSON.stringify(new URL('../restore/open.js', import.meta.url).href)}
+    import { FileStorage } from ${JSON.stringify(new URL('../storage/index.js', import.meta.url).href)}
+    import { systemRandom } from ${JSON.stringify(new URL('../base/random.js', import.meta.url).href)}
+    const root = ${JSON.stringify(temporary())}
+    const { manifest } = await openForWriting(new FileStorage(root), { createdBy: 'test', random: systemRandom })
+    const acceptedEnd = { file: null, bytes: 0, epoch: 0, digest: '00'.repeat(32) }
+    const host = new ThreadHost({ root, facts: { manifest, acceptedEnd, compression: 'none' } })
+    ${body}
   `
-  const { status, signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
-    timeout: 20_000,
-    encoding: 'utf8',
-  })
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script, ...args], { timeout: 20_000, encoding: 'utf8' })
+}
+
+const COMMIT = `{ type: 'commit', attempt: 1, epoch: 1, timeMs: 1, bytes: new Uint8Array(0), records: 0, catalogue: [], refused: 0 }`
+
+test('an idle writer does not keep the process alive, neither while it starts nor later', () => {
+  for (const body of ['', 'await new Promise(resolve => setTimeout(resolve, 500))', 'host.keepAlive(true); host.keepAlive(false)']) {
+    const { status, signal, stderr } = runScript(body)
+    assert.equal(signal, null, `${body}: ${stderr}`)
+    assert.equal(status, 0, `${body}: ${stderr}`)
+  }
+})
+
+test('a commit under way keeps the process alive until it is answered, and no longer', () => {
+  const { status, signal, stdout, stderr } = runScript(`host.onMessage(message => console.log(message.type)); host.post(${COMMIT})`)
   assert.equal(signal, null, stderr)
   assert.equal(status, 0, stderr)
+  assert.equal(stdout, 'committed\n')
 })

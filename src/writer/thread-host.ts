@@ -1,7 +1,8 @@
 /**
  * A writer in a thread of its own.
  *
- * Owns: the thread. Does not own: what it writes. Invariants: the thread alone never keeps the process alive; a batch's memory is
+ * Owns: the thread. Does not own: what it writes. Invariants: an idle thread never keeps the process alive, a commit under way does, for
+ * somebody may wait for it; a batch's memory is
  * transferred, not copied; a thread that ends before it was asked to is reported once, as a failure that ends the writer.
  */
 import { Worker } from 'node:worker_threads'
@@ -23,12 +24,14 @@ export class ThreadHost implements WriterHost {
   readonly #mailbox = new Mailbox()
   readonly #worker: Worker
   #attempt = 0
+  readonly #reasons = { commit: false, asked: false }
   #ended = false
 
   constructor(start: ThreadStart) {
     this.#worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: start, name: 'tidemark-writer' })
     this.#worker.on('message', (message: FromWriter) => {
       if (message.type === 'closed') this.#end()
+      else if (message.type !== 'credit') this.#keep({ commit: false })
       this.#mailbox.deliver(message)
     })
     this.#worker.on('messageerror', error => this.#lost(error))
@@ -41,6 +44,7 @@ export class ThreadHost implements WriterHost {
   post(message: ToWriter): void {
     if (this.#ended || this.#mailbox.closing) return
     if ('attempt' in message) this.#attempt = message.attempt
+    if (message.type === 'commit') this.#keep({ commit: true })
     this.#worker.postMessage(message, transferable(message))
   }
 
@@ -63,8 +67,13 @@ export class ThreadHost implements WriterHost {
   }
 
   keepAlive(on: boolean): void {
-    if (this.#ended) return
-    if (on) this.#worker.ref()
+    this.#keep({ asked: on })
+  }
+
+  #keep(reasons: { readonly commit?: boolean; readonly asked?: boolean }): void {
+    if (this.#ended || this.#mailbox.closing) return
+    Object.assign(this.#reasons, reasons)
+    if (this.#reasons.commit || this.#reasons.asked) this.#worker.ref()
     else this.#worker.unref()
   }
 
