@@ -51,7 +51,6 @@ tell(`open ${store.restored.epoch} ${counter} ${digestOf(world)}`)
 store.on('degraded', error => tell(`event degraded ${error.message}`))
 store.on('error', error => tell(`event error ${error.message}`))
 store.on('refused', refusal => tell(`event refused ${refusal.collection} ${refusal.reason}`))
-store.on('voided', info => tell(`event voided ${info.reason} ${info.collection}`))
 store.on('barrier', ({ epoch }) => {
   tell(`barrier ${epoch} ${counter}`)
   if (plant === 'early') tell(`ack ${epoch}`)
