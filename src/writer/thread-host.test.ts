@@ -114,8 +114,10 @@ test('an idle writer does not keep the process alive, neither while it starts no
 })
 
 test('a commit under way keeps the process alive until it is answered, and no longer', () => {
-  const { status, signal, stdout, stderr } = runScript(`host.onMessage(message => console.log(message.type)); host.post(${COMMIT})`)
+  const { status, signal, stdout, stderr } = runScript(
+    `host.onMessage(message => console.log(message.type, message.error?.message ?? '')); host.post(${COMMIT})`,
+  )
   assert.equal(signal, null, stderr)
   assert.equal(status, 0, stderr)
-  assert.equal(stdout, 'committed\n')
+  assert.equal(stdout, 'committed \n')
 })

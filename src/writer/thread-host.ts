@@ -28,7 +28,8 @@ export class ThreadHost implements WriterHost {
   #ended = false
 
   constructor(start: ThreadStart) {
-    this.#worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: start, name: 'tidemark-writer' })
+    // No flags of the process: --input-type, for one, would be the end of a thread that starts from a file.
+    this.#worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: start, name: 'tidemark-writer', execArgv: [] })
     this.#worker.on('message', (message: FromWriter) => {
       if (message.type === 'closed') this.#end()
       else if (message.type !== 'credit') this.#keep({ commit: false })
