@@ -122,10 +122,7 @@ export class Store implements AsyncDisposable {
    */
   transaction<T>(fn: () => SyncOnly<T>): T {
     const { space, checkpointer } = this.#parts
-    if (typeof fn !== 'function')
-      throw new TidemarkError('TIDEMARK_ARGUMENT', `transaction takes a function, not ${describe(fn)}`, {
-        hint: 'store.transaction(() => { … })',
-      })
+    if (typeof fn !== 'function') throw noFunction('transaction', fn, 'store.transaction(() => { … })')
     this.#assertOpen()
     space.assertWritable('transaction')
     if (fn instanceof AsyncFunction) throw asyncTransaction()
@@ -158,10 +155,7 @@ export class Store implements AsyncDisposable {
   async hold<T>(fn: () => T | PromiseLike<T>, options: { readonly msMax?: number } = {}): Promise<T> {
     this.#assertOpen()
     this.#assertOutside('hold')
-    if (typeof fn !== 'function')
-      throw new TidemarkError('TIDEMARK_ARGUMENT', `hold takes a function, not ${describe(fn)}`, {
-        hint: 'await store.hold(async () => { … })',
-      })
+    if (typeof fn !== 'function') throw noFunction('hold', fn, 'await store.hold(async () => { … })')
     const msMax = milliseconds('msMax', options.msMax, HOLD_MS)
     return await this.#writer().holds.run(fn, msMax)
   }
@@ -376,6 +370,10 @@ function dropped(name: string): TidemarkError {
     collection: name,
     hint: 'call store.map or store.value again',
   })
+}
+
+function noFunction(what: string, given: unknown, hint: string): TidemarkError {
+  return new TidemarkError('TIDEMARK_ARGUMENT', `${what} takes a function, not ${describe(given)}`, { hint })
 }
 
 function asyncTransaction(): TidemarkError {
