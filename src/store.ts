@@ -83,7 +83,7 @@ export class Store implements AsyncDisposable {
   }
 
   /** The durable map of this name; the same object every time. @throws TIDEMARK_NAME, TIDEMARK_NAME_TAKEN, TIDEMARK_CODEC_MISMATCH */
-  map<V, K extends Key = string>(name: string, options: CollectionOptions<V> = {}): TidemarkMap<K, V> {
+  map<V, K extends Key = Key>(name: string, options: CollectionOptions<V> = {}): TidemarkMap<K, V> {
     return this.#face(name, 'map', options.codec, collection => new TidemarkMap(collection)) as TidemarkMap<K, V>
   }
 

@@ -4,9 +4,9 @@ import type { Account, Config, Day, Order, World } from './workload.ts'
 
 export function worldOf(store: Store): World {
   return {
-    accounts: store.map<Account>('accounts'),
+    accounts: store.map<Account, string>('accounts'),
     orders: store.map<Order, number>('orders'),
-    days: store.map<Day>('days'),
+    days: store.map<Day, string>('days'),
     blobs: store.map<unknown, bigint>('blobs'),
     scratch: store.map<unknown, string | number>('scratch'),
     config: store.value<Config | undefined>('config', undefined),
