@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Files, filesOf, flipped, logFiles, storageOf } from '../../test/support/files.ts'
-import { type Block, type Epoch, Life, pseudoRandom, readAll, scanAll } from '../../test/support/log-store.ts'
-import { hasCode, TidemarkError } from '../base/errors.ts'
-import { GENESIS, manifestName } from '../format/index.ts'
-import { listManifests, MANIFESTS_KEPT } from '../manifest/index.ts'
-import { MemoryDisk, MemoryStorage, type Storage } from '../storage/index.ts'
-import { forkAt, openForReading, openForWriting } from './open.ts'
+import { hasCode, TidemarkError } from '../../src/base/errors.ts'
+import { GENESIS, manifestName } from '../../src/format/index.ts'
+import { listManifests, MANIFESTS_KEPT } from '../../src/manifest/index.ts'
+import { forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
+import { MemoryDisk, MemoryStorage, type Storage } from '../../src/storage/index.ts'
+import { type Files, filesOf, flipped, logFiles, storageOf } from '../support/files.ts'
+import { type Block, type Epoch, Life, pseudoRandom, readAll, scanAll } from '../support/log-store.ts'
 
 const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
 

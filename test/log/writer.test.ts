@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Life, readAll } from '../../test/support/log-store.ts'
-import { MemoryDisk, MemoryStorage } from '../storage/index.ts'
+import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
+import { Life, readAll } from '../support/log-store.ts'
 
 test('what is committed is there for a reader, for the next writer, and across rolls', async () => {
   const disk = new MemoryDisk()

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Block, Life, readAll } from '../../test/support/log-store.ts'
-import { TidemarkError } from '../base/errors.ts'
-import type { Failpoint } from '../base/failpoint.ts'
-import type { ErrnoName, StorageOperation } from '../storage/index.ts'
-import { type CrashMode, SimulatedDisk, SimulatedStorage } from '../testing/index.ts'
+import { TidemarkError } from '../../src/base/errors.ts'
+import type { Failpoint } from '../../src/base/failpoint.ts'
+import type { ErrnoName, StorageOperation } from '../../src/storage/index.ts'
+import { type CrashMode, SimulatedDisk, SimulatedStorage } from '../../src/testing/index.ts'
+import { type Block, Life, readAll } from '../support/log-store.ts'
 
 const MODES: readonly CrashMode[] = ['lost', 'kept', 'names-only', 'data-only', 'prefix', 'torn', 'zeroed', 'random']
 

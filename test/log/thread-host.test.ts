@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type Block, Life, readAll } from '../../test/support/log-store.ts'
-import { FileStorage } from '../storage/index.ts'
-import type { FromWriter } from './contract.ts'
-import { ThreadHost } from './thread-host.ts'
+import { FileStorage } from '../../src/storage/index.ts'
+import type { FromWriter } from '../../src/writer/index.ts'
+import { ThreadHost } from '../../src/writer/index.ts'
+import { type Block, Life, readAll } from '../support/log-store.ts'
 
 const folders: string[] = []
 after(() => {
@@ -90,10 +90,10 @@ function runScript(
   ...args: readonly string[]
 ): { status: number | null; signal: string | null; stdout: string; stderr: string } {
   const script = `
-    import { ThreadHost } from ${JSON.stringify(new URL('./thread-host.js', import.meta.url).href)}
-    import { openForWriting } from ${JSON.stringify(new URL('../restore/open.js', import.meta.url).href)}
-    import { FileStorage } from ${JSON.stringify(new URL('../storage/index.js', import.meta.url).href)}
-    import { systemRandom } from ${JSON.stringify(new URL('../base/random.js', import.meta.url).href)}
+    import { ThreadHost } from ${JSON.stringify(new URL('../../src/writer/thread-host.js', import.meta.url).href)}
+    import { openForWriting } from ${JSON.stringify(new URL('../../src/restore/open.js', import.meta.url).href)}
+    import { FileStorage } from ${JSON.stringify(new URL('../../src/storage/index.js', import.meta.url).href)}
+    import { systemRandom } from ${JSON.stringify(new URL('../../src/base/random.js', import.meta.url).href)}
     const root = ${JSON.stringify(temporary())}
     const { manifest } = await openForWriting(new FileStorage(root), { createdBy: 'test', random: systemRandom })
     const acceptedEnd = { file: null, bytes: 0, epoch: 0, digest: '00'.repeat(32) }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Files, filesOf, flipped, logFiles, storageOf, withFile } from '../../test/support/files.ts'
-import { type Block, type Epoch, Life, readAll } from '../../test/support/log-store.ts'
-import { hasCode, TidemarkError } from '../base/errors.ts'
-import { FRAME_MAGIC, LOG_HEADER_BYTES } from '../format/index.ts'
-import { MemoryDisk, MemoryStorage } from '../storage/index.ts'
+import { hasCode, TidemarkError } from '../../src/base/errors.ts'
+import { FRAME_MAGIC, LOG_HEADER_BYTES } from '../../src/format/index.ts'
+import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
+import { type Files, filesOf, flipped, logFiles, storageOf, withFile } from '../support/files.ts'
+import { type Block, type Epoch, Life, readAll } from '../support/log-store.ts'
 
 interface Made {
   readonly files: Files
