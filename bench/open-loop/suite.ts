@@ -67,7 +67,7 @@ async function runCadence(context: Context, { intervalMs, engines }: Cadence, re
       }),
       folder,
       keys: context.quick ? 50_000 : 1_000_000,
-      seconds: context.quick ? 3 : 20,
+      seconds: context.quick ? 2 : 20,
       perSecond: 20_000,
       reads: 0.5,
       theta: 0.99,

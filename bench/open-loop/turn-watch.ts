@@ -4,7 +4,7 @@
  * What: wraps the ways into the event loop, from outside, so that the engine's own figures are not taken on trust. Install it before the
  * engine is imported; the benchmark itself schedules through `untimed`.
  * Owns: the spans. Does not own: engine time inside calls of the benchmark.
- * Invariant: spans are in order of time; two with nothing between them are one.
+ * Invariant: spans are in order of time; two in one turn of the event loop with nothing between them are one.
  */
 import { EventEmitter } from 'node:events'
 import { Worker } from 'node:worker_threads'
@@ -12,7 +12,7 @@ import { Worker } from 'node:worker_threads'
 /** The event loop without a watch. */
 export const untimed = { immediate: setImmediate, after: setTimeout, repeat: setInterval }
 
-/** Spans this close together are one turn, in ms: nothing else fits between. */
+/** Spans of one turn this close together, in ms, are one: nothing else fits between. */
 const GAP_MS = 0.005
 const SPANS_MAX = 4_000_000
 
@@ -24,6 +24,8 @@ export class TurnWatch {
   #count = 0
   #active = false
   #depth = 0
+  /** Something else had a turn since the last span. */
+  #apart = true
 
   install(): void {
     const timed = (fn: Callback): Callback => this.#timed(fn)
@@ -47,6 +49,11 @@ export class TurnWatch {
 
   stop(): void {
     this.#active = false
+  }
+
+  /** The benchmark has its own turn: once in each round of the event loop. */
+  tick(): void {
+    this.#apart = true
   }
 
   /** Counts engine time that the benchmark itself called for, such as a barrier. */
@@ -75,10 +82,11 @@ export class TurnWatch {
 
   #add(start: number, end: number): void {
     const last = this.#count - 1
-    if (last >= 0 && start - (this.#ends[last] as number) < GAP_MS) {
+    if (last >= 0 && !this.#apart && start - (this.#ends[last] as number) < GAP_MS) {
       this.#ends[last] = end
       return
     }
+    this.#apart = false
     if (this.#count === this.#starts.length) {
       if (this.#count >= SPANS_MAX) throw new Error('more turns than a run can have')
       this.#starts = grown(this.#starts)

@@ -45,6 +45,7 @@ function serve(
   let at = 0
   return new Promise((resolve, reject) => {
     const step = (): void => {
+      watch.tick()
       let now = performance.now()
       for (let budget = TURN_OPERATIONS_MAX; at < count && begin + at * stepMs <= now && budget > 0; budget--) {
         const index = keyIndex[at] as number
@@ -106,9 +107,10 @@ await deliver(async (): Promise<OpenLoopResult> => {
   }, job.intervalMs)
   const { latencies, unserved } = await serve(engine, keys, operations)
   clearInterval(timer)
+  // From here on nothing else has turns, and one slice follows the other.
+  watch.stop()
   await running
   await checkpoint()
-  watch.stop()
   await sleep(20)
   gc.stop()
   const spans = watch.spans
