@@ -202,7 +202,7 @@ test('a log header is healed by its second copy, and refused without one', () =>
   const two = Buffer.concat([bytes.subarray(0, 512), encodeLogHeader({ ...header, token: 8 }).subarray(512)])
   assert.equal((attempt(() => decodeLogHeader(two, 'log/x.log')) as TidemarkError).code, 'TIDEMARK_LOG_DAMAGED')
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 1100 }), any => void attempt(() => decodeLogHeader(Buffer.from(any), 'log/x.log'))),
+    fc.property(fc.uint8Array({ maxLength: 1100 }), raw => void attempt(() => decodeLogHeader(Buffer.from(raw), 'log/x.log'))),
     { numRuns: 300 },
   )
 })
@@ -290,8 +290,8 @@ test('a manifest of a later format is not damage', () => {
 
 test('any bytes as a manifest give a typed error', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.json().map(Buffer.from)), any => {
-      assert.ok(attempt(() => decodeManifest(Buffer.from(any), 'm')) instanceof TidemarkError)
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.json().map(Buffer.from)), raw => {
+      assert.ok(attempt(() => decodeManifest(Buffer.from(raw), 'm')) instanceof TidemarkError)
     }),
     { numRuns: 500 },
   )
