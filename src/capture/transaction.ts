@@ -31,6 +31,8 @@ export class Transaction {
   /** Undo records by incarnation (its live Map) and key. */
   readonly #known = new Map<Map<Key, unknown>, Map<Key, Undo>>()
   readonly #scratch = new ByteWriter(256)
+  /** Entries of collections that were emptied, kept as they are. */
+  readonly #cleared = new Map<Collection, readonly Map<Key, unknown>[]>()
   #encoding = false
   /** Cells whose initial value was handed out. */
   readonly #cells = new Set<object>()
@@ -52,8 +54,7 @@ export class Transaction {
   beforeWrite(collection: Collection, key: Key, value: unknown): void {
     const known = this.#find(collection, key)
     const old = collection.live.get(key)
-    // What the undo log keeps as it is must not have been changed: whoever sets that very object again has held it since before.
-    if (typeof value === 'object' && value !== null && value === (known === undefined ? old : known.handedOut ? undefined : known.value)) {
+    if (typeof value === 'object' && value !== null && this.#isStale(collection, key, value)) {
       throw new TidemarkError(
         'TIDEMARK_TRANSACTION_STALE',
         `'${collection.name}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
@@ -70,6 +71,7 @@ export class Transaction {
 
   beforeClear(collection: Collection): void {
     const { id, live, journal, fresh, deleted, gone, saturated, freshAllowed, part } = collection
+    this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), live])
     this.#steps.push({
       restore: () => {
         Object.assign(collection, { id, live, journal, fresh, deleted, gone, saturated, freshAllowed, part })
@@ -137,6 +139,15 @@ export class Transaction {
     } finally {
       this.#encoding = inner
     }
+  }
+
+  /** What the undo log keeps as it is must not have been changed: whoever sets that very object again has held it since before. */
+  #isStale(collection: Collection, key: Key, value: object): boolean {
+    const keeps = (live: Map<Key, unknown>): boolean => {
+      const known = this.#known.get(live)?.get(key)
+      return value === (known === undefined ? live.get(key) : known.handedOut ? undefined : known.value)
+    }
+    return keeps(collection.live) || (this.#cleared.get(collection)?.some(keeps) ?? false)
   }
 
   #find(collection: Collection, key: Key): Undo | undefined {

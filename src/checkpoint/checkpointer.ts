@@ -150,7 +150,10 @@ export class Checkpointer implements CaptureOwner {
     // The epoch may have failed meanwhile, and another one begun, whose cut stands.
     if (flight !== this.#flight) return
     if (this.holds.active) {
-      this.#slice = this.#parts.scheduler.after(1, () => this.#stalled(() => this.#recut(flight)))
+      this.#slice = this.#parts.scheduler.after(1, () => {
+        this.#slice = undefined
+        this.#stalled(() => this.#recut(flight))
+      })
       return
     }
     flight.records += flight.capture.records
