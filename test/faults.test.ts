@@ -221,3 +221,70 @@ test('killed while it gives up a file after a failed sync', async t => {
   await next.call({ op: 'close' })
   await next.leave()
 })
+
+test('a disk whose syncs fail for good: the service runs on, waiting ends in time, and so does closing', async t => {
+  if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
+  const directory = temporaryFolder(t)
+  const { wrapper, env } = failing('fdatasync', 'EIO', '4+')
+  const service = new Remote(t, wrapper, env)
+  await service.call({ op: 'open', directory, settings: { checkpoint: { intervalMs: 20 } } })
+  let durable = 0
+  for (let n = 1; n < 50; n++) {
+    await service.call({ op: 'set', key: 'latest', value: n })
+    const { failed } = await service.attempt({ op: 'checkpoint', timeoutMs: 500 })
+    if (failed !== undefined) {
+      assert.equal(failed.code, 'TIDEMARK_TIMEOUT')
+      assert.equal(failed.cause?.code, 'TIDEMARK_STORAGE')
+      break
+    }
+    durable = n
+  }
+  assert.ok(durable < 49, 'nothing failed')
+  const first = (await service.stats()).failures
+  await service.event('degraded', first + 2)
+  assert.equal((await service.stats()).status, 'degraded')
+  await service.call({ op: 'set', key: 'later', value: 1 })
+  assert.equal((await service.entries()).get('later'), 1)
+  assert.equal((await service.fails({ op: 'close', timeoutMs: 300 })).code, 'TIDEMARK_TIMEOUT')
+  await service.leave()
+  const next = new Remote(t)
+  await next.call({ op: 'open', directory, settings: ASKED })
+  const latest = (await next.entries()).get('latest') as number | undefined
+  assert.ok((latest ?? 0) >= durable)
+  await next.call({ op: 'close' })
+  await next.leave()
+})
+
+/** A write of which the system says that it did more than it did: the file has zeros there. */
+async function lying(t: TestContext, when: number, epochs: number, count: number, characters: number): Promise<void> {
+  if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
+  const directory = temporaryFolder(t)
+  const { wrapper, env } = failing('pwrite64,pwritev', 'EIO', when)
+  const service = new Remote(
+    t,
+    wrapper.map(word => word.replace(':error=EIO', ':retval=1000')),
+    env,
+  )
+  await service.call({ op: 'open', directory, settings: { ...ASKED, compression: 'none' } })
+  for (let n = 0; n < epochs; n++) {
+    await service.call({ op: 'fill', from: n * count, count, characters })
+    await service.checkpoint()
+  }
+  const expected = await service.entries()
+  const { failures } = await service.stats()
+  await service.kill()
+  const next = new Remote(t)
+  await next.call({ op: 'open', directory, settings: ASKED })
+  assert.deepEqual(await next.entries(), expected, `${failures} failures were noticed`)
+  await next.call({ op: 'close' })
+  await next.leave()
+}
+
+for (const when of [1, 3, 4]) {
+  test(`a write that lies is found by reading back, and written again: number ${when} of small epochs`, t => lying(t, when, 6, 1, 9000))
+}
+
+for (const when of [2, 3, 5]) {
+  test(`a write that lies is found by reading back, and written again: number ${when} of one large epoch`, t =>
+    lying(t, when, 1, 12, 40_000))
+}

@@ -207,3 +207,31 @@ for (const place of PLACES.filter(name => !/^(open\.folders|close|block|fail)/.t
     await first.close()
   })
 }
+
+for (const round of [1, 2, 3]) {
+  test(`of several openers at once, no acknowledged write of any is missing (round ${round})`, async t => {
+    const directory = temporaryFolder(t)
+    const openers = Array.from({ length: 4 }, () => new Remote(t))
+    await Promise.all(openers.map(opener => opener.event('ready')))
+    const acknowledged = new Map<string, unknown>()
+    await Promise.all(
+      openers.map(async (opener, at) => {
+        const { failed } = await opener.attempt({ op: 'open', directory, settings: UNLOCKED })
+        if (failed !== undefined) return assert.equal(failed.code, 'TIDEMARK_FENCED', JSON.stringify(failed))
+        for (let n = 0; n < 5; n++) {
+          await opener.call({ op: 'set', key: `opener ${at} write ${n}`, value: n })
+          const result = await opener.attempt({ op: 'checkpoint' })
+          if (result.failed !== undefined)
+            return assert.match(result.failed.code, /^TIDEMARK_(FENCED|FAILED)$/, JSON.stringify(result.failed))
+          acknowledged.set(`opener ${at} write ${n}`, n)
+        }
+      }),
+    )
+    for (const opener of openers) await opener.kill()
+    const store = await open(directory, ASKED)
+    const found = store.map('map')
+    assert.ok(acknowledged.size >= 5, 'the last one to open is fenced by nobody')
+    for (const [key, value] of acknowledged) assert.equal(found.get(key), value, `${key} was acknowledged`)
+    await store.close()
+  })
+}

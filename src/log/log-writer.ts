@@ -1,5 +1,5 @@
 /**
- * Writing one log file: blocks early, then a commit in one append, one data sync and one read-back.
+ * Writing one log file: blocks early, then a commit in one append, one data sync and one read-back. Header and blocks are read back too.
  *
  * Owns: the open file, its length, the digest of the epoch under way. Does not own: which file is next, manifests, acknowledgements.
  * Invariants: bytes are appended in epoch order and nothing is appended after an error; `position` moves only when a commit was synced
@@ -92,9 +92,11 @@ export class LogWriter {
     const handle = await storage.open(logName(token, sequence), 'create')
     try {
       await failpoint('roll.header')
-      await handle.append([encodeLogHeader({ storeId, token, sequence, baseEpoch: base.epoch, baseDigest: base.digest, salt })])
+      const header = encodeLogHeader({ storeId, token, sequence, baseEpoch: base.epoch, baseDigest: base.digest, salt })
+      await handle.append([header])
       await failpoint('roll.sync')
       await handle.sync()
+      await readBack(handle, 0, [header])
       await failpoint('roll.sync-folder')
       await storage.syncFolder(LOG_FOLDER)
     } catch (error) {
@@ -116,9 +118,11 @@ export class LogWriter {
 
   /** Appends one block; `records` is what the sender counted. */
   async block(bytes: Uint8Array, records: number): Promise<void> {
+    const at = this.#length
     const parts = this.#frameBlock(bytes, records)
     await this.#start.failpoint('block.append')
     await this.#append(parts)
+    await readBack(this.#handle, at, parts)
     if (this.#unsynced <= EARLY_SYNC_BYTES) return
     await this.#start.failpoint('block.sync')
     await this.#sync()
@@ -147,7 +151,7 @@ export class LogWriter {
     await failpoint('commit.sync')
     await this.#sync()
     await failpoint('commit.read-back')
-    await this.#readBack(appendAt, parts)
+    await readBack(this.#handle, appendAt, parts)
     this.position = { file: this.file, bytes: this.#length, epoch: facts.epoch, digest }
     const result: CommitResult = {
       position: this.position,
@@ -229,21 +233,21 @@ export class LogWriter {
     this.#unsynced = 0
     this.#syncMs += this.#start.monotonic() - begin
   }
+}
 
-  /** One read, of all that was appended. */
-  async #readBack(offset: number, parts: readonly Uint8Array[]): Promise<void> {
-    const read = await this.#handle.read(offset, total(parts))
-    let at = 0
-    for (const part of parts) {
-      if (!read.subarray(at, at + part.length).equals(part)) {
-        throw new TidemarkError('TIDEMARK_STORAGE', `${this.file} does not read back as it was written`, {
-          file: this.file,
-          info: { operation: 'read-back', offset: offset + at },
-          hint: 'the epoch is written again to a new file; check the device',
-        })
-      }
-      at += part.length
+/** One read, of all that was appended: a write that says it was whole may not have been. */
+async function readBack(handle: StorageFile, offset: number, parts: readonly Uint8Array[]): Promise<void> {
+  const read = await handle.read(offset, total(parts))
+  let at = 0
+  for (const part of parts) {
+    if (!read.subarray(at, at + part.length).equals(part)) {
+      throw new TidemarkError('TIDEMARK_STORAGE', `${handle.path} does not read back as it was written`, {
+        file: handle.path,
+        info: { operation: 'read-back', offset: offset + at },
+        hint: 'what it held is written again to a new file; check the device',
+      })
     }
+    at += part.length
   }
 }
 

@@ -45,6 +45,10 @@ test('a takeover raises number and token by as much, and keeps the log', () => {
   assert.equal(next.token, old.token + 1)
   assert.equal(takeOver(old, 10, old.log, rival).token, old.token + 8)
   assert.throws(() => takeOver(old, old.number - 1, old.log, rival), isBug)
+  // The manifest that named the third file was lost, and the second one holds nothing that counts.
+  const followed = [...old.log.slice(0, 1), { file: three, end: null }]
+  assert.deepEqual(takeOver(old, old.number + 1, followed, rival).log, followed)
+  assert.throws(() => takeOver(old, old.number, [{ file: three, end: null }], rival), isBug)
   assert.throws(() => takeOver(old, old.number, old.log.slice(0, 1), rival), isBug)
   assert.throws(() => takeOver(old, old.number, [], rival), isBug)
 })
