@@ -134,6 +134,25 @@ test('a frame header holds at its place in its file, and nowhere else', () => {
   )
 })
 
+test('a frame header of a later format is told from one with impossible lengths', () => {
+  const payload = Buffer.from('payload')
+  const header = (kind: number, compression: number, rawLength: number): Buffer => {
+    return encodeFrameHeader(kind as typeof FRAME_BLOCK, compression, rawLength, payload, 1, 2)
+  }
+  for (const [kind, compression] of [
+    [5, 0],
+    [0, 0],
+    [FRAME_BLOCK, 3],
+  ] as const) {
+    const error = attempt(() => decodeFrameHeader(header(kind, compression, 100), 0, 1, 2))
+    assert.ok(error instanceof TidemarkError && error.code === 'TIDEMARK_FORMAT_NEWER')
+  }
+  for (const rawLength of [0, 6, 8, 2 ** 31])
+    assert.equal(decodeFrameHeader(header(FRAME_BLOCK, COMPRESSION_NONE, rawLength), 0, 1, 2), undefined)
+  for (const rawLength of [0, 7, 2 ** 30 + 1]) assert.equal(decodeFrameHeader(header(FRAME_BLOCK, 1, rawLength), 0, 1, 2), undefined)
+  assert.notEqual(decodeFrameHeader(header(FRAME_BLOCK, 1, 2 ** 30), 0, 1, 2), undefined)
+})
+
 test('a commit comes back as it was encoded, and any change of a byte is a typed error or another digest', () => {
   const facts = fc.record(
     {

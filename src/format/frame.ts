@@ -64,8 +64,8 @@ export function encodeFrameHeader(
 }
 
 /**
- * The header at `at` of `bytes`, which came from `offset` of the file; undefined when there is none. A header that is whole and still
- * impossible was written by a later format: TIDEMARK_FORMAT_NEWER.
+ * The header at `at` of `bytes`, which came from `offset` of the file; undefined when there is none, or one with impossible
+ * lengths. A kind or a compression that is not known, under a checksum that holds, is of a later format: TIDEMARK_FORMAT_NEWER.
  */
 export function decodeFrameHeader(bytes: Buffer, at: number, salt: number, offset: number): FrameHeader | undefined {
   if (at + FRAME_HEADER_BYTES > bytes.length) return undefined
@@ -83,11 +83,7 @@ export function decodeFrameHeader(bytes: Buffer, at: number, salt: number, offse
   }
   const most = kind === FRAME_BLOCK ? BLOCK_RAW_BYTES_MAX : kind === FRAME_SEAL ? SEAL_BYTES : COMMIT_BYTES_MAX
   const shrunk = compression === COMPRESSION_NONE ? storedLength === rawLength : kind === FRAME_BLOCK && storedLength < rawLength
-  if (rawLength > most || !shrunk) {
-    throw new TidemarkError('TIDEMARK_LOG_DAMAGED', `a log frame of kind ${kind} gives impossible lengths`, {
-      info: { offset, rawLength, storedLength },
-    })
-  }
+  if (rawLength > most || !shrunk) return undefined
   return { kind: kind as FrameKind, compression, rawLength, storedLength, payloadCrc: bytes.readUInt32LE(at + 16) }
 }
 

@@ -53,7 +53,7 @@ export async function findEvidence(window: Window, from: number, salt: number, a
     for (let index = piece.indexOf(FRAME_MAGIC); index >= 0; index = piece.indexOf(FRAME_MAGIC, index + 1)) {
       if (index + FRAME_HEADER_BYTES > piece.length) break
       const offset = at + index
-      const header = headerAt(piece, index, salt, offset)
+      const header = decodeFrameHeader(piece, index, salt, offset)
       if (header === undefined) continue
       const end = offset + FRAME_HEADER_BYTES + header.storedLength
       const found = await readFound(window, header, offset, end)
@@ -75,15 +75,6 @@ export async function findEvidence(window: Window, from: number, salt: number, a
     at = next
   }
   return { first, lastSeenEpoch, sealed }
-}
-
-function headerAt(piece: Buffer, index: number, salt: number, offset: number): FrameHeader | undefined {
-  try {
-    return decodeFrameHeader(piece, index, salt, offset)
-  } catch (error) {
-    if (hasCode(error, 'TIDEMARK_LOG_DAMAGED')) return undefined
-    throw error
-  }
 }
 
 async function readFound(

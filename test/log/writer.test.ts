@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { FAILPOINTS, type Failpoint } from '../../src/base/failpoint.ts'
+import { EARLY_SYNC_BYTES } from '../../src/log/index.ts'
 import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
+import { SimulatedStorage } from '../../src/testing/index.ts'
 import { Life, readAll } from '../support/log-store.ts'
 
 test('what is committed is there for a reader, for the next writer, and across rolls', async () => {
@@ -38,4 +41,21 @@ test('an epoch without records is an epoch', async () => {
   await writer.close()
   const { epochs } = await readAll(new MemoryStorage(disk))
   assert.deepEqual(epochs, [{ epoch: 1, blocks: [] }])
+})
+
+test('every failpoint is reached, and no other', async () => {
+  const reached = new Set<string>()
+  const failpoint: Failpoint = async name => {
+    reached.add(name)
+  }
+  const storage = new SimulatedStorage({ seed: 1 })
+  for (let life = 0; life < 2; life++) {
+    const writer = await Life.open({ storage, name: `life ${life}`, failpoint, compression: 'none' })
+    await writer.mustCommit([[['big', 'x'.repeat(EARLY_SYNC_BYTES + 1)]], [['small', 'y']]])
+    storage.inject({ operation: 'sync', errno: 'EIO', nth: 1 })
+    assert.equal((await writer.commit([])).type, 'failed')
+    await writer.mustCommit([])
+    await writer.close()
+  }
+  assert.deepEqual([...reached].sort(), [...FAILPOINTS].sort())
 })
