@@ -36,7 +36,7 @@ export interface ChildPlan {
   readonly plant?: Plant
 }
 
-const LIFE_MS_MAX = 8000
+const LIFE_MS_MAX = 30_000
 const tell = (line: string): void => void writeSync(3, `${line}\n`)
 
 const plan = JSON.parse(process.argv[2] ?? '') as ChildPlan

@@ -32,7 +32,7 @@ export interface Life {
 
 const CHILD = join(import.meta.dirname, 'child.js')
 /** A failpoint that is not reached by then is not reached at all. */
-const FAILPOINT_MS_MAX = 4000
+const FAILPOINT_MS_MAX = 6000
 const ACK_MS_MAX = 20_000
 
 export async function liveOnce(plan: ChildPlan, death: Death): Promise<Life> {
