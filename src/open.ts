@@ -11,7 +11,7 @@ import { Histogram } from './base/histogram.ts'
 import { type Random, systemRandom } from './base/random.ts'
 import { type Scheduler, systemScheduler } from './base/scheduler.ts'
 import { VERSION } from './base/version.ts'
-import { Collection, describe, Space } from './capture/index.ts'
+import { Collection, describe, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
 import { tideCodec, type ValueCodec } from './codec/index.ts'
 import { Events, type Restored } from './face/index.ts'
@@ -114,6 +114,10 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     const built = build(surroundings, loaded)
     const { intervalMs, stallMsMax } = settings
     const { space, collections, events } = built
+    if (settings.untracked) {
+      space.untracked = new Untracked(settings.sample, change => scheduler.immediate(() => events.emit('untracked', change)))
+      for (const collection of collections.values()) space.untracked.loaded(collection)
+    }
     const checkpointer = new Checkpointer({
       space,
       collections,

@@ -324,6 +324,7 @@ export class Store implements AsyncDisposable {
       if (value instanceof EncodedValue) collection.live.set(key, codec.decode(value.bytes, 0, value.bytes.length))
     }
     Object.assign(collection, { codec })
+    collection.space.untracked?.loaded(collection)
     this.#encoded.delete(name)
   }
 

@@ -185,6 +185,11 @@ export class Capture {
     return this.#at === this.parts.length
   }
 
+  /** Record bytes of each incarnation. */
+  get bytesById(): ReadonlyMap<number, number> {
+    return new Map(this.parts.map(part => [part.id, part.bytes]))
+  }
+
   /** Captures until the time is up, the writer is behind, or all is done. `unbounded`: neither clock nor writer stop it. */
   run(expired: () => boolean, unbounded = false): void {
     let steps = 0
@@ -310,6 +315,11 @@ export class Capture {
       return 0
     }
     const bytes = writer.length - start
+    const { untracked } = part.collection.space
+    if (untracked !== undefined) {
+      if (there) untracked.recorded(part.id, key, writer.bytes.subarray(start, writer.length))
+      else untracked.removed(part.id, key)
+    }
     part.bytes += bytes
     this.records++
     outbox.end(writer, bytes)

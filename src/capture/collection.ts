@@ -12,8 +12,8 @@ import type { Key, ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture.ts'
 import { Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
-import type { Space } from './space.ts'
 import { checkKey } from './keys.ts'
+import type { Space } from './space.ts'
 
 export type CollectionKind = 'map' | 'value'
 
@@ -51,6 +51,11 @@ export class Collection {
 
   get dirty(): boolean {
     return this.saturated || this.journal.length > 0 || this.fresh.size > 0 || this.deleted.size > 0 || this.gone.length > 0
+  }
+
+  /** The keys written since the barrier, in groups; an `undefined` is padding. Says nothing of a saturated collection. */
+  written(): Iterable<Key | undefined>[] {
+    return [...this.journal.groups(), ...this.fresh.pieces(), ...this.deleted.pieces(), ...this.gone]
   }
 
   /** Upper bound of the keys written since the barrier. */

@@ -98,7 +98,11 @@ export function hashKey(key: Key): number {
     return mix(hash)
   }
   if (typeof key === 'number') {
-    return mix(Number.isSafeInteger(key) ? Math.imul(key | 0, 0x9e3779b1) ^ ((key / 4294967296) | 0) : Math.imul((key * 1e6) | 0, 0x9e3779b1) ^ ((key * 1e-6) | 0))
+    return mix(
+      Number.isSafeInteger(key)
+        ? Math.imul(key | 0, 0x9e3779b1) ^ ((key / 4294967296) | 0)
+        : Math.imul((key * 1e6) | 0, 0x9e3779b1) ^ ((key * 1e-6) | 0),
+    )
   }
   if (typeof key !== 'bigint') return 0
   const low = BigInt.asUintN(64, key)

@@ -30,13 +30,18 @@ export function checkKey(collection: string, key: unknown): void {
 
 export function checkName(name: unknown): asserts name is string {
   const fail = (what: string, hint: string): never => {
-    throw new TidemarkError('TIDEMARK_NAME', `a collection's name ${what}`, { hint, ...(typeof name === 'string' ? { collection: name.slice(0, 100) } : {}) })
+    throw new TidemarkError('TIDEMARK_NAME', `a collection's name ${what}`, {
+      hint,
+      ...(typeof name === 'string' ? { collection: name.slice(0, 100) } : {}),
+    })
   }
   if (typeof name !== 'string') fail(`must be a string, not ${describe(name)}`, 'give a string')
   const text = name as string
   if (text.length === 0) fail('must not be empty', 'give at least one character')
-  if (Buffer.byteLength(text) > COLLECTION_NAME_BYTES_MAX) fail(`must not exceed ${COLLECTION_NAME_BYTES_MAX} bytes of UTF-8`, 'use a shorter name')
-  if (text.startsWith(RESERVED_NAME_PREFIX)) fail(`must not begin with '${RESERVED_NAME_PREFIX}', which is reserved for the engine`, 'choose another name')
+  if (Buffer.byteLength(text) > COLLECTION_NAME_BYTES_MAX)
+    fail(`must not exceed ${COLLECTION_NAME_BYTES_MAX} bytes of UTF-8`, 'use a shorter name')
+  if (text.startsWith(RESERVED_NAME_PREFIX))
+    fail(`must not begin with '${RESERVED_NAME_PREFIX}', which is reserved for the engine`, 'choose another name')
   if (!text.isWellFormed()) fail('must not hold a lone surrogate', 'use well-formed Unicode')
 }
 

@@ -16,6 +16,8 @@ export interface Block {
 const SPARE_BYTES = 8192
 const BUFFER_BYTES = BLOCK_RAW_BYTES + SPARE_BYTES
 
+const NOTHING: Block = { bytes: new Uint8Array(0), records: 0 }
+
 export class Outbox {
   #writer = new ByteWriter(BUFFER_BYTES)
   /** Records being written: encoding runs code of the user (a codec, a proxy), which may read and write collections. */
@@ -58,11 +60,11 @@ export class Outbox {
 
   /** The block being filled, possibly empty; a new one is begun. */
   take(): Block {
+    // Never a view of the buffer that goes on to be filled: the memory of a block may be transferred.
+    if (this.#records === 0) return NOTHING
     const block = { bytes: this.#writer.view(), records: this.#records }
-    if (block.records > 0) {
-      this.#writer = new ByteWriter(BUFFER_BYTES)
-      this.inFlight += block.bytes.length
-    }
+    this.#writer = new ByteWriter(BUFFER_BYTES)
+    this.inFlight += block.bytes.length
     this.#records = 0
     return block
   }

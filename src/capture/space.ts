@@ -8,6 +8,7 @@ import { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
 import type { Capture } from './capture.ts'
 import type { Transaction } from './transaction.ts'
+import type { Untracked } from './untracked.ts'
 
 /** Why writing is forbidden; undefined while it is allowed. */
 export type Forbidden = 'closed' | 'readOnly'
@@ -18,6 +19,8 @@ export class Space {
   capture: Capture | undefined
   transaction: Transaction | undefined
   forbidden: Forbidden | undefined
+  /** In debug mode only. */
+  untracked: Untracked | undefined
   /** A capture exists whose epoch is not committed: what it wrote may or may not be on disk. */
   uncommitted = false
   /** Engine time inside calls of the user. */
@@ -39,7 +42,10 @@ export class Space {
 
   assertWritable(name: string): void {
     if (this.forbidden === 'closed') {
-      throw new TidemarkError('TIDEMARK_CLOSED', `the store is closed; '${name}' cannot change`, { collection: name, hint: 'open the store again' })
+      throw new TidemarkError('TIDEMARK_CLOSED', `the store is closed; '${name}' cannot change`, {
+        collection: name,
+        hint: 'open the store again',
+      })
     }
     if (this.forbidden === 'readOnly') {
       throw new TidemarkError('TIDEMARK_READ_ONLY', `the store is open read-only; '${name}' cannot change`, {

@@ -198,11 +198,15 @@ function updateIn(collection: Collection, key: Key, change: (value: unknown) => 
 
 function settled(collection: Collection, key: Key, next: unknown): unknown {
   if (typeof next === 'object' && next !== null && typeof (next as { then?: unknown }).then === 'function') {
-    throw new TidemarkError('TIDEMARK_ARGUMENT', `'${collection.name}', key ${String(key)}: the function given to update returned a promise`, {
-      collection: collection.name,
-      key,
-      hint: 'wait for what you need first, then update synchronously',
-    })
+    throw new TidemarkError(
+      'TIDEMARK_ARGUMENT',
+      `'${collection.name}', key ${String(key)}: the function given to update returned a promise`,
+      {
+        collection: collection.name,
+        key,
+        hint: 'wait for what you need first, then update synchronously',
+      },
+    )
   }
   return next
 }

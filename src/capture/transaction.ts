@@ -58,7 +58,11 @@ export class Transaction {
       throw new TidemarkError(
         'TIDEMARK_TRANSACTION_STALE',
         `'${collection.name}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
-        { collection: collection.name, key, hint: 'get the object inside the transaction, then change and set it; a change made before cannot be rolled back' },
+        {
+          collection: collection.name,
+          key,
+          hint: 'get the object inside the transaction, then change and set it; a change made before cannot be rolled back',
+        },
       )
     }
     if (known !== undefined) {

@@ -7,15 +7,16 @@
  * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a
  * transaction or an unbroken hold; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
-import { TidemarkError } from '../base/errors.ts'
+import type { TidemarkError } from '../base/errors.ts'
 import { Histogram } from '../base/histogram.ts'
 import { VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import { Capture, type CaptureOwner, type Collection, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
-import { type FromWriter, fromErrorData, type ToWriter } from '../writer/index.ts'
+import { type FromWriter, fromErrorData } from '../writer/index.ts'
 import { Holds } from './holds.ts'
 import { type Refusal, Refusals } from './refusals.ts'
+import { Turns } from './turns.ts'
 import type { CheckpointerParts, CheckpointPoint, EngineStatus, Flight } from './types.ts'
 import { Waiters } from './waiters.ts'
 
@@ -27,9 +28,7 @@ const BACK_OFF_MS_MAX = 10_000
 export class Checkpointer implements CaptureOwner {
   status: EngineStatus = 'ok'
   epoch: number
-  last: CheckpointPoint | undefined
   degradedBy: TidemarkError | undefined
-  readonly stalls = new Histogram()
   readonly commits = new Histogram()
   readonly syncs = new Histogram()
   readonly holds: Holds
@@ -38,6 +37,7 @@ export class Checkpointer implements CaptureOwner {
   readonly #parts: CheckpointerParts
   readonly #refusals = new Refusals()
   readonly #waiters = new Waiters()
+  readonly #turns: Turns
   #attempt = 0
   #resetNeeded = false
   #flight: Flight | undefined
@@ -52,12 +52,15 @@ export class Checkpointer implements CaptureOwner {
   constructor(parts: CheckpointerParts) {
     this.#parts = parts
     this.epoch = parts.epoch
-    this.outbox = new Outbox(block => this.#post({ type: 'batch', attempt: this.#attempt, bytes: block.bytes, records: block.records }))
+    this.outbox = new Outbox(block =>
+      this.#parts.host.post({ type: 'batch', attempt: this.#attempt, bytes: block.bytes, records: block.records }),
+    )
+    this.#turns = new Turns(parts.clock, parts.scheduler, error => this.#fatal(error))
     this.holds = new Holds(parts.scheduler, parts.clock, {
       broken: ms => parts.events.holdBroken({ ms }),
-      free: () => this.#later(() => this.#tryBarrier()),
+      free: () => this.#turns.later(() => this.#tryBarrier()),
     })
-    parts.host.onMessage((message: FromWriter) => this.#stalled(() => this.#receive(message)))
+    parts.host.onMessage((message: FromWriter) => this.#turns.run(() => this.#receive(message)))
     this.#arm()
   }
 
@@ -68,12 +71,13 @@ export class Checkpointer implements CaptureOwner {
     return false
   }
 
-  get refusals(): readonly Refusal[] {
-    return this.#refusals.list()
+  /** Engine time in turns of its own. */
+  get stalls(): Histogram {
+    return this.#turns.stalls
   }
 
-  get capturing(): boolean {
-    return this.#flight !== undefined
+  get refusals(): readonly Refusal[] {
+    return this.#refusals.list()
   }
 
   /** Sets a barrier, now if nothing stands in its way; resolves when its epoch is durable. */
@@ -133,7 +137,7 @@ export class Checkpointer implements CaptureOwner {
     const { refusal, first } = this.#refusals.add(collection, key, error)
     this.#flight?.refusals.push(refusal)
     collection.markDirty(key)
-    if (first) this.#later(() => this.#parts.events.refused(refusal))
+    if (first) this.#turns.later(() => this.#parts.events.refused(refusal))
   }
 
   // ---- the barrier
@@ -142,7 +146,7 @@ export class Checkpointer implements CaptureOwner {
     this.#voided?.giveBack(false)
     this.#voided = undefined
     const flight = this.#flight
-    if (flight !== undefined) this.#later(() => this.#recut(flight))
+    if (flight !== undefined) this.#turns.later(() => this.#recut(flight))
   }
 
   /** After a void: the cut moves to now. What the epoch already wrote stands; what changed since is captured again. */
@@ -150,9 +154,9 @@ export class Checkpointer implements CaptureOwner {
     // The epoch may have failed meanwhile, and another one begun, whose cut stands.
     if (flight !== this.#flight) return
     if (this.holds.active) {
-      this.#slice = this.#parts.scheduler.after(1, () => {
+      this.#slice = this.#turns.after(1, () => {
         this.#slice = undefined
-        this.#stalled(() => this.#recut(flight))
+        this.#recut(flight)
       })
       return
     }
@@ -168,7 +172,8 @@ export class Checkpointer implements CaptureOwner {
 
   #tryBarrier(): void {
     const { space, clock, host } = this.#parts
-    if (!this.#wanted || this.#flight !== undefined || this.#retry !== undefined || this.status === 'failed' || this.status === 'closed') return
+    if (!this.#wanted || this.#flight !== undefined || this.#retry !== undefined || this.status === 'failed' || this.status === 'closed')
+      return
     if (space.transaction !== undefined || this.holds.active) return
     this.#wanted = false
     this.#waiters.depart()
@@ -191,6 +196,7 @@ export class Checkpointer implements CaptureOwner {
       committing: false,
       records: 0,
     }
+    space.untracked?.inspect(this.#parts.collections.values())
     this.#flight = flight
     this.#cut(flight)
     this.#arm()
@@ -219,9 +225,9 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #schedule(): void {
-    this.#slice ??= this.#parts.scheduler.immediate(() => {
+    this.#slice ??= this.#turns.later(() => {
       this.#slice = undefined
-      this.#stalled(() => this.#continue())
+      this.#continue()
     })
   }
 
@@ -240,10 +246,9 @@ export class Checkpointer implements CaptureOwner {
     space.refresh()
     flight.committing = true
     flight.records += flight.capture.records
-    const bytesById = new Map<number, number>()
-    for (const part of flight.capture.parts) bytesById.set(part.id, (bytesById.get(part.id) ?? 0) + part.bytes)
+    const { bytesById } = flight.capture
     const block = this.outbox.take()
-    this.#post({
+    this.#parts.host.post({
       type: 'commit',
       attempt: this.#attempt,
       epoch: flight.epoch,
@@ -298,7 +303,6 @@ export class Checkpointer implements CaptureOwner {
       refused: flight.refusals,
       durationMs: clock.monotonic() - flight.started,
     }
-    this.last = point
     this.counters.checkpoints++
     this.counters.bytes += message.logBytes
     this.counters.rawBytes += message.rawBytes
@@ -312,11 +316,11 @@ export class Checkpointer implements CaptureOwner {
       events.recovered()
     }
     events.checkpoint(point)
-    if (this.#wanted) this.#later(() => this.#tryBarrier())
+    if (this.#wanted) this.#turns.later(() => this.#tryBarrier())
   }
 
   #failed(error: TidemarkError): void {
-    const { space, events, scheduler } = this.#parts
+    const { space, events } = this.#parts
     this.counters.failures++
     this.#resetNeeded = true
     const flight = this.#flight
@@ -337,9 +341,9 @@ export class Checkpointer implements CaptureOwner {
     this.degradedBy = error
     this.status = 'degraded'
     this.#retry?.()
-    this.#retry = scheduler.after(this.#backOffMs, () => {
+    this.#retry = this.#turns.after(this.#backOffMs, () => {
       this.#retry = undefined
-      this.#stalled(() => this.#tryBarrier())
+      this.#tryBarrier()
     })
     events.degraded(error)
   }
@@ -367,11 +371,11 @@ export class Checkpointer implements CaptureOwner {
   #arm(): void {
     this.#interval?.()
     this.#interval = undefined
-    const { intervalMs, scheduler } = this.#parts
+    const { intervalMs } = this.#parts
     if (intervalMs === 0) return
-    this.#interval = scheduler.after(intervalMs, () => {
+    this.#interval = this.#turns.after(intervalMs, () => {
       this.#interval = undefined
-      this.#stalled(() => this.#due())
+      this.#due()
     })
   }
 
@@ -391,27 +395,5 @@ export class Checkpointer implements CaptureOwner {
     let keys = 0
     for (const collection of this.#parts.collections.values()) keys += collection.dirtyKeysMax
     return keys <= this.#refusals.count
-  }
-
-  #later(fn: () => void): void {
-    this.#parts.scheduler.immediate(() => this.#stalled(fn))
-  }
-
-  /** Measures engine time outside calls of the user, and keeps its errors from the host process. */
-  #stalled(fn: () => void): void {
-    const { clock } = this.#parts
-    const begin = clock.monotonic()
-    try {
-      fn()
-    } catch (error) {
-      this.#fatal(
-        error instanceof TidemarkError ? error : new TidemarkError('TIDEMARK_BUG', 'the engine stopped on an unexpected error', { cause: error }),
-      )
-    }
-    this.stalls.record(clock.monotonic() - begin)
-  }
-
-  #post(message: ToWriter): void {
-    this.#parts.host.post(message)
   }
 }

@@ -6,8 +6,8 @@
 import { TidemarkError } from '../base/errors.ts'
 import { TIMER_MS_MAX } from '../base/limits.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
-import type { CheckpointPoint } from './types.ts'
 import { refusalError } from './refusals.ts'
+import type { CheckpointPoint } from './types.ts'
 
 export interface Waiter {
   resolve(point: CheckpointPoint): void
@@ -66,18 +66,22 @@ export class Waiters {
       const waiter: Waiter = { resolve, reject, cancel: () => {} }
       list.push(waiter)
       if (timeoutMs > TIMER_MS_MAX) return
-      waiter.cancel = scheduler.after(timeoutMs, () => {
-        this.#next = this.#next.filter(other => other !== waiter)
-        this.#aboard = this.#aboard.filter(other => other !== waiter)
-        const cause = why()
-        reject(
-          new TidemarkError('TIDEMARK_TIMEOUT', `not durable after ${timeoutMs} ms${cause === undefined ? '' : `: ${cause.message}`}`, {
-            cause,
-            hint: cause?.hint ?? 'the engine goes on trying; look at stats() and give more time',
-            info: { timeoutMs },
-          }),
-        )
-      }, true)
+      waiter.cancel = scheduler.after(
+        timeoutMs,
+        () => {
+          this.#next = this.#next.filter(other => other !== waiter)
+          this.#aboard = this.#aboard.filter(other => other !== waiter)
+          const cause = why()
+          reject(
+            new TidemarkError('TIDEMARK_TIMEOUT', `not durable after ${timeoutMs} ms${cause === undefined ? '' : `: ${cause.message}`}`, {
+              cause,
+              hint: cause?.hint ?? 'the engine goes on trying; look at stats() and give more time',
+              info: { timeoutMs },
+            }),
+          )
+        },
+        true,
+      )
     })
   }
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Histogram } from '../base/histogram.ts'
-import { decodeKey, type Key, tideCodec, type ValueCodec } from '../codec/index.ts'
-import { RECORD_PUT, RecordCursor } from '../format/index.ts'
-import { Capture, type CaptureOwner, type VoidReason } from './capture.ts'
-import { Collection } from './collection.ts'
-import { type Block, Outbox } from './outbox.ts'
-import { Space } from './space.ts'
+import { Histogram } from '../src/base/histogram.ts'
+import { Capture, type CaptureOwner, type VoidReason } from '../src/capture/capture.ts'
+import { Collection } from '../src/capture/collection.ts'
+import { type Block, Outbox } from '../src/capture/outbox.ts'
+import { Space } from '../src/capture/space.ts'
+import { decodeKey, type Key, tideCodec, type ValueCodec } from '../src/codec/index.ts'
+import { RECORD_PUT, RecordCursor } from '../src/format/index.ts'
 
 type Entries = Map<Key, unknown>
 

@@ -1,0 +1,119 @@
+/**
+ * Debug mode: names values that were changed in place without `set` or `update`, by encoding clean entries again.
+ *
+ * What: keeps a digest of the last record of every key; before each barrier some entries that nobody wrote since are encoded again and
+ * compared. The entries are taken in turn, so all of them are seen within entries / sample barriers.
+ * Owns: the digests, the place in the turn. Does not own: records, and what follows from a change that was found (nothing: it is named).
+ * Invariants: a key written since its last record is never judged; a difference is named at the second barrier that sees it, because the
+ * first may fall between a change and its `set` in the same turn; it is named once. A codec that encodes equal values differently is
+ * named for it.
+ */
+import { createHash } from 'node:crypto'
+import { ByteWriter } from '../base/bytes.ts'
+import type { Key } from '../codec/index.ts'
+import { appendPut } from '../format/index.ts'
+import type { Collection } from './collection.ts'
+
+export interface UntrackedChange {
+  readonly collection: string
+  readonly key: Key
+}
+
+/** Of an entry that can no longer be encoded. */
+const NO_RECORD = ''
+
+class Watched {
+  /** By key, of the last record. */
+  readonly digests = new Map<Key, string>()
+  suspects: Key[] = []
+  turn: Iterator<Key> | undefined
+}
+
+export class Untracked {
+  readonly #sample: number
+  readonly #found: (change: UntrackedChange) => void
+  readonly #watched = new Map<number, Watched>()
+  readonly #scratch = new ByteWriter()
+
+  /** `sample`: entries looked at per barrier and collection. */
+  constructor(sample: number, found: (change: UntrackedChange) => void) {
+    this.#sample = sample
+    this.#found = found
+  }
+
+  /** A record of this key was written. */
+  recorded(incarnation: number, key: Key, record: Uint8Array): void {
+    this.#of(incarnation).digests.set(key, digestOf(record))
+  }
+
+  /** A tombstone of this key was written. */
+  removed(incarnation: number, key: Key): void {
+    this.#watched.get(incarnation)?.digests.delete(key)
+  }
+
+  /** The entries are what their records say. */
+  loaded(collection: Collection): void {
+    const { digests } = this.#of(collection.id)
+    for (const key of collection.live.keys()) digests.set(key, this.#digest(collection, key))
+  }
+
+  /** A barrier is about to fall, and no capture is under way. */
+  inspect(collections: Iterable<Collection>): void {
+    const alive = new Set<number>()
+    for (const collection of collections) {
+      alive.add(collection.id)
+      const watched = this.#watched.get(collection.id)
+      if (watched !== undefined && !collection.saturated) this.#inspect(collection, watched)
+    }
+    for (const id of this.#watched.keys()) if (!alive.has(id)) this.#watched.delete(id)
+  }
+
+  #inspect(collection: Collection, watched: Watched): void {
+    const dirty = new Set<Key | undefined>()
+    for (const group of collection.written()) for (const key of group) dirty.add(key)
+    const { digests } = watched
+    const differs = (key: Key): boolean => {
+      if (dirty.has(key)) return false
+      if (collection.live.has(key)) return digests.get(key) !== this.#digest(collection, key)
+      digests.delete(key)
+      return false
+    }
+    for (const key of watched.suspects) {
+      if (!digests.has(key) || !differs(key)) continue
+      digests.set(key, this.#digest(collection, key))
+      this.#found({ collection: collection.name, key })
+    }
+    const suspects: Key[] = []
+    for (let count = Math.min(this.#sample, digests.size); count > 0; count--) {
+      watched.turn ??= digests.keys()
+      const { done, value } = watched.turn.next()
+      if (done === true) watched.turn = undefined
+      else if (differs(value)) suspects.push(value)
+    }
+    watched.suspects = suspects
+  }
+
+  #digest(collection: Collection, key: Key): string {
+    const writer = this.#scratch
+    writer.reset()
+    try {
+      appendPut(writer, collection.id, key, collection.live.get(key), collection.codec)
+    } catch {
+      return NO_RECORD
+    }
+    return digestOf(writer.view())
+  }
+
+  #of(incarnation: number): Watched {
+    let watched = this.#watched.get(incarnation)
+    if (watched === undefined) {
+      watched = new Watched()
+      this.#watched.set(incarnation, watched)
+    }
+    return watched
+  }
+}
+
+function digestOf(record: Uint8Array): string {
+  return createHash('sha256').update(record).digest('base64')
+}

@@ -1,0 +1,284 @@
+/**
+ * One life of a store under simulation: from `open` to its end, turn by turn, each step done to the store and to the model.
+ *
+ * Owns: the objects the program holds, what it waits for. Does not own: what the operations are (operations.ts), what is right (model.ts).
+ */
+import assert from 'node:assert/strict'
+import { hasCode } from '../../src/base/errors.ts'
+import type { TidemarkMap, TidemarkValue } from '../../src/capture/index.ts'
+import type { Key } from '../../src/codec/index.ts'
+import { openStore } from '../../src/open.ts'
+import type { ErrnoName } from '../../src/storage/index.ts'
+import type { Store } from '../../src/store.ts'
+import { SeededRandom, SimulatedClock, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
+import type { Copy, Kind, Model } from './model.ts'
+import { Objects } from './objects.ts'
+import { perform } from './operations.ts'
+import { CELL, type LifePlan } from './program.ts'
+
+/** Time passes whenever it is looked at, so a slice of the capture ends after its first look. */
+class RestlessClock extends SimulatedClock {
+  override monotonic(): number {
+    this.advance(0.4)
+    return super.monotonic()
+  }
+}
+
+export interface Reference {
+  readonly name: string
+  readonly key: Key
+  readonly object: object
+}
+
+export interface HeldIterator {
+  readonly name: string
+  readonly mine: Iterator<[Key, unknown]>
+  readonly models: Iterator<[Key, unknown]>
+}
+
+export interface Totals {
+  programs: number
+  lives: number
+  turns: number
+  operations: number
+  barriers: number
+  commits: number
+  voids: number
+  forced: number
+  failures: number
+  rollbacks: number
+  stale: number
+  refused: number
+  crashes: number
+}
+
+const DIRECTORY = 'simulated'
+
+export class Life {
+  readonly model: Model
+  readonly plan: LifePlan
+  readonly totals: Totals
+  readonly scheduler: SimulatedScheduler
+  readonly storage: SimulatedStorage
+  store!: Store
+  /** Rises with every change, so that no two values are alike. */
+  serial: number
+  references: Reference[] = []
+  iterators: HeldIterator[] = []
+  hold: { broken: boolean } | undefined
+  inTransaction = false
+  closing = false
+  /** The engine gave up; the program goes on in memory. */
+  stopped = false
+  readonly objects = new Objects()
+  readonly problems: unknown[] = []
+  readonly #untracked: boolean
+  readonly #waiting: Promise<unknown>[] = []
+  readonly #epochs = new Map<number, number>()
+
+  constructor(model: Model, plan: LifePlan, seed: number, disk: SimulatedStorage['disk'] | undefined, totals: Totals, untracked = false) {
+    this.model = model
+    this.#untracked = untracked
+    this.plan = plan
+    this.totals = totals
+    this.serial = model.changes + 1
+    this.scheduler = new SimulatedScheduler({ seed, clock: new RestlessClock() })
+    this.storage = new SimulatedStorage({
+      seed,
+      scheduler: this.scheduler,
+      latencyMs: { min: 0, max: 3 },
+      ...(disk === undefined ? {} : { disk }),
+      ...(plan.powerCutAt === 0 ? {} : { powerCutAtStep: plan.powerCutAt }),
+    })
+  }
+
+  /** Lives it, and gives back the disk that the next one finds. */
+  async live(): Promise<SimulatedStorage['disk']> {
+    this.totals.lives++
+    try {
+      await this.#open()
+    } catch (error) {
+      if (!this.storage.off) throw error
+      return this.#disk()
+    }
+    for (const turn of this.plan.turns) {
+      this.totals.turns++
+      for (const op of turn.ops) {
+        if (process.env['TRACE'] !== undefined) console.log(this.scheduler.clock.now() % 1_000_000, JSON.stringify(op))
+        perform(this, op)
+      }
+      this.#raise()
+      if (turn.wait > 0) await this.#pass(turn.wait / 10)
+    }
+    this.check()
+    if (this.plan.end === 'close' && !this.storage.off) await this.#close()
+    this.#raise()
+    const { voids, forcedSlices, failures } = this.store.stats()
+    this.totals.voids += voids
+    this.totals.forced += forcedSlices
+    this.totals.failures += failures
+    return this.#disk()
+  }
+
+  map(name: string): TidemarkMap<Key, unknown> {
+    this.model.collection(name, 'map')
+    return this.store.map<unknown, Key>(name)
+  }
+
+  cell(): TidemarkValue<unknown> {
+    this.model.collection(CELL, 'value')
+    return this.store.value<unknown>(CELL, undefined)
+  }
+
+  /** The living state is the model's. */
+  check(only?: string): void {
+    for (const [name, { kind }] of this.model.collections) {
+      if (only !== undefined && only !== name) continue
+      this.model.same(name, this.#entriesOf(name, kind))
+    }
+  }
+
+  /** A promise of the store that the program awaits some time: whatever it rejects with must be among `codes`. */
+  await(promise: Promise<unknown>, settle: (value: unknown, error: unknown) => void): void {
+    const settled = promise.then(
+      value => settle(value, undefined),
+      error => settle(undefined, error),
+    )
+    this.#waiting.push(settled.catch(error => this.problems.push(error)))
+  }
+
+  /** What must hold when a caller is told that all it had done when the copy was made is durable. */
+  assertDurable(copy: Copy, what: string): void {
+    assert.ok(this.model.durable(copy), `${what} resolved, but change ${copy.changes} is not durable (${this.model.acked.changes} is)`)
+  }
+
+  changesOf(epoch: number): number {
+    return this.#epochs.get(epoch) ?? -1
+  }
+
+  fault(kind: number, ms: number): void {
+    const faults: readonly [operation: 'append' | 'sync' | 'createIfAbsent' | 'syncFolder' | 'open' | 'any', errno: ErrnoName][] = [
+      ['append', 'ENOSPC'],
+      ['sync', 'EIO'],
+      ['createIfAbsent', 'ENOSPC'],
+      ['syncFolder', 'EIO'],
+      ['open', 'EMFILE'],
+      ['any', 'EIO'],
+    ]
+    const [operation, errno] = faults[kind % faults.length] as (typeof faults)[number]
+    const heal = this.storage.inject({
+      operation,
+      errno,
+      ...(kind > 6 ? { probability: 0.5 } : {}),
+      // A sync that fails and forgets: the next process may still find the bytes in the page cache, and nobody can tell it that they are
+      // nowhere else. Only lives that end with the power or in order meet it.
+      ...(this.plan.end === 'kill' ? { data: 'keep' as const } : {}),
+      ...(operation === 'append' ? { writtenBytes: 'random' as const } : {}),
+    })
+    this.scheduler.after(ms, heal)
+  }
+
+  async #open(): Promise<void> {
+    const { model, scheduler, storage } = this
+    const components = {
+      storage,
+      scheduler,
+      clock: scheduler.clock,
+      random: new SeededRandom(storage.seed),
+      writer: 'inline' as const,
+      fileBytesMax: 40_000,
+    }
+    const settings = {
+      checkpoint: { intervalMs: this.plan.intervalMs },
+      compression: 'none' as const,
+      budget: { stallMsMax: 1 },
+      debug: { untracked: this.#untracked },
+    }
+    const store = await scheduler.run(openStore(DIRECTORY, settings, components))
+    this.store = store
+    const names = new Map<string, Kind>()
+    for (const [name, { kind }] of Object.entries(store.stats().collections)) names.set(name, kind)
+    model.restarted(store.restored.epoch, names, name => this.#entriesOf(name, names.get(name) as Kind))
+    this.#epochs.set(store.restored.epoch, model.changes)
+    if (process.env['TRACE'] !== undefined) {
+      for (const name of ['barrier', 'checkpoint', 'voided', 'degraded', 'recovered', 'holdBroken', 'error', 'refused'] as const) {
+        store.on(name, (...args: readonly unknown[]) =>
+          console.log(scheduler.clock.now() % 1_000_000, name, ...args.map(arg => (arg instanceof Error ? arg.message : arg))),
+        )
+      }
+    }
+    store.on('barrier', ({ epoch, time }) => {
+      this.totals.barriers++
+      if (this.inTransaction) this.problems.push(new Error('a barrier inside a transaction'))
+      if (this.hold?.broken === false) this.problems.push(new Error('a barrier during a hold'))
+      model.barrier(epoch, time)
+    })
+    store.on('untracked', ({ collection, key }) => this.problems.push(new Error(`'${collection}', ${String(key)} was declared, yet named`)))
+    store.on('voided', () => this.#note(() => model.voided()))
+    store.on('degraded', () => this.#note(() => model.failed()))
+    store.on('holdBroken', () => {
+      if (this.hold !== undefined) this.hold.broken = true
+    })
+    store.on('error', error => {
+      // The one fault that nothing can be built upon is a failed sync of the file that the last life left open.
+      this.stopped = true
+      if (!this.storage.off && !(hasCode(error, 'TIDEMARK_FAILED') && this.storage.faults > 0)) this.problems.push(error)
+    })
+    store.on('checkpoint', point =>
+      this.#note(() => {
+        this.totals.commits++
+        this.totals.refused += point.refused.length
+        this.#epochs.set(point.epoch, model.committed(point).changes)
+      }),
+    )
+  }
+
+  async #close(): Promise<void> {
+    this.storage.heal()
+    this.closing = true
+    const refused = [...this.model.collections].some(([, { entries }]) =>
+      [...entries.values()].some(value => value?.constructor?.name === 'Unstorable'),
+    )
+    let error: unknown
+    try {
+      await this.scheduler.run(this.store.close())
+    } catch (cause) {
+      error = cause
+    }
+    if (this.storage.off || this.stopped) return
+    assert.equal((error as { code?: string } | undefined)?.code, refused ? 'TIDEMARK_VALUE_REFUSED' : undefined, `close: ${String(error)}`)
+    this.assertDurable(this.model.copy(0), 'close')
+    await this.scheduler.run(Promise.all(this.#waiting))
+  }
+
+  /** Turns of the event loop go by. */
+  async #pass(ms: number): Promise<void> {
+    await this.scheduler.run(this.scheduler.clock.monotonic() + ms)
+    this.#raise()
+  }
+
+  #disk(): SimulatedStorage['disk'] {
+    this.storage.onCall = undefined
+    if (this.plan.end !== 'power') return this.storage.restart().disk
+    this.totals.crashes++
+    return this.storage.crash({ mode: 'random' }).disk
+  }
+
+  #entriesOf(name: string, kind: Kind): ReadonlyMap<Key, unknown> {
+    if (kind === 'map') return new Map(this.store.map<unknown, Key>(name))
+    const cell = this.store.value<unknown>(name)
+    return this.store.stats().collections[name]?.entries === 0 ? new Map() : new Map([['value', cell.get()]])
+  }
+
+  #note(fn: () => void): void {
+    try {
+      fn()
+    } catch (error) {
+      this.problems.push(error)
+    }
+  }
+
+  #raise(): void {
+    if (this.problems.length > 0) throw this.problems[0]
+  }
+}

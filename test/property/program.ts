@@ -1,0 +1,128 @@
+/** Random programs as plain data, so that fast-check can make them smaller. All numbers are taken modulo what there is. */
+import fc from 'fast-check'
+
+export type Op =
+  | { readonly op: 'set'; readonly m: number; readonly k: number; readonly v: number }
+  | { readonly op: 'mutate'; readonly m: number; readonly k: number }
+  | { readonly op: 'update'; readonly m: number; readonly k: number; readonly how: 'place' | 'replace' | 'throw' | 'checkpoint' | 'async' }
+  | { readonly op: 'delete' | 'reinsert' | 'hold-reference' | 'grasp'; readonly m: number; readonly k: number }
+  | { readonly op: 'clear' | 'drop' | 'check'; readonly m: number }
+  | { readonly op: 'burst'; readonly m: number; readonly k: number; readonly count: number; readonly v: number }
+  | { readonly op: 'sweep'; readonly m: number; readonly k: number; readonly count: number }
+  | {
+      readonly op: 'iterate'
+      readonly m: number
+      readonly how: 'values' | 'entries' | 'keys' | 'forEach' | 'of'
+      readonly act: 'mutate' | 'delete' | 'insert' | 'none'
+      readonly count: number
+    }
+  | { readonly op: 'iterator'; readonly m: number; readonly count: number }
+  | { readonly op: 'set-reference'; readonly r: number; readonly alter: boolean }
+  | { readonly op: 'refused'; readonly m: number; readonly k: number; readonly v: number }
+  | { readonly op: 'cell'; readonly how: 'set' | 'update' | 'get'; readonly v: number }
+  | { readonly op: 'no-key'; readonly m: number; readonly k: number }
+  | { readonly op: 'transaction'; readonly ops: readonly Op[]; readonly end: 'commit' | 'throw' | 'nested' | 'async' }
+  | { readonly op: 'checkpoint'; readonly callers: number }
+  | { readonly op: 'durable' }
+  | { readonly op: 'hold'; readonly ms: number; readonly msMax: number; readonly ops: readonly Op[] }
+  | { readonly op: 'fault'; readonly kind: number; readonly ms: number }
+
+/** The collections of every program: three maps, whose number is the kind of their keys, and a cell. */
+export const NAMES = ['a', 'b', 'c'] as const
+export const CELL = 'cell'
+
+export interface Turn {
+  readonly ops: readonly Op[]
+  /** Simulated tenths of a millisecond until the next turn. */
+  readonly wait: number
+}
+
+export interface LifePlan {
+  readonly turns: readonly Turn[]
+  readonly intervalMs: number
+  /** The power goes at this call of the storage; 0: not. */
+  readonly powerCutAt: number
+  readonly end: 'close' | 'kill' | 'power'
+}
+
+export interface Program {
+  readonly seed: number
+  readonly lives: readonly LifePlan[]
+}
+
+const m = fc.nat({ max: 2 })
+const k = fc.oneof({ weight: 4, arbitrary: fc.nat({ max: 9 }) }, { weight: 1, arbitrary: fc.nat({ max: 160 }) })
+const v = fc.nat({ max: 1000 })
+
+const record = <T extends object>(weight: number, fields: { [Name in keyof T]: fc.Arbitrary<T[Name]> }): fc.WeightedArbitrary<T> => ({
+  weight,
+  arbitrary: fc.record(fields) as unknown as fc.Arbitrary<T>,
+})
+const as = <T extends string>(...names: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...names)
+
+/** What may be done anywhere, in a transaction too. */
+const inner: fc.WeightedArbitrary<Op>[] = [
+  record<Op & { op: 'set' }>(6, { op: as('set'), m, k, v }),
+  record<Op & { op: 'mutate' }>(6, { op: as('mutate'), m, k }),
+  record<Op & { op: 'update' }>(4, { op: as('update'), m, k, how: as('place', 'place', 'replace', 'throw', 'async') }),
+  record<Op & { op: 'delete' | 'reinsert' }>(5, { op: as('delete', 'reinsert'), m, k }),
+  record<Op & { op: 'hold-reference' }>(5, { op: as('hold-reference'), m, k }),
+  record<Op & { op: 'grasp' }>(3, { op: as('grasp'), m, k }),
+  record<Op & { op: 'set-reference' }>(8, { op: as('set-reference'), r: fc.nat({ max: 30 }), alter: fc.boolean() }),
+  record<Op & { op: 'burst' }>(2, { op: as('burst'), m, k, count: fc.nat({ max: 130 }), v }),
+  record<Op & { op: 'sweep' }>(1, { op: as('sweep'), m, k, count: fc.nat({ max: 90 }) }),
+  record<Op & { op: 'iterate' }>(3, {
+    op: as('iterate'),
+    m,
+    how: as('values', 'entries', 'keys', 'forEach', 'of'),
+    act: as('mutate', 'mutate', 'delete', 'insert', 'none'),
+    count: fc.nat({ max: 12 }),
+  }),
+  record<Op & { op: 'clear' }>(1, { op: as('clear'), m }),
+  record<Op & { op: 'refused' }>(1, { op: as('refused'), m, k, v }),
+  record<Op & { op: 'cell' }>(2, { op: as('cell'), how: as('set', 'update', 'get'), v }),
+  record<Op & { op: 'no-key' }>(1, { op: as('no-key'), m, k }),
+]
+
+const transaction = record<Op & { op: 'transaction' }>(6, {
+  op: as('transaction'),
+  ops: fc.array(fc.oneof(...inner), { maxLength: 7 }),
+  end: as('commit', 'commit', 'throw', 'nested', 'async'),
+})
+
+/** What spans turns or waits is not done inside a hold's function, except to see it refused. */
+const simple = [...inner, transaction]
+
+const outer: fc.WeightedArbitrary<Op>[] = [
+  ...simple,
+  record<Op & { op: 'update' }>(2, { op: as('update'), m, k, how: as('checkpoint') }),
+  record<Op & { op: 'drop' | 'check' }>(1, { op: as('drop', 'check'), m }),
+  record<Op & { op: 'iterator' }>(2, { op: as('iterator'), m, count: fc.nat({ max: 8 }) }),
+  record<Op & { op: 'checkpoint' }>(5, { op: as('checkpoint'), callers: fc.integer({ min: 1, max: 3 }) }),
+  record<Op & { op: 'durable' }>(2, { op: as('durable') }),
+  record<Op & { op: 'hold' }>(1, {
+    op: as('hold'),
+    ms: fc.integer({ min: 1, max: 20 }),
+    msMax: fc.integer({ min: 1, max: 15 }),
+    ops: fc.array(fc.oneof(...simple), { maxLength: 3 }),
+  }),
+  record<Op & { op: 'fault' }>(1, { op: as('fault'), kind: fc.nat({ max: 9 }), ms: fc.integer({ min: 1, max: 300 }) }),
+]
+
+const turn: fc.Arbitrary<Turn> = fc.record({
+  ops: fc.array(fc.oneof(...outer), { minLength: 1, maxLength: 4 }),
+  // Mostly a slice or two of the capture, now and then enough for a commit.
+  wait: fc.oneof({ weight: 5, arbitrary: fc.nat({ max: 12 }) }, { weight: 1, arbitrary: fc.nat({ max: 400 }) }),
+})
+
+const life: fc.Arbitrary<LifePlan> = fc.record({
+  turns: fc.array(turn, { minLength: 1, maxLength: 30, size: 'max' }),
+  intervalMs: fc.constantFrom(0, 3, 10, 50),
+  powerCutAt: fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat({ max: 120 }) }),
+  end: fc.constantFrom('close', 'kill', 'kill', 'power'),
+})
+
+export const program: fc.Arbitrary<Program> = fc.record({
+  seed: fc.integer({ min: 1, max: 0x7fffffff }),
+  lives: fc.array(life, { minLength: 1, maxLength: 3, size: 'max' }),
+})

@@ -1,0 +1,26 @@
+/** Random programs for as long as asked: `npm run soak -- --minutes 10 [--seed N]`. Ends with a minimal program when one fails. */
+import { parseArgs } from 'node:util'
+import fc from 'fast-check'
+import { program } from './program.ts'
+import { noTotals, runProgram } from './run.ts'
+
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '1' }, seed: { type: 'string' }, path: { type: 'string' } } })
+const end = performance.now() + Number(values.minutes) * 60_000
+const first = values.seed === undefined ? Date.now() & 0x7fffffff : Number(values.seed)
+const totals = noTotals()
+const begin = performance.now()
+let seed = first
+do {
+  console.log(`seed ${seed}`)
+  await fc.assert(
+    fc.asyncProperty(program, one => runProgram(one, totals)),
+    {
+      seed,
+      numRuns: 500,
+      ...(values.path === undefined ? {} : { path: values.path }),
+      interruptAfterTimeLimit: Math.max(1, end - performance.now()),
+    },
+  )
+  seed++
+} while (performance.now() < end)
+console.log(`${Math.round((performance.now() - begin) / 1000)} s`, totals)

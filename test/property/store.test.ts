@@ -1,0 +1,23 @@
+/**
+ * Random programs against a model that copies the whole state at every barrier: what a restart brings back is always one of these copies,
+ * of an epoch not older than the last one acknowledged, whatever the programs, the storage and the power did. Longer: `npm run soak`.
+ */
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { program } from './program.ts'
+import { noTotals, runProgram } from './run.ts'
+
+/** Another one finds other programs; this one makes every run the same. */
+const SEED = 20_260_101
+const PROGRAMS = 150
+
+test('a restart brings back the state at a barrier, nothing acknowledged is missing', async context => {
+  const totals = noTotals()
+  context.diagnostic(`seed ${SEED}`)
+  await fc.assert(
+    fc.asyncProperty(program, one => runProgram(one, totals)),
+    // A failure names its program by seed and path; `npm run soak -- --seed N` makes it smaller.
+    { seed: SEED, numRuns: PROGRAMS, endOnFailure: true },
+  )
+  context.diagnostic(JSON.stringify(totals))
+})
