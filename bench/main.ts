@@ -27,7 +27,7 @@ const HELP = `npm run bench -- [options]
   --quick         small scale and loose bounds, under a minute; asserts only what holds on any machine
   --only <name>   only this benchmark; may be given more than once
   --reps <n>      alternating runs of each measurement, at least 3 for a result (default 3, with --quick 1)
-  --engine <name> in the open loop, beside plain, tidemark and control, only this engine; may be given more than once
+  --engine <name> only this engine (open-loop) or way (tracking), beside what is always there; may be repeated
   --json <file>   where to write all figures (default .data/bench.json)
   --data <folder> where to keep stores meanwhile (default .data)
 benchmarks:

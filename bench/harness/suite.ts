@@ -16,7 +16,7 @@ export interface Context {
   readonly quick: boolean
   /** Alternating runs of each measurement. */
   readonly reps: number
-  /** Runs only these engines, where a benchmark has a choice; plain, tidemark and control always. */
+  /** Runs only these engines or ways, where a benchmark has a choice, beside those that are always there. */
   readonly engines: readonly string[] | undefined
   /** An empty folder for whatever the benchmark writes; removed afterwards. */
   readonly folder: string

@@ -21,12 +21,13 @@ export const tracking: Suite = {
   async run(context) {
     const keys = context.quick ? 50_000 : 1_000_000
     const keysMany = context.quick ? 200_000 : 10_000_000
-    const results = new Map<Way, TrackingResult[]>(WAYS.map(way => [way, []]))
+    const ways = WAYS.filter(way => way === 'plain' || context.engines === undefined || context.engines.includes(way))
+    const results = new Map<Way, TrackingResult[]>(ways.map(way => [way, []]))
     const many = new Map<Way, number>()
     const measure = async (job: TrackingAssignment): Promise<TrackingResult> =>
       (await runChild<TrackingResult>(beside(import.meta.url, 'worker'), job)).result
     for (let rep = 0; rep < context.reps; rep++) {
-      for (const way of rep % 2 === 0 ? WAYS : [...WAYS].reverse()) {
+      for (const way of rep % 2 === 0 ? ways : [...ways].reverse()) {
         const result = await measure({ way, keys, operations: context.quick ? 1 << 18 : 1 << 20, passes: 3 })
         results.get(way)?.push(result)
         context.progress(
@@ -34,14 +35,14 @@ export const tracking: Suite = {
         )
       }
     }
-    for (const way of WAYS) {
+    for (const way of ways) {
       many.set(way, (await measure({ way, keys: keysMany, operations: 0, passes: 0 })).heapMB)
       context.progress(`${way}, ${keysMany} keys: heap ${many.get(way)?.toFixed(0)} MB`)
     }
     const base = results.get('plain') as TrackingResult[]
     const ratios = (way: Way, pick: (result: TrackingResult) => number): number[] =>
       (results.get(way) as TrackingResult[]).map((result, rep) => pick(result) / pick(base[rep] as TrackingResult))
-    const rows = WAYS.map(way => [
+    const rows = ways.map(way => [
       TITLES[way],
       median((results.get(way) as TrackingResult[]).map(result => result.set)),
       withSpread(ratios(way, result => result.set)),
