@@ -110,7 +110,7 @@ export class Chain {
       intervalMs: dice.oneIn(3) ? 0 : dice.between(20, 50),
       compression: burst ? 'none' : dice.pick(['zstd', 'zstd', 'deflate', 'none'] as const),
       lock: dice.oneIn(5) ? 'none' : 'os',
-      ...(burst ? { burst: 1500 } : {}),
+      ...(burst ? { burst: 500 } : {}),
       ...(rests ? { restMs: dice.between(600, 900) } : {}),
       ...(closes ? { closeAfterMs: dice.between(20, 150) } : {}),
       ...(plant === undefined ? {} : { plant }),

@@ -31,9 +31,10 @@ export interface Life {
 }
 
 const CHILD = join(import.meta.dirname, 'child.js')
-/** A failpoint that is not reached by then is not reached at all. */
+/** A failpoint that is not reached so long after the opening is not reached at all. */
 const FAILPOINT_MS_MAX = 6000
-const ACK_MS_MAX = 20_000
+/** Even a very busy machine gets as far as the first acknowledgement by then. */
+const ACK_MS_MAX = 25_000
 
 export async function liveOnce(plan: ChildPlan, death: Death): Promise<Life> {
   const env = { ...process.env, ...(death.failpoint === undefined ? {} : { TIDEMARK_FAILPOINT: `${death.failpoint}:kill` }) }
@@ -50,14 +51,21 @@ export async function liveOnce(plan: ChildPlan, death: Death): Promise<Life> {
     killed = true
     child.kill('SIGKILL')
   }
-  const last = setTimeout(kill, death.failpoint === undefined ? ACK_MS_MAX : FAILPOINT_MS_MAX)
+  let last = setTimeout(kill, ACK_MS_MAX)
+  const opened = (): void => {
+    if (death.failpoint === undefined) return
+    clearTimeout(last)
+    last = setTimeout(kill, FAILPOINT_MS_MAX)
+  }
   let moment: NodeJS.Timeout | undefined
   const arm = (): void => {
     if (moment === undefined && death.afterMs !== undefined) moment = setTimeout(kill, death.afterMs)
   }
   if (death.from !== 'acknowledgement') arm()
   ;(child.stdio[3] as NodeJS.ReadableStream).on('data', (chunk: Buffer) => {
+    const before = report.opened
     report.take(chunk)
+    if (before === undefined && report.opened !== undefined) opened()
     if (report.acks > 0) arm()
   })
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>(resolve => child.on('close', (...end) => resolve(end)))
@@ -71,7 +79,7 @@ export async function liveOnce(plan: ChildPlan, death: Death): Promise<Life> {
 class Report {
   acks = 0
   #rest = ''
-  #opened: Life['opened']
+  opened: Life['opened']
   #issued = 0
   #ackedEpoch = 0
   #ackedCounter = 0
@@ -86,7 +94,7 @@ class Report {
 
   life() {
     return {
-      opened: this.#opened,
+      opened: this.opened,
       issued: this.#issued,
       ackedEpoch: this.#ackedEpoch,
       ackedCounter: this.#ackedCounter,
@@ -107,7 +115,7 @@ class Report {
       this.#ackedEpoch = Math.max(this.#ackedEpoch, number)
       this.#ackedCounter = Math.max(this.#ackedCounter, this.#barriers.get(number) ?? 0)
     } else if (word === 'open') {
-      this.#opened = { epoch: number, counter: Number(second), digest: third }
+      this.opened = { epoch: number, counter: Number(second), digest: third }
       this.#issued = Number(second)
     } else this.#events.push(line)
   }

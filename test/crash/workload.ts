@@ -80,7 +80,7 @@ export function operate(world: World, seed: number, n: number): void {
   if (dice.oneIn(4)) world.blobs.set(BigInt(dice.below(BLOBS)) << 70n, blob(dice))
   if (dice.oneIn(9)) world.blobs.delete(BigInt(dice.below(BLOBS)) << 70n)
   // Rarely more than the writer keeps unsynced.
-  if (dice.oneIn(600)) for (let at = 1; at <= BLOBS; at++) world.blobs.set(BigInt(-at), dice.bytes(BULK_BYTES))
+  if (dice.oneIn(200)) for (let at = 1; at <= BLOBS; at++) world.blobs.set(BigInt(-at), dice.bytes(BULK_BYTES))
   scribble(world.scratch, dice, n)
   if (dice.oneIn(6)) configure(world.config, dice, n)
   world.counter.set(n)
