@@ -40,6 +40,12 @@ export class Space {
     this.guarded = this.capture !== undefined || this.transaction !== undefined || this.forbidden !== undefined
   }
 
+  /** No cut is being taken any more. */
+  endCapture(): void {
+    this.capture = undefined
+    this.refresh()
+  }
+
   assertWritable(name: string): void {
     if (this.forbidden === 'closed') {
       throw new TidemarkError('TIDEMARK_CLOSED', `the store is closed; '${name}' cannot change`, {

@@ -125,8 +125,7 @@ export class Checkpointer implements CaptureOwner {
     flight.cut = false
     this.counters.voids++
     this.#voided = flight.capture
-    space.capture = undefined
-    space.refresh()
+    space.endCapture()
     this.#slice?.()
     this.#slice = undefined
     if (space.transaction === undefined) this.#giveBackVoided()
@@ -153,7 +152,7 @@ export class Checkpointer implements CaptureOwner {
   #recut(flight: Flight): void {
     // The epoch may have failed meanwhile, and another one begun, whose cut stands.
     if (flight !== this.#flight) return
-    if (this.holds.active) {
+    if (this.holds.inTheWay()) {
       this.#slice = this.#turns.after(1, () => {
         this.#slice = undefined
         this.#recut(flight)
@@ -174,7 +173,7 @@ export class Checkpointer implements CaptureOwner {
     const { space, clock, host } = this.#parts
     if (!this.#wanted || this.#flight !== undefined || this.#retry !== undefined || this.status === 'failed' || this.status === 'closed')
       return
-    if (space.transaction !== undefined || this.holds.active) return
+    if (space.transaction !== undefined || this.holds.inTheWay()) return
     this.#wanted = false
     this.#waiters.depart()
     if (this.#resetNeeded) {
@@ -205,6 +204,7 @@ export class Checkpointer implements CaptureOwner {
 
   #cut(flight: Flight): void {
     const { space, collections, clock, events } = this.#parts
+    this.holds.barrierFell()
     flight.time = clock.now()
     flight.catalogue = []
     flight.entries = 0
@@ -242,8 +242,7 @@ export class Checkpointer implements CaptureOwner {
       if (!this.outbox.full) this.#schedule()
       return
     }
-    space.capture = undefined
-    space.refresh()
+    space.endCapture()
     flight.committing = true
     flight.records += flight.capture.records
     const { bytesById } = flight.capture
@@ -327,12 +326,12 @@ export class Checkpointer implements CaptureOwner {
     this.#flight = undefined
     this.#slice?.()
     this.#slice = undefined
-    space.capture = undefined
     space.uncommitted = false
-    space.refresh()
+    space.endCapture()
     // A cut that was voided has been given back already, or is when the transaction ends.
     if (flight?.cut === true) flight.capture.giveBack(true)
     else if (this.#voided !== undefined) this.#giveBackVoided()
+    this.holds.barrierFell()
     this.outbox.reset()
     space.catalogueChanged = true
     this.#waiters.back()
@@ -356,12 +355,12 @@ export class Checkpointer implements CaptureOwner {
     this.#interval?.()
     this.#retry?.()
     this.#slice?.()
-    space.capture = undefined
+    space.endCapture()
     // Nothing will be written any more: what comes and goes from now on must not be remembered.
     space.uncommitted = false
     for (const collection of collections.values()) collection.freshAllowed = true
-    space.refresh()
     this.#flight = undefined
+    this.holds.stop()
     this.#waiters.fail(error)
     events.failed(error)
   }

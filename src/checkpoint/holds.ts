@@ -1,6 +1,8 @@
 /**
  * Holds: no barrier while work that spans turns is under way, within a bound.
- * Owns: the running holds. Does not own: the barrier. Invariant: a hold stands in the way for at most its `msMax`.
+ * Owns: the running holds, and those that wait to begin. Does not own: the barrier.
+ * Invariants: a hold stands in the way for at most its `msMax`; while a barrier waits no hold begins, so that holds which follow one another
+ * without a gap cannot keep it from falling.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock } from '../base/clock.ts'
@@ -17,6 +19,8 @@ export class Holds {
   readonly #clock: Clock
   readonly #on: { broken(ms: number): void; free(): void }
   #running = 0
+  #barrierWaits = false
+  #waiting: (() => void)[] = []
   /** Made at the first hold: it slows down promises a little. */
   #inside: AsyncLocalStorage<Hold> | undefined
   readonly #cancels = new Set<Cancel>()
@@ -27,9 +31,18 @@ export class Holds {
     this.#on = on
   }
 
-  /** True while a hold stands in the way of a barrier. */
-  get active(): boolean {
-    return this.#running > 0
+  /** A barrier would fall now. True while a hold stands in its way: then it waits, and so do holds that would begin. */
+  inTheWay(): boolean {
+    this.#barrierWaits = this.#running > 0
+    return this.#barrierWaits
+  }
+
+  /** No barrier waits any more. */
+  barrierFell(): void {
+    this.#barrierWaits = false
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const begin of waiting) begin()
   }
 
   /** True when the caller runs inside an unfinished hold. */
@@ -39,6 +52,11 @@ export class Holds {
 
   async run<T>(fn: () => T | PromiseLike<T>, msMax: number): Promise<T> {
     this.#inside ??= new AsyncLocalStorage()
+    while (this.#barrierWaits) {
+      await new Promise<void>(resolve => {
+        this.#waiting.push(resolve)
+      })
+    }
     const begin = this.#clock.monotonic()
     const hold: Hold = { broken: false, done: false, cancel: () => {} }
     this.#running++
@@ -60,6 +78,7 @@ export class Holds {
   }
 
   stop(): void {
+    this.barrierFell()
     for (const cancel of this.#cancels) cancel()
   }
 

@@ -1,0 +1,109 @@
+/** The public types, held by the compiler alone. */
+import type { Assignable, Equal, Expect, Not } from '../test/type-assert.ts'
+import {
+  type CheckpointPoint,
+  type Key,
+  open,
+  type Settings,
+  type Store,
+  type StoreStats,
+  type TidemarkMap,
+  type TidemarkValue,
+} from './index.ts'
+
+interface Player {
+  score: number
+  name?: string
+}
+
+export async function uses(): Promise<void> {
+  const store = await open('./state', { checkpoint: { intervalMs: 50 }, budget: { stallMsMax: 2 }, restore: { at: new Date(0) } })
+  await using _disposable: AsyncDisposable = store
+
+  // A collection is a Map to whoever takes one.
+  const asMap: Map<Key, Player> = store.map<Player>('players')
+  const byName: Map<string, Player> = store.map<Player, string>('players')
+  const byNumber: Map<number, Player> = store.map<Player, number>('players')
+  const byBigint: ReadonlyMap<bigint, Player> = store.map<Player, bigint>('players')
+  const copied = new Map(asMap)
+  for (const [key, { score }] of byName) key.toUpperCase().length + score
+  void [copied, byNumber, byBigint]
+
+  const players = store.map<Player>('players')
+  players.set('ada', { score: 1 }).set(7, { score: 2 }).set(9n, { score: 3 })
+  // @ts-expect-error an object is no key
+  players.set({}, { score: 1 })
+  // @ts-expect-error nor is a symbol
+  players.get(Symbol('no'))
+  // @ts-expect-error the value has another type
+  players.set('ada', { score: '1' })
+  // @ts-expect-error a map of names has no numbers
+  byName.set(1, { score: 1 })
+
+  // update: change in place and return nothing, or return the new value.
+  players.update('ada', player => {
+    player.score++
+  })
+  players.update('ada', player => ({ ...player, score: 0 }))
+  // @ts-expect-error what it returns is a value of the map
+  players.update('ada', () => 'one')
+  // @ts-expect-error it is synchronous
+  players.update('ada', async player => {
+    player.score++
+  })
+
+  const total = store.value('total', 0)
+  total.update(n => n + 1)
+  // @ts-expect-error the cell holds a number
+  total.set('one')
+  const later = store.value<Date>('later')
+
+  // A transaction gives back what its function returns, and takes no async one.
+  const moved = store.transaction(() => players.size)
+  store.transaction(() => {})
+  // @ts-expect-error a transaction may not be async
+  store.transaction(async () => {})
+  // @ts-expect-error nor return a promise
+  store.transaction(() => Promise.resolve(1))
+
+  const held = await store.hold(async () => 'done', { msMax: 100 })
+  const point = await store.checkpoint({ timeoutMs: 100 })
+  const refused = point.refused.map(({ collection, key }) => `${collection} ${String(key)}`)
+  // @ts-expect-error a point does not change
+  point.epoch = 1
+  store.on('checkpoint', ({ epoch }) => epoch.toFixed()).once('degraded', error => error.code)
+  // @ts-expect-error there is no such event
+  store.on('chekpoint', () => {})
+  const typed: [number, string, CheckpointPoint] = [moved, held, point]
+  const exact: Expect<Equal<[typeof moved, typeof held, typeof point], typeof typed>> = true
+  void [later, refused, exact]
+}
+
+export type Interfaces = [
+  Expect<Assignable<TidemarkMap<Key, Player>, Map<Key, Player>>>,
+  Expect<Assignable<TidemarkMap<string, Player>, Map<string, Player>>>,
+  Expect<Not<Assignable<TidemarkMap<Key, Player>, Map<Key, string>>>>,
+  Expect<Assignable<Store, AsyncDisposable>>,
+  Expect<Equal<ReturnType<TidemarkValue<number>['get']>, number>>,
+  Expect<Equal<ReturnType<TidemarkMap<string, Player>['get']>, Player | undefined>>,
+  Expect<Equal<ReturnType<TidemarkMap<string, Player>['update']>, Player | undefined>>,
+  Expect<Equal<ReturnType<Store['stats']>, StoreStats>>,
+  Expect<Equal<ReturnType<Store['durable']>, Promise<void>>>,
+  Expect<Equal<ReturnType<Store['close']>, Promise<void>>>,
+  Expect<Equal<ReturnType<Store['checkpoint']>, Promise<CheckpointPoint>>>,
+]
+
+// Settings are plain data with names known to the compiler.
+export const settings: readonly Settings[] = [
+  {},
+  { readOnly: true },
+  { restore: { at: 'latest', hydrate: 'eager', onDamage: 'fall-back' }, compression: 'none', lock: 'none' },
+  { restore: { at: 12 }, debug: { untracked: true, sample: 10 } },
+  { budget: { ioBytesPerSecondMax: Number.POSITIVE_INFINITY } },
+  // @ts-expect-error the unit is in the name
+  { checkpoint: { interval: 10 } },
+  // @ts-expect-error one of the words
+  { restore: { hydrate: 'lazy' } },
+  // @ts-expect-error a number
+  { budget: { stallMsMax: '1' } },
+]

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { PIECE_ENTRIES_MAX } from '../base/limits.ts'
+import type { Key } from '../codec/index.ts'
+import { hashKey, KeySet } from './key-set.ts'
+
+const key: fc.Arbitrary<Key> = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.double(),
+  fc.integer(),
+  fc.bigInt(),
+  fc.constantFrom(0, -0, Number.NaN, '0', 0n),
+)
+
+test('does what a Set does', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.boolean(), key), { maxLength: 200 }), fc.nat({ max: 100_000 }), (steps, expected) => {
+      const mine = new KeySet(expected)
+      const model = new Set<Key>()
+      for (const [adds, one] of steps) {
+        if (adds) {
+          assert.equal(mine.add(one), !model.has(one))
+          model.add(one)
+        } else assert.equal(mine.delete(one), model.delete(one))
+        assert.equal(mine.has(one), model.has(one))
+        assert.equal(mine.size, model.size)
+      }
+      assert.deepEqual(new Set(mine.pieces().flatMap(piece => [...piece])), model)
+    }),
+    { seed: 1, numRuns: 100 },
+  )
+})
+
+/** Keys as services make them, and some that try to hurt. */
+const FAMILIES: Readonly<Record<string, (n: number) => Key>> = {
+  'counted up': n => n,
+  negative: n => -n,
+  'multiples of 4,096': n => n * 4096,
+  halves: n => n / 2,
+  'milliseconds since 1970': n => 1767225600000 + n * 1000,
+  'beyond 2^53': n => 2 ** 60 + n * 2 ** 12,
+  'short names': n => `k${n}`,
+  'padded names': n => `user:${String(n).padStart(10, '0')}`,
+  'long names, the number at the end': n => `https://example.com/accounts/europe/customers/${n}`,
+  'long names, the number in front': n => `${n}/orders/europe/customers/accounts/example`,
+  bigints: n => BigInt(n),
+  snowflakes: n => (BigInt(n) << 22n) + 1n,
+  hexadecimal: n => (n * 2654435761).toString(16).padStart(16, '0'),
+}
+
+for (const [name, keyAt] of Object.entries(FAMILIES)) {
+  test(`105,000 keys in small pieces: ${name}`, () => {
+    const set = new KeySet()
+    const count = 105_000
+    let largest = 0
+    for (let n = 0; n < count; n++) set.add(keyAt(n))
+    assert.equal(set.size, count)
+    for (const piece of set.pieces()) largest = Math.max(largest, piece.size)
+    assert.ok(largest <= PIECE_ENTRIES_MAX, `${largest} in one piece of ${set.pieceCount}`)
+    for (let n = 0; n < count; n += 7) assert.ok(set.has(keyAt(n)))
+    assert.ok(!set.has('not there'))
+    for (let n = 0; n < count; n += 2) assert.ok(set.delete(keyAt(n)))
+    assert.equal(set.size, count / 2)
+    for (let n = 0; n < 1000; n++) assert.equal(set.has(keyAt(n)), n % 2 === 1)
+  })
+}
+
+test('keys that share one hash are kept apart all the same', () => {
+  // The hash looks at 24 places of a long string: what differs elsewhere alone falls on one piece.
+  const length = 400
+  const looked = new Set<number>()
+  for (let at = 0; at < 8; at++)
+    looked
+      .add(at)
+      .add(length - 1 - at)
+      .add(((length * (at + 1)) / 9) | 0)
+  const free = Array.from({ length }, (_, at) => at).filter(at => !looked.has(at))
+  const keyAt = (n: number): string => {
+    const units = new Array<string>(length).fill('a')
+    for (let bit = 0; bit < 14; bit++) if ((n >> bit) & 1) units[free[bit * 20] as number] = 'b'
+    return units.join('')
+  }
+  const set = new KeySet()
+  const hash = hashKey(keyAt(0))
+  for (let n = 0; n < 10_000; n++) {
+    assert.equal(hashKey(keyAt(n)), hash)
+    assert.ok(set.add(keyAt(n)))
+  }
+  assert.equal(set.size, 10_000)
+  assert.equal(set.pieces().length, 1)
+  for (let n = 0; n < 10_000; n++) assert.ok(set.has(keyAt(n)))
+  for (let n = 0; n < 10_000; n++) assert.ok(set.delete(keyAt(n)))
+  assert.equal(set.size, 0)
+})
+
+test('equal keys have equal hashes: 0 and -0, every NaN', () => {
+  assert.equal(hashKey(0), hashKey(-0))
+  const bits = new Float64Array(new Uint32Array([1, 0xfff80000]).buffer)
+  assert.equal(hashKey(Number.NaN), hashKey(bits[0] as number))
+})

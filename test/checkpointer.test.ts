@@ -1,0 +1,525 @@
+/** The checkpointer alone, before a writer that says what the test wants, and behind `open` in simulated time. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Histogram } from '../src/base/histogram.ts'
+import type { Cancel, Scheduler } from '../src/base/scheduler.ts'
+import { Collection, Space, Transaction } from '../src/capture/index.ts'
+import { Checkpointer, type CheckpointerEvents, type CheckpointPoint } from '../src/checkpoint/index.ts'
+import { type Key, tideCodec } from '../src/codec/index.ts'
+import { type RECORD_PUT, RecordCursor } from '../src/format/index.ts'
+import { openStore } from '../src/open.ts'
+import type { Settings } from '../src/options.ts'
+import type { Store } from '../src/store.ts'
+import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+import type { FromWriter, ToWriter, WriterHost } from '../src/writer/index.ts'
+
+// ---- alone
+
+/** Runs nothing by itself. */
+class ManualScheduler implements Scheduler {
+  nowMs = 0
+  #tasks: { at: number; fn: () => void }[] = []
+
+  immediate(fn: () => void): Cancel {
+    return this.after(0, fn)
+  }
+
+  after(ms: number, fn: () => void): Cancel {
+    const task = { at: this.nowMs + ms, fn }
+    this.#tasks.push(task)
+    return () => {
+      this.#tasks = this.#tasks.filter(other => other !== task)
+    }
+  }
+
+  /** Everything due until then, in order. */
+  pass(ms: number): void {
+    const end = this.nowMs + ms
+    while (this.step(end));
+    this.nowMs = Math.max(this.nowMs, end)
+  }
+
+  /** One turn; false when nothing is due. */
+  step(end = this.nowMs): boolean {
+    const next = this.#tasks.filter(task => task.at <= end).sort((a, b) => a.at - b.at)[0]
+    if (next === undefined) return false
+    this.#tasks = this.#tasks.filter(task => task !== next)
+    this.nowMs = Math.max(this.nowMs, next.at)
+    next.fn()
+    return true
+  }
+}
+
+class FakeHost implements WriterHost {
+  readonly posted: ToWriter[] = []
+  #listener: (message: FromWriter) => void = () => {}
+
+  post(message: ToWriter): void {
+    this.posted.push(message)
+  }
+  onMessage(listener: (message: FromWriter) => void): void {
+    this.#listener = listener
+  }
+  say(message: FromWriter): void {
+    this.#listener(message)
+  }
+  async close(): Promise<void> {}
+  terminate(): void {}
+  keepAlive(): void {}
+
+  fail(attempt: number, fatal = false): void {
+    this.say({ type: 'failed', attempt, fatal, error: { code: 'TIDEMARK_STORAGE', message: 'no space' } })
+  }
+
+  get commits(): Extract<ToWriter, { type: 'commit' }>[] {
+    return this.posted.filter(message => message.type === 'commit')
+  }
+
+  /** Acknowledges the newest commit. */
+  commit(): void {
+    const { attempt, epoch } = this.commits.at(-1) as Extract<ToWriter, { type: 'commit' }>
+    const none = { records: 0, blocks: 0, rawBytes: 0, logBytes: 0, fileBytes: 0, rolled: false, syncMs: 0, commitMs: 0, totalMs: 0 }
+    this.say({ type: 'committed', attempt, epoch, position: { file: '', bytes: 0, epoch, digest: '' }, ...none })
+  }
+
+  /** Keys of all records posted, in order. */
+  keys(): number {
+    let count = 0
+    for (const message of this.posted) {
+      if (message.type !== 'batch' && message.type !== 'commit') continue
+      const cursor = new RecordCursor(Buffer.from(message.bytes.slice()))
+      while (cursor.next()) count += cursor.kind === (1 satisfies typeof RECORD_PUT) ? 1 : 0
+    }
+    return count
+  }
+}
+
+/** `restless`: every look at the clock takes a millisecond, so that a slice ends at its first. */
+function alone(intervalMs = 0, restless = false) {
+  const scheduler = new ManualScheduler()
+  const host = new FakeHost()
+  const monotonic = (): number => (restless ? scheduler.nowMs++ : scheduler.nowMs)
+  const clock = { now: () => scheduler.nowMs, monotonic }
+  const space = new Space(new Histogram(), clock.monotonic)
+  const collections = new Map<string, Collection>()
+  const seen: string[] = []
+  const note =
+    (name: string) =>
+    (info?: unknown): void => {
+      seen.push(name === 'barrier' ? `barrier ${(info as { epoch: number }).epoch}` : name)
+    }
+  const events: CheckpointerEvents = {
+    checkpoint: note('checkpoint'),
+    degraded: note('degraded'),
+    recovered: note('recovered'),
+    failed: note('failed'),
+    refused: note('refused'),
+    voided: note('voided'),
+    holdBroken: note('holdBroken'),
+    barrier: note('barrier'),
+  }
+  const parts = { space, collections, host, clock, scheduler, events, intervalMs, stallMsMax: 1, epoch: 0 }
+  const checkpointer = new Checkpointer(parts)
+  const map = new Collection(space, 'map', 'map', tideCodec, space.nextId++)
+  collections.set('map', map)
+  return { scheduler, host, space, collections, seen, checkpointer, map }
+}
+
+const quiet = (promise: Promise<unknown>): void => void promise.catch(() => {})
+
+test('a cut that was voided does not move the barrier of the attempt that follows a failure', () => {
+  const { scheduler, host, map, checkpointer, seen } = alone()
+  const held = { n: 0 }
+  map.set('held', held)
+  for (let n = 0; n < 30; n++) map.set(`k${n}`, n)
+  quiet(checkpointer.checkpoint(1e9))
+  held.n = 1
+  map.set('held', held)
+  assert.deepEqual(seen, ['barrier 1', 'voided'])
+  // Before the cut has moved: the writer fails, and somebody asks again.
+  host.fail(0)
+  quiet(checkpointer.checkpoint(1e9))
+  assert.deepEqual(seen, ['barrier 1', 'voided', 'degraded', 'barrier 1'])
+  scheduler.pass(0)
+  assert.deepEqual(seen.slice(4), [], 'the new barrier stays where it fell')
+  assert.equal(host.commits.length, 1)
+  assert.equal(host.keys(), 31, 'every key is in the epoch')
+})
+
+test('after three cuts that moved the next one is taken in one slice', async () => {
+  const { scheduler, host, map, checkpointer, seen } = alone(0, true)
+  const held = Array.from({ length: 100 }, (_, n) => ({ n }))
+  for (const [n, value] of held.entries()) map.set(`k${n}`, value)
+  const point = checkpointer.checkpoint(1e9)
+  const last = held[99] as { n: number }
+  for (let voids = 1; voids <= 4; voids++) {
+    last.n = -voids
+    map.set('k99', last)
+    assert.equal(checkpointer.counters.voids, voids)
+    assert.equal(host.commits.length, 0)
+    scheduler.step()
+  }
+  assert.equal(host.commits.length, 1, 'all of it in the turn of the cut')
+  assert.equal(checkpointer.counters.forced, 1)
+  map.set('k99', last)
+  assert.equal(checkpointer.counters.voids, 4)
+  host.commit()
+  assert.equal((await point).epoch, 1)
+  assert.deepEqual(
+    seen.filter(name => name !== 'voided'),
+    ['barrier 1', 'barrier 1', 'barrier 1', 'barrier 1', 'barrier 1', 'checkpoint'],
+  )
+})
+
+test('a void inside a transaction is settled when the transaction ends, whatever became of it', () => {
+  for (const end of ['commit', 'rollback'] as const) {
+    const { scheduler, host, map, space, checkpointer } = alone(0, true)
+    for (let n = 0; n < 60; n++) map.set(`k${n}`, n)
+    quiet(checkpointer.checkpoint(1e9))
+    space.transaction = new Transaction()
+    space.refresh()
+    checkpointer.outbox.inFlight = 100 * 1024 * 1024
+    map.set('k50', 'changed')
+    assert.equal(checkpointer.counters.voids, 1)
+    checkpointer.outbox.inFlight = 0
+    map.clear()
+    map.set('k51', 'new')
+    if (end === 'rollback') space.transaction.rollback()
+    space.transaction = undefined
+    space.refresh()
+    checkpointer.transactionEnded()
+    scheduler.pass(1000)
+    assert.equal(host.commits.length, 1)
+    assert.ok(host.keys() >= (end === 'rollback' ? 60 : 1))
+    host.commit()
+    assert.equal(checkpointer.dirty, false)
+  }
+})
+
+test('after a failure everything is captured again, in a new attempt', async () => {
+  const { scheduler, host, map, checkpointer, seen } = alone()
+  for (let n = 0; n < 10; n++) map.set(`k${n}`, n)
+  const point = checkpointer.checkpoint(1e9)
+  scheduler.pass(0)
+  assert.equal(host.keys(), 10)
+  host.fail(0)
+  assert.equal(checkpointer.status, 'degraded')
+  map.set('k0', -1)
+  scheduler.pass(99)
+  assert.equal(host.commits.length, 1)
+  scheduler.pass(1)
+  assert.equal(host.commits.length, 2, 'after the back-off of 100 ms')
+  assert.deepEqual(
+    host.posted.filter(message => message.type === 'reset'),
+    [{ type: 'reset', attempt: 1 }],
+  )
+  assert.equal(host.keys(), 20)
+  host.commit()
+  assert.equal((await point).epoch, 1)
+  assert.deepEqual(seen, ['barrier 1', 'degraded', 'barrier 1', 'recovered', 'checkpoint'])
+  assert.equal(checkpointer.dirty, false)
+})
+
+test('the back-off doubles up to ten seconds, and ends at a commit', () => {
+  const { scheduler, host, map, checkpointer } = alone()
+  map.set('k', 1)
+  quiet(checkpointer.checkpoint(1e9))
+  const waits: number[] = []
+  for (let attempt = 0; attempt < 10; attempt++) {
+    scheduler.pass(0)
+    host.fail(attempt)
+    const before = host.commits.length
+    let waited = 0
+    for (; host.commits.length === before; waited += 100) scheduler.pass(100)
+    waits.push(waited)
+  }
+  assert.deepEqual(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000])
+  host.commit()
+  map.set('k', 2)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  const before = host.commits.length
+  host.fail(10)
+  scheduler.pass(100)
+  assert.equal(host.commits.length, before + 1)
+})
+
+test('answers of an attempt that was given up count for nothing', () => {
+  const { scheduler, host, map, checkpointer, seen } = alone()
+  map.set('k', 1)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  host.fail(0)
+  scheduler.pass(100)
+  const { inFlight } = checkpointer.outbox
+  host.fail(0)
+  host.say({ type: 'credit', attempt: 0, bytes: 1 })
+  assert.equal(checkpointer.outbox.inFlight, inFlight)
+  assert.deepEqual(seen, ['barrier 1', 'degraded', 'barrier 1'])
+})
+
+test('a writer that is behind pauses the capture until it gives credit', () => {
+  const { scheduler, host, map, checkpointer } = alone()
+  const text = 'x'.repeat(60_000)
+  for (let n = 0; n < 400; n++) map.set(`k${n}`, text)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  assert.equal(host.commits.length, 0)
+  const sent = host.keys()
+  assert.ok(checkpointer.outbox.full && sent < 200, `${sent} sent`)
+  scheduler.pass(1000)
+  assert.equal(host.keys(), sent)
+  while (host.commits.length === 0) {
+    host.say({ type: 'credit', attempt: 0, bytes: checkpointer.outbox.inFlight })
+    scheduler.pass(0)
+  }
+  assert.equal(host.keys(), 400)
+})
+
+test('many wait for one epoch', async () => {
+  const { scheduler, host, map, checkpointer } = alone()
+  map.set('k', 1)
+  const first = checkpointer.checkpoint(1e9)
+  const others = Array.from({ length: 150_000 }, () => checkpointer.checkpoint(Number.POSITIVE_INFINITY))
+  scheduler.pass(0)
+  host.commit()
+  scheduler.pass(0)
+  host.fail(0)
+  scheduler.pass(100)
+  host.commit()
+  assert.equal((await first).epoch, 1)
+  assert.deepEqual(new Set((await Promise.all(others)).map(point => point.epoch)), new Set([2]))
+})
+
+test('an engine that has stopped remembers nothing of what comes and goes', () => {
+  const { scheduler, host, map, checkpointer, seen } = alone()
+  for (let n = 0; n < 10; n++) map.set(`k${n}`, n)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  host.fail(0, true)
+  assert.equal(checkpointer.status, 'failed')
+  assert.deepEqual(seen.slice(-1), ['failed'])
+  for (let n = 0; n < 5000; n++) {
+    map.set(`new${n}`, n)
+    map.delete(`new${n}`)
+  }
+  assert.ok(map.dirtyKeysMax < 100)
+})
+
+test('nothing is posted after stop', () => {
+  const { scheduler, host, map, checkpointer } = alone(10)
+  const held = { n: 0 }
+  map.set('held', held)
+  quiet(checkpointer.checkpoint(1e9))
+  map.set('held', held)
+  checkpointer.stop(new Error('closed') as never)
+  const count = host.posted.length
+  host.say({ type: 'credit', attempt: 0, bytes: 1 })
+  scheduler.pass(1000)
+  assert.equal(host.posted.length, count)
+})
+
+test('a value that stays refused starts no epoch by itself; a change does', () => {
+  const { scheduler, host, map, checkpointer, seen } = alone(10)
+  map.set('bad', () => {})
+  map.set('good', 1)
+  scheduler.pass(10)
+  host.commit()
+  scheduler.pass(500)
+  assert.deepEqual(seen, ['barrier 1', 'refused', 'checkpoint'])
+  assert.equal(checkpointer.refusals.length, 1)
+  map.set('good', 2)
+  scheduler.pass(10)
+  host.commit()
+  assert.deepEqual(seen.slice(3), ['barrier 2', 'checkpoint'], 'announced once')
+  map.set('bad', 'mended')
+  scheduler.pass(10)
+  host.commit()
+  assert.equal(checkpointer.refusals.length, 0)
+  assert.equal(checkpointer.dirty, false)
+})
+
+// ---- behind `open`
+
+async function opened(settings: Settings = { checkpoint: { intervalMs: 0 } }) {
+  const scheduler = new SimulatedScheduler({ seed: 1 })
+  const storage = new SimulatedStorage({ seed: 1, scheduler })
+  const { clock } = scheduler
+  // Compression would run in real time.
+  const plain: Settings = { ...settings, compression: 'none' }
+  const store = await scheduler.run(openStore('simulated', plain, { storage, scheduler, clock, random: new SeededRandom(1) }))
+  const epochs: number[] = []
+  store.on('checkpoint', point => epochs.push(point.epoch))
+  const pass = (ms: number): Promise<void> => scheduler.run(clock.monotonic() + ms)
+  return { scheduler, storage, store, epochs, pass, map: store.map<unknown, Key>('map') }
+}
+
+test('the interval makes checkpoints of what changed, and starts anew at every barrier', async () => {
+  const { store, epochs, pass, map, scheduler } = await opened({ checkpoint: { intervalMs: 100 } })
+  await pass(1000)
+  assert.deepEqual(epochs, [], 'nothing changed')
+  map.set('k', 1)
+  await pass(200)
+  assert.deepEqual(epochs, [1])
+  await pass(1000)
+  assert.deepEqual(epochs, [1])
+  const barriers: number[] = []
+  store.on('barrier', () => barriers.push(scheduler.clock.monotonic()))
+  await scheduler.run(store.checkpoint())
+  map.set('k', 2)
+  await pass(300)
+  assert.equal(barriers.length, 2)
+  assert.ok((barriers[1] as number) - (barriers[0] as number) >= 100, 'a whole interval after the explicit one')
+  await scheduler.run(store.close())
+})
+
+test('callers during a capture share the next epoch', async () => {
+  const { scheduler, store, map } = await opened()
+  map.set('k', 1)
+  const first = store.checkpoint()
+  map.set('k', 2)
+  const others = [store.checkpoint(), store.durable(), store.checkpoint()]
+  const points = await scheduler.run(Promise.all([first, ...others]))
+  assert.deepEqual(
+    points.map(point => (point as CheckpointPoint | undefined)?.epoch),
+    [1, 2, undefined, 2],
+  )
+  assert.equal(store.stats().checkpoints, 2)
+  await scheduler.run(store.close())
+})
+
+test('a caller whose time is up is told why; the engine goes on and recovers', async () => {
+  const { scheduler, storage, store, map, pass } = await opened()
+  const events: string[] = []
+  for (const name of ['degraded', 'recovered'] as const) store.on(name, () => events.push(name))
+  map.set('k', 1)
+  const heal = storage.inject({ operation: 'append', errno: 'ENOSPC' })
+  await assert.rejects(scheduler.run(store.checkpoint({ timeoutMs: 50 })), (error: Error & { code: string; cause?: Error }) => {
+    assert.equal(error.code, 'TIDEMARK_TIMEOUT')
+    assert.match(String(error.cause?.message), /ENOSPC/)
+    return true
+  })
+  assert.equal(store.status, 'degraded')
+  heal()
+  await pass(1000)
+  assert.equal(store.status, 'ok')
+  assert.equal(events[0], 'degraded')
+  assert.equal(events.at(-1), 'recovered')
+  await scheduler.run(store.durable())
+  assert.equal(store.stats().checkpoints, 1)
+  await scheduler.run(store.close())
+})
+
+test('whoever asks ends the back-off', async () => {
+  const { scheduler, storage, store, map, pass } = await opened()
+  map.set('k', 1)
+  const heal = storage.inject({ operation: 'sync', errno: 'EIO' })
+  const early = store.checkpoint()
+  await pass(5000)
+  heal()
+  const before = scheduler.clock.monotonic()
+  await scheduler.run(Promise.all([early, store.checkpoint()]))
+  assert.ok(scheduler.clock.monotonic() - before < 1000)
+  await scheduler.run(store.close())
+})
+
+test('a hold keeps the barrier away until it ends, or is broken at its bound', async () => {
+  const { scheduler, store, map, pass, epochs } = await opened({ checkpoint: { intervalMs: 10 } })
+  const broken: number[] = []
+  store.on('holdBroken', ({ ms }) => broken.push(ms))
+  const short = store.hold(() => scheduler.sleep(50))
+  map.set('k', 1)
+  await pass(45)
+  assert.deepEqual(epochs, [])
+  await scheduler.run(short)
+  await pass(50)
+  assert.deepEqual(epochs, [1])
+  const long = store.hold(() => scheduler.sleep(500), { msMax: 60 })
+  map.set('k', 2)
+  await pass(50)
+  assert.deepEqual(epochs, [1])
+  await pass(100)
+  assert.deepEqual(epochs, [1, 2])
+  assert.equal(broken.length, 1)
+  await scheduler.run(long)
+  await scheduler.run(store.close())
+})
+
+test('holds that follow one another without a gap do not keep the barrier away', async () => {
+  const { scheduler, store, map, pass, epochs } = await opened({ checkpoint: { intervalMs: 10 } })
+  let running = 0
+  let most = 0
+  let done = 0
+  store.on('barrier', () => assert.equal(running, 0, 'a barrier during a hold'))
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++running)
+    map.set(`k${done}`, done)
+    await scheduler.sleep(20)
+    running--
+    done++
+  }
+  // A new one every 5 ms, each of 20 ms: some hold is always running.
+  const holds: Promise<void>[] = []
+  for (let n = 0; n < 100; n++) {
+    holds.push(store.hold(work))
+    await pass(5)
+  }
+  assert.ok(epochs.length >= 5, `${epochs.length} epochs`)
+  assert.ok(most >= 3)
+  await scheduler.run(Promise.all(holds))
+  assert.equal(done, 100)
+  await scheduler.run(store.close())
+})
+
+test('inside a transaction or a hold what would wait for a barrier throws at once', async () => {
+  const { scheduler, store } = await opened()
+  const refused = (where: string): void => {
+    for (const call of [() => store.checkpoint(), () => store.durable(), () => store.close(), () => store.delete('map')]) {
+      assert.throws(call, { code: 'TIDEMARK_INSIDE', message: new RegExp(where) })
+    }
+  }
+  store.transaction(() => refused('transaction'))
+  await scheduler.run(
+    store.hold(async () => {
+      refused('hold')
+      await scheduler.sleep(10)
+      refused('hold')
+      await assert.rejects(
+        store.hold(() => {}),
+        { code: 'TIDEMARK_INSIDE' },
+      )
+    }),
+  )
+  await scheduler.run(store.checkpoint())
+  await scheduler.run(store.close())
+})
+
+test('close makes all durable once, and fails whoever uses the store behind it', async () => {
+  const { scheduler, storage, store, map } = await opened()
+  map.set('k', 1)
+  const closing = store.close()
+  assert.equal(store.close(), closing)
+  assert.throws(() => map.set('k', 2), { code: 'TIDEMARK_CLOSED' })
+  assert.throws(() => store.checkpoint(), { code: 'TIDEMARK_CLOSED' })
+  await scheduler.run(closing)
+  assert.throws(() => map.get('k'), { code: 'TIDEMARK_CLOSED' })
+  const again: Store = await scheduler.run(
+    openStore('simulated', { compression: 'none' }, { storage, scheduler, clock: scheduler.clock, random: new SeededRandom(2) }),
+  )
+  assert.equal(again.map('map').get('k'), 1)
+  await scheduler.run(again.close())
+})
+
+test('close says what kept it, and has let go of everything all the same', async () => {
+  const { scheduler, storage, store, map } = await opened()
+  map.set('good', 1)
+  map.set('bad', () => {})
+  await assert.rejects(scheduler.run(store.close()), { code: 'TIDEMARK_VALUE_REFUSED', collection: 'map', key: 'bad' })
+  const again = await scheduler.run(
+    openStore('simulated', { compression: 'none' }, { storage, scheduler, clock: scheduler.clock, random: new SeededRandom(2) }),
+  )
+  assert.deepEqual([...again.map('map').keys()], ['good'])
+  again.map('map').set('late', 1)
+  storage.inject({ operation: 'any', errno: 'EIO' })
+  await assert.rejects(scheduler.run(again.close({ timeoutMs: 200 })), { code: 'TIDEMARK_TIMEOUT' })
+})
