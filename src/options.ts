@@ -57,7 +57,10 @@ type Check = (value: unknown, path: string) => void
 type Shape = { readonly [name: string]: Check | Shape }
 
 const refuse = (path: string, want: string, got: unknown): never => {
-  throw new TidemarkError('TIDEMARK_SETTINGS', `setting '${path}' must be ${want}, not ${show(got)}`, { hint: 'see Settings in the README', info: { path } })
+  throw new TidemarkError('TIDEMARK_SETTINGS', `setting '${path}' must be ${want}, not ${show(got)}`, {
+    hint: 'see Settings in the README',
+    info: { path },
+  })
 }
 const boolean: Check = (value, path) => void (typeof value === 'boolean' || refuse(path, 'true or false', value))
 const oneOf =
@@ -78,7 +81,10 @@ const SHAPE: Shape = {
   },
   restore: {
     at: (value, path) => {
-      const ok = value === 'latest' || (Number.isSafeInteger(value) && (value as number) >= 0) || (value instanceof Date && !Number.isNaN(value.getTime()))
+      const ok =
+        value === 'latest' ||
+        (Number.isSafeInteger(value) && (value as number) >= 0) ||
+        (value instanceof Date && !Number.isNaN(value.getTime()))
       if (!ok) refuse(path, `'latest', an epoch or a valid Date`, value)
     },
     hydrate: oneOf('background', 'on-demand', 'eager'),
@@ -113,7 +119,10 @@ function walk(value: unknown, shape: Shape, path: string): void {
     const rule = Object.hasOwn(shape, name) ? shape[name] : undefined
     if (rule === undefined) {
       const known = Object.keys(shape).map(other => (path === '' ? other : `${path}.${other}`))
-      throw new TidemarkError('TIDEMARK_SETTINGS', `unknown setting '${here}'`, { hint: `known here: ${known.join(', ')}`, info: { path: here } })
+      throw new TidemarkError('TIDEMARK_SETTINGS', `unknown setting '${here}'`, {
+        hint: `known here: ${known.join(', ')}`,
+        info: { path: here },
+      })
     }
     if (inner === undefined) continue
     if (typeof rule === 'function') rule(inner, here)
@@ -123,6 +132,7 @@ function walk(value: unknown, shape: Shape, path: string): void {
 
 function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.slice(0, 60)}'`
-  if (typeof value === 'object' && value !== null) return value instanceof Date ? 'an invalid Date' : Array.isArray(value) ? 'an array' : 'an object'
+  if (typeof value === 'object' && value !== null)
+    return value instanceof Date ? 'an invalid Date' : Array.isArray(value) ? 'an array' : 'an object'
   return typeof value === 'function' ? 'a function' : String(value)
 }

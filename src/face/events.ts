@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import type { TidemarkError } from '../base/errors.ts'
+import { systemScheduler } from '../base/scheduler.ts'
 import type { CheckpointPoint, Refusal } from '../checkpoint/index.ts'
 
 export interface StoreEvents {
@@ -47,7 +48,7 @@ export class Events {
       try {
         ;(listener as (...args: unknown[]) => void).apply(this.#emitter, args)
       } catch (error) {
-        queueMicrotask(() => {
+        systemScheduler.immediate(() => {
           throw error
         })
       }

@@ -15,7 +15,9 @@ export interface Restored {
   readonly records: number
   readonly durationMs: number
   /** Epochs lost to damage, when `restore.onDamage` is 'fall-back' and there was any. */
-  readonly lost: { readonly firstLostEpoch: number; readonly lastSeenEpoch: number; readonly file: string; readonly offset: number } | undefined
+  readonly lost:
+    | { readonly firstLostEpoch: number; readonly lastSeenEpoch: number; readonly file: string; readonly offset: number }
+    | undefined
   /** What was mended on the way, in words. */
   readonly notes: readonly string[]
 }

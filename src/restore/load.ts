@@ -53,9 +53,13 @@ export async function load(request: LoadRequest): Promise<LoadResult> {
   const { report } = scan
   if (at !== 'latest' && (report.commits === 0 || (typeof at === 'number' && report.end.epoch !== at))) {
     const newest = report.lastCommit === null ? 'there is none before it' : `the one before it is epoch ${report.lastCommit.epoch}`
-    throw new TidemarkError('TIDEMARK_NO_SUCH_POINT', `there is no recovery point at ${typeof at === 'number' ? `epoch ${at}` : at.toISOString()}; ${newest}`, {
-      hint: 'choose one of recoveryPoints()',
-    })
+    throw new TidemarkError(
+      'TIDEMARK_NO_SUCH_POINT',
+      `there is no recovery point at ${typeof at === 'number' ? `epoch ${at}` : at.toISOString()}; ${newest}`,
+      {
+        hint: 'choose one of recoveryPoints()',
+      },
+    )
   }
   return { collections: await loader.finish(pause), report, records: loader.records, nextId }
 }
