@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FlightColumns } from '../input/flights-file.ts'
 
-const DAY_MS = 24 * 60 * 60 * 1000
+const HOUR_MS = 60 * 60 * 1000
 const DIFFERENCES_SHOWN = 10
 const CLASSES = ['early', 'onTime', 'late15', 'late30', 'late60', 'late120', 'later'] as const
 /** Least delay of each class but the first, in minutes. */
@@ -37,7 +37,7 @@ export class StraightComputation {
   #position = 0
 
   constructor(keepDays: number) {
-    this.#keepMs = keepDays * DAY_MS
+    this.#keepMs = keepDays * 24 * HOUR_MS
   }
 
   add({ date, delay, distance, origin, destination }: FlightColumns): void {
@@ -53,7 +53,8 @@ export class StraightComputation {
       this.#tail.push({ time: when.getTime(), delay: minutes, distance: Number(distance[i]), origin: from, destination: to })
     }
     this.#position += date.length
-    const limit = (this.#tail.at(-1) as RecentFlight).time - this.#keepMs
+    const lastHour = new Date(date.at(-1) as Date).setUTCMinutes(0, 0, 0)
+    const limit = lastHour - this.#keepMs
     this.#tail = this.#tail.filter(flight => flight.time >= limit)
   }
 

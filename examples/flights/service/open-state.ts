@@ -32,7 +32,7 @@ export async function openState(settings: ServiceSettings, listeners: StateListe
   store.on('error', error => listeners.onProblem(`stopped: ${error.message}`))
   return {
     store: {
-      map: <V>(name: string): StateMap<V> => store.map<V, Key>(name),
+      map: <V, K extends Key>(name: string): StateMap<V, K> => store.map<V, K>(name),
       value: <V>(name: string, initial: V) => store.value<V>(name, initial),
       transaction: change => store.transaction(change),
     },

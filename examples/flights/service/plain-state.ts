@@ -1,8 +1,8 @@
 /** The same service without an engine: plain Maps, nothing kept. What the engine costs is measured against it. */
 import type { Key, State, StateMap, StateValue } from './state.ts'
 
-class PlainMap<V> extends Map<Key, V> implements StateMap<V> {
-  update(key: Key, change: (value: V | undefined) => V): void {
+class PlainMap<V, K extends Key> extends Map<K, V> implements StateMap<V, K> {
+  update(key: K, change: (value: V | undefined) => V): void {
     const before = this.get(key)
     const after = change(before)
     if (after !== before) this.set(key, after)
@@ -27,7 +27,7 @@ class PlainValue<V> implements StateValue<V> {
 
 export function plainState(): State {
   return {
-    map: <V>() => new PlainMap<V>(),
+    map: <V, K extends Key>() => new PlainMap<V, K>(),
     value: <V>(_name: string, initial: V) => new PlainValue(initial),
     transaction: change => change(),
   }

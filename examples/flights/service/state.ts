@@ -17,17 +17,17 @@ import {
 
 /** What the service uses of a store. A Tidemark store is one; so is `plainState()`, which keeps nothing. */
 export interface State {
-  map<V>(name: string): StateMap<V>
+  map<V, K extends Key = string>(name: string): StateMap<V, K>
   value<V>(name: string, initial: V): StateValue<V>
   transaction(change: () => void): void
 }
 
 export type Key = string | number | bigint
 
-export interface StateMap<V> extends ReadonlyMap<Key, V> {
-  set(key: Key, value: V): unknown
-  delete(key: Key): boolean
-  update(key: Key, change: (value: V | undefined) => V): unknown
+export interface StateMap<V, K extends Key = string> extends ReadonlyMap<K, V> {
+  set(key: K, value: V): unknown
+  delete(key: K): boolean
+  update(key: K, change: (value: V | undefined) => V): unknown
 }
 
 export interface StateValue<V> {
@@ -35,27 +35,30 @@ export interface StateValue<V> {
   set(value: V): unknown
 }
 
-const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
 
 export class Flights {
   /** By `airport/hour`. */
   readonly airports: StateMap<AirportStatistics>
   /** By `origin-destination/hour`. */
   readonly routes: StateMap<Statistics>
-  /** Every flight of the last days, by its position in the input. */
-  readonly recent: StateMap<Flight>
+  /** Every flight of the last days, by its position in the input. Expires by whole hours. */
+  readonly recent: StateMap<Flight, number>
+  /** By hour since 1970: the position of its first flight. Says what expires without a look at the flights. */
+  readonly #hourStarts: StateMap<number, number>
   readonly #position: StateValue<number>
   /** Position of the oldest flight in `recent`. */
   readonly #oldest: StateValue<number>
   readonly #state: State
-  readonly #keepMs: number
+  readonly #keepHours: number
 
   constructor(state: State, keepDays: number) {
     this.#state = state
-    this.#keepMs = keepDays * DAY_MS
+    this.#keepHours = keepDays * HOURS
     this.airports = state.map<AirportStatistics>('airports')
     this.routes = state.map<Statistics>('routes')
-    this.recent = state.map<Flight>('recent')
+    this.recent = state.map<Flight, number>('recent')
+    this.#hourStarts = state.map<number, number>('hourStarts')
     this.#position = state.value('position', 0)
     this.#oldest = state.value('oldest', 0)
   }
@@ -69,14 +72,16 @@ export class Flights {
   add(flights: readonly Flight[]): void {
     this.#state.transaction(() => {
       let position = this.#position.get()
+      let hour = 0
       for (const flight of flights) {
         this.#count(flight)
         this.recent.set(position, flight)
+        hour = Math.floor(flight.time / HOUR_MS)
+        if (!this.#hourStarts.has(hour)) this.#hourStarts.set(hour, position)
         position++
       }
       this.#position.set(position)
-      const last = flights.at(-1)
-      if (last !== undefined) this.#expire(last.time - this.#keepMs)
+      this.#expire(hour - this.#keepHours)
     })
   }
 
@@ -110,16 +115,16 @@ export class Flights {
     })
   }
 
-  /** Drops the recent flights that departed before `limit`. */
-  #expire(limit: number): void {
-    let oldest = this.#oldest.get()
-    for (;;) {
-      const flight = this.recent.get(oldest)
-      if (flight === undefined || flight.time >= limit) break
-      this.recent.delete(oldest)
-      oldest++
+  /** Drops the recent flights of the hours before `hourMin`. */
+  #expire(hourMin: number): void {
+    for (const [hour, start] of this.#hourStarts) {
+      if (hour >= hourMin) {
+        for (let oldest = this.#oldest.get(); oldest < start; oldest++) this.recent.delete(oldest)
+        this.#oldest.set(start)
+        return
+      }
+      this.#hourStarts.delete(hour)
     }
-    this.#oldest.set(oldest)
   }
 }
 
