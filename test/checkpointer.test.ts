@@ -171,6 +171,29 @@ test('after three cuts that moved the next one is taken in one slice', async () 
   )
 })
 
+test('a cut that moves while a hold runs waits for it, and the capture goes on behind it', async () => {
+  const { scheduler, host, map, checkpointer, seen } = alone(0, true)
+  const held = Array.from({ length: 100 }, (_, n) => ({ n }))
+  for (const [n, value] of held.entries()) map.set(`k${n}`, value)
+  quiet(checkpointer.checkpoint(1e9))
+  let end = (): void => {}
+  const hold = checkpointer.holds.run(
+    () =>
+      new Promise<void>(resolve => {
+        end = resolve
+      }),
+    1e6,
+  )
+  map.set('k99', held[99])
+  scheduler.pass(100)
+  assert.deepEqual(seen, ['barrier 1', 'voided'])
+  end()
+  await hold
+  scheduler.pass(1000)
+  assert.deepEqual(seen, ['barrier 1', 'voided', 'barrier 1'])
+  assert.equal(host.commits.length, 1)
+})
+
 test('a void inside a transaction is settled when the transaction ends, whatever became of it', () => {
   for (const end of ['commit', 'rollback'] as const) {
     const { scheduler, host, map, space, checkpointer } = alone(0, true)
