@@ -102,7 +102,7 @@ async function run(options: Options, folder: string): Promise<{ report: Report; 
     await runDrill(plan, engine, control)
   } finally {
     clearInterval(draw)
-    load.stop()
+    await load.stop()
   }
   await control.terminate()
   const fly = since(flyMs)

@@ -4,6 +4,7 @@
  * Requests go over kept-alive connections. While there is no target they are counted as missed.
  */
 import { Agent, get } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
 import type { Random } from './random.ts'
 
 export interface Target {
@@ -13,6 +14,8 @@ export interface Target {
 }
 
 const CONNECTIONS_MAX = 64
+/** How long the answers under way are waited for at the end; one that takes longer has failed. */
+const ANSWER_MS_MAX = 30_000
 
 export class Load {
   readonly #paths: readonly string[]
@@ -22,6 +25,7 @@ export class Load {
   #target: Target | undefined
   #timer: NodeJS.Timeout | undefined
   #dueMs = 0
+  #underWay = 0
   /** Requests that were due while there was nobody to answer them. */
   missed = 0
   /** How late the driver itself sent each request, in ms: part of every latency. */
@@ -43,8 +47,11 @@ export class Load {
     this.#target = target
   }
 
-  stop(): void {
+  /** Sends no more, and waits for the answers under way. */
+  async stop(): Promise<void> {
     clearTimeout(this.#timer)
+    const untilMs = performance.now() + ANSWER_MS_MAX
+    while (this.#underWay > 0 && performance.now() < untilMs) await setTimeout(10)
     this.#agent.destroy()
   }
 
@@ -53,7 +60,7 @@ export class Load {
   }
 
   #schedule(): void {
-    this.#timer = setTimeout(() => {
+    this.#timer = globalThis.setTimeout(() => {
       while (this.#dueMs <= performance.now()) {
         this.#send(this.#dueMs)
         this.#advance()
@@ -70,6 +77,7 @@ export class Load {
       return
     }
     this.lateness.push(performance.now() - dueMs)
+    this.#underWay++
     const request = get({ host: '127.0.0.1', port: target.port, path, agent: this.#agent }, response => {
       response.resume()
       response.once('end', () => {
@@ -79,5 +87,6 @@ export class Load {
       response.once('error', error => target.failed(error))
     })
     request.once('error', error => target.failed(error))
+    request.once('close', () => this.#underWay--)
   }
 }

@@ -43,7 +43,8 @@ const server = createFlightsServer(flights, () => ({
   recent: flights.recent.size,
   store: state.stats(),
 }))
-server.keepAliveTimeout = 60_000
+// Clients that come back after a while find their connection open.
+server.keepAliveTimeout = 0
 server.listen(settings.port, '127.0.0.1', () => {
   tell({ type: 'listening', port: (server.address() as AddressInfo).port, position: startPosition, openMs })
 })
