@@ -35,6 +35,8 @@ export async function bundle() {
     packages: 'external',
     chunkNames: 'chunk-[hash]',
     sourcemap: true,
+    minifySyntax: true,
+    minifyWhitespace: true,
     logLevel: 'warning',
   })
 }
