@@ -3,6 +3,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 
+/** The property; an error's stack, which newer engines keep behind an accessor of their own, as the data it stands for. */
+function dataOf(object: object, key: string | symbol): PropertyDescriptor {
+  const property = Object.getOwnPropertyDescriptor(object, key) as PropertyDescriptor
+  if (!(object instanceof Error) || key !== 'stack' || property.get === undefined) return property
+  return { value: object.stack, writable: true, enumerable: property.enumerable === true }
+}
+
 /** Why the two differ, or undefined. Prototypes, holes, property order and attributes, -0, views and errors count. */
 export function difference(a: unknown, b: unknown, path = 'value'): string | undefined {
   if (Object.is(a, b) && (typeof a !== 'object' || a === null)) return undefined
@@ -22,8 +29,8 @@ export function difference(a: unknown, b: unknown, path = 'value'): string | und
   if (keys.length !== others.length) return `${path}: ${keys.length} properties, ${others.length}`
   for (const [index, key] of keys.entries()) {
     if (key !== others[index]) return `${path}: property ${String(key)} is not ${String(others[index])}`
-    const left = Object.getOwnPropertyDescriptor(a, key) as PropertyDescriptor
-    const right = Object.getOwnPropertyDescriptor(b, key) as PropertyDescriptor
+    const left = dataOf(a, key)
+    const right = dataOf(b, key)
     if (left.enumerable !== right.enumerable || left.writable !== right.writable) return `${path}.${String(key)}: other attributes`
     const child = difference(left.value, right.value, `${path}.${String(key)}`)
     if (child !== undefined) return child

@@ -5,6 +5,7 @@ import { program } from './program.ts'
 import { noTotals, runProgram } from './run.ts'
 
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '1' }, seed: { type: 'string' }, path: { type: 'string' } } })
+const ROUND_MS_MIN = 2000
 const end = performance.now() + Number(values.minutes) * 60_000
 const first = values.seed === undefined ? Date.now() & 0x7fffffff : Number(values.seed)
 const totals = noTotals()
@@ -22,5 +23,6 @@ do {
     },
   )
   seed++
-} while (performance.now() < end)
+  // A round that is cut off before its first program counts as failed.
+} while (end - performance.now() > ROUND_MS_MIN)
 console.log(`${Math.round((performance.now() - begin) / 1000)} s`, totals)
