@@ -19,7 +19,7 @@ export interface Options {
 
 export const USAGE = `npm start -- [options]
   --events N      how many flights of the file, from its beginning (default and at most 3000000)
-  --days N        days of flights kept one by one (default 7)
+  --days N        days of flights kept one by one (default 2)
   --batch N       flights of one transaction (default 500)
   --rate N        flights a second (default 60000, fewer in a short run: it takes at least 6 seconds)
   --requests N    HTTP requests a second (default 300)
@@ -63,7 +63,7 @@ export function readOptions(args: string[]): Options | 'help' {
   const events = Math.min(EVENTS_MAX, whole('events', values.events, EVENTS_MAX, 1))
   return {
     events,
-    keepDays: whole('days', values.days, 7, 1),
+    keepDays: whole('days', values.days, 2, 1),
     batchFlights: Math.min(10_000, whole('batch', values.batch, 500, 1)),
     flightsPerSecond: whole('rate', values.rate, Math.min(FLIGHTS_PER_SECOND_MAX, Math.ceil(events / RUN_SECONDS_MIN)), 1),
     requestsPerSecond: whole('requests', values.requests, 300, 1),
