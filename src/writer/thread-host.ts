@@ -46,7 +46,14 @@ export class ThreadHost implements WriterHost {
     if (this.#ended || this.#mailbox.closing) return
     if ('attempt' in message) this.#attempt = message.attempt
     if (message.type === 'commit') this.#keep({ commit: true })
-    this.#worker.postMessage(message, transferable(message))
+    const transfer = transferable(message)
+    try {
+      this.#worker.postMessage(message, transfer)
+    } catch (error) {
+      // Memory that the runtime does not let go (its pool of small buffers) is copied.
+      if (transfer.length === 0 || (error as Error).name !== 'DataCloneError') throw error
+      this.#worker.postMessage(message)
+    }
   }
 
   onMessage(listener: (message: FromWriter) => void): void {
