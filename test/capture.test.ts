@@ -363,6 +363,35 @@ test('a value that cannot be encoded keeps the last good record, and its key sta
   rig.check(map)
 })
 
+test('a new key that was captured before a void and deleted behind it leaves a tombstone', () => {
+  const rig = new Rig()
+  const map = rig.collection([['new', 1], ...numbered(30, n => ({ n }))])
+  rig.cut()
+  rig.slice()
+  rig.slice()
+  map.set('k29', map.live.get('k29'))
+  assert.deepEqual(rig.voids, ['changed in place across the barrier'])
+  map.delete('new')
+  rig.checkpoint()
+  rig.check(map)
+})
+
+test('a tombstone outlives a void and a failure behind it', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(10))
+  rig.checkpoint()
+  map.delete('k1')
+  rig.cut()
+  rig.void()
+  map.delete('k2')
+  rig.cut()
+  map.delete('k3')
+  rig.fail()
+  map.delete('k4')
+  rig.checkpoint()
+  rig.check(map)
+})
+
 test('keys that come and go while no epoch commits are not remembered', () => {
   const rig = new Rig()
   const map = rig.collection(numbered(10))
