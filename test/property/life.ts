@@ -65,7 +65,7 @@ export class Life {
   serial: number
   references: Reference[] = []
   iterators: HeldIterator[] = []
-  hold: { broken: boolean } | undefined
+  hold: { running: boolean; broken: boolean } | undefined
   inTransaction = false
   closing = false
   /** The engine gave up; the program goes on in memory. */
@@ -210,7 +210,7 @@ export class Life {
     store.on('barrier', ({ epoch, time }) => {
       this.totals.barriers++
       if (this.inTransaction) this.problems.push(new Error('a barrier inside a transaction'))
-      if (this.hold?.broken === false) this.problems.push(new Error('a barrier during a hold'))
+      if (this.hold?.running === true && !this.hold.broken) this.problems.push(new Error('a barrier during a hold'))
       model.barrier(epoch, time)
     })
     store.on('untracked', ({ collection, key }) => this.problems.push(new Error(`'${collection}', ${String(key)} was declared, yet named`)))

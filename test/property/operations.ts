@@ -371,10 +371,13 @@ function assertRejection(life: Life, error: unknown, changes: number): void {
 
 function hold(life: Life, op: Op & { op: 'hold' }): void {
   if (life.hold !== undefined) return
-  const mine = { broken: false }
+  // It begins now, or once a barrier that waits has fallen.
+  const mine = { running: false, broken: false }
   life.hold = mine
   const held = life.store.hold(
     async () => {
+      if (life.closing) return
+      mine.running = true
       for (const one of op.ops) perform(life, one)
       assert.throws(() => life.store.checkpoint(), { code: 'TIDEMARK_INSIDE' })
       await life.scheduler.sleep(op.ms)
@@ -382,6 +385,7 @@ function hold(life: Life, op: Op & { op: 'hold' }): void {
         for (const one of op.ops) perform(life, one)
         assert.throws(() => life.store.durable(), { code: 'TIDEMARK_INSIDE' })
       }
+      mine.running = false
       life.hold = undefined
     },
     { msMax: op.msMax },
