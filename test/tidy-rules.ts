@@ -49,12 +49,16 @@ export const RANKS: Readonly<Record<string, number>> = {
   capture: 3,
   manifest: 3,
   log: 3,
-  writer: 4,
-  restore: 4,
-  checkpoint: 5,
-  face: 6,
-  testing: 7,
-  tools: 7,
+  segment: 3,
+  image: 4,
+  fold: 5,
+  cold: 5,
+  writer: 6,
+  restore: 6,
+  checkpoint: 7,
+  face: 8,
+  testing: 9,
+  tools: 9,
 }
 
 /** The files at the top of src, lowest first: each imports those before it and every folder but testing and tools. */

@@ -59,6 +59,23 @@ export const LOG_FILE_BYTES_MAX = 64 * MIB
 /** Log files one manifest may name: bounds the manifest read at open. */
 export const LOG_FILES_MAX = 1_048_576
 
+/** Segments one manifest may name: a base of 16 MiB segments is then a terabyte. */
+export const SEGMENTS_MAX = 65_536
+
+/** Earlier manifests one manifest may keep. */
+export const MANIFESTS_MAX = 65_536
+
+/** Raw bytes at which a block of a segment is closed: 16 KiB cost 39 us to read, check and decode, 32 KiB 59 us. */
+export const SEGMENT_BLOCK_RAW_BYTES = 16 * KIB
+
+/** Stored bytes at which a base segment is closed, and a merge of young ones stops growing: filter and index stay below 1 MiB. */
+export const BASE_SEGMENT_BYTES = 16 * MIB
+export const YOUNG_SEGMENT_BYTES_MAX = 32 * MIB
+
+/** Raw bytes and records at which a table is frozen: a frozen and an active one are the 4 MiB and 65,536 records a restart reads. */
+export const TABLE_RAW_BYTES = 2 * MIB
+export const TABLE_RECORDS = 32_768
+
 /** Bytes of one manifest: a length in its header beyond this is damage, not a reason to allocate. */
 export const MANIFEST_BYTES_MAX = 256 * MIB
 

@@ -1,6 +1,7 @@
 /** Names of files in a store: numbers as hex digits, so that byte order is the order of numbers. */
 export const LOG_FOLDER = 'log'
 export const MANIFEST_FOLDER = 'manifest'
+export const SEGMENT_FOLDER = 'segment'
 
 export function manifestName(number: number): string {
   return `${MANIFEST_FOLDER}/${hex(number)}.manifest`
@@ -10,6 +11,16 @@ export function manifestName(number: number): string {
 export function manifestNumber(name: string): number | undefined {
   const digits = /^([0-9a-f]{8})\.manifest$/.exec(name)?.[1]
   return digits === undefined ? undefined : Number.parseInt(digits, 16)
+}
+
+export function segmentName(token: number, sequence: number): string {
+  return `${SEGMENT_FOLDER}/${hex(token)}-${hex(sequence)}.seg`
+}
+
+/** Token and sequence in the name of a file of the segment folder; undefined for other files. */
+export function segmentNumbers(name: string): { readonly token: number; readonly sequence: number } | undefined {
+  const match = /^([0-9a-f]{8})-([0-9a-f]{8})\.seg$/.exec(name)
+  return match === null ? undefined : { token: Number.parseInt(match[1] as string, 16), sequence: Number.parseInt(match[2] as string, 16) }
 }
 
 export function logName(token: number, sequence: number): string {

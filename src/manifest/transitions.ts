@@ -6,7 +6,7 @@
  * epoch at or before the accepted end.
  */
 import { assert } from '../base/errors.ts'
-import { type LogEntry, type LogPosition, type Manifest, STORE_FORMAT } from '../format/index.ts'
+import { EMPTY_BASE, type LogEntry, type LogPosition, type Manifest, STORE_FORMAT } from '../format/index.ts'
 
 export interface Author {
   /** Random for this opening, 32 hex digits. */
@@ -25,6 +25,10 @@ export function firstManifest(storeId: string, lineageId: string, author: Author
     createdBy: author.createdBy,
     log: [],
     catalogue: null,
+    fold: null,
+    young: [],
+    base: EMPTY_BASE,
+    retained: [],
   }
 }
 
@@ -34,7 +38,7 @@ export function firstManifest(storeId: string, lineageId: string, author: Author
  */
 export function takeOver(old: Manifest, newestNumber: number, log: readonly LogEntry[], author: Author): Manifest {
   const number = newestNumber + 1
-  const next: Manifest = { ...old, ...author, number, token: old.token + (number - old.number), log }
+  const next: Manifest = { ...old, ...author, format: STORE_FORMAT, number, token: old.token + (number - old.number), log }
   checkCommon(old, next)
   assert(next.token > old.token, 'a takeover raises the token')
   // Where the newest manifest was lost, the open file may have been left without an accepted epoch: another one stands in its place then.
