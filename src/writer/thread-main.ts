@@ -1,4 +1,5 @@
 /** The thread of a writer: storage with synchronous calls (nothing else runs here), messages from and to the host. */
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
@@ -13,6 +14,10 @@ import { Writer } from './writer.ts'
 const port = parentPort
 assert(port !== null, 'the writer runs in a thread')
 const start = workerData as ThreadStart
+/** A tenth of the weight of a thread of normal priority. */
+const NICE = 10
+
+yieldToOthers()
 
 const writer = new Writer(start.facts, {
   storage: new FileStorage(start.root, { flavour: 'sync' }),
@@ -27,3 +32,16 @@ const writer = new Writer(start.facts, {
   ...(start.fileBytesMax === undefined ? {} : { fileBytesMax: start.fileBytesMax }),
 })
 port.on('message', (message: ToWriter) => writer.receive(message))
+
+/**
+ * On Linux 0 names the calling thread. Woken on the core of the main thread, a writer of the same priority takes it for one to three
+ * milliseconds, in the middle of a slice or of a request; a nicer one waits for a free core, and gets its share where there is none.
+ */
+function yieldToOthers(): void {
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(0, NICE)
+  } catch {
+    // Not allowed here: the system decides.
+  }
+}
