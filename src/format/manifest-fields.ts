@@ -11,19 +11,19 @@ import {
   comparePlaces,
   EMPTY_BASE,
   FIRST_PLACE,
+  FOLDED_FORMAT,
   type FoldPoint,
   type Manifest,
   type Place,
   type RetainedPoint,
   type SegmentEntry,
-  STORE_FORMAT,
 } from './manifest-types.ts'
 
 /** Forks of one history; each is an operator's act. */
 const LINEAGE_MAX = 65_536
 const NUMBER_MAX = 0xffff_ffff
 
-export function readFields(value: unknown, file: string): Manifest {
+export function readFields(value: unknown, file: string, newest: number): Manifest {
   const check = (condition: boolean, what: string): void => {
     if (!condition) throw damagedManifest(file, `${what} is impossible`)
   }
@@ -44,7 +44,7 @@ export function readFields(value: unknown, file: string): Manifest {
     return from as string
   }
   const root = object(value, 'the content')
-  const format = count(root['format'], 'the format', 1, STORE_FORMAT)
+  const format = count(root['format'], 'the format', 1, newest)
   const manifest: Manifest = {
     number: count(root['number'], 'the number', 1, NUMBER_MAX),
     storeId: text(root['storeId'], HEX_16, 'the store id'),
@@ -71,10 +71,10 @@ export function readFields(value: unknown, file: string): Manifest {
       }
     }),
     catalogue: root['catalogue'] === null ? null : catalogueOf(object(root['catalogue'], 'the catalogue')),
-    fold: format < 2 || root['fold'] === null ? null : foldOf(object(root['fold'], 'the fold point')),
-    young: format < 2 ? [] : list(root['young'], SEGMENTS_MAX, 'the young segments').map(segmentOf),
-    base: format < 2 ? EMPTY_BASE : list(root['base'], SEGMENTS_MAX, 'the base').map(rangeOf),
-    retained: format < 2 ? [] : list(root['retained'], MANIFESTS_MAX, 'the retained points').map(retainedOf),
+    fold: format < FOLDED_FORMAT || root['fold'] === null ? null : foldOf(object(root['fold'], 'the fold point')),
+    young: format < FOLDED_FORMAT ? [] : list(root['young'], SEGMENTS_MAX, 'the young segments').map(segmentOf),
+    base: format < FOLDED_FORMAT ? EMPTY_BASE : list(root['base'], SEGMENTS_MAX, 'the base').map(rangeOf),
+    retained: format < FOLDED_FORMAT ? [] : list(root['retained'], MANIFESTS_MAX, 'the retained points').map(retainedOf),
   }
   checkImage(manifest, check)
   check(manifest.lineage.length > 0, 'the lineage')

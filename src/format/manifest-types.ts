@@ -1,8 +1,10 @@
 /** What a manifest says. Owns the words; the bytes are manifest.ts, the checks manifest-fields.ts. */
 import { type CatalogueEntry, GENESIS_DIGEST } from './commit.ts'
 
-/** The format of the store: what a reader must understand beyond this file. 1: the log alone; 2: segments and a fold point. */
-export const STORE_FORMAT = 2
+/** The format of the store: what a reader must understand beyond this file. This version writes it, and opens none above it. */
+export const STORE_FORMAT = 1
+/** The format with segments and a fold point (RFC 0006). Its manifest is laid down; nothing folds yet, so no store of it is opened. */
+export const FOLDED_FORMAT = 2
 
 /** A place in the log behind a commit: nothing of the file beyond `bytes` counts. */
 export interface LogEnd {

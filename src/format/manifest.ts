@@ -10,7 +10,7 @@ import { MANIFEST_BYTES_MAX } from '../base/limits.ts'
 import type { CatalogueEntry } from './commit.ts'
 import { damagedManifest, isObject } from './manifest-errors.ts'
 import { readFields } from './manifest-fields.ts'
-import { type FoldPoint, type Manifest, type Place, type SegmentEntry, STORE_FORMAT } from './manifest-types.ts'
+import { FOLDED_FORMAT, type FoldPoint, type Manifest, type Place, type SegmentEntry, STORE_FORMAT } from './manifest-types.ts'
 
 export const MANIFEST_FORMAT = 1
 const MAGIC = 'tidemark-manifest'
@@ -21,8 +21,8 @@ export function encodeManifest(manifest: Manifest): Buffer {
   return Buffer.concat([Buffer.from(`${MAGIC} ${MANIFEST_FORMAT} ${sum(String(MANIFEST_FORMAT), body)} ${body.length}\n`), body])
 }
 
-/** Throws TIDEMARK_MANIFEST_DAMAGED or TIDEMARK_FORMAT_NEWER. */
-export function decodeManifest(bytes: Buffer, file: string): Manifest {
+/** `newest`: the highest store format the caller understands. Throws TIDEMARK_MANIFEST_DAMAGED or TIDEMARK_FORMAT_NEWER. */
+export function decodeManifest(bytes: Buffer, file: string, newest = STORE_FORMAT): Manifest {
   const line = bytes.indexOf(10)
   if (bytes.length > MANIFEST_BYTES_MAX || line < 0 || line > HEADER_BYTES_MAX) throw damagedManifest(file, 'no header line')
   const header = /^tidemark-manifest ([1-9]\d{0,8}) ([0-9a-f]{64}) (\d{1,15})$/.exec(bytes.toString('latin1', 0, line))
@@ -39,8 +39,8 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest {
     throw damagedManifest(file, 'its content is not JSON', error)
   }
   const format = isObject(value) ? value['format'] : undefined
-  if (typeof format === 'number' && Number.isSafeInteger(format) && format > STORE_FORMAT) throw newer(file, format, body)
-  const manifest = readFields(value, file)
+  if (typeof format === 'number' && Number.isSafeInteger(format) && format > newest) throw newer(file, format, body)
+  const manifest = readFields(value, file, newest)
   if (canonical(manifest) !== body.toString()) throw damagedManifest(file, 'it is not in canonical form')
   return manifest
 }
@@ -57,7 +57,7 @@ function canonical(manifest: Manifest): string {
     createdBy,
     log: log.map(({ file, end }) => ({ file, end: end === null ? null : { bytes: end.bytes, epoch: end.epoch, digest: end.digest } })),
     catalogue: catalogue === null ? null : { epoch: catalogue.epoch, collections: catalogue.collections.map(plainEntry) },
-    ...(format < 2
+    ...(format < FOLDED_FORMAT
       ? {}
       : {
           fold: fold === null ? null : plainFold(fold),

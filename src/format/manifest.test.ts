@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { TidemarkError } from '../base/errors.ts'
+import {
+  type BaseRange,
+  decodeManifest,
+  EMPTY_BASE,
+  encodeManifest,
+  FIRST_PLACE,
+  FOLDED_FORMAT,
+  logName,
+  type Manifest,
+  type SegmentEntry,
+  STORE_FORMAT,
+  segmentName,
+} from './index.ts'
+
+/** Runs a decoder: a value or a typed error, never anything else. */
+function attempt<T>(decode: () => T): T | TidemarkError {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code !== 'TIDEMARK_BUG') return error
+    throw error
+  }
+}
+
+const manifest: Manifest = {
+  number: 12,
+  storeId: 'ab'.repeat(16),
+  lineage: [
+    { id: '01'.repeat(16), forkEpoch: 0 },
+    { id: '02'.repeat(16), forkEpoch: 5 },
+  ],
+  token: 3,
+  writer: '03'.repeat(16),
+  format: FOLDED_FORMAT,
+  createdBy: 'tidemark 0.1.0',
+  log: [
+    { file: logName(1, 1), end: { bytes: 1024, epoch: 5, digest: 'cd'.repeat(32) } },
+    { file: logName(3, 2), end: null },
+  ],
+  catalogue: { epoch: 5, collections: [{ id: 1, kind: 'map', name: 'things', codec: 'tide', entries: 3, bytes: 100 }] },
+  fold: {
+    file: logName(3, 2),
+    bytes: 1500,
+    epoch: 9,
+    digest: 'ce'.repeat(32),
+    timeMs: 1_700_000_000_000,
+    nextId: 2,
+    catalogue: [{ id: 1, kind: 'map', name: 'things', codec: 'tide', entries: 4, bytes: 10 }],
+  },
+  young: [segment(3, 9, 5)],
+  base: [
+    { start: FIRST_PLACE, through: 5, segment: segment(2, 5, 0) },
+    { start: { collection: 1, key: '3062' }, through: 0, segment: null },
+  ],
+  retained: [{ number: 7, epoch: 5, timeMs: 1_600_000_000_000 }],
+}
+
+function segment(sequence: number, through: number, from: number): SegmentEntry {
+  return {
+    file: segmentName(3, sequence),
+    bytes: 5000,
+    sha256: 'ef'.repeat(32),
+    describedAt: 4000,
+    from,
+    through,
+    records: 10,
+    tombstones: 1,
+    rawBytes: 9000,
+    first: { collection: 1, key: '3061' },
+    last: { collection: 1, key: '306162' },
+  }
+}
+
+test('a manifest of format 1 has nothing folded', () => {
+  const old: Manifest = { ...manifest, format: 1, fold: null, young: [], base: EMPTY_BASE, retained: [] }
+  const bytes = encodeManifest(old)
+  assert.ok(!bytes.includes('"base"'))
+  assert.deepEqual(decodeManifest(bytes, 'm', FOLDED_FORMAT), old)
+})
+
+test('parts of a manifest that do not belong together are refused', () => {
+  const [range, other] = manifest.base as [BaseRange, BaseRange]
+  const young = manifest.young[0] as SegmentEntry
+  const wrong: Partial<Manifest>[] = [
+    { fold: null },
+    { base: [] },
+    { base: [other] },
+    { base: [other, range] },
+    { base: [{ ...range, through: 10 }] },
+    { young: [segment(2, 9, 5)] },
+    { young: [segment(4, 5, 0), young] },
+    { young: [{ ...young, file: segmentName(4, 1) }] },
+    { young: [{ ...young, tombstones: 11 }] },
+    { young: [{ ...young, from: 9 }] },
+    { young: [{ ...young, describedAt: 5000 }] },
+    { log: [] },
+    { retained: [{ number: 12, epoch: 5, timeMs: 0 }] },
+    { retained: [{ number: 7, epoch: 10, timeMs: 0 }] },
+  ]
+  for (const change of wrong) {
+    const result = attempt(() => decodeManifest(encodeManifest({ ...manifest, ...change }), 'm', FOLDED_FORMAT))
+    assert.equal((result as TidemarkError).code, 'TIDEMARK_MANIFEST_DAMAGED', JSON.stringify(change))
+  }
+})
+
+test('a manifest comes back as it was, and every flipped bit is seen', () => {
+  const bytes = encodeManifest(manifest)
+  assert.deepEqual(decodeManifest(bytes, 'm', FOLDED_FORMAT), manifest)
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const changed = Buffer.from(bytes)
+    changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7))
+    const result = attempt(() => decodeManifest(changed, 'm', FOLDED_FORMAT))
+    assert.equal((result as TidemarkError).code, 'TIDEMARK_MANIFEST_DAMAGED', `bit ${bit}`)
+  }
+  for (let length = 0; length < bytes.length; length++) {
+    assert.equal(
+      (attempt(() => decodeManifest(bytes.subarray(0, length), 'm', FOLDED_FORMAT)) as TidemarkError).code,
+      'TIDEMARK_MANIFEST_DAMAGED',
+    )
+  }
+  assert.equal(
+    (attempt(() => decodeManifest(Buffer.concat([bytes, Buffer.from('\n')]), 'm', FOLDED_FORMAT)) as TidemarkError).code,
+    'TIDEMARK_MANIFEST_DAMAGED',
+  )
+})
+
+test('a manifest that is whole and impossible is refused, field by field', () => {
+  const entry = manifest.log[0]
+  assert.ok(entry !== undefined)
+  const impossible: Record<string, unknown>[] = [
+    { number: 0 },
+    { number: 1.5 },
+    { number: '12' },
+    { storeId: 'AB'.repeat(16) },
+    { storeId: 'ab' },
+    { lineage: [] },
+    { lineage: [{ id: 'x', forkEpoch: 0 }] },
+    { lineage: [{ id: '01'.repeat(16), forkEpoch: -1 }] },
+    { token: 0 },
+    { token: 2 },
+    { writer: '' },
+    { createdBy: '' },
+    { createdBy: 'a\nb' },
+    { log: [{ file: '../escape', end: null }] },
+    { log: [{ file: 'log/0000000a-00000001.log', end: null }] },
+    { log: [entry, entry] },
+    { log: [{ file: entry.file, end: null }, manifest.log[1]] },
+    { log: [{ file: entry.file, end: { bytes: -1, epoch: 5, digest: 'cd'.repeat(32) } }] },
+    { catalogue: { epoch: 1, collections: [{ id: 1, kind: 'list', name: '', codec: '', entries: 0, bytes: 0 }] } },
+  ]
+  for (const change of impossible) {
+    const bytes = encodeManifest({ ...manifest, ...change } as Manifest)
+    const result = attempt(() => decodeManifest(bytes, 'm', FOLDED_FORMAT))
+    assert.equal((result as TidemarkError).code, 'TIDEMARK_MANIFEST_DAMAGED', JSON.stringify(change))
+  }
+})
+
+test('a manifest of a later format is not damage', () => {
+  for (const [format, newest] of [
+    [STORE_FORMAT + 1, undefined],
+    [FOLDED_FORMAT + 1, FOLDED_FORMAT],
+  ] as const) {
+    const bytes = encodeManifest({ ...manifest, format })
+    const error = attempt(() => decodeManifest(bytes, 'm', newest)) as TidemarkError
+    assert.equal(error.code, 'TIDEMARK_FORMAT_NEWER')
+    assert.match(error.hint ?? '', /tidemark 0\.1\.0/)
+  }
+})
+
+test('any bytes as a manifest give a typed error', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.json().map(Buffer.from)), raw => {
+      assert.ok(attempt(() => decodeManifest(Buffer.from(raw), 'm', FOLDED_FORMAT)) instanceof TidemarkError)
+    }),
+    { numRuns: 500 },
+  )
+})
