@@ -2,7 +2,7 @@
  * Layers: what can be asked for a record and walked in the order of places. Tables and segments are layers, and so is an image of many.
  *
  * Key bytes are encoded keys (docs/format/key.md). Every call is synchronous; one that needs the disk reads a block at most, beside what
- * describes a segment the first time. Damage throws TIDEMARK_SEGMENT_DAMAGED naming file and offset: never a wrong answer.
+ * describes a segment the first time. Damage throws, naming file and offset: never a wrong answer.
  */
 
 /** What was found: offsets into `bytes`, good until the next call of whoever gave it. `put` false: the newest word is that it is deleted. */

@@ -1,0 +1,245 @@
+/**
+ * A table of records: what a writer keeps of the epochs it committed and has not folded, and a restart of the tail of the log.
+ *
+ * What: record bytes stay in the blocks they came in; an open-addressing hash over places and a few numbers a record find them. No strings, no
+ * objects a record. Sorting is put off until the order is needed, and can be done in steps.
+ * Owns: the index over the blocks; the blocks are kept, not copied, and must not change. Does not own: epochs, catalogues, I/O.
+ * Invariants: of several records of one place the one added last counts; a walk sees every place once, in order.
+ */
+import { compareBytes, hashPlace, RECORD_PUT, RecordCursor } from '../format/index.ts'
+import type { Found, Layer, LayerCursor, Range } from '../segment/index.ts'
+
+const RECORDS_FIRST = 1024
+/** Records sorted at once; longer runs are merged. */
+const RUN_RECORDS = 128
+/** Moves of a merge between two chances to stop. */
+const STRIDE = 128
+
+export class RecordTable implements Layer {
+  /** Distinct places, tombstones included. */
+  records = 0
+  tombstones = 0
+  /** Bytes of all records that were added. */
+  rawBytes = 0
+  readonly #blocks: Buffer[] = []
+  #block = new Uint32Array(RECORDS_FIRST)
+  #collection = new Uint32Array(RECORDS_FIRST)
+  #keyStart = new Uint32Array(RECORDS_FIRST)
+  #keyEnd = new Uint32Array(RECORDS_FIRST)
+  #put = new Uint8Array(RECORDS_FIRST)
+  #hash = new Uint32Array(RECORDS_FIRST)
+  /** Index of a record plus one; 0: free. At most half full. */
+  #slots = new Uint32Array(RECORDS_FIRST * 2)
+  #order: Uint32Array | undefined
+  #sorting: Generator<undefined, Uint32Array> | undefined
+
+  /** Takes a block of whole records. @throws TIDEMARK_VALUE_DAMAGED for bytes that are none; what came before it stays */
+  add(bytes: Buffer): void {
+    const block = this.#blocks.push(bytes) - 1
+    this.#order = this.#sorting = undefined
+    const cursor = new RecordCursor(bytes)
+    for (let start = 0; cursor.next(); start = cursor.at) {
+      this.rawBytes += cursor.at - start
+      const { collection, keyStart, keyEnd } = cursor
+      const hash = hashPlace(collection, bytes, keyStart, keyEnd)
+      const slot = this.#slot(collection, bytes, keyStart, keyEnd, hash)
+      let index = (this.#slots[slot] as number) - 1
+      if (index < 0) {
+        index = this.records++
+        this.#slots[slot] = this.records
+        if (this.records * 2 > this.#slots.length || this.records === this.#hash.length) this.#grow(hash, index)
+        this.#hash[index] = hash
+        this.#collection[index] = collection
+      } else if (this.#put[index] === 0) this.tombstones--
+      const put = cursor.kind === RECORD_PUT
+      if (!put) this.tombstones++
+      this.#put[index] = put ? 1 : 0
+      this.#block[index] = block
+      this.#keyStart[index] = keyStart
+      this.#keyEnd[index] = keyEnd
+    }
+  }
+
+  find(collection: number, key: Uint8Array, hash: number): Found | undefined {
+    const index = (this.#slots[this.#slot(collection, key, 0, key.length, hash)] as number) - 1
+    return index < 0 ? undefined : this.#found(index)
+  }
+
+  mayHave(collection: number, key: Uint8Array, hash: number): boolean {
+    return this.#slots[this.#slot(collection, key, 0, key.length, hash)] !== 0
+  }
+
+  /** Sorts on, about `moves` records' worth; true when the order is known. */
+  sortSome(moves: number): boolean {
+    if (this.#order !== undefined) return true
+    this.#sorting ??= this.#sort()
+    for (let left = moves; left > 0; left -= STRIDE) {
+      const step = this.#sorting.next()
+      if (step.done !== true) continue
+      this.#order = step.value
+      this.#sorting = undefined
+      return true
+    }
+    return false
+  }
+
+  cursor(range: Range = {}): LayerCursor {
+    this.sortSome(Number.POSITIVE_INFINITY)
+    const order = this.#order as Uint32Array
+    const at = range.from === undefined ? 0 : this.#lowerBound(order, range.from)
+    const end = range.to === undefined ? order.length : this.#lowerBound(order, range.to)
+    return new TableCursor(order, at, end, index => this.#found(index), this.#collection, this.#keyStart, this.#keyEnd)
+  }
+
+  #found(index: number): Found {
+    const bytes = this.#blockOf(index)
+    const keyEnd = this.#keyEnd[index] as number
+    if (this.#put[index] === 0) return { put: false, bytes, start: keyEnd, end: keyEnd }
+    return { put: true, bytes, start: keyEnd + 4, end: keyEnd + 4 + bytes.readUInt32LE(keyEnd) }
+  }
+
+  #blockOf(index: number): Buffer {
+    return this.#blocks[this.#block[index] as number] as Buffer
+  }
+
+  /** Where the place stands, or the free slot it would take. */
+  #slot(collection: number, bytes: Uint8Array, start: number, end: number, hash: number): number {
+    const mask = this.#slots.length - 1
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const index = (this.#slots[slot] as number) - 1
+      if (index < 0) return slot
+      if (this.#hash[index] !== hash || this.#collection[index] !== collection) continue
+      const from = this.#keyStart[index] as number
+      if (compareBytes(this.#blockOf(index), from, this.#keyEnd[index] as number, bytes, start, end) === 0) return slot
+    }
+  }
+
+  /** Twice the room; `hash` is that of the newest record, which is not noted yet. */
+  #grow(hash: number, newest: number): void {
+    const room = this.#hash.length * 2
+    const wider = (old: Uint32Array): Uint32Array<ArrayBuffer> => {
+      const next = new Uint32Array(room)
+      next.set(old)
+      return next
+    }
+    this.#block = wider(this.#block)
+    this.#collection = wider(this.#collection)
+    this.#keyStart = wider(this.#keyStart)
+    this.#keyEnd = wider(this.#keyEnd)
+    this.#hash = wider(this.#hash)
+    const put = new Uint8Array(room)
+    put.set(this.#put)
+    this.#put = put
+    this.#hash[newest] = hash
+    this.#slots = new Uint32Array(room * 2)
+    const mask = this.#slots.length - 1
+    for (let index = 0; index < this.records; index++) {
+      let slot = (this.#hash[index] as number) & mask
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask
+      this.#slots[slot] = index + 1
+    }
+  }
+
+  #compare(a: number, b: number): number {
+    const difference = (this.#collection[a] as number) - (this.#collection[b] as number)
+    if (difference !== 0) return difference
+    return compareBytes(
+      this.#blockOf(a),
+      this.#keyStart[a] as number,
+      this.#keyEnd[a] as number,
+      this.#blockOf(b),
+      this.#keyStart[b] as number,
+      this.#keyEnd[b] as number,
+    )
+  }
+
+  #lowerBound(order: Uint32Array, place: { readonly collection: number; readonly key: Uint8Array }): number {
+    let low = 0
+    let high = order.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const index = order[middle] as number
+      const difference =
+        (this.#collection[index] as number) - place.collection ||
+        compareBytes(this.#blockOf(index), this.#keyStart[index] as number, this.#keyEnd[index] as number, place.key, 0, place.key.length)
+      if (difference < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  /** Merge sort from the bottom up, a step at a time. */
+  *#sort(): Generator<undefined, Uint32Array> {
+    const count = this.records
+    let from = Uint32Array.from({ length: count }, (_, index) => index)
+    let to = new Uint32Array(count)
+    for (let at = 0; at < count; at += RUN_RECORDS) {
+      from.subarray(at, at + RUN_RECORDS).sort((a, b) => this.#compare(a, b))
+      yield
+    }
+    for (let width = RUN_RECORDS; width < count; width *= 2) {
+      for (let low = 0; low < count; low += 2 * width) {
+        const middle = Math.min(low + width, count)
+        const high = Math.min(low + 2 * width, count)
+        let left = low
+        let right = middle
+        for (let at = low; at < high; at++) {
+          const takeLeft = left < middle && (right >= high || this.#compare(from[left] as number, from[right] as number) <= 0)
+          to[at] = from[takeLeft ? left++ : right++] as number
+          if (at % STRIDE === STRIDE - 1) yield
+        }
+      }
+      ;[from, to] = [to, from]
+    }
+    return from
+  }
+}
+
+class TableCursor implements LayerCursor {
+  collection = 0
+  put = false
+  bytes: Buffer = Buffer.alloc(0)
+  keyStart = 0
+  keyEnd = 0
+  start = 0
+  end = 0
+  readonly #order: Uint32Array
+  #at: number
+  readonly #until: number
+  readonly #found: (index: number) => Found
+  readonly #collections: Uint32Array
+  readonly #keyStarts: Uint32Array
+  readonly #keyEnds: Uint32Array
+
+  constructor(
+    order: Uint32Array,
+    at: number,
+    until: number,
+    found: (index: number) => Found,
+    collections: Uint32Array,
+    keyStarts: Uint32Array,
+    keyEnds: Uint32Array,
+  ) {
+    this.#order = order
+    this.#at = at
+    this.#until = until
+    this.#found = found
+    this.#collections = collections
+    this.#keyStarts = keyStarts
+    this.#keyEnds = keyEnds
+  }
+
+  next(): boolean {
+    if (this.#at >= this.#until) return false
+    const index = this.#order[this.#at++] as number
+    const { put, bytes, start, end } = this.#found(index)
+    this.put = put
+    this.bytes = bytes
+    this.start = start
+    this.end = end
+    this.collection = this.#collections[index] as number
+    this.keyStart = this.#keyStarts[index] as number
+    this.keyEnd = this.#keyEnds[index] as number
+    return true
+  }
+}
