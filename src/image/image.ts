@@ -76,6 +76,7 @@ export class Image implements Layer {
 
   /** Tombstones included. Layers are opened at the first step; the base one range after another. */
   cursor(range: Range = {}): LayerCursor {
+    if (range.from !== undefined && range.to !== undefined && compareBounds(range.to, range.from) <= 0) return new MergeCursor([])
     const walks: Walks[] = this.#tables.map(table => once(table, range))
     for (const segment of this.#young) walks.push(this.#youngWalks(segment, range))
     walks.push(this.#baseWalks(range))

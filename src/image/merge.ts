@@ -98,7 +98,7 @@ export class MergeCursor implements LayerCursor {
     }
   }
 
-  /** One source a record on; it leaves the heap when there is none. It can only fall: what took its place may have to as well. */
+  /** The top or a child of it a record on; out of the heap when there is none. What takes its place there only ever sinks. */
   #advance(at: number): void {
     const heap = this.#heap
     if (!(heap[at] as Source).next()) {
