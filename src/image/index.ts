@@ -1,2 +1,4 @@
-/** Layers put together: so far the table of records (RFC 0006). */
+/** Layers put together: tables of records, and images of many layers (RFC 0006). */
+export { type BasePart, Image, type ImageParts, type SegmentLayer } from './image.ts'
+export { LiveCursor, liveCursor } from './live.ts'
 export { RecordTable } from './table.ts'
