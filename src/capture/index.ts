@@ -1,4 +1,5 @@
 export { Capture, type CaptureOwner, type CapturePart, isRefusal, type VoidReason } from './capture.ts'
+export { ABSENT, type Cold, type ColdCursor } from './cold.ts'
 export { Collection, type CollectionKind } from './collection.ts'
 export { checkName, describe } from './keys.ts'
 export { type Block, Outbox } from './outbox.ts'

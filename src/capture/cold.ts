@@ -1,0 +1,31 @@
+/**
+ * The cold side of a collection: entries that are stored and not in the heap. The contract that capture needs; cold/ keeps it.
+ *
+ * A cold side knows the stored state of one incarnation and nothing of what was written since: the collection hides what it deleted and
+ * asks for no key that is in its live Map. All calls are synchronous. Damage throws TIDEMARK_SEGMENT_DAMAGED.
+ */
+import type { Key } from '../codec/index.ts'
+
+export interface Cold {
+  /** Decodes the value of a stored key; ABSENT when there is none. Each call gives a new object. */
+  read(key: Key): unknown
+  /** Whether the key is stored; reads a block where a filter does not settle it. */
+  has(key: Key): boolean
+  /** False: not stored, for certain, without touching the disk. */
+  mayHave(key: Key): boolean
+  /** True when `mayHave` is exact and cheap: every block is in memory. */
+  readonly atHome: boolean
+  /** Rises when the stored state was exchanged for a later one: keys that were read before may read differently. */
+  readonly version: number
+  /** Stored keys in the order of their bytes, beginning behind `after`; stops being good when `version` changes. */
+  keys(after?: Key): ColdCursor
+}
+
+export interface ColdCursor {
+  /** The next key; undefined at the end. */
+  next(): Key | undefined
+  /** Decodes the value of the key given last. */
+  read(): unknown
+}
+
+export const ABSENT: unique symbol = Symbol('absent')

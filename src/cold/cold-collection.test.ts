@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { ByteWriter } from '../base/bytes.ts'
+import { ABSENT, type ColdCursor } from '../capture/index.ts'
+import { compareKeys, type Key, tideCodec, wrapCodec } from '../codec/index.ts'
+import { appendPut, appendTombstone, EMPTY_BASE } from '../format/index.ts'
+import { Image, RecordTable } from '../image/index.ts'
+import { ColdCollection } from './cold-collection.ts'
+import { ColdState, type ColdView } from './cold-state.ts'
+
+interface Write {
+  readonly collection: number
+  readonly key: Key
+  /** undefined: deleted. */
+  readonly value: number | undefined
+}
+
+function view(tables: readonly (readonly Write[])[]): ColdView {
+  const layers = tables.map(writes => {
+    const writer = new ByteWriter(64)
+    for (const { collection, key, value } of writes) {
+      if (value === undefined) appendTombstone(writer, collection, key)
+      else appendPut(writer, collection, key, value, tideCodec)
+    }
+    const table = new RecordTable()
+    table.add(writer.view())
+    return table
+  })
+  const base = EMPTY_BASE.map(({ start, through }) => ({ start, through, layer: null }))
+  return { image: new Image({ tables: layers.toReversed(), young: [], base }), segments: [] }
+}
+
+function walk(cursor: ColdCursor): [Key, unknown][] {
+  const entries: [Key, unknown][] = []
+  for (let key = cursor.next(); key !== undefined; key = cursor.next()) entries.push([key, cursor.read()])
+  return entries
+}
+
+const key = fc.oneof(
+  fc.stringMatching(/^[aé]{0,3}$/),
+  fc.integer({ min: -2, max: 2 }),
+  fc.constantFrom<Key>(Number.NaN, -0, 0.5, 1n, -1n, '1'),
+)
+const write = fc.record({ collection: fc.integer({ min: 1, max: 2 }), key, value: fc.option(fc.nat(9), { nil: undefined }) })
+
+test('a cold collection answers as a Map of the last words does', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(write, { maxLength: 20 }), { maxLength: 4 }), fc.array(key), (tables, others) => {
+      const state = new ColdState(view(tables), () => 0)
+      for (const id of [1, 2, 3]) {
+        const model = new Map<Key, number>()
+        for (const one of tables.flat()) {
+          if (one.collection !== id) continue
+          if (one.value === undefined) model.delete(one.key)
+          else model.set(one.key, one.value)
+        }
+        const cold = new ColdCollection(state, id, tideCodec)
+        const asked = [...tables.flat().map(one => one.key), ...others]
+        for (const one of asked) {
+          assert.equal(cold.read(one), model.get(one) ?? ABSENT)
+          assert.equal(cold.has(one), model.has(one))
+          assert.equal(cold.mayHave(one), model.has(one))
+        }
+        const sorted = [...model].sort(([a], [b]) => compareKeys(a, b))
+        // Sorting puts 0 and -0 together: as keys they are the same.
+        assert.deepEqual(walk(cold.keys()), sorted)
+        for (const after of asked.slice(0, 5)) {
+          assert.deepEqual(
+            walk(cold.keys(after)),
+            sorted.filter(([one]) => compareKeys(one, after) > 0),
+          )
+        }
+      }
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('what cannot be a key is stored nowhere', () => {
+  const cold = new ColdCollection(new ColdState(view([[{ collection: 1, key: 'a', value: 1 }]]), () => 0), 1, tideCodec)
+  for (const none of [{}, null, undefined, true, Symbol('a'), 'a'.repeat(70_000), 1n << 600_000n]) {
+    assert.equal(cold.read(none as Key), ABSENT)
+    assert.equal(cold.has(none as Key), false)
+    assert.equal(cold.mayHave(none as Key), false)
+  }
+  assert.equal(cold.read('a'), 1)
+})
+
+test('a value is decoded with the codec that was given last', () => {
+  const state = new ColdState(view([[{ collection: 1, key: 'a', value: 7 }]]), () => 0)
+  const cold = new ColdCollection(state, 1, tideCodec)
+  const cursor = cold.keys()
+  assert.equal(cursor.next(), 'a')
+  cold.codec = wrapCodec({ name: 'length', encode: () => Buffer.alloc(0), decode: bytes => `${bytes.length} bytes` })
+  assert.match(String(cold.read('a')), /^\d+ bytes$/)
+  assert.equal(cursor.read(), cold.read('a'))
+})
+
+test('after an exchange look-ups see the later view, and walks of the earlier one end loudly', () => {
+  const state = new ColdState(view([[{ collection: 1, key: 'a', value: 1 }]]), () => 0)
+  const cold = new ColdCollection(state, 1, tideCodec)
+  const cursor = cold.keys()
+  assert.equal(cold.version, 0)
+  assert.deepEqual(state.exchange(view([[{ collection: 1, key: 'a', value: 2 }]])), [])
+  assert.equal(cold.version, 1)
+  assert.equal(cold.read('a'), 2)
+  assert.throws(() => cursor.next(), { code: 'TIDEMARK_BUG' })
+  assert.deepEqual(walk(cold.keys()), [['a', 2]])
+})

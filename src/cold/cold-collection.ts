@@ -1,0 +1,110 @@
+/**
+ * The cold side of one collection: keys and values over the stored bytes.
+ *
+ * Owns: a buffer for the key that is asked for. Does not own: the image (cold-state.ts), what is live, hidden or dirty (capture/).
+ * Invariants: what no record can have as a key is stored nowhere, and is said so without a look; a value is decoded before anything else is
+ * asked, because its bytes are good only until then; a cursor is refused once the view was exchanged.
+ */
+import { ByteWriter } from '../base/bytes.ts'
+import { assert, hasCode } from '../base/errors.ts'
+import { ABSENT, type Cold, type ColdCursor } from '../capture/index.ts'
+import { decodeKey, encodeKeyInto, type Key, type ValueCodec } from '../codec/index.ts'
+import { hashPlace } from '../format/index.ts'
+import { type LiveCursor, liveCursor } from '../image/index.ts'
+import type { Found } from '../segment/index.ts'
+import type { ColdState } from './cold-state.ts'
+
+const SCRATCH_BYTES = 256
+
+export class ColdCollection implements Cold {
+  /** Given at `open`, or later by `store.map(name, { codec })`; asked for the first time when a value is read. */
+  codec: ValueCodec
+  readonly #state: ColdState
+  readonly #id: number
+  readonly #key = new ByteWriter(SCRATCH_BYTES)
+
+  /** `id`: of the incarnation that is stored. */
+  constructor(state: ColdState, id: number, codec: ValueCodec) {
+    this.#state = state
+    this.#id = id
+    this.codec = codec
+  }
+
+  get atHome(): boolean {
+    return this.#state.atHome
+  }
+
+  get version(): number {
+    return this.#state.version
+  }
+
+  read(key: Key): unknown {
+    const found = this.#find(key)
+    return found?.put === true ? this.codec.decode(found.bytes, found.start, found.end) : ABSENT
+  }
+
+  has(key: Key): boolean {
+    return this.#find(key)?.put === true
+  }
+
+  /** At home it costs no more to know for certain, so a tombstone counts as absent there. */
+  mayHave(key: Key): boolean {
+    if (this.#state.atHome) return this.has(key)
+    if (!this.#encode(key)) return false
+    const bytes = this.#key.view()
+    return this.#state.image.mayHave(this.#id, bytes, hashPlace(this.#id, bytes))
+  }
+
+  keys(after?: Key): ColdCursor {
+    const state = this.#state
+    if (after !== undefined) assert(this.#encode(after), 'a walk goes on behind a key')
+    const cursor = liveCursor(state.image, this.#id, after === undefined ? undefined : this.#key.view())
+    return new Walk(this, cursor)
+  }
+
+  #find(key: Key): Found | undefined {
+    if (!this.#encode(key)) return undefined
+    const bytes = this.#key.view()
+    return this.#state.timed(() => this.#state.image.find(this.#id, bytes, hashPlace(this.#id, bytes)))
+  }
+
+  /** False for what cannot be a key: a Map may be asked for anything. */
+  #encode(key: Key): boolean {
+    this.#key.reset()
+    try {
+      encodeKeyInto(this.#key, key)
+      return true
+    } catch (error) {
+      if (hasCode(error, 'TIDEMARK_KEY')) return false
+      throw error
+    }
+  }
+}
+
+class Walk implements ColdCursor {
+  readonly #collection: ColdCollection
+  readonly #cursor: LiveCursor
+  readonly #version: number
+
+  constructor(collection: ColdCollection, cursor: LiveCursor) {
+    this.#collection = collection
+    this.#cursor = cursor
+    this.#version = collection.version
+  }
+
+  next(): Key | undefined {
+    this.#assertGood()
+    const cursor = this.#cursor
+    return cursor.next() ? decodeKey(cursor.bytes, cursor.keyStart, cursor.keyEnd) : undefined
+  }
+
+  read(): unknown {
+    this.#assertGood()
+    const { bytes, start, end } = this.#cursor
+    return this.#collection.codec.decode(bytes, start, end)
+  }
+
+  #assertGood(): void {
+    assert(this.#collection.version === this.#version, 'a walk ends with the view it walks')
+  }
+}

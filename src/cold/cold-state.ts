@@ -1,0 +1,104 @@
+/**
+ * What is stored and not in the heap, for all collections of a store together: one image, and the files under it.
+ *
+ * Owns: which view counts now, and the segments of it until `close`. Does not own: what was written since (capture/), bringing blocks home
+ * (hydration.ts), when a later view is due.
+ * Invariants: a view is exchanged whole, in one turn; `version` rises with each exchange, and with nothing else; `atHome` is true only when
+ * every segment of the view is in memory, so it is never true of a view in which a look-up still reads the disk.
+ */
+import { Histogram } from '../base/histogram.ts'
+import type { SegmentLayer } from '../image/index.ts'
+import type { Layer } from '../segment/index.ts'
+
+/** A segment file as the cold side needs it, beside what it answers. */
+export interface ColdSegment extends SegmentLayer {
+  /** How many blocks it holds. */
+  readonly blocks: number
+  /** Every block is in memory, and the file is not read any more. */
+  readonly atHome: boolean
+  /** Where the block lies in the file. */
+  storedRange(block: number): { readonly offset: number; readonly length: number }
+  /** Reads without holding the turn, from the descriptor that was opened with the segment: the name may be gone. */
+  read(offset: number, length: number): Promise<Buffer>
+  /** The raw block of its stored bytes, checked. @throws TIDEMARK_SEGMENT_DAMAGED */
+  unpack(block: number, stored: Buffer): Buffer
+  /** Look-ups find the block here from now on. */
+  keep(block: number, raw: Buffer): void
+  /** Gives the descriptor back, once. */
+  close(): Promise<void>
+}
+
+export interface ColdView {
+  /** Tables and segments as one. */
+  readonly image: Layer
+  /** Every segment in it, newest first. */
+  readonly segments: readonly ColdSegment[]
+}
+
+export class ColdState {
+  /** Look-ups made while a block might have to be read. */
+  readonly reads = new Histogram()
+  readonly #now: () => number
+  #view: ColdView
+  #version = 0
+  #atHome: boolean
+
+  /** `now`: milliseconds for `reads`. */
+  constructor(view: ColdView, now: () => number) {
+    this.#view = view
+    this.#now = now
+    this.#atHome = allAtHome(view)
+  }
+
+  get image(): Layer {
+    return this.#view.image
+  }
+
+  get segments(): readonly ColdSegment[] {
+    return this.#view.segments
+  }
+
+  get version(): number {
+    return this.#version
+  }
+
+  get atHome(): boolean {
+    return this.#atHome
+  }
+
+  /** A segment's last block came home: looks whether it was the last of all. */
+  cameHome(): void {
+    this.#atHome = allAtHome(this.#view)
+  }
+
+  /** Puts a later view in place. Returns the segments that are no part of it, for the caller to close. */
+  exchange(view: ColdView): readonly ColdSegment[] {
+    const kept = new Set(view.segments)
+    const left = this.#view.segments.filter(segment => !kept.has(segment))
+    this.#view = view
+    this.#version++
+    this.#atHome = allAtHome(view)
+    return left
+  }
+
+  /** Makes one look-up and counts its time while the disk may be in it. */
+  timed<T>(look: () => T): T {
+    if (this.#atHome) return look()
+    const begin = this.#now()
+    try {
+      return look()
+    } finally {
+      this.reads.record(this.#now() - begin)
+    }
+  }
+
+  /** Gives every descriptor back, those of segments at home too, where it is harmless; rejects with the first error after all were tried. */
+  async close(): Promise<void> {
+    const results = await Promise.allSettled(this.#view.segments.map(segment => segment.close()))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+}
+
+function allAtHome(view: ColdView): boolean {
+  return view.segments.every(segment => segment.atHome)
+}

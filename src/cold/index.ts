@@ -1,0 +1,3 @@
+/** Entries that are stored and not in the heap (RFC 0006, section 4). */
+export { ColdCollection } from './cold-collection.ts'
+export { type ColdSegment, ColdState, type ColdView } from './cold-state.ts'
