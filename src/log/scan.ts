@@ -32,7 +32,10 @@ export interface ScanOptions {
   readonly storeId: string
   /** As the manifest names them. */
   readonly log: readonly LogEntry[]
-  /** What the first file goes on from. Default: the beginning of the store. */
+  /**
+   * Where to begin: inside a file of the log, behind a commit that is known to count (a fold point; files before it are not looked at), or
+   * the end that the first file goes on from. Default: the beginning of the store.
+   */
   readonly from?: LogPosition | undefined
   /** Stop behind the newest commit not beyond this. */
   readonly until?: { readonly epoch: number } | { readonly timeMs: number } | undefined
@@ -127,17 +130,21 @@ export class LogScan implements AsyncIterable<LogItem> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<LogItem> {
-    const { log, storage, storeId } = this.#options
+    const { log, storage, storeId, from } = this.#options
+    const inside = from === undefined ? -1 : log.findIndex(entry => entry.file === from.file)
     for (const [index, entry] of log.entries()) {
+      if (index < inside) continue
       if (this.#reached()) break
-      const opened = await openLog(storage, entry, storeId, this.report.end)
+      const opened = await openLog(storage, entry, storeId, index === inside ? undefined : this.report.end)
       if (!('window' in opened)) {
         await this.#damaged(index, opened.offset, opened.message, 0)
         return
       }
       try {
         if (opened.healed) this.report.healed.push({ file: entry.file, offset: 0, what: 'a copy of the header' })
-        yield* this.#file(index, opened)
+        const at = index === inside ? this.report.end.bytes : opened.start
+        if (at > opened.window.limit) await this.#damaged(index, opened.window.limit, 'the file ends before its known epochs do', 0)
+        else yield* this.#file(index, opened, at)
       } finally {
         await opened.window.file.close()
       }
@@ -145,10 +152,10 @@ export class LogScan implements AsyncIterable<LogItem> {
     }
   }
 
-  async *#file(index: number, log: OpenLog): AsyncGenerator<LogItem> {
+  async *#file(index: number, log: OpenLog, start: number): AsyncGenerator<LogItem> {
     const { entry, window } = log
     const file = entry.file
-    let at = log.start
+    let at = start
     this.report.end = { ...this.report.end, file, bytes: at }
     let missing: number | undefined
     while (!(entry.end !== null && at >= entry.end.bytes)) {

@@ -1,0 +1,81 @@
+/** Reading a log from a place in it: what a restart does behind a fold point. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { LogPosition } from '../../src/format/index.ts'
+import { LogScan } from '../../src/log/index.ts'
+import { MemoryDisk, MemoryStorage, type Storage } from '../../src/storage/index.ts'
+import { filesOf, storageOf } from '../support/files.ts'
+import { type Block, Life, readAll } from '../support/log-store.ts'
+
+interface Made {
+  readonly storage: Storage
+  readonly ends: readonly LogPosition[]
+}
+
+/** Three lives of five epochs, some of them alone in their file. */
+async function make(): Promise<Made> {
+  const disk = new MemoryDisk()
+  for (let life = 0; life < 3; life++) {
+    const writer = await Life.open({ storage: new MemoryStorage(disk), name: `life ${life}`, ...(life === 1 ? { fileBytesMax: 1 } : {}) })
+    for (let epoch = 0; epoch < 5; epoch++) {
+      const blocks: Block[] = [[[`k${epoch}`, `${life} ${epoch}`]], [['both', 'x'.repeat(epoch * 30)]]]
+      await writer.mustCommit(blocks.slice(epoch % 2))
+    }
+    await writer.close()
+  }
+  const storage = new MemoryStorage(disk)
+  const { opened } = await readAll(storage)
+  const scan = new LogScan({ storage, storeId: opened.manifest.storeId, log: opened.manifest.log })
+  const ends: LogPosition[] = []
+  for await (const item of scan) if (item.type === 'commit') ends.push(item.position)
+  return { storage, ends }
+}
+
+test('a scan from behind any epoch gives the epochs that follow it, and the same end', async () => {
+  const { storage, ends } = await make()
+  const whole = await readAll(storage)
+  assert.equal(ends.length, 15)
+  assert.ok(new Set(ends.map(end => end.file)).size > 4, 'several files')
+  for (const [index, from] of ends.entries()) {
+    const { epochs, report } = await readAll(storage, { from })
+    assert.deepEqual(epochs, whole.epochs.slice(index + 1), `from epoch ${from.epoch}`)
+    assert.deepEqual(report.end, whole.report.end)
+    assert.equal(report.commits, epochs.length)
+    const until = ends[Math.min(index + 2, ends.length - 1)] as LogPosition
+    const some = await readAll(storage, { from, until: { epoch: until.epoch } })
+    assert.deepEqual(some.report.end, until)
+  }
+})
+
+test('files before the one it begins in are not looked at', async () => {
+  const { storage, ends } = await make()
+  const from = ends.at(-2) as LogPosition
+  const files = await filesOf(storage)
+  for (const path of files.keys()) if (path.startsWith('log/') && path !== from.file) files.delete(path)
+  const { epochs } = await readAll(await storageOf(files), { from })
+  assert.deepEqual(
+    epochs.map(({ epoch }) => epoch),
+    [ends.at(-1)?.epoch],
+  )
+})
+
+test('a place that is not the end of an epoch of this log is refused', async () => {
+  const { storage, ends } = await make()
+  const from = ends[1] as LogPosition
+  const wrong: LogPosition[] = [
+    { ...from, digest: '11'.repeat(32) },
+    { ...from, bytes: from.bytes - 1 },
+    { ...from, bytes: from.bytes + 1 },
+    { ...from, bytes: 10_000_000 },
+    { ...from, epoch: from.epoch + 1 },
+  ]
+  for (const one of wrong) await assert.rejects(readAll(storage, { from: one }), { code: 'TIDEMARK_LOG_DAMAGED' }, JSON.stringify(one))
+})
+
+test('an open file that lost bytes before the place is damage, not an end', async () => {
+  const { storage, ends } = await make()
+  const from = ends.at(-1) as LogPosition
+  const files = await filesOf(storage)
+  files.set(from.file as string, (files.get(from.file as string) as Buffer).subarray(0, from.bytes - 1))
+  await assert.rejects(readAll(await storageOf(files), { from }), { code: 'TIDEMARK_LOG_DAMAGED' })
+})
