@@ -4,16 +4,14 @@
  * What: record bytes stay in the blocks they came in; an open-addressing hash over places and a few numbers a record find them. No strings, no
  * objects a record. Sorting is put off until the order is needed, and can be done in steps.
  * Owns: the index over the blocks; the blocks are kept, not copied, and must not change. Does not own: epochs, catalogues, I/O.
- * Invariants: of several records of one place the one added last counts; a walk sees every place once, in order.
+ * Invariants: of several records of one place the one added last counts; a walk sees every place once, in order. Records added during a walk
+ * do it no harm: places that were new to the table are not in it, and of the others it gives what is newest when it comes to them.
  */
 import { compareBytes, hashPlace, RECORD_PUT, RecordCursor } from '../format/index.ts'
 import type { Found, Layer, LayerCursor, Range } from '../segment/index.ts'
+import { STRIDE, sortPlaces } from './sort.ts'
 
 const RECORDS_FIRST = 1024
-/** Records sorted at once; longer runs are merged. */
-const RUN_RECORDS = 128
-/** Moves of a merge between two chances to stop. */
-const STRIDE = 128
 
 export class RecordTable implements Layer {
   /** Distinct places, tombstones included. */
@@ -31,7 +29,7 @@ export class RecordTable implements Layer {
   /** Index of a record plus one; 0: free. At most half full. */
   #slots = new Uint32Array(RECORDS_FIRST * 2)
   #order: Uint32Array | undefined
-  #sorting: Generator<undefined, Uint32Array> | undefined
+  #sorting: Generator<undefined, Uint32Array, undefined> | undefined
 
   /** Takes a block of whole records. @throws TIDEMARK_VALUE_DAMAGED for bytes that are none; what came before it stays */
   add(bytes: Buffer): void {
@@ -88,7 +86,7 @@ export class RecordTable implements Layer {
     const order = this.#order as Uint32Array
     const at = range.from === undefined ? 0 : this.#lowerBound(order, range.from)
     const end = range.to === undefined ? order.length : this.#lowerBound(order, range.to)
-    return new TableCursor(order, at, end, index => this.#found(index), this.#collection, this.#keyStart, this.#keyEnd)
+    return new TableCursor(order, at, end, (index, cursor) => this.#show(index, cursor))
   }
 
   #found(index: number): Found {
@@ -96,6 +94,18 @@ export class RecordTable implements Layer {
     const keyEnd = this.#keyEnd[index] as number
     if (this.#put[index] === 0) return { put: false, bytes, start: keyEnd, end: keyEnd }
     return { put: true, bytes, start: keyEnd + 4, end: keyEnd + 4 + bytes.readUInt32LE(keyEnd) }
+  }
+
+  #show(index: number, cursor: TableCursor): void {
+    const bytes = this.#blockOf(index)
+    const keyEnd = this.#keyEnd[index] as number
+    cursor.collection = this.#collection[index] as number
+    cursor.put = this.#put[index] !== 0
+    cursor.bytes = bytes
+    cursor.keyStart = this.#keyStart[index] as number
+    cursor.keyEnd = keyEnd
+    cursor.start = cursor.put ? keyEnd + 4 : keyEnd
+    cursor.end = cursor.put ? cursor.start + bytes.readUInt32LE(keyEnd) : keyEnd
   }
 
   #blockOf(index: number): Buffer {
@@ -140,19 +150,6 @@ export class RecordTable implements Layer {
     }
   }
 
-  #compare(a: number, b: number): number {
-    const difference = (this.#collection[a] as number) - (this.#collection[b] as number)
-    if (difference !== 0) return difference
-    return compareBytes(
-      this.#blockOf(a),
-      this.#keyStart[a] as number,
-      this.#keyEnd[a] as number,
-      this.#blockOf(b),
-      this.#keyStart[b] as number,
-      this.#keyEnd[b] as number,
-    )
-  }
-
   #lowerBound(order: Uint32Array, place: { readonly collection: number; readonly key: Uint8Array }): number {
     let low = 0
     let high = order.length
@@ -168,30 +165,9 @@ export class RecordTable implements Layer {
     return low
   }
 
-  /** Merge sort from the bottom up, a step at a time. */
-  *#sort(): Generator<undefined, Uint32Array> {
-    const count = this.records
-    let from = Uint32Array.from({ length: count }, (_, index) => index)
-    let to = new Uint32Array(count)
-    for (let at = 0; at < count; at += RUN_RECORDS) {
-      from.subarray(at, at + RUN_RECORDS).sort((a, b) => this.#compare(a, b))
-      yield
-    }
-    for (let width = RUN_RECORDS; width < count; width *= 2) {
-      for (let low = 0; low < count; low += 2 * width) {
-        const middle = Math.min(low + width, count)
-        const high = Math.min(low + 2 * width, count)
-        let left = low
-        let right = middle
-        for (let at = low; at < high; at++) {
-          const takeLeft = left < middle && (right >= high || this.#compare(from[left] as number, from[right] as number) <= 0)
-          to[at] = from[takeLeft ? left++ : right++] as number
-          if (at % STRIDE === STRIDE - 1) yield
-        }
-      }
-      ;[from, to] = [to, from]
-    }
-    return from
+  #sort(): Generator<undefined, Uint32Array, undefined> {
+    const [count, collection, keyStart, keyEnd] = [this.records, this.#collection, this.#keyStart, this.#keyEnd]
+    return sortPlaces({ count, collection, keyStart, keyEnd, bytesOf: at => this.#blockOf(at) })
   }
 }
 
@@ -206,40 +182,18 @@ class TableCursor implements LayerCursor {
   readonly #order: Uint32Array
   #at: number
   readonly #until: number
-  readonly #found: (index: number) => Found
-  readonly #collections: Uint32Array
-  readonly #keyStarts: Uint32Array
-  readonly #keyEnds: Uint32Array
+  readonly #show: (index: number, cursor: TableCursor) => void
 
-  constructor(
-    order: Uint32Array,
-    at: number,
-    until: number,
-    found: (index: number) => Found,
-    collections: Uint32Array,
-    keyStarts: Uint32Array,
-    keyEnds: Uint32Array,
-  ) {
+  constructor(order: Uint32Array, at: number, until: number, show: (index: number, cursor: TableCursor) => void) {
     this.#order = order
     this.#at = at
     this.#until = until
-    this.#found = found
-    this.#collections = collections
-    this.#keyStarts = keyStarts
-    this.#keyEnds = keyEnds
+    this.#show = show
   }
 
   next(): boolean {
     if (this.#at >= this.#until) return false
-    const index = this.#order[this.#at++] as number
-    const { put, bytes, start, end } = this.#found(index)
-    this.put = put
-    this.bytes = bytes
-    this.start = start
-    this.end = end
-    this.collection = this.#collections[index] as number
-    this.keyStart = this.#keyStarts[index] as number
-    this.keyEnd = this.#keyEnds[index] as number
+    this.#show(this.#order[this.#at++] as number, this)
     return true
   }
 }
