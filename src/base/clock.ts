@@ -13,3 +13,17 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
 }
+
+/** The share of time, from 0 to 1, in which the event loop did something since the call before, or since the reading was made. */
+export type LoopLoad = () => number
+
+/** A reading of one's own: two that share one would each see half. */
+export function systemLoopLoad(): LoopLoad {
+  let last = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, last)
+    last = now
+    return utilization
+  }
+}

@@ -82,6 +82,13 @@ export const MANIFEST_BYTES_MAX = 256 * MIB
 /** Bytes asked for in one read of a scan: large enough to be sequential, small enough to leave the page cache alone. */
 export const SCAN_READ_BYTES = MIB
 
+/** Bytes that hydration reads at once: large enough to be sequential, and with its raw blocks all that it holds beside what it keeps. */
+export const HYDRATION_READ_BYTES = MIB
+
+/** Busier than this, the event loop is left to the service; but after so long hydration goes on, a piece of HYDRATION_READ_BYTES at a time. */
+export const HYDRATION_LOAD_MAX = 0.9
+export const HYDRATION_WAIT_MS_MAX = 5000
+
 /** Attempts to create the next manifest when others take its number first; each loss means that another opener went ahead. */
 export const MANIFEST_ATTEMPTS_MAX = 16
 

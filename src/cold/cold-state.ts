@@ -12,11 +12,13 @@ import type { Layer } from '../segment/index.ts'
 
 /** A segment file as the cold side needs it, beside what it answers. */
 export interface ColdSegment extends SegmentLayer {
+  /** Reads what describes the blocks, once, without holding the turn; the members below stand on it. @throws TIDEMARK_SEGMENT_DAMAGED */
+  describe(): Promise<void>
   /** How many blocks it holds. */
   readonly blocks: number
   /** Every block is in memory, and the file is not read any more. */
   readonly atHome: boolean
-  /** Where the block lies in the file. */
+  /** Where the block lies in the file; blocks lie in their order. */
   storedRange(block: number): { readonly offset: number; readonly length: number }
   /** Reads without holding the turn, from the descriptor that was opened with the segment: the name may be gone. */
   read(offset: number, length: number): Promise<Buffer>
@@ -24,7 +26,7 @@ export interface ColdSegment extends SegmentLayer {
   unpack(block: number, stored: Buffer): Buffer
   /** Look-ups find the block here from now on. */
   keep(block: number, raw: Buffer): void
-  /** Gives the descriptor back, once. */
+  /** Gives the descriptor back; safe to call twice. What is at home goes on answering. */
   close(): Promise<void>
 }
 
@@ -92,7 +94,7 @@ export class ColdState {
     }
   }
 
-  /** Gives every descriptor back, those of segments at home too, where it is harmless; rejects with the first error after all were tried. */
+  /** Gives every descriptor back; rejects with the first error after all were tried. */
   async close(): Promise<void> {
     const results = await Promise.allSettled(this.#view.segments.map(segment => segment.close()))
     for (const result of results) if (result.status === 'rejected') throw result.reason

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TidemarkError } from '../base/errors.ts'
+import { HYDRATION_READ_BYTES, HYDRATION_WAIT_MS_MAX } from '../base/limits.ts'
+import { FIRST_PLACE, type SegmentEntry } from '../format/index.ts'
+import { Image, RecordTable } from '../image/index.ts'
+import { SimulatedScheduler } from '../testing/index.ts'
+import { type ColdSegment, ColdState } from './cold-state.ts'
+import { Hydration, type HydrationParts } from './hydration.ts'
+
+const HEADER_BYTES = 64
+const UNPACK_MS = 0.2
+
+/** Blocks of given lengths, each full of its own number; unpacking one takes a while. */
+class Played extends RecordTable implements ColdSegment {
+  readonly entry: SegmentEntry
+  readonly home = new Map<number, Buffer>()
+  readonly reads: { readonly offset: number; readonly length: number }[] = []
+  readonly damaged = new Set<number>()
+  readonly #scheduler: SimulatedScheduler
+  readonly #offsets: number[] = []
+  readonly #lengths: readonly number[]
+  described = false
+  closed = 0
+  /** What a read does before it answers. */
+  whenRead: () => void = () => {}
+
+  constructor(scheduler: SimulatedScheduler, lengths: readonly number[]) {
+    super()
+    this.#scheduler = scheduler
+    this.#lengths = lengths
+    let at = HEADER_BYTES
+    for (const length of lengths) {
+      this.#offsets.push(at)
+      at += length
+    }
+    const place = FIRST_PLACE
+    const counts = { from: 0, through: 1, records: 1, tombstones: 0, rawBytes: 1 }
+    this.entry = { file: 'segment/a.seg', bytes: at, sha256: '', describedAt: at, ...counts, first: place, last: place }
+  }
+
+  async describe(): Promise<void> {
+    this.described = true
+  }
+
+  get blocks(): number {
+    assert.ok(this.described)
+    return this.#lengths.length
+  }
+
+  get atHome(): boolean {
+    return this.home.size === this.#lengths.length
+  }
+
+  storedRange(block: number): { offset: number; length: number } {
+    return { offset: this.#offsets[block] as number, length: this.#lengths[block] as number }
+  }
+
+  async read(offset: number, length: number): Promise<Buffer> {
+    assert.equal(this.closed, 0)
+    this.reads.push({ offset, length })
+    this.whenRead()
+    await this.#scheduler.sleep(1)
+    const bytes = Buffer.alloc(length)
+    for (const [block, start] of this.#offsets.entries()) {
+      if (start >= offset && start < offset + length) bytes.fill(block, start - offset, start - offset + (this.#lengths[block] as number))
+    }
+    return bytes
+  }
+
+  unpack(block: number, stored: Buffer): Buffer {
+    this.#scheduler.clock.advance(UNPACK_MS)
+    assert.equal(stored.length, this.#lengths[block])
+    assert.ok(stored.every(byte => byte === block))
+    if (this.damaged.has(block)) throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', `block ${block}`)
+    return stored
+  }
+
+  keep(block: number, raw: Buffer): void {
+    assert.ok(!this.home.has(block), 'once')
+    this.home.set(block, raw)
+  }
+
+  async close(): Promise<void> {
+    this.closed++
+  }
+}
+
+function stateOf(segments: readonly ColdSegment[]): ColdState {
+  return new ColdState(
+    { image: new Image({ tables: [], young: segments, base: [{ start: FIRST_PLACE, through: 0, layer: null }] }), segments },
+    () => 0,
+  )
+}
+
+interface Begun {
+  readonly hydration: Hydration
+  readonly slices: number[]
+}
+
+function begin(state: ColdState, scheduler: SimulatedScheduler, more: Partial<HydrationParts> = {}): Begun {
+  const slices: number[] = []
+  const stalled = (ms: number): void => void slices.push(ms)
+  return {
+    hydration: new Hydration(state, { clock: scheduler.clock, scheduler, loopLoad: () => 0, stallMsMax: 1, stalled, ...more }),
+    slices,
+  }
+}
+
+test('every block comes home, in large reads and short slices, and the descriptors go', async () => {
+  const scheduler = new SimulatedScheduler()
+  const large = HYDRATION_READ_BYTES + 5
+  const segments = [new Played(scheduler, Array(40).fill(100_000)), new Played(scheduler, [7, large, 8, 9]), new Played(scheduler, [1])]
+  const state = stateOf(segments)
+  const { hydration, slices } = begin(state, scheduler)
+  assert.equal(hydration.progress.state, 'running')
+  assert.equal(hydration.progress.bytesHome, 0)
+  const watched = hydration.done.then(() => assert.equal(state.atHome, true))
+  await scheduler.run(watched)
+  const total = segments.reduce((sum, { entry }) => sum + entry.describedAt, 0)
+  assert.deepEqual(hydration.progress, { state: 'done', bytesHome: total, bytesTotal: total })
+  for (const segment of segments) {
+    assert.ok(segment.atHome)
+    assert.equal(segment.closed, 1)
+  }
+  for (const { length } of segments.flatMap(segment => segment.reads)) assert.ok(length <= HYDRATION_READ_BYTES || length === large)
+  assert.equal(segments[0]?.reads.length, 4)
+  assert.equal(segments[1]?.reads.length, 3)
+  assert.ok(slices.length > 15)
+  for (const ms of slices) assert.ok(ms <= 0.5 + UNPACK_MS, `a slice of ${ms} ms`)
+  assert.equal(scheduler.waiting, 0)
+})
+
+test('a store without segments is at home at once', async () => {
+  const scheduler = new SimulatedScheduler()
+  const { hydration } = begin(stateOf([]), scheduler)
+  await scheduler.run(hydration.done)
+  assert.deepEqual(hydration.progress, { state: 'done', bytesHome: 0, bytesTotal: 0 })
+})
+
+test('what cannot be read stays on the disk, the rest comes home, and the first error is told', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segments = [new Played(scheduler, [5, 5, 5]), new Played(scheduler, [5, 5]), new Played(scheduler, [5])]
+  const [first, second, third] = segments as [Played, Played, Played]
+  first.damaged.add(1)
+  second.whenRead = () => {
+    throw new TidemarkError('TIDEMARK_STORAGE', 'EIO')
+  }
+  const state = stateOf(segments)
+  const { hydration } = begin(state, scheduler)
+  await assert.rejects(scheduler.run(hydration.done), { code: 'TIDEMARK_VALUE_DAMAGED', message: 'block 1' })
+  assert.equal(hydration.progress.state, 'failed')
+  assert.deepEqual([...first.home.keys()], [0, 2])
+  assert.equal(second.home.size, 0)
+  assert.ok(third.atHome)
+  assert.deepEqual(
+    segments.map(({ closed }) => closed),
+    [0, 0, 1],
+  )
+  assert.equal(state.atHome, false)
+})
+
+test('a busy event loop is left alone, for a bounded time a piece', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segment = new Played(scheduler, Array(4).fill(HYDRATION_READ_BYTES))
+  let load = 1
+  const { hydration } = begin(stateOf([segment]), scheduler, { loopLoad: () => load })
+  await scheduler.run(HYDRATION_WAIT_MS_MAX - 100)
+  assert.equal(segment.home.size, 0)
+  await scheduler.run(HYDRATION_WAIT_MS_MAX + 100)
+  assert.equal(segment.home.size, 1)
+  load = 0.5
+  await scheduler.run(HYDRATION_WAIT_MS_MAX + 200)
+  assert.ok(segment.atHome)
+  await scheduler.run(hydration.done)
+})
+
+test('a stop ends it wherever it is, and nothing runs after it', async () => {
+  for (let at = 0; at < 12; at += 0.3) {
+    const scheduler = new SimulatedScheduler()
+    const segments = [new Played(scheduler, [9, HYDRATION_READ_BYTES, 9, 9, 9, 9, 9]), new Played(scheduler, [1])]
+    const { hydration } = begin(stateOf(segments), scheduler, { loopLoad: () => (at > 8 ? 1 : 0) })
+    await scheduler.run(at)
+    const finished = hydration.progress.state === 'done'
+    const stopped = hydration.stop()
+    await scheduler.run(stopped)
+    const home = segments.map(segment => segment.home.size)
+    const reads = segments.map(segment => segment.reads.length)
+    await scheduler.run()
+    assert.deepEqual(
+      segments.map(segment => segment.home.size),
+      home,
+    )
+    assert.deepEqual(
+      segments.map(segment => segment.reads.length),
+      reads,
+    )
+    if (finished) await hydration.done
+    else {
+      assert.equal(hydration.progress.state, 'stopped')
+      await assert.rejects(hydration.done, { code: 'TIDEMARK_CLOSED' })
+    }
+  }
+})
+
+for (const fails of [false, true]) {
+  test(`a segment that a later view does without is left${fails ? ', also when it was closed under a read' : ''}`, async () => {
+    const scheduler = new SimulatedScheduler()
+    const old = new Played(scheduler, [HYDRATION_READ_BYTES, HYDRATION_READ_BYTES])
+    const next = new Played(scheduler, [5])
+    const state = stateOf([old, next])
+    const { hydration } = begin(state, scheduler)
+    old.whenRead = () => {
+      const left = state.exchange({ image: state.image, segments: [next] })
+      assert.deepEqual(left, [old])
+      if (fails) throw new TidemarkError('TIDEMARK_STORAGE', 'closed')
+    }
+    await scheduler.run(hydration.done)
+    assert.equal(old.reads.length, 1)
+    assert.ok(next.atHome)
+    assert.equal(state.atHome, true)
+    assert.equal(state.version, 1)
+  })
+}
