@@ -67,6 +67,16 @@ export class RecordTable implements Layer {
     return this.#slots[this.#slot(collection, key, 0, key.length, hash)] !== 0
   }
 
+  /** Counts the puts of each collection among the records from `from` up to before `to`; records stand in no order. Linear. */
+  countPuts(counts: Map<number, number>, from = 0, to = this.records): void {
+    const end = Math.min(to, this.records)
+    for (let index = from; index < end; index++) {
+      if (this.#put[index] === 0) continue
+      const collection = this.#collection[index] as number
+      counts.set(collection, (counts.get(collection) ?? 0) + 1)
+    }
+  }
+
   /** Sorts on, about `moves` records' worth; true when the order is known. */
   sortSome(moves: number): boolean {
     if (this.#order !== undefined) return true

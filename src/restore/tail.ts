@@ -1,0 +1,128 @@
+/**
+ * The tail of the log, behind the fold point: what a restart reads, as a table that can be asked. Nothing is decoded.
+ *
+ * Does: puts the blocks of verified epochs into one table; keeps the table from holding much more than what counts; says what the catalogue
+ * is after the last epoch. Owns: the table while it is built. Does not own: the judgement of the log (log/), segments.
+ * Invariants: a record is in the table only if its epoch was verified whole; superseded records take at most as many bytes as those that count,
+ * plus SLACK_BYTES; `nextId` is above the id of every catalogue and of every record that was read.
+ */
+import { ByteWriter } from '../base/bytes.ts'
+import { BLOCK_RAW_BYTES } from '../base/limits.ts'
+import { appendRecord, type CatalogueEntry, type FoldPoint, type LogEntry } from '../format/index.ts'
+import { RecordTable } from '../image/index.ts'
+import { LogScan, type ScanOptions, type ScanReport } from '../log/index.ts'
+import type { Storage } from '../storage/index.ts'
+
+export interface TailRequest {
+  readonly storage: Storage
+  readonly storeId: string
+  readonly log: readonly LogEntry[]
+  /** `null`: nothing is folded, the log is the store. */
+  readonly fold: FoldPoint | null
+  readonly until?: ScanOptions['until']
+  readonly onDamage: 'refuse' | 'fall-back'
+  /** Gives way to other work when it is time; undefined when it is not. */
+  readonly pause: () => Promise<void> | undefined
+}
+
+export interface Tail {
+  readonly table: RecordTable
+  /** After the last epoch that counts. Where nothing is folded, `entries` is what is there; otherwise what the commit says. */
+  readonly catalogue: readonly CatalogueEntry[]
+  /** Of the last epoch that counts; 0 for an empty store. */
+  readonly epoch: number
+  readonly timeMs: number
+  readonly nextId: number
+  readonly report: ScanReport
+  /** Records read. */
+  readonly records: number
+}
+
+/** Superseded bytes that are not worth the work. */
+const SLACK_BYTES = 64 * 1024 * 1024
+/** Records written again, sorted or counted between two looks at the clock. */
+const STRIDE = 256
+/** Records counted at once: looking at one takes nanoseconds. */
+const COUNT_STRIDE = 16_384
+
+/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_VALUE_DAMAGED for records that are none */
+export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): Promise<Tail> {
+  const { storage, storeId, log, fold, until, onDamage, pause } = request
+  const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, until, onDamage, pause: () => pause() ?? undefined })
+  let table = new RecordTable()
+  let packedBytes = 0
+  let nextId = fold?.nextId ?? 1
+  let records = 0
+  let catalogue = fold?.catalogue ?? []
+  for await (const item of scan) {
+    if (item.type === 'block') {
+      table.add(ownMemory(item.bytes))
+      await pause()
+      continue
+    }
+    const { commit } = item
+    records += commit.records
+    catalogue = commit.catalogue
+    for (const { id } of catalogue) nextId = Math.max(nextId, id + 1)
+    if (table.rawBytes > 2 * packedBytes + slackBytes) {
+      nextId = Math.max(nextId, (await highestId(table, pause)) + 1)
+      const alive = new Set(catalogue.map(({ id }) => id))
+      table = await pack(table, alive, fold !== null, pause)
+      packedBytes = table.rawBytes
+    }
+  }
+  const { report } = scan
+  const { lastCommit } = report
+  const counts = await countPuts(table, pause)
+  for (const id of counts.keys()) nextId = Math.max(nextId, id + 1)
+  if (fold === null) catalogue = catalogue.map(entry => ({ ...entry, entries: counts.get(entry.id) ?? 0 }))
+  const epoch = lastCommit?.epoch ?? fold?.epoch ?? 0
+  const timeMs = lastCommit?.timeMs ?? fold?.timeMs ?? 0
+  return { table, catalogue, epoch, timeMs, nextId, report, records }
+}
+
+/** A block that was stored as it is lies in a piece of the file that is many times as long. */
+function ownMemory(bytes: Buffer): Buffer {
+  return bytes.buffer.byteLength > 2 * bytes.length ? Buffer.from(bytes) : bytes
+}
+
+async function countPuts(table: RecordTable, pause: TailRequest['pause']): Promise<Map<number, number>> {
+  const counts = new Map<number, number>()
+  for (let at = 0; at < table.records; at += COUNT_STRIDE) {
+    table.countPuts(counts, at, at + COUNT_STRIDE)
+    await pause()
+  }
+  return counts
+}
+
+async function highestId(table: RecordTable, pause: TailRequest['pause']): Promise<number> {
+  let highest = 0
+  for (const id of (await countPuts(table, pause)).keys()) highest = Math.max(highest, id)
+  return highest
+}
+
+/** The same without what was superseded, what was dropped, and, where nothing older lies under it, without tombstones. */
+async function pack(
+  table: RecordTable,
+  alive: ReadonlySet<number>,
+  tombstones: boolean,
+  pause: TailRequest['pause'],
+): Promise<RecordTable> {
+  while (!table.sortSome(STRIDE)) await pause()
+  const packed = new RecordTable()
+  let writer = new ByteWriter(BLOCK_RAW_BYTES)
+  const cursor = table.cursor()
+  for (let count = 1; cursor.next(); count++) {
+    const { collection, put, bytes, keyStart, keyEnd, start, end } = cursor
+    if (alive.has(collection) && (put || tombstones)) {
+      appendRecord(writer, collection, bytes.subarray(keyStart, keyEnd), put ? bytes.subarray(start, end) : undefined)
+    }
+    if (writer.length >= BLOCK_RAW_BYTES) {
+      packed.add(writer.view())
+      writer = new ByteWriter(BLOCK_RAW_BYTES)
+    }
+    if (count % STRIDE === 0) await pause()
+  }
+  packed.add(Buffer.from(writer.view()))
+  return packed
+}
