@@ -44,6 +44,8 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
       ['src/stray.ts', ''],
       ['src/attic/a.ts', ''],
       ['src/log/a.test.ts', "import { b } from '../writer/index.ts'"],
+      ['src/log/a.test.ts', "import { b } from '../../test/support/log-store.ts'"],
+      ['src/log/a.ts', "import { attempt } from '../../test/support/attempt.ts'"],
       ['src/log/a.ts', "import { b } from '../../bench/b.ts'"],
       ['src/log/a.ts', "import { open } from 'tidemark'"],
       ['bench/a.ts', "import { open } from '../src/index.ts'"],
@@ -54,6 +56,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
     good: [
       ['src/log/a.ts', "import { b } from '../base/errors.ts'\nimport { c } from '../format/index.ts'\nimport { d } from './scan.ts'"],
       ['src/log/a.test.ts', "import { b } from '../testing/index.ts'\nimport type { Expect } from '../../test/type-assert.ts'"],
+      ['src/log/a.test.ts', "import { attempt } from '../../test/support/attempt.ts'"],
       ['src/store.ts', "import { b } from './options.ts'\nimport { c } from './writer/index.ts'"],
       ['src/index.ts', "export { open } from './store.ts'"],
       ['src/base/a.ts', "/** import { b } from '../codec/index.ts' */\n// import { b } from '../codec/index.ts'"],

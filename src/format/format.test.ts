@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
+import { attempt } from '../../test/support/attempt.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import {
@@ -31,16 +32,6 @@ import {
   RECORD_PUT,
   RecordCursor,
 } from './index.ts'
-
-/** Runs a decoder: a value or a typed error, never anything else. */
-function attempt<T>(decode: () => T): T | TidemarkError {
-  try {
-    return decode()
-  } catch (error) {
-    if (error instanceof TidemarkError && error.code !== 'TIDEMARK_BUG') return error
-    throw error
-  }
-}
 
 const anyCount = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
 const anyHex = (bytes: number): fc.Arbitrary<string> =>

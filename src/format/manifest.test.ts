@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { attempt } from '../../test/support/attempt.ts'
 import { TidemarkError } from '../base/errors.ts'
 import {
   type BaseRange,
@@ -15,16 +16,6 @@ import {
   STORE_FORMAT,
   segmentName,
 } from './index.ts'
-
-/** Runs a decoder: a value or a typed error, never anything else. */
-function attempt<T>(decode: () => T): T | TidemarkError {
-  try {
-    return decode()
-  } catch (error) {
-    if (error instanceof TidemarkError && error.code !== 'TIDEMARK_BUG') return error
-    throw error
-  }
-}
 
 const manifest: Manifest = {
   number: 12,
