@@ -72,6 +72,22 @@ export const SEGMENT_BLOCK_RAW_BYTES = 16 * KIB
 export const BASE_SEGMENT_BYTES = 16 * MIB
 export const YOUNG_SEGMENT_BYTES_MAX = 32 * MIB
 
+/** Bounds of one segment file: its filter is built in memory, its offsets have four bytes; beside them one record of any size. */
+export const SEGMENT_RECORDS_MAX = 1_048_576
+export const SEGMENT_BLOCKS_MAX = 65_536
+export const SEGMENT_STORED_BYTES_MAX = 2 * GIB
+
+/** Complete blocks a segment's writer lets wait, appended and not synced bytes beyond which it syncs, and what it reads back at once. */
+export const SEGMENT_FLUSH_BYTES = 256 * KIB
+export const SEGMENT_SYNC_BYTES = MIB
+export const SEGMENT_READ_BACK_BYTES = 256 * KIB
+
+/** Raw blocks that cold look-ups keep for the next ones. */
+export const SEGMENT_CACHE_BYTES = MIB
+
+/** Stored bytes that a merge reads ahead in each segment: a slice of a millisecond gets through far less. */
+export const SEGMENT_AHEAD_BYTES = 512 * KIB
+
 /** Raw bytes and records at which a table is frozen: a frozen and an active one are the 4 MiB and 65,536 records a restart reads. */
 export const TABLE_RAW_BYTES = 2 * MIB
 export const TABLE_RECORDS = 32_768
