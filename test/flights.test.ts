@@ -1,11 +1,14 @@
 /** The flights example in short: killed on its way, right in the end, and able to see when it is not. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from './root.ts'
+import { temporaryFolder } from './temporary.ts'
 
 const RUN_MS_MAX = 120_000
+const MAIN = join(root, '.build', 'examples', 'flights', 'main.js')
 
 /** What the test looks at of the example's report. */
 interface Report {
@@ -19,8 +22,7 @@ interface Report {
 }
 
 function run(...args: string[]): { status: number | null; report: Report; output: string } {
-  const main = join(root, '.build', 'examples', 'flights', 'main.js')
-  const all = ['--enable-source-maps', main, '--json', ...args]
+  const all = ['--enable-source-maps', MAIN, '--json', ...args]
   const { status, stdout, stderr } = spawnSync(process.execPath, all, {
     cwd: root,
     encoding: 'utf8',
@@ -64,4 +66,35 @@ test('one flight too many is found', () => {
     assert.equal(differences, 3, 'origin, destination and route')
     assert.match(shown.join('\n'), /airports ATL\/0: .*\n.*airports LAX\/0: .*\n.*routes ATL-LAX\/0: /)
   }
+})
+
+test('what serves on ends by a signal that comes more than once, its state closed and its work folder gone', async t => {
+  const folder = temporaryFolder(t)
+  const args = [MAIN, '--events', '5000', '--rate', '5000', '--days', '1', '--kills', '0', '--serve', '--port', '0', '--json']
+  const child = spawn(process.execPath, args, {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: RUN_MS_MAX,
+    killSignal: 'SIGKILL',
+  })
+  const work = (): string[] => readdirSync(join(folder, '.data'))
+  const steps = [
+    { mark: 'serving on ', signals: ['SIGINT'] },
+    { mark: 'closing\n', signals: ['SIGINT', 'SIGTERM'] },
+  ] as const
+  let said = ''
+  let step = 0
+  let before: string[] = []
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+    for (let next = steps[step]; next !== undefined && said.includes(next.mark); next = steps[++step]) {
+      if (step === 0) before = work()
+      for (const signal of next.signals) child.kill(signal)
+    }
+  })
+  const how = await new Promise(resolve => child.once('close', (status, signal) => resolve({ status, signal })))
+  assert.deepEqual(how, { status: 0, signal: null }, said)
+  assert.equal(step, steps.length, said)
+  assert.equal(before.length, 1)
+  assert.deepEqual(work(), [])
 })

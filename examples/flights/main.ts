@@ -40,7 +40,13 @@ try {
 async function main(options: Options): Promise<number> {
   await mkdir(WORK_FOLDER, { recursive: true })
   const folder = await mkdtemp(join(WORK_FOLDER, 'flights-'))
+  let stopServing: (() => void) | undefined
   const interrupted = (signal: NodeJS.Signals): void => {
+    // From then on a signal that comes again changes nothing: a Ctrl-C comes twice where npm start passes it on too.
+    if (stopServing !== undefined) {
+      stopServing()
+      return
+    }
     Promise.allSettled(lanes.map(lane => lane.kill())).then(() => {
       if (!options.keep) rmSync(folder, { recursive: true, force: true })
       process.exit(signal === 'SIGINT' ? 130 : 143)
@@ -51,8 +57,11 @@ async function main(options: Options): Promise<number> {
     const { report, engine } = await run(options, folder)
     process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : `${tableOf(report)}\n`)
     if (options.serve) {
-      process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
-      await serve(engine)
+      await new Promise<void>(resolve => {
+        stopServing = resolve
+        progress.say(`serving on http://127.0.0.1:${engine.port}/airports/ATL (also /routes/ATL-LAX, /status, /dump); Ctrl-C ends it`)
+      })
+      progress.say('closing')
     }
     return report.ok ? 0 : 1
   } finally {
@@ -141,11 +150,4 @@ async function requestPaths(folder: string): Promise<string[]> {
   const flights = await rows.read(0, SAMPLE_FLIGHTS)
   await rows.close()
   return [...flights.flatMap(({ origin, destination }) => [`/airports/${origin}`, `/routes/${origin}-${destination}`]), '/status']
-}
-
-/** Until SIGINT or SIGTERM; the service then closes its state. */
-async function serve(engine: Lane): Promise<void> {
-  progress.say(`serving on http://127.0.0.1:${engine.port}/airports/ATL (also /routes/ATL-LAX, /status, /dump); Ctrl-C ends it`)
-  await new Promise<void>(resolve => process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve()))
-  await engine.terminate()
 }
