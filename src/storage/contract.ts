@@ -72,6 +72,11 @@ export interface StorageFile {
   append(parts: readonly Uint8Array[]): Promise<void>
   /** Up to `length` bytes from `offset`, fewer at the end of the file; memory the caller owns. What is read may not be durable yet. Errors: EIO. */
   read(offset: number, length: number): Promise<Buffer>
+  /**
+   * The same at once, holding the turn: only for a look-up that has to answer now, and only for little. A device that has to be waited for is
+   * waited for. Throws what `read` rejects with.
+   */
+  readNow(offset: number, length: number): Buffer
   /** Durable afterwards: all bytes appended, and the file's length; not its name. An error is final for this file. Errors: EIO, ENOSPC, EDQUOT. */
   sync(): Promise<void>
   /** The length in bytes now. */

@@ -23,7 +23,11 @@ export interface FileCalls {
   write(fd: number, parts: readonly Uint8Array[], position: number): Maybe<number>
   /** May read less than asked; 0 at the end. */
   read(fd: number, target: Uint8Array, offset: number, length: number, position: number): Maybe<number>
+  /** `read`, in either flavour at once. */
+  readNow(fd: number, target: Uint8Array, offset: number, length: number, position: number): number
   fstat(fd: number): Maybe<fs.Stats>
+  /** `fstat`, in either flavour at once. */
+  sizeNow(fd: number): number
   stat(path: string): Maybe<fs.Stats>
   ftruncate(fd: number, length: number): Maybe<void>
   fdatasync(fd: number): Maybe<void>
@@ -43,7 +47,9 @@ export const syncCalls: FileCalls = {
     return parts.length === 1 && only !== undefined ? fs.writeSync(fd, only, 0, only.length, position) : fs.writevSync(fd, parts, position)
   },
   read: (fd, target, offset, length, position) => fs.readSync(fd, target, offset, length, position),
+  readNow: (fd, target, offset, length, position) => fs.readSync(fd, target, offset, length, position),
   fstat: fd => fs.fstatSync(fd),
+  sizeNow: fd => fs.fstatSync(fd).size,
   stat: path => fs.statSync(path),
   ftruncate: (fd, length) => fs.ftruncateSync(fd, length),
   fdatasync: fd => fs.fdatasyncSync(fd),
@@ -67,7 +73,9 @@ export const asyncCalls: FileCalls = {
     return (await writev(fd, parts, position)).bytesWritten
   },
   read: async (fd, target, offset, length, position) => (await read(fd, target, offset, length, position)).bytesRead,
+  readNow: syncCalls.readNow,
   fstat: fd => promisify(fs.fstat)(fd),
+  sizeNow: syncCalls.sizeNow,
   stat: path => fs.promises.stat(path),
   ftruncate: promisify(fs.ftruncate) as FileCalls['ftruncate'],
   fdatasync: promisify(fs.fdatasync),

@@ -55,6 +55,21 @@ export class FileHandle implements StorageFile {
     })
   }
 
+  readNow(offset: number, length: number): Buffer {
+    return this.#guard.lookNow('read', () => {
+      checkRange(offset, length)
+      const want = length > READ_TRUSTED_BYTES_MAX ? Math.min(length, Math.max(0, this.#calls.sizeNow(this.#fd) - offset)) : length
+      const target = Buffer.allocUnsafeSlow(want)
+      let done = 0
+      while (done < want) {
+        const count = this.#calls.readNow(this.#fd, target, done, Math.min(want - done, READ_CALL_BYTES_MAX), offset + done)
+        if (count === 0) break
+        done += count
+      }
+      return done === want ? target : target.subarray(0, done)
+    })
+  }
+
   sync(): Promise<void> {
     // fdatasync writes the length too: it leaves out only what is not needed to read the data back (times, mode).
     return this.#guard.change('sync', async () => this.#calls.fdatasync(this.#fd))

@@ -55,6 +55,16 @@ export class HandleGuard {
     }
   }
 
+  /** readNow. */
+  lookNow<T>(operation: StorageOperation, run: () => T): T {
+    assert(!this.#closing, `${operation} of ${this.path} after close`)
+    try {
+      return run()
+    } catch (cause) {
+      throw storageError(operation, this.path, cause)
+    }
+  }
+
   async close(run: () => Promise<void>): Promise<void> {
     if (this.#closing) return
     assert(!this.#changing, `close of ${this.path} while a change is under way`)

@@ -78,6 +78,13 @@ class MemoryFile implements StorageFile {
     })
   }
 
+  readNow(offset: number, length: number): Buffer {
+    return this.#guard.lookNow('read', () => {
+      checkRange(offset, length)
+      return this.#content.read(offset, length)
+    })
+  }
+
   sync(): Promise<void> {
     return this.#guard.change('sync', async () => {})
   }

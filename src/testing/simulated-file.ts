@@ -43,13 +43,14 @@ export class SimulatedFile implements StorageFile {
   read(offset: number, length: number): Promise<Buffer> {
     return this.#guard.look('read', async () => {
       checkRange(offset, length)
-      return this.#storage.run('read', this.path, length, () => {
-        // Not from Node's pool: the caller may transfer the memory.
-        const there = this.content.cache.view().subarray(offset, offset + length)
-        const copy = Buffer.allocUnsafeSlow(there.length)
-        there.copy(copy)
-        return copy
-      })
+      return this.#storage.run('read', this.path, length, () => this.#copy(offset, length))
+    })
+  }
+
+  readNow(offset: number, length: number): Buffer {
+    return this.#guard.lookNow('read', () => {
+      checkRange(offset, length)
+      return this.#storage.runNow('read', this.path, length, () => this.#copy(offset, length))
     })
   }
 
@@ -83,6 +84,14 @@ export class SimulatedFile implements StorageFile {
       const effect = (): void => this.#storage.forget(this)
       return this.#storage.run('close', this.path, 0, effect, effect)
     })
+  }
+
+  /** Not from Node's pool: the caller may transfer the memory. */
+  #copy(offset: number, length: number): Buffer {
+    const there = this.content.cache.view().subarray(offset, offset + length)
+    const copy = Buffer.allocUnsafeSlow(there.length)
+    there.copy(copy)
+    return copy
   }
 
   #room(): number {

@@ -17,6 +17,26 @@ async function contentOf(storage: Storage, path: string): Promise<string | undef
 
 const isSystem = (errno: ErrnoName) => (error: unknown) => hasCode(error, 'TIDEMARK_STORAGE') && isErrno(error, errno)
 
+test('a read at once meets the faults of reads, is in the log, and has no effect after the power went', async () => {
+  const storage = new SimulatedStorage()
+  const file = await storage.open('f', 'create')
+  await file.append([bytes('abc')])
+  storage.inject({ operation: 'read', errno: 'EIO', nth: 2 })
+  assert.equal(file.readNow(1, 5).toString(), 'bc')
+  assert.throws(() => file.readNow(1, 5), isSystem('EIO'))
+  assert.equal(file.readNow(0, 1).toString(), 'a')
+  assert.deepEqual(
+    storage.calls.slice(-3).map(call => [call.operation, call.errno === undefined]),
+    [
+      ['read', true],
+      ['read', false],
+      ['read', true],
+    ],
+  )
+  storage.powerOff()
+  assert.throws(() => file.readNow(0, 1), isSystem('EIO'))
+})
+
 describe('a power cut', () => {
   async function half(options = {}): Promise<SimulatedStorage> {
     const storage = new SimulatedStorage(options)

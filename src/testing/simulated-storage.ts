@@ -251,13 +251,18 @@ export class SimulatedStorage implements Storage {
    * bring effects of their own for a fault.
    */
   async run<T>(operation: StorageOperation, path: string, bytes: number, effect: () => T, faulty?: (fault: Fault) => void): Promise<T> {
-    const { scheduler, latencyMs = { min: 0, max: 2 }, powerCutAtStep } = this.#options
+    const { scheduler, latencyMs = { min: 0, max: 2 } } = this.#options
     if (scheduler !== undefined) {
       const wait = latencyMs.min + this.#random.float() * (latencyMs.max - latencyMs.min)
       await new Promise<void>(resolve => {
         scheduler.after(wait, resolve)
       })
     }
+    return this.runNow(operation, path, bytes, effect, faulty)
+  }
+
+  /** One call that answers at once: without latency. */
+  runNow<T>(operation: StorageOperation, path: string, bytes: number, effect: () => T, faulty?: (fault: Fault) => void): T {
     if (this.#off) throw this.#offError(operation, path)
     let error: unknown
     let result: T | undefined
@@ -271,7 +276,7 @@ export class SimulatedStorage implements Storage {
     }
     if (fault !== undefined) error = systemError(fault.errno, SYSCALLS[operation])
     this.#enter(operation, path, bytes, error)
-    if (++this.#steps === powerCutAtStep) this.powerOff()
+    if (++this.#steps === this.#options.powerCutAtStep) this.powerOff()
     if (this.#off) throw this.#offError(operation, path)
     if (error !== undefined) throw storageError(operation, path, error)
     return result as T

@@ -156,6 +156,40 @@ const CHECKS: Readonly<Record<string, Check>> = {
     })
   },
 
+  'readNow gives what read gives, what was appended just before it too': async storage => {
+    await withFile(storage, 'f', async file => {
+      await file.append([bytes('abcdef')])
+      for (const [offset, length] of [
+        [2, 2],
+        [4, 100],
+        [6, 1],
+        [1_000_000, 10],
+        [0, 0],
+        [0, Number.MAX_SAFE_INTEGER],
+      ] as const) {
+        assert.deepEqual(file.readNow(offset, length), await file.read(offset, length))
+      }
+      const read = file.readNow(0, 3)
+      read.fill(0)
+      assert.equal(file.readNow(0, 3).toString(), 'abc')
+      assert.ok(read.buffer.byteLength < 1024, 'memory of its own')
+      assert.throws(
+        () => file.readNow(-1, 1),
+        error => hasCode(error, 'TIDEMARK_BUG'),
+      )
+    })
+    await put(storage, 'large', 'x'.repeat(200_000))
+    const large = await storage.open('large', 'read')
+    assert.equal(large.readNow(100_000, 200_000).length, 100_000)
+    await storage.remove('large')
+    assert.equal(large.readNow(199_999, 2).toString(), 'x', 'the name may be gone')
+    await large.close()
+    assert.throws(
+      () => large.readNow(0, 1),
+      error => hasCode(error, 'TIDEMARK_BUG'),
+    )
+  },
+
   'what was read belongs to the reader': async storage => {
     await withFile(storage, 'f', async file => {
       await file.append([bytes('abc')])
