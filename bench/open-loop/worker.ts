@@ -16,7 +16,7 @@ const NAP_MS = 0.2
 /** Operations in one turn, so that a backlog does not keep the engine from its turns. */
 const TURN_OPERATIONS_MAX = 2000
 /**
- * Served before anything is measured, with frequent checkpoints, the same for every engine: V8 compiles what is new in threads of its own, and
+ * Served before what is measured, with frequent checkpoints, the same for every engine: V8 compiles what is new in threads of its own, and
  * on two cores these take the core of the main thread for milliseconds at a time. A service meets that in its first seconds only.
  */
 const WARM_SECONDS = 6
@@ -37,32 +37,25 @@ async function load(engine: Engine<Player>, keys: readonly string[]): Promise<vo
 }
 
 /**
- * Serves the operations; returns the latency from the scheduled arrival, in ms, of each from `warm` on, which is when `begun` is called.
- * An unserved one counts with its age.
+ * Serves the operations, the first of them in a moment; returns each one's latency from its scheduled arrival, in ms. An unserved one counts
+ * with its age. `versions`: how often each key was written, by calls before too.
  */
 function serve(
   engine: Engine<Player>,
   keys: readonly string[],
+  versions: Uint32Array,
   operations: Operations,
-  warm: number,
-  begun: () => void,
 ): Promise<{ latencies: Float64Array; unserved: number }> {
   const { count, keyIndex, isRead } = operations
   const latencies = new Float64Array(count)
-  const versions = new Uint32Array(keys.length)
   const stepMs = 1000 / job.perSecond
   const begin = performance.now() + 20
   const end = begin + count * stepMs * 1.5
   let at = 0
-  let measuring = false
   return new Promise((resolve, reject) => {
     const step = (): void => {
       watch.tick()
       let now = performance.now()
-      if (!measuring && at >= warm) {
-        measuring = true
-        begun()
-      }
       for (let budget = TURN_OPERATIONS_MAX; at < count && begin + at * stepMs <= now && budget > 0; budget--) {
         const index = keyIndex[at] as number
         const key = keys[index] as string
@@ -82,7 +75,7 @@ function serve(
       }
       if (at >= count || now > end) {
         for (let rest = at; rest < count; rest++) latencies[rest] = now - (begin + rest * stepMs)
-        resolve({ latencies: latencies.subarray(warm), unserved: count - at })
+        resolve({ latencies, unserved: count - at })
         return
       }
       if (begin + at * stepMs > now) Atomics.wait(nap, 0, 0, NAP_MS)
@@ -92,23 +85,41 @@ function serve(
   })
 }
 
+function part({ keyIndex, isRead }: Operations, from: number, end: number): Operations {
+  return { count: end - from, keyIndex: keyIndex.subarray(from, end), isRead: isRead.subarray(from, end) }
+}
+
+/** Leaves nothing behind that would be measured: no arrivals that wait, no checkpoint under way, nothing for the next one to write. */
+async function warmUp(engine: Engine<Player>, keys: readonly string[], versions: Uint32Array, operations: Operations): Promise<void> {
+  let running: Promise<void> | undefined
+  const tick = (): void => {
+    running ??= engine.checkpoint().then(() => {
+      running = undefined
+    })
+  }
+  const timer = untimed.repeat(tick, Math.min(WARM_CHECKPOINT_MS, job.intervalMs))
+  await serve(engine, keys, versions, operations)
+  clearInterval(timer)
+  await running
+  await engine.checkpoint()
+  // No collection by hand: it would shrink V8's heap limit and provoke major collections in the run.
+  await sleep(300)
+}
+
 await deliver(async (): Promise<OpenLoopResult> => {
   const keys = playerKeys(job.keys)
-  const operations = makeOperations({
-    keys: job.keys,
-    count: job.perSecond * (WARM_SECONDS + job.seconds),
-    theta: job.theta,
-    reads: job.reads,
-  })
+  const warm = job.perSecond * WARM_SECONDS
+  const count = warm + job.perSecond * job.seconds
+  const operations = makeOperations({ keys: job.keys, count, theta: job.theta, reads: job.reads })
+  const versions = new Uint32Array(keys.length)
   const engine =
     job.control !== undefined ? openControl<Player>(job.control) : await (await loadEngine(job.engine)).open<Player>(job.folder)
   await load(engine, keys)
-  // No collection by hand: it would shrink V8's heap limit and provoke major collections in the run.
-  await sleep(300)
-  let bytesBefore = Number.NaN
-  let gc = new GcWatch()
-  let checkpointMs: number[] = []
-  let callMs: number[] = []
+  await warmUp(engine, keys, versions, part(operations, 0, warm))
+  const bytesBefore = bytesWritten() ?? Number.NaN
+  const gc = new GcWatch()
+  const checkpointMs: number[] = []
+  const callMs: number[] = []
   let skipped = 0
   let running: Promise<void> | undefined
   const checkpoint = (): Promise<void> => {
@@ -121,22 +132,12 @@ await deliver(async (): Promise<OpenLoopResult> => {
     })
     return running
   }
-  const tick = (): void => {
+  watch.start()
+  const timer = untimed.repeat(() => {
     if (running !== undefined) skipped++
     else void checkpoint()
-  }
-  let timer = untimed.repeat(tick, Math.min(WARM_CHECKPOINT_MS, job.intervalMs))
-  const { latencies, unserved } = await serve(engine, keys, operations, job.perSecond * WARM_SECONDS, () => {
-    clearInterval(timer)
-    timer = untimed.repeat(tick, job.intervalMs)
-    gc.stop()
-    gc = new GcWatch()
-    bytesBefore = bytesWritten() ?? Number.NaN
-    checkpointMs = []
-    callMs = []
-    skipped = 0
-    watch.start()
-  })
+  }, job.intervalMs)
+  const { latencies, unserved } = await serve(engine, keys, versions, part(operations, warm, count))
   clearInterval(timer)
   // From here on nothing else has turns, and one slice follows the other.
   watch.stop()
