@@ -32,6 +32,7 @@ export const CODES = {
   TIDEMARK_TIMEOUT: 'retry',
   TIDEMARK_MANIFEST_DAMAGED: 'damage',
   TIDEMARK_LOG_DAMAGED: 'damage',
+  TIDEMARK_SEGMENT_DAMAGED: 'damage',
   TIDEMARK_VALUE_DAMAGED: 'damage',
   TIDEMARK_NO_SUCH_POINT: 'input',
   TIDEMARK_BUG: 'bug',

@@ -77,6 +77,10 @@ export const SEGMENT_RECORDS_MAX = 1_048_576
 export const SEGMENT_BLOCKS_MAX = 65_536
 export const SEGMENT_STORED_BYTES_MAX = 2 * GIB
 
+/** Bytes of a segment's index at which it is closed, and of any part of its description: beyond that a length is damage, not a reason to allocate. */
+export const SEGMENT_INDEX_BYTES_MAX = 16 * MIB
+export const SEGMENT_DESCRIPTION_BYTES_MAX = 64 * MIB
+
 /** Complete blocks a segment's writer lets wait, appended and not synced bytes beyond which it syncs, and what it reads back at once. */
 export const SEGMENT_FLUSH_BYTES = 256 * KIB
 export const SEGMENT_SYNC_BYTES = MIB
@@ -91,6 +95,10 @@ export const SEGMENT_AHEAD_BYTES = 512 * KIB
 /** Raw bytes and records at which a table is frozen: a frozen and an active one are the 4 MiB and 65,536 records a restart reads. */
 export const TABLE_RAW_BYTES = 2 * MIB
 export const TABLE_RECORDS = 32_768
+
+/** Raw bytes and records of a table while a long log is folded, or an epoch larger than a table: fewer and larger segments. */
+export const FOLD_TABLE_BYTES = 16 * MIB
+export const FOLD_TABLE_RECORDS = 131_072
 
 /** Bytes of one manifest: a length in its header beyond this is damage, not a reason to allocate. */
 export const MANIFEST_BYTES_MAX = 256 * MIB

@@ -6,7 +6,7 @@
  * nothing beyond it is allocated: deflate is stopped by zlib, and a zstd frame is walked block by block before it is decoded.
  */
 import * as zlib from 'node:zlib'
-import { TidemarkError } from '../base/errors.ts'
+import { assert, TidemarkError } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES_MAX } from '../base/limits.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
 
@@ -67,6 +67,20 @@ export async function openDecompress(id: number): Promise<Decompress> {
   })
 }
 
+/**
+ * The decompression of every id at once, for blocks that have to be read without waiting. An id that this runtime cannot read throws when a
+ * frame names it: the same errors as `openDecompress`.
+ */
+export async function openEveryDecompress(): Promise<(id: number, stored: Buffer, rawLength: number) => Buffer> {
+  const opened = await Promise.allSettled([COMPRESSION_NONE, COMPRESSION_DEFLATE, COMPRESSION_ZSTD].map(openDecompress))
+  return (id, stored, rawLength) => {
+    const decode = opened[id]
+    assert(decode !== undefined, `compression ${id}`)
+    if (decode.status === 'rejected') throw decode.reason
+    return decode.value(stored, rawLength)
+  }
+}
+
 function checked(decode: Decompress): Decompress {
   return (stored, rawLength) => {
     if (rawLength > BLOCK_RAW_BYTES_MAX) throw damaged(`${rawLength} raw bytes`)
@@ -81,9 +95,14 @@ function checked(decode: Decompress): Decompress {
   }
 }
 
+const INFLATE_CHUNK_BYTES_MIN = 64
+const INFLATE_CHUNK_BYTES_MAX = 128 * 1024
+
 function inflate(stored: Buffer, rawLength: number): Buffer {
+  // A little more than what comes: zlib then asks for memory once.
+  const chunkSize = Math.min(INFLATE_CHUNK_BYTES_MAX, Math.max(INFLATE_CHUNK_BYTES_MIN, rawLength + INFLATE_CHUNK_BYTES_MIN))
   // A dictionary-free stream may end before its input does: trailing bytes would pass unseen.
-  const { buffer, engine } = zlib.inflateRawSync(stored, { maxOutputLength: Math.max(1, rawLength), info: true }) as unknown as {
+  const { buffer, engine } = zlib.inflateRawSync(stored, { maxOutputLength: Math.max(1, rawLength), chunkSize, info: true }) as unknown as {
     buffer: Buffer
     engine: { bytesWritten: number }
   }

@@ -1,5 +1,5 @@
 /**
- * Frames: the units of a log file. Byte table: docs/format/frame.md.
+ * Frames: the units of a log file and of a segment. Byte table: docs/format/frame.md.
  *
  * Does: builds and checks frame headers and payload checksums. Owns: the layout. Does not own: what payloads mean, compression, I/O.
  * Invariants: the header's checksum starts from the frame's place (the file's salt and the offset), so a frame is valid only in the file
@@ -30,12 +30,26 @@ export const FRAME_MAGIC = Buffer.from([0xf7, 0x54, 0x4d, 0x46])
 export const COMMIT_BYTES_MAX = 64 * 1024 * 1024
 export const SEAL_BYTES = 40
 
-export interface FrameHeader {
-  readonly kind: FrameKind
+export interface FrameHeader<Kind extends number = FrameKind> {
+  readonly kind: Kind
   readonly compression: number
   readonly rawLength: number
   readonly storedLength: number
   readonly payloadCrc: number
+}
+
+/** Frames of one layout under a magic of their own. Only blocks, kind 1 of every family, are compressed. */
+export interface FrameFamily {
+  readonly name: string
+  readonly magic: Buffer
+  /** By kind: the bound of the raw length; the kinds behind it are of a later format. */
+  readonly rawBytesMax: readonly number[]
+}
+
+const LOG_FRAMES: FrameFamily = {
+  name: 'log',
+  magic: FRAME_MAGIC,
+  rawBytesMax: [0, BLOCK_RAW_BYTES_MAX, COMMIT_BYTES_MAX, COMMIT_BYTES_MAX, SEAL_BYTES],
 }
 
 /** What the checksum of a frame's header starts from. */
@@ -52,13 +66,19 @@ export function encodeFrameHeader(
   salt: number,
   offset: number,
 ): Buffer {
+  const facts = { kind, compression, rawLength, storedLength: payload.length, payloadCrc: crc32(payload) }
+  return encodeHeaderOf(LOG_FRAMES, facts, salt, offset)
+}
+
+/** The header of a frame of any family. */
+export function encodeHeaderOf(family: FrameFamily, facts: FrameHeader<number>, salt: number, offset: number): Buffer {
   const header = Buffer.alloc(FRAME_HEADER_BYTES)
-  FRAME_MAGIC.copy(header)
-  header[4] = kind
-  header[5] = compression
-  header.writeUInt32LE(rawLength, 8)
-  header.writeUInt32LE(payload.length, 12)
-  header.writeUInt32LE(crc32(payload), 16)
+  family.magic.copy(header)
+  header[4] = facts.kind
+  header[5] = facts.compression
+  header.writeUInt32LE(facts.rawLength, 8)
+  header.writeUInt32LE(facts.storedLength, 12)
+  header.writeUInt32LE(facts.payloadCrc, 16)
   header.writeUInt32LE(crc32(header.subarray(0, 20), framePlace(salt, offset)), 20)
   return header
 }
@@ -68,25 +88,41 @@ export function encodeFrameHeader(
  * lengths. A kind or a compression that is not known, under a checksum that holds, is of a later format: TIDEMARK_FORMAT_NEWER.
  */
 export function decodeFrameHeader(bytes: Buffer, at: number, salt: number, offset: number): FrameHeader | undefined {
+  return decodeHeaderOf(LOG_FRAMES, bytes, at, salt, offset) as FrameHeader | undefined
+}
+
+/** The same for a frame of any family. */
+export function decodeHeaderOf(
+  family: FrameFamily,
+  bytes: Buffer,
+  at: number,
+  salt: number,
+  offset: number,
+): FrameHeader<number> | undefined {
+  const { magic, rawBytesMax } = family
   if (at + FRAME_HEADER_BYTES > bytes.length) return undefined
-  if (bytes[at] !== FRAME_MAGIC[0] || bytes[at + 1] !== FRAME_MAGIC[1]) return undefined
-  if (bytes[at + 2] !== FRAME_MAGIC[2] || bytes[at + 3] !== FRAME_MAGIC[3]) return undefined
+  if (bytes[at] !== magic[0] || bytes[at + 1] !== magic[1]) return undefined
+  if (bytes[at + 2] !== magic[2] || bytes[at + 3] !== magic[3]) return undefined
   if (crc32(bytes.subarray(at, at + 20), framePlace(salt, offset)) !== bytes.readUInt32LE(at + 20)) return undefined
   const kind = bytes[at + 4] as number
   const compression = bytes[at + 5] as number
   const rawLength = bytes.readUInt32LE(at + 8)
   const storedLength = bytes.readUInt32LE(at + 12)
-  if (kind < FRAME_BLOCK || kind > FRAME_SEAL || bytes.readUInt16LE(at + 6) !== 0 || compression > COMPRESSION_ZSTD) {
-    throw new TidemarkError('TIDEMARK_FORMAT_NEWER', `a log frame of kind ${kind} with compression ${compression} is not known`, {
-      hint: 'open this store with the version that wrote it',
-    })
+  const most = kind === 0 ? undefined : rawBytesMax[kind]
+  if (most === undefined || bytes.readUInt16LE(at + 6) !== 0 || compression > COMPRESSION_ZSTD) {
+    throw new TidemarkError(
+      'TIDEMARK_FORMAT_NEWER',
+      `a ${family.name} frame of kind ${kind} with compression ${compression} is not known`,
+      {
+        hint: 'open this store with the version that wrote it',
+      },
+    )
   }
-  const most = kind === FRAME_BLOCK ? BLOCK_RAW_BYTES_MAX : kind === FRAME_SEAL ? SEAL_BYTES : COMMIT_BYTES_MAX
   const shrunk = compression === COMPRESSION_NONE ? storedLength === rawLength : kind === FRAME_BLOCK && storedLength < rawLength
   if (rawLength > most || !shrunk) return undefined
-  return { kind: kind as FrameKind, compression, rawLength, storedLength, payloadCrc: bytes.readUInt32LE(at + 16) }
+  return { kind, compression, rawLength, storedLength, payloadCrc: bytes.readUInt32LE(at + 16) }
 }
 
-export function payloadMatches(header: FrameHeader, payload: Uint8Array): boolean {
+export function payloadMatches(header: FrameHeader<number>, payload: Uint8Array): boolean {
   return payload.length === header.storedLength && crc32(payload) === header.payloadCrc
 }

@@ -10,8 +10,19 @@ const BLOCK_BITS = BLOCK_BYTES * 8
 
 /** The filter over the first `count` hashes of places (see hashPlace). */
 export function buildFilter(hashes: Uint32Array, count: number): Buffer {
-  const blocks = Math.max(1, Math.ceil((count * BITS_PER_RECORD) / BLOCK_BITS))
-  const filter = Buffer.alloc(blocks * BLOCK_BYTES)
+  const filter = emptyFilter(count)
+  addToFilter(filter, hashes, count)
+  return filter
+}
+
+/** A filter for so many records, with none in it. */
+export function emptyFilter(count: number): Buffer {
+  return Buffer.alloc(filterBytes(count))
+}
+
+/** Puts the first `count` hashes in. */
+export function addToFilter(filter: Buffer, hashes: Uint32Array, count: number): void {
+  const blocks = filter.length / BLOCK_BYTES
   for (let at = 0; at < count; at++) {
     const hash = hashes[at] as number
     const start = blockStart(hash, blocks)
@@ -20,7 +31,6 @@ export function buildFilter(hashes: Uint32Array, count: number): Buffer {
       filter[start + (bit >>> 3)] = (filter[start + (bit >>> 3)] as number) | (1 << (bit & 7))
     }
   }
-  return filter
 }
 
 /** Bytes of a filter over so many records. */

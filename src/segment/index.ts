@@ -1,7 +1,10 @@
 /** Segments: immutable sorted files of records, written, read and verified (RFC 0006); and the contract of a layer. */
+
+export type { SegmentRecord } from './block-builder.ts'
 export { BlockCache } from './block-cache.ts'
 export { buildFilter, filterBytes, filterHas } from './filter.ts'
 export type { Found, Layer, LayerCursor, Range } from './layer.ts'
-export type { ReadAhead } from './read-ahead.ts'
-export type { Segment, SegmentOptions } from './segment.ts'
-export type { SegmentRecord, SegmentStart, SegmentWriter } from './segment-writer.ts'
+export { ReadAhead } from './read-ahead.ts'
+export { Segment, type SegmentOptions } from './segment.ts'
+export { type SegmentStart, SegmentWriter } from './segment-writer.ts'
+export { verifySegment } from './verify.ts'

@@ -5,23 +5,101 @@
  * slower, never wrong; `waits` counts those. A merge that looks at `ready` about once a block has none.
  * Owns: stored bytes of blocks ahead of the walk, SEGMENT_AHEAD_BYTES of them or one block that is larger. Does not own: the segment.
  */
+import { SEGMENT_AHEAD_BYTES } from '../base/limits.ts'
 import type { SegmentEntry } from '../format/index.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
 import type { Segment } from './segment.ts'
+import { SegmentCursor } from './segment-cursor.ts'
 
-export declare class ReadAhead implements Layer {
-  /** For walks inside `range`, one at a time, each beginning where the one before ended or later. Described first, or the first `fill` does it. */
-  constructor(segment: Segment, range?: Range)
-
+export class ReadAhead implements Layer {
   readonly entry: SegmentEntry
   /** Blocks that a walk read itself. */
-  get waits(): number
-  /** Half of what it holds is ahead of the walk, or the end of the range. */
-  get ready(): boolean
-  /** Reads on until it holds what it may. One call at a time. */
-  fill(): Promise<void>
+  waits = 0
+  readonly #segment: Segment
+  readonly #range: Range
+  readonly #held = new Map<number, Buffer>()
+  #heldBytes = 0
+  /** The first block that was neither walked nor read; -1: not known yet. */
+  #next = -1
+  #end = Number.POSITIVE_INFINITY
 
-  find(collection: number, key: Uint8Array, hash: number): Found | undefined
-  mayHave(collection: number, key: Uint8Array, hash: number): boolean
-  cursor(range?: Range): LayerCursor
+  /** For walks inside `range`, one at a time, each beginning where the one before ended or later. Described first, or the first `fill` does it. */
+  constructor(segment: Segment, range: Range = {}) {
+    this.entry = segment.entry
+    this.#segment = segment
+    this.#range = range
+  }
+
+  /** Half of what it holds is ahead of the walk, or the end of the range. */
+  get ready(): boolean {
+    return this.#next >= this.#end || (this.#next >= 0 && this.#heldBytes >= SEGMENT_AHEAD_BYTES / 2)
+  }
+
+  /** Reads on until it holds what it may. One call at a time. */
+  async fill(): Promise<void> {
+    if (this.ready) return
+    const segment = this.#segment
+    await segment.describe()
+    this.#begin()
+    const first = this.#next
+    let end = first
+    let bytes = 0
+    while (end < this.#end) {
+      const { length } = segment.storedRange(end)
+      if (this.#heldBytes + bytes > 0 && this.#heldBytes + bytes + length > SEGMENT_AHEAD_BYTES) break
+      bytes += length
+      end++
+    }
+    if (end === first) return
+    const { offset } = segment.storedRange(first)
+    const read = await segment.read(offset, bytes)
+    for (let block = first; block < end; block++) {
+      const range = segment.storedRange(block)
+      this.#held.set(block, read.subarray(range.offset - offset, range.offset - offset + range.length))
+    }
+    this.#heldBytes += bytes
+    this.#next = end
+  }
+
+  find(collection: number, key: Uint8Array, hash: number): Found | undefined {
+    return this.#segment.find(collection, key, hash)
+  }
+
+  mayHave(collection: number, key: Uint8Array, hash: number): boolean {
+    return this.#segment.mayHave(collection, key, hash)
+  }
+
+  cursor(range: Range = {}): LayerCursor {
+    const segment = this.#segment
+    const source = {
+      index: () => segment.index,
+      raw: (block: number) => this.#take(block),
+      damaged: (block: number, cause: unknown) => segment.damaged(block, cause),
+    }
+    return new SegmentCursor(source, range)
+  }
+
+  #begin(): void {
+    if (this.#next >= 0) return
+    const { from, to } = this.#range
+    const { index } = this.#segment
+    this.#next = from === undefined ? 0 : Math.max(0, index.find(from.collection, from.key))
+    this.#end = to === undefined ? index.count : index.find(to.collection, to.key) + 1
+  }
+
+  /** The walk has come to this block; those before it are not needed any more. */
+  #take(block: number): Buffer {
+    this.#begin()
+    const stored = this.#held.get(block)
+    for (const [held, bytes] of this.#held) {
+      if (held > block) break
+      this.#held.delete(held)
+      this.#heldBytes -= bytes.length
+    }
+    if (stored !== undefined) return this.#segment.unpack(block, stored)
+    // A walk that begins where one ended comes to its last block twice: that one is not counted among those ahead.
+    this.waits++
+    this.#next = Math.max(this.#next, block + 1)
+    return this.#segment.readBlock(block)
+  }
 }

@@ -5,38 +5,244 @@
  * Invariants: no byte is trusted before its checksum held at its offset in this file; what describes the file agrees with the manifest's
  * entry; after the last block came home the file is not read any more.
  */
-import type { SegmentEntry } from '../format/index.ts'
-import type { Storage } from '../storage/index.ts'
-import type { BlockCache } from './block-cache.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import {
+  decodeHeaderOf,
+  decodeSegmentFacts,
+  decodeSegmentHeader,
+  FRAME_HEADER_BYTES,
+  type FrameHeader,
+  openEveryDecompress,
+  payloadMatches,
+  RECORD_PUT,
+  SEGMENT_BLOCK,
+  SEGMENT_FACTS,
+  SEGMENT_FILTER,
+  SEGMENT_FOLDER,
+  SEGMENT_FRAMES,
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_INDEX,
+  SegmentBlockReader,
+  type SegmentEntry,
+  type SegmentFacts,
+  SegmentIndex,
+  segmentNumbers,
+} from '../format/index.ts'
+import type { Storage, StorageFile } from '../storage/index.ts'
+import { BlockCache } from './block-cache.ts'
+import { filterBytes, filterHas } from './filter.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
+import { SegmentCursor } from './segment-cursor.ts'
 
 export interface SegmentOptions {
   /** Raw blocks read last, shared by as many segments as like; default one of its own. */
   readonly cache?: BlockCache
 }
 
+interface Description {
+  readonly salt: number
+  readonly index: SegmentIndex
+  readonly filter: Buffer
+  readonly facts: SegmentFacts
+}
+
+type Decompress = Awaited<ReturnType<typeof openEveryDecompress>>
+
 /** Satisfies `ColdSegment` (src/cold) and `SegmentLayer` (src/image). Damage throws TIDEMARK_SEGMENT_DAMAGED, a failing disk TIDEMARK_STORAGE. */
-export declare class Segment implements Layer {
-  private constructor()
+export class Segment implements Layer {
+  readonly entry: SegmentEntry
+  readonly #file: StorageFile
+  readonly #decompress: Decompress
+  readonly #cache: BlockCache
+  /** Blocks in the cache. */
+  readonly #cached = new Map<number, Buffer>()
+  readonly #home: Buffer[] = []
+  #homeCount = 0
+  #described: Description | undefined
+
+  private constructor(entry: SegmentEntry, file: StorageFile, decompress: Decompress, cache: BlockCache) {
+    this.entry = entry
+    this.#file = file
+    this.#decompress = decompress
+    this.#cache = cache
+  }
 
   /** Opens the descriptor; no byte is read. From then on the name may go. */
-  static open(storage: Storage, entry: SegmentEntry, options?: SegmentOptions): Promise<Segment>
+  static async open(storage: Storage, entry: SegmentEntry, options: SegmentOptions = {}): Promise<Segment> {
+    const decompress = await openEveryDecompress()
+    return new Segment(entry, await storage.open(entry.file, 'read'), decompress, options.cache ?? new BlockCache())
+  }
 
-  readonly entry: SegmentEntry
   /** Reads what describes the blocks, once. A synchronous call that comes earlier reads it itself, holding the turn. */
-  describe(): Promise<void>
-  get blocks(): number
-  get atHome(): boolean
-  storedRange(block: number): { readonly offset: number; readonly length: number }
-  read(offset: number, length: number): Promise<Buffer>
-  unpack(block: number, stored: Buffer): Buffer
-  keep(block: number, raw: Buffer): void
-  close(): Promise<void>
+  async describe(): Promise<void> {
+    if (this.#described !== undefined) return
+    const { describedAt, bytes } = this.entry
+    const read = await this.#file.read(describedAt, bytes - describedAt)
+    this.#described ??= this.#parse(read)
+  }
+
+  /** Of what it holds, by collection; described first. */
+  get facts(): SegmentFacts {
+    return this.#description().facts
+  }
+
+  get index(): SegmentIndex {
+    return this.#description().index
+  }
+
+  get blocks(): number {
+    return this.index.count
+  }
+
+  get atHome(): boolean {
+    return this.#described !== undefined && this.#homeCount === this.#described.index.count
+  }
+
+  storedRange(block: number): { readonly offset: number; readonly length: number } {
+    const { index } = this.#description()
+    return { offset: index.offset(block), length: index.length(block) }
+  }
+
+  read(offset: number, length: number): Promise<Buffer> {
+    return this.#file.read(offset, length)
+  }
+
+  /** The raw block of its stored bytes, checked. */
+  unpack(block: number, stored: Buffer): Buffer {
+    const { salt, index } = this.#description()
+    try {
+      const header = decodeHeaderOf(SEGMENT_FRAMES, stored, 0, salt, index.offset(block))
+      const payload = stored.subarray(FRAME_HEADER_BYTES)
+      if (header?.kind !== SEGMENT_BLOCK || stored.length !== index.length(block) || !payloadMatches(header, payload)) {
+        throw this.damaged(block)
+      }
+      return this.#decompress(header.compression, payload, header.rawLength)
+    } catch (error) {
+      throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : error
+    }
+  }
+
+  keep(block: number, raw: Buffer): void {
+    if (this.#home[block] === undefined) this.#homeCount++
+    this.#home[block] = raw
+  }
+
+  /** Gives the descriptor back; safe to call twice. What is at home goes on answering. */
+  async close(): Promise<void> {
+    this.#cache.forget(this.#cached)
+    await this.#file.close()
+  }
 
   /** Reads a block at most. The bytes found stay good as long as they are held. */
-  find(collection: number, key: Uint8Array, hash: number): Found | undefined
+  find(collection: number, key: Uint8Array, hash: number): Found | undefined {
+    const { filter, index } = this.#description()
+    if (!filterHas(filter, hash)) return undefined
+    const block = index.find(collection, key)
+    if (block < 0) return undefined
+    try {
+      const reader = new SegmentBlockReader(this.raw(block))
+      const record = reader.find(collection, key)
+      if (record === undefined) return undefined
+      return { put: record.kind === RECORD_PUT, bytes: reader.raw, start: record.valueStart, end: record.valueEnd }
+    } catch (error) {
+      throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : error
+    }
+  }
+
   /** By the filter alone. */
-  mayHave(collection: number, key: Uint8Array, hash: number): boolean
+  mayHave(_collection: number, _key: Uint8Array, hash: number): boolean {
+    return filterHas(this.#description().filter, hash)
+  }
+
   /** Reads block by block, each when the walk comes to it; a merge takes a ReadAhead instead. */
-  cursor(range?: Range): LayerCursor
+  cursor(range: Range = {}): LayerCursor {
+    const source = {
+      index: () => this.index,
+      raw: (block: number) => this.raw(block),
+      damaged: (block: number, cause: unknown) => this.damaged(block, cause),
+    }
+    return new SegmentCursor(source, range)
+  }
+
+  /** A raw block: at home, in the cache, or read now. */
+  raw(block: number): Buffer {
+    const known = this.#home[block] ?? this.#cached.get(block)
+    if (known !== undefined) return known
+    const raw = this.readBlock(block)
+    this.#cache.add(this.#cached, block, raw)
+    return raw
+  }
+
+  /** Reads a block now, past the cache. */
+  readBlock(block: number): Buffer {
+    const { offset, length } = this.storedRange(block)
+    return this.unpack(block, this.#file.readNow(offset, length))
+  }
+
+  damaged(block: number, cause?: unknown): TidemarkError {
+    const offset = this.#described?.index.offset(block) ?? 0
+    return this.#damage(offset, `block ${block} does not verify`, cause)
+  }
+
+  #description(): Description {
+    if (this.#described === undefined) {
+      const { describedAt, bytes } = this.entry
+      this.#described = this.#parse(this.#file.readNow(describedAt, bytes - describedAt))
+    }
+    return this.#described
+  }
+
+  #parse(bytes: Buffer): Description {
+    const { entry } = this
+    const { file, describedAt } = entry
+    const end = bytes.length - SEGMENT_HEADER_BYTES
+    const header = decodeSegmentHeader(bytes, end, file)
+    const numbers = segmentNumbers(file.slice(SEGMENT_FOLDER.length + 1))
+    if (header === undefined || describedAt + bytes.length !== entry.bytes) throw this.#damage(describedAt, 'it does not end as it should')
+    if (header.token !== numbers?.token || header.sequence !== numbers.sequence || header.describedAt !== describedAt) {
+      throw this.#damage(describedAt + end, 'it is another file than its name says')
+    }
+    let at = 0
+    const part = (kind: number): Buffer => {
+      const frame: FrameHeader<number> | undefined = decodeHeaderOf(SEGMENT_FRAMES, bytes, at, header.salt, describedAt + at)
+      const payload = bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + (frame?.storedLength ?? 0))
+      if (frame?.kind !== kind || !payloadMatches(frame, payload)) throw this.#damage(describedAt + at, 'its description does not verify')
+      at += FRAME_HEADER_BYTES + payload.length
+      return payload
+    }
+    const [index, filter, factBytes] = [part(SEGMENT_INDEX), part(SEGMENT_FILTER), part(SEGMENT_FACTS)]
+    try {
+      const facts = decodeSegmentFacts(factBytes)
+      if (at !== end || filter.length !== filterBytes(facts.records) || !agrees(facts, entry)) {
+        throw this.#damage(describedAt, 'it does not hold what the manifest says')
+      }
+      return { salt: header.salt, index: new SegmentIndex(index, describedAt), filter, facts }
+    } catch (error) {
+      throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.#damage(describedAt, (error as Error).message, error) : error
+    }
+  }
+
+  #damage(offset: number, what: string, cause?: unknown): TidemarkError {
+    const { file } = this.entry
+    return new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', `${file} is damaged at ${offset}: ${what}`, {
+      file,
+      info: { offset },
+      hint: 'keep a copy of the directory, then restore it from one, or open at an earlier recovery point',
+      ...(cause === undefined ? {} : { cause }),
+    })
+  }
+}
+
+function agrees(facts: SegmentFacts, entry: SegmentEntry): boolean {
+  return (
+    facts.from === entry.from &&
+    facts.through === entry.through &&
+    facts.records === entry.records &&
+    facts.tombstones === entry.tombstones &&
+    facts.rawBytes === entry.rawBytes &&
+    facts.first.collection === entry.first.collection &&
+    facts.first.key === entry.first.key &&
+    facts.last.collection === entry.last.collection &&
+    facts.last.key === entry.last.key
+  )
 }

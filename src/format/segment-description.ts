@@ -1,0 +1,173 @@
+/**
+ * What describes the blocks of a segment: the index over them and the facts of the file. Byte table: docs/format/segment.md.
+ *
+ * Owns: both layouts. Does not own: frames, the filter (segment/filter.ts).
+ * Invariants: the index is searched in its own bytes, no objects a block; no offset of it is believed before it lies in order and in bounds;
+ * decoding takes every byte or fails.
+ */
+import { ByteReader, ByteWriter } from '../base/bytes.ts'
+import { TidemarkError } from '../base/errors.ts'
+import { KEY_BYTES_MAX, SEGMENT_BLOCKS_MAX } from '../base/limits.ts'
+import { FRAME_HEADER_BYTES } from './frame.ts'
+import type { Place } from './manifest-types.ts'
+import { compareBytes } from './place.ts'
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
+
+const COUNT_BYTES = 4
+const ENTRY_BYTES = 8
+const COLLECTION_BYTES = 4
+
+/** Collects where blocks lie and a place between each and the one before. */
+export class SegmentIndexWriter {
+  readonly #entries = new ByteWriter(4096)
+  readonly #places = new ByteWriter(4096)
+  count = 0
+
+  get bytes(): number {
+    return COUNT_BYTES + this.#entries.length + this.#places.length
+  }
+
+  /** `key[0..keyEnd]`: above the last place of the block before, not above the first of this one. */
+  add(offset: number, collection: number, key: Uint8Array, keyEnd: number): void {
+    this.#entries.u32(offset)
+    this.#entries.u32(this.#places.length)
+    this.#places.u32(collection)
+    this.#places.raw(key, 0, keyEnd)
+    this.count++
+  }
+
+  encode(): Buffer {
+    const count = Buffer.alloc(COUNT_BYTES)
+    count.writeUInt32LE(this.count)
+    return Buffer.concat([count, this.#entries.view(), this.#places.view()])
+  }
+}
+
+/** The index of a file whose blocks end at `end`. Bytes that are none throw TIDEMARK_VALUE_DAMAGED. */
+export class SegmentIndex {
+  readonly count: number
+  readonly #bytes: Buffer
+  readonly #end: number
+  readonly #placesAt: number
+
+  constructor(bytes: Buffer, end: number) {
+    this.#bytes = bytes
+    this.#end = end
+    this.count = bytes.length < COUNT_BYTES ? 0 : bytes.readUInt32LE(0)
+    this.#placesAt = COUNT_BYTES + this.count * ENTRY_BYTES
+    if (this.count === 0 || this.count > SEGMENT_BLOCKS_MAX || this.#placesAt > bytes.length)
+      throw damaged(`an index of ${this.count} blocks`)
+    if (this.offset(0) !== SEGMENT_HEADER_BYTES || this.#placeAt(0) !== this.#placesAt) throw damaged('an index that begins elsewhere')
+    for (let block = 0; block < this.count; block++) {
+      const keyBytes = this.#placeAt(block + 1) - this.#placeAt(block) - COLLECTION_BYTES
+      if (this.length(block) <= FRAME_HEADER_BYTES || keyBytes < 0 || keyBytes > KEY_BYTES_MAX) throw damaged('an index out of order')
+    }
+  }
+
+  offset(block: number): number {
+    return block === this.count ? this.#end : this.#bytes.readUInt32LE(COUNT_BYTES + block * ENTRY_BYTES)
+  }
+
+  /** Bytes of the block in the file, its frame's header included. */
+  length(block: number): number {
+    return this.offset(block + 1) - this.offset(block)
+  }
+
+  /** The only block that may hold the place; -1: none. */
+  find(collection: number, key: Uint8Array): number {
+    let low = -1
+    let high = this.count - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (this.compare(middle, collection, key) <= 0) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  /** How the place that the block begins at stands to this one: below 0, 0 or above. */
+  compare(block: number, collection: number, key: Uint8Array): number {
+    const at = this.#placeAt(block)
+    const difference = this.#bytes.readUInt32LE(at) - collection
+    return difference || compareBytes(this.#bytes, at + COLLECTION_BYTES, this.#placeAt(block + 1), key, 0, key.length)
+  }
+
+  #placeAt(block: number): number {
+    return block === this.count
+      ? this.#bytes.length
+      : this.#placesAt + this.#bytes.readUInt32LE(COUNT_BYTES + block * ENTRY_BYTES + COUNT_BYTES)
+  }
+}
+
+/** What a segment holds of one collection. */
+export interface SegmentCollection {
+  readonly id: number
+  /** 0: no version writes another yet. */
+  readonly schema: number
+  /** Tombstones included. */
+  readonly records: number
+  readonly tombstones: number
+  readonly rawBytes: number
+}
+
+export interface SegmentFacts {
+  readonly from: number
+  readonly through: number
+  readonly records: number
+  readonly tombstones: number
+  readonly rawBytes: number
+  readonly first: Place
+  readonly last: Place
+  /** In the order of ids; those of which it holds something. */
+  readonly collections: readonly SegmentCollection[]
+}
+
+export function encodeSegmentFacts(facts: SegmentFacts): Buffer {
+  const writer = new ByteWriter(256)
+  writer.u64(facts.from)
+  writer.u64(facts.through)
+  writer.u64(facts.records)
+  writer.u64(facts.tombstones)
+  writer.u64(facts.rawBytes)
+  for (const { collection, key } of [facts.first, facts.last]) {
+    const bytes = Buffer.from(key, 'hex')
+    writer.u32(collection)
+    writer.u32(bytes.length)
+    writer.raw(bytes)
+  }
+  writer.u32(facts.collections.length)
+  for (const { id, schema, records, tombstones, rawBytes } of facts.collections) {
+    writer.u32(id)
+    writer.u32(schema)
+    writer.u64(records)
+    writer.u64(tombstones)
+    writer.u64(rawBytes)
+  }
+  return writer.view()
+}
+
+/** Throws TIDEMARK_VALUE_DAMAGED for anything that encodeSegmentFacts does not write. */
+export function decodeSegmentFacts(bytes: Buffer): SegmentFacts {
+  const reader = new ByteReader(bytes)
+  const [from, through, records, tombstones, rawBytes] = [reader.u64(), reader.u64(), reader.u64(), reader.u64(), reader.u64()]
+  const place = (): Place => {
+    const collection = reader.u32()
+    const length = reader.u32()
+    if (length > KEY_BYTES_MAX) throw damaged(`a key of ${length} bytes`)
+    return { collection, key: reader.raw(length).toString('hex') }
+  }
+  const first = place()
+  const last = place()
+  const collections: SegmentCollection[] = []
+  for (let left = reader.u32(); left > 0; left--) {
+    const id = reader.u32()
+    if (id <= (collections.at(-1)?.id ?? -1)) throw damaged('collections out of order')
+    collections.push({ id, schema: reader.u32(), records: reader.u64(), tombstones: reader.u64(), rawBytes: reader.u64() })
+  }
+  if (reader.left !== 0) throw damaged(`${reader.left} bytes behind the facts`)
+  return { from, through, records, tombstones, rawBytes, first, last, collections }
+}
+
+function damaged(what: string): TidemarkError {
+  return new TidemarkError('TIDEMARK_VALUE_DAMAGED', what)
+}

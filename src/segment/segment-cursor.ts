@@ -1,0 +1,88 @@
+/**
+ * A walk over the blocks of one segment.
+ * Owns: the place of the walk. Does not own: where blocks come from. Invariant: after damage it throws again.
+ */
+import { hasCode } from '../base/errors.ts'
+import { compareBytes, type RecordCursor, SegmentBlockReader, type SegmentIndex } from '../format/index.ts'
+import type { LayerCursor, Range } from './layer.ts'
+
+/** What a walk needs of a segment. */
+export interface BlockSource {
+  /** Reads it when nobody did yet. */
+  index(): SegmentIndex
+  raw(block: number): Buffer
+  damaged(block: number, cause: unknown): Error
+}
+
+export class SegmentCursor implements LayerCursor {
+  collection = 0
+  put = false
+  bytes: Buffer = Buffer.alloc(0)
+  keyStart = 0
+  keyEnd = 0
+  start = 0
+  end = 0
+  readonly #source: BlockSource
+  readonly #range: Range
+  #block = -1
+  #reader: SegmentBlockReader | undefined
+  #at = 0
+  #ended = false
+
+  constructor(source: BlockSource, range: Range) {
+    this.#source = source
+    this.#range = range
+  }
+
+  next(): boolean {
+    if (this.#ended) return false
+    try {
+      return this.#step()
+    } catch (error) {
+      if (hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw this.#source.damaged(this.#block, error)
+      throw error
+    }
+  }
+
+  #step(): boolean {
+    const index = this.#source.index()
+    if (this.#block < 0) this.#begin(index)
+    while (this.#reader === undefined || this.#at >= this.#reader.count) {
+      if (this.#block + 1 >= index.count) return this.#end()
+      this.#block++
+      this.#reader = new SegmentBlockReader(this.#source.raw(this.#block))
+      this.#at = 0
+    }
+    const record = this.#reader.go(this.#at++)
+    if (this.#isBehind(record)) return this.#end()
+    this.collection = record.collection
+    this.put = this.#reader.put
+    this.bytes = this.#reader.raw
+    this.keyStart = record.keyStart
+    this.keyEnd = record.keyEnd
+    this.start = record.valueStart
+    this.end = record.valueEnd
+    return true
+  }
+
+  #begin(index: SegmentIndex): void {
+    const { from } = this.#range
+    this.#block = from === undefined ? -1 : index.find(from.collection, from.key)
+    if (from === undefined || this.#block < 0) return
+    this.#reader = new SegmentBlockReader(this.#source.raw(this.#block))
+    this.#at = this.#reader.lowerBound(from.collection, from.key)
+  }
+
+  #isBehind(record: RecordCursor): boolean {
+    const { to } = this.#range
+    if (to === undefined) return false
+    const difference = record.collection - to.collection
+    return (difference || compareBytes(record.bytes, record.keyStart, record.keyEnd, to.key, 0, to.key.length)) >= 0
+  }
+
+  #end(): false {
+    this.#ended = true
+    this.#reader = undefined
+    return false
+  }
+}

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import fc from 'fast-check'
+import { ByteWriter } from '../base/bytes.ts'
+import {
+  appendRecord,
+  type Compress,
+  hashPlace,
+  openCompress,
+  RECORD_PUT,
+  RecordCursor,
+  SEGMENT_FOLDER,
+  type SegmentEntry,
+  segmentName,
+} from '../format/index.ts'
+import { MemoryStorage } from '../storage/index.ts'
+import type { SegmentRecord } from './block-builder.ts'
+import type { LayerCursor } from './layer.ts'
+import { ReadAhead } from './read-ahead.ts'
+import { Segment } from './segment.ts'
+import { SegmentWriter } from './segment-writer.ts'
+import { verifySegment } from './verify.ts'
+
+interface Write {
+  readonly collection: number
+  readonly key: Buffer
+  /** undefined: a tombstone. */
+  readonly value: Buffer | undefined
+}
+
+let compress: Compress
+before(async () => {
+  compress = await openCompress('deflate')
+})
+
+const order = (a: Write, b: Write): number => a.collection - b.collection || Buffer.compare(a.key, b.key)
+const idle = async (): Promise<void> => {}
+
+function record({ collection, key, value }: Write): SegmentRecord {
+  const writer = new ByteWriter(64)
+  appendRecord(writer, collection, key, value)
+  const bytes = writer.view()
+  const cursor = new RecordCursor(bytes)
+  assert.ok(cursor.next())
+  const { keyStart, keyEnd, valueStart, valueEnd } = cursor
+  return { collection, put: cursor.kind === RECORD_PUT, bytes, keyStart, keyEnd, start: valueStart, end: valueEnd }
+}
+
+async function write(storage: MemoryStorage, writes: readonly Write[], sequence = 1): Promise<SegmentEntry> {
+  await storage.makeFolder(SEGMENT_FOLDER)
+  const writer = await SegmentWriter.create({ storage, file: segmentName(1, sequence), salt: 77 + sequence, compress })
+  for (const one of writes) {
+    writer.add(record(one))
+    if (writer.pendingBytes > 20_000) await writer.flush()
+  }
+  return await writer.finish({ from: 3, through: 9 }, idle)
+}
+
+function walk(cursor: LayerCursor): Write[] {
+  const found: Write[] = []
+  while (cursor.next()) {
+    const { collection, put, bytes, keyStart, keyEnd, start, end } = cursor
+    found.push({
+      collection,
+      key: Buffer.from(bytes.subarray(keyStart, keyEnd)),
+      value: put ? Buffer.from(bytes.subarray(start, end)) : undefined,
+    })
+  }
+  return found
+}
+
+function ask(segment: Segment, { collection, key }: Pick<Write, 'collection' | 'key'>): Buffer | undefined | null {
+  const found = segment.find(collection, key, hashPlace(collection, key))
+  if (found === undefined) return null
+  return found.put ? Buffer.from(found.bytes.subarray(found.start, found.end)) : undefined
+}
+
+const key = fc.oneof(
+  fc.uint8Array({ maxLength: 3 }).map(bytes => Buffer.from(bytes)),
+  fc.nat(400).map(number => Buffer.from(`a common prefix/${number}`)),
+)
+const value = fc.oneof(
+  fc.constant(undefined),
+  fc.uint8Array({ maxLength: 20 }).map(bytes => Buffer.from(bytes)),
+  fc.integer({ min: 0, max: 60_000 }).map(size => Buffer.alloc(size, 'some value ')),
+  fc.integer({ min: 300, max: 3000 }).map(size => Buffer.alloc(size, String(size))),
+)
+const place = fc.record({ collection: fc.integer({ min: 0, max: 4 }), key })
+const writes = fc
+  .array(fc.record({ collection: fc.constantFrom(1, 2, 3, 0xffff_ffff), key, value }), { minLength: 1, maxLength: 60 })
+  .map(list => list.map(({ collection, key, value }): Write => ({ collection, key, value })))
+  .map(list => [...new Map(list.map(one => [`${one.collection} ${one.key.toString('hex')}`, one])).values()].sort(order))
+
+test('what was written is found, walked in any range, and verifies', async () => {
+  await fc.assert(
+    fc.asyncProperty(writes, fc.array(place, { maxLength: 10 }), async (list, others) => {
+      const storage = new MemoryStorage()
+      const entry = await write(storage, list)
+      assert.equal(entry.records, list.length)
+      assert.equal(entry.tombstones, list.filter(one => one.value === undefined).length)
+      await verifySegment(storage, entry, () => {})
+      const segment = await Segment.open(storage, entry)
+      const check = (): void => {
+        for (const one of list) assert.deepEqual(ask(segment, one), one.value)
+        for (const one of others) {
+          const known = list.find(other => order(other, { ...one, value: undefined }) === 0)
+          assert.deepEqual(ask(segment, one), known === undefined ? null : known.value)
+        }
+        assert.deepEqual(walk(segment.cursor()), list)
+        for (const from of [undefined, ...others]) {
+          for (const to of [undefined, ...others, { collection: 4294967296, key: Buffer.alloc(0) }]) {
+            const inside = list.filter(
+              one => (!from || order(one, { ...from, value: undefined }) >= 0) && (!to || order(one, { ...to, value: undefined }) < 0),
+            )
+            assert.deepEqual(walk(segment.cursor({ ...(from && { from }), ...(to && { to }) })), inside)
+          }
+        }
+      }
+      check()
+      // Read ahead as a merge does it, in two walks that follow each other.
+      const middle = others[0] ?? { collection: 2, key: Buffer.alloc(0) }
+      const ahead = new ReadAhead(segment)
+      await ahead.fill()
+      const first = walk(ahead.cursor({ to: middle }))
+      await ahead.fill()
+      assert.deepEqual([...first, ...walk(ahead.cursor({ from: middle }))], list)
+      for (let block = 0; block < segment.blocks; block++) {
+        const { offset, length } = segment.storedRange(block)
+        assert.equal(segment.atHome, false)
+        segment.keep(block, segment.unpack(block, await segment.read(offset, length)))
+      }
+      assert.equal(segment.atHome, true)
+      await segment.close()
+      check()
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a flipped bit anywhere is damage or harmless, never a wrong answer', async () => {
+  const list = Array.from({ length: 300 }, (_, at): Write => {
+    return {
+      collection: 1 + (at > 200 ? 1 : 0),
+      key: Buffer.from(String(1000 + at)),
+      value: at % 9 === 0 ? undefined : Buffer.alloc(70, `value ${at} `),
+    }
+  })
+  const storage = new MemoryStorage()
+  const entry = await write(storage, list)
+  const whole = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  let damaged = 0
+  for (let at = 0; at < whole.length; at += 7) {
+    const copy = Buffer.from(whole)
+    copy[at] = (copy[at] as number) ^ (1 << (at % 8))
+    const broken = new MemoryStorage()
+    await broken.makeFolder(SEGMENT_FOLDER)
+    await broken.createIfAbsent(entry.file, copy)
+    await assert.rejects(
+      verifySegment(broken, entry, () => {}),
+      { code: /^TIDEMARK_(SEGMENT_DAMAGED|FORMAT_NEWER)$/ },
+    )
+    const segment = await Segment.open(broken, entry)
+    try {
+      assert.deepEqual(walk(segment.cursor()), list)
+      for (const one of list) assert.deepEqual(ask(segment, one), one.value)
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'TIDEMARK_SEGMENT_DAMAGED') throw error
+      damaged++
+    }
+    await segment.close()
+  }
+  assert.ok(damaged > 50, `${damaged}`)
+})
+
+test('a file that is cut short, or stands in the place of another, is damage', async () => {
+  const storage = new MemoryStorage()
+  const list = Array.from(
+    { length: 50 },
+    (_, at): Write => ({ collection: 1, key: Buffer.from(String(1000 + at)), value: Buffer.alloc(20) }),
+  )
+  const entry = await write(storage, list)
+  const other = await write(storage, list, 2)
+  const whole = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  for (const bytes of [whole.subarray(0, entry.bytes - 1), whole.subarray(0, 100), Buffer.alloc(0)]) {
+    const broken = new MemoryStorage()
+    await broken.makeFolder(SEGMENT_FOLDER)
+    await broken.createIfAbsent(entry.file, bytes)
+    const segment = await Segment.open(broken, entry)
+    assert.throws(() => ask(segment, list[0] as Write), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+    await assert.rejects(segment.describe(), { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file })
+  }
+  const swapped = new MemoryStorage()
+  await swapped.makeFolder(SEGMENT_FOLDER)
+  await swapped.createIfAbsent(other.file, whole)
+  await assert.rejects((await Segment.open(swapped, other)).describe(), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+})
+
+test('places must rise, and an abandoned file is gone', async () => {
+  const storage = new MemoryStorage()
+  await storage.makeFolder(SEGMENT_FOLDER)
+  const writer = await SegmentWriter.create({ storage, file: segmentName(1, 1), salt: 1, compress })
+  const one: Write = { collection: 1, key: Buffer.from('b'), value: Buffer.from('1') }
+  writer.add(record(one))
+  assert.throws(() => writer.add(record(one)), { code: 'TIDEMARK_BUG' })
+  assert.throws(() => writer.add(record({ ...one, key: Buffer.from('a') })), { code: 'TIDEMARK_BUG' })
+  await writer.abandon()
+  assert.deepEqual(await storage.list(SEGMENT_FOLDER), [])
+})

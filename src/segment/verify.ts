@@ -1,0 +1,49 @@
+/**
+ * Checks a whole segment file against what a manifest says of it: the hash of all bytes, every block, the order of places, the counts, and
+ * that the filter and the index find each record. Owns nothing; holds one piece of the file.
+ */
+import { createHash } from 'node:crypto'
+import { TidemarkError } from '../base/errors.ts'
+import { SEGMENT_READ_BACK_BYTES } from '../base/limits.ts'
+import { compareBytes, hashPlace, type SegmentEntry } from '../format/index.ts'
+import type { Storage } from '../storage/index.ts'
+import { ReadAhead } from './read-ahead.ts'
+import { Segment } from './segment.ts'
+
+/** `pause` is awaited often. @throws TIDEMARK_SEGMENT_DAMAGED naming file and place, TIDEMARK_STORAGE */
+export async function verifySegment(storage: Storage, entry: SegmentEntry, pause: () => Promise<void> | void): Promise<void> {
+  const segment = await Segment.open(storage, entry)
+  const refuse = (what: string): never => {
+    throw new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', `${entry.file} is damaged: ${what}`, {
+      file: entry.file,
+      hint: 'keep a copy of the directory, then restore it from one, or open at an earlier recovery point',
+    })
+  }
+  try {
+    const hash = createHash('sha256')
+    for (let at = 0; at < entry.bytes; at += SEGMENT_READ_BACK_BYTES) {
+      hash.update(await segment.read(at, Math.min(SEGMENT_READ_BACK_BYTES, entry.bytes - at)))
+      await pause()
+    }
+    if (hash.digest('hex') !== entry.sha256) refuse('its hash is not the one the manifest names')
+    const ahead = new ReadAhead(segment)
+    const cursor = ahead.cursor()
+    let [records, tombstones] = [0, 0]
+    let last: { collection: number; key: Buffer } | undefined
+    for (await ahead.fill(); cursor.next(); ) {
+      const { collection, bytes, keyStart, keyEnd } = cursor
+      const key = Buffer.from(bytes.subarray(keyStart, keyEnd))
+      const difference = last && (last.collection - collection || compareBytes(last.key, 0, last.key.length, key, 0, key.length))
+      if (difference !== undefined && difference >= 0) refuse(`record ${records} is out of order`)
+      if (segment.find(collection, key, hashPlace(collection, key))?.put !== cursor.put) refuse(`record ${records} is not found`)
+      last = { collection, key }
+      records++
+      if (!cursor.put) tombstones++
+      if (!ahead.ready) await ahead.fill()
+      await pause()
+    }
+    if (records !== entry.records || tombstones !== entry.tombstones) refuse(`it holds ${records} records, not ${entry.records}`)
+  } finally {
+    await segment.close()
+  }
+}
