@@ -1,0 +1,192 @@
+/** Checkpoints behind `open`, in simulated time. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { CheckpointPoint } from '../src/checkpoint/index.ts'
+import type { Key } from '../src/codec/index.ts'
+import { openStore } from '../src/open.ts'
+import type { Settings } from '../src/options.ts'
+import type { Store } from '../src/store.ts'
+import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+
+async function opened(settings: Settings = { checkpoint: { intervalMs: 0 } }) {
+  const scheduler = new SimulatedScheduler({ seed: 1 })
+  const storage = new SimulatedStorage({ seed: 1, scheduler })
+  const { clock } = scheduler
+  // Compression would run in real time.
+  const plain: Settings = { ...settings, compression: 'none' }
+  const store = await scheduler.run(openStore('simulated', plain, { storage, scheduler, clock, random: new SeededRandom(1) }))
+  const epochs: number[] = []
+  store.on('checkpoint', point => epochs.push(point.epoch))
+  const pass = (ms: number): Promise<void> => scheduler.run(clock.monotonic() + ms)
+  return { scheduler, storage, store, epochs, pass, map: store.map<unknown, Key>('map') }
+}
+
+test('the interval makes checkpoints of what changed, and starts anew at every barrier', async () => {
+  const { store, epochs, pass, map, scheduler } = await opened({ checkpoint: { intervalMs: 100 } })
+  await pass(1000)
+  assert.deepEqual(epochs, [], 'nothing changed')
+  map.set('k', 1)
+  await pass(200)
+  assert.deepEqual(epochs, [1])
+  await pass(1000)
+  assert.deepEqual(epochs, [1])
+  const barriers: number[] = []
+  store.on('barrier', () => barriers.push(scheduler.clock.monotonic()))
+  await scheduler.run(store.checkpoint())
+  map.set('k', 2)
+  await pass(300)
+  assert.equal(barriers.length, 2)
+  assert.ok((barriers[1] as number) - (barriers[0] as number) >= 100, 'a whole interval after the explicit one')
+  await scheduler.run(store.close())
+})
+
+test('callers during a capture share the next epoch', async () => {
+  const { scheduler, store, map } = await opened()
+  map.set('k', 1)
+  const first = store.checkpoint()
+  map.set('k', 2)
+  const others = [store.checkpoint(), store.durable(), store.checkpoint()]
+  const points = await scheduler.run(Promise.all([first, ...others]))
+  assert.deepEqual(
+    points.map(point => (point as CheckpointPoint | undefined)?.epoch),
+    [1, 2, undefined, 2],
+  )
+  assert.equal(store.stats().checkpoints, 2)
+  await scheduler.run(store.close())
+})
+
+test('a caller whose time is up is told why; the engine goes on and recovers', async () => {
+  const { scheduler, storage, store, map, pass } = await opened()
+  const events: string[] = []
+  for (const name of ['degraded', 'recovered'] as const) store.on(name, () => events.push(name))
+  map.set('k', 1)
+  const heal = storage.inject({ operation: 'append', errno: 'ENOSPC' })
+  await assert.rejects(scheduler.run(store.checkpoint({ timeoutMs: 50 })), (error: Error & { code: string; cause?: Error }) => {
+    assert.equal(error.code, 'TIDEMARK_TIMEOUT')
+    assert.match(String(error.cause?.message), /ENOSPC/)
+    return true
+  })
+  assert.equal(store.status, 'degraded')
+  heal()
+  await pass(1000)
+  assert.equal(store.status, 'ok')
+  assert.equal(events[0], 'degraded')
+  assert.equal(events.at(-1), 'recovered')
+  await scheduler.run(store.durable())
+  assert.equal(store.stats().checkpoints, 1)
+  await scheduler.run(store.close())
+})
+
+test('whoever asks ends the back-off', async () => {
+  const { scheduler, storage, store, map, pass } = await opened()
+  map.set('k', 1)
+  const heal = storage.inject({ operation: 'sync', errno: 'EIO' })
+  const early = store.checkpoint()
+  await pass(5000)
+  heal()
+  const before = scheduler.clock.monotonic()
+  await scheduler.run(Promise.all([early, store.checkpoint()]))
+  assert.ok(scheduler.clock.monotonic() - before < 1000)
+  await scheduler.run(store.close())
+})
+
+test('a hold keeps the barrier away until it ends, or is broken at its bound', async () => {
+  const { scheduler, store, map, pass, epochs } = await opened({ checkpoint: { intervalMs: 10 } })
+  const broken: number[] = []
+  store.on('holdBroken', ({ ms }) => broken.push(ms))
+  const short = store.hold(() => scheduler.sleep(50))
+  map.set('k', 1)
+  await pass(45)
+  assert.deepEqual(epochs, [])
+  await scheduler.run(short)
+  await pass(50)
+  assert.deepEqual(epochs, [1])
+  const long = store.hold(() => scheduler.sleep(500), { msMax: 60 })
+  map.set('k', 2)
+  await pass(50)
+  assert.deepEqual(epochs, [1])
+  await pass(100)
+  assert.deepEqual(epochs, [1, 2])
+  assert.equal(broken.length, 1)
+  await scheduler.run(long)
+  await scheduler.run(store.close())
+})
+
+test('holds that follow one another without a gap do not keep the barrier away', async () => {
+  const { scheduler, store, map, pass, epochs } = await opened({ checkpoint: { intervalMs: 10 } })
+  let running = 0
+  let most = 0
+  let done = 0
+  store.on('barrier', () => assert.equal(running, 0, 'a barrier during a hold'))
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++running)
+    map.set(`k${done}`, done)
+    await scheduler.sleep(20)
+    running--
+    done++
+  }
+  // A new one every 5 ms, each of 20 ms: some hold is always running.
+  const holds: Promise<void>[] = []
+  for (let n = 0; n < 100; n++) {
+    holds.push(store.hold(work))
+    await pass(5)
+  }
+  assert.ok(epochs.length >= 5, `${epochs.length} epochs`)
+  assert.ok(most >= 3)
+  await scheduler.run(Promise.all(holds))
+  assert.equal(done, 100)
+  await scheduler.run(store.close())
+})
+
+test('inside a transaction or a hold what would wait for a barrier throws at once', async () => {
+  const { scheduler, store } = await opened()
+  const refused = (where: string): void => {
+    for (const call of [() => store.checkpoint(), () => store.durable(), () => store.close(), () => store.delete('map')]) {
+      assert.throws(call, { code: 'TIDEMARK_INSIDE', message: new RegExp(where) })
+    }
+  }
+  store.transaction(() => refused('transaction'))
+  await scheduler.run(
+    store.hold(async () => {
+      refused('hold')
+      await scheduler.sleep(10)
+      refused('hold')
+      await assert.rejects(
+        store.hold(() => {}),
+        { code: 'TIDEMARK_INSIDE' },
+      )
+    }),
+  )
+  await scheduler.run(store.checkpoint())
+  await scheduler.run(store.close())
+})
+
+test('close makes all durable once, and fails whoever uses the store behind it', async () => {
+  const { scheduler, storage, store, map } = await opened()
+  map.set('k', 1)
+  const closing = store.close()
+  assert.equal(store.close(), closing)
+  assert.throws(() => map.set('k', 2), { code: 'TIDEMARK_CLOSED' })
+  assert.throws(() => store.checkpoint(), { code: 'TIDEMARK_CLOSED' })
+  await scheduler.run(closing)
+  assert.throws(() => map.get('k'), { code: 'TIDEMARK_CLOSED' })
+  const again: Store = await scheduler.run(
+    openStore('simulated', { compression: 'none' }, { storage, scheduler, clock: scheduler.clock, random: new SeededRandom(2) }),
+  )
+  assert.equal(again.map('map').get('k'), 1)
+  await scheduler.run(again.close())
+})
+
+test('close says what kept it, and has let go of everything all the same', async () => {
+  const { scheduler, storage, store, map } = await opened()
+  map.set('good', 1)
+  map.set('bad', () => {})
+  await assert.rejects(scheduler.run(store.close()), { code: 'TIDEMARK_VALUE_REFUSED', collection: 'map', key: 'bad' })
+  const again = await scheduler.run(
+    openStore('simulated', { compression: 'none' }, { storage, scheduler, clock: scheduler.clock, random: new SeededRandom(2) }),
+  )
+  assert.deepEqual([...again.map('map').keys()], ['good'])
+  again.map('map').set('late', 1)
+  storage.inject({ operation: 'any', errno: 'EIO' })
+  await assert.rejects(scheduler.run(again.close({ timeoutMs: 200 })), { code: 'TIDEMARK_TIMEOUT' })
+})
