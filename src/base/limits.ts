@@ -113,6 +113,10 @@ export const HYDRATION_READ_BYTES = MIB
 export const HYDRATION_LOAD_MAX = 0.9
 export const HYDRATION_WAIT_MS_MAX = 5000
 
+/** Live entries one step of an eviction looks at, and written keys it compares them with at most: some 100 us each. */
+export const EVICTION_VISITS_MAX = 1024
+export const EVICTION_JOURNAL_KEYS_MAX = 4096
+
 /** Attempts to create the next manifest when others take its number first; each loss means that another opener went ahead. */
 export const MANIFEST_ATTEMPTS_MAX = 16
 

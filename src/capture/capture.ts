@@ -1,20 +1,20 @@
 /**
  * The cut: what a barrier froze, and taking it out of the heap in slices.
  *
- * What: at the barrier each dirty collection hands over its journal (nothing is copied). Slices first sift it, which removes duplicates,
- * then write every key's record. A key whose turn has not come is captured at once when its value is about to change or to leave the
- * engine's hands. While the journal is sifted it is not known whether a key is frozen, so any key counts as frozen: its record is then
- * redundant, never wrong.
- * Owns: the frozen keys and how far the slices got. Does not own: when slices run, the channel to the writer, what becomes of the epoch.
- * Invariants: the record written for a key is its state at the barrier; `sources` never change, so that giving the cut back costs a step
- * per group of keys; a part is `finished` only when every frozen key has its record or a refusal.
+ * What: at the barrier each dirty collection hands over its journal (nothing is copied). Slices then write every frozen key's record. A key
+ * whose turn has not come is captured at once when its value is about to change or to leave the engine's hands.
+ * Owns: the parts, and how far the slices got. Does not own: which keys are frozen (capture-part.ts), when slices run, the channel to the
+ * writer, what becomes of the epoch.
+ * Invariants: the record written for a key is its state at the barrier; a value that is refused leaves its key dirty.
  */
 import { hasCode } from '../base/errors.ts'
 import { IN_FLIGHT_BYTES_MAX, PIECE_ENTRIES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
-import type { Key, ValueCodec } from '../codec/index.ts'
+import type { Key } from '../codec/index.ts'
 import { appendPut, appendTombstone } from '../format/index.ts'
+import { CapturePart, sizeOf } from './capture-part.ts'
 import type { Collection } from './collection.ts'
 import { Journal } from './journal.ts'
+import type { Census } from './key-list.ts'
 import { KeySet } from './key-set.ts'
 import type { Outbox } from './outbox.ts'
 
@@ -23,7 +23,7 @@ export type VoidReason = 'changed in place across the barrier' | 'pre-images bey
 export interface CaptureOwner {
   /** The cut holds no longer; called inside a call of the user. The owner gives it back and sets a new barrier. */
   voided(reason: VoidReason, collection: string, key: Key | undefined): void
-  /** This value cannot be encoded: the key keeps its last good record. */
+  /** This value cannot be encoded: the key keeps its last good record, and is dirty again. */
   refused(collection: Collection, key: Key, error: unknown): void
 }
 
@@ -35,125 +35,6 @@ const STRIDE_STEPS = 64
 /** A collection is emptied during the capture: up to so many steps are taken at once, inside the call; beyond them the cut is void. */
 const EMPTIED_STEPS_MAX = 256
 
-type Groups = readonly Iterable<Key | undefined>[]
-
-export class CapturePart {
-  readonly collection: Collection
-  readonly id: number
-  readonly codec: ValueCodec
-  readonly live: Map<Key, unknown>
-  readonly all: boolean
-  readonly journal: Groups
-  readonly fresh: KeySet
-  readonly deleted: KeySet
-  readonly gone: readonly Set<Key>[]
-  readonly freshAllowed: boolean
-  /** All of these. */
-  readonly sources: Groups
-  mode: 'sift' | 'pending' | 'tombstones' | 'all' | 'finished'
-  /** Known to be frozen and not captured; complete once the sources are sifted. */
-  pending: KeySet
-  /** Captured while membership was not yet known, or while everything is frozen. */
-  done: KeySet
-  /** Record bytes of this part. */
-  bytes = 0
-  #group = 0
-  #keys: Iterator<Key | undefined> | undefined
-
-  constructor(collection: Collection) {
-    this.collection = collection
-    this.id = collection.id
-    this.codec = collection.codec
-    this.live = collection.live
-    this.all = collection.saturated
-    this.journal = collection.journal.groups()
-    this.fresh = collection.fresh
-    this.deleted = collection.deleted
-    this.gone = collection.gone
-    this.freshAllowed = collection.freshAllowed
-    this.sources = [...this.journal, ...this.fresh.pieces(), ...this.deleted.pieces(), ...this.gone]
-    this.mode = this.all ? 'tombstones' : 'sift'
-    const expected = this.sources.reduce((sum, group) => sum + sizeOf(group), this.all ? this.live.size : 0)
-    this.pending = new KeySet(this.all ? 0 : expected)
-    this.done = new KeySet(this.all ? expected : 0)
-  }
-
-  frozen(key: Key): boolean {
-    return this.mode === 'pending' ? this.pending.has(key) : this.mode !== 'finished' && !this.done.has(key)
-  }
-
-  settle(key: Key): void {
-    if (this.mode === 'pending' || this.mode === 'sift') this.pending.delete(key)
-    if (this.mode !== 'pending') this.done.add(key)
-  }
-
-  /** Whether the key, which is not there now, may have a record that the barrier's state lacks. */
-  lingers(key: Key): boolean {
-    return this.mode === 'pending' || this.gone.length > 0 || this.deleted.has(key)
-  }
-
-  /** Upper bound of the steps left. */
-  get stepsMax(): number {
-    if (this.mode === 'finished') return 0
-    if (this.mode === 'pending') return this.pending.size
-    let steps = this.all ? this.live.size : 0
-    for (const group of this.sources) steps += sizeOf(group)
-    return steps
-  }
-
-  /** The next key to capture, or `undefined` after a step that gave none. Check `mode` for the end. */
-  next(): Key | undefined {
-    const result = (this.#keys ??= this.#open())?.next()
-    if (result === undefined || result.done === true) {
-      this.#keys = undefined
-      this.#advance()
-      return undefined
-    }
-    const key = result.value
-    if (key === undefined) return undefined
-    switch (this.mode) {
-      case 'sift':
-        if (!this.done.has(key)) this.pending.add(key)
-        return undefined
-      case 'pending':
-        return this.pending.delete(key) ? key : undefined
-      case 'tombstones':
-        return !this.live.has(key) && this.done.add(key) ? key : undefined
-      case 'all':
-        return this.done.add(key) ? key : undefined
-      case 'finished':
-        return undefined
-    }
-  }
-
-  #open(): Iterator<Key | undefined> | undefined {
-    switch (this.mode) {
-      case 'sift':
-      case 'tombstones':
-        return this.sources[this.#group]?.[Symbol.iterator]()
-      case 'pending':
-        return this.pending.pieceAt(this.#group)?.values()
-      case 'all':
-        return this.#group === 0 ? this.live.keys() : undefined
-      case 'finished':
-        return undefined
-    }
-  }
-
-  #advance(): void {
-    this.#group++
-    const groups = this.mode === 'pending' ? this.pending.pieceCount : this.mode === 'all' ? 1 : this.sources.length
-    if (this.#group < groups) return
-    this.#group = 0
-    this.mode = this.mode === 'sift' ? 'pending' : this.mode === 'tombstones' ? 'all' : 'finished'
-    if (this.mode === 'pending') this.done = new KeySet()
-    if (this.mode === 'finished') {
-      this.done = new KeySet()
-      if (this.collection.part === this) this.collection.part = undefined
-    }
-  }
-}
-
 export class Capture {
   readonly parts: readonly CapturePart[]
   records = 0
@@ -161,12 +42,12 @@ export class Capture {
   readonly #owner: CaptureOwner
   #at = 0
 
-  /** Freezes what is dirty in `collections`; synchronous, a few steps per collection. */
-  constructor(collections: Iterable<Collection>, outbox: Outbox, owner: CaptureOwner) {
+  /** Freezes what is dirty in `collections` for this epoch; synchronous, a few steps per collection. */
+  constructor(collections: Iterable<Collection>, epoch: number, outbox: Outbox, owner: CaptureOwner) {
     const parts: CapturePart[] = []
     for (const collection of collections) {
       if (!collection.dirty) continue
-      const part = new CapturePart(collection)
+      const part = new CapturePart(collection, epoch)
       parts.push(part)
       collection.part = part
       collection.journal = new Journal()
@@ -185,9 +66,25 @@ export class Capture {
     return this.#at === this.parts.length
   }
 
-  /** Record bytes of each incarnation. */
-  get bytesById(): ReadonlyMap<number, number> {
-    return new Map(this.parts.map(part => [part.id, part.bytes]))
+  /** Completes the catalogue as it was at the barrier: adds the record bytes, takes off live entries that have no record for certain. */
+  complete<Entry extends { readonly id: number; readonly entries: number }>(catalogue: readonly Entry[]): (Entry & { bytes: number })[] {
+    const parts = new Map(this.parts.map(part => [part.id, part]))
+    return catalogue.map(entry => {
+      const part = parts.get(entry.id)
+      return { ...entry, entries: entry.entries - (part?.neverStored ?? 0), bytes: part?.bytes ?? 0 }
+    })
+  }
+
+  /** What the writer looks up to count the entries; once, when all is captured. Parts that have nothing to ask are left out. */
+  get census(): readonly Census[] {
+    return this.parts
+      .filter(({ unresolved, refused }) => unresolved.count + refused.count > 0)
+      .map(({ id, unresolved, refused }) => ({ id, unresolved: unresolved.list(), refused: refused.list() }))
+  }
+
+  /** The writer's answer to a commit: how many of the unresolved keys existed, by incarnation. */
+  resolved(existed: ReadonlyMap<number, number>): void {
+    for (const { id, collection } of this.parts) if (collection.id === id) collection.cold?.resolved(existed.get(id) ?? 0)
   }
 
   /** Captures until the time is up, the writer is behind, or all is done. `unbounded`: neither clock nor writer stop it. */
@@ -264,6 +161,7 @@ export class Capture {
       const collection = part.collection
       if (collection.part === part) collection.part = undefined
       if (collection.dropped || collection.id !== part.id) continue
+      collection.cold?.giveBack()
       const journal = new Journal()
       for (const group of part.journal) journal.adopt(group, sizeOf(group))
       if (abandoned && part.freshAllowed && collection.deleted.size <= PIECE_ENTRIES_MAX) {
@@ -304,6 +202,7 @@ export class Capture {
     const start = writer.length
     const value = part.live.get(key)
     const there = value !== undefined || part.live.has(key)
+    part.counted(key)
     try {
       if (there) appendPut(writer, part.id, key, value, part.codec)
       else appendTombstone(writer, part.id, key)
@@ -311,6 +210,7 @@ export class Capture {
       writer.length = start
       outbox.end(writer, 0)
       if (!there) throw error
+      part.refuse(key)
       this.#owner.refused(part.collection, key, error)
       return 0
     }
@@ -325,10 +225,6 @@ export class Capture {
     outbox.end(writer, bytes)
     return bytes
   }
-}
-
-function sizeOf(group: Iterable<unknown>): number {
-  return Array.isArray(group) ? group.length : (group as Set<unknown>).size
 }
 
 /** True for an error that says that a value cannot be stored, not that the engine is broken. */

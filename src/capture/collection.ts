@@ -1,15 +1,18 @@
 /**
  * One collection on the main thread: the live entries and what was written since the last barrier.
  *
- * What: the path of every read and write. Unguarded, `get` is one look-up and `set` one look-up and one append to the journal.
+ * What: the path of every read and write. Unguarded, `get` is one look-up and `set` one look-up and one append to the journal. Entries that
+ * are stored and not in the heap come home when they are asked for, and are clean then.
  * Owns: the live Map, the journal, the keys inserted and deleted since the barrier.
- * Does not own: the cut (capture.ts), rollback (transaction.ts), durability.
+ * Does not own: which stored entries show (cold-side.ts), the cut (capture.ts), rollback (transaction.ts), durability.
  * Invariants: a key written since the barrier is in the journal, or in `fresh`, or in `deleted`, or the collection is `saturated`;
  * a key that is gone and may have a record that counts is in `deleted` or `gone`, whatever becomes of the journal;
  * a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
  */
 import type { Key, ValueCodec } from '../codec/index.ts'
-import type { CapturePart } from './capture.ts'
+import type { CapturePart } from './capture-part.ts'
+import { ABSENT, type ColdCursor } from './cold.ts'
+import { ColdSide, type ColdStart } from './cold-side.ts'
 import { Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import { checkKey } from './keys.ts'
@@ -39,8 +42,19 @@ export class Collection {
   /** What a barrier froze of this incarnation and has not finished capturing. */
   part: CapturePart | undefined
   dropped = false
+  /** Entries of this incarnation that are stored and not in live; undefined where there never were any. */
+  cold: ColdSide | undefined
 
-  constructor(space: Space, name: string, kind: CollectionKind, codec: ValueCodec, id: number, live: Map<Key, unknown> = new Map()) {
+  constructor(
+    space: Space,
+    name: string,
+    kind: CollectionKind,
+    codec: ValueCodec,
+    id: number,
+    live: Map<Key, unknown> = new Map(),
+    cold?: ColdStart,
+  ) {
+    this.cold = cold === undefined ? undefined : new ColdSide(cold)
     this.space = space
     this.name = name
     this.kind = kind
@@ -64,15 +78,53 @@ export class Collection {
     return gone + (this.saturated ? this.live.size : this.journal.length + this.fresh.size)
   }
 
+  /** Exact: asks the disk for keys that were set and never looked up. */
+  get size(): number {
+    return this.live.size + (this.cold === undefined ? 0 : this.cold.count())
+  }
+
+  /** Upper bound of `size`, said without the disk; too high by the unresolved keys that are stored. */
+  get sizeMax(): number {
+    return this.live.size + (this.cold === undefined ? 0 : this.cold.countMax)
+  }
+
+  has(key: Key): boolean {
+    return this.live.has(key) || this.cold?.shows(key) === true
+  }
+
   get(key: Key): unknown {
     if (this.space.guarded) return this.getGuarded(key)
-    return this.live.get(key)
+    const value = this.live.get(key)
+    if (value === undefined && this.cold !== undefined && this.bringHome(key)) return this.live.get(key)
+    return value
   }
 
   getGuarded(key: Key): unknown {
-    const value = this.live.get(key)
+    let value = this.live.get(key)
+    if (value === undefined && this.cold !== undefined && this.bringHome(key)) value = this.live.get(key)
     if (typeof value === 'object' && value !== null) this.handOut(key, value)
     return value
+  }
+
+  /** As `get`, of a key that shows; `cursor` stands on it, if there is one. */
+  getCold(key: Key, cursor: ColdCursor | undefined): unknown {
+    this.bringHome(key, cursor)
+    return this.get(key)
+  }
+
+  /** Puts a stored entry that shows into live, clean. False when the key is live already, or there is none. */
+  bringHome(key: Key, cursor?: ColdCursor): boolean {
+    const { cold } = this
+    if (cold === undefined || this.live.has(key)) return false
+    const value = cold.read(key, cursor)
+    // A codec of the user may have written this very key, or emptied the collection.
+    if (value === ABSENT || this.cold !== cold || this.live.has(key) || cold.hides(key)) return false
+    this.live.set(key, value)
+    cold.cameHome(key)
+    // It was not written since the stored state, so no barrier can have frozen it.
+    this.part?.settle(key)
+    this.space.untracked?.cameHome(this, key)
+    return true
   }
 
   /** An object leaves the engine's hands: capture it first when its turn has not come, and keep it for a rollback. */
@@ -97,12 +149,13 @@ export class Collection {
 
   delete(key: Key): boolean {
     if (this.space.guarded) {
-      if (!this.live.has(key)) {
+      if (!this.has(key)) {
         this.space.assertWritable(this.name)
         return false
       }
       this.beforeWrite(key, undefined)
     }
+    if (this.cold !== undefined) return this.#deleteBeside(this.cold, key)
     if (!this.live.delete(key)) return false
     if (this.fresh.size === 0 || !this.fresh.delete(key)) this.deleted.add(key)
     return true
@@ -111,7 +164,7 @@ export class Collection {
   /** Forgets all entries by starting a new incarnation; what a capture froze of the old one stays with the capture. */
   clear(): void {
     if (this.space.guarded) this.space.assertWritable(this.name)
-    if (this.live.size === 0) return
+    if (this.sizeMax === 0) return
     this.beforeForget()
     this.space.transaction?.beforeClear(this)
     this.replace(this.space.nextId++, new Map())
@@ -126,6 +179,7 @@ export class Collection {
   replace(id: number, live: Map<Key, unknown>): void {
     this.id = id
     this.live = live
+    this.cold = undefined
     this.part = undefined
     this.journal = new Journal()
     this.fresh = new KeySet()
@@ -138,17 +192,48 @@ export class Collection {
 
   /** The key's state on disk may differ from now on, whatever it is. */
   markDirty(key: Key): void {
-    if (!this.live.has(key)) this.deleted.add(key)
-    else if (!this.saturated) this.#changed(key)
+    if (this.live.has(key)) {
+      if (!this.saturated) this.#changed(key)
+    } else if (this.cold?.untouched(key) !== true) this.deleted.add(key)
+  }
+
+  /** A value was refused whose key has no record: it still has none, so that the next epoch knows. */
+  markFresh(key: Key): void {
+    this.fresh.add(key)
   }
 
   beforeWrite(key: Key, value: unknown): void {
     const space = this.space
     space.assertWritable(this.name)
     // Before anybody keeps it: what is no key has no place in an undo log or a set of keys.
-    if (!this.live.has(key)) checkKey(this.name, key)
+    if (!this.live.has(key)) {
+      checkKey(this.name, key)
+      if (this.cold !== undefined) this.#beforeColdWrite(this.cold, key)
+    }
     space.transaction?.beforeWrite(this, key, value)
     if (this.part !== undefined) space.capture?.beforeWrite(this, key, value)
+  }
+
+  /** An undo log knows live entries alone; and of a key that is stored and untouched no barrier has frozen anything. */
+  #beforeColdWrite(cold: ColdSide, key: Key): void {
+    if (this.space.transaction !== undefined && this.bringHome(key)) return
+    if (this.part !== undefined && cold.untouched(key)) this.part.settle(key)
+  }
+
+  #deleteBeside(cold: ColdSide, key: Key): boolean {
+    if (this.live.has(key)) {
+      if (!this.fresh.has(key)) {
+        cold.hide(key)
+        this.deleted.add(key)
+      } else this.fresh.delete(key)
+      this.live.delete(key)
+    } else {
+      if (!cold.shows(key)) return false
+      cold.remove(key)
+      this.deleted.add(key)
+    }
+    cold.tell('deleted', key)
+    return true
   }
 
   #changed(key: Key): void {
@@ -161,13 +246,15 @@ export class Collection {
   }
 
   #inserted(key: Key): void {
+    let isNew = true
     try {
       checkKey(this.name, key)
+      if (this.cold !== undefined) isNew = this.cold.isInsert(key)
     } catch (error) {
       this.live.delete(key)
       throw error
     }
-    if (this.freshAllowed && !this.space.uncommitted && !this.deleted.has(key)) this.fresh.add(key)
+    if (isNew && this.freshAllowed && !this.space.uncommitted && !this.deleted.has(key)) this.fresh.add(key)
     else if (!this.saturated) this.#changed(key)
   }
 }

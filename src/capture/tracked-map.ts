@@ -5,55 +5,12 @@
 import { TidemarkError } from '../base/errors.ts'
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
-
-/** Methods of native iterators (and their helpers, where the runtime has them). */
-const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
-
-type Pick = 'keys' | 'values' | 'entries'
-
-class LiveIterator {
-  readonly #collection: Collection
-  readonly #pick: Pick
-  #live: Map<Key, unknown> | undefined
-  #inner: Iterator<[Key, unknown]> | undefined
-
-  constructor(collection: Collection, pick: Pick) {
-    this.#collection = collection
-    this.#pick = pick
-    this.#live = collection.live
-    this.#inner = collection.live.entries()
-  }
-
-  next(): IteratorResult<unknown, undefined> {
-    if (this.#live === undefined) return { done: true, value: undefined }
-    const collection = this.#collection
-    if (collection.live !== this.#live) {
-      // Emptied meanwhile: as with a Map, what is added later is still visited.
-      this.#live = collection.live
-      this.#inner = collection.live.entries()
-    }
-    const result = (this.#inner as Iterator<[Key, unknown]>).next()
-    if (result.done === true) {
-      this.#live = undefined
-      this.#inner = undefined
-      return { done: true, value: undefined }
-    }
-    const [key, value] = result.value
-    if (this.#pick === 'keys') return { done: false, value: key }
-    if (collection.space.guarded && typeof value === 'object' && value !== null) collection.handOut(key, value)
-    return { done: false, value: this.#pick === 'values' ? value : result.value }
-  }
-
-  [Symbol.iterator](): this {
-    return this
-  }
-}
-Object.setPrototypeOf(LiveIterator.prototype, IteratorPrototype)
+import { LiveIterator } from './live-iterator.ts'
 
 /**
  * A durable Map. `get` gives the same object as long as it is in memory; a change made in place counts once the object is `set` again,
  * in the same turn of the event loop, or is made through `update`.
- * Order: insertion order while the process lives; after a restart in the order of key bytes, followed by what is inserted later.
+ * Order: insertion order while the process lives; after a restart keys not touched yet come first, in the order of their bytes.
  */
 export class TidemarkMap<K extends Key, V> implements Map<K, V> {
   readonly #collection: Collection
@@ -67,7 +24,7 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
   }
 
   get size(): number {
-    return this.#collection.live.size
+    return this.#collection.size
   }
 
   get(key: K): V | undefined {
@@ -75,7 +32,7 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
   }
 
   has(key: K): boolean {
-    return this.#collection.live.has(key)
+    return this.#collection.has(key)
   }
 
   /** @throws TIDEMARK_KEY for a key that is no string, number or bigint, or is too long */
@@ -156,7 +113,7 @@ export class TidemarkValue<V> {
 
   /** As `update` of a map; starts from the initial value. */
   update(change: (value: V) => V | void): V {
-    if (!this.#collection.live.has(CELL_KEY)) {
+    if (!this.#collection.has(CELL_KEY)) {
       const initial = this.#handOutInitial()
       const next = settled(this.#collection, CELL_KEY, change(initial))
       this.#collection.set(CELL_KEY, next === undefined ? initial : next)

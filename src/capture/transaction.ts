@@ -74,11 +74,11 @@ export class Transaction {
   }
 
   beforeClear(collection: Collection): void {
-    const { id, live, journal, fresh, deleted, gone, saturated, freshAllowed, part } = collection
+    const { id, live, cold, journal, fresh, deleted, gone, saturated, freshAllowed, part } = collection
     this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), live])
     this.#steps.push({
       restore: () => {
-        Object.assign(collection, { id, live, journal, fresh, deleted, gone, saturated, freshAllowed, part })
+        Object.assign(collection, { id, live, cold, journal, fresh, deleted, gone, saturated, freshAllowed, part })
       },
     })
   }
@@ -113,8 +113,10 @@ export class Transaction {
       }
       const { collection, undo } = step
       if (this.#known.get(collection.live)?.get(undo.key) !== undo) continue
-      if (!undo.existed) collection.live.delete(undo.key)
-      else collection.live.set(undo.key, undo.bytes === undefined ? undo.value : collection.codec.decode(undo.bytes, 0, undo.bytes.length))
+      if (!undo.existed) {
+        if (collection.live.delete(undo.key)) collection.cold?.tell('deleted', undo.key)
+      } else
+        collection.live.set(undo.key, undo.bytes === undefined ? undo.value : collection.codec.decode(undo.bytes, 0, undo.bytes.length))
       if (undo.written) collection.markDirty(undo.key)
     }
   }

@@ -57,6 +57,12 @@ export class Untracked {
     for (const key of collection.live.keys()) digests.set(key, this.#digest(collection, key))
   }
 
+  /** A stored entry is live now, as its last record says; one that left and comes back is compared with what it was. */
+  cameHome(collection: Collection, key: Key): void {
+    const { digests } = this.#of(collection.id)
+    if (!digests.has(key)) digests.set(key, this.#digest(collection, key))
+  }
+
   /** A barrier is about to fall, and no capture is under way. */
   inspect(collections: Iterable<Collection>): void {
     const alive = new Set<number>()
@@ -75,7 +81,8 @@ export class Untracked {
     const differs = (key: Key): boolean => {
       if (dirty.has(key)) return false
       if (collection.live.has(key)) return digests.get(key) !== this.#digest(collection, key)
-      digests.delete(key)
+      // Cold entries have nobody who could change them.
+      if (collection.cold === undefined) digests.delete(key)
       return false
     }
     for (const key of watched.suspects) {

@@ -135,7 +135,6 @@ export class Checkpointer implements CaptureOwner {
   refused(collection: Collection, key: Key, error: unknown): void {
     const { refusal, first } = this.#refusals.add(collection, key, error)
     this.#flight?.refusals.push(refusal)
-    collection.markDirty(key)
     if (first) this.#turns.later(() => this.#parts.events.refused(refusal))
   }
 
@@ -209,7 +208,7 @@ export class Checkpointer implements CaptureOwner {
     flight.catalogue = []
     flight.entries = 0
     for (const collection of collections.values()) {
-      const entries = collection.live.size
+      const entries = collection.sizeMax
       flight.catalogue.push({ id: collection.id, kind: collection.kind, name: collection.name, codec: collection.codec.name, entries })
       flight.entries += entries
     }
@@ -217,7 +216,7 @@ export class Checkpointer implements CaptureOwner {
     space.catalogueChanged = false
     space.uncommitted = true
     this.#refusals.retry()
-    flight.capture = new Capture(collections.values(), this.outbox, this)
+    flight.capture = new Capture(collections.values(), flight.epoch, this.outbox, this)
     flight.cut = true
     space.capture = flight.capture
     space.refresh()
@@ -245,7 +244,6 @@ export class Checkpointer implements CaptureOwner {
     space.endCapture()
     flight.committing = true
     flight.records += flight.capture.records
-    const { bytesById } = flight.capture
     const block = this.outbox.take()
     this.#parts.host.post({
       type: 'commit',
@@ -254,7 +252,7 @@ export class Checkpointer implements CaptureOwner {
       timeMs: flight.time,
       bytes: block.bytes,
       records: block.records,
-      catalogue: flight.catalogue.map(entry => ({ ...entry, bytes: bytesById.get(entry.id) ?? 0 })),
+      catalogue: flight.capture.complete(flight.catalogue),
       refused: flight.refusals.length,
     })
   }

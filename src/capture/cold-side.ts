@@ -1,0 +1,251 @@
+/**
+ * The cold side of one incarnation, as its collection sees it: how many stored entries show, and which do not.
+ *
+ * What: a stored entry shows unless its key is live or hidden. `set` of a key that is not live asks no disk: where the stored state cannot
+ * say at once whether the key is there, it joins the unresolved keys, and the count is an upper bound until they are resolved, by `size`
+ * or by the writer's answer to a commit.
+ * Owns: the count, the hidden and the unresolved keys, what is not covered by the stored state yet, weak references to evicted objects.
+ * Does not own: the stored entries (cold.ts), the live ones (collection.ts).
+ * Invariants: a key that shows has no change that the stored state lacks; an unresolved key is live or hidden, in one generation only, and
+ * was not written between the stored state and its `set`, so that asking a later stored state gives the same answer until its epoch is
+ * covered; a key is dropped from the hidden ones only when the stored state covers its tombstone; where the stored state is exchanged
+ * (`evicts`), everything deleted is hidden, because a later state may hold what this one does not.
+ */
+import { assert } from '../base/errors.ts'
+import type { Key } from '../codec/index.ts'
+import { ABSENT, type Cold, type ColdCursor } from './cold.ts'
+import { Held } from './held.ts'
+import { KeySet } from './key-set.ts'
+import { type Change, Watch } from './watch.ts'
+
+/** How a collection begins whose entries are stored and not in the heap. */
+export interface ColdStart {
+  readonly cold: Cold
+  /** Entries that are stored and not in live: exact. */
+  readonly coldCount: number
+  /** Entries may go back, and the stored state is exchanged for later ones. */
+  readonly evicts?: boolean
+}
+
+export interface ColdStats {
+  /** Stored entries that show; an upper bound while keys are unresolved. */
+  readonly cold: number
+  /** How often an entry came home. */
+  readonly broughtHome: number
+  readonly evicted: number
+  readonly hidden: number
+  readonly unresolved: number
+  /** Evicted objects that somebody may hold. */
+  readonly held: number
+}
+
+/** Keys of epochs up to `epoch`. */
+interface Generation {
+  readonly epoch: number
+  readonly keys: KeySet
+}
+
+export class ColdSide {
+  readonly cold: Cold
+  readonly evicts: boolean
+  readonly held = new Held()
+  /** Stored entries that show, and the unresolved keys that are stored. */
+  countMax: number
+  #broughtHome = 0
+  #evicted = 0
+  /** Hidden since the barrier of `#hiddenBefore`, and up to it. */
+  #hidden = new KeySet()
+  #hiddenBefore: Generation | undefined
+  /** Captured, and perhaps not covered by the stored state: since the barrier of `#recentBefore`, and up to it. */
+  #recent = new KeySet()
+  #recentBefore: Generation | undefined
+  /** Since the last barrier; more than one after a cut was given back. */
+  #unresolved: KeySet[] = [new KeySet()]
+  /** Of the epoch in flight. */
+  #asked: readonly KeySet[] | undefined
+  #watch: WeakRef<Watch> | undefined
+
+  constructor({ cold, coldCount, evicts }: ColdStart) {
+    this.cold = cold
+    this.countMax = coldCount
+    this.evicts = evicts === true
+  }
+
+  // ---- what shows
+
+  hides(key: Key): boolean {
+    return this.#hidden.has(key) || this.#hiddenBefore?.keys.has(key) === true
+  }
+
+  /** Of a key that is not live: whether its stored entry shows. May read the disk. */
+  shows(key: Key): boolean {
+    return this.countMax > 0 && !this.hides(key) && this.cold.has(key)
+  }
+
+  /** Of a key that is not live: nothing was written to it since the stored state, as far as can be told without the disk. */
+  untouched(key: Key): boolean {
+    return this.countMax > 0 && !this.hides(key) && this.cold.mayHave(key)
+  }
+
+  /** The value of a key that is not live, or ABSENT; an evicted object that is alive comes back itself. Changes nothing. */
+  read(key: Key, cursor?: ColdCursor): unknown {
+    if (this.countMax === 0 || this.hides(key)) return ABSENT
+    return this.held.peek(key) ?? (cursor === undefined ? this.cold.read(key) : cursor.read())
+  }
+
+  /** How many entries show. Resolves what is unresolved, now. */
+  count(): number {
+    if (this.countMax === 0) return 0
+    const stored = this.#stored(this.#unresolved) + (this.#asked === undefined ? 0 : this.#stored(this.#asked))
+    // Only after everything was read: a read that fails must leave all as it was.
+    this.#unresolved = [new KeySet()]
+    this.#asked = undefined
+    this.countMax -= stored
+    return this.countMax
+  }
+
+  // ---- changes
+
+  /** A key that showed is live now. */
+  cameHome(key: Key): void {
+    this.#broughtHome++
+    this.#leaves(key)
+  }
+
+  /**
+   * A key that was not live is about to be set. True when it is new: no entry shows. When that cannot be told without the disk the key
+   * becomes unresolved. Only who iterates has to know, and asks then; unless the stored state may be exchanged before that.
+   */
+  isInsert(key: Key): boolean {
+    if (this.countMax === 0 || this.hides(key) || !this.cold.mayHave(key)) return true
+    if (this.cold.atHome || (this.evicts && this.watch !== undefined)) {
+      if (!this.cold.atHome && !this.cold.has(key)) return true
+      this.#leaves(key)
+      return false
+    }
+    this.held.forget(key)
+    ;(this.#unresolved.at(-1) as KeySet).add(key)
+    this.tell('set', key)
+    return false
+  }
+
+  /** A live key that may be stored is about to be deleted: its stored entry must not show. */
+  hide(key: Key): void {
+    if (this.evicts || this.cold.mayHave(key)) this.#hidden.add(key)
+  }
+
+  /** A key that shows is deleted. */
+  remove(key: Key): void {
+    this.#hidden.add(key)
+    this.held.forget(key)
+    this.countMax--
+  }
+
+  /** A live entry that the stored state holds is about to leave the heap. */
+  evict(key: Key, value: unknown): void {
+    this.#hidden.delete(key)
+    this.#hiddenBefore?.keys.delete(key)
+    this.countMax++
+    this.#evicted++
+    if (typeof value === 'object' && value !== null) this.held.keep(key, value)
+    this.tell('left', key)
+  }
+
+  #leaves(key: Key): void {
+    this.held.forget(key)
+    this.countMax--
+    this.tell('came', key)
+  }
+
+  // ---- barriers
+
+  /** A barrier falls that ends this epoch. Gives the keys whose existence before the epoch the writer has to say. */
+  barrier(epoch: number): readonly KeySet[] {
+    assert(this.#asked === undefined, 'the unresolved keys of one epoch at a time')
+    if (this.#hiddenBefore === undefined && this.#hidden.size > 0) {
+      this.#hiddenBefore = { epoch, keys: this.#hidden }
+      this.#hidden = new KeySet()
+    }
+    if (this.#recentBefore === undefined && this.#recent.size > 0) {
+      this.#recentBefore = { epoch, keys: this.#recent }
+      this.#recent = new KeySet()
+    }
+    const asked = this.#unresolved.filter(keys => keys.size > 0)
+    if (asked.length === 0) return asked
+    this.#asked = asked
+    this.#unresolved = [new KeySet()]
+    return asked
+  }
+
+  /** So many of the keys asked for existed. */
+  resolved(existed: number): void {
+    // They may have been resolved in the meantime, by `count`.
+    if (this.#asked !== undefined) this.countMax -= existed
+    this.#asked = undefined
+  }
+
+  /** The cut is lost: what was asked is to be asked again. */
+  giveBack(): void {
+    if (this.#asked === undefined) return
+    this.#unresolved = [...this.#asked, ...this.#unresolved.filter(keys => keys.size > 0), new KeySet()]
+    this.#asked = undefined
+  }
+
+  /** A record of this key was written: it may not leave the heap until the stored state covers it. */
+  recorded(key: Key): void {
+    if (this.evicts) this.#recent.add(key)
+  }
+
+  /** The stored state was exchanged for one that holds every epoch up to `through`, all of them acknowledged. */
+  exchanged(through: number): void {
+    assert(this.evicts, 'a stored state is exchanged only where entries are evicted')
+    if (this.#hiddenBefore !== undefined && this.#hiddenBefore.epoch <= through) this.#hiddenBefore = undefined
+    if (this.#recentBefore !== undefined && this.#recentBefore.epoch <= through) this.#recentBefore = undefined
+  }
+
+  /** The stored state holds the key's last record. */
+  covers(key: Key): boolean {
+    return !this.#recent.has(key) && this.#recentBefore?.keys.has(key) !== true
+  }
+
+  // ---- walks
+
+  /** While somebody iterates. */
+  get watch(): Watch | undefined {
+    const watch = this.#watch?.deref()
+    return watch !== undefined && watch.open > 0 ? watch : undefined
+  }
+
+  /** A walk begins; it ends with `open--`. */
+  beginWalk(): Watch {
+    let { watch } = this
+    if (watch === undefined) {
+      watch = new Watch()
+      this.#watch = new WeakRef(watch)
+    }
+    watch.open++
+    return watch
+  }
+
+  tell(change: Change, key: Key): void {
+    if (this.#watch !== undefined) this.watch?.tell(change, key)
+  }
+
+  stats(): ColdStats {
+    const sum = (sets: readonly KeySet[]): number => sets.reduce((total, keys) => total + keys.size, 0)
+    return {
+      cold: this.countMax,
+      broughtHome: this.#broughtHome,
+      evicted: this.#evicted,
+      hidden: this.#hidden.size + (this.#hiddenBefore?.keys.size ?? 0),
+      unresolved: sum(this.#unresolved) + sum(this.#asked ?? []),
+      held: this.held.size,
+    }
+  }
+
+  #stored(generations: readonly KeySet[]): number {
+    let stored = 0
+    for (const keys of generations) for (const piece of keys.pieces()) for (const key of piece) if (this.cold.has(key)) stored++
+    return stored
+  }
+}

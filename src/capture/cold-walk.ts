@@ -1,0 +1,100 @@
+/**
+ * The cold half of an iteration: stored keys in the order of their bytes, then whatever became cold behind it; and which live entries
+ * were given already.
+ *
+ * Owns: how far the walk is, the keys it gave and would meet again, the keys it owes. Does not own: the live half (live-iterator.ts).
+ * Invariants, with "behind" for the keys at or before the place of the walk, and all keys once the stored ones are through:
+ * a key behind that shows was given or is owed; a live key that was given as a cold one is in `given`; where entries can leave the heap,
+ * so is every live key that was given. As with a Map, a key that was deleted and inserted again is another entry.
+ */
+import { compareKeys, type Key } from '../codec/index.ts'
+import type { ColdCursor } from './cold.ts'
+import type { ColdSide } from './cold-side.ts'
+import { KeySet } from './key-set.ts'
+import type { Change, Link, Watch } from './watch.ts'
+
+export class ColdWalk {
+  readonly #side: ColdSide
+  readonly #live: ReadonlyMap<Key, unknown>
+  readonly #given = new KeySet()
+  readonly #owed = new Set<Key>()
+  #cursor: ColdCursor | undefined
+  #version = 0
+  #last: Key | undefined
+  #through = false
+  #watch: Watch | undefined
+  #seen: Link
+
+  constructor(side: ColdSide, live: ReadonlyMap<Key, unknown>) {
+    this.#side = side
+    this.#live = live
+    this.#watch = side.beginWalk()
+    this.#seen = this.#watch.newest
+  }
+
+  /** The next cold key; undefined when there is none for now. */
+  next(): Key | undefined {
+    this.#catchUp()
+    while (!this.#through) {
+      const { cold } = this.#side
+      if (this.#cursor === undefined || cold.version !== this.#version) {
+        this.#version = cold.version
+        this.#cursor = cold.keys(this.#last)
+      }
+      const key = this.#cursor.next()
+      if (key === undefined) {
+        this.#through = true
+        this.#cursor = undefined
+        break
+      }
+      this.#last = key
+      if (!this.#live.has(key) && !this.#side.hides(key)) return key
+    }
+    for (const key of this.#owed) {
+      this.#owed.delete(key)
+      return key
+    }
+    return undefined
+  }
+
+  /** Where the value of the key given last can be read; undefined when only a look-up can. */
+  get cursor(): ColdCursor | undefined {
+    return this.#cursor
+  }
+
+  /** The live half meets this key: whether it is to be given. Follows a `next` that gave nothing. */
+  gives(key: Key): boolean {
+    if (this.#given.has(key)) return false
+    if (this.#side.evicts) this.#given.add(key)
+    return true
+  }
+
+  /** Nobody will ask any more. */
+  end(): void {
+    if (this.#watch !== undefined) this.#watch.open--
+    this.#watch = undefined
+  }
+
+  #catchUp(): void {
+    for (let link = this.#seen.next; link !== undefined; link = link.next) {
+      this.#take(link.change, link.key)
+      this.#seen = link
+    }
+  }
+
+  #take(change: Change, key: Key): void {
+    if (change === 'deleted') {
+      this.#given.delete(key)
+      this.#owed.delete(key)
+    } else if (this.#behind(key)) {
+      if (change === 'left') {
+        if (!this.#given.has(key)) this.#owed.add(key)
+      } else if (!this.#owed.delete(key) && (change === 'came' || this.#side.cold.has(key))) this.#given.add(key)
+    }
+  }
+
+  #behind(key: Key): boolean {
+    if (this.#through) return true
+    return this.#last !== undefined && (key === this.#last || compareKeys(key, this.#last) <= 0)
+  }
+}

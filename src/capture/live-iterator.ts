@@ -1,0 +1,72 @@
+/**
+ * The iterator of a collection: cold entries first, then the live ones in the order of their Map.
+ *
+ * Owns: where the iteration is. Does not own: the entries.
+ * Invariants: what it gives is what `get` gives: values come home, keys do not; it begins with the first `next`. As with a Map, a loop that
+ * was left can be taken up again, so nothing says that an iterator was given up: nothing may depend on its being at an end.
+ */
+import type { Key } from '../codec/index.ts'
+import { ColdWalk } from './cold-walk.ts'
+import type { Collection } from './collection.ts'
+
+/** Methods of native iterators (and their helpers, where the runtime has them). */
+const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
+
+export type Pick = 'keys' | 'values' | 'entries'
+
+export class LiveIterator {
+  readonly #collection: Collection
+  readonly #pick: Pick
+  #ended = false
+  #live: Map<Key, unknown> | undefined
+  #inner: Iterator<[Key, unknown]> | undefined
+  #cold: ColdWalk | undefined
+
+  constructor(collection: Collection, pick: Pick) {
+    this.#collection = collection
+    this.#pick = pick
+  }
+
+  next(): IteratorResult<unknown, undefined> {
+    if (this.#ended) return { done: true, value: undefined }
+    const collection = this.#collection
+    // Emptied meanwhile: as with a Map, what is added later is still visited.
+    if (collection.live !== this.#live) this.#begin()
+    for (;;) {
+      const cold = this.#cold
+      if (cold !== undefined) {
+        const key = cold.next()
+        if (key !== undefined) {
+          if (this.#pick === 'keys') return { done: false, value: key }
+          const value = collection.getCold(key, cold.cursor)
+          return { done: false, value: this.#pick === 'values' ? value : [key, value] }
+        }
+      }
+      const result = (this.#inner as Iterator<[Key, unknown]>).next()
+      if (result.done === true) {
+        this.#ended = true
+        cold?.end()
+        this.#cold = this.#live = this.#inner = undefined
+        return { done: true, value: undefined }
+      }
+      const [key, value] = result.value
+      if (cold !== undefined && !cold.gives(key)) continue
+      if (this.#pick === 'keys') return { done: false, value: key }
+      if (collection.space.guarded && typeof value === 'object' && value !== null) collection.handOut(key, value)
+      return { done: false, value: this.#pick === 'values' ? value : result.value }
+    }
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  #begin(): void {
+    const { live, cold } = this.#collection
+    this.#inner = live.entries()
+    this.#live = live
+    this.#cold?.end()
+    this.#cold = cold === undefined || (cold.countMax === 0 && !cold.evicts) ? undefined : new ColdWalk(cold, live)
+  }
+}
+Object.setPrototypeOf(LiveIterator.prototype, IteratorPrototype)

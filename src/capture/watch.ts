@@ -1,0 +1,32 @@
+/**
+ * What happens to the cold entries of a collection while it is being iterated: a list of changes that each open walk reads at its own pace.
+ *
+ * Owns: the newest link of the list, how many walks are open. Does not own: what a walk makes of it (cold-walk.ts).
+ * Invariants: changes are listed only while a walk is open; nobody but a walk holds older links, so those that every walk has read are
+ * garbage, and so is the whole list once the last walk has ended or is garbage itself.
+ */
+import type { Key } from '../codec/index.ts'
+
+/**
+ * 'came': a cold entry became live. 'set': the same, or the key is new, which nobody has asked the disk.
+ * 'left': a live entry became cold. 'deleted': an entry, cold or live, is gone.
+ */
+export type Change = 'came' | 'set' | 'left' | 'deleted'
+
+export interface Link {
+  readonly change: Change
+  readonly key: Key
+  next: Link | undefined
+}
+
+/** Held by the walks alone. */
+export class Watch {
+  open = 0
+  newest: Link = { change: 'deleted', key: 0, next: undefined }
+
+  tell(change: Change, key: Key): void {
+    const link: Link = { change, key, next: undefined }
+    this.newest.next = link
+    this.newest = link
+  }
+}

@@ -1,0 +1,124 @@
+/** Capture without the checkpointer, for tests: cuts, slices, and a disk that takes the records in order. */
+import assert from 'node:assert/strict'
+import { Histogram } from '../../src/base/histogram.ts'
+import { Capture, type CaptureOwner, type VoidReason } from '../../src/capture/capture.ts'
+import { Collection } from '../../src/capture/collection.ts'
+import { type Block, Outbox } from '../../src/capture/outbox.ts'
+import { Space } from '../../src/capture/space.ts'
+import { decodeKey, type Key, tideCodec, type ValueCodec } from '../../src/codec/index.ts'
+import { RECORD_PUT, RecordCursor } from '../../src/format/index.ts'
+
+export type Entries = Map<Key, unknown>
+
+export class Rig implements CaptureOwner {
+  readonly space = new Space(new Histogram(), () => 0)
+  readonly collections: Collection[] = []
+  readonly refusals: Key[] = []
+  readonly voids: VoidReason[] = []
+  readonly outbox = new Outbox(block => this.#blocks.push(block))
+  capture: Capture | undefined
+  epoch = 0
+  /** Records of the epochs committed so far, by incarnation. */
+  readonly disk = new Map<number, Entries>()
+  /** Keys of the records written since the cut, in order. */
+  written: Key[] = []
+  #blocks: Block[] = []
+  #atCut = new Map<Collection, Entries>()
+
+  collection(entries: Iterable<readonly [Key, unknown]> = [], codec: ValueCodec = tideCodec): Collection {
+    const collection = new Collection(this.space, `c${this.collections.length}`, 'map', codec, this.space.nextId++)
+    this.collections.push(collection)
+    for (const [key, value] of entries) collection.set(key, value)
+    return collection
+  }
+
+  cut(): Capture {
+    this.space.uncommitted = true
+    this.capture = new Capture(this.collections, ++this.epoch, this.outbox, this)
+    this.space.capture = this.capture
+    this.space.refresh()
+    this.#atCut = new Map(this.collections.map(collection => [collection, copyOf(collection.live)]))
+    return this.capture
+  }
+
+  /** Goes on until the clock has been looked at once. */
+  slice(): void {
+    this.capture?.run(() => true)
+  }
+
+  commit(): void {
+    this.capture?.run(() => false)
+    assert.ok(this.capture?.finished)
+    this.#take(this.disk)
+    this.#end()
+  }
+
+  fail(): void {
+    this.capture?.giveBack(true)
+    this.outbox.reset()
+    this.#blocks = []
+    this.#end()
+  }
+
+  /** As the owner does when the cut is lost: its records stand, the cut moves. */
+  void(): void {
+    this.voided('pre-images beyond the bound')
+  }
+
+  /** A barrier and all of its epoch, with nothing in between. */
+  checkpoint(): void {
+    this.cut()
+    this.commit()
+  }
+
+  /** The disk holds what was there at the last cut. */
+  check(collection: Collection): void {
+    assert.deepEqual(this.disk.get(collection.id) ?? new Map(), this.#atCut.get(collection))
+  }
+
+  voided(reason: VoidReason): void {
+    this.voids.push(reason)
+    const { capture } = this
+    this.space.capture = undefined
+    this.space.refresh()
+    if (this.space.transaction === undefined) capture?.giveBack(false)
+  }
+
+  refused(_collection: Collection, key: Key): void {
+    this.refusals.push(key)
+  }
+
+  #end(): void {
+    this.capture = undefined
+    this.space.capture = undefined
+    this.space.uncommitted = false
+    this.space.refresh()
+  }
+
+  #take(disk: Map<number, Entries>): void {
+    this.#blocks.push(this.outbox.take())
+    this.written = []
+    for (const { bytes, records } of this.#blocks) {
+      const cursor = new RecordCursor(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+      let count = 0
+      while (cursor.next()) {
+        count++
+        const entries = disk.get(cursor.collection) ?? new Map<Key, unknown>()
+        disk.set(cursor.collection, entries)
+        const key = decodeKey(cursor.bytes, cursor.keyStart, cursor.keyEnd)
+        this.written.push(key)
+        if (cursor.kind === RECORD_PUT) entries.set(key, tideCodec.decode(cursor.bytes, cursor.valueStart, cursor.valueEnd))
+        else entries.delete(key)
+      }
+      assert.equal(count, records)
+    }
+    this.#blocks = []
+  }
+}
+
+/** Values that cannot be encoded stay what they are. */
+export const copyOf = (live: Entries): Entries =>
+  new Map([...live].map(([key, value]) => [key, typeof value === 'function' ? value : structuredClone(value)]))
+
+export const numbered = (count: number, value: (n: number) => unknown = n => n): [Key, unknown][] =>
+  Array.from({ length: count }, (_, n) => [`k${n}`, value(n)])
