@@ -14,8 +14,8 @@ import { VERSION } from './base/version.ts'
 import { Collection, describe, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
 import { tideCodec, type ValueCodec } from './codec/index.ts'
-import { Events, type Restored } from './face/index.ts'
-import { MANIFEST_FOLDER } from './format/index.ts'
+import { Events, type Restored, Upkeep } from './face/index.ts'
+import { LOG_FOLDER, MANIFEST_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
 import { acquireLock, FileStorage, isErrno, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
@@ -34,6 +34,8 @@ export interface Components {
   /** The writer's thread looks at TIDEMARK_FAILPOINT. */
   readonly testing?: boolean
   readonly fileBytesMax?: number
+  /** Raw bytes and records behind the fold point at which they are folded. */
+  readonly foldAt?: { readonly bytes?: number; readonly records?: number }
 }
 
 interface Surroundings {
@@ -51,6 +53,8 @@ interface Surroundings {
 const STALE_MS = 60_000
 /** A slice of loading takes this share of the stall budget. */
 const SLICE_SHARE = 0.5
+/** Where the writer has no thread of its own, a slice of its upkeep takes this share. */
+const UPKEEP_SHARE = 0.35
 /** What `release` gives a writer that has nothing left to do. */
 const RELEASE_MS_MIN = 1000
 
@@ -109,8 +113,18 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     const loaded = await loadInto(surroundings, opened)
     const { report } = loaded
     const goesOn = report.damage === null && settings.at === 'latest'
-    const manifest = goesOn ? opened.manifest : await forkAt(storage, opened.manifest, report.end, facts)
-    host = startWriter(surroundings, components, { manifest, acceptedEnd: report.end, compression: settings.compression })
+    const manifest = goesOn ? opened.manifest : await forkAt(storage, opened.manifest, report.end, facts, loaded.image)
+    host = startWriter(surroundings, components, {
+      manifest,
+      acceptedEnd: report.end,
+      compression: settings.compression,
+      upkeep: {
+        retention: settings.retention,
+        tail: loaded.tail,
+        follow: false,
+        ...(components.foldAt === undefined ? {} : { thresholds: components.foldAt }),
+      },
+    })
     const built = build(surroundings, loaded)
     const { intervalMs, stallMsMax } = settings
     const { space, collections, events } = built
@@ -124,7 +138,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       host,
       clock,
       scheduler,
-      events: forward(events),
+      events: forward(events, built.upkeep),
       intervalMs,
       stallMsMax,
       epoch: report.end.epoch,
@@ -157,7 +171,7 @@ async function prepare({ storage, settings, onFiles, clock, directory }: Surroun
   try {
     const names = await files.names()
     if ((await storage.list(MANIFEST_FOLDER)).length === 0) {
-      const foreign = names.filter(name => name !== LOCK_FILE && name !== MANIFEST_FOLDER && name !== 'log')
+      const foreign = names.filter(name => name !== LOCK_FILE && name !== MANIFEST_FOLDER && name !== LOG_FOLDER)
       if (foreign.length > 0) {
         throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} is neither empty nor a store`, {
           hint: 'give an empty directory, or one that holds a store',
@@ -178,13 +192,18 @@ async function prepare({ storage, settings, onFiles, clock, directory }: Surroun
   return settings.lock === 'none' ? undefined : await acquireLock(files.root, lockHolder(clock.now()))
 }
 
-function startWriter({ storage, clock, random, failpoint, onFiles }: Surroundings, components: Components, facts: WriterFacts): WriterHost {
+function startWriter(
+  { storage, clock, random, failpoint, onFiles, scheduler, settings }: Surroundings,
+  components: Components,
+  facts: WriterFacts,
+): WriterHost {
   const { testing, fileBytesMax, writer } = components
   const bound = fileBytesMax === undefined ? {} : { fileBytesMax }
   if (onFiles && writer !== 'inline') {
     return new ThreadHost({ root: (storage as FileStorage).root, facts, testing: testing === true, ...bound })
   }
-  return new InlineHost({ storage, facts, clock, random, failpoint, ...bound })
+  const upkeep = { storage, scheduler, sliceMs: settings.stallMsMax * UPKEEP_SHARE }
+  return new InlineHost({ storage, facts, clock, random, failpoint, upkeep, ...bound })
 }
 
 function loadInto(surroundings: Surroundings, opened: OpenedStore): Promise<LoadResult> {
@@ -221,7 +240,11 @@ function build({ settings, directory, clock }: Surroundings, loaded: LoadResult)
     if (isEncoded) encoded.add(name)
     collections.set(name, new Collection(space, name, kind, codecs.get(codec) ?? absentCodec(codec), id, live))
   }
-  return { settings, directory, space, events: new Events(), access, collections, encoded }
+  const { fold, young, base } = loaded.image
+  const segments = [...young, ...base.flatMap(range => range.segment ?? [])]
+  const segmentBytes = segments.reduce((sum, entry) => sum + entry.bytes, 0)
+  const upkeep = new Upkeep({ foldedEpoch: fold?.epoch ?? 0, segments: segments.length, segmentBytes })
+  return { settings, directory, space, events: new Events(), access, collections, encoded, upkeep }
 }
 
 /** Stands for a codec that was not given yet. */
@@ -232,8 +255,9 @@ function absentCodec(name: string): ValueCodec {
   return { name, encodeInto: fail, decode: fail }
 }
 
-function forward(events: Events): CheckpointerEvents {
+function forward(events: Events, upkeep: Upkeep): CheckpointerEvents {
   return {
+    upkeep: message => upkeep.take(message),
     checkpoint: point => events.emit('checkpoint', point),
     barrier: info => events.emit('barrier', info),
     degraded: error => events.emit('degraded', error),
@@ -245,8 +269,9 @@ function forward(events: Events): CheckpointerEvents {
   }
 }
 
-function describeRestore(opened: OpenedStore, { report, records, collections }: LoadResult, durationMs: number): Restored {
-  const { lastCommit, damage, healed, torn } = report
+function describeRestore(opened: OpenedStore, loaded: LoadResult, durationMs: number): Restored {
+  const { report, records, collections, epoch, timeMs } = loaded
+  const { damage, healed, torn } = report
   const notes = [
     ...opened.damagedManifests.map(
       ({ file, message }) => `${file} does not verify (${message}); an older manifest was taken and the log followed on`,
@@ -257,8 +282,8 @@ function describeRestore(opened: OpenedStore, { report, records, collections }: 
       : [`${torn.file} at ${torn.offset}: epoch ${torn.unsealedEpoch} is incomplete and was never acknowledged as far as can be told`]),
   ]
   return {
-    epoch: lastCommit?.epoch ?? 0,
-    timeMs: lastCommit?.timeMs ?? 0,
+    epoch,
+    timeMs,
     entries: collections.reduce((sum, collection) => sum + collection.live.size, 0),
     records,
     durationMs,

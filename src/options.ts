@@ -2,7 +2,7 @@
  * Settings: plain data, their defaults and their validation. Unknown names and wrong types are refused with the name in question.
  */
 import { TidemarkError } from './base/errors.ts'
-import { TIMER_MS_MAX } from './base/limits.ts'
+import { MANIFESTS_MAX, TIMER_MS_MAX } from './base/limits.ts'
 import { type Codec, type ValueCodec, wrapCodec } from './codec/index.ts'
 
 export interface Settings {
@@ -26,6 +26,13 @@ export interface Settings {
     /** What to do about damage before the end of the log: refuse to open, or fall back and report the epochs lost. Default 'refuse'. */
     readonly onDamage?: 'refuse' | 'fall-back'
   }
+  /** What of the past can be restored; anything else is folded together and given back. */
+  readonly retention?: {
+    /** Newest fold points kept whatever their age, each a recovery point. Default 3. */
+    readonly keepLast?: number
+    /** Time in ms for which fold points are kept, one a minute, with the log behind the oldest. Default 3,600,000. */
+    readonly keepMs?: number
+  }
   /** 'zstd' where the platform has it (otherwise deflate), 'deflate', or 'none'. Default 'zstd'. */
   readonly compression?: 'zstd' | 'deflate' | 'none'
   /** 'os' takes the operating system's lock on the directory; 'none' leaves it to the fencing tokens alone. Default 'os'. */
@@ -46,6 +53,7 @@ export interface ResolvedSettings {
   readonly stallMsMax: number
   readonly at: 'latest' | number | Date
   readonly onDamage: 'refuse' | 'fall-back'
+  readonly retention: { readonly keepLast: number; readonly keepMs: number }
   readonly compression: 'zstd' | 'deflate' | 'none'
   readonly lock: 'os' | 'none'
   readonly codecs: readonly ValueCodec[]
@@ -72,6 +80,9 @@ const number =
   (value, path) =>
     void ((typeof value === 'number' && value >= min && value <= max) || refuse(path, `a number from ${min} to ${max}`, value))
 
+/** Fold points that one manifest may keep, with room for those of `keepMs`. */
+const KEEP_MAX = MANIFESTS_MAX / 2
+
 const SHAPE: Shape = {
   readOnly: boolean,
   checkpoint: { intervalMs: number(0, TIMER_MS_MAX) },
@@ -90,6 +101,14 @@ const SHAPE: Shape = {
     hydrate: oneOf('background', 'on-demand', 'eager'),
     onDamage: oneOf('refuse', 'fall-back'),
   },
+  retention: {
+    keepLast: (value, path) =>
+      void (
+        (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= KEEP_MAX) ||
+        refuse(path, `a whole number from 1 to ${KEEP_MAX}`, value)
+      ),
+    keepMs: number(0, Number.MAX_SAFE_INTEGER),
+  },
   compression: oneOf('zstd', 'deflate', 'none'),
   lock: oneOf('os', 'none'),
   codecs: (value, path) => void (Array.isArray(value) || refuse(path, 'an array of codecs', value)),
@@ -104,6 +123,7 @@ export function resolveSettings(settings: Settings = {}): ResolvedSettings {
     stallMsMax: settings.budget?.stallMsMax ?? 1,
     at: settings.restore?.at ?? 'latest',
     onDamage: settings.restore?.onDamage ?? 'refuse',
+    retention: { keepLast: settings.retention?.keepLast ?? 3, keepMs: settings.retention?.keepMs ?? 3_600_000 },
     compression: settings.compression ?? 'zstd',
     lock: settings.lock ?? 'os',
     codecs: (settings.codecs ?? []).map(codec => wrapCodec(codec)),

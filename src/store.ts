@@ -8,26 +8,24 @@
 import { TidemarkError } from './base/errors.ts'
 import type { Histogram } from './base/histogram.ts'
 import { COLLECTIONS_MAX } from './base/limits.ts'
-import {
-  Collection,
-  type CollectionKind,
-  checkName,
-  describe,
-  type Space,
-  TidemarkMap,
-  TidemarkValue,
-  Transaction,
-} from './capture/index.ts'
+import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, TidemarkValue, Transaction } from './capture/index.ts'
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
 import {
+  asyncTransaction,
   ClosedMap,
   type CollectionOptions,
+  closed,
+  dropped,
   type Events,
+  isThenable,
+  milliseconds,
+  noFunction,
   type Restored,
   type StoreEvents,
   type StoreStats,
   type TimeoutOptions,
+  type Upkeep,
 } from './face/index.ts'
 import type { ResolvedSettings } from './options.ts'
 import { EncodedValue, type RecoveryPoint } from './restore/index.ts'
@@ -41,6 +39,7 @@ export interface StoreParts {
   readonly access: Histogram
   readonly collections: Map<string, Collection>
   readonly encoded: ReadonlySet<string>
+  readonly upkeep: Upkeep
   readonly checkpointer: Checkpointer | undefined
   readonly restored: Restored
   points(): Promise<readonly RecoveryPoint[]>
@@ -235,6 +234,7 @@ export class Store implements AsyncDisposable {
       bytesInFlight: checkpointer?.outbox.inFlight ?? 0,
       refused: checkpointer?.refusals ?? [],
       degradedBy: checkpointer?.degradedBy?.message,
+      upkeep: this.#parts.upkeep.stats,
       restored,
     }
   }
@@ -360,41 +360,4 @@ export class Store implements AsyncDisposable {
         hint: `call it after the ${where} has ended`,
       })
   }
-}
-
-function closed(): TidemarkError {
-  return new TidemarkError('TIDEMARK_CLOSED', 'the store is closed', { hint: 'open it again' })
-}
-
-function dropped(name: string): TidemarkError {
-  return new TidemarkError('TIDEMARK_CLOSED', `'${name}' was deleted from the store`, {
-    collection: name,
-    hint: 'call store.map or store.value again',
-  })
-}
-
-function noFunction(what: string, given: unknown, hint: string): TidemarkError {
-  return new TidemarkError('TIDEMARK_ARGUMENT', `${what} takes a function, not ${describe(given)}`, { hint })
-}
-
-function asyncTransaction(): TidemarkError {
-  return new TidemarkError(
-    'TIDEMARK_TRANSACTION_ASYNC',
-    'a transaction is synchronous: its function must not be async nor return a promise; nothing was changed',
-    {
-      hint: 'wait first, then change inside the transaction; for work that spans turns use store.hold',
-    },
-  )
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-}
-
-function milliseconds(name: string, value: unknown, fallback: number): number {
-  if (value === undefined) return fallback
-  if (typeof value === 'number' && value > 0) return value
-  throw new TidemarkError('TIDEMARK_ARGUMENT', `${name} must be a number of milliseconds above 0, not ${describe(value)}`, {
-    hint: `leave it out for ${fallback}`,
-  })
 }

@@ -111,6 +111,7 @@ function alone(intervalMs = 0, restless = false) {
     voided: note('voided'),
     holdBroken: note('holdBroken'),
     barrier: note('barrier'),
+    upkeep: note('upkeep'),
   }
   const parts = { space, collections, host, clock, scheduler, events, intervalMs, stallMsMax: 1, epoch: 0 }
   const checkpointer = new Checkpointer(parts)

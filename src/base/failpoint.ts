@@ -1,6 +1,6 @@
 /**
  * Called between the steps of every write, so that a test can stop the engine there. Does nothing outside tests.
- * Invariant: `name` is one of FAILPOINTS, and every one of FAILPOINTS is called somewhere.
+ * Invariant: `name` is one of those listed here, and every one is called somewhere.
  */
 export type Failpoint = (name: FailpointName) => Promise<void>
 
@@ -32,7 +32,19 @@ export const FAILPOINTS = [
   'close.sync',
 ] as const
 
-export type FailpointName = (typeof FAILPOINTS)[number]
+/** Those of upkeep, which runs beside the log. */
+export const UPKEEP_FAILPOINTS = [
+  'fold.read',
+  'fold.written',
+  'fold.manifest',
+  'fold.end',
+  'merge.read',
+  'merge.written',
+  'merge.end',
+  'collect.remove',
+] as const
+
+export type FailpointName = (typeof FAILPOINTS)[number] | (typeof UPKEEP_FAILPOINTS)[number]
 
 export const noFailpoint: Failpoint = () => Promise.resolve()
 

@@ -5,7 +5,7 @@ import type { Scheduler } from '../base/scheduler.ts'
 import type { Capture, Collection, Space, VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { CatalogueEntry } from '../format/index.ts'
-import type { WriterHost } from '../writer/index.ts'
+import type { UpkeepMessage, WriterHost } from '../writer/index.ts'
 import type { Refusal } from './refusals.ts'
 
 /** A committed epoch, as `checkpoint()` and the `checkpoint` event give it. */
@@ -39,6 +39,7 @@ export interface CheckpointerEvents {
   holdBroken(info: { ms: number }): void
   /** A barrier falls now; synchronous. */
   barrier(info: { epoch: number; time: number }): void
+  upkeep(message: UpkeepMessage): void
 }
 
 export interface CheckpointerParts {

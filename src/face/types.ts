@@ -3,6 +3,7 @@ import type { HistogramSnapshot } from '../base/histogram.ts'
 import type { CollectionKind } from '../capture/index.ts'
 import type { EngineStatus, Refusal } from '../checkpoint/index.ts'
 import type { Codec } from '../codec/index.ts'
+import type { UpkeepStats } from './upkeep.ts'
 
 /** What `open` found and did. */
 export interface Restored {
@@ -47,6 +48,8 @@ export interface StoreStats {
   readonly bytesInFlight: number
   readonly refused: readonly Refusal[]
   readonly degradedBy: string | undefined
+  /** Folding, merging and collecting, since `open`. */
+  readonly upkeep: UpkeepStats
   readonly restored: Restored
 }
 

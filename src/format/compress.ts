@@ -71,7 +71,17 @@ export async function openDecompress(id: number): Promise<Decompress> {
  * The decompression of every id at once, for blocks that have to be read without waiting. An id that this runtime cannot read throws when a
  * frame names it: the same errors as `openDecompress`.
  */
-export async function openEveryDecompress(): Promise<(id: number, stored: Buffer, rawLength: number) => Buffer> {
+export function openEveryDecompress(): Promise<DecompressEvery> {
+  every ??= openEvery()
+  return every
+}
+
+export type DecompressEvery = (id: number, stored: Buffer, rawLength: number) => Buffer
+
+/** Opened once: nothing of it changes while the process lives. */
+let every: Promise<DecompressEvery> | undefined
+
+async function openEvery(): Promise<DecompressEvery> {
   const opened = await Promise.allSettled([COMPRESSION_NONE, COMPRESSION_DEFLATE, COMPRESSION_ZSTD].map(openDecompress))
   return (id, stored, rawLength) => {
     const decode = opened[id]

@@ -155,7 +155,7 @@ export function readFields(value: unknown, file: string, newest: number): Manife
     const point = object(from, 'a retained point')
     return {
       number: count(point['number'], 'a retained manifest', 1, NUMBER_MAX),
-      epoch: count(point['epoch'], 'the epoch of a retained point', 1),
+      epoch: count(point['epoch'], 'the epoch of a retained point'),
       timeMs: count(point['timeMs'], 'the time of a retained point'),
     }
   }

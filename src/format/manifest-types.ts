@@ -2,8 +2,8 @@
 import { type CatalogueEntry, GENESIS_DIGEST } from './commit.ts'
 
 /** The format of the store: what a reader must understand beyond this file. This version writes it, and opens none above it. */
-export const STORE_FORMAT = 1
-/** The format with segments and a fold point (RFC 0006). Its manifest is laid down; nothing folds yet, so no store of it is opened. */
+export const STORE_FORMAT = 2
+/** The first format with segments and a fold point (RFC 0006); a store without them is opened as one in which nothing is folded. */
 export const FOLDED_FORMAT = 2
 
 /** A place in the log behind a commit: nothing of the file beyond `bytes` counts. */

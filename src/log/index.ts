@@ -12,3 +12,4 @@ export {
   type ScanReport,
   type TornTail,
 } from './scan.ts'
+export { ownMemory } from './window.ts'

@@ -37,3 +37,8 @@ export class Window {
     this.#start = 0
   }
 }
+
+/** A block that was stored as it is lies in a piece of the file that is many times as long: whoever keeps it keeps a copy. */
+export function ownMemory(bytes: Buffer): Buffer {
+  return bytes.buffer.byteLength > 2 * bytes.length ? Buffer.from(bytes) : bytes
+}

@@ -3,7 +3,7 @@
  *
  * Owns: the folder `manifest`. Does not own: what a manifest says (transitions.ts), when one is due.
  * Invariants: a manifest is never changed; it counts once its name and content are durable; older ones go only after that, and the
- * newest MANIFESTS_KEPT stay. Reading writes nothing.
+ * newest MANIFESTS_KEPT stay, and those that are retained. Reading writes nothing.
  */
 
 import { hasCode, TidemarkError } from '../base/errors.ts'
@@ -96,14 +96,15 @@ export async function publish(storage: Storage, next: Manifest, failpoint: Failp
   return 'ours'
 }
 
-/** Removes manifests older than the newest MANIFESTS_KEPT; failing to is no failure. */
-export async function pruneManifests(storage: Storage, current: number): Promise<void> {
+/** Removes manifests older than the newest MANIFESTS_KEPT, but for those that `current` keeps; failing to is no failure. */
+export async function pruneManifests(storage: Storage, current: Manifest): Promise<void> {
+  const kept = new Set(current.retained.map(point => point.number))
   try {
     for (const number of await listManifests(storage)) {
-      if (number > current - MANIFESTS_KEPT) break
-      await storage.remove(manifestName(number))
+      if (number > current.number - MANIFESTS_KEPT) break
+      if (!kept.has(number)) await storage.remove(manifestName(number))
     }
   } catch {
-    // They stay until the next roll.
+    // They stay until the next one is published.
   }
 }

@@ -2,8 +2,8 @@
  * How one manifest becomes the next: pure functions, each guarded by predicates on (old, new) before anything is written.
  *
  * Invariants: numbers rise; the token never falls and rises with every opener; a store keeps its id; lineages are only added; the log
- * list keeps its closed files and their ends, except where a fork says that history ends earlier; what is dropped from the list holds no
- * epoch at or before the accepted end.
+ * list keeps its closed files and their ends, except where a fork says that history ends earlier, or a fold that nobody asks for its
+ * beginning (folding.ts); what is dropped from its end holds no epoch at or before the accepted end.
  */
 import { assert } from '../base/errors.ts'
 import { EMPTY_BASE, type LogEntry, type LogPosition, type Manifest, STORE_FORMAT } from '../format/index.ts'
@@ -80,11 +80,20 @@ export function giveUp(old: Manifest, end: LogPosition): Manifest {
   return next
 }
 
-/** History goes on from an older epoch: what lies beyond it is no longer named, and a new lineage begins. */
-export function fork(old: Manifest, end: LogPosition, lineageId: string): Manifest {
+/**
+ * History goes on from an older epoch: what lies beyond it is no longer named, and a new lineage begins. `image`: the manifest whose segments
+ * it stands on, the old one or an earlier one that is kept.
+ */
+export function fork(old: Manifest, end: LogPosition, lineageId: string, image: Manifest = old): Manifest {
+  const covered = image.fold?.epoch ?? 0
+  assert(covered <= end.epoch, 'a fork stands on segments that know nothing beyond it')
   const next: Manifest = {
     ...old,
     number: old.number + 1,
+    fold: image.fold,
+    young: image.young,
+    base: image.base,
+    retained: old.retained.filter(point => point.epoch < covered),
     log: closeLog(old.log, end),
     lineage: [...old.lineage, { id: lineageId, forkEpoch: end.epoch }],
   }

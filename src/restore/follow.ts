@@ -42,10 +42,16 @@ async function endsOf(storage: Storage, storeId: string, log: readonly LogEntry[
   }
   const last = log.at(-1)
   const closed = log.findLast(entry => entry.end !== null)
-  const base: LogPosition = closed?.end == null ? GENESIS : { file: closed.file, ...closed.end }
-  add(base)
+  if (closed?.end != null) add({ file: closed.file, ...closed.end })
+  else add(GENESIS)
   if (last === undefined || last.end !== null) return ends
-  const scan = new LogScan({ storage, storeId, log: [last], from: base, payloads: false, onDamage: 'fall-back' })
+  // Its header says what it goes on from: the files before it may be kept no more.
+  const opened = await openLog(storage, last, storeId, undefined)
+  if (!('window' in opened)) return ends
+  await opened.window.file.close()
+  const from = { file: last.file, bytes: opened.start, epoch: opened.header.baseEpoch, digest: opened.header.baseDigest }
+  if (closed === undefined) add({ ...from, file: null })
+  const scan = new LogScan({ storage, storeId, log: [last], from, payloads: false, onDamage: 'fall-back' })
   for await (const item of scan) if (item.type === 'commit') add(item.position)
   return ends
 }

@@ -49,7 +49,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   const manifest = takeOver(found.manifest, found.newestNumber, log, author)
   await failpoint('open.takeover')
   await claim(storage, manifest, failpoint)
-  await pruneManifests(storage, manifest.number)
+  await pruneManifests(storage, manifest)
   await failpoint('open.scan')
   return { manifest, created: false, damagedManifests: found.damaged }
 }
@@ -67,17 +67,18 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
 
 /**
  * Makes history go on from `end`, an older point or the last one before damage: a new manifest with a new lineage, durable when it
- * resolves. What lies beyond is no longer named; its bytes stay until they are collected.
+ * resolves. `image`: the manifest whose segments it stands on. What lies beyond is no longer named; its bytes stay until they are collected.
  */
 export async function forkAt(
   storage: Storage,
   manifest: Manifest,
   end: LogPosition,
   facts: Pick<OpenFacts, 'random' | 'failpoint'>,
+  image: Manifest = manifest,
 ): Promise<Manifest> {
-  const next = fork(manifest, end, hex(facts.random.bytes(16)))
+  const next = fork(manifest, end, hex(facts.random.bytes(16)), image)
   await claim(storage, next, facts.failpoint ?? noFailpoint)
-  await pruneManifests(storage, next.number)
+  await pruneManifests(storage, next)
   return next
 }
 

@@ -1,13 +1,15 @@
-/** Recovery points: the committed epochs a store's log still holds. Reads and verifies the log; keeps no state. */
+/** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
+import type { CatalogueEntry } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { openForReading } from './open.ts'
+import { standOn } from './segments.ts'
 
 export interface RecoveryPoint {
   readonly epoch: number
   /** Time of the barrier, ms since 1970. */
   readonly time: number
-  /** Bytes the epoch takes in the log. */
+  /** Bytes the epoch takes in the log; 0 when only the segments hold it. */
   readonly bytes: number
   /** Live entries of all collections. */
   readonly entries: number
@@ -15,17 +17,23 @@ export interface RecoveryPoint {
   readonly verified: readonly ('checksums' | 'chain')[]
 }
 
-/** The points up to `epochMax`, newest first. Damage ends the list before it. */
+/** The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Damage ends the list before it. */
 export async function listPoints(storage: Storage, epochMax: number, pause: Pause): Promise<readonly RecoveryPoint[]> {
   const { manifest } = await openForReading(storage)
-  const scan = new LogScan({ storage, storeId: manifest.storeId, log: manifest.log, payloads: false, onDamage: 'fall-back', pause })
+  const { storeId, log } = manifest
+  const { fold } = (await standOn(storage, manifest, manifest.retained[0]?.epoch ?? 'latest')) ?? manifest
+  const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'fall-back', pause })
   const points: RecoveryPoint[] = []
+  const add = (epoch: number, time: number, bytes: number, catalogue: readonly CatalogueEntry[]): void => {
+    const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
+    points.push({ epoch, time, bytes, entries, verified: ['checksums', 'chain'] })
+  }
+  if (fold !== null && fold.epoch <= epochMax) add(fold.epoch, fold.timeMs, 0, fold.catalogue)
   for await (const item of scan) {
     if (item.type !== 'commit') continue
     const { epoch, timeMs, blockBytes, catalogue } = item.commit
     if (epoch > epochMax) break
-    const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
-    points.push({ epoch, time: timeMs, bytes: blockBytes, entries, verified: ['checksums', 'chain'] })
+    add(epoch, timeMs, blockBytes, catalogue)
   }
   return points.reverse()
 }

@@ -10,7 +10,7 @@ import { ByteWriter } from '../base/bytes.ts'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'
 import { appendRecord, type CatalogueEntry, type FoldPoint, type LogEntry } from '../format/index.ts'
 import { RecordTable } from '../image/index.ts'
-import { LogScan, type ScanOptions, type ScanReport } from '../log/index.ts'
+import { LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export interface TailRequest {
@@ -79,11 +79,6 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
   const epoch = lastCommit?.epoch ?? fold?.epoch ?? 0
   const timeMs = lastCommit?.timeMs ?? fold?.timeMs ?? 0
   return { table, catalogue, epoch, timeMs, nextId, report, records }
-}
-
-/** A block that was stored as it is lies in a piece of the file that is many times as long. */
-function ownMemory(bytes: Buffer): Buffer {
-  return bytes.buffer.byteLength > 2 * bytes.length ? Buffer.from(bytes) : bytes
 }
 
 async function countPuts(table: RecordTable, pause: TailRequest['pause']): Promise<Map<number, number>> {

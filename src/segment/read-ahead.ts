@@ -30,6 +30,11 @@ export class ReadAhead implements Layer {
     this.#range = range
   }
 
+  /** A walk over it, or a fill, has begun. */
+  get begun(): boolean {
+    return this.#next >= 0
+  }
+
   /** Half of what it holds is ahead of the walk, or the end of the range. */
   get ready(): boolean {
     return this.#next >= this.#end || (this.#next >= 0 && this.#heldBytes >= SEGMENT_AHEAD_BYTES / 2)

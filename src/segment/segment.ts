@@ -7,6 +7,7 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import {
+  type DecompressEvery,
   decodeHeaderOf,
   decodeSegmentFacts,
   decodeSegmentHeader,
@@ -46,13 +47,11 @@ interface Description {
   readonly facts: SegmentFacts
 }
 
-type Decompress = Awaited<ReturnType<typeof openEveryDecompress>>
-
 /** Satisfies `ColdSegment` (src/cold) and `SegmentLayer` (src/image). Damage throws TIDEMARK_SEGMENT_DAMAGED, a failing disk TIDEMARK_STORAGE. */
 export class Segment implements Layer {
   readonly entry: SegmentEntry
   readonly #file: StorageFile
-  readonly #decompress: Decompress
+  readonly #decompress: DecompressEvery
   readonly #cache: BlockCache
   /** Blocks in the cache. */
   readonly #cached = new Map<number, Buffer>()
@@ -60,7 +59,7 @@ export class Segment implements Layer {
   #homeCount = 0
   #described: Description | undefined
 
-  private constructor(entry: SegmentEntry, file: StorageFile, decompress: Decompress, cache: BlockCache) {
+  private constructor(entry: SegmentEntry, file: StorageFile, decompress: DecompressEvery, cache: BlockCache) {
     this.entry = entry
     this.#file = file
     this.#decompress = decompress

@@ -6,6 +6,7 @@
  */
 import type { ErrorCode } from '../base/errors.ts'
 import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest } from '../format/index.ts'
+import type { Retention } from '../manifest/index.ts'
 
 export interface BatchMessage {
   readonly type: 'batch'
@@ -63,7 +64,26 @@ export interface CommittedMessage {
   readonly totalMs: number
 }
 
+/** What upkeep did; no answer is expected. */
+export interface UpkeepMessage {
+  readonly type: 'upkeep'
+  readonly did: 'folded' | 'merged' | 'collected' | 'failed'
+  /** The epoch up to which segments cover the state; 0: none. */
+  readonly foldedEpoch: number
+  readonly segments: number
+  readonly segmentBytes: number
+  /** Written by this job. */
+  readonly bytesWritten: number
+  readonly ms: number
+  /** Files removed by this job. */
+  readonly files: number
+  readonly error?: ErrorData
+  /** The newest manifest, for a host that asked to follow it. */
+  readonly manifest?: Manifest
+}
+
 export type FromWriter =
+  | UpkeepMessage
   | { readonly type: 'credit'; readonly attempt: number; readonly bytes: number }
   | CommittedMessage
   | { readonly type: 'failed'; readonly attempt: number; readonly error: ErrorData; readonly fatal: boolean }
@@ -77,6 +97,18 @@ export interface WriterFacts {
   /** The end of the accepted log; GENESIS for a new store. */
   readonly acceptedEnd: LogPosition
   readonly compression: CompressionPreference
+  /** Without it nothing is folded, merged or collected. */
+  readonly upkeep?: UpkeepFacts
+}
+
+export interface UpkeepFacts {
+  readonly retention: Retention
+  /** What lies behind the fold point at the start. */
+  readonly tail: { readonly rawBytes: number; readonly records: number }
+  /** Each news of upkeep brings the manifest. */
+  readonly follow: boolean
+  /** Raw bytes and records behind the fold point at which they are folded; tests take less. */
+  readonly thresholds?: { readonly bytes?: number; readonly records?: number }
 }
 
 /** The door to a writer, wherever it runs. */

@@ -1,5 +1,16 @@
 /** The writer and its hosts. */
-export type { BatchMessage, CommitMessage, CommittedMessage, ErrorData, FromWriter, ToWriter, WriterFacts, WriterHost } from './contract.ts'
+export type {
+  BatchMessage,
+  CommitMessage,
+  CommittedMessage,
+  ErrorData,
+  FromWriter,
+  ToWriter,
+  UpkeepFacts,
+  UpkeepMessage,
+  WriterFacts,
+  WriterHost,
+} from './contract.ts'
 export { fromErrorData, toErrorData } from './error-data.ts'
 export { InlineHost, type InlineHostOptions } from './inline-host.ts'
 export { ThreadHost, type ThreadStart } from './thread-host.ts'

@@ -5,7 +5,7 @@ import type { Random } from '../base/random.ts'
 import type { Storage } from '../storage/index.ts'
 import type { FromWriter, ToWriter, WriterFacts, WriterHost } from './contract.ts'
 import { Mailbox } from './mailbox.ts'
-import { Writer } from './writer.ts'
+import { Writer, type WriterParts } from './writer.ts'
 
 export interface InlineHostOptions {
   readonly storage: Storage
@@ -14,6 +14,7 @@ export interface InlineHostOptions {
   readonly random: Random
   readonly failpoint?: Failpoint
   readonly fileBytesMax?: number
+  readonly upkeep?: WriterParts['upkeep']
 }
 
 export class InlineHost implements WriterHost {
@@ -22,7 +23,7 @@ export class InlineHost implements WriterHost {
   #terminated = false
 
   constructor(options: InlineHostOptions) {
-    const { storage, facts, clock, random, failpoint, fileBytesMax } = options
+    const { storage, facts, clock, random, failpoint, fileBytesMax, upkeep } = options
     this.#writer = new Writer(facts, {
       storage,
       send: message => {
@@ -32,6 +33,7 @@ export class InlineHost implements WriterHost {
       random,
       ...(failpoint === undefined ? {} : { failpoint }),
       ...(fileBytesMax === undefined ? {} : { fileBytesMax }),
+      ...(upkeep === undefined ? {} : { upkeep }),
     })
   }
 
@@ -50,6 +52,7 @@ export class InlineHost implements WriterHost {
 
   terminate(): void {
     this.#terminated = true
+    this.#writer.abandon()
     this.#mailbox.end()
   }
 

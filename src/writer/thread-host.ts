@@ -32,7 +32,7 @@ export class ThreadHost implements WriterHost {
     this.#worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: start, name: 'tidemark-writer', execArgv: [] })
     this.#worker.on('message', (message: FromWriter) => {
       if (message.type === 'closed') this.#end()
-      else if (message.type !== 'credit') this.#keep({ commit: false })
+      else if (message.type !== 'credit' && message.type !== 'upkeep') this.#keep({ commit: false })
       this.#mailbox.deliver(message)
     })
     this.#worker.on('messageerror', error => this.#lost(error))

@@ -14,6 +14,8 @@ import { Writer } from './writer.ts'
 const port = parentPort
 assert(port !== null, 'the writer runs in a thread')
 const start = workerData as ThreadStart
+/** Longest time in ms for which upkeep may make a message wait. */
+const UPKEEP_SLICE_MS = 1
 /** A tenth of the weight of a thread of normal priority. */
 const NICE = 10
 
@@ -28,6 +30,8 @@ const writer = new Writer(start.facts, {
   monotonic: () => systemClock.monotonic(),
   random: systemRandom,
   scheduler: systemScheduler,
+  // Its files go through the thread pool: a sync of a segment holds up no commit.
+  upkeep: { storage: new FileStorage(start.root), scheduler: systemScheduler, sliceMs: UPKEEP_SLICE_MS },
   failpoint: start.testing === true ? failpointOf(process.env['TIDEMARK_FAILPOINT'], 'writer') : noFailpoint,
   ...(start.fileBytesMax === undefined ? {} : { fileBytesMax: start.fileBytesMax }),
 })

@@ -2,8 +2,8 @@
  * The writer: takes batches and commits in order, makes epochs durable, and says so.
  *
  * Does: rolls into a new file (first batch after open, after a failure, beyond LOG_FILE_BYTES_MAX), appends, commits, checks the token,
- * acknowledges. Owns: the current manifest, the accepted end, the file being written, which attempt is valid. Does not own: the thread it
- * runs in, the state it writes, when to try again.
+ * acknowledges. Owns: the accepted end, the file being written, which attempt is valid, the upkeep beside it (fold/). Does not own: the newest
+ * manifest (ownership.ts), the thread it runs in, the state it writes, when to try again.
  * Invariants: an epoch is acknowledged only after its bytes are synced and read back, the file's name and its manifest are durable, and no
  * later manifest was there; an error leaves the file for good; nothing thrown gets out.
  */
@@ -12,12 +12,15 @@ import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import { LOG_FILE_BYTES_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
-import { type Compress, type LogPosition, logName, logNumbers, type Manifest, manifestName, openCompress } from '../format/index.ts'
+import { Folding, type FoldingParts } from '../fold/index.ts'
+import { type Compress, type LogPosition, logName, logNumbers, type Manifest, openCompress } from '../format/index.ts'
 import { LogWriter } from '../log/index.ts'
-import { giveUp, pruneManifests, publish, readManifest, roll } from '../manifest/index.ts'
+import { giveUp, roll } from '../manifest/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
+import { Ownership } from './ownership.ts'
+import { upkeepMessage } from './upkeep.ts'
 
 export interface WriterParts {
   readonly storage: Storage
@@ -30,6 +33,8 @@ export interface WriterParts {
   readonly fileBytesMax?: number
   /** Puts a seal off until the writer is idle; without one it follows each commit at once. */
   readonly scheduler?: Scheduler
+  /** Upkeep needs it; its storage should have calls that do not hold the thread. */
+  readonly upkeep?: Pick<FoldingParts, 'storage' | 'scheduler' | 'sliceMs'>
 }
 
 /** Nothing came for this long: the last commit gets its seal. */
@@ -37,16 +42,25 @@ const SEAL_IDLE_MS = 500
 
 type State = 'open' | 'failed' | 'fenced' | 'closed'
 
+type Message = ToWriter | { readonly type: 'idle' } | PublishJob
+
+/** A manifest that upkeep asks for; manifests have one author, in one order. */
+interface PublishJob {
+  readonly type: 'publish'
+  readonly plan: (manifest: Manifest) => Manifest | undefined
+  readonly settle: (error?: unknown) => void
+}
+
 export class Writer {
   readonly #parts: WriterParts
   readonly #failpoint: Failpoint
   readonly #compression: WriterFacts['compression']
-  readonly #queue: (ToWriter | { readonly type: 'idle' })[] = []
+  readonly #queue: Message[] = []
   #compress: Compress | undefined
   #working = false
   #state: State = 'open'
   #attempt: number | undefined
-  #manifest: Manifest
+  readonly #ownership: Ownership
   #end: LogPosition
   #sequence: number
   #log: LogWriter | undefined
@@ -57,24 +71,34 @@ export class Writer {
   #inheritedError: unknown
   #sealDue = false
   #sealTimer: Cancel | undefined
+  readonly #folding: Folding | undefined
+  #closing = false
 
   constructor(facts: WriterFacts, parts: WriterParts) {
     this.#parts = parts
     this.#failpoint = parts.failpoint ?? noFailpoint
     this.#compression = facts.compression
-    this.#manifest = facts.manifest
+    this.#ownership = new Ownership(parts.storage, this.#failpoint, facts.manifest)
     this.#end = facts.acceptedEnd
     this.#sequence = Math.max(0, ...facts.manifest.log.map(entry => logNumbers(nameOf(entry.file))?.sequence ?? 0))
     const open = facts.manifest.log.find(entry => entry.end === null)
     this.#inherited = open !== undefined && open.file === facts.acceptedEnd.file ? open.file : null
+    this.#folding = this.#startUpkeep(facts, parts)
   }
 
   /** Takes a message; everything happens later, in order. */
   receive(message: ToWriter): void {
+    if (message.type === 'close') this.#closing = true
     this.#enqueue(message)
   }
 
-  #enqueue(message: ToWriter | { readonly type: 'idle' }): void {
+  /** Upkeep ends where it is: nobody listens any more. */
+  abandon(): void {
+    this.#closing = true
+    void this.#folding?.stop()
+  }
+
+  #enqueue(message: Message): void {
     this.#queue.push(message)
     if (this.#working) return
     this.#working = true
@@ -93,8 +117,10 @@ export class Writer {
     this.#working = false
   }
 
-  async #take(message: ToWriter | { readonly type: 'idle' }): Promise<void> {
+  async #take(message: Message): Promise<void> {
     switch (message.type) {
+      case 'publish':
+        return await this.#publishFor(message)
       case 'batch':
         return await this.#batch(message)
       case 'commit':
@@ -139,7 +165,7 @@ export class Writer {
       const log = await this.#ready()
       const result = await log.commit({ epoch, timeMs, catalogue, refused }, bytes, records)
       await this.#failpoint('commit.token-check')
-      await this.#checkToken()
+      await this.#ownership.check()
       await this.#failpoint('commit.acknowledge')
       this.#end = result.position
       this.#catalogue = { epoch, collections: catalogue }
@@ -163,6 +189,7 @@ export class Writer {
         commitMs,
         totalMs,
       })
+      this.#folding?.committed(rawBytes, result.records)
       await this.#sealSoon(log)
     } finally {
       credit()
@@ -208,7 +235,7 @@ export class Writer {
   async #roll(compress: Compress): Promise<LogWriter> {
     await this.#syncInherited()
     const { storage, monotonic, random } = this.#parts
-    const { storeId, token } = this.#manifest
+    const { storeId, token } = this.#ownership.manifest
     const sequence = ++this.#sequence
     const base = this.#end
     const failpoint = this.#failpoint
@@ -224,47 +251,63 @@ export class Writer {
       failpoint,
     })
     try {
-      await this.#publish(manifest => roll(manifest, base, logName(token, sequence), this.#catalogue))
+      await failpoint('roll.manifest')
+      await this.#ownership.publish(manifest => roll(manifest, base, logName(token, sequence), this.#catalogue))
     } catch (error) {
       await log.close().catch(() => {})
       throw error
     }
     this.#rolled = true
     await failpoint('roll.end')
-    await pruneManifests(storage, this.#manifest.number)
+    await this.#ownership.prune()
     return log
   }
 
-  /** Publishes what `plan` makes of the newest manifest of our own; a stranger's means that we are fenced. */
-  async #publish(plan: (manifest: Manifest) => Manifest): Promise<void> {
-    const { storage } = this.#parts
-    for (;;) {
-      await this.#failpoint('roll.manifest')
-      const next = plan(this.#manifest)
-      if ((await publish(storage, next, this.#failpoint)) === 'ours') {
-        this.#manifest = next
-        return
-      }
-      this.#manifest = await this.#ownManifest(next.number)
-    }
+  #startUpkeep(facts: WriterFacts, parts: WriterParts): Folding | undefined {
+    if (facts.upkeep === undefined || parts.upkeep === undefined) return undefined
+    const { retention, tail, follow, thresholds } = facts.upkeep
+    const folding = new Folding(
+      {
+        ...parts.upkeep,
+        monotonic: parts.monotonic,
+        random: parts.random,
+        failpoint: this.#failpoint,
+        retention,
+        manifest: () => this.#ownership.manifest,
+        end: () => this.#end,
+        compress: async () => (this.#compress ??= await openCompress(this.#compression)),
+        publish: plan => this.#publishSoon(plan),
+        inUse: file => file === logName(this.#ownership.manifest.token, this.#sequence),
+        report: news => this.#send(upkeepMessage(news, this.#ownership.manifest, follow)),
+        ...(thresholds === undefined ? {} : { thresholds }),
+      },
+      tail,
+    )
+    folding.start()
+    return folding
   }
 
-  /** The manifest under this number, when an attempt of ours that failed left it there. */
-  async #ownManifest(number: number): Promise<Manifest> {
-    let found: Manifest
+  #publishSoon(plan: PublishJob['plan']): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // Behind a close nothing is taken any more, and the close waits for upkeep.
+      if (this.#closing) return reject(closed())
+      this.#enqueue({ type: 'publish', plan, settle: error => (error === undefined ? resolve() : reject(error)) })
+    })
+  }
+
+  /** A failure is the job's, not the log's; only another writer's coming ends us. */
+  async #publishFor({ plan, settle }: PublishJob): Promise<void> {
     try {
-      found = await readManifest(this.#parts.storage, number)
+      if (this.#state === 'fenced' || this.#state === 'closed') throw closed()
+      await this.#ownership.check()
+      await this.#failpoint('fold.manifest')
+      await this.#ownership.publish(plan)
+      await this.#ownership.prune()
+      settle()
     } catch (error) {
-      if (hasCode(error, 'TIDEMARK_STORAGE')) throw error
-      throw fenced(number)
+      settle(error)
+      if (hasCode(error, 'TIDEMARK_FENCED')) throw error
     }
-    if (found.writer !== this.#manifest.writer || found.token !== this.#manifest.token) throw fenced(number)
-    return found
-  }
-
-  async #checkToken(): Promise<void> {
-    const next = this.#manifest.number + 1
-    if (await this.#parts.storage.exists(manifestName(next))) throw fenced(next)
   }
 
   /**
@@ -319,9 +362,9 @@ export class Writer {
     if (log === undefined) return undefined
     try {
       await this.#failpoint('fail.give-up')
-      if (await log.tailCounts()) await this.#publish(manifest => giveUp(manifest, this.#end))
+      if (await log.tailCounts()) await this.#ownership.publish(manifest => giveUp(manifest, this.#end))
       await this.#failpoint('fail.truncate')
-      await this.#checkToken()
+      await this.#ownership.check()
       await log.truncateTail(this.#end)
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_FENCED')) return error
@@ -340,6 +383,7 @@ export class Writer {
   async #close(): Promise<void> {
     if (this.#state === 'closed') return
     this.#sealTimer?.()
+    await this.#folding?.stop()
     try {
       if (this.#sealDue && this.#log?.atBoundary === true) await this.#sealOrLeave(this.#log)
       await this.#failpoint('close.sync')
@@ -358,9 +402,6 @@ export class Writer {
   }
 }
 
-function fenced(number: number): TidemarkError {
-  return new TidemarkError('TIDEMARK_FENCED', `another writer has opened this store (manifest ${number})`, {
-    hint: 'this process no longer owns the store; end it, or open the store again to take it back',
-    info: { number },
-  })
+function closed(): TidemarkError {
+  return new TidemarkError('TIDEMARK_CLOSED', 'the writer has ended')
 }

@@ -50,6 +50,9 @@ export interface Totals {
   stale: number
   refused: number
   crashes: number
+  folds: number
+  merges: number
+  removed: number
 }
 
 const DIRECTORY = 'simulated'
@@ -113,7 +116,10 @@ export class Life {
     this.check()
     if (this.plan.end === 'close' && !this.storage.off) await this.#close()
     this.#raise()
-    const { voids, forcedSlices, failures } = this.store.stats()
+    const { voids, forcedSlices, failures, upkeep } = this.store.stats()
+    this.totals.folds += upkeep.folds
+    this.totals.merges += upkeep.merges
+    this.totals.removed += upkeep.filesRemoved
     this.totals.voids += voids
     this.totals.forced += forcedSlices
     this.totals.failures += failures
@@ -187,10 +193,13 @@ export class Life {
       random: new SeededRandom(storage.seed),
       writer: 'inline' as const,
       fileBytesMax: 40_000,
+      // Every few epochs, in some lives never: tables, merges and dead files come and go while the program runs.
+      foldAt: { bytes: [300, 2000, 2 ** 40][storage.seed % 3] as number, records: 1_000_000 },
     }
     const settings = {
       checkpoint: { intervalMs: this.plan.intervalMs },
       compression: 'none' as const,
+      retention: { keepLast: 1 + (storage.seed % 3), keepMs: 0 },
       budget: { stallMsMax: 1 },
       debug: { untracked: this.#untracked },
     }

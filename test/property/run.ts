@@ -1,4 +1,5 @@
 /** Runs whole programs: several lives of one store, each beginning where the last one was ended. */
+import { openEveryDecompress } from '../../src/format/index.ts'
 import type { SimulatedStorage } from '../../src/testing/index.ts'
 import { Life, type Totals } from './life.ts'
 import { Model } from './model.ts'
@@ -19,10 +20,15 @@ export function noTotals(): Totals {
     stale: 0,
     refused: 0,
     crashes: 0,
+    folds: 0,
+    merges: 0,
+    removed: 0,
   }
 }
 
 export async function runProgram(program: Program, totals: Totals, untracked = false): Promise<void> {
+  // Modules are loaded by the real event loop, which a simulation does not wait for.
+  await openEveryDecompress()
   totals.programs++
   const model = new Model()
   let disk: SimulatedStorage['disk'] | undefined

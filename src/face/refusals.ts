@@ -1,0 +1,40 @@
+/** What the store says to calls it cannot take. Owns nothing. */
+import { TidemarkError } from '../base/errors.ts'
+import { describe } from '../capture/index.ts'
+
+export function closed(): TidemarkError {
+  return new TidemarkError('TIDEMARK_CLOSED', 'the store is closed', { hint: 'open it again' })
+}
+
+export function dropped(name: string): TidemarkError {
+  return new TidemarkError('TIDEMARK_CLOSED', `'${name}' was deleted from the store`, {
+    collection: name,
+    hint: 'call store.map or store.value again',
+  })
+}
+
+export function noFunction(what: string, given: unknown, hint: string): TidemarkError {
+  return new TidemarkError('TIDEMARK_ARGUMENT', `${what} takes a function, not ${describe(given)}`, { hint })
+}
+
+export function asyncTransaction(): TidemarkError {
+  return new TidemarkError(
+    'TIDEMARK_TRANSACTION_ASYNC',
+    'a transaction is synchronous: its function must not be async nor return a promise; nothing was changed',
+    {
+      hint: 'wait first, then change inside the transaction; for work that spans turns use store.hold',
+    },
+  )
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+export function milliseconds(name: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value === 'number' && value > 0) return value
+  throw new TidemarkError('TIDEMARK_ARGUMENT', `${name} must be a number of milliseconds above 0, not ${describe(value)}`, {
+    hint: `leave it out for ${fallback}`,
+  })
+}

@@ -1,0 +1,116 @@
+/**
+ * Removes files that nothing names any more: segments and log files of earlier manifests, of attempts that failed, of writers that died.
+ *
+ * Owns: since when a file is known to be dead. Does not own: what is kept (manifests say), removing manifests.
+ * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one do without it, this was so
+ * a grace before, and no later writer has come; a file that somebody is writing is not looked at; failing to remove one is no failure.
+ * Readers hold descriptors, so none of them loses a file (RFC 0006).
+ */
+import { hasCode } from '../base/errors.ts'
+import type { Failpoint } from '../base/failpoint.ts'
+import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, type Manifest, manifestName, SEGMENT_FOLDER, segmentNumbers } from '../format/index.ts'
+import { listManifests, readManifest } from '../manifest/index.ts'
+import type { Storage } from '../storage/index.ts'
+
+export const GRACE_MS = 10_000
+
+export interface CollectParts {
+  readonly storage: Storage
+  readonly monotonic: () => number
+  readonly manifest: () => Manifest
+  /** A file of our own that no manifest names yet. */
+  readonly inUse: (file: string) => boolean
+  readonly failpoint: Failpoint
+  readonly graceMs?: number
+}
+
+export class Collector {
+  readonly #parts: CollectParts
+  /** Files known to be dead, and since when. */
+  readonly #dead = new Map<string, number>()
+  /** What kept manifests name, by number. */
+  readonly #names = new Map<number, ReadonlySet<string>>()
+  removed = 0
+
+  constructor(parts: CollectParts) {
+    this.#parts = parts
+  }
+
+  /** Looks once; true when something is dead and still in its grace. */
+  async sweep(): Promise<boolean> {
+    const { storage, monotonic, manifest, graceMs = GRACE_MS } = this.#parts
+    const newest = manifest()
+    const named = await this.#named(newest)
+    const now = monotonic()
+    const dead: string[] = []
+    for (const file of await this.#files(newest.token)) if (!named.has(file)) dead.push(file)
+    const still = new Set(dead)
+    for (const file of this.#dead.keys()) if (!still.has(file)) this.#dead.delete(file)
+    for (const file of dead) if (!this.#dead.has(file)) this.#dead.set(file, now)
+    const due = dead.filter(file => now - (this.#dead.get(file) as number) >= graceMs)
+    if (due.length === 0) return dead.length > 0
+    // What names these files no more is on the device, and still the newest.
+    await storage.syncFolder(MANIFEST_FOLDER)
+    if (manifest() !== newest || (await storage.exists(manifestName(newest.number + 1)))) return true
+    for (const file of due) {
+      await this.#parts.failpoint('collect.remove')
+      await storage.remove(file)
+      this.#dead.delete(file)
+      this.removed++
+    }
+    return dead.length > due.length
+  }
+
+  /** Files that the manifests that count name. */
+  async #named(newest: Manifest): Promise<ReadonlySet<string>> {
+    const { storage } = this.#parts
+    const named = new Set(filesOf(newest))
+    const kept = new Set(newest.retained.map(point => point.number))
+    const older = (await listManifests(storage)).filter(number => number < newest.number).reverse()
+    // The way back when the newest turns out to be damaged.
+    for (const number of older) {
+      const names = await this.#namesOf(number)
+      if (names === undefined) continue
+      kept.add(number)
+      break
+    }
+    for (const number of kept) for (const file of (await this.#namesOf(number)) ?? []) named.add(file)
+    for (const number of this.#names.keys()) if (!kept.has(number)) this.#names.delete(number)
+    return named
+  }
+
+  /** Undefined: it does not verify, or is gone. */
+  async #namesOf(number: number): Promise<ReadonlySet<string> | undefined> {
+    const known = this.#names.get(number)
+    if (known !== undefined) return known
+    try {
+      const names = filesOf(await readManifest(this.#parts.storage, number))
+      this.#names.set(number, names)
+      return names
+    } catch (error) {
+      if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await this.#parts.storage.exists(manifestName(number)))) return undefined
+      throw error
+    }
+  }
+
+  /** Segments and log files up to our own token, but for those in use. */
+  async #files(token: number): Promise<string[]> {
+    const { storage, inUse } = this.#parts
+    const found: string[] = []
+    for (const [folder, numbers] of [
+      [SEGMENT_FOLDER, segmentNumbers],
+      [LOG_FOLDER, logNumbers],
+    ] as const) {
+      for (const name of await storage.list(folder)) {
+        const of = numbers(name)
+        const file = `${folder}/${name}`
+        if (of !== undefined && of.token <= token && !inUse(file)) found.push(file)
+      }
+    }
+    return found
+  }
+}
+
+function filesOf({ log, young, base }: Manifest): ReadonlySet<string> {
+  return new Set([...log, ...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file))
+}

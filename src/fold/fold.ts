@@ -1,0 +1,99 @@
+/**
+ * Folding: committed epochs of the log become young segments. The log itself is the queue, so nothing is kept for it and nothing is lost.
+ *
+ * What: reads verified epochs behind the fold point into a table, sorts it in steps, writes it. An epoch larger than a table is written in
+ * parts, which are named together.
+ * Owns: the table while it is built, the files it writes until they are given out. Does not own: when, the manifest.
+ * Invariants: only committed epochs up to `end` are read; a fold ends behind a whole epoch; memory is one table of FOLD_TABLE_BYTES and one
+ * block.
+ */
+import { assert } from '../base/errors.ts'
+import { FOLD_TABLE_BYTES, FOLD_TABLE_RECORDS } from '../base/limits.ts'
+import type { FoldPoint, LogPosition, Manifest, SegmentEntry } from '../format/index.ts'
+import { RecordTable } from '../image/index.ts'
+import { LogScan, ownMemory } from '../log/index.ts'
+import { closeLog } from '../manifest/index.ts'
+import { discard, type WriteParts, writeSegments } from './merge.ts'
+import type { Rhythm } from './rhythm.ts'
+
+export interface Folded {
+  readonly point: FoldPoint
+  /** Newest first. */
+  readonly segments: readonly SegmentEntry[]
+  /** Of the epochs that were read. */
+  readonly rawBytes: number
+  readonly records: number
+}
+
+const SORT_RECORDS = 256
+
+/** Folds what was committed up to `end`, or the beginning of it. Undefined: nothing was. */
+export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPosition, rhythm: Rhythm): Promise<Folded | undefined> {
+  const { fold, storeId } = manifest
+  const log = closeLog(manifest.log, end)
+  const pause = (): Promise<void> | undefined => (rhythm.due ? rhythm.rest() : undefined)
+  const scan = new LogScan({ storage: parts.storage, storeId, log, from: fold ?? undefined, pause: () => pause() ?? undefined })
+  const from = fold?.epoch ?? 0
+  const segments: SegmentEntry[] = []
+  let table = new RecordTable()
+  let nextId = fold?.nextId ?? 1
+  let point: FoldPoint | undefined
+  let rawBytes = 0
+  let records = 0
+  const write = async (through: number, alive: readonly number[]): Promise<void> => {
+    const full = table
+    table = new RecordTable()
+    while (!full.sortSome(SORT_RECORDS)) {
+      rhythm.done(SORT_RECORDS)
+      await rhythm.rest()
+    }
+    const request = { from, through, alive, tombstones: true, cutBytes: Number.POSITIVE_INFINITY }
+    segments.unshift(...(await writeSegments(parts, request, full.cursor(), rhythm, async () => {})))
+  }
+  try {
+    for await (const item of scan) {
+      const { commit } = item
+      const alive = commit.catalogue.map(entry => entry.id)
+      if (item.type === 'block') {
+        table.add(ownMemory(item.bytes))
+        rhythm.done(item.bytes.length)
+        if (isFull(table)) {
+          nextId = above(table, nextId)
+          await write(commit.epoch, alive)
+        }
+        continue
+      }
+      for (const id of alive) nextId = Math.max(nextId, id + 1)
+      rawBytes += commit.rawBytes
+      records += commit.records
+      const { file, bytes, epoch, digest } = item.position
+      assert(file !== null, 'an epoch lies in a file')
+      point = { file, bytes, epoch, digest, timeMs: commit.timeMs, nextId, catalogue: commit.catalogue }
+      // Parts of an epoch are followed by nothing but its last one: what they share is their epochs.
+      if (segments.length > 0 || isFull(table)) break
+    }
+    if (point === undefined) return undefined
+    nextId = above(table, nextId)
+    await write(
+      point.epoch,
+      point.catalogue.map(entry => entry.id),
+    )
+    return { point: { ...point, nextId }, segments, rawBytes, records }
+  } catch (error) {
+    await discard(parts.storage, segments)
+    throw error
+  }
+}
+
+function isFull(table: RecordTable): boolean {
+  return table.rawBytes >= FOLD_TABLE_BYTES || table.records >= FOLD_TABLE_RECORDS
+}
+
+/** The id above those of the table's puts. */
+function above(table: RecordTable, nextId: number): number {
+  const counts = new Map<number, number>()
+  table.countPuts(counts)
+  let next = nextId
+  for (const id of counts.keys()) next = Math.max(next, id + 1)
+  return next
+}

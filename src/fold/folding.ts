@@ -1,0 +1,261 @@
+/**
+ * Upkeep of a store beside its writer: folds the log, merges segments, collects dead files; each in its own loop, none in a commit's way.
+ *
+ * Owns: when each is due, its pace, what to do after a failure. Does not own: the manifest (`publish` has it), the log's end, files in use.
+ * Invariants: a fold and a merge at most are under way; nothing thrown gets out; a job that failed leaves no file and is begun again from
+ * the manifest as it is then, after a pause; after `stop` nothing is written.
+ */
+import type { Failpoint } from '../base/failpoint.ts'
+import { TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
+import type { Random } from '../base/random.ts'
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
+import {
+  type Compress,
+  type LogPosition,
+  type Manifest,
+  SEGMENT_FOLDER,
+  type SegmentEntry,
+  segmentName,
+  segmentNumbers,
+} from '../format/index.ts'
+import { dropDead, foldTo, type Retention, raiseBase } from '../manifest/index.ts'
+import type { Storage } from '../storage/index.ts'
+import { Collector, GRACE_MS } from './collect.ts'
+import { foldLog } from './fold.ts'
+import { mergeSegments, type WriteParts } from './merge.ts'
+import { jobOf, type MergeJob } from './merge-job.ts'
+import { aliveIn, isDead, planMerge } from './policy.ts'
+import { Rhythm, STOPPED } from './rhythm.ts'
+
+export interface FoldingParts {
+  /** Calls of it do not hold the thread, where there is another way. */
+  readonly storage: Storage
+  readonly scheduler: Scheduler
+  readonly monotonic: () => number
+  readonly random: Random
+  readonly failpoint: Failpoint
+  readonly retention: Retention
+  /** Longest time in ms without giving way. */
+  readonly sliceMs: number
+  readonly manifest: () => Manifest
+  /** Behind the last acknowledged epoch. */
+  readonly end: () => LogPosition
+  readonly compress: () => Promise<Compress>
+  /** Publishes what `plan` makes of the newest manifest, unless that is undefined; rejects when the newest is not ours any more. */
+  readonly publish: (plan: (manifest: Manifest) => Manifest | undefined) => Promise<void>
+  /** A log file that is being written. */
+  readonly inUse: (file: string) => boolean
+  readonly report: (news: FoldNews) => void
+  readonly thresholds?: Partial<Thresholds>
+}
+
+/** Raw bytes and records behind the fold point at which they are folded. */
+export interface Thresholds {
+  readonly bytes: number
+  readonly records: number
+}
+
+export type FoldNews =
+  | { readonly type: 'folded' | 'merged'; readonly manifest: Manifest; readonly bytesWritten: number; readonly ms: number }
+  | { readonly type: 'collected'; readonly files: number }
+  | { readonly type: 'failed'; readonly error: unknown }
+
+/** A fold takes this share of the time in which the last table filled. */
+const BAR_SHARE = 0.7
+const BAR_MS_MAX = 30_000
+const RETRY_MS_FIRST = 1000
+const RETRY_MS_MAX = 60_000
+
+export class Folding {
+  readonly #parts: FoldingParts
+  readonly #limits: Thresholds
+  readonly #collector: Collector
+  readonly #using = new Set<string>()
+  readonly #timers = new Map<'fold' | 'merge' | 'collect', Cancel>()
+  readonly #rhythms = new Set<Rhythm>()
+  readonly #running = new Map<'fold' | 'merge' | 'collect', Promise<void>>()
+  readonly #failures = { fold: 0, merge: 0, collect: 0 }
+  #sequence = 0
+  #pendingBytes = 0
+  #pendingRecords = 0
+  #foldedAt: number
+  /** How long the last table took to fill, ms. */
+  #fillMs = 0
+  #folder = false
+  #stopped = false
+
+  /** `tail`: what lies behind the fold point at the start. */
+  constructor(parts: FoldingParts, tail: { readonly rawBytes: number; readonly records: number }) {
+    this.#parts = parts
+    this.#limits = { bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, ...parts.thresholds }
+    this.#foldedAt = parts.monotonic()
+    const { storage, monotonic, manifest, failpoint } = parts
+    const inUse = (file: string): boolean => this.#using.has(file) || parts.inUse(file)
+    this.#collector = new Collector({ storage, monotonic, manifest, failpoint, inUse })
+    this.#pendingBytes = tail.rawBytes
+    this.#pendingRecords = tail.records
+  }
+
+  /** Begins with what was left undone. */
+  start(): void {
+    this.#wake('fold', 0)
+    this.#wake('merge', 0)
+    this.#wake('collect', GRACE_MS)
+  }
+
+  /** An epoch was acknowledged. */
+  committed(rawBytes: number, records: number): void {
+    this.#pendingBytes += rawBytes
+    this.#pendingRecords += records
+    if (this.#isDue(1)) this.#wake('fold', 0)
+    // Memory and tail stay bounded, whatever the pace was meant to be.
+    if (this.#isDue(2)) for (const rhythm of this.#rhythms) rhythm.hurry()
+  }
+
+  /** Ends every job where it is; resolves when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+    for (const rhythm of this.#rhythms) rhythm.stop()
+    await Promise.all(this.#running.values())
+  }
+
+  #isDue(times: number): boolean {
+    return this.#pendingBytes >= times * this.#limits.bytes || this.#pendingRecords >= times * this.#limits.records
+  }
+
+  /** Lets a loop run, unless it runs, after `ms`; a retry that waits is not brought forward. */
+  #wake(loop: 'fold' | 'merge' | 'collect', ms: number): void {
+    if (this.#stopped || this.#running.has(loop) || this.#timers.has(loop)) return
+    const run = (): void => {
+      this.#timers.delete(loop)
+      const running = this.#run(loop)
+      this.#running.set(loop, running)
+    }
+    const { scheduler } = this.#parts
+    this.#timers.set(loop, ms > 0 ? scheduler.after(ms, run) : scheduler.immediate(run))
+  }
+
+  async #run(loop: 'fold' | 'merge' | 'collect'): Promise<void> {
+    let again: number | undefined
+    try {
+      await Promise.resolve()
+      again = loop === 'fold' ? await this.#fold() : loop === 'merge' ? await this.#merge() : await this.#collect()
+      this.#failures[loop] = 0
+    } catch (error) {
+      if (error !== STOPPED && !this.#stopped) {
+        again = Math.min(RETRY_MS_FIRST * 2 ** this.#failures[loop]++, RETRY_MS_MAX)
+        this.#parts.report({ type: 'failed', error })
+      }
+    }
+    this.#running.delete(loop)
+    if (again !== undefined) this.#wake(loop, again)
+  }
+
+  /** Gives the pause before the next one, when one is due. */
+  async #fold(): Promise<number | undefined> {
+    if (!this.#isDue(1)) return undefined
+    const { monotonic, failpoint, retention, report } = this.#parts
+    const begin = monotonic()
+    this.#fillMs = begin - this.#foldedAt
+    this.#foldedAt = begin
+    const barMs = this.#isDue(2) ? 0 : Math.min(this.#fillMs * BAR_SHARE, BAR_MS_MAX)
+    // Each byte is read and written.
+    await this.#work(2 * this.#pendingBytes, barMs, async (parts, rhythm) => {
+      await failpoint('fold.read')
+      const before = this.#parts.manifest()
+      const folded = await foldLog(parts, before, this.#parts.end(), rhythm)
+      if (folded === undefined) {
+        this.#pendingBytes = this.#pendingRecords = 0
+        return
+      }
+      const { point, segments, rawBytes, records } = folded
+      await failpoint('fold.written')
+      await this.#parts.publish(old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention) : undefined))
+      await failpoint('fold.end')
+      this.#pendingBytes = Math.max(0, this.#pendingBytes - rawBytes)
+      this.#pendingRecords = Math.max(0, this.#pendingRecords - records)
+      report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: bytesOf(segments), ms: monotonic() - begin })
+    })
+    this.#wake('merge', 0)
+    this.#wake('collect', GRACE_MS)
+    return this.#isDue(1) ? 0 : undefined
+  }
+
+  async #merge(): Promise<number | undefined> {
+    const { monotonic, failpoint, report, publish } = this.#parts
+    const begin = monotonic()
+    const before = this.#parts.manifest()
+    const plan = planMerge(before)
+    if (plan === undefined) return undefined
+    let bytesWritten = 0
+    if (plan.type === 'raise') await publish(old => raiseBase(old, plan.through))
+    else if (plan.type === 'drop') await publish(old => dropDead(old, segment => isDead(segment, aliveIn(old))))
+    else {
+      const job = jobOf(plan, before)
+      await this.#work(job.work, this.#barOf(job), async (parts, rhythm) => {
+        await failpoint('merge.read')
+        const outputs = await mergeSegments(parts, job.request, rhythm)
+        bytesWritten = bytesOf(outputs)
+        await failpoint('merge.written')
+        await publish(old => job.next(old, outputs))
+        await failpoint('merge.end')
+      })
+    }
+    report({ type: 'merged', manifest: this.#parts.manifest(), bytesWritten, ms: monotonic() - begin })
+    this.#wake('collect', GRACE_MS)
+    return 0
+  }
+
+  /** Its share of the time in which as much is folded again as was before the round. */
+  #barOf({ work, round, request }: MergeJob): number {
+    const tables = request.young.reduce((sum, entry) => sum + entry.rawBytes, 0) / this.#limits.bytes
+    return Math.min((work / round) * tables * this.#fillMs * BAR_SHARE, BAR_MS_MAX)
+  }
+
+  async #collect(): Promise<number | undefined> {
+    const before = this.#collector.removed
+    const more = await this.#collector.sweep()
+    const files = this.#collector.removed - before
+    if (files > 0) this.#parts.report({ type: 'collected', files })
+    return more ? GRACE_MS : undefined
+  }
+
+  /** Runs a job in a rhythm of its own; the names it takes are in use until it has ended. */
+  async #work(bytes: number, barMs: number, job: (parts: WriteParts, rhythm: Rhythm) => Promise<void>): Promise<void> {
+    const { storage, random, compress, monotonic, scheduler, sliceMs, manifest } = this.#parts
+    if (!this.#folder) {
+      await storage.makeFolder(SEGMENT_FOLDER)
+      this.#sequence = await this.#highest()
+      this.#folder = true
+    }
+    const names: string[] = []
+    const newFile = (): string => {
+      const name = segmentName(manifest().token, ++this.#sequence)
+      names.push(name)
+      this.#using.add(name)
+      return name
+    }
+    const rhythm = new Rhythm({ monotonic, scheduler, sliceMs }, bytes, barMs)
+    this.#rhythms.add(rhythm)
+    try {
+      if (this.#stopped) throw STOPPED
+      await job({ storage, random, compress: await compress(), newFile }, rhythm)
+    } finally {
+      this.#rhythms.delete(rhythm)
+      for (const name of names) this.#using.delete(name)
+    }
+  }
+
+  /** The highest sequence of our own token that a file has. */
+  async #highest(): Promise<number> {
+    const { storage, manifest } = this.#parts
+    const numbers = (await storage.list(SEGMENT_FOLDER)).map(name => segmentNumbers(name))
+    return Math.max(0, ...numbers.map(of => (of?.token === manifest().token ? of.sequence : 0)))
+  }
+}
+
+function bytesOf(segments: readonly SegmentEntry[]): number {
+  return segments.reduce((sum, entry) => sum + entry.bytes, 0)
+}

@@ -1,0 +1,185 @@
+/**
+ * How folding changes a manifest: pure functions, each guarded by predicates on (old, new) before anything is written (RFC 0006, 2).
+ *
+ * Invariants: the fold point rises and stays inside the log that is named; what the segments say of a place up to the fold point is the same
+ * before and after a merge; a young segment leaves the list only merged into another, or when every range of the base contains it; the log
+ * reaches back to the oldest fold point that is kept. Only a fork (transitions.ts) goes back behind a fold point.
+ */
+import { assert } from '../base/errors.ts'
+import {
+  type BaseRange,
+  comparePlaces,
+  type FoldPoint,
+  type LogEntry,
+  type Manifest,
+  type Place,
+  type RetainedPoint,
+  type SegmentEntry,
+} from '../format/index.ts'
+
+/** What of the past can be restored. */
+export interface Retention {
+  /** Fold points kept whatever their age, the newest included; each is a recovery point. At least 1. */
+  readonly keepLast: number
+  /** Milliseconds for which fold points are kept, one a minute. */
+  readonly keepMs: number
+}
+
+const THIN_MS = 60_000
+
+/** The fold point rises to `point`; `parts`, newest first, hold what came between. What retention does not ask for is not named any more. */
+export function foldTo(old: Manifest, point: FoldPoint, parts: readonly SegmentEntry[], retention: Retention): Manifest {
+  const before = old.fold?.epoch ?? 0
+  assert(point.epoch > before, 'a fold point rises')
+  assert(point.nextId >= (old.fold?.nextId ?? 0), 'ids are not given again')
+  assert(
+    parts.every(part => part.from === before && part.through <= point.epoch && part.through > before),
+    'new segments hold what came between',
+  )
+  const left: RetainedPoint = { number: old.number, epoch: before, timeMs: old.fold?.timeMs ?? point.timeMs }
+  const retained = retain([...old.retained, left], point.timeMs, retention)
+  const oldest = retained[0]?.epoch ?? point.epoch
+  const next: Manifest = {
+    ...old,
+    number: old.number + 1,
+    fold: point,
+    young: [...parts, ...old.young],
+    retained,
+    log: old.log.filter(entry => entry.end === null || entry.end.epoch >= oldest),
+  }
+  checkFolded(old, next)
+  assert(
+    next.log.some(entry => entry.file === point.file && (entry.end === null || entry.end.epoch >= point.epoch)),
+    'the log goes on behind the fold point',
+  )
+  return next
+}
+
+/**
+ * Young segments that stand beside each other become `merged`: one, disjoint pieces of one, or none where nothing of them counts any more.
+ * `files`: newest first.
+ */
+export function mergeYoung(old: Manifest, files: readonly string[], merged: readonly SegmentEntry[]): Manifest {
+  const at = old.young.findIndex(entry => entry.file === files[0])
+  const run = at < 0 ? [] : old.young.slice(at, at + files.length)
+  assert(files.length > 0 && run.length === files.length && run.every((entry, index) => entry.file === files[index]), 'a run of segments')
+  const [newest, oldest] = [run[0] as SegmentEntry, run.at(-1) as SegmentEntry]
+  assert(
+    merged.every(entry => entry.from === oldest.from && entry.through === newest.through) &&
+      sum(merged, entry => entry.records) <= sum(run, entry => entry.records),
+    'merged segments cover what they replace',
+  )
+  const young = [...old.young.slice(0, at), ...merged, ...old.young.slice(at + files.length)]
+  const next: Manifest = { ...old, number: old.number + 1, young }
+  checkFolded(old, next)
+  return next
+}
+
+/** The base ranges `replaced`, which stand beside each other, become `ranges`; young segments that no range needs any more go. */
+export function mergeBase(old: Manifest, replaced: readonly BaseRange[], ranges: readonly BaseRange[]): Manifest {
+  const first = replaced[0]
+  const at = old.base.findIndex(range => first !== undefined && comparePlaces(range.start, first.start) === 0)
+  const end = at + replaced.length
+  assert(at >= 0 && replaced.every((range, index) => sameRange(range, old.base[at + index])), 'the ranges are as they were')
+  assert(ranges.length > 0 && comparePlaces((ranges[0] as BaseRange).start, (first as BaseRange).start) === 0, 'ranges start alike')
+  const stop = old.base[end]
+  assert(stop === undefined || comparePlaces((ranges.at(-1) as BaseRange).start, stop.start) < 0, 'ranges end alike')
+  const least = Math.max(...replaced.map(range => range.through))
+  const most = Math.max(least, ...old.young.map(entry => entry.through))
+  assert(
+    ranges.every(range => range.through >= least && range.through <= most),
+    'a range knows more than before, and nothing that no segment knew',
+  )
+  const base = [...old.base.slice(0, at), ...ranges, ...old.base.slice(end)]
+  const needed = Math.min(...base.map(range => range.through))
+  const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(entry => entry.through > needed) }
+  checkFolded(old, next)
+  return next
+}
+
+/** Base ranges that no young segment up to epoch `through` has a word on know all up to it as they are. */
+export function raiseBase(old: Manifest, through: number): Manifest {
+  assert(
+    old.young.some(entry => entry.through === through) || old.base.some(range => range.through === through),
+    'a range rises to what is known',
+  )
+  const base = old.base.map((range, at) => (isUntouched(old, at, through) ? { ...range, through } : range))
+  const needed = Math.min(...base.map(range => range.through))
+  const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(entry => entry.through > needed) }
+  checkFolded(old, next)
+  return next
+}
+
+/** Whether the base range at `at` knows less than up to `through`, and no young segment up to there has a word on it. */
+export function isUntouched({ base, young }: Manifest, at: number, through: number): boolean {
+  const range = base[at] as BaseRange
+  return range.through < through && wordsOn(young, range, base[at + 1]?.start, through).length === 0
+}
+
+/** The young segments that know of places from the range up to before `end`, in the epochs after those of the range up to and with `through`. */
+export function wordsOn(young: readonly SegmentEntry[], range: BaseRange, end: Place | undefined, through: number): SegmentEntry[] {
+  return young.filter(
+    entry =>
+      entry.through > range.through &&
+      entry.through <= through &&
+      comparePlaces(entry.last, range.start) >= 0 &&
+      (end === undefined || comparePlaces(entry.first, end) < 0),
+  )
+}
+
+/** Base ranges of which nothing counts any more lose their segments. */
+export function dropDead(old: Manifest, dead: (segment: SegmentEntry) => boolean): Manifest {
+  const base = old.base.map(range => (range.segment !== null && dead(range.segment) ? { ...range, segment: null } : range))
+  const next: Manifest = { ...old, number: old.number + 1, base }
+  checkFolded(old, next)
+  return next
+}
+
+/** The points that are kept, oldest first; `points` ends with the one that is just being left. */
+export function retain(points: readonly RetainedPoint[], nowMs: number, { keepLast, keepMs }: Retention): readonly RetainedPoint[] {
+  const minute = (point: RetainedPoint | undefined): number => Math.floor((point?.timeMs ?? Number.NEGATIVE_INFINITY) / THIN_MS)
+  return points.filter((point, at) => {
+    // The fold point itself is one of those to keep.
+    if (points.length - at < keepLast) return true
+    return keepMs > 0 && nowMs - point.timeMs <= keepMs && minute(points[at - 1]) !== minute(point)
+  })
+}
+
+function checkFolded(old: Manifest, next: Manifest): void {
+  assert(next.number === old.number + 1 && next.number <= 0xffff_ffff, 'manifest numbers rise')
+  assert(next.token === old.token && next.storeId === old.storeId && next.lineage === old.lineage, 'folding changes no owner')
+  const covered = next.fold?.epoch ?? 0
+  const segments = [...next.young, ...next.base.flatMap(range => range.segment ?? [])]
+  assert(new Set(segments.map(entry => entry.file)).size === segments.length, 'a segment is named once')
+  assert(
+    segments.every(entry => entry.from < entry.through && entry.through <= covered),
+    'no segment is beyond the fold point',
+  )
+  assert(
+    next.young.every((entry, index) => {
+      const newer = next.young[index - 1]
+      return newer === undefined || (entry.through <= newer.through && entry.from <= newer.from)
+    }),
+    'young segments stand in order',
+  )
+  assert(
+    next.base.every((range, index) => index === 0 || comparePlaces((next.base[index - 1] as BaseRange).start, range.start) < 0),
+    'base ranges stand in order',
+  )
+  assert(
+    next.log.every((entry, index) => sameEnd(entry, old.log[old.log.length - next.log.length + index])),
+    'the log loses only its beginning',
+  )
+}
+
+function sameEnd(a: LogEntry, b: LogEntry | undefined): boolean {
+  return b !== undefined && a.file === b.file && a.end?.epoch === b.end?.epoch && a.end?.bytes === b.end?.bytes
+}
+
+function sameRange(a: BaseRange, b: BaseRange | undefined): boolean {
+  return b !== undefined && comparePlaces(a.start, b.start) === 0 && a.through === b.through && a.segment?.file === b.segment?.file
+}
+
+function sum(entries: readonly SegmentEntry[], of: (entry: SegmentEntry) => number): number {
+  return entries.reduce((total, entry) => total + of(entry), 0)
+}

@@ -1,0 +1,71 @@
+/**
+ * The newest manifest, as its only author knows it: what is published next builds upon it, and a stranger's means that the store is not ours
+ * any more.
+ *
+ * Owns: the newest manifest of this writer. Does not own: what the next one says, when one is due.
+ * Invariant: of an attempt that failed half way what counts is what is in the storage: a manifest of our own that is there is the newest.
+ */
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import type { Failpoint } from '../base/failpoint.ts'
+import { type Manifest, manifestName } from '../format/index.ts'
+import { pruneManifests, publish, readManifest } from '../manifest/index.ts'
+import type { Storage } from '../storage/index.ts'
+
+export class Ownership {
+  manifest: Manifest
+  readonly #storage: Storage
+  readonly #failpoint: Failpoint
+
+  constructor(storage: Storage, failpoint: Failpoint, manifest: Manifest) {
+    this.#storage = storage
+    this.#failpoint = failpoint
+    this.manifest = manifest
+  }
+
+  /** Publishes what `plan` makes of the newest manifest, unless that is undefined. @throws TIDEMARK_FENCED */
+  async publish(plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
+    for (;;) {
+      const next = plan(this.manifest)
+      if (next === undefined) return
+      if ((await publish(this.#storage, next, this.#failpoint)) === 'ours') {
+        this.manifest = next
+        return
+      }
+      this.manifest = await this.#ownManifest(next.number)
+    }
+  }
+
+  /** Removes manifests that nobody needs; failing to is no failure. */
+  async prune(): Promise<void> {
+    await pruneManifests(this.#storage, this.manifest)
+  }
+
+  /** @throws TIDEMARK_FENCED when another writer has published */
+  async check(): Promise<void> {
+    for (;;) {
+      const next = this.manifest.number + 1
+      if (!(await this.#storage.exists(manifestName(next)))) return
+      this.manifest = await this.#ownManifest(next)
+    }
+  }
+
+  /** The manifest under this number, when an attempt of ours that failed left it there. */
+  async #ownManifest(number: number): Promise<Manifest> {
+    let found: Manifest
+    try {
+      found = await readManifest(this.#storage, number)
+    } catch (error) {
+      if (hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      throw fenced(number)
+    }
+    if (found.writer !== this.manifest.writer || found.token !== this.manifest.token) throw fenced(number)
+    return found
+  }
+}
+
+function fenced(number: number): TidemarkError {
+  return new TidemarkError('TIDEMARK_FENCED', `another writer has opened this store (manifest ${number})`, {
+    hint: 'this process no longer owns the store; end it, or open the store again to take it back',
+    info: { number },
+  })
+}
