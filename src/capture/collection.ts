@@ -249,7 +249,8 @@ export class Collection {
     let isNew = true
     try {
       checkKey(this.name, key)
-      if (this.cold !== undefined) isNew = this.cold.isInsert(key)
+      // In a transaction it has been looked for already.
+      if (this.cold !== undefined && this.space.transaction === undefined) isNew = this.cold.isInsert(key)
     } catch (error) {
       this.live.delete(key)
       throw error

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { Histogram } from '../../src/base/histogram.ts'
 import { Capture, type CaptureOwner, type VoidReason } from '../../src/capture/capture.ts'
+import type { Cold } from '../../src/capture/cold.ts'
 import { Collection } from '../../src/capture/collection.ts'
+import { type KeyList, keysOf } from '../../src/capture/key-list.ts'
 import { type Block, Outbox } from '../../src/capture/outbox.ts'
 import { Space } from '../../src/capture/space.ts'
 import { decodeKey, type Key, tideCodec, type ValueCodec } from '../../src/codec/index.ts'
@@ -17,13 +19,19 @@ export class Rig implements CaptureOwner {
   readonly voids: VoidReason[] = []
   readonly outbox = new Outbox(block => this.#blocks.push(block))
   capture: Capture | undefined
+  /** Of the cut under way. */
   epoch = 0
+  committed = 0
   /** Records of the epochs committed so far, by incarnation. */
   readonly disk = new Map<number, Entries>()
   /** Keys of the records written since the cut, in order. */
   written: Key[] = []
   #blocks: Block[] = []
   #atCut = new Map<Collection, Entries>()
+  /** As the checkpointer notes it at the barrier. */
+  #catalogue: { readonly id: number; readonly entries: number }[] = []
+  /** Entries of the last commit, by incarnation. */
+  readonly entries = new Map<number, number>()
 
   collection(entries: Iterable<readonly [Key, unknown]> = [], codec: ValueCodec = tideCodec): Collection {
     const collection = new Collection(this.space, `c${this.collections.length}`, 'map', codec, this.space.nextId++)
@@ -32,9 +40,21 @@ export class Rig implements CaptureOwner {
     return collection
   }
 
+  /** A collection whose entries are stored and not in the heap, apart from those of `home`. */
+  cold(cold: Cold, stored: Entries, evicts = false, home: readonly Key[] = []): Collection {
+    const live = new Map(home.filter(key => stored.has(key)).map(key => [key, cold.read(key)]))
+    const start = { cold, coldCount: stored.size - live.size, evicts }
+    const collection = new Collection(this.space, 'cold', 'map', tideCodec, this.space.nextId++, live, start)
+    this.collections.push(collection)
+    this.disk.set(collection.id, copyOf(stored))
+    return collection
+  }
+
   cut(): Capture {
+    this.epoch = this.committed + 1
     this.space.uncommitted = true
-    this.capture = new Capture(this.collections, ++this.epoch, this.outbox, this)
+    this.#catalogue = this.collections.map(({ id, sizeMax }) => ({ id, entries: sizeMax }))
+    this.capture = new Capture(this.collections, this.epoch, this.outbox, this)
     this.space.capture = this.capture
     this.space.refresh()
     this.#atCut = new Map(this.collections.map(collection => [collection, copyOf(collection.live)]))
@@ -49,8 +69,13 @@ export class Rig implements CaptureOwner {
   commit(): void {
     this.capture?.run(() => false)
     assert.ok(this.capture?.finished)
+    const existed = this.#existed(this.capture)
+    const { capture } = this
     this.#take(this.disk)
+    this.#count(capture, existed)
     this.#end()
+    this.committed = this.epoch
+    capture.resolved(existed)
   }
 
   fail(): void {
@@ -88,6 +113,29 @@ export class Rig implements CaptureOwner {
     this.refusals.push(key)
   }
 
+  /** As the writer looks up what the census asks about the state before the epoch. */
+  #existed(capture: Capture): Map<number, number> {
+    const existed = new Map<number, number>()
+    for (const { id, unresolved } of capture.census) {
+      const keys = [...keysOf(unresolved)].map(bytes => decodeKey(bytes, 0, bytes.length))
+      assert.equal(keys.length, unresolved.count)
+      assert.equal(new Set(keys).size, keys.length, 'each key once')
+      existed.set(id, keys.filter(key => this.disk.get(id)?.has(key)).length)
+    }
+    return existed
+  }
+
+  /** The entries a commit record has are those that are on the disk after it. */
+  #count(capture: Capture, existed: ReadonlyMap<number, number>): void {
+    const census = new Map(capture.census.map(part => [part.id, part]))
+    for (const { id, entries } of capture.complete(this.#catalogue)) {
+      const refused = [...keysOf(census.get(id)?.refused ?? NO_KEYS)].map(bytes => decodeKey(bytes, 0, bytes.length))
+      const missing = refused.filter(key => !this.disk.get(id)?.has(key)).length
+      this.entries.set(id, entries - (existed.get(id) ?? 0) - missing)
+      assert.equal(this.entries.get(id), this.disk.get(id)?.size ?? 0, 'entries of the commit')
+    }
+  }
+
   #end(): void {
     this.capture = undefined
     this.space.capture = undefined
@@ -115,6 +163,8 @@ export class Rig implements CaptureOwner {
     this.#blocks = []
   }
 }
+
+const NO_KEYS: KeyList = { count: 0, bytes: new Uint8Array(0) }
 
 /** Values that cannot be encoded stay what they are. */
 export const copyOf = (live: Entries): Entries =>
