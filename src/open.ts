@@ -20,7 +20,7 @@ import { type ResolvedSettings, resolveSettings, type Settings } from './options
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
 import { acquireLock, FileStorage, isErrno, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
 import { Store } from './store.ts'
-import { InlineHost, ThreadHost, type WriterFacts, type WriterHost } from './writer/index.ts'
+import { InlineHost, ThreadHost, type UpkeepFacts, type WriterFacts, type WriterHost } from './writer/index.ts'
 
 /** Injected objects, for tests and simulation. */
 export interface Components {
@@ -34,8 +34,8 @@ export interface Components {
   /** The writer's thread looks at TIDEMARK_FAILPOINT. */
   readonly testing?: boolean
   readonly fileBytesMax?: number
-  /** Raw bytes and records behind the fold point at which they are folded. */
-  readonly foldAt?: { readonly bytes?: number; readonly records?: number }
+  /** When to fold and to merge; tests take less. */
+  readonly thresholds?: UpkeepFacts['thresholds']
 }
 
 interface Surroundings {
@@ -122,7 +122,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
         retention: settings.retention,
         tail: loaded.tail,
         follow: false,
-        ...(components.foldAt === undefined ? {} : { thresholds: components.foldAt }),
+        ...(components.thresholds === undefined ? {} : { thresholds: components.thresholds }),
       },
     })
     const built = build(surroundings, loaded)

@@ -270,14 +270,14 @@ export class Checkpointer implements CaptureOwner {
         if (message.attempt === this.#attempt) this.#committed(message)
         return
       case 'failed':
-        if (message.fatal) return this.#fatal(fromErrorData(message.error))
-        if (message.attempt === this.#attempt) this.#failed(fromErrorData(message.error))
+        if (message.fatal) this.#fatal(fromErrorData(message.error))
+        else if (message.attempt === this.#attempt) this.#failed(fromErrorData(message.error))
         return
       case 'fenced':
-        return this.#fatal(fromErrorData(message.error))
+        this.#fatal(fromErrorData(message.error))
+        return
       case 'upkeep':
-        return this.#parts.events.upkeep(message)
-      case 'closed':
+        this.#parts.events.upkeep(message)
     }
   }
 

@@ -21,7 +21,7 @@ export interface CollectParts {
   /** A file of our own that no manifest names yet. */
   readonly inUse: (file: string) => boolean
   readonly failpoint: Failpoint
-  readonly graceMs?: number
+  readonly graceMs: number
 }
 
 export class Collector {
@@ -38,7 +38,7 @@ export class Collector {
 
   /** Looks once; true when something is dead and still in its grace. */
   async sweep(): Promise<boolean> {
-    const { storage, monotonic, manifest, graceMs = GRACE_MS } = this.#parts
+    const { storage, monotonic, manifest, graceMs } = this.#parts
     const newest = manifest()
     const named = await this.#named(newest)
     const now = monotonic()

@@ -24,7 +24,7 @@ import { Collector, GRACE_MS } from './collect.ts'
 import { foldLog } from './fold.ts'
 import { mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf, type MergeJob } from './merge-job.ts'
-import { aliveIn, isDead, planMerge } from './policy.ts'
+import { aliveIn, isDead, MERGE_LIMITS, type MergeLimits, planMerge } from './policy.ts'
 import { Rhythm, STOPPED } from './rhythm.ts'
 
 export interface FoldingParts {
@@ -49,10 +49,12 @@ export interface FoldingParts {
   readonly thresholds?: Partial<Thresholds>
 }
 
-/** Raw bytes and records behind the fold point at which they are folded. */
-export interface Thresholds {
+export interface Thresholds extends MergeLimits {
+  /** Raw bytes and records behind the fold point at which they are folded. */
   readonly bytes: number
   readonly records: number
+  /** Time for which a dead file is let be. */
+  readonly graceMs: number
 }
 
 export type FoldNews =
@@ -87,11 +89,11 @@ export class Folding {
   /** `tail`: what lies behind the fold point at the start. */
   constructor(parts: FoldingParts, tail: { readonly rawBytes: number; readonly records: number }) {
     this.#parts = parts
-    this.#limits = { bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, ...parts.thresholds }
+    this.#limits = { ...MERGE_LIMITS, bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, graceMs: GRACE_MS, ...parts.thresholds }
     this.#foldedAt = parts.monotonic()
     const { storage, monotonic, manifest, failpoint } = parts
     const inUse = (file: string): boolean => this.#using.has(file) || parts.inUse(file)
-    this.#collector = new Collector({ storage, monotonic, manifest, failpoint, inUse })
+    this.#collector = new Collector({ storage, monotonic, manifest, failpoint, inUse, graceMs: this.#limits.graceMs })
     this.#pendingBytes = tail.rawBytes
     this.#pendingRecords = tail.records
   }
@@ -100,7 +102,7 @@ export class Folding {
   start(): void {
     this.#wake('fold', 0)
     this.#wake('merge', 0)
-    this.#wake('collect', GRACE_MS)
+    this.#wake('collect', this.#limits.graceMs)
   }
 
   /** An epoch was acknowledged. */
@@ -179,7 +181,7 @@ export class Folding {
       report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: bytesOf(segments), ms: monotonic() - begin })
     })
     this.#wake('merge', 0)
-    this.#wake('collect', GRACE_MS)
+    this.#wake('collect', this.#limits.graceMs)
     return this.#isDue(1) ? 0 : undefined
   }
 
@@ -187,13 +189,13 @@ export class Folding {
     const { monotonic, failpoint, report, publish } = this.#parts
     const begin = monotonic()
     const before = this.#parts.manifest()
-    const plan = planMerge(before)
+    const plan = planMerge(before, this.#limits)
     if (plan === undefined) return undefined
     let bytesWritten = 0
     if (plan.type === 'raise') await publish(old => raiseBase(old, plan.through))
     else if (plan.type === 'drop') await publish(old => dropDead(old, segment => isDead(segment, aliveIn(old))))
     else {
-      const job = jobOf(plan, before)
+      const job = jobOf(plan, before, this.#limits.baseBytes)
       await this.#work(job.work, this.#barOf(job), async (parts, rhythm) => {
         await failpoint('merge.read')
         const outputs = await mergeSegments(parts, job.request, rhythm)
@@ -204,7 +206,7 @@ export class Folding {
       })
     }
     report({ type: 'merged', manifest: this.#parts.manifest(), bytesWritten, ms: monotonic() - begin })
-    this.#wake('collect', GRACE_MS)
+    this.#wake('collect', this.#limits.graceMs)
     return 0
   }
 
@@ -219,7 +221,7 @@ export class Folding {
     const more = await this.#collector.sweep()
     const files = this.#collector.removed - before
     if (files > 0) this.#parts.report({ type: 'collected', files })
-    return more ? GRACE_MS : undefined
+    return more ? this.#limits.graceMs : undefined
   }
 
   /** Runs a job in a rhythm of its own; the names it takes are in use until it has ended. */

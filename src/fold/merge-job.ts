@@ -2,7 +2,6 @@
  * From a plan to a merge: what it reads, how much that is, and how its outputs change the manifest.
  * Owns nothing. Invariant: a manifest in which the inputs do not stand any more is not changed.
  */
-import { BASE_SEGMENT_BYTES } from '../base/limits.ts'
 import { type BaseRange, FIRST_PLACE, type Manifest, type SegmentEntry } from '../format/index.ts'
 import { mergeBase, mergeYoung } from '../manifest/index.ts'
 import { type MergeRequest, rangeOf } from './merge.ts'
@@ -18,7 +17,7 @@ export interface MergeJob {
   readonly next: (old: Manifest, outputs: readonly SegmentEntry[]) => Manifest | undefined
 }
 
-export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, manifest: Manifest): MergeJob {
+export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, manifest: Manifest, baseBytes: number): MergeJob {
   const alive = aliveIn(manifest)
   if (plan.type === 'young') {
     const { run } = plan
@@ -45,7 +44,7 @@ export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, mani
     through,
     alive,
     tombstones: false,
-    cutBytes: BASE_SEGMENT_BYTES,
+    cutBytes: baseBytes,
   }
   const inputs = [...young, ...ranges.flatMap(range => range.segment ?? [])]
   return {

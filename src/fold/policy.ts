@@ -9,13 +9,28 @@ import { BASE_SEGMENT_BYTES, TABLE_RECORDS, YOUNG_SEGMENT_BYTES_MAX } from '../b
 import type { BaseRange, Manifest, SegmentEntry } from '../format/index.ts'
 import { isUntouched, wordsOn } from '../manifest/index.ts'
 
-/** So many young segments of like size become one. */
-export const FAN_IN = 8
-/** A base smaller than twice this is merged when the young segments hold so much. */
-const SLACK_BYTES = 8 * 1024 * 1024
-const SLACK_RECORDS = 8 * TABLE_RECORDS
-/** Young segments up to this size are alike. */
-const SMALLEST_BYTES = 1024 * 1024
+/** When segments are merged. */
+export interface MergeLimits {
+  /** So many young segments of like size become one. */
+  readonly fanIn: number
+  /** Young segments up to this size are alike; from `youngBytesMax` on they are merged into the base alone. */
+  readonly smallestBytes: number
+  readonly youngBytesMax: number
+  /** A base smaller than twice this is merged when the young segments hold so much. */
+  readonly slackBytes: number
+  readonly slackRecords: number
+  /** Stored bytes at which a base segment is closed. */
+  readonly baseBytes: number
+}
+
+export const MERGE_LIMITS: MergeLimits = {
+  fanIn: 8,
+  smallestBytes: 1024 * 1024,
+  youngBytesMax: YOUNG_SEGMENT_BYTES_MAX,
+  slackBytes: 8 * 1024 * 1024,
+  slackRecords: 8 * TABLE_RECORDS,
+  baseBytes: BASE_SEGMENT_BYTES,
+}
 
 export type MergePlan =
   | { readonly type: 'young'; readonly run: readonly SegmentEntry[] }
@@ -34,8 +49,8 @@ export type MergePlan =
   | { readonly type: 'drop' }
 
 /** Undefined: all is well as it is. */
-export function planMerge(manifest: Manifest): MergePlan | undefined {
-  return planDrop(manifest) ?? planYoung(manifest.young) ?? planBase(manifest)
+export function planMerge(manifest: Manifest, limits: MergeLimits = MERGE_LIMITS): MergePlan | undefined {
+  return planDrop(manifest) ?? planYoung(manifest.young, limits) ?? planBase(manifest, limits)
 }
 
 /** No collection between its first and its last is alive. */
@@ -52,32 +67,31 @@ function planDrop(manifest: Manifest): MergePlan | undefined {
   return manifest.base.some(({ segment }) => segment !== null && isDead(segment, alive)) ? { type: 'drop' } : undefined
 }
 
-/** The newest run of FAN_IN segments that are alike. */
-function planYoung(young: readonly SegmentEntry[]): MergePlan | undefined {
-  for (let at = 0; at + FAN_IN <= young.length; at++) {
+/** The newest run of `fanIn` segments that are alike. */
+function planYoung(young: readonly SegmentEntry[], { fanIn, smallestBytes, youngBytesMax }: MergeLimits): MergePlan | undefined {
+  /** 0, 1, 2: each `fanIn` times as large as the one before. */
+  const sizeOf = (entry: SegmentEntry): number => {
+    if (entry.bytes >= youngBytesMax) return Number.POSITIVE_INFINITY
+    return entry.bytes <= smallestBytes ? 0 : Math.ceil(Math.log(entry.bytes / smallestBytes) / Math.log(fanIn))
+  }
+  for (let at = 0; at + fanIn <= young.length; at++) {
     const size = sizeOf(young[at] as SegmentEntry)
     if (!Number.isFinite(size)) continue
     let end = at
     while (end < young.length && sizeOf(young[end] as SegmentEntry) <= size) end++
     const run = young.slice(at, end)
-    if (run.length < FAN_IN || run.filter(entry => sizeOf(entry) === size).length < FAN_IN / 2) continue
-    return { type: 'young', run: run.slice(0, FAN_IN) }
+    if (run.length < fanIn || run.filter(entry => sizeOf(entry) === size).length < fanIn / 2) continue
+    return { type: 'young', run: run.slice(0, fanIn) }
   }
   return undefined
 }
 
-/** 0, 1, 2: each FAN_IN times as large as the one before; those that are not merged any more are of a size of their own. */
-function sizeOf({ bytes }: SegmentEntry): number {
-  if (bytes >= YOUNG_SEGMENT_BYTES_MAX) return Number.POSITIVE_INFINITY
-  return bytes <= SMALLEST_BYTES ? 0 : Math.ceil(Math.log(bytes / SMALLEST_BYTES) / Math.log(FAN_IN))
-}
-
-function planBase(manifest: Manifest): MergePlan | undefined {
+function planBase(manifest: Manifest, limits: MergeLimits): MergePlan | undefined {
   const { young, base } = manifest
   const least = Math.min(...base.map(range => range.through))
   const most = Math.max(...base.map(range => range.through))
   const newest = young[0]
-  if (least < most) return planRange(manifest, most)
+  if (least < most) return planRange(manifest, most, limits.baseBytes)
   if (newest === undefined) return undefined
   const held = (entries: readonly SegmentEntry[]): { bytes: number; records: number } => ({
     bytes: entries.reduce((sum, entry) => sum + entry.bytes, 0),
@@ -85,12 +99,13 @@ function planBase(manifest: Manifest): MergePlan | undefined {
   })
   const above = held(young)
   const below = held(base.flatMap(range => range.segment ?? []))
-  const due = above.bytes >= Math.max(SLACK_BYTES, below.bytes / 2) || above.records >= Math.max(SLACK_RECORDS, below.records / 2)
-  return due ? planRange(manifest, newest.through) : undefined
+  const due =
+    above.bytes >= Math.max(limits.slackBytes, below.bytes / 2) || above.records >= Math.max(limits.slackRecords, below.records / 2)
+  return due ? planRange(manifest, newest.through, limits.baseBytes) : undefined
 }
 
 /** The first range that does not know all up to `through`, with neighbours while together they are no more than one segment. */
-function planRange(manifest: Manifest, through: number): MergePlan {
+function planRange(manifest: Manifest, through: number, baseBytes: number): MergePlan {
   const { base, young } = manifest
   if (base.some((_, at) => isUntouched(manifest, at, through))) return { type: 'raise', through }
   const at = base.findIndex(range => range.through < through)
@@ -100,7 +115,7 @@ function planRange(manifest: Manifest, through: number): MergePlan {
   for (; end < base.length; end++) {
     const next = base[end] as BaseRange
     bytes += next.segment?.bytes ?? 0
-    if (next.through !== first.through || bytes > BASE_SEGMENT_BYTES) break
+    if (next.through !== first.through || bytes > baseBytes) break
   }
   const stop = base[end]?.start
   return { type: 'base', ranges: base.slice(at, end), end: stop, young: wordsOn(young, first, stop, through), through }

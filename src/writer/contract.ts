@@ -5,6 +5,7 @@
  * whether they were written or dropped; after 'failed' nothing of that attempt is taken until 'reset'; after 'fenced' nothing at all.
  */
 import type { ErrorCode } from '../base/errors.ts'
+import type { Thresholds } from '../fold/index.ts'
 import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest } from '../format/index.ts'
 import type { Retention } from '../manifest/index.ts'
 
@@ -107,8 +108,8 @@ export interface UpkeepFacts {
   readonly tail: { readonly rawBytes: number; readonly records: number }
   /** Each news of upkeep brings the manifest. */
   readonly follow: boolean
-  /** Raw bytes and records behind the fold point at which they are folded; tests take less. */
-  readonly thresholds?: { readonly bytes?: number; readonly records?: number }
+  /** Tests take less. */
+  readonly thresholds?: Partial<Thresholds>
 }
 
 /** The door to a writer, wherever it runs. */

@@ -57,6 +57,9 @@ export interface Totals {
 
 const DIRECTORY = 'simulated'
 
+/** Segments of a few records, so that a short life sees merges of every kind, and files that go. */
+const SMALL = { fanIn: 2, smallestBytes: 1500, youngBytesMax: 4000, slackBytes: 2500, slackRecords: 20, baseBytes: 1500, graceMs: 20 }
+
 export class Life {
   readonly model: Model
   readonly plan: LifePlan
@@ -194,7 +197,7 @@ export class Life {
       writer: 'inline' as const,
       fileBytesMax: 40_000,
       // Every few epochs, in some lives never: tables, merges and dead files come and go while the program runs.
-      foldAt: { bytes: [300, 2000, 2 ** 40][storage.seed % 3] as number, records: 1_000_000 },
+      thresholds: { ...SMALL, bytes: [100, 600, 2 ** 40][storage.seed % 3] as number },
     }
     const settings = {
       checkpoint: { intervalMs: this.plan.intervalMs },

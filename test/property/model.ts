@@ -36,6 +36,8 @@ export interface Copy {
   readonly refused: readonly string[]
   readonly collections: ReadonlyMap<string, CopiedCollection>
   voided: boolean
+  /** A restart found it. */
+  readonly found?: boolean
 }
 
 const EMPTY: Copy = { epoch: 0, time: 0, changes: 0, entries: 0, refused: [], collections: new Map(), voided: false }
@@ -193,10 +195,12 @@ export class Model {
       const allowed = new Map([...collection.entries].map(([key, value]) => [key, [value]]))
       exact.set(name, { kind, incarnation: collection.incarnation, allowed })
     }
-    this.#base = { ...matched, collections: exact, changes: ++this.changes }
+    // One that was found before, and built upon, and never acknowledged: it is what is left when the later one turns out not to be durable.
+    const doubtful = this.copies.filter(copy => copy.found === true && copy.epoch < matched.epoch)
+    this.#base = { ...matched, collections: exact, changes: ++this.changes, found: true }
     // What was found beyond the acknowledged epoch may be in the page cache alone, and is not acknowledged by being found.
     if (matched === this.acked) this.acked = this.#base
-    this.copies = this.acked === this.#base ? [] : [this.#base]
+    this.copies = this.acked === this.#base ? [] : [...doubtful, this.#base]
     this.#attempt = this.copies.length
   }
 
