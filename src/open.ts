@@ -4,7 +4,7 @@
  * Owns: the order. Does not own: any of the steps. Invariant: the lock is held from before the first write to after the last.
  */
 import { resolve } from 'node:path'
-import { type Clock, systemClock } from './base/clock.ts'
+import { type Clock, systemClock, systemLoopLoad } from './base/clock.ts'
 import { hasCode, TidemarkError } from './base/errors.ts'
 import { type Failpoint, noFailpoint } from './base/failpoint.ts'
 import { Histogram } from './base/histogram.ts'
@@ -14,6 +14,7 @@ import { VERSION } from './base/version.ts'
 import { Collection, describe, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
 import { tideCodec, type ValueCodec } from './codec/index.ts'
+import { ColdCollection, Homecoming } from './cold/index.ts'
 import { Events, type Restored, Upkeep } from './face/index.ts'
 import { LOG_FOLDER, MANIFEST_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
@@ -98,7 +99,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
     checkpointer: undefined,
     restored: describeRestore(opened, loaded, surroundings.clock.monotonic() - begin),
     points: () => listPoints(surroundings.storage, loaded.report.end.epoch, pauser(surroundings)),
-    release: async () => {},
+    release: () => built.leave(),
   })
 }
 
@@ -120,7 +121,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       compression: settings.compression,
       upkeep: {
         retention: settings.retention,
-        tail: loaded.tail,
+        tail: { rawBytes: loaded.tail.table.rawBytes, records: loaded.tail.records },
         follow: false,
         ...(components.thresholds === undefined ? {} : { thresholds: components.thresholds }),
       },
@@ -143,6 +144,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       stallMsMax,
       epoch: report.end.epoch,
     })
+    built.countStallsIn(checkpointer.stalls)
     const writer = host
     if (onFiles) sweep(storage as FileStorage, clock)
     return new Store({
@@ -152,6 +154,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       points: () => listPoints(storage, checkpointer.epoch, pauser(surroundings)),
       release: async timeoutMs => {
         const cancel = scheduler.after(Math.max(timeoutMs, RELEASE_MS_MIN), () => writer.terminate(), true)
+        await built.leave()
         await writer.close()
         cancel()
         lock?.release()
@@ -207,8 +210,9 @@ function startWriter(
 }
 
 function loadInto(surroundings: Surroundings, opened: OpenedStore): Promise<LoadResult> {
-  const { storage, settings } = surroundings
-  return load({ storage, opened, at: settings.at, onDamage: settings.onDamage, codecs: codecsOf(settings), pause: pauser(surroundings) })
+  const { storage, settings, clock } = surroundings
+  const monotonic = (): number => clock.monotonic()
+  return load({ storage, opened, at: settings.at, onDamage: settings.onDamage, monotonic, pause: pauser(surroundings) })
 }
 
 /** Gives way to other work once the slice is used up. */
@@ -229,23 +233,65 @@ function codecsOf(settings: ResolvedSettings): ReadonlyMap<string, ValueCodec> {
   return new Map([[tideCodec.name, tideCodec], ...settings.codecs.map(codec => [codec.name, codec] as const)])
 }
 
-function build({ settings, directory, clock }: Surroundings, loaded: LoadResult) {
+function build({ settings, directory, clock, scheduler }: Surroundings, loaded: LoadResult) {
+  const { cold, tail, catalogue, image } = loaded
   const access = new Histogram()
   const space = new Space(access, () => clock.monotonic())
-  space.nextId = loaded.nextId
+  space.nextId = tail.nextId
   const codecs = codecsOf(settings)
   const collections = new Map<string, Collection>()
   const encoded = new Set<string>()
-  for (const { id, name, kind, codec, live, encoded: isEncoded } of loaded.collections) {
-    if (isEncoded) encoded.add(name)
-    collections.set(name, new Collection(space, name, kind, codecs.get(codec) ?? absentCodec(codec), id, live))
+  const stored = new Map<number, ColdCollection>()
+  for (const { id, name, kind, codec: codecName, entries } of catalogue) {
+    const codec = codecs.get(codecName) ?? absentCodec(codecName)
+    if (!codecs.has(codecName)) encoded.add(name)
+    const side = new ColdCollection(cold, id, codec)
+    stored.set(id, side)
+    collections.set(name, new Collection(space, name, kind, codec, id, new Map(), { cold: side, coldCount: entries }))
   }
-  const { fold, young, base } = loaded.image
-  const segments = [...young, ...base.flatMap(range => range.segment ?? [])]
+  const segments = [...image.young, ...image.base.flatMap(range => range.segment ?? [])]
   const segmentBytes = segments.reduce((sum, entry) => sum + entry.bytes, 0)
-  const upkeep = new Upkeep({ foldedEpoch: fold?.epoch ?? 0, segments: segments.length, segmentBytes })
-  return { settings, directory, space, events: new Events(), access, collections, encoded, upkeep }
+  const upkeep = new Upkeep({ foldedEpoch: image.fold?.epoch ?? 0, segments: segments.length, segmentBytes })
+  let stalls = access
+  const homecoming = new Homecoming(cold, {
+    clock,
+    scheduler,
+    loopLoad: systemLoopLoad(),
+    stallMsMax: settings.stallMsMax,
+    stalled: ms => stalls.record(ms),
+    mode: settings.hydrate,
+    collections: () => collections.values(),
+    sortSome: () => tail.table.sortSome(SORT_RECORDS),
+  })
+  // Whoever asks is told; nobody has to ask.
+  homecoming.done.catch(() => {})
+  return {
+    settings,
+    directory,
+    space,
+    events: new Events(),
+    access,
+    collections,
+    encoded,
+    upkeep,
+    decodeWith: (collection: Collection, codec: ValueCodec): void => {
+      const side = stored.get(collection.id)
+      if (side !== undefined) side.codec = codec
+    },
+    /** Slices of hydration count among the stalls. */
+    countStallsIn: (histogram: Histogram): void => {
+      stalls = histogram
+    },
+    hydrated: () => homecoming.done,
+    leave: async (): Promise<void> => {
+      await homecoming.stop()
+      await cold.close().catch(() => {})
+    },
+  }
 }
+
+/** Records of the tail put in order between two looks at the clock. */
+const SORT_RECORDS = 256
 
 /** Stands for a codec that was not given yet. */
 function absentCodec(name: string): ValueCodec {
@@ -270,7 +316,8 @@ function forward(events: Events, upkeep: Upkeep): CheckpointerEvents {
 }
 
 function describeRestore(opened: OpenedStore, loaded: LoadResult, durationMs: number): Restored {
-  const { report, records, collections, epoch, timeMs } = loaded
+  const { report, catalogue } = loaded
+  const { epoch, timeMs, records } = loaded.tail
   const { damage, healed, torn } = report
   const notes = [
     ...opened.damagedManifests.map(
@@ -284,7 +331,7 @@ function describeRestore(opened: OpenedStore, loaded: LoadResult, durationMs: nu
   return {
     epoch,
     timeMs,
-    entries: collections.reduce((sum, collection) => sum + collection.live.size, 0),
+    entries: catalogue.reduce((sum, entry) => sum + entry.entries, 0),
     records,
     durationMs,
     lost: damage === null ? undefined : damage,

@@ -21,7 +21,10 @@ export interface Settings {
   readonly restore?: {
     /** Recovery point to start from: 'latest', an epoch, or the newest one not younger than a Date. Default 'latest'. */
     readonly at?: 'latest' | number | Date
-    /** How entries come back; in this version all of them are loaded, in slices, before `open` resolves. Default 'background'. */
+    /**
+     * How entries come back. `open` reads none. 'background': their bytes come into memory off the heap, each becomes an object when it is
+     * asked for. 'eager': all become objects, in the background. 'on-demand': nothing is read before it is asked for. Default 'background'.
+     */
     readonly hydrate?: 'background' | 'on-demand' | 'eager'
     /** What to do about damage before the end of the log: refuse to open, or fall back and report the epochs lost. Default 'refuse'. */
     readonly onDamage?: 'refuse' | 'fall-back'
@@ -52,6 +55,7 @@ export interface ResolvedSettings {
   readonly intervalMs: number
   readonly stallMsMax: number
   readonly at: 'latest' | number | Date
+  readonly hydrate: 'background' | 'on-demand' | 'eager'
   readonly onDamage: 'refuse' | 'fall-back'
   readonly retention: { readonly keepLast: number; readonly keepMs: number }
   readonly compression: 'zstd' | 'deflate' | 'none'
@@ -122,6 +126,7 @@ export function resolveSettings(settings: Settings = {}): ResolvedSettings {
     intervalMs: settings.checkpoint?.intervalMs ?? 1000,
     stallMsMax: settings.budget?.stallMsMax ?? 1,
     at: settings.restore?.at ?? 'latest',
+    hydrate: settings.restore?.hydrate ?? 'background',
     onDamage: settings.restore?.onDamage ?? 'refuse',
     retention: { keepLast: settings.retention?.keepLast ?? 3, keepMs: settings.retention?.keepMs ?? 3_600_000 },
     compression: settings.compression ?? 'zstd',

@@ -28,7 +28,7 @@ import {
   type Upkeep,
 } from './face/index.ts'
 import type { ResolvedSettings } from './options.ts'
-import { EncodedValue, type RecoveryPoint } from './restore/index.ts'
+import type { RecoveryPoint } from './restore/index.ts'
 
 /** What the store needs beside its collections; made by `open`. */
 export interface StoreParts {
@@ -42,6 +42,10 @@ export interface StoreParts {
   readonly upkeep: Upkeep
   readonly checkpointer: Checkpointer | undefined
   readonly restored: Restored
+  /** The codec of a stored collection is known now. */
+  decodeWith(collection: Collection, codec: ValueCodec): void
+  /** Resolves when no stored entry needs the disk any more. */
+  hydrated(): Promise<void>
   points(): Promise<readonly RecoveryPoint[]>
   /** Stops the writer, at once when it does not end within the time, and gives back the lock; never rejects. */
   release(timeoutMs: number): Promise<void>
@@ -109,6 +113,7 @@ export class Store implements AsyncDisposable {
     collection.dropped = true
     collection.part = undefined
     collection.live = new ClosedMap(() => dropped(name))
+    collection.cold = undefined
     space.catalogueChanged = true
     return true
   }
@@ -174,9 +179,13 @@ export class Store implements AsyncDisposable {
     return checkpointer.durable(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
   }
 
-  /** Resolves when all entries are in memory: in this version at once, because `open` loads them. */
+  /**
+   * Resolves when background hydration has finished: no entry needs the disk any more, and with `hydrate: 'eager'` each is an object in the
+   * heap. At once with 'on-demand'. @throws TIDEMARK_CLOSED, TIDEMARK_SEGMENT_DAMAGED or TIDEMARK_STORAGE, after all that could come came
+   */
   async hydrated(): Promise<void> {
     this.#assertOpen()
+    await this.#parts.hydrated()
   }
 
   /** What can be restored, newest first. Reads the log; takes time proportional to it. */
@@ -207,9 +216,9 @@ export class Store implements AsyncDisposable {
     let entries = 0
     if (!this.#closed) {
       for (const collection of collections.values()) {
-        byName[collection.name] = { kind: collection.kind, entries: collection.live.size, dirtyMax: collection.dirtyKeysMax }
+        byName[collection.name] = { kind: collection.kind, entries: collection.sizeMax, dirtyMax: collection.dirtyKeysMax }
         dirtyMax += collection.dirtyKeysMax
-        entries += collection.live.size
+        entries += collection.sizeMax
       }
     }
     const none = checkpointer?.stalls ?? access
@@ -269,7 +278,10 @@ export class Store implements AsyncDisposable {
     checkpointer?.stop(closed())
     await this.#parts.release(timeoutMs)
     this.#closed = true
-    for (const collection of collections.values()) collection.live = new ClosedMap(closed)
+    for (const collection of collections.values()) {
+      collection.live = new ClosedMap(closed)
+      collection.cold = undefined
+    }
     if (problem !== undefined) throw problem
   }
 
@@ -306,7 +318,7 @@ export class Store implements AsyncDisposable {
     return face
   }
 
-  /** Checks the codec, and decodes what was loaded before its codec was known. */
+  /** Checks the codec; what was stored is read with it from now on. */
   #settleCodec(collection: Collection, codec: ValueCodec | undefined): void {
     const { name } = collection
     if (codec !== undefined ? codec.name !== collection.codec.name : this.#encoded.has(name)) {
@@ -320,11 +332,8 @@ export class Store implements AsyncDisposable {
       )
     }
     if (codec === undefined || !this.#encoded.has(name)) return
-    for (const [key, value] of collection.live) {
-      if (value instanceof EncodedValue) collection.live.set(key, codec.decode(value.bytes, 0, value.bytes.length))
-    }
     Object.assign(collection, { codec })
-    collection.space.untracked?.loaded(collection)
+    this.#parts.decodeWith(collection, codec)
     this.#encoded.delete(name)
   }
 

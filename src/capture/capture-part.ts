@@ -9,6 +9,7 @@
  * frozen key was given; a key is taken once.
  */
 import type { Key, ValueCodec } from '../codec/index.ts'
+import type { ColdSide } from './cold-side.ts'
 import type { Collection } from './collection.ts'
 import { KeyListWriter } from './key-list.ts'
 import { KeySet } from './key-set.ts'
@@ -39,6 +40,8 @@ export class CapturePart {
   readonly unresolved = new KeyListWriter()
   readonly refused = new KeyListWriter()
   neverStored = 0
+  /** Beside the incarnation that was frozen, whatever becomes of the collection. */
+  readonly cold: ColdSide | undefined
   readonly #asked: readonly KeySet[]
   #group = 0
   /** Where the group is an array, its next place; otherwise what walks it. Apart, so that neither is slowed down by the other. */
@@ -62,7 +65,8 @@ export class CapturePart {
     const expected = this.sources.reduce((sum, group) => sum + sizeOf(group), this.all ? this.live.size : 0)
     this.pending = new KeySet(this.all ? 0 : expected)
     this.done = new KeySet(this.all ? expected : 0)
-    this.#asked = collection.cold?.barrier(epoch) ?? []
+    this.cold = collection.cold
+    this.#asked = this.cold?.barrier(epoch) ?? []
   }
 
   frozen(key: Key): boolean {
@@ -81,8 +85,8 @@ export class CapturePart {
 
   /** The key's record is being written. */
   counted(key: Key): void {
-    const { cold } = this.collection
-    if (cold === undefined || this.collection.id !== this.id) return
+    const { cold } = this
+    if (cold === undefined) return
     cold.recorded(key)
     for (const keys of this.#asked) if (keys.has(key)) this.unresolved.add(key)
   }

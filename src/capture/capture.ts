@@ -12,9 +12,10 @@ import { IN_FLIGHT_BYTES_MAX, PIECE_ENTRIES_MAX, PRE_IMAGE_BYTES_MAX } from '../
 import type { Key } from '../codec/index.ts'
 import { appendPut, appendTombstone } from '../format/index.ts'
 import { CapturePart, sizeOf } from './capture-part.ts'
+import type { Cold } from './cold.ts'
 import type { Collection } from './collection.ts'
 import { Journal } from './journal.ts'
-import type { Census } from './key-list.ts'
+import { type Census, keysOf } from './key-list.ts'
 import { KeySet } from './key-set.ts'
 import type { Outbox } from './outbox.ts'
 
@@ -66,12 +67,15 @@ export class Capture {
     return this.#at === this.parts.length
   }
 
-  /** Completes the catalogue as it was at the barrier: adds the record bytes, takes off live entries that have no record for certain. */
-  complete<Entry extends { readonly id: number; readonly entries: number }>(catalogue: readonly Entry[]): (Entry & { bytes: number })[] {
+  /** Completes the catalogue as it was at the barrier: adds the record bytes, takes off what was counted twice or has no record. */
+  complete<Entry extends { readonly id: number; readonly entries: number }>(
+    catalogue: readonly Entry[],
+    existed: ReadonlyMap<number, number>,
+  ): (Entry & { bytes: number })[] {
     const parts = new Map(this.parts.map(part => [part.id, part]))
     return catalogue.map(entry => {
       const part = parts.get(entry.id)
-      return { ...entry, entries: entry.entries - (part?.neverStored ?? 0), bytes: part?.bytes ?? 0 }
+      return { ...entry, entries: entry.entries - (part?.neverStored ?? 0) - (existed.get(entry.id) ?? 0), bytes: part?.bytes ?? 0 }
     })
   }
 
@@ -82,7 +86,14 @@ export class Capture {
       .map(({ id, unresolved, refused }) => ({ id, unresolved: unresolved.list(), refused: refused.list() }))
   }
 
-  /** The writer's answer to a commit: how many of the unresolved keys existed, by incarnation. */
+  /** Keys that were set without a look, as encoded, with the stored state to be asked about them; once, when all is captured. */
+  *unresolved(): Generator<{ readonly id: number; readonly cold: Cold; readonly unresolved: Iterable<Buffer> }> {
+    for (const { id, cold, unresolved } of this.parts) {
+      if (cold !== undefined && unresolved.count > 0) yield { id, cold: cold.cold, unresolved: keysOf(unresolved.list()) }
+    }
+  }
+
+  /** The answer: how many of the unresolved keys existed, by incarnation. */
   resolved(existed: ReadonlyMap<number, number>): void {
     for (const { id, collection } of this.parts) if (collection.id === id) collection.cold?.resolved(existed.get(id) ?? 0)
   }

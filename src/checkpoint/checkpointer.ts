@@ -14,6 +14,7 @@ import type { Cancel } from '../base/scheduler.ts'
 import { Capture, type CaptureOwner, type Collection, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import { type FromWriter, fromErrorData } from '../writer/index.ts'
+import { Count } from './count.ts'
 import { Holds } from './holds.ts'
 import { type Refusal, Refusals } from './refusals.ts'
 import { Turns } from './turns.ts'
@@ -186,6 +187,7 @@ export class Checkpointer implements CaptureOwner {
       time: 0,
       started: clock.monotonic(),
       capture: undefined as unknown as Capture,
+      count: undefined,
       catalogue: [],
       entries: 0,
       refusals: [],
@@ -217,6 +219,7 @@ export class Checkpointer implements CaptureOwner {
     space.uncommitted = true
     this.#refusals.retry()
     flight.capture = new Capture(collections.values(), flight.epoch, this.outbox, this)
+    flight.count = undefined
     flight.cut = true
     space.capture = flight.capture
     space.refresh()
@@ -235,15 +238,18 @@ export class Checkpointer implements CaptureOwner {
     if (flight === undefined || flight.committing || !flight.cut) return
     const { clock, stallMsMax, space } = this.#parts
     const end = clock.monotonic() + stallMsMax * SLICE_SHARE
-    if (!this.outbox.full) flight.capture.run(() => clock.monotonic() >= end)
-    if (!flight.capture.finished) {
+    const expired = (): boolean => clock.monotonic() >= end
+    const { capture } = flight
+    if (!this.outbox.full) capture.run(expired)
+    if (capture.finished) space.endCapture()
+    if (!capture.finished || !(flight.count ??= new Count(capture)).run(expired)) {
       // A full outbox is continued by the next credit.
       if (!this.outbox.full) this.#schedule()
       return
     }
-    space.endCapture()
     flight.committing = true
-    flight.records += flight.capture.records
+    flight.entries -= flight.count.total
+    flight.records += capture.records
     const block = this.outbox.take()
     this.#parts.host.post({
       type: 'commit',
@@ -252,7 +258,7 @@ export class Checkpointer implements CaptureOwner {
       timeMs: flight.time,
       bytes: block.bytes,
       records: block.records,
-      catalogue: flight.capture.complete(flight.catalogue),
+      catalogue: capture.complete(flight.catalogue, flight.count.existed),
       refused: flight.refusals.length,
     })
   }

@@ -6,6 +6,7 @@ import type { Capture, Collection, Space, VoidReason } from '../capture/index.ts
 import type { Key } from '../codec/index.ts'
 import type { CatalogueEntry } from '../format/index.ts'
 import type { UpkeepMessage, WriterHost } from '../writer/index.ts'
+import type { Count } from './count.ts'
 import type { Refusal } from './refusals.ts'
 
 /** A committed epoch, as `checkpoint()` and the `checkpoint` event give it. */
@@ -61,6 +62,8 @@ export interface Flight {
   time: number
   started: number
   capture: Capture
+  /** Once all is captured. */
+  count: Count | undefined
   catalogue: Omit<CatalogueEntry, 'bytes'>[]
   entries: number
   refusals: Refusal[]

@@ -1,7 +1,6 @@
 /** Opening a store for writing, for reading, and from an older point; loading what it holds. */
 
 export { type LoadRequest, type LoadResult, load } from './load.ts'
-export { EncodedValue, type LoadedCollection, Loader } from './loader.ts'
 export { forkAt, type OpenedStore, type OpenFacts, openForReading, openForWriting } from './open.ts'
 export { listPoints, type RecoveryPoint } from './points.ts'
 export { readTail, type Tail, type TailRequest } from './tail.ts'

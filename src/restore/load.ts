@@ -1,102 +1,92 @@
 /**
- * Loading: reads the segments of an opened store, then the log behind them to the point asked for, and builds the collections.
- * Owns: nothing; joins the scan (log/) and the loader. Invariant: an epoch is applied only after the scan verified it whole.
+ * Loading: which manifest a restore stands on, its segments opened, the log behind them as a table. Nothing is decoded, and no block is read.
+ *
+ * Owns: the segments until they are handed over. Does not own: collections, hydration.
+ * Invariants: a restore stands on the newest fold point that is kept and not beyond the point asked for; an epoch counts only after the scan
+ * verified it whole; `entries` of the catalogue are exact.
  */
-import { TidemarkError } from '../base/errors.ts'
-import { decodeKey, type ValueCodec } from '../codec/index.ts'
-import { type Commit, type Manifest, RECORD_PUT, RecordCursor } from '../format/index.ts'
-import { LogScan, type ScanReport } from '../log/index.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import { type ColdSegment, ColdState } from '../cold/index.ts'
+import type { CatalogueEntry, Manifest } from '../format/index.ts'
+import { countImage, Image, openSegments } from '../image/index.ts'
+import type { ScanReport } from '../log/index.ts'
+import { readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
-import { type LoadedCollection, Loader } from './loader.ts'
 import type { OpenedStore } from './open.ts'
-import { standOn, walkImage } from './segments.ts'
+import { readTail, type Tail } from './tail.ts'
 
 export interface LoadRequest {
   readonly storage: Storage
   readonly opened: OpenedStore
   readonly at: 'latest' | number | Date
   readonly onDamage: 'refuse' | 'fall-back'
-  readonly codecs: ReadonlyMap<string, ValueCodec>
+  readonly monotonic: () => number
   /** Gives way to other work when it is time; undefined when it is not. */
   readonly pause: () => Promise<void> | undefined
 }
 
 export interface LoadResult {
-  readonly collections: readonly LoadedCollection[]
-  readonly report: ScanReport
-  readonly records: number
-  /** Above every collection id seen. */
-  readonly nextId: number
+  readonly catalogue: readonly CatalogueEntry[]
+  /** All that is stored, as of the point. The caller closes it. */
+  readonly cold: ColdState
+  readonly tail: Tail
   /** The manifest whose segments it stands on. */
   readonly image: Manifest
-  /** The last epoch that counts, and its time; 0 for an empty store. */
-  readonly epoch: number
-  readonly timeMs: number
-  /** What was read of the log. */
-  readonly tail: { readonly rawBytes: number; readonly records: number }
+  readonly report: ScanReport
 }
 
-/** Records applied between two looks at the clock. */
-const STRIDE = 32
-
-/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_NO_SUCH_POINT, TIDEMARK_VALUE_DAMAGED */
-export async function load(request: LoadRequest): Promise<LoadResult> {
-  const { storage, opened, at, onDamage, codecs, pause } = request
+/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_NO_SUCH_POINT */
+export async function load({ storage, opened, at, onDamage, monotonic, pause }: LoadRequest): Promise<LoadResult> {
   const { storeId, log } = opened.manifest
   const image = await standOn(storage, opened.manifest, at)
   if (image === undefined) throw noSuchPoint(at, 'nothing is kept that is so old')
-  const { fold } = image
-  const until = at === 'latest' ? undefined : typeof at === 'number' ? { epoch: at } : { timeMs: at.getTime() }
-  const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, until, onDamage, pause: () => pause() ?? undefined })
-  const loader = new Loader(codecs)
-  let nextId = fold?.nextId ?? 1
-  if (fold !== null) {
-    loader.begin(fold.catalogue)
-    await walkImage(storage, image, cursor => {
-      const { collection, put, bytes, keyStart, keyEnd, start, end } = cursor
-      if (put) loader.put(collection, decodeKey(bytes, keyStart, keyEnd), bytes, start, end)
-      return loader.records % STRIDE === 0 ? pause() : undefined
-    })
+  const layers = await openSegments(storage, image)
+  try {
+    const until = at === 'latest' ? undefined : typeof at === 'number' ? { epoch: at } : { timeMs: at.getTime() }
+    const tail = await readTail({ storage, storeId, log, fold: image.fold, until, onDamage, pause })
+    const { report, table } = tail
+    const { end } = report
+    const isThere = at === 'latest' || (typeof at === 'number' ? end.epoch === at && at > 0 : end.epoch > 0)
+    if (!isThere) throw noSuchPoint(at, end.epoch === 0 ? 'there is none before it' : `the one before it is epoch ${end.epoch}`)
+    const tables = table.records === 0 ? [] : [table]
+    let { catalogue } = tail
+    // Keys whose values were refused are counted by their commit whether they have a record or not.
+    if ((report.lastCommit?.refused ?? 0) > 0 && image.fold !== null) {
+      while (!table.sortSome(SORT_RECORDS)) await pause()
+      const counts = await countImage(layers, tables, pause)
+      catalogue = catalogue.map(entry => ({ ...entry, entries: counts.get(entry.id) ?? 0 }))
+    }
+    const segments: readonly ColdSegment[] = layers.segments
+    const cold = new ColdState({ image: new Image({ tables, young: layers.young, base: layers.base }), segments }, monotonic)
+    return { catalogue, cold, tail, image, report }
+  } catch (error) {
+    for (const segment of layers.segments) await segment.close().catch(() => {})
+    throw error
   }
-  let begun: Commit | undefined
-  const tail = { rawBytes: 0, records: 0 }
-  const begin = (commit: Commit): void => {
-    if (begun === commit) return
-    begun = commit
-    loader.begin(commit.catalogue)
-    for (const { id } of commit.catalogue) nextId = Math.max(nextId, id + 1)
-    tail.rawBytes += commit.rawBytes
-    tail.records += commit.records
-  }
-  for await (const item of scan) {
-    begin(item.commit)
-    if (item.type === 'block') await apply(loader, item.bytes, pause)
-  }
-  const { report } = scan
-  const { end, lastCommit } = report
-  const isThere = at === 'latest' || (typeof at === 'number' ? end.epoch === at && at > 0 : end.epoch > 0)
-  if (!isThere) throw noSuchPoint(at, end.epoch === 0 ? 'there is none before it' : `the one before it is epoch ${end.epoch}`)
-  const collections = await loader.finish(pause)
-  const timeMs = lastCommit?.timeMs ?? fold?.timeMs ?? 0
-  return { collections, report, records: loader.records, nextId, image, epoch: end.epoch, timeMs, tail }
 }
+
+/** The manifest to start from; undefined when what is asked for is older than all that is kept. */
+export async function standOn(storage: Storage, newest: Manifest, at: 'latest' | number | Date): Promise<Manifest | undefined> {
+  const reaches = (epoch: number, timeMs: number): boolean =>
+    epoch === 0 || at === 'latest' || (typeof at === 'number' ? epoch <= at : timeMs <= at.getTime())
+  if (newest.fold === null || reaches(newest.fold.epoch, newest.fold.timeMs)) return newest
+  for (const { number, epoch, timeMs } of newest.retained.toReversed()) {
+    if (!reaches(epoch, timeMs)) continue
+    try {
+      return await readManifest(storage, number)
+    } catch (error) {
+      // An older one will do, with more of the log behind it.
+      if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
+    }
+  }
+  return undefined
+}
+
+const SORT_RECORDS = 256
 
 function noSuchPoint(at: LoadRequest['at'], why: string): TidemarkError {
   const point = typeof at === 'number' ? `epoch ${at}` : (at as Date).toISOString()
   return new TidemarkError('TIDEMARK_NO_SUCH_POINT', `there is no recovery point at ${point}; ${why}`, {
     hint: 'choose one of recoveryPoints()',
   })
-}
-
-async function apply(loader: Loader, bytes: Buffer, pause: () => Promise<void> | undefined): Promise<void> {
-  const cursor = new RecordCursor(bytes)
-  for (let count = 1; cursor.next(); count++) {
-    const key = decodeKey(bytes, cursor.keyStart, cursor.keyEnd)
-    if (cursor.kind === RECORD_PUT) loader.put(cursor.collection, key, bytes, cursor.valueStart, cursor.valueEnd)
-    else loader.remove(cursor.collection, key)
-    if (count % STRIDE === 0) {
-      const wait = pause()
-      if (wait !== undefined) await wait
-    }
-  }
 }

@@ -2,8 +2,8 @@
 import type { CatalogueEntry } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
+import { standOn } from './load.ts'
 import { openForReading } from './open.ts'
-import { standOn } from './segments.ts'
 
 export interface RecoveryPoint {
   readonly epoch: number

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Key, tideCodec } from '../../src/codec/index.ts'
+import { compareKeys, decodeKey, type Key, tideCodec } from '../../src/codec/index.ts'
 import { ColdCollection, ColdState } from '../../src/cold/index.ts'
-import { EMPTY_BASE, type FoldPoint } from '../../src/format/index.ts'
+import { type CatalogueEntry, EMPTY_BASE, type FoldPoint, type LogEntry, RECORD_PUT, RecordCursor } from '../../src/format/index.ts'
 import { Image } from '../../src/image/index.ts'
 import { LogScan } from '../../src/log/index.ts'
 import { openStore } from '../../src/open.ts'
-import { load, openForReading, readTail, type Tail } from '../../src/restore/index.ts'
+import { openForReading, readTail, type Tail } from '../../src/restore/index.ts'
 import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
 
 type Step =
@@ -49,6 +49,39 @@ async function live(steps: readonly Step[], compression: 'none' | 'deflate'): Pr
 
 const never = (): undefined => undefined
 
+/** The log, record by record, into Maps. */
+async function replay(storage: MemoryStorage, storeId: string, log: readonly LogEntry[]) {
+  const scan = new LogScan({ storage, storeId, log })
+  const maps = new Map<number, Map<Key, unknown>>()
+  let catalogue: readonly CatalogueEntry[] = []
+  let nextId = 1
+  for await (const item of scan) {
+    if (item.type === 'commit') {
+      catalogue = item.commit.catalogue
+      continue
+    }
+    for (const { id } of item.commit.catalogue) nextId = Math.max(nextId, id + 1)
+    const cursor = new RecordCursor(item.bytes)
+    while (cursor.next()) {
+      const { collection, kind, keyStart, keyEnd, valueStart, valueEnd } = cursor
+      const map = maps.get(collection) ?? new Map<Key, unknown>()
+      maps.set(collection, map)
+      nextId = Math.max(nextId, collection + 1)
+      const key = decodeKey(item.bytes, keyStart, keyEnd)
+      if (kind === RECORD_PUT) map.set(key, tideCodec.decode(item.bytes, valueStart, valueEnd))
+      else map.delete(key)
+    }
+  }
+  for (const { id } of catalogue) nextId = Math.max(nextId, id + 1)
+  const collections = catalogue
+    .toSorted((a, b) => a.id - b.id)
+    .map(({ id, name }) => {
+      const found = [...(maps.get(id) ?? new Map<Key, unknown>())].sort(([a], [b]) => compareKeys(a, b))
+      return { id, name, entries: found.length, found }
+    })
+  return { collections, nextId, end: scan.report.end }
+}
+
 /** Of each collection: id, entries as the catalogue says, entries in order. */
 function contentOf({ table, catalogue }: Tail): unknown[] {
   const base = EMPTY_BASE.map(({ start, through }) => ({ start, through, layer: null }))
@@ -71,24 +104,12 @@ for (const slackBytes of [undefined, 0]) {
           const storage = new MemoryStorage(await live(steps, compression))
           const opened = await openForReading(storage)
           const { storeId, log } = opened.manifest
-          const replayed = await load({
-            storage,
-            opened,
-            at: 'latest',
-            onDamage: 'refuse',
-            codecs: new Map([[tideCodec.name, tideCodec]]),
-            pause: never,
-          })
+          const replayed = await replay(storage, storeId, log)
           const tail = await readTail({ storage, storeId, log, fold: null, onDamage: 'refuse', pause: never }, slackBytes)
-          assert.deepEqual(
-            contentOf(tail),
-            replayed.collections
-              .toSorted((a, b) => a.id - b.id)
-              .map(({ id, name, live }) => ({ id, name, entries: live.size, found: [...live] })),
-          )
+          assert.deepEqual(contentOf(tail), replayed.collections)
           assert.equal(tail.nextId, replayed.nextId)
-          assert.equal(tail.epoch, replayed.report.end.epoch)
-          assert.deepEqual(tail.report.end, replayed.report.end)
+          assert.deepEqual(tail.report.end, replayed.end)
+          assert.equal(tail.epoch, replayed.end.epoch)
         },
       ),
       { numRuns: 60 },

@@ -128,10 +128,10 @@ export class Rig implements CaptureOwner {
   /** The entries a commit record has are those that are on the disk after it. */
   #count(capture: Capture, existed: ReadonlyMap<number, number>): void {
     const census = new Map(capture.census.map(part => [part.id, part]))
-    for (const { id, entries } of capture.complete(this.#catalogue)) {
+    for (const { id, entries } of capture.complete(this.#catalogue, existed)) {
       const refused = [...keysOf(census.get(id)?.refused ?? NO_KEYS)].map(bytes => decodeKey(bytes, 0, bytes.length))
       const missing = refused.filter(key => !this.disk.get(id)?.has(key)).length
-      this.entries.set(id, entries - (existed.get(id) ?? 0) - missing)
+      this.entries.set(id, entries - missing)
       assert.equal(this.entries.get(id), this.disk.get(id)?.size ?? 0, 'entries of the commit')
     }
   }

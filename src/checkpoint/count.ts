@@ -1,0 +1,39 @@
+/**
+ * Counts what a commit says of its entries: how many of the keys that were set without a look were stored before.
+ *
+ * Does: asks the cold side, a key at a time, between the capture and the commit. Owns: how far it has come.
+ * Invariant: it asks about the state before the epoch, which the cold side goes on showing.
+ */
+import type { Capture } from '../capture/index.ts'
+import { decodeKey } from '../codec/index.ts'
+
+export class Count {
+  /** By incarnation: keys that existed. */
+  readonly existed = new Map<number, number>()
+  total = 0
+  readonly #steps: Generator<undefined, undefined, undefined>
+
+  constructor(capture: Capture) {
+    this.#steps = this.#walk(capture)
+  }
+
+  /** True when all is counted; false when the time is up. */
+  run(expired: () => boolean): boolean {
+    while (this.#steps.next().done !== true) if (expired()) return false
+    return true
+  }
+
+  *#walk(capture: Capture): Generator<undefined, undefined, undefined> {
+    for (const { id, cold, unresolved } of capture.unresolved()) {
+      let existed = 0
+      for (const bytes of unresolved) {
+        if (cold.has(decodeKey(bytes, 0, bytes.length))) existed++
+        yield undefined
+      }
+      this.existed.set(id, existed)
+      this.total += existed
+    }
+    capture.resolved(this.existed)
+    return undefined
+  }
+}

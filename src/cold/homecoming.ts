@@ -1,0 +1,82 @@
+/**
+ * What a restart does behind the back of the service: puts the tail in order, brings blocks home, and objects where that is asked for.
+ *
+ * Owns: the order of the three, the slices of the first and the last. Does not own: blocks (hydration.ts), entries (capture/).
+ * Invariants: a slice ends within its share of the stall budget, one step later at most; nothing is thrown into the event loop.
+ */
+import type { Collection } from '../capture/index.ts'
+import type { ColdState } from './cold-state.ts'
+import { Hydration, type HydrationParts } from './hydration.ts'
+
+export interface HomecomingParts extends HydrationParts {
+  readonly mode: 'background' | 'on-demand' | 'eager'
+  /** Those alive now. */
+  readonly collections: () => Iterable<Collection>
+  /** Puts the tail in order, a little; true when it is. */
+  readonly sortSome: () => boolean
+}
+
+const SLICE_SHARE = 0.5
+/** Entries made between two looks at the clock. */
+const STRIDE = 16
+
+export class Homecoming {
+  /** Resolves when all of it is done; see Hydration. */
+  readonly done: Promise<void>
+  readonly #state: ColdState
+  readonly #parts: HomecomingParts
+  readonly #ended: Promise<void>
+  #hydration: Hydration | undefined
+  #stopping = false
+
+  constructor(state: ColdState, parts: HomecomingParts) {
+    this.#state = state
+    this.#parts = parts
+    this.done = this.#run()
+    this.#ended = this.done.catch(() => {})
+  }
+
+  /** Ends it where it is. Resolves when nothing is under way any more; never rejects. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await this.#hydration?.stop()
+    await this.#ended
+  }
+
+  async #run(): Promise<void> {
+    const { mode, sortSome } = this.#parts
+    await this.#slices(() => sortSome())
+    if (mode === 'on-demand') return
+    this.#hydration = new Hydration(this.#state, this.#parts)
+    if (this.#stopping) await this.#hydration.stop()
+    await this.#hydration.done
+    if (mode === 'background') return
+    for (const collection of [...this.#parts.collections()]) await this.#objects(collection)
+  }
+
+  async #objects(collection: Collection): Promise<void> {
+    const { cold } = collection
+    if (cold === undefined) return
+    const cursor = cold.cold.keys()
+    await this.#slices(() => {
+      for (let left = STRIDE; left > 0; left--) {
+        if (collection.cold !== cold || collection.dropped) return true
+        const key = cursor.next()
+        if (key === undefined) return true
+        collection.bringHome(key, cursor)
+      }
+      return false
+    })
+  }
+
+  /** Calls `step` until it gives true, in slices. */
+  async #slices(step: () => boolean): Promise<void> {
+    const { clock, scheduler, stallMsMax, stalled } = this.#parts
+    for (let done = false; !done && !this.#stopping; ) {
+      await new Promise<void>(resolve => void scheduler.immediate(resolve))
+      const begin = clock.monotonic()
+      while (!done && !this.#stopping && clock.monotonic() - begin < stallMsMax * SLICE_SHARE) done = step()
+      stalled(clock.monotonic() - begin)
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * From what a manifest names to layers that can be asked and walked.
+ *
+ * Owns: nothing; who asks closes what is opened. Invariant: after an error nothing is left open.
+ */
+import type { Manifest } from '../format/index.ts'
+import { BlockCache, type Layer, ReadAhead, Segment } from '../segment/index.ts'
+import type { Storage } from '../storage/index.ts'
+import { type BasePart, Image, type SegmentLayer } from './image.ts'
+
+export type Named = Pick<Manifest, 'young' | 'base'>
+
+export interface OpenedSegments {
+  /** Newest first, young before base. */
+  readonly segments: readonly Segment[]
+  readonly young: readonly Segment[]
+  readonly base: readonly (BasePart & { readonly layer: Segment | null })[]
+}
+
+/** Opens the descriptor of every segment; no byte is read. From then on the names may go. */
+export async function openSegments(storage: Storage, named: Named): Promise<OpenedSegments> {
+  const segments: Segment[] = []
+  const cache = new BlockCache()
+  const open = async (entry: Named['young'][number]): Promise<Segment> => {
+    const segment = await Segment.open(storage, entry, { cache })
+    segments.push(segment)
+    return segment
+  }
+  try {
+    const young: Segment[] = []
+    for (const entry of named.young) young.push(await open(entry))
+    const base: (BasePart & { layer: Segment | null })[] = []
+    for (const { start, through, segment } of named.base) {
+      base.push({ start, through, layer: segment === null ? null : await open(segment) })
+    }
+    return { segments, young, base }
+  } catch (error) {
+    for (const segment of segments) await segment.close().catch(() => {})
+    throw error
+  }
+}
+
+/** Counts the live records of each collection, by reading everything; for where nobody knows better. `pause` is awaited often. */
+export async function countImage(
+  opened: OpenedSegments,
+  tables: readonly Layer[],
+  pause: () => Promise<void> | undefined,
+): Promise<Map<number, number>> {
+  const aheads: ReadAhead[] = []
+  const ahead = (segment: Segment): SegmentLayer => {
+    const layer = new ReadAhead(segment)
+    aheads.push(layer)
+    return layer
+  }
+  const young = opened.young.map(ahead)
+  const base = opened.base.map(part => ({ ...part, layer: part.layer === null ? null : ahead(part.layer) }))
+  const cursor = new Image({ tables, young, base }).cursor()
+  const counts = new Map<number, number>()
+  for (let step = 1; cursor.next(); step++) {
+    if (cursor.put) counts.set(cursor.collection, (counts.get(cursor.collection) ?? 0) + 1)
+    if (step % STRIDE !== 0) continue
+    for (const one of aheads) if (one.begun && !one.ready) await one.fill()
+    await pause()
+  }
+  return counts
+}
+
+const STRIDE = 64
