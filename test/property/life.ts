@@ -7,7 +7,8 @@ import assert from 'node:assert/strict'
 import { hasCode } from '../../src/base/errors.ts'
 import type { TidemarkMap, TidemarkValue } from '../../src/capture/index.ts'
 import type { Key } from '../../src/codec/index.ts'
-import { openStore } from '../../src/open.ts'
+import { type Components, openStore } from '../../src/open.ts'
+import type { Settings } from '../../src/options.ts'
 import type { ErrnoName } from '../../src/storage/index.ts'
 import type { Store } from '../../src/store.ts'
 import { SeededRandom, SimulatedClock, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
@@ -79,6 +80,8 @@ export class Life {
   readonly objects = new Objects()
   readonly problems: unknown[] = []
   readonly #untracked: boolean
+  #lazy = false
+  readonly #aligned = new Set<string>()
   readonly #waiting: Promise<unknown>[] = []
   readonly #epochs = new Map<number, number>()
 
@@ -139,10 +142,29 @@ export class Life {
     return this.store.value<unknown>(CELL, undefined)
   }
 
+  /**
+   * Entries that came home one by one stand in the order in which they came, which the model does not know: before somebody looks at the
+   * order all come home, and the model takes it over; from then on it is that of a Map.
+   */
+  align(name: string): void {
+    if (!this.#lazy || this.#aligned.has(name)) return
+    const { kind } = this.model.collections.get(name) as { kind: Kind }
+    this.#aligned.add(name)
+    // The first walk gives those that were away first, and puts them last.
+    this.#entriesOf(name, kind)
+    this.model.reorder(name, [...this.#entriesOf(name, kind).keys()])
+  }
+
+  /** The model went back to an order of before. */
+  unalign(): void {
+    this.#aligned.clear()
+  }
+
   /** The living state is the model's. */
   check(only?: string): void {
     for (const [name, { kind }] of this.model.collections) {
       if (only !== undefined && only !== name) continue
+      this.align(name)
       this.model.same(name, this.#entriesOf(name, kind))
     }
   }
@@ -187,6 +209,21 @@ export class Life {
     this.scheduler.after(ms, heal)
   }
 
+  /** A reader of what the store was opened with, unless the storage fails it: then the store itself. */
+  async #beside(settings: Settings, components: Components): Promise<Store> {
+    const { scheduler } = this
+    try {
+      const reader = await scheduler.run(openStore(DIRECTORY, { ...settings, readOnly: true }, components))
+      assert.equal(reader.restored.epoch, this.store.restored.epoch)
+      assert.equal(reader.restored.entries, this.store.restored.entries)
+      return reader
+    } catch (error) {
+      if (this.storage.off) throw error
+      if (!hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      return this.store
+    }
+  }
+
   async #open(): Promise<void> {
     const { model, scheduler, storage } = this
     const components = {
@@ -199,7 +236,9 @@ export class Life {
       // Every few epochs, in some lives never: tables, merges and dead files come and go while the program runs.
       thresholds: { ...SMALL, bytes: [100, 600, 2 ** 40][storage.seed % 3] as number },
     }
+    const hydrate = (['background', 'on-demand', 'eager'] as const)[(storage.seed >>> 3) % 3] as 'background' | 'on-demand' | 'eager'
     const settings = {
+      restore: { hydrate },
       checkpoint: { intervalMs: this.plan.intervalMs },
       compression: 'none' as const,
       retention: { keepLast: 1 + (storage.seed % 3), keepMs: 0 },
@@ -210,7 +249,11 @@ export class Life {
     this.store = store
     const names = new Map<string, Kind>()
     for (const [name, { kind }] of Object.entries(store.stats().collections)) names.set(name, kind)
-    model.restarted(store.restored.epoch, names, name => this.#entriesOf(name, names.get(name) as Kind))
+    // Looking at everything brings everything home: so in most lives somebody else looks.
+    const seen = storage.seed % 4 === 0 ? store : await this.#beside(settings, components)
+    model.restarted(store.restored.epoch, names, name => this.#entriesOf(name, names.get(name) as Kind, seen))
+    this.#lazy = seen !== store
+    if (seen !== store) await scheduler.run(seen.close())
     this.#epochs.set(store.restored.epoch, model.changes)
     if (process.env['TRACE'] !== undefined) {
       for (const name of ['barrier', 'checkpoint', 'voided', 'degraded', 'recovered', 'holdBroken', 'error', 'refused'] as const) {
@@ -276,10 +319,10 @@ export class Life {
     return this.storage.crash({ mode: 'random' }).disk
   }
 
-  #entriesOf(name: string, kind: Kind): ReadonlyMap<Key, unknown> {
-    if (kind === 'map') return new Map(this.store.map<unknown, Key>(name))
-    const cell = this.store.value<unknown>(name)
-    return this.store.stats().collections[name]?.entries === 0 ? new Map() : new Map([['value', cell.get()]])
+  #entriesOf(name: string, kind: Kind, store = this.store): ReadonlyMap<Key, unknown> {
+    if (kind === 'map') return new Map(store.map<unknown, Key>(name))
+    const cell = store.value<unknown>(name)
+    return store.stats().collections[name]?.entries === 0 ? new Map() : new Map([['value', cell.get()]])
   }
 
   #note(fn: () => void): void {

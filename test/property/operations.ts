@@ -224,6 +224,7 @@ function cell(life: Life, op: Op & { op: 'cell' }): void {
 function iterate(life: Life, op: Op & { op: 'iterate' }): void {
   const name = nameOf(op.m)
   const map = life.map(name)
+  life.align(name)
   const expected = life.model.collection(name, 'map').entries.keys()
   let visited = 0
   const visit = (key: Key | undefined, value: unknown): void => {
@@ -261,6 +262,8 @@ function heldIterator(life: Life, op: Op & { op: 'iterator' }): void {
   const name = nameOf(op.m)
   let held = life.iterators.find(other => other.name === name)
   if (held === undefined) {
+    life.map(name)
+    life.align(name)
     held = { name, mine: life.map(name).entries(), models: life.model.collection(name, 'map').entries.entries() }
     life.iterators.push(held)
   }
@@ -325,6 +328,7 @@ function transaction(life: Life, op: Op & { op: 'transaction' }): void {
   if (error === undefined) return
   life.totals.rollbacks++
   restoreModel()
+  life.unalign()
   life.iterators = []
   for (const name of deleted) life.model.reorder(name, [...life.map(name).keys()])
   // Looking hands everything out, and so captures it: now and then only.
