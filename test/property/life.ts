@@ -150,8 +150,8 @@ export class Life {
     if (!this.#lazy || this.#aligned.has(name)) return
     const { kind } = this.model.collections.get(name) as { kind: Kind }
     this.#aligned.add(name)
-    // The first walk gives those that were away first, and puts them last.
-    this.#entriesOf(name, kind)
+    // The first walk gives those that were away first, and puts them last; in a transaction it is a hand-out like any other.
+    for (const [key, value] of this.#entriesOf(name, kind)) this.objects.handedOut(name, key, value)
     this.model.reorder(name, [...this.#entriesOf(name, kind).keys()])
   }
 
