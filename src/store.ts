@@ -331,7 +331,8 @@ export class Store implements AsyncDisposable {
         },
       )
     }
-    if (codec === undefined || !this.#encoded.has(name)) return
+    // One that could not read what is stored may be followed by a better one.
+    if (codec === undefined || collection.cold === undefined) return
     Object.assign(collection, { codec })
     this.#parts.decodeWith(collection, codec)
     this.#encoded.delete(name)

@@ -197,7 +197,7 @@ test('a codec that throws while it decodes harms no other collection', async t =
     },
   }
   const again = await open(folder)
-  await failsWith('TIDEMARK_VALUE_DAMAGED', () => again.map('coded', { codec: broken }), { says: ['cannot read this'] })
+  await failsWith('TIDEMARK_VALUE_DAMAGED', () => again.map('coded', { codec: broken }).get('key'), { says: ['cannot read this'] })
   assert.deepEqual(again.map<unknown>('plain').get('key'), { n: 2 })
   assert.deepEqual(again.map<unknown>('coded', { codec: throwing }).get('key'), { n: 1 })
   again.map<unknown>('coded', { codec: throwing }).set('second', [1])

@@ -9,6 +9,7 @@
  * a key that is gone and may have a record that counts is in `deleted` or `gone`, whatever becomes of the journal;
  * a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
  */
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
@@ -116,7 +117,7 @@ export class Collection {
   bringHome(key: Key, cursor?: ColdCursor): boolean {
     const { cold } = this
     if (cold === undefined || this.live.has(key)) return false
-    const value = cold.read(key, cursor)
+    const value = this.#readCold(cold, key, cursor)
     // A codec of the user may have written this very key, or emptied the collection.
     if (value === ABSENT || this.cold !== cold || this.live.has(key) || cold.hides(key)) return false
     this.live.set(key, value)
@@ -125,6 +126,21 @@ export class Collection {
     this.part?.settle(key)
     this.space.untracked?.cameHome(this, key)
     return true
+  }
+
+  #readCold(cold: ColdSide, key: Key, cursor: ColdCursor | undefined): unknown {
+    try {
+      return cold.read(key, cursor)
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw error
+      const { message, hint } = error as TidemarkError
+      throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', `'${this.name}', key ${String(key)}: ${message}`, {
+        collection: this.name,
+        key,
+        cause: error,
+        ...(hint === undefined ? {} : { hint }),
+      })
+    }
   }
 
   /** An object leaves the engine's hands: capture it first when its turn has not come, and keep it for a rollback. */

@@ -263,8 +263,6 @@ export class Checkpointer implements CaptureOwner {
     })
   }
 
-  // ---- answers of the writer
-
   #receive(message: FromWriter): void {
     switch (message.type) {
       case 'credit':

@@ -1,10 +1,26 @@
-/** What upkeep did, as the main thread is told. Owns nothing. */
-import type { FoldNews } from '../fold/index.ts'
+/** Upkeep beside a writer: how it is begun, and what the main thread is told of it. Owns nothing. */
+import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
 import type { Manifest } from '../format/index.ts'
-import type { UpkeepMessage } from './contract.ts'
+import type { UpkeepMessage, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
+import type { WriterParts } from './writer.ts'
 
-export function upkeepMessage(news: FoldNews, manifest: Manifest, follow: boolean): UpkeepMessage {
+/** `own`: what of the writer it needs. Undefined: nobody asked for it. */
+export function startFolding(
+  facts: WriterFacts,
+  { upkeep, monotonic, random, send }: WriterParts,
+  own: Pick<FoldingParts, 'failpoint' | 'manifest' | 'end' | 'compress' | 'publish' | 'inUse'>,
+): Folding | undefined {
+  if (facts.upkeep === undefined || upkeep === undefined) return undefined
+  const { retention, tail, follow, thresholds } = facts.upkeep
+  const report = (news: FoldNews): void => send(upkeepMessage(news, own.manifest(), follow))
+  const parts = { ...upkeep, ...own, monotonic, random, retention, report, ...(thresholds === undefined ? {} : { thresholds }) }
+  const folding = new Folding(parts, tail)
+  folding.start()
+  return folding
+}
+
+function upkeepMessage(news: FoldNews, manifest: Manifest, follow: boolean): UpkeepMessage {
   const segments = [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]
   return {
     type: 'upkeep',

@@ -12,7 +12,7 @@ import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import { LOG_FILE_BYTES_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
-import { Folding, type FoldingParts } from '../fold/index.ts'
+import type { Folding, FoldingParts } from '../fold/index.ts'
 import { type Compress, type LogPosition, logName, logNumbers, type Manifest, openCompress } from '../format/index.ts'
 import { LogWriter } from '../log/index.ts'
 import { giveUp, roll } from '../manifest/index.ts'
@@ -20,7 +20,7 @@ import { nameOf, type Storage } from '../storage/index.ts'
 import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
 import { Ownership } from './ownership.ts'
-import { upkeepMessage } from './upkeep.ts'
+import { startFolding } from './upkeep.ts'
 
 export interface WriterParts {
   readonly storage: Storage
@@ -83,7 +83,14 @@ export class Writer {
     this.#sequence = Math.max(0, ...facts.manifest.log.map(entry => logNumbers(nameOf(entry.file))?.sequence ?? 0))
     const open = facts.manifest.log.find(entry => entry.end === null)
     this.#inherited = open !== undefined && open.file === facts.acceptedEnd.file ? open.file : null
-    this.#folding = this.#startUpkeep(facts, parts)
+    this.#folding = startFolding(facts, parts, {
+      failpoint: this.#failpoint,
+      manifest: () => this.#ownership.manifest,
+      end: () => this.#end,
+      compress: async () => (this.#compress ??= await openCompress(this.#compression)),
+      publish: plan => this.#publishSoon(plan),
+      inUse: file => file === logName(this.#ownership.manifest.token, this.#sequence),
+    })
   }
 
   /** Takes a message; everything happens later, in order. */
@@ -261,30 +268,6 @@ export class Writer {
     await failpoint('roll.end')
     await this.#ownership.prune()
     return log
-  }
-
-  #startUpkeep(facts: WriterFacts, parts: WriterParts): Folding | undefined {
-    if (facts.upkeep === undefined || parts.upkeep === undefined) return undefined
-    const { retention, tail, follow, thresholds } = facts.upkeep
-    const folding = new Folding(
-      {
-        ...parts.upkeep,
-        monotonic: parts.monotonic,
-        random: parts.random,
-        failpoint: this.#failpoint,
-        retention,
-        manifest: () => this.#ownership.manifest,
-        end: () => this.#end,
-        compress: async () => (this.#compress ??= await openCompress(this.#compression)),
-        publish: plan => this.#publishSoon(plan),
-        inUse: file => file === logName(this.#ownership.manifest.token, this.#sequence),
-        report: news => this.#send(upkeepMessage(news, this.#ownership.manifest, follow)),
-        ...(thresholds === undefined ? {} : { thresholds }),
-      },
-      tail,
-    )
-    folding.start()
-    return folding
   }
 
   #publishSoon(plan: PublishJob['plan']): Promise<void> {

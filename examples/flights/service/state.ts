@@ -117,14 +117,15 @@ export class Flights {
 
   /** Drops the recent flights of the hours before `hourMin`. */
   #expire(hourMin: number): void {
+    // At most a few days of hours, in no order: after a restart keys that were not touched yet come first.
+    let first = Number.POSITIVE_INFINITY
     for (const [hour, start] of this.#hourStarts) {
-      if (hour >= hourMin) {
-        for (let oldest = this.#oldest.get(); oldest < start; oldest++) this.recent.delete(oldest)
-        this.#oldest.set(start)
-        return
-      }
-      this.#hourStarts.delete(hour)
+      if (hour < hourMin) this.#hourStarts.delete(hour)
+      else first = Math.min(first, start)
     }
+    if (first === Number.POSITIVE_INFINITY || first <= this.#oldest.get()) return
+    for (let oldest = this.#oldest.get(); oldest < first; oldest++) this.recent.delete(oldest)
+    this.#oldest.set(first)
   }
 }
 
