@@ -1,10 +1,25 @@
-/** `open`, with the failpoint that the environment names; without one it is the public `open`. */
-import { open, type Settings, type Store } from 'tidemark'
+/**
+ * `open`, with the failpoint that the environment names, if any, and with upkeep in small measures: so that a short life folds, merges and
+ * collects.
+ */
+import type { Settings, Store } from 'tidemark'
 import { failpointOf } from '../../src/base/failpoint.ts'
 import { openStore } from '../../src/open.ts'
 
+const SMALL = {
+  bytes: 3000,
+  records: 1000,
+  fanIn: 2,
+  smallestBytes: 3000,
+  youngBytesMax: 20_000,
+  slackBytes: 6000,
+  slackRecords: 200,
+  baseBytes: 6000,
+  graceMs: 20,
+}
+
 export async function openFailing(directory: string, settings: Settings = {}): Promise<Store> {
   const setting = process.env['TIDEMARK_FAILPOINT']
-  if (setting === undefined) return await open(directory, settings)
-  return await openStore(directory, settings, { testing: true, failpoint: failpointOf(setting, 'open') })
+  const failpoint = setting === undefined ? {} : { testing: true, failpoint: failpointOf(setting, 'open') }
+  return await openStore(directory, settings, { ...failpoint, thresholds: SMALL })
 }
