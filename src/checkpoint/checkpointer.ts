@@ -7,14 +7,15 @@
  * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a
  * transaction or an unbroken hold; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
-import type { TidemarkError } from '../base/errors.ts'
-import { Histogram } from '../base/histogram.ts'
+import { hasCode, type TidemarkError } from '../base/errors.ts'
+import type { Histogram } from '../base/histogram.ts'
 import { VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import { Capture, type CaptureOwner, type Collection, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import { type FromWriter, fromErrorData } from '../writer/index.ts'
 import { Count } from './count.ts'
+import { Counters } from './counters.ts'
 import { Holds } from './holds.ts'
 import { type Refusal, Refusals } from './refusals.ts'
 import { Turns } from './turns.ts'
@@ -30,10 +31,8 @@ export class Checkpointer implements CaptureOwner {
   status: EngineStatus = 'ok'
   epoch: number
   degradedBy: TidemarkError | undefined
-  readonly commits = new Histogram()
-  readonly syncs = new Histogram()
   readonly holds: Holds
-  readonly counters = { checkpoints: 0, failures: 0, voids: 0, forced: 0, bytes: 0, rawBytes: 0, records: 0 }
+  readonly counters = new Counters()
   readonly outbox: Outbox
   readonly #parts: CheckpointerParts
   readonly #refusals = new Refusals()
@@ -242,13 +241,15 @@ export class Checkpointer implements CaptureOwner {
     const { capture } = flight
     if (!this.outbox.full) capture.run(expired)
     if (capture.finished) space.endCapture()
-    if (!capture.finished || !(flight.count ??= new Count(capture)).run(expired)) {
+    const counted = capture.finished && this.#counted(flight, expired)
+    if (this.#flight !== flight) return
+    if (!counted) {
       // A full outbox is continued by the next credit.
       if (!this.outbox.full) this.#schedule()
       return
     }
     flight.committing = true
-    flight.entries -= flight.count.total
+    flight.entries -= flight.count?.total ?? 0
     flight.records += capture.records
     const block = this.outbox.take()
     this.#parts.host.post({
@@ -258,9 +259,21 @@ export class Checkpointer implements CaptureOwner {
       timeMs: flight.time,
       bytes: block.bytes,
       records: block.records,
-      catalogue: capture.complete(flight.catalogue, flight.count.existed),
+      catalogue: capture.complete(flight.catalogue, flight.count?.existed ?? new Map()),
       refused: flight.refusals.length,
     })
+  }
+
+  /** False: the time is up, or the stored state cannot be read now, which is tried again. */
+  #counted(flight: Flight, expired: () => boolean): boolean {
+    try {
+      flight.count ??= new Count(flight.capture)
+      return flight.count.run(expired)
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_STORAGE') && !hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
+      this.#failed(error as TidemarkError)
+      return false
+    }
   }
 
   #receive(message: FromWriter): void {
@@ -294,22 +307,7 @@ export class Checkpointer implements CaptureOwner {
     this.epoch = flight.epoch
     this.#backOffMs = 0
     this.#refusals.settle(flight.refusals)
-    const point: CheckpointPoint = {
-      epoch: flight.epoch,
-      time: flight.time,
-      bytes: message.logBytes,
-      rawBytes: message.rawBytes,
-      entries: flight.entries,
-      records: flight.records,
-      refused: flight.refusals,
-      durationMs: clock.monotonic() - flight.started,
-    }
-    this.counters.checkpoints++
-    this.counters.bytes += message.logBytes
-    this.counters.rawBytes += message.rawBytes
-    this.counters.records += flight.records
-    this.commits.record(message.commitMs)
-    this.syncs.record(message.syncMs)
+    const point = this.counters.committed(flight, message, clock.monotonic())
     this.#waiters.arrive(point)
     if (this.status === 'degraded') {
       this.status = 'ok'

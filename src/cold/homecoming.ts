@@ -46,12 +46,24 @@ export class Homecoming {
   async #run(): Promise<void> {
     const { mode, sortSome } = this.#parts
     await this.#slices(() => sortSome())
-    if (mode === 'on-demand') return
+    if (mode === 'on-demand') return await this.#describe()
     this.#hydration = new Hydration(this.#state, this.#parts)
     if (this.#stopping) await this.#hydration.stop()
     await this.#hydration.done
     if (mode === 'background') return
     for (const collection of [...this.#parts.collections()]) await this.#objects(collection)
+  }
+
+  /** Filters and indexes come home, so that no look-up has to wait for more than one block. */
+  async #describe(): Promise<void> {
+    let failure: { readonly error: unknown } | undefined
+    for (const segment of this.#state.segments) {
+      if (this.#stopping) return
+      await segment.describe().catch(error => {
+        failure ??= { error }
+      })
+    }
+    if (failure !== undefined && !this.#stopping) throw failure.error
   }
 
   async #objects(collection: Collection): Promise<void> {

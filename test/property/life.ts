@@ -200,6 +200,8 @@ export class Life {
     const heal = this.storage.inject({
       operation,
       errno,
+      // A look-up that fails is thrown at whoever asks: see cold-store.test.ts.
+      ...(operation === 'any' ? { path: 'log' } : {}),
       ...(kind > 6 ? { probability: 0.5 } : {}),
       // A sync that fails and forgets: the next process may still find the bytes in the page cache, and nobody can tell it that they are
       // nowhere else. Only lives that end with the power or in order meet it.

@@ -1,0 +1,29 @@
+/** What a checkpointer has done since it began. Owns the sums. */
+import { Histogram } from '../base/histogram.ts'
+import type { CommittedMessage } from '../writer/index.ts'
+import type { CheckpointPoint, Flight } from './types.ts'
+
+export class Counters {
+  checkpoints = 0
+  failures = 0
+  voids = 0
+  forced = 0
+  bytes = 0
+  rawBytes = 0
+  records = 0
+  /** From the commit's append to its read-back. */
+  readonly commits = new Histogram()
+  readonly syncs = new Histogram()
+
+  /** An epoch became durable; gives it as callers see it. `now`: milliseconds of the clock that `flight.started` is of. */
+  committed(flight: Flight, { logBytes, rawBytes, commitMs, syncMs }: CommittedMessage, now: number): CheckpointPoint {
+    const { epoch, time, entries, records, refusals, started } = flight
+    this.checkpoints++
+    this.bytes += logBytes
+    this.rawBytes += rawBytes
+    this.records += records
+    this.commits.record(commitMs)
+    this.syncs.record(syncMs)
+    return { epoch, time, bytes: logBytes, rawBytes, entries, records, refused: refusals, durationMs: now - started }
+  }
+}

@@ -1,0 +1,210 @@
+/** A store whose state lies in segments: what a restart reads, what it does not, and what becomes of files and points. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openEveryDecompress } from '../src/format/index.ts'
+import { readNewest } from '../src/manifest/index.ts'
+import { type Components, openStore } from '../src/open.ts'
+import type { Settings } from '../src/options.ts'
+import type { Store } from '../src/store.ts'
+import { SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+
+/** Folds about every 40 entries, merges what there is. */
+const SMALL = {
+  bytes: 2000,
+  fanIn: 3,
+  smallestBytes: 3000,
+  youngBytesMax: 20_000,
+  slackBytes: 5000,
+  slackRecords: 300,
+  baseBytes: 4000,
+  graceMs: 100,
+}
+
+class World {
+  readonly scheduler = new SimulatedScheduler({ seed: 7 })
+  readonly storage: SimulatedStorage
+
+  constructor(disk?: SimulatedStorage['disk']) {
+    this.storage = new SimulatedStorage({ seed: 7, scheduler: this.scheduler, ...(disk === undefined ? {} : { disk }) })
+  }
+
+  async open(settings: Settings = {}, components: Components = {}): Promise<Store> {
+    const { scheduler, storage } = this
+    await openEveryDecompress()
+    const given: Settings = { checkpoint: { intervalMs: 0 }, compression: 'none', ...settings }
+    const parts: Components = { storage, scheduler, clock: scheduler.clock, writer: 'inline', thresholds: SMALL, ...components }
+    return await this.run(openStore('simulated', given, parts))
+  }
+
+  run<T>(promise: Promise<T>): Promise<T> {
+    return this.scheduler.run(promise)
+  }
+
+  /** Lets upkeep come to rest, and dead files out of their grace. */
+  async rest(ms = 2000): Promise<void> {
+    await this.scheduler.run(this.scheduler.clock.monotonic() + ms)
+  }
+}
+
+const value = (at: number, round = 0) => ({ at, round, text: `some text of entry ${at}` })
+
+/** Epochs 1 to `rounds`, in each of which all entries are written. */
+async function fill(world: World, store: Store, count: number, rounds = 1): Promise<void> {
+  const map = store.map<unknown, number>('map')
+  for (let round = 1; round <= rounds; round++) {
+    for (let at = 0; at < count; at++) map.set(at, value(at, round))
+    await world.run(store.checkpoint())
+    await world.rest()
+  }
+}
+
+test('a restart reads the tail alone; what is asked for comes home, the rest behind it', async () => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, 500)
+  store.map<unknown, number>('map').set(3, 'in the tail')
+  store.map<unknown, number>('map').delete(4)
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  assert.equal(again.restored.entries, 499)
+  assert.ok(again.restored.records < 100, `${again.restored.records} records read`)
+  assert.ok(again.stats().upkeep.segments > 0)
+  const map = again.map<unknown, number>('map')
+  assert.equal(map.size, 499)
+  assert.deepEqual(map.get(77), value(77, 1))
+  assert.equal(map.get(77), map.get(77), 'the same object every time')
+  assert.equal(map.get(3), 'in the tail')
+  assert.equal(map.has(4), false)
+  assert.equal(map.get(500), undefined)
+  await world.run(again.hydrated())
+  await world.run(again.close())
+  for (const hydrate of ['background', 'eager'] as const) {
+    const third = await world.open({ restore: { hydrate } })
+    await world.run(third.hydrated())
+    assert.deepEqual([...third.map<unknown, number>('map').keys()].length, 499)
+    assert.deepEqual(third.map<unknown, number>('map').get(499), value(499, 1))
+    await world.run(third.close())
+  }
+})
+
+test('a look-up that the disk fails throws and harms nothing; a commit that has to look waits until it can', async () => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, 500)
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  await world.run(again.hydrated())
+  const map = again.map<unknown, number>('map')
+  const heal = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
+  assert.throws(() => map.get(77), { code: 'TIDEMARK_STORAGE' })
+  heal()
+  assert.deepEqual(map.get(78), value(78, 1))
+  const healLater = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
+  // Nobody has looked whether it is there; the commit has to know.
+  map.set(490, 'blind')
+  let degraded = 0
+  again.on('degraded', () => degraded++)
+  const point = again.checkpoint()
+  await world.rest(500)
+  assert.ok(degraded > 0)
+  assert.equal(again.status, 'degraded')
+  healLater()
+  assert.equal((await world.run(point)).entries, 500)
+  assert.equal(again.status, 'ok')
+  assert.equal(map.size, 500)
+  assert.deepEqual(map.get(77), value(77, 1))
+  await world.run(again.close())
+})
+
+test('files that nothing names go, and only those; deletes make a store small', async () => {
+  const world = new World()
+  const store = await world.open({ retention: { keepLast: 1, keepMs: 0 } })
+  await fill(world, store, 500, 6)
+  const { folds, merges, filesRemoved } = store.stats().upkeep
+  assert.ok(folds > 3 && merges > 0 && filesRemoved > 0, JSON.stringify(store.stats().upkeep))
+  const full = store.stats().upkeep.segmentBytes
+  const map = store.map<unknown, number>('map')
+  for (let at = 20; at < 500; at++) map.delete(at)
+  await world.run(store.checkpoint())
+  await world.rest(30_000)
+  assert.ok(store.stats().upkeep.segmentBytes < full / 4, `${full} -> ${store.stats().upkeep.segmentBytes}`)
+  await world.run(store.close())
+  const found = await world.run(readNewest(world.storage))
+  assert.ok(found !== undefined)
+  const { young, base, log } = found.manifest
+  const named = [...young, ...base.flatMap(range => range.segment ?? []), ...log].map(entry => entry.file)
+  const there = [
+    ...(await world.run(world.storage.list('segment'))).map(name => `segment/${name}`),
+    ...(await world.run(world.storage.list('log'))).map(name => `log/${name}`),
+  ]
+  assert.deepEqual(
+    named.filter(file => !there.includes(file)),
+    [],
+  )
+  // The manifest before the newest is the way back.
+  assert.ok(there.length <= named.length + 6, `${there.length} files, ${named.length} named`)
+  const again = await world.open()
+  assert.equal(again.map('map').size, 20)
+  await world.run(again.close())
+})
+
+test('every recovery point that is listed can be restored, read-only and as a fork of its own', async () => {
+  const world = new World()
+  const store = await world.open({ retention: { keepLast: 3, keepMs: 0 } })
+  await fill(world, store, 100, 8)
+  const points = await world.run(store.recoveryPoints())
+  assert.ok(points.length >= 3 && points[0]?.epoch === 8, JSON.stringify(points))
+  assert.ok((points.at(-1)?.epoch as number) > 1, 'the first ones are kept no more')
+  await world.run(store.close())
+  for (const { epoch, entries } of points) {
+    const then = await world.open({ readOnly: true, restore: { at: epoch } })
+    assert.equal(then.restored.epoch, epoch)
+    assert.equal(then.map('map').size, entries)
+    assert.deepEqual(then.map<unknown, number>('map').get(42), value(42, epoch))
+    await world.run(then.close())
+  }
+  const oldest = points.at(-1)?.epoch as number
+  await assert.rejects(world.open({ readOnly: true, restore: { at: oldest - 1 } }), { code: 'TIDEMARK_NO_SUCH_POINT' })
+  const forked = await world.open({ restore: { at: oldest } })
+  assert.deepEqual(forked.map<unknown, number>('map').get(42), value(42, oldest))
+  await fill(world, forked, 100, 3)
+  await world.run(forked.close())
+  const again = await world.open()
+  assert.deepEqual(again.map<unknown, number>('map').get(42), value(42, 3))
+  await world.run(again.close())
+})
+
+test('a reader keeps what it has opened while the writer folds, merges and removes', async () => {
+  const world = new World()
+  const store = await world.open({ retention: { keepLast: 1, keepMs: 0 } })
+  await fill(world, store, 300, 2)
+  const reader = await world.open({ readOnly: true, restore: { hydrate: 'on-demand' } })
+  assert.deepEqual(reader.map<unknown, number>('map').get(5), value(5, 2))
+  await fill(world, store, 300, 6)
+  assert.ok(store.stats().upkeep.filesRemoved > 0)
+  const map = reader.map<unknown, number>('map')
+  for (let at = 0; at < 300; at++) assert.deepEqual(map.get(at), value(at, 2))
+  await world.run(reader.close())
+  await world.run(store.close())
+})
+
+test('a collection that is dropped takes its segments with it; one that is emptied begins anew', async () => {
+  const world = new World()
+  const store = await world.open({ retention: { keepLast: 1, keepMs: 0 } })
+  await fill(world, store, 400, 3)
+  store.delete('map')
+  store.map<unknown, number>('other').set(1, 1)
+  for (let at = 0; at < 200; at++) store.map<unknown, number>('other').set(at, value(at))
+  await world.run(store.checkpoint())
+  await world.rest(30_000)
+  store.map('other').clear()
+  store.map<unknown, number>('other').set(7, 7)
+  await world.run(store.checkpoint())
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  assert.deepEqual(Object.keys(again.stats().collections), ['other'])
+  assert.deepEqual([...again.map<unknown, number>('other')], [[7, 7]])
+  again.map('other').clear()
+  assert.equal(again.map('other').size, 0)
+  await world.run(again.close())
+})
