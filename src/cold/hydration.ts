@@ -149,7 +149,7 @@ export class Hydration {
     const { clock, scheduler, loopLoad } = this.#parts
     const begin = clock.monotonic()
     while (!this.#stopping && loopLoad() > HYDRATION_LOAD_MAX && clock.monotonic() - begin < HYDRATION_WAIT_MS_MAX) {
-      await this.#pause(wake => scheduler.after(LOOK_MS, wake))
+      await this.#pause(wake => scheduler.after(LOOK_MS, wake, true))
     }
   }
 
