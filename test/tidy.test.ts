@@ -111,10 +111,16 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
       ['src/log/a.ts', "// Date.now() would jump\nthrow new Error('use setTimeout')\nconst day = new Date(0)"],
     ],
   },
-  'files of src stay short': {
+  'files stay short': {
     rule: rules.length,
-    bad: [['src/a.ts', 'a\n'.repeat(rules.LINES_MAX + 1)]],
-    good: [['src/a.ts', 'a\n'.repeat(rules.LINES_MAX)]],
+    bad: [
+      ['src/a.ts', 'a\n'.repeat(rules.LINES_MAX + 1)],
+      ['test/a.test.ts', 'a\n'.repeat(rules.LINES_MAX + 1)],
+    ],
+    good: [
+      ['src/a.ts', 'a\n'.repeat(rules.LINES_MAX)],
+      ['README.md', 'a\n'.repeat(rules.LINES_MAX + 1)],
+    ],
   },
   'no default exports': {
     rule: rules.noDefaultExport,

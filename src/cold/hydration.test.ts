@@ -21,7 +21,10 @@ class Played extends RecordTable implements ColdSegment {
   readonly #offsets: number[] = []
   readonly #lengths: readonly number[]
   described = false
+  undescribed = false
   closed = 0
+  /** What reading the description does before it answers. */
+  whenDescribed: () => void = () => {}
   /** What a read does before it answers. */
   whenRead: () => void = () => {}
 
@@ -40,6 +43,8 @@ class Played extends RecordTable implements ColdSegment {
   }
 
   async describe(): Promise<void> {
+    if (this.undescribed) throw new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'its description does not verify')
+    this.whenDescribed()
     this.described = true
   }
 
@@ -158,6 +163,53 @@ test('what cannot be read stays on the disk, the rest comes home, and the first 
     [0, 0, 1],
   )
   assert.equal(state.atHome, false)
+})
+
+test('a segment whose description cannot be read stays on the disk, and the rest comes home', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segments = [new Played(scheduler, [5]), new Played(scheduler, [5, 5]), new Played(scheduler, [5])]
+  const [first, second, third] = segments as [Played, Played, Played]
+  for (const [segment, message] of [
+    [first, 'EIO'],
+    [second, 'EIO again'],
+  ] as const) {
+    segment.whenDescribed = () => {
+      throw new TidemarkError('TIDEMARK_STORAGE', message)
+    }
+  }
+  const { hydration } = begin(stateOf(segments), scheduler)
+  await assert.rejects(scheduler.run(hydration.done), { code: 'TIDEMARK_STORAGE', message: 'EIO' })
+  assert.equal(hydration.progress.state, 'failed')
+  assert.equal(hydration.progress.bytesHome, third.entry.describedAt)
+  assert.deepEqual([...first.reads, ...second.reads], [])
+  assert.ok(third.atHome)
+})
+
+test('a segment closed under the reading of its description, as a later view does without it, is no failure', async () => {
+  const scheduler = new SimulatedScheduler()
+  const old = new Played(scheduler, [5])
+  const next = new Played(scheduler, [5])
+  const state = stateOf([old, next])
+  old.whenDescribed = () => {
+    state.exchange({ image: state.image, segments: [next] })
+    throw new TidemarkError('TIDEMARK_STORAGE', 'closed')
+  }
+  const { hydration } = begin(state, scheduler)
+  await scheduler.run(hydration.done)
+  assert.equal(hydration.progress.state, 'done')
+  assert.ok(next.atHome)
+  assert.equal(old.home.size, 0)
+})
+
+test('a segment that cannot be described stays on the disk, the rest comes home', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segments = [new Played(scheduler, [5]), new Played(scheduler, [5, 5])]
+  const [first, second] = segments as [Played, Played]
+  first.undescribed = true
+  const { hydration } = begin(stateOf(segments), scheduler)
+  await assert.rejects(scheduler.run(hydration.done), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+  assert.equal(first.home.size, 0)
+  assert.ok(second.atHome)
 })
 
 test('a busy event loop is left alone, for a bounded time a piece', async () => {

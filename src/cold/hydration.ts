@@ -97,9 +97,16 @@ export class Hydration {
   }
 
   async #bringHome(segment: ColdSegment): Promise<void> {
+    this.#assertGoing()
     if (segment.atHome) return
     const before = this.#bytesHome
-    await segment.describe()
+    try {
+      await segment.describe()
+    } catch (error) {
+      this.#assertGoing()
+      if (this.#state.segments.includes(segment)) this.#failure ??= { error }
+      return
+    }
     for (const piece of piecesOf(segment)) {
       this.#assertGoing()
       // A later view does without it.

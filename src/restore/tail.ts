@@ -4,7 +4,7 @@
  * Does: puts the blocks of verified epochs into one table; keeps the table from holding much more than what counts; says what the catalogue
  * is after the last epoch. Owns: the table while it is built. Does not own: the judgement of the log (log/), segments.
  * Invariants: a record is in the table only if its epoch was verified whole; superseded records take at most as many bytes as those that count,
- * plus SLACK_BYTES; `nextId` is above the id of every catalogue and of every record that was read.
+ * plus SLACK_BYTES; `nextId` is above the ids of every catalogue and of every put that was read.
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'

@@ -40,6 +40,7 @@ port.on('message', (message: ToWriter) => writer.receive(message))
 /**
  * On Linux 0 names the calling thread. Woken on the core of the main thread, a writer of the same priority takes it for one to three
  * milliseconds, in the middle of a slice or of a request; a nicer one waits for a free core, and gets its share where there is none.
+ * Threads made from here on inherit it; those of the pool for files exist already, because `open` used them, and stay as they are.
  */
 function yieldToOthers(): void {
   if (process.platform !== 'linux') return

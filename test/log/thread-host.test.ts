@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { FileStorage } from '../../src/storage/index.ts'
@@ -121,3 +121,28 @@ test('a commit under way keeps the process alive until it is answered, and no lo
   assert.equal(status, 0, stderr)
   assert.equal(stdout, 'committed \n')
 })
+
+test('only the writer gives way: the process and the threads it had keep their priority', async () => {
+  const before = getPriority()
+  // The pool for files has its threads, as after every `open`.
+  await new FileStorage(temporary()).makeFolder('a')
+  const had = niceOfThreads()
+  const writer = await threaded(temporary(), 'nice')
+  await writer.mustCommit([[['key', 'value']]])
+  assert.equal(getPriority(), before)
+  const have = niceOfThreads()
+  for (const [id, nice] of had) assert.equal(have.get(id) ?? nice, nice)
+  if (process.platform === 'linux') assert.ok([...have].some(([id, nice]) => !had.has(id) && nice === 10))
+  await writer.close()
+})
+
+/** By thread; empty where the system does not tell. */
+function niceOfThreads(): Map<string, number> {
+  if (process.platform !== 'linux') return new Map()
+  const nices = readdirSync('/proc/self/task').map((id): [string, number] => {
+    const stat = readFileSync(`/proc/self/task/${id}/stat`, 'latin1')
+    // Behind the name, which may hold anything, it is the 17th field.
+    return [id, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])]
+  })
+  return new Map(nices)
+}
