@@ -14,12 +14,13 @@ import { type Bound, holds, type Outcome, type Suite } from './harness/suite.ts'
 import { table } from './harness/table.ts'
 import { oneKey } from './one-key/suite.ts'
 import { openLoop } from './open-loop/suite.ts'
+import { restart } from './restart/suite.ts'
 import { size } from './size/suite.ts'
 import { startUp } from './start-up/suite.ts'
 import { tracking } from './tracking/suite.ts'
 import { transactions } from './transactions/suite.ts'
 
-const SUITES: readonly Suite[] = [size, startUp, oneKey, bytes, transactions, closedLoop, openLoop, tracking, codec]
+const SUITES: readonly Suite[] = [size, startUp, restart, oneKey, bytes, transactions, closedLoop, openLoop, tracking, codec]
 /** Of the compiled benchmark: `.build/bench/main.js`. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
