@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BLOCK_RAW_BYTES } from '../base/limits.ts'
+import { type Block, Outbox } from './outbox.ts'
+
+function write(outbox: Outbox, record: Uint8Array): void {
+  const writer = outbox.begin()
+  writer.raw(record)
+  outbox.end(writer, record.length)
+}
+
+/** What the channel to a thread does: the memory of the block, where there is some, is no longer here. */
+function transfer({ bytes }: Block): Buffer {
+  const memory = bytes.buffer as ArrayBuffer
+  return Buffer.from(structuredClone(bytes, { transfer: memory.byteLength > 0 ? [memory] : [] }))
+}
+
+test('a block never shares memory with the one being filled, also when there was nothing to take', () => {
+  const blocks: Buffer[] = []
+  const outbox = new Outbox(block => blocks.push(transfer(block)))
+  const nothing = outbox.take()
+  assert.deepEqual([nothing.bytes.length, nothing.records], [0, 0])
+  transfer(nothing)
+  write(outbox, Buffer.from('one'))
+  const one = outbox.take()
+  assert.equal(one.records, 1)
+  // Taken and not yet sent, while the next ones are filled.
+  assert.equal(outbox.take().records, 0)
+  write(outbox, Buffer.from('two'))
+  assert.equal(transfer(one).toString(), 'one')
+  transfer(outbox.take())
+  write(outbox, Buffer.alloc(BLOCK_RAW_BYTES, 7))
+  assert.deepEqual(blocks, [Buffer.alloc(BLOCK_RAW_BYTES, 7)])
+  assert.equal(outbox.take().records, 0)
+  write(outbox, Buffer.from('three'))
+  assert.equal(transfer(outbox.take()).toString(), 'three')
+})
+
+test('taking nothing while a record is being written leaves that record whole', () => {
+  const outbox = new Outbox(() => assert.fail('no block is full'))
+  const writer = outbox.begin()
+  writer.raw(Buffer.from('first half, '))
+  assert.equal(transfer(outbox.take()).length, 0)
+  writer.raw(Buffer.from('second half'))
+  outbox.end(writer, writer.length)
+  const { bytes, records } = outbox.take()
+  assert.equal(Buffer.from(bytes).toString(), 'first half, second half')
+  assert.equal(records, 1)
+})
+
+test('nothing to take hands over memory that nobody fills, and counts nothing as in flight', () => {
+  const outbox = new Outbox(() => assert.fail('no block is full'))
+  const nothing = outbox.take()
+  assert.equal(outbox.inFlight, 0)
+  assert.equal(nothing.bytes.buffer.byteLength, 0)
+  write(outbox, Buffer.from('one'))
+  assert.equal(outbox.take().bytes.length, 3)
+  assert.equal(outbox.inFlight, 3)
+  outbox.credit(3)
+  assert.equal(outbox.inFlight, 0)
+})
+
+test('a record begun while another is being written follows it, whole', () => {
+  const outbox = new Outbox(() => assert.fail('no block is full'))
+  const outer = outbox.begin()
+  outer.raw(Buffer.from('out'))
+  write(outbox, Buffer.from('inner'))
+  outer.raw(Buffer.from('er'))
+  outbox.end(outer, 5)
+  const { bytes, records } = outbox.take()
+  assert.equal(Buffer.from(bytes).toString(), 'outerinner')
+  assert.equal(records, 2)
+})
