@@ -165,26 +165,6 @@ test('what cannot be read stays on the disk, the rest comes home, and the first 
   assert.equal(state.atHome, false)
 })
 
-test('a segment whose description cannot be read stays on the disk, and the rest comes home', async () => {
-  const scheduler = new SimulatedScheduler()
-  const segments = [new Played(scheduler, [5]), new Played(scheduler, [5, 5]), new Played(scheduler, [5])]
-  const [first, second, third] = segments as [Played, Played, Played]
-  for (const [segment, message] of [
-    [first, 'EIO'],
-    [second, 'EIO again'],
-  ] as const) {
-    segment.whenDescribed = () => {
-      throw new TidemarkError('TIDEMARK_STORAGE', message)
-    }
-  }
-  const { hydration } = begin(stateOf(segments), scheduler)
-  await assert.rejects(scheduler.run(hydration.done), { code: 'TIDEMARK_STORAGE', message: 'EIO' })
-  assert.equal(hydration.progress.state, 'failed')
-  assert.equal(hydration.progress.bytesHome, third.entry.describedAt)
-  assert.deepEqual([...first.reads, ...second.reads], [])
-  assert.ok(third.atHome)
-})
-
 test('a segment closed under the reading of its description, as a later view does without it, is no failure', async () => {
   const scheduler = new SimulatedScheduler()
   const old = new Played(scheduler, [5])
