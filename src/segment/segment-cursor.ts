@@ -1,6 +1,7 @@
 /**
  * A walk over the blocks of one segment.
- * Owns: the place of the walk. Does not own: where blocks come from. Invariant: after damage it throws again.
+ * Owns: the place of the walk. Does not own: where blocks come from. Invariant: after damage, or a read that failed, it throws
+ * again or goes on where it was, and never passes over a record.
  */
 import { hasCode } from '../base/errors.ts'
 import { compareBytes, type RecordCursor, SegmentBlockReader, type SegmentIndex } from '../format/index.ts'
@@ -24,7 +25,9 @@ export class SegmentCursor implements LayerCursor {
   end = 0
   readonly #source: BlockSource
   readonly #range: Range
+  /** The block the walk is in; one that could not be read is come to again. */
   #block = -1
+  #reading = 0
   #reader: SegmentBlockReader | undefined
   #at = 0
   #ended = false
@@ -39,7 +42,7 @@ export class SegmentCursor implements LayerCursor {
     try {
       return this.#step()
     } catch (error) {
-      if (hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw this.#source.damaged(this.#block, error)
+      if (hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw this.#source.damaged(this.#reading, error)
       throw error
     }
   }
@@ -49,8 +52,9 @@ export class SegmentCursor implements LayerCursor {
     if (this.#block < 0) this.#begin(index)
     while (this.#reader === undefined || this.#at >= this.#reader.count) {
       if (this.#block + 1 >= index.count) return this.#end()
-      this.#block++
-      this.#reader = new SegmentBlockReader(this.#source.raw(this.#block))
+      const block = this.#block + 1
+      this.#reader = new SegmentBlockReader(this.#read(block))
+      this.#block = block
       this.#at = 0
     }
     const record = this.#reader.go(this.#at++)
@@ -67,10 +71,17 @@ export class SegmentCursor implements LayerCursor {
 
   #begin(index: SegmentIndex): void {
     const { from } = this.#range
-    this.#block = from === undefined ? -1 : index.find(from.collection, from.key)
-    if (from === undefined || this.#block < 0) return
-    this.#reader = new SegmentBlockReader(this.#source.raw(this.#block))
-    this.#at = this.#reader.lowerBound(from.collection, from.key)
+    const block = from === undefined ? -1 : index.find(from.collection, from.key)
+    if (from === undefined || block < 0) return
+    const reader = new SegmentBlockReader(this.#read(block))
+    this.#at = reader.lowerBound(from.collection, from.key)
+    this.#reader = reader
+    this.#block = block
+  }
+
+  #read(block: number): Buffer {
+    this.#reading = block
+    return this.#source.raw(block)
   }
 
   #isBehind(record: RecordCursor): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import fc from 'fast-check'
 import { ByteWriter } from '../base/bytes.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import {
   appendRecord,
   type Compress,
@@ -205,4 +206,35 @@ test('places must rise, and an abandoned file is gone', async () => {
   assert.throws(() => writer.add(record({ ...one, key: Buffer.from('a') })), { code: 'TIDEMARK_BUG' })
   await writer.abandon()
   assert.deepEqual(await storage.list(SEGMENT_FOLDER), [])
+})
+
+test('a walk whose read fails comes to the same block again', async () => {
+  const list = Array.from(
+    { length: 2000 },
+    (_, at): Write => ({ collection: 1, key: Buffer.from(String(10_000 + at)), value: Buffer.alloc(60, String(at)) }),
+  )
+  const storage = new MemoryStorage()
+  const segment = await Segment.open(storage, await write(storage, list))
+  await segment.describe()
+  assert.ok(segment.blocks > 3)
+  const read = segment.raw.bind(segment)
+  let fails = 0
+  segment.raw = block => {
+    if (fails++ % 2 === 0) throw new TidemarkError('TIDEMARK_STORAGE', 'EIO')
+    return read(block)
+  }
+  for (const from of [undefined, { collection: 1, key: Buffer.from('10500') }]) {
+    const cursor = segment.cursor(from === undefined ? {} : { from })
+    let seen = 0
+    for (let more = true; more; ) {
+      try {
+        more = cursor.next()
+        if (more) seen++
+      } catch (error) {
+        assert.ok(hasCode(error, 'TIDEMARK_STORAGE'))
+      }
+    }
+    assert.equal(seen, from === undefined ? 2000 : 1500)
+  }
+  assert.ok(fails > 6)
 })
