@@ -117,8 +117,5 @@ export const HYDRATION_WAIT_MS_MAX = 5000
 export const EVICTION_VISITS_MAX = 1024
 export const EVICTION_JOURNAL_KEYS_MAX = 4096
 
-/** Attempts to create the next manifest when others take its number first; each loss means that another opener went ahead. */
-export const MANIFEST_ATTEMPTS_MAX = 16
-
 /** Longest delay a timer takes: Node.js turns a longer one into 1 ms. */
 export const TIMER_MS_MAX = 2_147_483_647

@@ -2,7 +2,7 @@
  * The membership filter of a segment: a blocked Bloom filter (Putze, Sanders, Singler 2007), one block of 512 bits for a place.
  *
  * Owns the layout, which is part of the format: blocks of 64 bytes; the place's hash chooses one block by multiplication, and six bits in it
- * by two words mixed from the hash. Invariant: what was put in is always found; of what was not, about one in eighty is.
+ * by two words mixed from the hash. Invariant: what was put in is always found; of what was not, about one in a hundred is.
  */
 const BITS_PER_RECORD = 10
 const BLOCK_BYTES = 64
