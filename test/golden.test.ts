@@ -4,20 +4,26 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { hashPlace, SEGMENT_FOLDER, type SegmentEntry } from '../src/format/index.ts'
+import { openStore } from '../src/open.ts'
+import { openForReading } from '../src/restore/index.ts'
+import { Segment, verifySegment } from '../src/segment/index.ts'
 import { FileStorage, MemoryStorage } from '../src/storage/index.ts'
 import { root } from './root.ts'
 import { filesOf } from './support/files.ts'
 import { accountOf, writeGolden } from './support/golden.ts'
+import { accountOfSegment, accountOfStore, placesAsked, SEGMENT_COMPRESSIONS, writeGoldenSegment } from './support/golden-folded.ts'
 import { Life } from './support/log-store.ts'
 
 const golden = join(root, 'test', 'golden')
 const versions = readdirSync(golden).filter(name => /^v\d+$/.test(name))
 
 test('there is a golden store of every format version', () => {
-  assert.deepEqual(versions, ['v1'])
+  assert.deepEqual(versions, ['v1', 'v2'])
 })
 
-for (const version of versions) {
+// In v1 the log is the store, so it is read as one.
+for (const version of ['v1']) {
   const store = join(golden, version, 'store')
   const expected: unknown = JSON.parse(readFileSync(join(golden, version, 'expected.json'), 'utf8'))
 
@@ -51,3 +57,76 @@ test('today the same life is written in the same bytes, but for what compression
   const uncompressed = 'log/00000001-00000001.log'
   assert.ok(today.get(uncompressed)?.equals(then.get(uncompressed) as Buffer))
 })
+
+const folded = join(golden, 'v2', 'store')
+const content = JSON.parse(readFileSync(join(golden, 'v2', 'expected.json'), 'utf8')) as { epoch: number; entries: number }
+
+test('the golden store v2 has young segments, a base of several ranges, a tail and kept points', async () => {
+  const { manifest } = await openForReading(new FileStorage(folded))
+  assert.equal(manifest.format, 2)
+  assert.ok(manifest.young.length > 0 && manifest.base.length > 1 && manifest.retained.length > 0)
+  assert.ok((manifest.fold?.epoch ?? 0) < content.epoch)
+  const storage = new FileStorage(folded)
+  for (const entry of [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])])
+    await verifySegment(storage, entry, () => {})
+})
+
+for (const hydrate of ['eager', 'background', 'on-demand'] as const) {
+  test(`the golden store v2 opens with what it was closed with, ${hydrate}`, async () => {
+    const store = await openStore(folded, { readOnly: true, restore: { hydrate } })
+    try {
+      assert.deepEqual(await accountOfStore(store), content)
+    } finally {
+      await store.close()
+    }
+  })
+}
+
+test('the golden store v2 is taken over and goes on', async () => {
+  const copy = mkdtempSync(join(tmpdir(), 'tidemark-golden-'))
+  try {
+    cpSync(folded, copy, { recursive: true })
+    const store = await openStore(copy, {}, { writer: 'inline' })
+    assert.equal(store.restored.entries, content.entries)
+    store.map<unknown, string>('things').set('after', 1)
+    await store.close()
+    const again = await openStore(copy, { readOnly: true })
+    assert.equal(again.restored.entries, content.entries + 1)
+    assert.equal(again.map<unknown, string>('things').get('after'), 1)
+    await again.close()
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+})
+
+const segments = new FileStorage(join(golden, 'v2', 'segments'))
+const accounts = JSON.parse(readFileSync(join(golden, 'v2', 'segments.json'), 'utf8')) as { entry: SegmentEntry; account: object }[]
+
+for (const [index, { entry, account }] of accounts.entries()) {
+  const compression = SEGMENT_COMPRESSIONS[index]
+
+  test(`the golden segment, compression ${compression}, reads and answers as it was written`, async () => {
+    await verifySegment(segments, entry, () => {})
+    assert.deepEqual(await accountOfSegment(segments, entry), account)
+    const segment = await Segment.open(segments, entry)
+    for (const { record, written } of placesAsked()) {
+      const { collection, put, bytes, keyStart, keyEnd, start, end } = record
+      const key = bytes.subarray(keyStart, keyEnd)
+      const found = segment.find(collection, key, hashPlace(collection, key))
+      assert.equal(found?.put, written ? put : undefined)
+      if (found?.put) assert.ok(found.bytes.subarray(found.start, found.end).equals(bytes.subarray(start, end)))
+    }
+    await segment.close()
+  })
+
+  test(`today the golden segment, compression ${compression}, is written with the same content${index === 0 ? ' in the same bytes' : ''}`, async () => {
+    const storage = new MemoryStorage()
+    await storage.makeFolder(SEGMENT_FOLDER)
+    const today = await writeGoldenSegment(storage, index)
+    assert.deepEqual(await accountOfSegment(storage, today), account)
+    if (compression !== 'none') return
+    assert.deepEqual(today, entry)
+    const files = await filesOf(storage)
+    assert.ok(files.get(entry.file)?.equals(readFileSync(join(golden, 'v2', 'segments', entry.file))))
+  })
+}

@@ -5,7 +5,7 @@ export type Files = ReadonlyMap<string, Buffer>
 
 export async function filesOf(storage: Storage): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>()
-  for (const folder of ['log', 'manifest']) {
+  for (const folder of ['log', 'manifest', 'segment']) {
     for (const name of await storage.list(folder)) {
       const path = `${folder}/${name}`
       const file = await storage.open(path, 'read')
