@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { open, type Settings } from 'tidemark'
+import { UPKEEP_FAILPOINTS } from '../src/base/failpoint.ts'
 import { PLACES } from './crash/failpoints.ts'
 import { mounted, NO_MOUNTS } from './faults/machine.ts'
 import { Remote } from './faults/remote.ts'
@@ -163,7 +164,7 @@ for (const pauseMs of [3, 11, 24, 47, 80]) {
   })
 }
 
-for (const place of PLACES.filter(name => !/^(open\.folders|close|block|fail)/.test(name))) {
+for (const place of PLACES.filter(name => !/^(open\.folders|close|block|fail|fold|merge|collect)/.test(name))) {
   test(`stopped at ${place}, overtaken and woken, a writer acknowledges nothing more`, async t => {
     const directory = temporaryFolder(t)
     const first = await open(directory, UNLOCKED)
@@ -205,6 +206,40 @@ for (const place of PLACES.filter(name => !/^(open\.folders|close|block|fail)/.t
     )
     await store.close()
     await first.close()
+  })
+}
+
+for (const place of UPKEEP_FAILPOINTS) {
+  test(`stopped at ${place}, overtaken and woken, a writer's upkeep harms nothing of the new one's`, async t => {
+    const directory = temporaryFolder(t)
+    const retention = { keepLast: 1, keepMs: 0 }
+    const old = new Remote(t, [], { TIDEMARK_FAILPOINT: `writer/${place}:1:stop` })
+    await old.call({ op: 'open', directory, settings: { ...UNLOCKED, retention } })
+    const rounds: Promise<unknown>[] = []
+    for (let round = 0; round < 80; round++) {
+      rounds.push(old.call({ op: 'fill', from: round * 7, count: 30, characters: 100 }).catch(error => String(error)))
+      rounds.push(old.attempt({ op: 'checkpoint' }))
+    }
+    await old.stopped()
+    const young = await open(directory, { ...UNLOCKED, retention })
+    const map = young.map<unknown>('map')
+    map.set('owner', 'young')
+    await young.checkpoint()
+    process.kill(old.pid, 'SIGCONT')
+    // Where it stopped after the last round there is nothing left that would tell it.
+    rounds.push(old.call({ op: 'set', key: 'owner', value: 'old' }).catch(error => String(error)))
+    rounds.push(old.attempt({ op: 'checkpoint' }))
+    assert.equal((await old.event('error')).code, 'TIDEMARK_FENCED')
+    await Promise.all(rounds)
+    await old.leave()
+    map.set('later', 'young')
+    await young.checkpoint()
+    const expected = new Map(map)
+    assert.ok(expected.size > 20)
+    await young.close()
+    const store = await open(directory, ASKED)
+    assert.deepEqual(new Map([...store.map('map')].sort()), new Map([...expected].sort()))
+    await store.close()
   })
 }
 
