@@ -62,7 +62,7 @@ export const LOG_FILES_MAX = 1_048_576
 /** Segments one manifest may name: a base of 16 MiB segments is then a terabyte. */
 export const SEGMENTS_MAX = 65_536
 
-/** Earlier manifests one manifest may keep. */
+/** Earlier manifests one manifest may keep, which bounds the manifest as well: one a minute for six weeks. */
 export const MANIFESTS_MAX = 65_536
 
 /** Raw bytes at which a block of a segment is closed: 16 KiB cost 39 us to read, check and decode, 32 KiB 59 us. */
@@ -86,17 +86,17 @@ export const SEGMENT_FLUSH_BYTES = 256 * KIB
 export const SEGMENT_SYNC_BYTES = MIB
 export const SEGMENT_READ_BACK_BYTES = 256 * KIB
 
-/** Raw blocks that cold look-ups keep for the next ones. */
+/** Raw bytes of blocks that cold look-ups keep for the next ones: 64 blocks, for keys asked for together often lie together. */
 export const SEGMENT_CACHE_BYTES = MIB
 
 /** Stored bytes that a merge reads ahead in each segment: a slice of a millisecond gets through far less. */
 export const SEGMENT_AHEAD_BYTES = 512 * KIB
 
-/** Raw bytes and records at which a table is frozen: a frozen and an active one are the 4 MiB and 65,536 records a restart reads. */
+/** Raw bytes and records behind the fold point at which they are folded: with as much again meanwhile, what a restart has to read. */
 export const TABLE_RAW_BYTES = 2 * MIB
 export const TABLE_RECORDS = 32_768
 
-/** Raw bytes and records of a table while a long log is folded, or an epoch larger than a table: fewer and larger segments. */
+/** Raw bytes and records of a table, when a long log or a large epoch is folded: fewer and larger segments, and all that folding holds. */
 export const FOLD_TABLE_BYTES = 16 * MIB
 export const FOLD_TABLE_RECORDS = 131_072
 
