@@ -15,7 +15,7 @@ export function compile(project) {
   process.exit(1)
 }
 
-/** Puts the package into few files: the way in, the engine it loads at `open`, the writer's thread, and the tools for tests. */
+/** Puts the package into few files: the way in, the engine it loads at `open`, the writer's thread, the tools for tests, and the command line. */
 export async function bundle() {
   const { build } = await import('esbuild')
   const from = name => join(root, 'src', name)
@@ -25,6 +25,7 @@ export async function bundle() {
       engine: from('open.ts'),
       'thread-main': from('writer/thread-main.ts'),
       testing: from('testing/index.ts'),
+      cli: from('tools/cli.ts'),
     },
     outdir: join(root, 'dist/bundle'),
     bundle: true,

@@ -1,5 +1,7 @@
 /** The public contract. Nothing of the engine is loaded before `open` is called. */
+import type { Codec } from './codec/index.ts'
 import type { Settings } from './options.ts'
+import type { Verification } from './restore/index.ts'
 import type { Store } from './store.ts'
 
 export { CODES, type ErrorCode, type ErrorKind, hasCode, TidemarkError } from './base/errors.ts'
@@ -8,7 +10,7 @@ export type { CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.
 export type { Codec, Key } from './codec/index.ts'
 export type { CollectionOptions, Restored, StoreEvents, StoreStats, TimeoutOptions } from './face/index.ts'
 export type { Settings } from './options.ts'
-export type { RecoveryPoint } from './restore/index.ts'
+export type { FileReport, RecoveryPoint, Verification } from './restore/index.ts'
 export type { Store } from './store.ts'
 
 /**
@@ -25,4 +27,19 @@ export type { Store } from './store.ts'
 export async function open(directory: string, settings?: Settings): Promise<Store> {
   const { openStore } = await import('./open.ts')
   return await openStore(directory, settings)
+}
+
+/**
+ * Reads every byte that the newest manifest names, in a store that may be in use: the manifests kept, the segments, the log. Writes nothing.
+ * Damage is in the answer, not thrown. @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE
+ */
+export async function verify(directory: string): Promise<Verification> {
+  const { verifyDirectory } = await import('./restore/index.ts')
+  return await verifyDirectory(directory)
+}
+
+/** The codec of collections that were given none: values to bytes and back, each exactly. */
+export async function defaultCodec(): Promise<Codec> {
+  const { plainTideCodec } = await import('./codec/index.ts')
+  return plainTideCodec
 }

@@ -211,12 +211,12 @@ export class Store implements AsyncDisposable {
 
   stats(): StoreStats {
     const { checkpointer, collections, access, restored } = this.#parts
-    const byName: Record<string, { kind: CollectionKind; entries: number; dirtyMax: number }> = Object.create(null)
+    const byName: Record<string, { kind: CollectionKind; codec: string; entries: number; dirtyMax: number }> = Object.create(null)
     let dirtyMax = 0
     let entries = 0
     if (!this.#closed) {
       for (const collection of collections.values()) {
-        byName[collection.name] = { kind: collection.kind, entries: collection.sizeMax, dirtyMax: collection.dirtyKeysMax }
+        byName[collection.name] = { kind: collection.kind, codec: collection.codec.name, entries: collection.sizeMax, dirtyMax: collection.dirtyKeysMax }
         dirtyMax += collection.dirtyKeysMax
         entries += collection.sizeMax
       }

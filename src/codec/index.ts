@@ -1,5 +1,5 @@
 /** Values and keys to bytes and back. */
 export type { Codec, Key, ValueCodec } from './contract.ts'
 export { assertKey, compareKeys, decodeKey, encodeKeyInto } from './keys.ts'
-export { forgetShapes, tideCodec } from './tide.ts'
+export { forgetShapes, plainTideCodec, tideCodec } from './tide.ts'
 export { wrapCodec } from './user.ts'

@@ -1,6 +1,6 @@
 /** The default codec: every kind of value the contract lists, exactly, without a schema. */
-import type { ByteWriter } from '../base/bytes.ts'
-import type { ValueCodec } from './contract.ts'
+import { ByteWriter } from '../base/bytes.ts'
+import type { Codec, ValueCodec } from './contract.ts'
 import { Decoder } from './decode.ts'
 import { Encoder } from './encode.ts'
 import { ReadShapes } from './shapes.ts'
@@ -25,4 +25,17 @@ export const tideCodec: ValueCodec = {
 export function forgetShapes(): void {
   encoder = new Encoder()
   shapes = new ReadShapes()
+}
+
+/** The default codec in the shape of a user's own: the same bytes. @throws TIDEMARK_VALUE_REFUSED; TIDEMARK_VALUE_DAMAGED */
+export const plainTideCodec: Codec = {
+  name: tideCodec.name,
+  encode(value: unknown): Uint8Array {
+    const writer = new ByteWriter()
+    tideCodec.encodeInto(writer, value)
+    return Uint8Array.prototype.slice.call(writer.bytes, 0, writer.length)
+  },
+  decode(bytes: Uint8Array): unknown {
+    return tideCodec.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.byteLength)
+  },
 }

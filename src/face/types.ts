@@ -26,7 +26,9 @@ export interface Restored {
 export interface StoreStats {
   readonly status: EngineStatus
   readonly epoch: number
-  readonly collections: Readonly<Record<string, { readonly kind: CollectionKind; readonly entries: number; readonly dirtyMax: number }>>
+  readonly collections: Readonly<
+    Record<string, { readonly kind: CollectionKind; readonly codec: string; readonly entries: number; readonly dirtyMax: number }>
+  >
   /** Upper bound of the entries written since the last barrier. */
   readonly dirtyMax: number
   readonly entries: number

@@ -1,0 +1,162 @@
+/**
+ * Checks a whole store: the manifests that are kept, every segment they name, the log behind the oldest fold point. Writes nothing; a
+ * living writer may go on meanwhile.
+ *
+ * Owns: the report. Does not own: the judgement of a file (manifest/, segment/, log/).
+ * Invariants: a file counts as damaged only while the newest manifest, read again after the look, still needs it; every manifest, segment and
+ * log file that is needed has one entry in the report.
+ */
+import { resolve } from 'node:path'
+import { systemClock } from '../base/clock.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import { systemScheduler } from '../base/scheduler.ts'
+import { type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
+import { LogScan } from '../log/index.ts'
+import { readManifest } from '../manifest/index.ts'
+import { verifySegment } from '../segment/index.ts'
+import { FileStorage, isErrno, type Storage } from '../storage/index.ts'
+import { openForReading } from './open.ts'
+
+export interface FileReport {
+  /** Relative to the store's directory. */
+  readonly file: string
+  readonly kind: 'manifest' | 'segment' | 'log'
+  readonly bytes: number
+  /** What is wrong with it; undefined: nothing. */
+  readonly problem: string | undefined
+}
+
+export interface Verification {
+  /** Nothing is damaged. */
+  readonly ok: boolean
+  /** The newest epoch that verifies. */
+  readonly epoch: number
+  readonly files: readonly FileReport[]
+  /** What is not as it was written and costs nothing: a copy that heals, an end that was never acknowledged. */
+  readonly notes: readonly string[]
+}
+
+/** Turns of verifying are this long. */
+const TURN_MS = 5
+/** How often to look again when the store moved on under a look that found damage. */
+const ATTEMPTS_MAX = 5
+
+/** @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE */
+export async function verifyDirectory(directory: string): Promise<Verification> {
+  let begin = systemClock.monotonic()
+  const pause = (): Promise<void> | undefined => {
+    if (systemClock.monotonic() - begin < TURN_MS) return undefined
+    return new Promise(done => {
+      systemScheduler.immediate(() => {
+        begin = systemClock.monotonic()
+        done()
+      })
+    })
+  }
+  try {
+    return await verifyStore(new FileStorage(directory), pause)
+  } catch (error) {
+    if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
+    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
+  }
+}
+
+export async function verifyStore(storage: Storage, pause: () => Promise<void> | undefined): Promise<Verification> {
+  for (let attempt = 1; ; attempt++) {
+    const found = await look(storage, pause)
+    if (found.result.ok || attempt >= ATTEMPTS_MAX) return found.result
+    // Files that a living writer gave back meanwhile are missed by nobody.
+    const now = await openForReading(storage).catch(() => undefined)
+    if (now === undefined || now.manifest.number === found.number) return found.result
+  }
+}
+
+interface Look {
+  readonly number: number
+  readonly result: Verification
+}
+
+async function look(storage: Storage, pause: () => Promise<void> | undefined): Promise<Look> {
+  const files: FileReport[] = []
+  const notes: string[] = []
+  const add = (kind: FileReport['kind'], file: string, bytes: number, problem?: string): void => {
+    files.push({ file, kind, bytes, problem })
+  }
+  const opened = await openForReading(storage).catch(error => {
+    if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) return error as TidemarkError
+    throw error
+  })
+  if (opened instanceof TidemarkError) {
+    add('manifest', opened.file ?? 'manifest', 0, opened.message)
+    return { number: -1, result: { ok: false, epoch: 0, files, notes } }
+  }
+  const { manifest, damagedManifests } = opened
+  for (const { file, message } of damagedManifests) add('manifest', file, await sizeOf(storage, file), message)
+  add('manifest', manifestName(manifest.number), await sizeOf(storage, manifestName(manifest.number)))
+  const manifests: Manifest[] = [manifest]
+  for (const { number } of manifest.retained) {
+    if (number === manifest.number) continue
+    const file = manifestName(number)
+    const problem = await problemOf(async () => void manifests.push(await readManifest(storage, number)))
+    add('manifest', file, await sizeOf(storage, file), problem)
+  }
+  const segments = new Map<string, SegmentEntry>()
+  for (const { young, base } of manifests) {
+    for (const entry of [...young, ...base.flatMap(range => range.segment ?? [])]) segments.set(entry.file, entry)
+  }
+  for (const entry of segments.values()) {
+    add('segment', entry.file, entry.bytes, await problemOf(() => verifySegment(storage, entry, () => pause() ?? undefined)))
+  }
+  const epoch = await lookAtLog(storage, manifests, pause, add, notes)
+  return { number: manifest.number, result: { ok: files.every(({ problem }) => problem === undefined), epoch, files, notes } }
+}
+
+/** From the oldest fold point that can be read on; gives the newest epoch that verifies. */
+async function lookAtLog(
+  storage: Storage,
+  manifests: readonly Manifest[],
+  pause: () => Promise<void> | undefined,
+  add: (kind: 'log', file: string, bytes: number, problem?: string) => void,
+  notes: string[],
+): Promise<number> {
+  const { storeId, log } = manifests[0] as Manifest
+  const folds = manifests.flatMap(({ fold }) => fold ?? [])
+  const oldest = manifests.some(({ fold }) => fold === null) ? undefined : folds.reduce((a, b) => (b.epoch < a.epoch ? b : a))
+  const scan = new LogScan({ storage, storeId, log, from: oldest, onDamage: 'fall-back', pause: () => pause() ?? undefined })
+  const problem = await problemOf(async () => {
+    for await (const _ of scan);
+  })
+  const { damage, healed, torn, end } = scan.report
+  for (const { file, offset, what } of healed) notes.push(`${file} at ${offset}: ${what} is damaged; nothing is lost by it`)
+  if (torn !== null) notes.push(`${torn.file} at ${torn.offset}: ${torn.bytes} bytes of an epoch that was never acknowledged`)
+  const damagedFile = damage?.file ?? (problem === undefined ? undefined : (end.file ?? log[0]?.file))
+  for (const { file } of log) {
+    const message = damage === null ? problem : `damaged at ${damage.offset}: ${damage.message}`
+    add('log', file, await sizeOf(storage, file), file === damagedFile ? message : undefined)
+  }
+  return end.epoch
+}
+
+/** What an error says of the file it is about; other errors are passed on. */
+async function problemOf(work: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    if (error instanceof TidemarkError && error.kind === 'damage') return error.message
+    if (missing(error)) return 'it is missing'
+    if (isErrno(error, 'EIO')) return (error as Error).message
+    throw error
+  }
+}
+
+async function sizeOf(storage: Storage, file: string): Promise<number> {
+  return await storage.size(file).catch(error => {
+    if (missing(error)) return 0
+    throw error
+  })
+}
+
+function missing(error: unknown): boolean {
+  return isErrno(error, 'ENOENT') || isErrno((error as Error).cause, 'ENOENT')
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+/**
+ * The command line: finds the verb, prints what it gives, ends with 0 only when what was asked holds; 1: it does not, 2: it was asked wrongly.
+ * Owns the output and the exit status. Does not own: what the verbs do.
+ */
+import type { TidemarkError } from 'tidemark'
+import { check, diff, log, show, status } from './look.ts'
+import { copy, exportLines, importLines, restore } from './transfer.ts'
+import { parse, UsageError, type Verb } from './usage.ts'
+
+const VERBS: ReadonlyMap<string, Verb> = new Map(
+  Object.entries({ status, log, show, diff, verify: check, restore, copy, export: exportLines, import: importLines }),
+)
+
+function help(): string {
+  const lines = [...VERBS.values()].map(({ usage, what }) => `  ${usage}\n      ${what}`)
+  return `tidemark <verb> …\n\n${lines.join('\n')}\n\nExit status: 0 what was asked holds, 1 it does not, 2 the command was wrong.\n`
+}
+
+function fail(error: unknown, json: boolean): number {
+  const { message, code, hint, file } = error as Partial<TidemarkError> & Error
+  const problem = { code, message, hint, file }
+  if (json) process.stderr.write(`${JSON.stringify({ error: problem })}\n`)
+  else process.stderr.write(`tidemark: ${message}${code === undefined ? '' : ` (${code})`}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+  return error instanceof UsageError ? error.status : 1
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args
+  if (name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(help())
+    return 0
+  }
+  try {
+    const verb = name === undefined ? undefined : VERBS.get(name)
+    if (verb === undefined) {
+      throw new UsageError(
+        name === undefined ? 'a verb is missing' : `unknown verb '${name}'`,
+        `one of ${[...VERBS.keys()].join(', ')}; see tidemark --help`,
+      )
+    }
+    const call = parse(verb, rest)
+    if (call.flags['help'] === true) {
+      process.stdout.write(`tidemark ${verb.usage}\n${verb.what}\n`)
+      return 0
+    }
+    const result = await verb.run(call)
+    if (result === undefined) return 0
+    const output = call.flags['json'] === true ? `${JSON.stringify(result.json)}\n` : result.text.map(line => `${line}\n`).join('')
+    process.stdout.write(output)
+    return result.ok === false ? 1 : 0
+  } catch (error) {
+    return fail(error, rest.includes('--json'))
+  }
+}
+
+// Whoever reads the output may have seen enough.
+process.stdout.on('error', error => process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 1 : fail(error, false)))
+process.exitCode = await main(process.argv.slice(2))

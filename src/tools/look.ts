@@ -1,0 +1,184 @@
+/** The verbs that tell about a store and write nothing: status, log, show, diff, verify. Own no state; safe beside a living writer. */
+import { inspect, isDeepStrictEqual } from 'node:util'
+import { defaultCodec, type Key, verify } from 'tidemark'
+import { CELL, type Entries, entriesOf, names, reading } from './stores.ts'
+import { epochOf, UsageError, type Verb } from './usage.ts'
+import { say } from './values.ts'
+
+const KEYS_SHOWN = 100
+
+const time = (ms: number): string => (ms === 0 ? '-' : new Date(ms).toISOString())
+const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
+const entriesText = (count: number): string => plural(count, 'entry', 'entries')
+const keyText = (key: Key): string => (typeof key === 'string' ? JSON.stringify(key) : inspect(key))
+
+export const status: Verb = {
+  usage: 'status <dir> [--json]',
+  what: 'newest epoch, collections, segments and log',
+  positionals: [1, 1],
+  run: ({ positionals: [directory] }) =>
+    reading(directory as string, undefined, async store => {
+      const { restored, collections, upkeep } = store.stats()
+      const points = await store.recoveryPoints()
+      const logBytes = points.reduce((sum, { bytes }) => sum + bytes, 0)
+      const { foldedEpoch, segments, segmentBytes } = upkeep
+      const found = names(store).map(name => {
+        const { kind, codec, entries } = collections[name] as (typeof collections)[string]
+        return { name, kind, codec, entries }
+      })
+      return {
+        json: {
+          directory: store.directory,
+          epoch: restored.epoch,
+          time: restored.timeMs,
+          entries: restored.entries,
+          collections: found,
+          segments,
+          segmentBytes,
+          foldedEpoch,
+          logBytes,
+          recoveryPoints: points.length,
+          notes: restored.notes,
+        },
+        text: [
+          `epoch       ${restored.epoch}  ${time(restored.timeMs)}`,
+          `entries     ${restored.entries}`,
+          `segments    ${segments}, ${segmentBytes} bytes, up to epoch ${foldedEpoch}`,
+          `log         ${logBytes} bytes, ${plural(points.length, 'recovery point', 'recovery points')}`,
+          ...found.map(({ name, kind, codec, entries }) => `${kind.padEnd(11)} ${JSON.stringify(name)}  ${entriesText(entries)}  ${codec}`),
+          ...restored.notes.map(note => `note        ${note}`),
+        ],
+      }
+    }),
+}
+
+export const log: Verb = {
+  usage: 'log <dir> [--json]',
+  what: 'recovery points, newest first',
+  positionals: [1, 1],
+  run: ({ positionals: [directory] }) =>
+    reading(directory as string, undefined, async store => {
+      const points = await store.recoveryPoints()
+      return {
+        json: points,
+        text: points.map(({ epoch, time: ms, bytes, entries }) => `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`),
+      }
+    }),
+}
+
+export const show: Verb = {
+  usage: 'show <dir> <collection> [key] [--at EPOCH] [--all] [--json]',
+  what: `an entry, or the keys (the first ${KEYS_SHOWN}; --all for all)`,
+  positionals: [2, 3],
+  options: { at: { type: 'string' }, all: { type: 'boolean' } },
+  run: ({ positionals: [directory, name, typed], flags }) =>
+    reading(directory as string, epochOf(flags['at']), async store => {
+      const codec = await defaultCodec()
+      const entries = entriesOf(store, name as string)
+      const { kind, size } = entries
+      if (typed !== undefined || kind === 'value') {
+        const key = typed === undefined ? CELL : keyIn(entries, typed)
+        if (!entries.has(key)) throw new UsageError(`'${name}' holds no value`, 'it was never set, or not yet at this epoch', 1)
+        const value = entries.get(key)
+        return {
+          json: { collection: name, kind, codec: entries.codec, key: say(codec, key), value: say(codec, value) },
+          text: [inspect(value, { depth: Number.POSITIVE_INFINITY, maxArrayLength: null, maxStringLength: null })],
+        }
+      }
+      const keys: Key[] = []
+      for (const key of entries.keys()) {
+        if (flags['all'] !== true && keys.length >= KEYS_SHOWN) break
+        keys.push(key)
+      }
+      const rest = size - keys.length
+      return {
+        json: { collection: name, kind, codec: entries.codec, entries: size, keys: keys.map(key => say(codec, key)) },
+        text: [...keys.map(keyText), ...(rest > 0 ? [`and ${rest} more: --all`] : [])],
+      }
+    }),
+}
+
+/** What was typed as the key it may be: a string first, then a number, then a bigint. @throws UsageError when none is there */
+function keyIn(entries: Entries, typed: string): Key {
+  const candidates: Key[] = [typed]
+  if (typed.trim() !== '' && (!Number.isNaN(Number(typed)) || typed === 'NaN')) candidates.push(Number(typed))
+  const digits = /^(-?\d+)n?$/.exec(typed)?.[1]
+  if (digits !== undefined) candidates.push(BigInt(digits))
+  const key = candidates.find(candidate => entries.has(candidate))
+  if (key === undefined) throw new UsageError(`'${entries.name}' has no key ${typed}`, 'tidemark show <dir> <collection> lists the keys', 1)
+  return key
+}
+
+export const diff: Verb = {
+  usage: 'diff <dir> A B [--json]',
+  what: 'what changed from epoch A to epoch B',
+  positionals: [3, 3],
+  run: async ({ positionals: [directory, a, b] }) => {
+    const [from, to] = [epochOf(a), epochOf(b)]
+    const codec = await defaultCodec()
+    return await reading(directory as string, from, older =>
+      reading(directory as string, to, newer => {
+        const before = new Set(names(older))
+        const after = new Set(names(newer))
+        const found = [...new Set([...before, ...after])].sort().flatMap(name => {
+          const changes = compare(
+            before.has(name) ? entriesOf(older, name) : undefined,
+            after.has(name) ? entriesOf(newer, name) : undefined,
+          )
+          return changes.length === 0 && before.has(name) && after.has(name)
+            ? []
+            : [{ name, there: [before.has(name), after.has(name)], changes }]
+        })
+        return {
+          json: found.map(({ name, there, changes }) => ({
+            collection: name,
+            change: there[0] !== true ? 'added' : there[1] !== true ? 'removed' : 'changed',
+            keys: changes.map(({ change, key }) => ({ change, key: say(codec, key) })),
+          })),
+          text: found.flatMap(({ name, there, changes }) => [
+            `${there[0] !== true ? '+' : there[1] !== true ? '-' : ' '} ${JSON.stringify(name)}`,
+            ...changes.map(({ change, key }) => `  ${change === 'added' ? '+' : change === 'removed' ? '-' : '*'} ${keyText(key)}`),
+          ]),
+        }
+      }),
+    )
+  },
+}
+
+interface Change {
+  readonly change: 'added' | 'removed' | 'changed'
+  readonly key: Key
+}
+
+function compare(older: Entries | undefined, newer: Entries | undefined): Change[] {
+  const changes: Change[] = []
+  const comparable = older?.kind === newer?.kind && older?.codec === newer?.codec
+  for (const key of older?.keys() ?? []) {
+    if (newer?.has(key) !== true) changes.push({ change: 'removed', key })
+    else if (!comparable || !isDeepStrictEqual(older?.get(key), newer.get(key))) changes.push({ change: 'changed', key })
+  }
+  for (const key of newer?.keys() ?? []) if (older?.has(key) !== true) changes.push({ change: 'added', key })
+  return changes
+}
+
+export const check: Verb = {
+  usage: 'verify <dir> [--json]',
+  what: 'reads every byte the store stands on; status 1 when anything is damaged',
+  positionals: [1, 1],
+  run: async ({ positionals: [directory] }) => {
+    const { ok, epoch, files, notes } = await verify(directory as string)
+    const damaged = files.filter(({ problem }) => problem !== undefined)
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
+    return {
+      ok,
+      json: { ok, epoch, files, notes },
+      text: [
+        ...damaged.map(({ file, problem }) => `damaged: ${file}: ${problem}`),
+        ...notes.map(note => `note: ${note}`),
+        ok
+          ? `whole: ${plural(files.length, 'file', 'files')}, ${bytes} bytes, up to epoch ${epoch}`
+          : `${plural(damaged.length, 'file is', 'files are')} damaged of ${files.length}`,
+      ],
+    }
+  },
+}

@@ -1,0 +1,73 @@
+/**
+ * Stores as the command line reads them: read-only, nothing before it is asked for; collections by name, whatever their kind and codec.
+ * Owns no state. Invariant: a collection of a user's codec is read as the bytes that codec made, and written as the same bytes.
+ */
+import { type Codec, type Key, open, type Store } from 'tidemark'
+import { UsageError } from './usage.ts'
+
+export interface Entries {
+  readonly name: string
+  readonly kind: 'map' | 'value'
+  readonly codec: string
+  readonly size: number
+  has(key: Key): boolean
+  get(key: Key): unknown
+  keys(): Iterable<Key>
+}
+
+/** The key of the one entry of a value. */
+export const CELL = 'value'
+export const DEFAULT_CODEC = 'tide1'
+const ABSENT = Symbol('absent')
+
+export function openToRead(directory: string, at?: number): Promise<Store> {
+  return open(directory, { readOnly: true, restore: { hydrate: 'on-demand', at: at ?? 'latest' } })
+}
+
+/** Gives the store to `work` and closes it, whatever comes. */
+export async function reading<T>(directory: string, at: number | undefined, work: (store: Store) => T | Promise<T>): Promise<T> {
+  const store = await openToRead(directory, at)
+  try {
+    return await work(store)
+  } finally {
+    await store.close()
+  }
+}
+
+/** Nothing of its own for the default codec; for another one a codec of that name that leaves the bytes alone. */
+export function codecOptions(codec: string): { codec?: Codec } {
+  if (codec === DEFAULT_CODEC) return {}
+  return { codec: { name: codec, encode: value => value as Uint8Array, decode: bytes => bytes } }
+}
+
+export function names(store: Store): string[] {
+  return Object.keys(store.stats().collections).sort()
+}
+
+/** @throws UsageError when there is none of this name */
+export function entriesOf(store: Store, name: string): Entries {
+  const known = store.stats().collections[name]
+  if (known === undefined)
+    throw new UsageError(`there is no collection '${name}' in this store at this epoch`, `there are: ${names(store).join(', ')}`, 1)
+  const { kind, codec } = known
+  const options = codecOptions(codec)
+  if (kind === 'map') {
+    const map = store.map<unknown>(name, options)
+    return { name, kind, codec, size: map.size, has: key => map.has(key), get: key => map.get(key), keys: () => map.keys() }
+  }
+  const cell = store.value<unknown>(name, ABSENT, options)
+  const there = cell.get() !== ABSENT
+  const has = (key: Key): boolean => there && key === CELL
+  return { name, kind, codec, size: there ? 1 : 0, has, get: key => (has(key) ? cell.get() : undefined), keys: () => (there ? [CELL] : []) }
+}
+
+/** Makes the collection when it is missing, and gives what sets an entry of it. */
+export function setterOf(store: Store, name: string, kind: 'map' | 'value', codec: string): (key: Key, value: unknown) => void {
+  const options = codecOptions(codec)
+  if (kind === 'map') {
+    const map = store.map<unknown>(name, options)
+    return (key, value) => void map.set(key, value)
+  }
+  const cell = store.value<unknown>(name, undefined, options)
+  return (_key, value) => cell.set(value)
+}

@@ -1,0 +1,198 @@
+/**
+ * The verbs that write: restore, copy, import; and export, whose lines import reads.
+ * Own no state. Invariants: a copy is whole or empty, for it is one transaction; nothing is opened for writing before what is asked for is
+ * known to be there; a line of an export is one entry, or a collection without entries.
+ */
+import { once } from 'node:events'
+import { type Codec, defaultCodec, hasCode, type Key, open, type Store, type TidemarkError } from 'tidemark'
+import { CELL, DEFAULT_CODEC, entriesOf, names, openToRead, reading, setterOf } from './stores.ts'
+import { epochOf, UsageError, type Verb } from './usage.ts'
+import { say, unsay } from './values.ts'
+
+/** Lines imported in one transaction. */
+const BATCH_LINES = 1000
+/** Characters written to the output at once. */
+const CHUNK_CHARACTERS = 65_536
+/** A checkpoint of all that was read may take long. */
+const TIMEOUT_MS = 3_600_000
+
+export const restore: Verb = {
+  usage: 'restore <dir> --to EPOCH [--json]',
+  what: 'makes the store go on from an earlier epoch; what came after it is given up',
+  positionals: [1, 1],
+  options: { to: { type: 'string' } },
+  run: async ({ positionals: [directory], flags }) => {
+    const epoch = epochOf(flags['to'])
+    if (epoch === undefined) throw new UsageError('restore needs --to EPOCH', 'tidemark log <dir> lists the epochs')
+    // An opening for writing makes a store where none is, and takes one over.
+    await reading(directory as string, epoch, () => {})
+    const store = await open(directory as string, { restore: { at: epoch, hydrate: 'on-demand' }, checkpoint: { intervalMs: 0 } })
+    await store.close()
+    return { json: { epoch }, text: [`the store goes on from epoch ${epoch}`] }
+  },
+}
+
+export const copy: Verb = {
+  usage: 'copy <dir> <target> [--json]',
+  what: 'copies the newest recovery point into a new store; the target is missing or empty',
+  positionals: [2, 2],
+  run: ({ positionals: [directory, target] }) =>
+    reading(directory as string, undefined, async source => {
+      await refuseUsed(target as string)
+      const store = await open(target as string, { checkpoint: { intervalMs: 0 } })
+      let entries = 0
+      try {
+        // What fails halfway is taken back: closing would make it durable.
+        store.transaction(() => {
+          for (const name of names(source)) {
+            const from = entriesOf(source, name)
+            const set = setterOf(store, name, from.kind, from.codec)
+            for (const key of from.keys()) {
+              set(key, from.get(key))
+              entries++
+            }
+          }
+        })
+        await store.checkpoint({ timeoutMs: TIMEOUT_MS })
+      } finally {
+        await store.close({ timeoutMs: TIMEOUT_MS })
+      }
+      const { epoch } = source.stats().restored
+      return { json: { epoch, entries, target }, text: [`${entries} entries of epoch ${epoch} are in ${target}`] }
+    }),
+}
+
+/** A store without a checkpoint is what a copy that was cut short leaves behind: it may be begun again. */
+async function refuseUsed(target: string): Promise<void> {
+  let store: Store
+  try {
+    store = await openToRead(target)
+  } catch (error) {
+    if (hasCode(error, 'TIDEMARK_NO_STORE')) return
+    throw error
+  }
+  const { epoch } = store.stats().restored
+  await store.close()
+  if (epoch > 0) throw new UsageError(`${target} holds a store, at epoch ${epoch}`, 'give a directory that is missing or empty', 1)
+}
+
+export const exportLines: Verb = {
+  usage: 'export <dir> [--collection NAME] [--at EPOCH]',
+  what: 'writes a line of JSON for each entry',
+  positionals: [1, 1],
+  options: { collection: { type: 'string' }, at: { type: 'string' } },
+  run: async ({ positionals: [directory], flags }) => {
+    const codec = await defaultCodec()
+    await reading(directory as string, epochOf(flags['at']), async store => {
+      const asked = flags['collection']
+      let chunk = ''
+      for (const name of asked === undefined ? names(store) : [String(asked)]) {
+        const entries = entriesOf(store, name)
+        const head = { collection: name, kind: entries.kind, ...(entries.codec === DEFAULT_CODEC ? {} : { codec: entries.codec }) }
+        let count = 0
+        for (const key of entries.keys()) {
+          chunk += `${JSON.stringify({ ...head, key: say(codec, key), value: say(codec, entries.get(key)) })}\n`
+          count++
+          if (chunk.length < CHUNK_CHARACTERS) continue
+          await write(chunk)
+          chunk = ''
+        }
+        if (count === 0) chunk += `${JSON.stringify(head)}\n`
+      }
+      await write(chunk)
+    })
+    return undefined
+  },
+}
+
+async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+}
+
+interface Line {
+  readonly collection: string
+  readonly kind: 'map' | 'value'
+  readonly codec: string
+  /** Undefined: the collection has no entries. */
+  readonly entry: { readonly key: Key; readonly value: unknown } | undefined
+}
+
+export const importLines: Verb = {
+  usage: 'import <dir> [--json]',
+  what: 'reads what export wrote from the standard input; makes the store when it is missing',
+  positionals: [1, 1],
+  run: async ({ positionals: [directory] }) => {
+    const codec = await defaultCodec()
+    const store = await open(directory as string, { restore: { hydrate: 'on-demand' } })
+    let entries = 0
+    let lines = 0
+    const put = (batch: readonly Line[]): void => {
+      store.transaction(() => {
+        for (const { collection, kind, codec: name, entry } of batch) {
+          const set = setterOf(store, collection, kind, name)
+          if (entry !== undefined) set(entry.key, entry.value)
+        }
+      })
+      entries += batch.filter(({ entry }) => entry !== undefined).length
+    }
+    try {
+      let batch: Line[] = []
+      for await (const text of linesOf(process.stdin)) {
+        lines++
+        if (text.trim() === '') continue
+        batch.push(lineOf(codec, text, lines, entries))
+        if (batch.length < BATCH_LINES) continue
+        put(batch)
+        batch = []
+      }
+      put(batch)
+      const { epoch } = await store.checkpoint({ timeoutMs: TIMEOUT_MS })
+      return { json: { entries, epoch }, text: [`${entries} entries are durable at epoch ${epoch}`] }
+    } finally {
+      await store.close({ timeoutMs: TIMEOUT_MS })
+    }
+  },
+}
+
+/** @throws UsageError naming the line */
+function lineOf(codec: Codec, text: string, number: number, stored: number): Line {
+  const refuse = (why: string): never => {
+    throw new UsageError(`line ${number} is none of an export: ${why}`, `the ${stored} entries of the batches before it are stored`, 1)
+  }
+  try {
+    const line = JSON.parse(text) as Record<string, unknown>
+    const { collection, kind, codec: name = DEFAULT_CODEC } = line
+    if (typeof collection !== 'string') return refuse('it has no collection')
+    if (kind !== 'map' && kind !== 'value') return refuse('its kind is neither map nor value')
+    if (typeof name !== 'string') return refuse('its codec is no name')
+    if (!('key' in line)) return { collection, kind, codec: name, entry: undefined }
+    const key = unsay(codec, line['key'])
+    if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') return refuse('its key is none')
+    if (kind === 'value' && key !== CELL) return refuse(`the key of a value is '${CELL}'`)
+    if (!('value' in line)) return refuse('it has no value')
+    const value = unsay(codec, line['value'])
+    if (name !== DEFAULT_CODEC && !(value instanceof Uint8Array)) return refuse('a value of a codec of its own is bytes')
+    return { collection, kind, codec: name, entry: { key, value } }
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    return refuse((error as TidemarkError).message)
+  }
+}
+
+/** By '\n' alone: text inside JSON may hold every other line end. */
+async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+  let parts: string[] = []
+  for await (const bytes of input) {
+    const pieces = decoder.decode(bytes, { stream: true }).split('\n')
+    const last = pieces.pop() as string
+    for (const piece of pieces) {
+      yield parts.join('') + piece
+      parts = []
+    }
+    parts.push(last)
+  }
+  parts.push(decoder.decode())
+  const rest = parts.join('')
+  if (rest !== '') yield rest
+}

@@ -1,0 +1,64 @@
+/** What a verb is given and gives back, and the error of a command that was given wrongly. Plain data. */
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+
+export class UsageError extends Error {
+  readonly hint: string
+  /** Exit status. */
+  readonly status: number
+
+  constructor(message: string, hint: string, status = 2) {
+    super(message)
+    this.hint = hint
+    this.status = status
+  }
+}
+
+export interface Call {
+  readonly positionals: readonly string[]
+  readonly flags: Readonly<Record<string, string | boolean | undefined>>
+}
+
+export interface Result {
+  /** For people, by lines. */
+  readonly text: readonly string[]
+  /** The same for programs, with `--json`. */
+  readonly json: unknown
+  /** Whether what was asked holds. Default true. */
+  readonly ok?: boolean
+}
+
+export interface Verb {
+  readonly usage: string
+  readonly what: string
+  readonly positionals: readonly [min: number, max: number]
+  readonly options?: NonNullable<ParseArgsConfig['options']>
+  /** Nothing given back: it wrote its output itself. */
+  run(call: Call): Promise<Result | undefined>
+}
+
+/** @throws UsageError */
+export function parse(verb: Verb, args: readonly string[]): Call {
+  const options = { ...verb.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const
+  let parsed: ReturnType<typeof parseArgs>
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true })
+  } catch (error) {
+    throw new UsageError((error as Error).message, `usage: tidemark ${verb.usage}`)
+  }
+  const flags = parsed.values as Call['flags']
+  const [min, max] = verb.positionals
+  const count = parsed.positionals.length
+  if (flags['help'] !== true && (count < min || count > max)) {
+    throw new UsageError(`${count < min ? 'too few' : 'too many'} arguments`, `usage: tidemark ${verb.usage}`)
+  }
+  return { positionals: parsed.positionals, flags }
+}
+
+/** An epoch as it was typed; undefined when none was. @throws UsageError */
+export function epochOf(text: string | boolean | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const epoch = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : 0
+  if (epoch < 1 || !Number.isSafeInteger(epoch))
+    throw new UsageError(`'${text}' is no epoch`, 'epochs are whole numbers from 1: see tidemark log')
+  return epoch
+}
