@@ -216,7 +216,12 @@ export class Store implements AsyncDisposable {
     let entries = 0
     if (!this.#closed) {
       for (const collection of collections.values()) {
-        byName[collection.name] = { kind: collection.kind, codec: collection.codec.name, entries: collection.sizeMax, dirtyMax: collection.dirtyKeysMax }
+        byName[collection.name] = {
+          kind: collection.kind,
+          codec: collection.codec.name,
+          entries: collection.sizeMax,
+          dirtyMax: collection.dirtyKeysMax,
+        }
         dirtyMax += collection.dirtyKeysMax
         entries += collection.sizeMax
       }

@@ -1,0 +1,428 @@
+/** The command line as it is published, as a process of its own over stores that other code made. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { type Codec, defaultCodec, open, verify } from 'tidemark'
+import { anyValue, assertExact, gaps } from '../src/codec/exact.test.ts'
+import { say, unsay } from '../src/tools/values.ts'
+import { root } from './root.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { tidemark: string } }
+const MANUAL = { checkpoint: { intervalMs: 0 } }
+/** Fewer than a terminal would take, so that stores with many keys are shown in part. */
+const KEYS_SHOWN = 100
+
+interface Run {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+}
+
+function run(args: readonly string[], input = ''): Run {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, bin.tidemark), ...args], { input, encoding: 'utf8' })
+  return { status, out: stdout, err: stderr }
+}
+
+/** Runs with `--json`; must end with 0. */
+function json(...args: string[]): unknown {
+  const { status, out, err } = run([...args, '--json'])
+  assert.equal(status, 0, err)
+  return JSON.parse(out)
+}
+
+function fails(status: number, says: RegExp, ...args: string[]): void {
+  const result = run(args)
+  assert.equal(result.status, status, `${args.join(' ')}: ${result.out}${result.err}`)
+  assert.match(result.err, says)
+  assert.match(result.err, /^hint: ./m)
+  assert.equal(result.out, '')
+}
+
+const json1: Codec = { name: 'json', encode: value => Buffer.from(JSON.stringify(value)), decode: bytes => JSON.parse(String(bytes)) }
+
+/** Epochs 1 to 3 of a store with maps, a value, an own codec, an empty map. */
+async function make(folder: string): Promise<string> {
+  const store = await open(folder, MANUAL)
+  const people = store.map<unknown, string | number | bigint>('people')
+  people.set('ada', { score: 1 }).set(7, 'number').set(7n, 'bigint')
+  store.value('total', 0).set(1)
+  store.map<unknown>('own', { codec: json1 }).set('a', { list: [1] })
+  store.map('empty')
+  await store.checkpoint()
+  people.set('ada', { score: 2 }).set('bob', null)
+  people.delete(7)
+  await store.checkpoint()
+  store.delete('total')
+  store.map('late').set('x', 1)
+  await store.checkpoint()
+  await store.close()
+  return folder
+}
+
+/** Every file with its bytes, but for the lock's text. */
+function contents(folder: string): Map<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile() && entry.name !== 'lock')
+  return new Map(files.map(entry => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name), 'base64')]))
+}
+
+test('a command that is wrong ends with 2, help with 0', () => {
+  fails(2, /unknown verb 'nothing'/, 'nothing')
+  fails(2, /a verb is missing/)
+  fails(2, /too few/, 'status')
+  fails(2, /too many/, 'status', 'a', 'b')
+  fails(2, /--nothing/, 'log', 'a', '--nothing')
+  fails(2, /'x' is no epoch/, 'restore', 'a', '--to', 'x')
+  fails(2, /needs --to/, 'restore', 'a')
+  const help = run(['--help'])
+  assert.equal(help.status, 0)
+  for (const verb of ['status', 'log', 'show', 'diff', 'verify', 'restore', 'copy', 'export', 'import']) {
+    assert.match(help.out, new RegExp(`^  ${verb} `, 'm'))
+    assert.match(run([verb, '--help']).out, new RegExp(`^tidemark ${verb} `))
+  }
+})
+
+test('a directory without a store is named, not made', t => {
+  const folder = join(temporaryFolder(t), 'none')
+  for (const args of [
+    ['status'],
+    ['log'],
+    ['show', 'a'],
+    ['diff', '1', '2'],
+    ['verify'],
+    ['restore', '--to', '1'],
+    ['copy', `${folder}-2`],
+    ['export'],
+  ]) {
+    fails(1, /TIDEMARK_NO_STORE/, args[0] as string, folder, ...args.slice(1))
+  }
+  const { status, err } = run(['status', folder, '--json'])
+  assert.equal(status, 1)
+  assert.equal((JSON.parse(err) as { error: { code: string } }).error.code, 'TIDEMARK_NO_STORE')
+  assert.ok(!existsSync(folder) && !existsSync(`${folder}-2`))
+})
+
+test('status, log, show and diff tell what is there, and write nothing', async t => {
+  const folder = await make(temporaryFolder(t))
+  const before = contents(folder)
+  const status = json('status', folder) as Record<string, unknown>
+  assert.equal(status['epoch'], 3)
+  assert.deepEqual(status['collections'], [
+    { name: 'empty', kind: 'map', codec: 'tide1', entries: 0 },
+    { name: 'late', kind: 'map', codec: 'tide1', entries: 1 },
+    { name: 'own', kind: 'map', codec: 'json', entries: 1 },
+    { name: 'people', kind: 'map', codec: 'tide1', entries: 3 },
+  ])
+  assert.match(run(['status', folder]).out, /^map +"people" {2}3 entries/m)
+  const points = json('log', folder) as { epoch: number; entries: number; bytes: number }[]
+  assert.deepEqual(
+    points.map(({ epoch, entries }) => [epoch, entries]),
+    [
+      [3, 5],
+      [2, 5],
+      [1, 5],
+    ],
+  )
+  assert.ok(points.every(({ bytes }) => bytes > 0))
+  assert.deepEqual(json('show', folder, 'people', 'ada'), {
+    collection: 'people',
+    kind: 'map',
+    codec: 'tide1',
+    key: 'ada',
+    value: { score: 2 },
+  })
+  assert.deepEqual((json('show', folder, 'people', 'ada', '--at', '1') as { value: unknown }).value, { score: 1 })
+  assert.equal(run(['show', folder, 'people', '7', '--at', '1']).out, "'number'\n")
+  assert.equal(run(['show', folder, 'people', '7']).out, "'bigint'\n")
+  assert.equal(run(['show', folder, 'people', '7n']).out, "'bigint'\n")
+  assert.equal(run(['show', folder, 'people']).out, '7n\n"ada"\n"bob"\n')
+  assert.equal(run(['show', folder, 'total', '--at', '2']).out, '1\n')
+  fails(1, /no collection 'total'/, 'show', folder, 'total')
+  fails(1, /no key 'carl'|no key carl/, 'show', folder, 'people', 'carl')
+  fails(1, /TIDEMARK_NO_SUCH_POINT/, 'show', folder, 'people', '--at', '9')
+  assert.equal(run(['diff', folder, '1', '2']).out, '  "people"\n  - 7\n  * "ada"\n  + "bob"\n')
+  assert.equal(run(['diff', folder, '2', '2']).out, '')
+  const codec = await defaultCodec()
+  assert.deepEqual(json('diff', folder, '2', '3'), [
+    { collection: 'late', change: 'added', keys: [{ change: 'added', key: 'x' }] },
+    { collection: 'total', change: 'removed', keys: [{ change: 'removed', key: 'value' }] },
+  ])
+  assert.deepEqual((json('diff', folder, '2', '1') as { keys: unknown }[])[0]?.keys, [
+    { change: 'changed', key: 'ada' },
+    { change: 'removed', key: 'bob' },
+    { change: 'added', key: say(codec, 7) },
+  ])
+  assert.deepEqual(contents(folder), before)
+})
+
+test('keys are shown up to a number, or all', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, MANUAL)
+  const map = store.map<number, number>('many')
+  for (let key = 0; key < KEYS_SHOWN + 5; key++) map.set(key, key)
+  await store.close()
+  const lines = run(['show', folder, 'many']).out.trimEnd().split('\n')
+  assert.deepEqual([lines.length, lines.at(-1)], [KEYS_SHOWN + 1, 'and 5 more: --all'])
+  assert.equal(run(['show', folder, 'many', '--all']).out.trimEnd().split('\n').length, KEYS_SHOWN + 5)
+  assert.equal((json('show', folder, 'many') as { keys: unknown[] }).keys.length, KEYS_SHOWN)
+})
+
+test('beside a living writer all that reads goes on; what writes is refused', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, MANUAL)
+  store.map('a').set('k', 'v')
+  await store.checkpoint()
+  assert.equal((json('status', folder) as { epoch: number }).epoch, 1)
+  assert.equal((json('verify', folder) as { ok: boolean }).ok, true)
+  assert.equal((json('copy', folder, join(folder, '..', `${folder}-copy`)) as { entries: number }).entries, 1)
+  t.after(() => rmSync(`${folder}-copy`, { recursive: true, force: true }))
+  fails(1, /TIDEMARK_LOCKED/, 'restore', folder, '--to', '1')
+  fails(1, /TIDEMARK_LOCKED/, 'import', folder)
+  store.map('a').set('k', 'w')
+  assert.equal((await store.checkpoint()).epoch, 2)
+  await store.close()
+})
+
+test('verify finds a damaged or missing manifest or segment, and names it', async t => {
+  const good = join(root, 'test/golden/v2/store')
+  const whole = json('verify', good) as { ok: boolean; files: { file: string; kind: string; bytes: number }[] }
+  assert.ok(whole.ok)
+  for (const kind of ['manifest', 'segment']) {
+    const found = whole.files.find(file => file.kind === kind)
+    assert.ok(found, kind)
+    const { file, bytes } = found
+    const folder = temporaryFolder(t)
+    cpSync(good, folder, { recursive: true })
+    const data = readFileSync(join(folder, file))
+    assert.equal(data.length, bytes)
+    data[bytes >> 1] = (data[bytes >> 1] as number) ^ 0x10
+    writeFileSync(join(folder, file), data)
+    const { status, out } = run(['verify', folder])
+    assert.equal(status, 1, out)
+    assert.ok(out.includes(`damaged: ${file}: `), out)
+    const said = JSON.parse(run(['verify', folder, '--json']).out) as { ok: boolean; files: { file: string; problem?: string }[] }
+    assert.equal(said.ok, false)
+    assert.deepEqual(
+      said.files.filter(({ problem }) => problem !== undefined).map(entry => entry.file),
+      [file],
+    )
+    if (kind === 'manifest') continue
+    rmSync(join(folder, file))
+    const missing = run(['verify', folder])
+    assert.equal(missing.status, 1)
+    assert.ok(missing.out.includes(`damaged: ${file}: it is missing`), missing.out)
+  }
+})
+
+test('verify passes no byte of the segments by', async t => {
+  const folder = temporaryFolder(t)
+  cpSync(join(root, 'test/golden/v2/store'), folder, { recursive: true })
+  const { files } = await verify(folder)
+  const segments = files.filter(({ kind }) => kind === 'segment')
+  assert.ok(segments.length > 0)
+  for (const { file } of segments) {
+    const good = readFileSync(join(folder, file))
+    for (let at = 0; at < good.length; at += Math.max(1, good.length >> 5)) {
+      const data = Buffer.from(good)
+      data[at] = (data[at] as number) ^ 1
+      writeFileSync(join(folder, file), data)
+      const found = await verify(folder)
+      assert.deepEqual(
+        found.files.filter(({ problem }) => problem !== undefined).map(entry => entry.file),
+        [file],
+        `byte ${at}`,
+      )
+    }
+    writeFileSync(join(folder, file), good)
+  }
+  assert.ok((await verify(folder)).ok)
+})
+
+test('verify finds damage in the log; what nothing is lost by is a note', async t => {
+  const folder = await make(temporaryFolder(t))
+  const file = 'log/00000001-00000001.log'
+  const path = join(folder, file)
+  const good = readFileSync(path)
+  const outcomes = new Set<string>()
+  for (let at = 0; at < good.length; at += 29) {
+    const data = Buffer.from(good)
+    data[at] = (data[at] as number) ^ 0xff
+    writeFileSync(path, data)
+    const { ok, epoch, files, notes } = await verify(folder)
+    assert.equal(
+      ok,
+      files.every(({ problem }) => problem === undefined),
+    )
+    assert.ok(ok || files.some(entry => entry.file === file && entry.problem !== undefined))
+    // What goes unmentioned may only be room that no epoch takes; nothing that counted is lost in silence.
+    if (ok) assert.equal(epoch, 3, `byte ${at}`)
+    outcomes.add(ok ? (notes.length > 0 ? 'note' : 'whole') : 'damaged')
+  }
+  assert.ok(outcomes.has('damaged') && outcomes.has('note'), [...outcomes].join())
+  rmSync(path)
+  const { status, out } = run(['verify', folder])
+  assert.equal(status, 1)
+  assert.ok(out.includes(`damaged: ${file}: `), out)
+})
+
+test('restore goes on from an earlier epoch; one that is not there changes nothing', async t => {
+  const folder = await make(temporaryFolder(t))
+  const before = contents(folder)
+  fails(1, /TIDEMARK_NO_SUCH_POINT/, 'restore', folder, '--to', '9')
+  assert.deepEqual(contents(folder), before)
+  assert.deepEqual(json('restore', folder, '--to', '1'), { epoch: 1 })
+  const store = await open(folder, MANUAL)
+  assert.deepEqual(store.map('people').get('ada'), { score: 1 })
+  assert.equal(store.value('total', 0).get(), 1)
+  await store.close()
+})
+
+test('a copy holds the newest recovery point, own codecs included; a target with something in it is refused', async t => {
+  const folder = await make(temporaryFolder(t))
+  const target = join(temporaryFolder(t), 'new', 'copy')
+  assert.equal(run(['copy', folder, target]).status, 0)
+  assert.equal(run(['export', target]).out, run(['export', folder]).out)
+  const store = await open(target, MANUAL)
+  assert.deepEqual(store.map('own', { codec: json1 }).get('a'), { list: [1] })
+  await store.close()
+  const before = contents(target)
+  fails(1, /holds a store, at epoch 1/, 'copy', folder, target)
+  assert.deepEqual(contents(target), before)
+  const foreign = temporaryFolder(t)
+  writeFileSync(join(foreign, 'letter.txt'), 'mine')
+  fails(1, /TIDEMARK_DIRECTORY/, 'copy', folder, foreign)
+  assert.deepEqual(readdirSync(foreign), ['letter.txt'])
+})
+
+const shared = { shared: true }
+const VALUES: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  0,
+  -0,
+  1.5,
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  '',
+  'ä\u2028\r\n\ud800"',
+  2n ** 70n,
+  -1n,
+  new Date(5),
+  new Date(Number.NaN),
+  /a+/gi,
+  new Map<unknown, unknown>([[1n, new Set([undefined])]]),
+  new Uint8Array([1, 2]),
+  new Float64Array([-0]),
+  new ArrayBuffer(3),
+  gaps([1, 2, 3], 1),
+  { a: undefined },
+  { $: 'text' },
+  { deep: [{ $: 1 }] },
+  [shared, shared],
+  new Error('no'),
+  { plain: [1, 'two', null, { three: false }] },
+  Object.create(null),
+  JSON.parse('{"__proto__": 1}'),
+]
+const KEYS: readonly (string | number | bigint)[] = [
+  '',
+  'a\u2029\n',
+  '\ud800',
+  '7',
+  7,
+  7n,
+  -1n,
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  0.1,
+  2n ** 80n,
+]
+
+test('export | import gives every kind of value and key back exactly', async t => {
+  const [from, to] = [temporaryFolder(t), temporaryFolder(t)]
+  const store = await open(from, MANUAL)
+  const values = store.map<unknown, number>('values')
+  for (const [at, value] of VALUES.entries()) values.set(at, value)
+  const keys = store.map<unknown, string | number | bigint>('keys')
+  for (const key of KEYS) keys.set(key, String(key))
+  store.value<unknown>('undefined').set(undefined)
+  store.value('never', 1)
+  store.map('empty')
+  store.map<unknown>('own', { codec: json1 }).set('a', { list: [1] })
+  await store.close()
+  const lines = run(['export', from])
+  assert.equal(lines.status, 0, lines.err)
+  assert.ok(lines.out.includes('"value":{"plain":[1,"two",null,{"three":false}]}'))
+  const imported = run(['import', to, '--json'], lines.out)
+  assert.equal(imported.status, 0, imported.err)
+  assert.deepEqual(JSON.parse(imported.out), { entries: VALUES.length + KEYS.length + 2, epoch: 1 })
+  assert.equal(run(['export', to]).out, lines.out)
+  assert.deepEqual(json('status', to) && Object.keys((await statsOf(to)).collections).sort(), [
+    'empty',
+    'keys',
+    'never',
+    'own',
+    'undefined',
+    'values',
+  ])
+  const again = await open(to, { readOnly: true })
+  for (const [at, value] of VALUES.entries()) assertExact(again.map<unknown, number>('values').get(at), value)
+  assert.deepEqual(new Set(again.map<unknown, string | number | bigint>('keys').keys()), new Set(KEYS))
+  assert.equal(again.value<unknown>('undefined', 'unset').get(), undefined)
+  assert.equal(again.value<unknown>('never', 'unset').get(), 'unset')
+  assert.deepEqual(again.map('own', { codec: json1 }).get('a'), { list: [1] })
+  await again.close()
+})
+
+async function statsOf(folder: string) {
+  const store = await open(folder, { readOnly: true })
+  const stats = store.stats()
+  await store.close()
+  return stats
+}
+
+test('any value is said in JSON and back exactly', async () => {
+  const codec = await defaultCodec()
+  fc.assert(
+    fc.property(anyValue, value => assertExact(unsay(codec, JSON.parse(JSON.stringify(say(codec, value)))), value)),
+    { numRuns: 500 },
+  )
+})
+
+test('export takes one collection and an epoch; import refuses a line that is none, and says what is stored', async t => {
+  const folder = await make(temporaryFolder(t))
+  assert.equal(run(['export', folder, '--collection', 'late']).out, '{"collection":"late","kind":"map","key":"x","value":1}\n')
+  assert.equal(
+    run(['export', folder, '--collection', 'total', '--at', '1']).out,
+    '{"collection":"total","kind":"value","key":"value","value":1}\n',
+  )
+  fails(1, /no collection 'total'/, 'export', folder, '--collection', 'total')
+  const line = '{"collection":"a","kind":"map","key":"k","value":1}\n'
+  for (const bad of [
+    '{',
+    '7',
+    'null',
+    '{}',
+    '{"collection":"a","kind":"list"}',
+    '{"collection":"a","kind":"map","key":true,"value":1}',
+    '{"collection":"a","kind":"map","key":"k"}',
+    '{"collection":"a","kind":"map","key":"k","value":{"$":"AAAA"}}',
+    '{"collection":"a","kind":"value","key":"k","value":1}',
+  ]) {
+    const { status, err } = run(['import', temporaryFolder(t)], `${line}\n${bad}\n`)
+    assert.equal(status, 1, bad)
+    assert.match(err, /line 3 is none of an export/, bad)
+    assert.match(err, /the 0 entries of the batches before it are stored/)
+  }
+  const target = temporaryFolder(t)
+  const { status, err } = run(['import', target], `${line.repeat(1000)}{`)
+  assert.equal(status, 1)
+  assert.match(err, /line 1001 .*\n.*the 1000 entries/)
+  assert.equal(run(['show', target, 'a', 'k']).out, '1\n')
+})
