@@ -25,7 +25,7 @@ const SUITES: readonly Suite[] = [size, startUp, restart, oneKey, bytes, transac
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 const HELP = `npm run bench -- [options]
-  --quick         small scale and loose bounds, under a minute; asserts only what holds on any machine
+  --quick         small scale and loose bounds, a minute or two; asserts only what holds on any machine
   --only <name>   only this benchmark; may be given more than once
   --reps <n>      alternating runs of each measurement, at least 3 for a result (default 3, with --quick 1)
   --engine <name> only this engine (open-loop) or way (tracking), beside what is always there; may be repeated

@@ -100,6 +100,9 @@ export const TABLE_RECORDS = 32_768
 export const FOLD_TABLE_BYTES = 16 * MIB
 export const FOLD_TABLE_RECORDS = 131_072
 
+/** Newest manifests that stay: the way back when the newest is damaged, and a reader's time before the one that it took is gone. */
+export const MANIFESTS_KEPT = 16
+
 /** Bytes of one manifest: a length in its header beyond this is damage, not a reason to allocate. */
 export const MANIFEST_BYTES_MAX = 256 * MIB
 

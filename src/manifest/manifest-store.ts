@@ -8,12 +8,9 @@
 
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
-import { MANIFEST_BYTES_MAX } from '../base/limits.ts'
+import { MANIFEST_BYTES_MAX, MANIFESTS_KEPT } from '../base/limits.ts'
 import { decodeManifest, encodeManifest, MANIFEST_FOLDER, type Manifest, manifestName, manifestNumber } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
-
-/** Older manifests are the way back when the newest is damaged. */
-export const MANIFESTS_KEPT = 16
 
 export interface FoundManifest {
   readonly manifest: Manifest
