@@ -19,6 +19,7 @@ export type RecordKind = typeof RECORD_PUT | typeof RECORD_TOMBSTONE
 const KIND_MASK = 0x03
 /** Expiry, schema version, key id: laid out in the byte table, written by no version 1. */
 const RESERVED_MASK = 0x70
+const LENGTH_BYTES = 4
 const COLLECTION_MAX = 0xffff_ffff
 
 /** Flags, collection and room for the key's length; the key's bytes come next. Returns where the key starts. */
@@ -68,6 +69,13 @@ export function appendRecord(writer: ByteWriter, collection: number, key: Uint8A
   if (value === undefined) return
   writer.raw(value)
   endValue(writer, valueStart)
+}
+
+/** Bytes of a record with a key and, for a put, a value of so many bytes. */
+export function recordBytes(collection: number, keyBytes: number, valueBytes: number | undefined): number {
+  let head = 1 + LENGTH_BYTES + 1
+  for (let rest = collection; rest >= 0x80; rest = Math.floor(rest / 128)) head++
+  return head + keyBytes + (valueBytes === undefined ? 0 : LENGTH_BYTES + valueBytes)
 }
 
 /**

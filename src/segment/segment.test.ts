@@ -1,21 +1,34 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { before, test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { ByteWriter } from '../base/bytes.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import {
   appendRecord,
+  COMPRESSION_NONE,
   type Compress,
+  encodeHeaderOf,
+  encodeSegmentFacts,
+  FRAME_HEADER_BYTES,
   hashPlace,
   openCompress,
   RECORD_PUT,
   RecordCursor,
+  recordBytes,
+  SEGMENT_FACTS,
   SEGMENT_FOLDER,
+  SEGMENT_FRAMES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentCollection,
   type SegmentEntry,
+  type SegmentFacts,
   segmentName,
 } from '../format/index.ts'
 import { MemoryStorage } from '../storage/index.ts'
 import type { SegmentRecord } from './block-builder.ts'
+import { BlockCache } from './block-cache.ts'
 import type { LayerCursor } from './layer.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { Segment } from './segment.ts'
@@ -237,4 +250,100 @@ test('a walk whose read fails comes to the same block again', async () => {
     assert.equal(seen, from === undefined ? 2000 : 1500)
   }
   assert.ok(fails > 6)
+})
+
+test('the bytes of a record are said without writing it', () => {
+  for (const collection of [0, 127, 128, 16_383, 16_384, 0xffff_ffff]) {
+    for (const value of [undefined, Buffer.alloc(0), Buffer.alloc(300)]) {
+      const writer = new ByteWriter(64)
+      appendRecord(writer, collection, Buffer.from('key'), value)
+      assert.equal(recordBytes(collection, 3, value?.length), writer.length, `${collection} ${value?.length}`)
+    }
+  }
+})
+
+/** The same segment with other facts, whole in every checksum and in the hash that the manifest names. */
+async function withFacts(
+  storage: MemoryStorage,
+  entry: SegmentEntry,
+  facts: SegmentFacts,
+  salt: number,
+): Promise<[MemoryStorage, SegmentEntry]> {
+  const bytes = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  const payload = encodeSegmentFacts(facts)
+  const at = entry.bytes - SEGMENT_HEADER_BYTES - payload.length - FRAME_HEADER_BYTES
+  const { length } = payload
+  const frame = { kind: SEGMENT_FACTS, compression: COMPRESSION_NONE, rawLength: length, storedLength: length, payloadCrc: crc32(payload) }
+  encodeHeaderOf(SEGMENT_FRAMES, frame, salt, at).copy(bytes, at)
+  payload.copy(bytes, at + FRAME_HEADER_BYTES)
+  const changed = new MemoryStorage()
+  await changed.makeFolder(SEGMENT_FOLDER)
+  await changed.createIfAbsent(entry.file, bytes)
+  const { from, through, records, tombstones, rawBytes } = facts
+  return [changed, { ...entry, from, through, records, tombstones, rawBytes, sha256: createHash('sha256').update(bytes).digest('hex') }]
+}
+
+test('what a file says of each collection is held against its blocks', async () => {
+  const list = Array.from({ length: 90 }, (_, at): Write => {
+    return { collection: 1 + Math.floor(at / 30), key: Buffer.from(String(100 + at)), value: at % 7 === 0 ? undefined : Buffer.alloc(at) }
+  })
+  const storage = new MemoryStorage()
+  const entry = await write(storage, list)
+  const { facts } = await Segment.open(storage, entry)
+  const [one, two, three] = facts.collections as [SegmentCollection, SegmentCollection, SegmentCollection]
+  const check = async (changed: Partial<SegmentFacts>): Promise<void> => {
+    const [copy, named] = await withFacts(storage, entry, { ...facts, ...changed }, 78)
+    await verifySegment(copy, named, () => {})
+  }
+  await check({})
+  const moved = (by: Partial<Record<'records' | 'tombstones' | 'rawBytes', number>>): Partial<SegmentFacts> => {
+    const change = (from: SegmentCollection, sign: number): SegmentCollection => ({
+      ...from,
+      records: from.records + sign * (by.records ?? 0),
+      tombstones: from.tombstones + sign * (by.tombstones ?? 0),
+      rawBytes: from.rawBytes + sign * (by.rawBytes ?? 0),
+    })
+    return { collections: [change(one, 1), change(two, -1), three] }
+  }
+  for (const wrong of [
+    moved({ records: 1 }),
+    moved({ tombstones: 1 }),
+    moved({ rawBytes: 5 }),
+    { collections: [one, two, { ...three, id: 4 }] },
+    { rawBytes: facts.rawBytes + 1 },
+    { tombstones: facts.tombstones - 1 },
+  ]) {
+    await assert.rejects(check(wrong), { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file }, JSON.stringify(wrong))
+  }
+})
+
+test('a block at home keeps no memory but its own, and none of the cache', async () => {
+  const storage = new MemoryStorage()
+  await storage.makeFolder(SEGMENT_FOLDER)
+  // Stored as it is: what is unpacked is a view into what was read.
+  const none = await openCompress('none')
+  const writer = await SegmentWriter.create({ storage, file: segmentName(1, 1), salt: 1, compress: none })
+  const list = Array.from(
+    { length: 2000 },
+    (_, at): Write => ({ collection: 1, key: Buffer.from(String(10_000 + at)), value: Buffer.alloc(60, 7) }),
+  )
+  for (const one of list) writer.add(record(one))
+  const entry = await writer.finish({ from: 0, through: 1 }, idle)
+  const cache = new BlockCache()
+  const segment = await Segment.open(storage, entry, { cache })
+  for (const one of list) ask(segment, one)
+  assert.ok(cache.bytes > 0)
+  const first = segment.storedRange(0).offset
+  const read = await segment.read(first, entry.describedAt - first)
+  assert.ok(segment.blocks > 4)
+  for (let block = 0; block < segment.blocks; block++) {
+    const { offset, length } = segment.storedRange(block)
+    segment.keep(block, segment.unpack(block, read.subarray(offset - first, offset - first + length)))
+    const kept = segment.raw(block)
+    assert.ok(kept.buffer.byteLength <= 2 * kept.length, `${kept.length} bytes hold ${kept.buffer.byteLength}`)
+  }
+  assert.equal(segment.atHome, true)
+  assert.equal(cache.bytes, 0)
+  await segment.close()
+  for (const one of list) assert.deepEqual(ask(segment, one), one.value)
 })

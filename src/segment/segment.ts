@@ -121,9 +121,11 @@ export class Segment implements Layer {
     }
   }
 
+  /** What is a small view into a larger piece of memory is copied: a block would keep all that was read with it. */
   keep(block: number, raw: Buffer): void {
     if (this.#home[block] === undefined) this.#homeCount++
-    this.#home[block] = raw
+    this.#home[block] = isMostOfItsMemory(raw) ? raw : copyOf(raw)
+    if (this.atHome) this.#cache.forget(this.#cached)
   }
 
   /** Gives the descriptor back; safe to call twice. What is at home goes on answering. */
@@ -230,6 +232,17 @@ export class Segment implements Layer {
       ...(cause === undefined ? {} : { cause }),
     })
   }
+}
+
+/** A decoder may leave as much again behind what it decoded. */
+function isMostOfItsMemory(raw: Buffer): boolean {
+  return raw.buffer.byteLength <= 2 * raw.length
+}
+
+function copyOf(raw: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(raw.length)
+  raw.copy(copy)
+  return copy
 }
 
 function agrees(facts: SegmentFacts, entry: SegmentEntry): boolean {

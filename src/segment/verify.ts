@@ -1,11 +1,11 @@
 /**
- * Checks a whole segment file against what a manifest says of it: the hash of all bytes, every block, the order of places, the counts, and
- * that the filter and the index find each record. Owns nothing; holds one piece of the file.
+ * Checks a whole segment file against what a manifest says of it: the hash of all bytes, every block, the order of places, the counts of the
+ * file and of each collection, and that the filter and the index find each record. Owns nothing; holds one piece of the file.
  */
 import { createHash } from 'node:crypto'
 import { TidemarkError } from '../base/errors.ts'
 import { SEGMENT_READ_BACK_BYTES } from '../base/limits.ts'
-import { compareBytes, hashPlace, type SegmentEntry } from '../format/index.ts'
+import { compareBytes, hashPlace, recordBytes, type SegmentCollection, type SegmentEntry } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { Segment } from './segment.ts'
@@ -28,7 +28,8 @@ export async function verifySegment(storage: Storage, entry: SegmentEntry, pause
     if (hash.digest('hex') !== entry.sha256) refuse('its hash is not the one the manifest names')
     const ahead = new ReadAhead(segment)
     const cursor = ahead.cursor()
-    let [records, tombstones] = [0, 0]
+    let records = 0
+    const found: { id: number; records: number; tombstones: number; rawBytes: number }[] = []
     let last: { collection: number; key: Buffer } | undefined
     for (await ahead.fill(); cursor.next(); ) {
       const { collection, bytes, keyStart, keyEnd } = cursor
@@ -38,12 +39,35 @@ export async function verifySegment(storage: Storage, entry: SegmentEntry, pause
       if (segment.find(collection, key, hashPlace(collection, key))?.put !== cursor.put) refuse(`record ${records} is not found`)
       last = { collection, key }
       records++
-      if (!cursor.put) tombstones++
+      let counts = found.at(-1)
+      if (counts?.id !== collection) {
+        counts = { id: collection, records: 0, tombstones: 0, rawBytes: 0 }
+        found.push(counts)
+      }
+      counts.records++
+      if (!cursor.put) counts.tombstones++
+      counts.rawBytes += recordBytes(collection, key.length, cursor.put ? cursor.end - cursor.start : undefined)
       if (!ahead.ready) await ahead.fill()
       await pause()
     }
-    if (records !== entry.records || tombstones !== entry.tombstones) refuse(`it holds ${records} records, not ${entry.records}`)
+    // The file's own description was held against the entry when it was read.
+    const wrong = differing(found, segment.facts.collections)
+    if (wrong !== undefined) refuse(`what it says of collection ${wrong} is not what it holds`)
+    for (const count of ['records', 'tombstones', 'rawBytes'] as const) {
+      const sum = found.reduce((total, one) => total + one[count], 0)
+      if (sum !== entry[count]) refuse(`it holds ${sum} ${count}, not ${entry[count]}`)
+    }
   } finally {
     await segment.close()
   }
+}
+
+/** The first collection of which the two say different things. */
+function differing(found: readonly Omit<SegmentCollection, 'schema'>[], said: readonly SegmentCollection[]): number | undefined {
+  for (let at = 0; at < Math.max(found.length, said.length); at++) {
+    const [a, b] = [found[at], said[at]]
+    const same = a?.id === b?.id && a?.records === b?.records && a?.tombstones === b?.tombstones && a?.rawBytes === b?.rawBytes
+    if (!same) return Math.min(a?.id ?? Number.POSITIVE_INFINITY, b?.id ?? Number.POSITIVE_INFINITY)
+  }
+  return undefined
 }
