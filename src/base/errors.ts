@@ -75,6 +75,9 @@ export class TidemarkError extends Error {
   }
 }
 
+/** Thrown into work that is to end now: it was called off, and nothing is wrong. */
+export const STOPPED: unique symbol = Symbol('stopped')
+
 /** True for a Tidemark error of this code, also for one that crossed a thread. */
 export function hasCode(error: unknown, code: ErrorCode): boolean {
   return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === code

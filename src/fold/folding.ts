@@ -5,6 +5,7 @@
  * Invariants: a fold and a merge at most are under way; nothing thrown gets out; a job that failed leaves no file and is begun again from
  * the manifest as it is then, after a pause; after `stop` nothing is written.
  */
+import { STOPPED } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
@@ -25,7 +26,7 @@ import { foldLog } from './fold.ts'
 import { mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf, type MergeJob } from './merge-job.ts'
 import { aliveIn, isDead, MERGE_LIMITS, type MergeLimits, planMerge } from './policy.ts'
-import { Rhythm, STOPPED } from './rhythm.ts'
+import { Rhythm } from './rhythm.ts'
 
 export interface FoldingParts {
   /** Calls of it do not hold the thread, where there is another way. */

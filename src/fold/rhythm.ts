@@ -5,10 +5,8 @@
  * short the beat, and an idle store finishes. `hurry` lifts the quota, not the slices.
  * Owns: when the job may go on. Does not own: the work. Invariant: `rest` throws STOPPED once `stop` was called, and only then.
  */
+import { STOPPED } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
-
-/** Thrown into a job that is to end now. */
-export const STOPPED: unique symbol = Symbol('stopped')
 
 const BEAT_MS = 50
 /** 1 MiB a second. */

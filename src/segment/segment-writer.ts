@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { assert, TidemarkError } from '../base/errors.ts'
+import { assert, STOPPED, TidemarkError } from '../base/errors.ts'
 import {
   SEGMENT_BLOCKS_MAX,
   SEGMENT_FLUSH_BYTES,
@@ -37,7 +37,7 @@ import {
   SegmentIndexWriter,
   segmentNumbers,
 } from '../format/index.ts'
-import type { Storage, StorageFile } from '../storage/index.ts'
+import { isErrno, type Storage, type StorageFile } from '../storage/index.ts'
 import { BlockBuilder, type ClosedBlock, type SegmentRecord } from './block-builder.ts'
 import { addToFilter, emptyFilter } from './filter.ts'
 
@@ -79,7 +79,12 @@ export class SegmentWriter {
 
   /** Makes the file. Nothing is left of it when this rejects, where it could be removed. */
   static async create(start: SegmentStart): Promise<SegmentWriter> {
-    const handle = await start.storage.open(start.file, 'create')
+    const { storage, file } = start
+    const handle = await storage.open(file, 'create').catch(async error => {
+      // The answer was an error, and the file may be there all the same; one that was there before is another's.
+      if (!isErrno(error, 'EEXIST')) await storage.remove(file).catch(() => {})
+      throw error
+    })
     const writer = new SegmentWriter(start, handle)
     try {
       const header = writer.#header(0)
@@ -146,7 +151,7 @@ export class SegmentWriter {
 
   /**
    * Ends the file: description, sync, durable name, read back and hashed. Needs one record at least. `breathe` is awaited between steps of
-   * less than a millisecond. After an error only `abandon` is left.
+   * less than a millisecond. After an error only `abandon` is left. An `abandon` that comes meanwhile rejects it with STOPPED.
    */
   async finish(epochs: { readonly from: number; readonly through: number }, breathe: () => Promise<void>): Promise<SegmentEntry> {
     assert(this.#state === 'open', `an end of ${this.file}, which is ${this.#state}`)
@@ -167,20 +172,21 @@ export class SegmentWriter {
       const sha256 = this.#hash.digest('hex')
       await this.#readBack(sha256, breathe)
       await this.#handle.close()
-      // An abandon may have come while something was awaited.
-      assert(this.#state === 'finishing', `${this.file} is ${this.#state}`)
+      this.#mustGoOn()
       this.#state = 'finished'
       const { from, through, records, tombstones, rawBytes, first, last: end } = facts
       return { file: this.file, bytes: this.#length, sha256, describedAt, from, through, records, tombstones, rawBytes, first, last: end }
     } catch (error) {
-      if (this.#state === 'finishing') this.#state = 'failed'
+      // What goes wrong in a file that is being removed is no news.
+      this.#mustGoOn()
+      this.#state = 'failed'
       throw error
     }
   }
 
   /**
-   * Closes and removes the file, also while a flush is under way or after an error; not after `finish` resolved. Never rejects: what cannot
-   * be removed is named by nothing.
+   * Closes and removes the file, also while a flush or `finish` is under way or after an error; not after `finish` resolved. Never rejects:
+   * what cannot be removed is named by nothing.
    */
   async abandon(): Promise<void> {
     assert(this.#state !== 'finished', `${this.file} is finished`)
@@ -229,8 +235,13 @@ export class SegmentWriter {
     })
   }
 
+  /** An `abandon` may have come while something was awaited. */
+  #mustGoOn(): void {
+    if (this.#state === 'abandoned') throw STOPPED
+  }
+
   async #change(run: () => Promise<void>): Promise<void> {
-    assert(this.#state !== 'abandoned', `${this.file} was abandoned`)
+    this.#mustGoOn()
     assert(this.#busy === undefined, `two changes of ${this.file} at a time`)
     this.#busy = run()
     try {
