@@ -103,6 +103,9 @@ export const FOLD_TABLE_RECORDS = 131_072
 /** Newest manifests that stay: the way back when the newest is damaged, and a reader's time before the one that it took is gone. */
 export const MANIFESTS_KEPT = 16
 
+/** Times a reader begins again when the store moved on under it: each needs a writer that gave files back since the one before. */
+export const READ_ATTEMPTS_MAX = 5
+
 /** Bytes of one manifest: a length in its header beyond this is damage, not a reason to allocate. */
 export const MANIFEST_BYTES_MAX = 256 * MIB
 

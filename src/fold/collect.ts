@@ -9,7 +9,7 @@
 import { hasCode } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, type Manifest, manifestName, SEGMENT_FOLDER, segmentNumbers } from '../format/index.ts'
-import { listManifests, readManifest } from '../manifest/index.ts'
+import { filesOf, listManifests, readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export const GRACE_MS = 10_000
@@ -109,8 +109,4 @@ export class Collector {
     }
     return found
   }
-}
-
-function filesOf({ log, young, base }: Manifest): ReadonlySet<string> {
-  return new Set([...log, ...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file))
 }

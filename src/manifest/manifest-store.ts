@@ -93,6 +93,11 @@ export async function publish(storage: Storage, next: Manifest, failpoint: Failp
   return 'ours'
 }
 
+/** The segments and log files that a manifest names. */
+export function filesOf({ log, young, base }: Manifest): ReadonlySet<string> {
+  return new Set([...log, ...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file))
+}
+
 /** Removes manifests older than the newest MANIFESTS_KEPT, but for those that `current` keeps; failing to is no failure. */
 export async function pruneManifests(storage: Storage, current: Manifest): Promise<void> {
   const kept = new Set(current.retained.map(point => point.number))

@@ -1,7 +1,7 @@
 /**
  * Loading: which manifest a restore stands on, its segments opened, the log behind them as a table. Nothing is decoded, and no block is read.
  *
- * Owns: the segments until they are handed over. Does not own: collections, hydration.
+ * Owns: the segments until they are handed over. Does not own: collections, hydration, when to begin again (beside.ts).
  * Invariants: a restore stands on the newest fold point that is kept and not beyond the point asked for; an epoch counts only after the scan
  * verified it whole; `entries` of the catalogue are exact.
  */
@@ -12,6 +12,7 @@ import { countImage, Image, openSegments } from '../image/index.ts'
 import type { ScanReport } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
+import { type Believe, besideWriter } from './beside.ts'
 import type { OpenedStore } from './open.ts'
 import { readTail, type Tail } from './tail.ts'
 
@@ -36,7 +37,11 @@ export interface LoadResult {
 }
 
 /** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_NO_SUCH_POINT */
-export async function load({ storage, opened, at, onDamage, monotonic, pause }: LoadRequest): Promise<LoadResult> {
+export function load(request: LoadRequest): Promise<LoadResult> {
+  return besideWriter(request.storage, request.opened, (opened, believe) => loadFrom({ ...request, opened }, believe))
+}
+
+async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: LoadRequest, believe: Believe): Promise<LoadResult> {
   const { storeId, log } = opened.manifest
   const image = await standOn(storage, opened.manifest, at)
   if (image === undefined) throw noSuchPoint(at, 'nothing is kept that is so old')
@@ -46,6 +51,7 @@ export async function load({ storage, opened, at, onDamage, monotonic, pause }: 
     const tail = await readTail({ storage, storeId, log, fold: image.fold, until, onDamage, pause })
     const { report, table } = tail
     const { end } = report
+    if (report.damage !== null) await believe(report.damage.file)
     const isThere = at === 'latest' || (typeof at === 'number' ? end.epoch === at && at > 0 : end.epoch > 0)
     if (!isThere) throw noSuchPoint(at, end.epoch === 0 ? 'there is none before it' : `the one before it is epoch ${end.epoch}`)
     const tables = table.records === 0 ? [] : [table]

@@ -26,6 +26,8 @@ export interface OpenedStore {
   /** For a writer: made by this opening. Its `log` is what a LogScan reads. */
   readonly manifest: Manifest
   readonly created: boolean
+  /** A living writer may go on, and give back files that the manifest names. */
+  readonly shared: boolean
   /** Newer manifests that did not verify; what they named is found by following the chain of files. */
   readonly damagedManifests: FoundManifest['damaged']
 }
@@ -43,7 +45,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
     await storage.makeFolder(MANIFEST_FOLDER)
     const manifest = firstManifest(hex(facts.random.bytes(16)), hex(facts.random.bytes(16)), author)
     await claim(storage, manifest, failpoint)
-    return { manifest, created: true, damagedManifests: [] }
+    return { manifest, created: true, shared: false, damagedManifests: [] }
   }
   const log = await logOf(storage, found)
   const manifest = takeOver(found.manifest, found.newestNumber, log, author)
@@ -51,7 +53,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   await claim(storage, manifest, failpoint)
   await pruneManifests(storage, manifest)
   await failpoint('open.scan')
-  return { manifest, created: false, damagedManifests: found.damaged }
+  return { manifest, created: false, shared: false, damagedManifests: found.damaged }
 }
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
@@ -62,7 +64,7 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
     throw noStore()
   }
   const manifest: Manifest = { ...found.manifest, log: await logOf(storage, found) }
-  return { manifest, created: false, damagedManifests: found.damaged }
+  return { manifest, created: false, shared: true, damagedManifests: found.damaged }
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
-import type { CatalogueEntry } from '../format/index.ts'
+import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
+import { type Believe, besideWriter } from './beside.ts'
 import { standOn } from './load.ts'
 import { openForReading } from './open.ts'
 
@@ -19,7 +20,12 @@ export interface RecoveryPoint {
 
 /** The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Damage ends the list before it. */
 export async function listPoints(storage: Storage, epochMax: number, pause: Pause): Promise<readonly RecoveryPoint[]> {
-  const { manifest } = await openForReading(storage)
+  return await besideWriter(storage, await openForReading(storage), ({ manifest }, believe) =>
+    pointsOf(storage, manifest, epochMax, pause, believe),
+  )
+}
+
+async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, pause: Pause, believe: Believe): Promise<RecoveryPoint[]> {
   const { storeId, log } = manifest
   const { fold } = (await standOn(storage, manifest, manifest.retained[0]?.epoch ?? 'latest')) ?? manifest
   const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'fall-back', pause })
@@ -35,5 +41,7 @@ export async function listPoints(storage: Storage, epochMax: number, pause: Paus
     if (epoch > epochMax) break
     add(epoch, timeMs, blockBytes, catalogue)
   }
+  const { damage } = scan.report
+  if (damage !== null) await believe(damage.file)
   return points.reverse()
 }

@@ -2,19 +2,22 @@
  * Checks a whole store: the manifests that are kept, every segment they name, the log behind the oldest fold point. Writes nothing; a
  * living writer may go on meanwhile.
  *
- * Owns: the report. Does not own: the judgement of a file (manifest/, segment/, log/).
+ * Owns: the report, and which segments were found whole, so that a look that begins again does not read them twice. Does not own: the
+ * judgement of a file (manifest/, segment/, log/).
  * Invariants: a file counts as damaged only while the newest manifest, read again after the look, still needs it; every manifest, segment and
  * log file that is needed has one entry in the report.
  */
 import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
+import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import { type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
 import { LogScan } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
 import { FileStorage, isErrno, type Storage } from '../storage/index.ts'
+import { movedOnAlways, neededBy } from './beside.ts'
 import { openForReading } from './open.ts'
 
 export interface FileReport {
@@ -38,8 +41,6 @@ export interface Verification {
 
 /** Turns of verifying are this long. */
 const TURN_MS = 5
-/** How often to look again when the store moved on under a look that found damage. */
-const ATTEMPTS_MAX = 5
 
 /** @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE */
 export async function verifyDirectory(directory: string): Promise<Verification> {
@@ -62,12 +63,18 @@ export async function verifyDirectory(directory: string): Promise<Verification> 
 }
 
 export async function verifyStore(storage: Storage, pause: () => Promise<void> | undefined): Promise<Verification> {
+  const whole = new Set<string>()
   for (let attempt = 1; ; attempt++) {
-    const found = await look(storage, pause)
-    if (found.result.ok || attempt >= ATTEMPTS_MAX) return found.result
+    const { number, result } = await look(storage, pause, whole)
+    if (result.ok) return result
     // Files that a living writer gave back meanwhile are missed by nobody.
     const now = await openForReading(storage).catch(() => undefined)
-    if (now === undefined || now.manifest.number === found.number) return found.result
+    if (now === undefined || now.manifest.number === number) return result
+    if (attempt < READ_ATTEMPTS_MAX) continue
+    const needed = await neededBy(storage, now.manifest)
+    const files = result.files.filter(({ file, problem }) => problem === undefined || needed.has(file))
+    if (files.some(({ problem }) => problem !== undefined)) return { ...result, files }
+    throw movedOnAlways(result.files.find(({ problem }) => problem !== undefined)?.file ?? '')
   }
 }
 
@@ -76,7 +83,8 @@ interface Look {
   readonly result: Verification
 }
 
-async function look(storage: Storage, pause: () => Promise<void> | undefined): Promise<Look> {
+/** `whole`: hashes of segments that need not be read; those found whole join them. */
+async function look(storage: Storage, pause: () => Promise<void> | undefined, whole: Set<string>): Promise<Look> {
   const files: FileReport[] = []
   const notes: string[] = []
   const add = (kind: FileReport['kind'], file: string, bytes: number, problem?: string): void => {
@@ -105,7 +113,9 @@ async function look(storage: Storage, pause: () => Promise<void> | undefined): P
     for (const entry of [...young, ...base.flatMap(range => range.segment ?? [])]) segments.set(entry.file, entry)
   }
   for (const entry of segments.values()) {
-    add('segment', entry.file, entry.bytes, await problemOf(() => verifySegment(storage, entry, () => pause() ?? undefined)))
+    const problem = whole.has(entry.sha256) ? undefined : await problemOf(() => verifySegment(storage, entry, () => pause() ?? undefined))
+    if (problem === undefined) whole.add(entry.sha256)
+    add('segment', entry.file, entry.bytes, problem)
   }
   const epoch = await lookAtLog(storage, manifests, pause, add, notes)
   return { number: manifest.number, result: { ok: files.every(({ problem }) => problem === undefined), epoch, files, notes } }

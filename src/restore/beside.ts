@@ -1,0 +1,94 @@
+/**
+ * Reading beside a living writer, who gives back files that the manifest a reader took still names.
+ *
+ * Does: when something is missing or damaged, reads the newest manifest again; where that is another one, the work begins again with it.
+ * Owns: how often. Does not own: the work, what is damage.
+ * Invariant: a file is reported only while the newest manifest, read after the look, needs it; READ_ATTEMPTS_MAX attempts are made.
+ */
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
+import { type Manifest, manifestName } from '../format/index.ts'
+import { filesOf, readManifest } from '../manifest/index.ts'
+import type { Storage } from '../storage/index.ts'
+import { type OpenedStore, openForReading } from './open.ts'
+
+/** Awaited by work that found a file missing or damaged, before it says so; throws where that is to be looked at again. */
+export type Believe = (file: string | undefined) => Promise<void>
+
+/** Ends an attempt: there is a later manifest to begin again with. */
+class MovedOn extends Error {
+  readonly newest: OpenedStore
+
+  constructor(newest: OpenedStore) {
+    super(`the newest manifest is ${newest.manifest.number} now`)
+    this.newest = newest
+  }
+}
+
+/**
+ * What `work` makes of `opened`, or of a later manifest. Work that rejects has given back what it took.
+ * @throws what `work` throws; TIDEMARK_STORAGE when the store moved on under every attempt
+ */
+export async function besideWriter<T>(
+  storage: Storage,
+  opened: OpenedStore,
+  work: (opened: OpenedStore, believe: Believe) => Promise<T>,
+): Promise<T> {
+  let from = opened
+  for (let attempt = 1; ; attempt++) {
+    const { manifest, shared } = from
+    const believe: Believe = async file => {
+      if (!shared) return
+      const newest = await openForReading(storage).catch(() => undefined)
+      if (newest === undefined || newest.manifest.number === manifest.number) return
+      if (attempt < READ_ATTEMPTS_MAX) throw new MovedOn(newest)
+      if (file === undefined || (await neededBy(storage, newest.manifest)).has(file)) return
+      throw movedOnAlways(file)
+    }
+    try {
+      return await attemptOf(work, from, believe)
+    } catch (error) {
+      if (!(error instanceof MovedOn)) throw error
+      from = error.newest
+    }
+  }
+}
+
+async function attemptOf<T>(
+  work: (opened: OpenedStore, believe: Believe) => Promise<T>,
+  opened: OpenedStore,
+  believe: Believe,
+): Promise<T> {
+  try {
+    return await work(opened, believe)
+  } catch (error) {
+    if (error instanceof TidemarkError && (error.kind === 'damage' || error.code === 'TIDEMARK_STORAGE')) await believe(error.file)
+    throw error
+  }
+}
+
+/** Every file that the manifest, or one that it keeps, stands on; those that cannot be read name none. */
+export async function neededBy(storage: Storage, manifest: Manifest): Promise<ReadonlySet<string>> {
+  const needed = new Set([manifestName(manifest.number), ...filesOf(manifest)])
+  for (const { number } of manifest.retained) {
+    needed.add(manifestName(number))
+    try {
+      const { young, base } = await readManifest(storage, number)
+      for (const { file } of [...young, ...base.flatMap(range => range.segment ?? [])]) needed.add(file)
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && !hasCode(error, 'TIDEMARK_STORAGE')) throw error
+    }
+  }
+  return needed
+}
+
+export function movedOnAlways(file: string): TidemarkError {
+  return new TidemarkError(
+    'TIDEMARK_STORAGE',
+    `${file} was given back by the writer of the store, each of ${READ_ATTEMPTS_MAX} times it was read`,
+    {
+      file,
+      hint: 'nothing is damaged: try again',
+    },
+  )
+}
