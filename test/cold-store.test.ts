@@ -208,3 +208,33 @@ test('a collection that is dropped takes its segments with it; one that is empti
   assert.equal(again.map('other').size, 0)
   await world.run(again.close())
 })
+
+test('entries are exact after a restart from a fold point whose commit counted refused keys', async () => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, 300)
+  await world.run(store.close())
+  // No key is looked for before it is set, and the filter finds those that are stored.
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  const map = again.map<unknown, number>('map')
+  for (let at = 0; at < 200; at++) map.set(at, value(at, 2))
+  for (let at = 250; at < 260; at++) map.set(at, () => {})
+  for (let at = 1000; at < 1100; at++) map.set(at, () => {})
+  await assert.rejects(world.run(again.checkpoint()), { code: 'TIDEMARK_VALUE_REFUSED' })
+  await world.rest(30_000)
+  const found = await world.run(readNewest(world.storage))
+  assert.equal(found?.manifest.fold?.epoch, again.stats().epoch, 'the fold point is that commit')
+  assert.equal(found?.manifest.fold?.refused, 110)
+  await world.run(again.close()).catch(() => {})
+  for (let life = 0; life < 3; life++) {
+    const third = await world.open({ restore: { hydrate: 'on-demand' } })
+    const kept = third.map<unknown, number>('map')
+    assert.equal(third.restored.entries, 300 + life)
+    assert.equal(kept.size, 300 + life)
+    assert.equal([...kept.keys()].length, 300 + life)
+    assert.deepEqual(kept.get(255), value(255, 1))
+    kept.set(5000 + life, 'one more')
+    assert.equal((await world.run(third.checkpoint())).entries, 301 + life)
+    await world.run(third.close())
+  }
+})

@@ -68,7 +68,8 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
       records += commit.records
       const { file, bytes, epoch, digest } = item.position
       assert(file !== null, 'an epoch lies in a file')
-      point = { file, bytes, epoch, digest, timeMs: commit.timeMs, nextId, catalogue: commit.catalogue }
+      const { timeMs, catalogue, refused } = commit
+      point = { file, bytes, epoch, digest, timeMs, nextId, catalogue, ...(refused > 0 ? { refused } : {}) }
       // Parts of an epoch are followed by nothing but its last one: what they share is their epochs.
       if (segments.length > 0 || isFull(table)) break
     }

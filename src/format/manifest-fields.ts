@@ -117,6 +117,7 @@ export function readFields(value: unknown, file: string, newest: number): Manife
       timeMs: count(from['timeMs'], 'the time of the fold point'),
       nextId: count(from['nextId'], 'the next id', 0, NUMBER_MAX + 1),
       catalogue: collectionsOf(from['catalogue']),
+      ...(from['refused'] === undefined ? {} : { refused: count(from['refused'], 'what was refused at the fold point', 1) }),
     }
   }
 

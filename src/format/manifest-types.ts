@@ -72,8 +72,10 @@ export interface FoldPoint extends LogPosition {
   readonly timeMs: number
   /** Above every collection id that was ever committed. */
   readonly nextId: number
-  /** Exact: as of `epoch`. */
+  /** As of `epoch`; `entries` are exact, unless `refused` is there. */
   readonly catalogue: readonly CatalogueEntry[]
+  /** Of the commit, where there were any: entries that were counted without a look at whether they have a record. */
+  readonly refused?: number
 }
 
 /** An earlier manifest whose fold point is kept. */

@@ -73,6 +73,17 @@ test('a manifest of format 1 has nothing folded', () => {
   assert.deepEqual(decodeManifest(bytes, 'm', FOLDED_FORMAT), old)
 })
 
+test('what was refused at a fold point stands in it, and where nothing was no field does', () => {
+  const { fold } = manifest
+  assert.ok(fold !== null && !encodeManifest(manifest).includes('refused'))
+  const refused: Manifest = { ...manifest, fold: { ...fold, refused: 7 } }
+  assert.deepEqual(decodeManifest(encodeManifest(refused), 'm', FOLDED_FORMAT), refused)
+  for (const wrong of [0, -1, 1.5]) {
+    const bytes = encodeManifest({ ...manifest, fold: { ...fold, refused: wrong } })
+    assert.equal((attempt(() => decodeManifest(bytes, 'm', FOLDED_FORMAT)) as TidemarkError).code, 'TIDEMARK_MANIFEST_DAMAGED')
+  }
+})
+
 test('parts of a manifest that do not belong together are refused', () => {
   const [range, other] = manifest.base as [BaseRange, BaseRange]
   const young = manifest.young[0] as SegmentEntry

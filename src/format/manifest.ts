@@ -72,8 +72,9 @@ function canonical(manifest: Manifest): string {
   })}\n`
 }
 
-function plainFold({ file, bytes, epoch, digest, timeMs, nextId, catalogue }: FoldPoint): FoldPoint {
-  return { file, bytes, epoch, digest, timeMs, nextId, catalogue: catalogue.map(plainEntry) }
+function plainFold({ file, bytes, epoch, digest, timeMs, nextId, catalogue, refused }: FoldPoint): FoldPoint {
+  const plain = { file, bytes, epoch, digest, timeMs, nextId, catalogue: catalogue.map(plainEntry) }
+  return refused === undefined ? plain : { ...plain, refused }
 }
 
 function plainPlace({ collection, key }: Place): Place {

@@ -57,7 +57,8 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
     const tables = table.records === 0 ? [] : [table]
     let { catalogue } = tail
     // Keys whose values were refused are counted by their commit whether they have a record or not.
-    if ((report.lastCommit?.refused ?? 0) > 0 && image.fold !== null) {
+    const refused = report.lastCommit === null ? image.fold?.refused : report.lastCommit.refused
+    if ((refused ?? 0) > 0 && image.fold !== null) {
       while (!table.sortSome(SORT_RECORDS)) await pause()
       const counts = await countImage(layers, tables, pause)
       catalogue = catalogue.map(entry => ({ ...entry, entries: counts.get(entry.id) ?? 0 }))

@@ -12,7 +12,7 @@ export interface RecoveryPoint {
   readonly time: number
   /** Bytes the epoch takes in the log; 0 when only the segments hold it. */
   readonly bytes: number
-  /** Live entries of all collections. */
+  /** Live entries of all collections; at most so many where values were refused. */
   readonly entries: number
   /** What was checked just now: the checksum of every frame, and the digest chain from the first epoch on. */
   readonly verified: readonly ('checksums' | 'chain')[]
