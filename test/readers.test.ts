@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { hasCode, type TidemarkError } from '../src/base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../src/base/limits.ts'
 import { openEveryDecompress } from '../src/format/index.ts'
-import type { Retention } from '../src/manifest/index.ts'
+import { type Retention, readNewest } from '../src/manifest/index.ts'
 import { openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
 import { listPoints, openForReading } from '../src/restore/index.ts'
@@ -213,4 +213,25 @@ test('recovery points are listed from a log that begins later meanwhile', async 
   const { manifest } = await world.run(openForReading(world.storage))
   assert.equal(points.at(-1)?.epoch, manifest.fold?.epoch)
   await world.run(world.store.close())
+})
+
+test('a point that retention gave up between two looks is no point any more, and no damage', async () => {
+  for (const folder of ['manifest', 'segment']) {
+    const world = new World()
+    await world.begin({ keepLast: 3, keepMs: 0 })
+    const newest = await world.run(readNewest(world.storage))
+    const at = newest?.manifest.retained[0]?.epoch
+    assert.ok(at !== undefined)
+    // The newest manifest is the first to be opened, the one that keeps the point the second.
+    const nth = folder === 'manifest' ? 2 : 1
+    let looks = 0
+    const storage = interrupted(world.storage, folder, async () => {
+      if (++looks !== nth) return
+      for (let round = 0; round < 20; round++) await world.write()
+    })
+    await assert.rejects(world.read(storage, { restore: { at } }), { code: 'TIDEMARK_NO_SUCH_POINT' })
+    assert.ok(looks >= nth, folder)
+    await world.run(world.store.close())
+    assert.equal(world.storage.openFiles, 0)
+  }
 })
