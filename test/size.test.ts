@@ -18,7 +18,13 @@ interface LockEntry {
 }
 
 /** Development only, for the benchmarks: they bring prebuilt programs, so blocking their install scripts costs nothing. */
-const PREBUILT = ['node_modules/cbor-extract', 'node_modules/esbuild', 'node_modules/lmdb', 'node_modules/msgpackr-extract']
+const PREBUILT = [
+  'node_modules/cbor-extract',
+  'node_modules/classic-level',
+  'node_modules/esbuild',
+  'node_modules/lmdb',
+  'node_modules/msgpackr-extract',
+]
 
 const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, LockEntry> }
 const production = Object.entries(lock.packages).filter(([path, entry]) => path !== '' && !entry.dev && !entry.devOptional)

@@ -1,4 +1,5 @@
 export interface RestartAssignment {
+  readonly engine: string
   readonly folder: string
   /** 'fill': makes the store and ends without closing it. 'open': opens it and asks. */
   readonly role: 'fill' | 'open'

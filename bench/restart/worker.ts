@@ -1,53 +1,38 @@
 /** Fills a store and ends as a crash does, or opens one and asks for what is in it. */
-import { assignment, deliver } from '../harness/child.ts'
+import { assignment, deliver, turn } from '../harness/child.ts'
+import { percentile } from '../harness/stats.ts'
+import { commit, fill, untilAtRest } from '../harness/upkeep.ts'
 import type { RestartAssignment, RestartResult } from './contract.ts'
+import { loadPeer } from './peers.ts'
+import { makeSession, type Session, tailOf } from './state.ts'
 
-const { folder, role, keys } = assignment<RestartAssignment>()
-const KEYS_PER_TURN = 2000
-/** Just below what is folded: the longest tail that a restart meets in ordinary running. */
-const TAIL_KEYS = 30_000
+const { engine, folder, role, keys } = assignment<RestartAssignment>()
 const COLD_GETS = 2000
-const WAIT_MS = 250
 const NOTHING: RestartResult = { openMs: 0, firstGetMs: 0, coldGetUs: { p50: 0, p99: 0 }, rssBytes: 0, tail: 0 }
 
-const value = (key: number, round: number) => ({
-  id: key,
-  user: `user-${key}`,
-  round,
-  score: (key * 7) % 1000,
-  at: 1_700_000_000_000 + key,
+await deliver(async () => {
+  if (engine !== 'tidemark') return role === 'fill' ? await fillPeer() : await openPeer()
+  return role === 'fill' ? await fillStore() : await openStore()
 })
 
-await deliver(async () => (role === 'fill' ? await fill() : await open()))
-
-async function fill(): Promise<RestartResult> {
+async function fillStore(): Promise<RestartResult> {
   const tidemark = await import('tidemark')
-  const store = await tidemark.open(folder)
-  const sessions = store.map<object, number>('sessions')
-  for (let key = 0; key < keys; key++) {
-    sessions.set(key, value(key, 1))
-    if (key % KEYS_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
-  }
-  await store.checkpoint({ timeoutMs: 600_000 })
-  // Until upkeep has come to rest, as it does in a store that has run for a while.
-  for (let calm = 0, last = ''; keys > TAIL_KEYS && calm < 12; ) {
-    await new Promise(resolve => setTimeout(resolve, WAIT_MS))
-    const now = JSON.stringify(store.stats().upkeep)
-    calm = now === last && store.stats().upkeep.foldedEpoch > 0 ? calm + 1 : 0
-    last = now
-  }
-  for (let at = 0; at < Math.min(TAIL_KEYS, keys); at++) sessions.set((at * 31) % keys, value((at * 31) % keys, 2))
-  await store.checkpoint({ timeoutMs: 600_000 })
+  const store = await tidemark.open(folder, { checkpoint: { intervalMs: 0 } })
+  const sessions = store.map<Session, number>('sessions')
+  const folded = await fill(store, keys, id => sessions.set(id, makeSession(id, 1)))
+  await untilAtRest(store, folded)
+  for (const id of tailOf(keys)) sessions.set(id, makeSession(id, 2))
+  await commit(store)
   return NOTHING
 }
 
-async function open(): Promise<RestartResult> {
+async function openStore(): Promise<RestartResult> {
   const tidemark = await import('tidemark')
   const rss = process.memoryUsage().rss
   const begin = performance.now()
   const store = await tidemark.open(folder, { restore: { hydrate: 'on-demand' } })
   const openMs = performance.now() - begin
-  const sessions = store.map<{ id: number }, number>('sessions')
+  const sessions = store.map<Session, number>('sessions')
   const asked = Math.floor(keys / 3)
   const found = sessions.get(asked)
   const firstGetMs = performance.now() - begin
@@ -61,7 +46,28 @@ async function open(): Promise<RestartResult> {
     times.push((performance.now() - start) * 1000)
     if (one?.id !== key) throw new Error(`key ${key} came back wrong`)
   }
-  times.sort((a, b) => a - b)
-  const coldGetUs = { p50: times[times.length >> 1] ?? 0, p99: times[Math.floor(times.length * 0.99)] ?? 0 }
+  const coldGetUs = keys > 0 ? { p50: percentile(times, 50), p99: percentile(times, 99) } : NOTHING.coldGetUs
   return { openMs, firstGetMs, coldGetUs, rssBytes: process.memoryUsage().rss - rss, tail: store.restored.records }
+}
+
+async function fillPeer(): Promise<RestartResult> {
+  const peer = await loadPeer(engine)
+  await peer.fill(folder, keys)
+  return NOTHING
+}
+
+async function openPeer(): Promise<RestartResult> {
+  const peer = await loadPeer(engine)
+  await turn()
+  const rss = process.memoryUsage().rss
+  const begin = performance.now()
+  const get = await peer.open(folder)
+  const openMs = performance.now() - begin
+  const asked = Math.floor(keys / 3)
+  const found = await get(asked)
+  const firstGetMs = performance.now() - begin
+  if (found?.id !== asked) throw new Error('the restart brought back something else')
+  const tail = tailOf(keys).next().value ?? 0
+  if ((await get(tail))?.round !== 2) throw new Error('the restart brought back something older')
+  return { ...NOTHING, openMs, firstGetMs, rssBytes: process.memoryUsage().rss - rss }
 }
