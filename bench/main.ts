@@ -12,6 +12,7 @@ import { codec } from './codec/suite.ts'
 import { describeMachine } from './harness/machine.ts'
 import { type Bound, holds, type Outcome, type Suite } from './harness/suite.ts'
 import { table } from './harness/table.ts'
+import { hydration } from './hydration/suite.ts'
 import { oneKey } from './one-key/suite.ts'
 import { openLoop } from './open-loop/suite.ts'
 import { restart } from './restart/suite.ts'
@@ -19,8 +20,22 @@ import { size } from './size/suite.ts'
 import { startUp } from './start-up/suite.ts'
 import { tracking } from './tracking/suite.ts'
 import { transactions } from './transactions/suite.ts'
+import { upkeep } from './upkeep/suite.ts'
 
-const SUITES: readonly Suite[] = [size, startUp, restart, oneKey, bytes, transactions, closedLoop, openLoop, tracking, codec]
+const SUITES: readonly Suite[] = [
+  size,
+  startUp,
+  restart,
+  hydration,
+  upkeep,
+  oneKey,
+  bytes,
+  transactions,
+  closedLoop,
+  openLoop,
+  tracking,
+  codec,
+]
 /** Of the compiled benchmark: `.build/bench/main.js`. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 

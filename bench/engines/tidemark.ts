@@ -18,6 +18,7 @@ export const tidemark: EngineKind = {
       close: async () => {
         await store.close()
       },
+      hydrated: () => store.hydrated(),
       stats: () => store.stats(),
     }
   },

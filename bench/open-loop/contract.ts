@@ -6,6 +6,8 @@ export interface OpenLoopAssignment {
   /** Runs the control loop instead of an engine. */
   readonly control?: ControlSlices
   readonly folder: string
+  /** The folder holds the state, every key in version 0, and the load begins right behind `open`. Otherwise it is loaded, and warmed up. */
+  readonly restarted?: boolean
   readonly keys: number
   readonly seconds: number
   readonly perSecond: number
@@ -35,5 +37,7 @@ export interface OpenLoopResult {
   readonly callMs: number
   /** Written to files meanwhile; NaN where the system does not say. */
   readonly megabytes: number
+  /** From behind `open` until nothing is on its way into memory; NaN where nothing ever is. */
+  readonly hydratedMs: number
   readonly stats: unknown
 }

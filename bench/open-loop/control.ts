@@ -4,6 +4,9 @@
  */
 import type { Engine } from '../engines/index.ts'
 
+/** The engine's slices end after this share of `stallMsMax`, whose default is 1 ms. */
+export const SLICE_MS = 0.35
+
 export interface ControlSlices {
   readonly slicesPerCheckpoint: number
   readonly sliceMs: number

@@ -9,9 +9,8 @@ import { median, withSpread } from '../harness/stats.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import type { OpenLoopAssignment, OpenLoopResult } from './contract.ts'
+import { SLICE_MS } from './control.ts'
 
-/** The engine's slices end after this share of `stallMsMax`, whose default is 1 ms. */
-const SLICE_MS = 0.35
 /** Taken for the control until the engine has run once. */
 const SLICES_FIRST = { 5000: 150, 1000: 40, 100: 6 } as Readonly<Record<number, number>>
 const CONTROL = 'control'

@@ -43,6 +43,7 @@ export const redis: Peer = {
   },
 }
 
+type Answer = string | undefined | Error
 type Ask = (commands: readonly (readonly string[])[]) => Promise<(string | undefined)[]>
 
 /** Resolves when the server has loaded what is in the folder. */
@@ -82,34 +83,40 @@ async function reach(path: string): Promise<Socket> {
 
 /** Sends commands together and waits for all answers; one call at a time. */
 function asker(socket: Socket): Ask {
+  let text = ''
+  let arrived = (): void => {}
+  socket.on('data', chunk => {
+    text += chunk.toString('latin1')
+    arrived()
+  })
   return async commands => {
     const parts = commands.map(words => `*${words.length}\r\n${words.map(word => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`)
     socket.write(parts.join(''))
-    const answers: (string | undefined)[] = []
-    let text = ''
-    for await (const [chunk] of chunksOf(socket)) {
-      text += chunk.toString('latin1')
+    const answers: Answer[] = []
+    for (;;) {
+      const came = new Promise<void>(resolve => {
+        arrived = resolve
+      })
       text = take(text, answers, commands.length)
       if (answers.length === commands.length) break
+      await came
     }
-    return answers.map(answer => (answer === undefined ? undefined : Buffer.from(answer, 'latin1').toString()))
+    return answers.map(answer => {
+      if (answer instanceof Error) throw answer
+      return answer === undefined ? undefined : Buffer.from(answer, 'latin1').toString()
+    })
   }
 }
 
-async function* chunksOf(socket: Socket): AsyncGenerator<[Buffer]> {
-  for (;;) yield (await once(socket, 'data')) as [Buffer]
-}
-
 /** Takes whole answers from the front of the text; gives what is left. */
-function take(text: string, answers: (string | undefined)[], wanted: number): string {
+function take(text: string, answers: Answer[], wanted: number): string {
   let at = 0
   while (answers.length < wanted) {
     const end = text.indexOf('\r\n', at)
     if (end < 0) break
     const line = text.slice(at + 1, end)
-    if (text[at] === '-') throw new Error(line)
     if (text[at] !== '$') {
-      answers.push(line)
+      answers.push(text[at] === '-' ? new Error(line) : line)
       at = end + 2
       continue
     }

@@ -95,7 +95,8 @@ function show(rows: readonly Row[]): string {
         of(result => result.firstGetMs, 1),
         asked ? of(result => result.coldGetUs.p50, 0) : undefined,
         asked ? of(result => result.coldGetUs.p99, 0) : undefined,
-        of(result => result.rssBytes / 1e6, 0),
+        // Its memory is that of another process.
+        engine === 'redis' ? undefined : of(result => result.rssBytes / 1e6, 0),
         engine === MINE ? median(results.map(result => result.tail)) : undefined,
       ]
     }),

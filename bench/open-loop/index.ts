@@ -1,0 +1,2 @@
+export type { OpenLoopAssignment, OpenLoopResult } from './contract.ts'
+export { SLICE_MS } from './control.ts'

@@ -1,0 +1,183 @@
+/**
+ * What upkeep costs and what it gives back: bytes written for bytes committed, files beside live bytes, before and after most keys are
+ * deleted, and how evenly the bytes are written.
+ */
+import { join } from 'node:path'
+import { beside, runChild } from '../harness/child.ts'
+import { percentile } from '../harness/stats.ts'
+import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
+import { table } from '../harness/table.ts'
+import type { Footprint, LongResult, SteadyResult, UpkeepAssignment } from './contract.ts'
+
+const MIB = 1024 * 1024
+/** The log: the file that is written, and one before it. */
+const LOG_BYTES = 2 * 64 * MIB
+/** The range that is being merged. */
+const RANGE_BYTES = 64 * MIB
+/** Young segments that are not merged into the base for so little. */
+const SLACK_BYTES = 8 * MIB
+
+export const upkeep: Suite = {
+  name: 'upkeep',
+  about: 'bytes written for bytes committed, disk space for live bytes, evenness of writing: 1M keys, 9M updates',
+  async run(context) {
+    const { quick } = context
+    const keys = quick ? 50_000 : 1_000_000
+    const shared = { keys, theta: 0.99, collect: !quick }
+    // Ten times W1's speed and a tenth of its interval: as many checkpoints, of as many updates, as a run ten times as long has.
+    const long = await run<LongResult>(context, {
+      ...shared,
+      role: 'long',
+      folder: join(context.folder, 'long'),
+      updates: quick ? 200_000 : 9_000_000,
+      perSecond: 100_000,
+      intervalMs: 500,
+    })
+    const steady = await run<SteadyResult>(context, {
+      ...shared,
+      role: 'steady',
+      folder: join(context.folder, 'steady'),
+      updates: quick ? 20_000 : 600_000,
+      perSecond: 10_000,
+      intervalMs: quick ? 500 : 5000,
+    })
+    return outcome(context, long, steady)
+  },
+}
+
+async function run<T>(context: Context, job: UpkeepAssignment): Promise<T> {
+  context.progress(`${job.role}: ${job.updates} updates, ${job.perSecond} a second, a checkpoint each ${job.intervalMs} ms`)
+  return (await runChild<T>(beside(import.meta.url, 'worker'), job)).result
+}
+
+function outcome(context: Context, long: LongResult, steady: SteadyResult): Outcome {
+  const bounds: Bound[] = []
+  const most = (name: string, measured: number, limit: number, unit: string): void => {
+    if (Number.isFinite(measured)) bounds.push({ name: `upkeep: ${name}`, measured, sense: 'at most', limit, unit, robust: false })
+  }
+  const megabytes = (bytes: number): number => Number((bytes / 1e6).toFixed(1))
+  most('bytes written to all files', written(long) / long.deltaBytes, 4, 'of the bytes committed')
+  most(
+    'all files at the end, 2 x live + two log files + a range',
+    megabytes(long.after.all),
+    megabytes(2 * long.liveBytes + LOG_BYTES + RANGE_BYTES),
+    'MB',
+  )
+  most(
+    'all files with 95 % deleted, 0.15 x live + two log files',
+    megabytes(long.emptied.all),
+    megabytes(0.15 * long.liveBytes + LOG_BYTES),
+    'MB',
+  )
+  most(
+    'segments with 95 % deleted, 0.15 x live + slack',
+    megabytes(long.emptied.segments),
+    megabytes(0.15 * long.liveBytes + SLACK_BYTES),
+    'MB',
+  )
+  if (steady.all !== undefined) most(`busiest ${steady.windowMs} ms of writing, all files`, peak(steady.all), 4, 'of the mean')
+  most(`busiest ${steady.windowMs} ms of writing, segments`, peak(steady.segments), 4, 'of the mean')
+  return {
+    text: [showLong(long), showFootprints(long), showSteady(steady)],
+    bounds,
+    data: { long, steady },
+    missing: [
+      ...(steady.all === undefined ? ['upkeep: writing of all files: the system does not count it'] : []),
+      ...(context.quick ? ['upkeep: removal of dead files, whose grace is longer than this run'] : []),
+    ],
+  }
+}
+
+/** The system's count, or the store's own where there is none. */
+function written({ bytesWritten, deltaBytes, foldBytes, mergeBytes }: LongResult): number {
+  return Number.isFinite(bytesWritten) ? bytesWritten : deltaBytes + foldBytes + mergeBytes
+}
+
+function showLong(long: LongResult): string {
+  const head = [
+    'updates',
+    'seconds',
+    'ckpts',
+    'left out',
+    'delta MB',
+    'written MB',
+    'folds',
+    'MB',
+    'merges',
+    'MB',
+    'to rest s',
+    'written/delta',
+  ]
+  const { seconds, checkpoints, skipped, deltaBytes, folds, foldBytes, merges, mergeBytes, restMs } = long
+  return table(head, [
+    [
+      `a checkpoint each ${((seconds * 1000) / (checkpoints + skipped)).toFixed(0)} ms`,
+      seconds,
+      checkpoints,
+      skipped,
+      deltaBytes / 1e6,
+      written(long) / 1e6,
+      folds,
+      foldBytes / 1e6,
+      merges,
+      mergeBytes / 1e6,
+      restMs / 1000,
+      written(long) / deltaBytes,
+    ],
+  ])
+}
+
+function showFootprints({ loaded, after, emptied, liveBytes, peakBytes, emptiedKeys }: LongResult): string {
+  const row = (name: string, { segments, log, all }: Footprint): (string | number)[] => [
+    name,
+    segments / 1e6,
+    log / 1e6,
+    all / 1e6,
+    all / liveBytes,
+  ]
+  return table(
+    ['on disk', 'segments MB', 'log MB', 'all MB', 'of live'],
+    [
+      ['live: segments of a store filled once', liveBytes / 1e6, undefined, undefined, 1],
+      row('loaded', loaded),
+      ['most while updated', undefined, undefined, peakBytes / 1e6, peakBytes / liveBytes],
+      row('after the updates', after),
+      row(`with ${emptiedKeys} keys left`, emptied),
+    ],
+  )
+}
+
+function showSteady({ all, segments, windowMs, folds, merges, checkpoints }: SteadyResult): string {
+  const row = (name: string, list: readonly number[], width: number): (string | number)[] => {
+    const windows = gathered(list, width)
+    const mean = windows.reduce((sum, bytes) => sum + bytes, 0) / windows.length
+    return [
+      `${name}, windows of ${windowMs * width} ms`,
+      mean / 1000,
+      percentile(windows, 50) / 1000,
+      percentile(windows, 99) / 1000,
+      percentile(windows, 100) / 1000,
+      peak(windows),
+    ]
+  }
+  const rows = [
+    ['all files', all],
+    ['segments', segments],
+  ] as const
+  return `steady: ${checkpoints} checkpoints, ${folds} folds, ${merges} merges\n${table(
+    ['written', 'mean kB', 'p50', 'p99', 'most', 'most/mean'],
+    rows.flatMap(([name, list]) => (list === undefined ? [] : [1, 10].map(width => row(name, list, width)))),
+  )}`
+}
+
+/** Sums of so many neighbours each. */
+function gathered(list: readonly number[], width: number): number[] {
+  const count = Math.floor(list.length / width)
+  return Array.from({ length: count }, (_, at) => list.slice(at * width, (at + 1) * width).reduce((sum, bytes) => sum + bytes, 0))
+}
+
+/** The largest of the mean; NaN: there was nothing. */
+function peak(windows: readonly number[]): number {
+  const mean = windows.reduce((sum, bytes) => sum + bytes, 0) / windows.length
+  return mean > 0 ? percentile(windows, 100) / mean : Number.NaN
+}
