@@ -4,6 +4,9 @@
  */
 import { TidemarkError } from './errors.ts'
 
+/** So many bytes are copied one by one: a view of them costs more, and is garbage. */
+const LOOP_BYTES_MAX = 128
+
 export class ByteWriter {
   bytes: Buffer
   length = 0
@@ -65,6 +68,12 @@ export class ByteWriter {
   raw(source: Uint8Array, start = 0, end = source.length): void {
     const count = end - start
     this.reserve(count)
+    if (count <= LOOP_BYTES_MAX) {
+      const { bytes } = this
+      for (let from = start, at = this.length; from < end; from++, at++) bytes[at] = source[from] as number
+      this.length += count
+      return
+    }
     this.bytes.set(start === 0 && end === source.length ? source : source.subarray(start, end), this.length)
     this.length += count
   }

@@ -26,6 +26,8 @@ export interface Folded {
 }
 
 const SORT_RECORDS = 256
+/** What sorting them costs, counted in bytes of merging: the clock is looked at after each step. */
+const SORT_BYTES = 16 * SORT_RECORDS
 
 /** Folds what was committed up to `end`, or the beginning of it. Undefined: nothing was. */
 export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPosition, rhythm: Rhythm): Promise<Folded | undefined> {
@@ -44,8 +46,8 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
     const full = table
     table = new RecordTable()
     while (!full.sortSome(SORT_RECORDS)) {
-      rhythm.done(SORT_RECORDS)
-      await rhythm.rest()
+      rhythm.done(SORT_BYTES)
+      if (rhythm.due) await rhythm.rest()
     }
     const request = { from, through, alive, tombstones: true, cutBytes: Number.POSITIVE_INFINITY }
     segments.unshift(...(await writeSegments(parts, request, full.cursor(), rhythm, async () => {})))

@@ -146,6 +146,7 @@ export class BlockBuilder {
   #remember(bytes: Buffer, keyStart: number, keyEnd: number): void {
     this.#lastLength = keyEnd - keyStart
     if (this.#lastLength > this.#lastBytes.length) this.#lastBytes = Buffer.alloc(this.#lastLength * 2)
-    bytes.copy(this.#lastBytes, 0, keyStart, keyEnd)
+    const last = this.#lastBytes
+    for (let at = 0; at < this.#lastLength; at++) last[at] = bytes[keyStart + at] as number
   }
 }

@@ -136,8 +136,9 @@ export class SegmentWriter {
    * the one before is TIDEMARK_BUG.
    */
   add(record: SegmentRecord): void {
-    assert(this.#state === 'open', `a record for ${this.file}, which is ${this.#state}`)
-    assert(!this.full, `${this.file} takes no more records`)
+    // No text a record: it would be garbage.
+    assert(this.#state === 'open', 'a record for a file that takes none')
+    assert(!this.full, 'a record for a file that is full')
     const closed = this.#builder.add(record)
     if (closed !== undefined) this.#take(closed)
     this.#note(hashPlace(record.collection, record.bytes, record.keyStart, record.keyEnd))
