@@ -7,8 +7,10 @@ const KEYS_PER_TURN = 2000
 const KEYS_PER_CHECKPOINT = 200_000
 /** Below it folding may wait for more: records behind the fold point at which it is due. */
 export const FOLDED_RECORDS = 32_768
-/** Nothing has happened for so long: at rest. */
+/** Nothing has happened for so long: at rest. In a small store no job takes as long without a trace. */
 const CALM_MS = 3000
+const CALM_MS_SMALL = 1000
+const SMALL_KEYS = 100_000
 /** Nothing has happened for so long, and dead files are removed too: their grace is 10 s, found dead and removed in sweeps of their own. */
 export const COLLECTED_MS = 25_000
 const LOOK_MS = 50
@@ -42,11 +44,15 @@ export async function untilFolded(store: Store, epoch: number): Promise<void> {
   while (store.stats().upkeep.foldedEpoch < epoch) await sleep(LOOK_MS)
 }
 
+export function calmMsOf(keys: number): number {
+  return keys > SMALL_KEYS ? CALM_MS : CALM_MS_SMALL
+}
+
 /**
  * Until all up to `epoch` is folded and nothing has happened for `calmMs`: neither a job that ended, which the store tells, nor a byte of
  * one under way, which only the system knows.
  */
-export async function untilAtRest(store: Store, epoch: number, calmMs = CALM_MS): Promise<void> {
+export async function untilAtRest(store: Store, epoch: number, calmMs: number): Promise<void> {
   await untilFolded(store, epoch)
   let said = ''
   let written = 0

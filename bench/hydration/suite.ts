@@ -41,7 +41,7 @@ export const hydration: Suite = {
       context.progress(`${name}: ${keys} keys filled`)
     }
     const idle = new Map<Way, HydrationResult[]>(WAYS.map(([way]) => [way, []]))
-    for (let rep = 0; rep < Math.max(3, context.reps); rep++) {
+    for (let rep = 0; rep < (context.quick ? 1 : Math.max(3, context.reps)); rep++) {
       for (const [way, folder] of WAYS) {
         const result = await child(context, { role: way, folder: join(context.folder, folder), keys })
         idle.get(way)?.push(result)

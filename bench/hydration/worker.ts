@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { loadEngine } from '../engines/index.ts'
 import { assignment, deliver, sleep } from '../harness/child.ts'
 import { GcWatch } from '../harness/gc.ts'
-import { commit, FOLDED_RECORDS, fill, untilAtRest } from '../harness/upkeep.ts'
+import { calmMsOf, commit, FOLDED_RECORDS, fill, untilAtRest } from '../harness/upkeep.ts'
 import { makePlayer, type Player, playerKey } from '../workload/players.ts'
 import type { HydrationAssignment, HydrationResult } from './contract.ts'
 
@@ -27,7 +27,7 @@ async function fillStore(): Promise<void> {
   const store = await open(folder, { checkpoint: { intervalMs: 0 } })
   const players = store.map<Player>('players')
   const put = (index: number): void => void players.set(playerKey(index), makePlayer(index, 0))
-  await untilAtRest(store, await fill(store, keys, put))
+  await untilAtRest(store, await fill(store, keys, put), calmMsOf(keys))
   for (let at = 0; at < Math.min(TAIL_KEYS, keys); at++) put((at * 31) % keys)
   await commit(store)
 }

@@ -1,7 +1,7 @@
 /** Fills a store and ends as a crash does, or opens one and asks for what is in it. */
 import { assignment, deliver, turn } from '../harness/child.ts'
 import { percentile } from '../harness/stats.ts'
-import { commit, fill, untilAtRest } from '../harness/upkeep.ts'
+import { calmMsOf, commit, fill, untilAtRest } from '../harness/upkeep.ts'
 import type { RestartAssignment, RestartResult } from './contract.ts'
 import { loadPeer } from './peers.ts'
 import { makeSession, type Session, tailOf } from './state.ts'
@@ -20,7 +20,7 @@ async function fillStore(): Promise<RestartResult> {
   const store = await tidemark.open(folder, { checkpoint: { intervalMs: 0 } })
   const sessions = store.map<Session, number>('sessions')
   const folded = await fill(store, keys, id => sessions.set(id, makeSession(id, 1)))
-  await untilAtRest(store, folded)
+  await untilAtRest(store, folded, calmMsOf(keys))
   for (const id of tailOf(keys)) sessions.set(id, makeSession(id, 2))
   await commit(store)
   return NOTHING

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { open, type Store, type TidemarkMap } from 'tidemark'
 import { assignment, deliver, sleep, turn } from '../harness/child.ts'
 import { folderSize } from '../harness/files.ts'
-import { COLLECTED_MS, commit, fill, untilAtRest } from '../harness/upkeep.ts'
+import { COLLECTED_MS, calmMsOf, commit, FOLDED_RECORDS, fill, untilAtRest } from '../harness/upkeep.ts'
 import { bytesWritten } from '../harness/written.ts'
 import { makeOperations } from '../workload/operations.ts'
 import { makePlayer, type Player, playerKeys } from '../workload/players.ts'
@@ -15,12 +15,17 @@ const KEYS_PER_TURN = 2000
 const TURN_MS_MAX = 5
 const WINDOW_MS = 100
 /** Of the steady load before what is sampled: folds and merges find their rhythm. */
-const SETTLE_SECONDS = 15
+const SETTLE_SECONDS = job.collect ? 15 : 2
+/** One key in so many stays when the others are deleted. */
 const LEFT = 20
+const CALM_MS = calmMsOf(job.keys)
 /** Sizes of the folder while the load runs. */
 const LOOK_MS = 1000
 const keys = playerKeys(job.keys)
 const versions = new Uint32Array(job.keys)
+
+const settle = job.role === 'steady' ? job.perSecond * SETTLE_SECONDS : 0
+const operations = makeOperations({ keys: job.keys, count: settle + job.updates, theta: job.theta, reads: 0 })
 
 await deliver(async () => (job.role === 'long' ? await long() : await steady()))
 
@@ -32,7 +37,7 @@ function openStore(folder: string): Promise<Store> {
 /** All keys in their newest version; gives the epoch that is folded. */
 async function load(store: Store, players: TidemarkMap<string, Player>): Promise<void> {
   const folded = await fill(store, keys.length, index => players.set(keys[index] as string, makePlayer(index, versions[index] as number)))
-  await untilAtRest(store, folded)
+  await untilAtRest(store, folded, CALM_MS)
 }
 
 function footprint(): Footprint {
@@ -89,9 +94,6 @@ async function update(store: Store, players: TidemarkMap<string, Player>, from: 
   return { seconds: (performance.now() - begin) / 1000, checkpoints: checkpoints + 1, skipped }
 }
 
-const settle = job.role === 'steady' ? job.perSecond * SETTLE_SECONDS : 0
-const operations = makeOperations({ keys: job.keys, count: settle + job.updates, theta: job.theta, reads: 0 })
-
 async function long(): Promise<LongResult> {
   const store = await openStore(job.folder)
   const players = store.map<Player, string>('players')
@@ -107,7 +109,7 @@ async function long(): Promise<LongResult> {
   clearInterval(look)
   const resting = performance.now()
   // What the last checkpoints hold may be too little to be folded.
-  await untilAtRest(store, before.upkeep.foldedEpoch)
+  await untilAtRest(store, before.upkeep.foldedEpoch, CALM_MS)
   const restMs = performance.now() - resting
   const written = (bytesWritten() ?? Number.NaN) - writtenBefore
   const stats = store.stats()
@@ -159,7 +161,7 @@ async function empty(store: Store, players: TidemarkMap<string, Player>): Promis
     if (index % KEYS_PER_TURN === 0) await turn()
   }
   const epoch = await commit(store)
-  await untilAtRest(store, job.keys * (1 - 1 / LEFT) >= 32_768 ? epoch : 0, job.collect ? COLLECTED_MS : undefined)
+  await untilAtRest(store, job.keys * (1 - 1 / LEFT) >= FOLDED_RECORDS ? epoch : 0, job.collect ? COLLECTED_MS : CALM_MS)
   return players.size
 }
 
