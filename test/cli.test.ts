@@ -1,67 +1,16 @@
-/** The command line as it is published, as a process of its own over stores that other code made. */
+/** The command line: its verbs over stores that other code made. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import fc from 'fast-check'
-import { type Codec, defaultCodec, open, verify } from 'tidemark'
-import { anyValue, assertExact, gaps } from '../src/codec/exact.test.ts'
-import { say, unsay } from '../src/tools/values.ts'
+import { defaultCodec, open, verify } from 'tidemark'
+import { say } from '../src/tools/values.ts'
 import { root } from './root.ts'
+import { fails, json, json1, MANUAL, make, run } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
 
-const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { tidemark: string } }
-const MANUAL = { checkpoint: { intervalMs: 0 } }
 /** Fewer than a terminal would take, so that stores with many keys are shown in part. */
 const KEYS_SHOWN = 100
-
-interface Run {
-  readonly status: number | null
-  readonly out: string
-  readonly err: string
-}
-
-function run(args: readonly string[], input = ''): Run {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, bin.tidemark), ...args], { input, encoding: 'utf8' })
-  return { status, out: stdout, err: stderr }
-}
-
-/** Runs with `--json`; must end with 0. */
-function json(...args: string[]): unknown {
-  const { status, out, err } = run([...args, '--json'])
-  assert.equal(status, 0, err)
-  return JSON.parse(out)
-}
-
-function fails(status: number, says: RegExp, ...args: string[]): void {
-  const result = run(args)
-  assert.equal(result.status, status, `${args.join(' ')}: ${result.out}${result.err}`)
-  assert.match(result.err, says)
-  assert.match(result.err, /^hint: ./m)
-  assert.equal(result.out, '')
-}
-
-const json1: Codec = { name: 'json', encode: value => Buffer.from(JSON.stringify(value)), decode: bytes => JSON.parse(String(bytes)) }
-
-/** Epochs 1 to 3 of a store with maps, a value, an own codec, an empty map. */
-async function make(folder: string): Promise<string> {
-  const store = await open(folder, MANUAL)
-  const people = store.map<unknown, string | number | bigint>('people')
-  people.set('ada', { score: 1 }).set(7, 'number').set(7n, 'bigint')
-  store.value('total', 0).set(1)
-  store.map<unknown>('own', { codec: json1 }).set('a', { list: [1] })
-  store.map('empty')
-  await store.checkpoint()
-  people.set('ada', { score: 2 }).set('bob', null)
-  people.delete(7)
-  await store.checkpoint()
-  store.delete('total')
-  store.map('late').set('x', 1)
-  await store.checkpoint()
-  await store.close()
-  return folder
-}
 
 /** Every file with its bytes, but for the lock's text. */
 function contents(folder: string): Map<string, string> {
@@ -295,134 +244,4 @@ test('a copy holds the newest recovery point, own codecs included; a target with
   writeFileSync(join(foreign, 'letter.txt'), 'mine')
   fails(1, /TIDEMARK_DIRECTORY/, 'copy', folder, foreign)
   assert.deepEqual(readdirSync(foreign), ['letter.txt'])
-})
-
-const shared = { shared: true }
-const VALUES: readonly unknown[] = [
-  undefined,
-  null,
-  true,
-  0,
-  -0,
-  1.5,
-  Number.NaN,
-  Infinity,
-  -Infinity,
-  '',
-  'ä\u2028\r\n\ud800"',
-  2n ** 70n,
-  -1n,
-  new Date(5),
-  new Date(Number.NaN),
-  /a+/gi,
-  new Map<unknown, unknown>([[1n, new Set([undefined])]]),
-  new Uint8Array([1, 2]),
-  new Float64Array([-0]),
-  new ArrayBuffer(3),
-  gaps([1, 2, 3], 1),
-  { a: undefined },
-  { $: 'text' },
-  { deep: [{ $: 1 }] },
-  [shared, shared],
-  new Error('no'),
-  { plain: [1, 'two', null, { three: false }] },
-  Object.create(null),
-  JSON.parse('{"__proto__": 1}'),
-]
-const KEYS: readonly (string | number | bigint)[] = [
-  '',
-  'a\u2029\n',
-  '\ud800',
-  '7',
-  7,
-  7n,
-  -1n,
-  Number.NaN,
-  Infinity,
-  -Infinity,
-  0.1,
-  2n ** 80n,
-]
-
-test('export | import gives every kind of value and key back exactly', async t => {
-  const [from, to] = [temporaryFolder(t), temporaryFolder(t)]
-  const store = await open(from, MANUAL)
-  const values = store.map<unknown, number>('values')
-  for (const [at, value] of VALUES.entries()) values.set(at, value)
-  const keys = store.map<unknown, string | number | bigint>('keys')
-  for (const key of KEYS) keys.set(key, String(key))
-  store.value<unknown>('undefined').set(undefined)
-  store.value('never', 1)
-  store.map('empty')
-  store.map<unknown>('own', { codec: json1 }).set('a', { list: [1] })
-  await store.close()
-  const lines = run(['export', from])
-  assert.equal(lines.status, 0, lines.err)
-  assert.ok(lines.out.includes('"value":{"plain":[1,"two",null,{"three":false}]}'))
-  const imported = run(['import', to, '--json'], lines.out)
-  assert.equal(imported.status, 0, imported.err)
-  assert.deepEqual(JSON.parse(imported.out), { entries: VALUES.length + KEYS.length + 2, epoch: 1 })
-  assert.equal(run(['export', to]).out, lines.out)
-  assert.deepEqual(json('status', to) && Object.keys((await statsOf(to)).collections).sort(), [
-    'empty',
-    'keys',
-    'never',
-    'own',
-    'undefined',
-    'values',
-  ])
-  const again = await open(to, { readOnly: true })
-  for (const [at, value] of VALUES.entries()) assertExact(again.map<unknown, number>('values').get(at), value)
-  assert.deepEqual(new Set(again.map<unknown, string | number | bigint>('keys').keys()), new Set(KEYS))
-  assert.equal(again.value<unknown>('undefined', 'unset').get(), undefined)
-  assert.equal(again.value<unknown>('never', 'unset').get(), 'unset')
-  assert.deepEqual(again.map('own', { codec: json1 }).get('a'), { list: [1] })
-  await again.close()
-})
-
-async function statsOf(folder: string) {
-  const store = await open(folder, { readOnly: true })
-  const stats = store.stats()
-  await store.close()
-  return stats
-}
-
-test('any value is said in JSON and back exactly', async () => {
-  const codec = await defaultCodec()
-  fc.assert(
-    fc.property(anyValue, value => assertExact(unsay(codec, JSON.parse(JSON.stringify(say(codec, value)))), value)),
-    { numRuns: 500 },
-  )
-})
-
-test('export takes one collection and an epoch; import refuses a line that is none, and says what is stored', async t => {
-  const folder = await make(temporaryFolder(t))
-  assert.equal(run(['export', folder, '--collection', 'late']).out, '{"collection":"late","kind":"map","key":"x","value":1}\n')
-  assert.equal(
-    run(['export', folder, '--collection', 'total', '--at', '1']).out,
-    '{"collection":"total","kind":"value","key":"value","value":1}\n',
-  )
-  fails(1, /no collection 'total'/, 'export', folder, '--collection', 'total')
-  const line = '{"collection":"a","kind":"map","key":"k","value":1}\n'
-  for (const bad of [
-    '{',
-    '7',
-    'null',
-    '{}',
-    '{"collection":"a","kind":"list"}',
-    '{"collection":"a","kind":"map","key":true,"value":1}',
-    '{"collection":"a","kind":"map","key":"k"}',
-    '{"collection":"a","kind":"map","key":"k","value":{"$":"AAAA"}}',
-    '{"collection":"a","kind":"value","key":"k","value":1}',
-  ]) {
-    const { status, err } = run(['import', temporaryFolder(t)], `${line}\n${bad}\n`)
-    assert.equal(status, 1, bad)
-    assert.match(err, /line 3 is none of an export/, bad)
-    assert.match(err, /the 0 entries of the batches before it are stored/)
-  }
-  const target = temporaryFolder(t)
-  const { status, err } = run(['import', target], `${line.repeat(1000)}{`)
-  assert.equal(status, 1)
-  assert.match(err, /line 1001 .*\n.*the 1000 entries/)
-  assert.equal(run(['show', target, 'a', 'k']).out, '1\n')
 })

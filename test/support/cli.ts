@@ -1,0 +1,61 @@
+/** The command line as it is published, as a process of its own over a store that other code made. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Codec, open } from 'tidemark'
+import { root } from '../root.ts'
+
+const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { tidemark: string } }
+export const MANUAL = { checkpoint: { intervalMs: 0 } }
+
+export interface Run {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+}
+
+export function run(args: readonly string[], input = ''): Run {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, bin.tidemark), ...args], { input, encoding: 'utf8' })
+  return { status, out: stdout, err: stderr }
+}
+
+/** Runs with `--json`; must end with 0. */
+export function json(...args: string[]): unknown {
+  const { status, out, err } = run([...args, '--json'])
+  assert.equal(status, 0, err)
+  return JSON.parse(out)
+}
+
+export function fails(status: number, says: RegExp, ...args: string[]): void {
+  const result = run(args)
+  assert.equal(result.status, status, `${args.join(' ')}: ${result.out}${result.err}`)
+  assert.match(result.err, says)
+  assert.match(result.err, /^hint: ./m)
+  assert.equal(result.out, '')
+}
+
+export const json1: Codec = {
+  name: 'json',
+  encode: value => Buffer.from(JSON.stringify(value)),
+  decode: bytes => JSON.parse(String(bytes)),
+}
+
+/** Epochs 1 to 3 of a store with maps, a value, an own codec, an empty map. */
+export async function make(folder: string): Promise<string> {
+  const store = await open(folder, MANUAL)
+  const people = store.map<unknown, string | number | bigint>('people')
+  people.set('ada', { score: 1 }).set(7, 'number').set(7n, 'bigint')
+  store.value('total', 0).set(1)
+  store.map<unknown>('own', { codec: json1 }).set('a', { list: [1] })
+  store.map('empty')
+  await store.checkpoint()
+  people.set('ada', { score: 2 }).set('bob', null)
+  people.delete(7)
+  await store.checkpoint()
+  store.delete('total')
+  store.map('late').set('x', 1)
+  await store.checkpoint()
+  await store.close()
+  return folder
+}
