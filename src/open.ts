@@ -14,7 +14,7 @@ import { VERSION } from './base/version.ts'
 import { Collection, describe, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
 import { tideCodec, type ValueCodec } from './codec/index.ts'
-import { ColdCollection, Homecoming } from './cold/index.ts'
+import { ColdCollection, Evictor, Following, Homecoming } from './cold/index.ts'
 import { Events, type Restored, Upkeep } from './face/index.ts'
 import { LOG_FOLDER, MANIFEST_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
@@ -122,7 +122,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       upkeep: {
         retention: settings.retention,
         tail: { rawBytes: loaded.tail.table.rawBytes, records: loaded.tail.records },
-        follow: false,
+        follow: settings.memoryBytesMax !== Number.POSITIVE_INFINITY,
         ...(components.thresholds === undefined ? {} : { thresholds: components.thresholds }),
       },
     })
@@ -139,7 +139,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       host,
       clock,
       scheduler,
-      events: forward(events, built.upkeep),
+      events: forward(events, built.upkeep, built.following),
       intervalMs,
       stallMsMax,
       epoch: report.end.epoch,
@@ -233,34 +233,34 @@ function codecsOf(settings: ResolvedSettings): ReadonlyMap<string, ValueCodec> {
   return new Map([[tideCodec.name, tideCodec], ...settings.codecs.map(codec => [codec.name, codec] as const)])
 }
 
-function build({ settings, directory, clock, scheduler }: Surroundings, loaded: LoadResult) {
-  const { cold, tail, catalogue, image } = loaded
+function build({ settings, directory, clock, scheduler, storage }: Surroundings, loaded: LoadResult) {
+  const { cold, tail, catalogue, image, layers } = loaded
+  const { stallMsMax, memoryBytesMax: bytesMax } = settings
+  const evicts = bytesMax !== Number.POSITIVE_INFINITY
   const access = new Histogram()
   const space = new Space(access, () => clock.monotonic())
   space.nextId = tail.nextId
   const codecs = codecsOf(settings)
   const collections = new Map<string, Collection>()
   const encoded = new Set<string>()
-  const stored = new Map<number, ColdCollection>()
   for (const { id, name, kind, codec: codecName, entries } of catalogue) {
     const codec = codecs.get(codecName) ?? absentCodec(codecName)
     if (!codecs.has(codecName)) encoded.add(name)
     const side = new ColdCollection(cold, id, codec)
-    stored.set(id, side)
-    collections.set(name, new Collection(space, name, kind, codec, id, new Map(), { cold: side, coldCount: entries }))
+    collections.set(name, new Collection(space, name, kind, codec, id, new Map(), { cold: side, coldCount: entries, evicts }))
   }
+  if (evicts) space.coldOf = (id, codec) => ({ cold: new ColdCollection(cold, id, codec), coldCount: 0, evicts })
   const segments = [...image.young, ...image.base.flatMap(range => range.segment ?? [])]
   const segmentBytes = segments.reduce((sum, entry) => sum + entry.bytes, 0)
   const upkeep = new Upkeep({ foldedEpoch: image.fold?.epoch ?? 0, segments: segments.length, segmentBytes })
   let stalls = access
+  const turns = { clock, scheduler, stallMsMax, stalled: (ms: number) => stalls.record(ms), collections: () => collections.values() }
+  const following = evicts ? new Following({ ...turns, storage, state: cold, layers, tail }) : undefined
+  const evictor = evicts ? new Evictor({ ...turns, bytesMax }) : undefined
   const homecoming = new Homecoming(cold, {
-    clock,
-    scheduler,
+    ...turns,
     loopLoad: systemLoopLoad(),
-    stallMsMax: settings.stallMsMax,
-    stalled: ms => stalls.record(ms),
     mode: settings.hydrate,
-    collections: () => collections.values(),
     sortSome: () => tail.table.sortSome(SORT_RECORDS),
   })
   // Whoever asks is told; nobody has to ask.
@@ -274,9 +274,11 @@ function build({ settings, directory, clock, scheduler }: Surroundings, loaded: 
     collections,
     encoded,
     upkeep,
+    following,
+    liveBytes: () => evictor?.bytes,
     decodeWith: (collection: Collection, codec: ValueCodec): void => {
-      const side = stored.get(collection.id)
-      if (side !== undefined) side.codec = codec
+      const side = collection.cold?.cold
+      if (side instanceof ColdCollection) side.codec = codec
     },
     /** Slices of hydration count among the stalls. */
     countStallsIn: (histogram: Histogram): void => {
@@ -284,6 +286,8 @@ function build({ settings, directory, clock, scheduler }: Surroundings, loaded: 
     },
     hydrated: () => homecoming.done,
     leave: async (): Promise<void> => {
+      evictor?.stop()
+      await following?.stop()
       await homecoming.stop()
       await cold.close().catch(() => {})
     },
@@ -301,9 +305,12 @@ function absentCodec(name: string): ValueCodec {
   return { name, encodeInto: fail, decode: fail }
 }
 
-function forward(events: Events, upkeep: Upkeep): CheckpointerEvents {
+function forward(events: Events, upkeep: Upkeep, following: Following | undefined): CheckpointerEvents {
   return {
-    upkeep: message => upkeep.take(message),
+    upkeep: message => {
+      upkeep.take(message)
+      if (message.manifest !== undefined) following?.take(message.manifest)
+    },
     checkpoint: point => events.emit('checkpoint', point),
     barrier: info => events.emit('barrier', info),
     degraded: error => events.emit('degraded', error),

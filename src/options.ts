@@ -17,6 +17,11 @@ export interface Settings {
     readonly stallMsMax?: number
     /** Reserved for the pacing of all writes; only `Infinity`, the default, is accepted today. */
     readonly ioBytesPerSecondMax?: number
+    /**
+     * With `restore.hydrate` 'on-demand': estimated heap bytes of live entries above which entries go back to where they are stored, unless
+     * they were written and are not folded yet. A collection may then be larger than memory. Default `Infinity`: none goes.
+     */
+    readonly memoryBytesMax?: number
   }
   readonly restore?: {
     /** Recovery point to start from: 'latest', an epoch, or the newest one not younger than a Date. Default 'latest'. */
@@ -54,6 +59,7 @@ export interface ResolvedSettings {
   readonly readOnly: boolean
   readonly intervalMs: number
   readonly stallMsMax: number
+  readonly memoryBytesMax: number
   readonly at: 'latest' | number | Date
   readonly hydrate: 'background' | 'on-demand' | 'eager'
   readonly onDamage: 'refuse' | 'fall-back'
@@ -93,6 +99,7 @@ const SHAPE: Shape = {
   budget: {
     stallMsMax: number(0.1, 1000),
     ioBytesPerSecondMax: (value, path) => void (value === Number.POSITIVE_INFINITY || refuse(path, 'Infinity in this version', value)),
+    memoryBytesMax: number(0, Number.POSITIVE_INFINITY),
   },
   restore: {
     at: (value, path) => {
@@ -121,12 +128,21 @@ const SHAPE: Shape = {
 
 export function resolveSettings(settings: Settings = {}): ResolvedSettings {
   walk(settings, SHAPE, '')
+  const memoryBytesMax = settings.budget?.memoryBytesMax ?? Number.POSITIVE_INFINITY
+  const hydrate = settings.restore?.hydrate ?? 'background'
+  if (memoryBytesMax !== Number.POSITIVE_INFINITY && hydrate !== 'on-demand') {
+    throw new TidemarkError('TIDEMARK_SETTINGS', `setting 'budget.memoryBytesMax' needs restore.hydrate 'on-demand', not '${hydrate}'`, {
+      hint: "set restore: { hydrate: 'on-demand' }: the other ways bring everything into memory",
+      info: { path: 'budget.memoryBytesMax' },
+    })
+  }
   return {
     readOnly: settings.readOnly ?? false,
     intervalMs: settings.checkpoint?.intervalMs ?? 1000,
     stallMsMax: settings.budget?.stallMsMax ?? 1,
     at: settings.restore?.at ?? 'latest',
-    hydrate: settings.restore?.hydrate ?? 'background',
+    hydrate,
+    memoryBytesMax,
     onDamage: settings.restore?.onDamage ?? 'refuse',
     retention: { keepLast: settings.retention?.keepLast ?? 3, keepMs: settings.retention?.keepMs ?? 3_600_000 },
     compression: settings.compression ?? 'zstd',

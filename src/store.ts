@@ -42,6 +42,8 @@ export interface StoreParts {
   readonly upkeep: Upkeep
   readonly checkpointer: Checkpointer | undefined
   readonly restored: Restored
+  /** Estimated heap bytes of live entries, where they are bounded. */
+  liveBytes(): number | undefined
   /** The codec of a stored collection is known now. */
   decodeWith(collection: Collection, codec: ValueCodec): void
   /** Resolves when no stored entry needs the disk any more. */
@@ -248,9 +250,19 @@ export class Store implements AsyncDisposable {
       bytesInFlight: checkpointer?.outbox.inFlight ?? 0,
       refused: checkpointer?.refusals ?? [],
       degradedBy: checkpointer?.degradedBy?.message,
+      memory: this.#memory(),
       upkeep: this.#parts.upkeep.stats,
       restored,
     }
+  }
+
+  #memory(): StoreStats['memory'] {
+    const { liveBytes, collections } = this.#parts
+    const bytes = liveBytes()
+    if (bytes === undefined) return undefined
+    const sides = [...collections.values()].flatMap(({ cold }) => cold?.stats() ?? [])
+    const sum = (of: 'evicted' | 'held'): number => sides.reduce((total, side) => total + side[of], 0)
+    return { liveBytes: bytes, evicted: sum('evicted'), held: sum('held') }
   }
 
   /**

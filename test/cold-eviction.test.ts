@@ -55,7 +55,7 @@ test('a primitive set in place of an evicted object that is held is what comes b
   }
 })
 
-test('eviction waits for a long journal, a transaction and a saturated collection, and looks at so many entries at a time', () => {
+test('eviction reads a long journal first, waits for a transaction and a saturated collection, and looks at so many entries at a time', () => {
   const { map, collection, rig } = begin(5000, { evicts: true })
   const eviction = new Eviction(collection)
   for (const _ of map.values());
@@ -66,7 +66,11 @@ test('eviction waits for a long journal, a transaction and a saturated collectio
   assert.equal(eviction.run(10), 0)
   collection.saturated = false
   for (let n = 0; n < 5000; n++) map.set('k4999', n)
-  assert.equal(eviction.run(10), 0)
+  assert.equal(eviction.run(10), 0, 'not before the journal was read')
+  let went = 0
+  for (let n = 0; n < 2000; n++) went += eviction.run(1024)
+  assert.ok(went > 0)
+  assert.ok(collection.live.has('k4999'))
 })
 
 test('a walk meets what is evicted behind it, and what a rollback took from under it', () => {

@@ -119,9 +119,9 @@ export const HYDRATION_READ_BYTES = MIB
 export const HYDRATION_LOAD_MAX = 0.9
 export const HYDRATION_WAIT_MS_MAX = 5000
 
-/** Live entries one step of an eviction looks at, and written keys it compares them with at most: some 100 us each. */
+/** Live entries one step of an eviction looks at, and written keys it takes note of, at most: some 100 us each. */
 export const EVICTION_VISITS_MAX = 1024
-export const EVICTION_JOURNAL_KEYS_MAX = 4096
+export const EVICTION_JOURNAL_KEYS_MAX = 1024
 
 /** Longest delay a timer takes: Node.js turns a longer one into 1 ms. */
 export const TIMER_MS_MAX = 2_147_483_647

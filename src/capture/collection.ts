@@ -53,7 +53,7 @@ export class Collection {
     codec: ValueCodec,
     id: number,
     live: Map<Key, unknown> = new Map(),
-    cold?: ColdStart,
+    cold: ColdStart | undefined = space.coldOf?.(id, codec),
   ) {
     this.cold = cold === undefined ? undefined : new ColdSide(cold)
     this.space = space
@@ -195,7 +195,8 @@ export class Collection {
   replace(id: number, live: Map<Key, unknown>): void {
     this.id = id
     this.live = live
-    this.cold = undefined
+    const cold = this.space.coldOf?.(id, this.codec)
+    this.cold = cold === undefined ? undefined : new ColdSide(cold)
     this.part = undefined
     this.journal = new Journal()
     this.fresh = new KeySet()

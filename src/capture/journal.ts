@@ -6,6 +6,7 @@
  * Invariant: nothing is ever removed; joining another journal costs a step per chunk, not per key.
  */
 import type { Key } from '../codec/index.ts'
+import { KeySet } from './key-set.ts'
 
 export const CHUNK_KEYS = 8192
 
@@ -14,6 +15,8 @@ export class Journal {
   #used = CHUNK_KEYS
   #full: Iterable<Key | undefined>[] = []
   #fullKeys = 0
+  /** How often groups of others were taken over. */
+  #takeovers = 0
 
   /** Keys listed, duplicates counted. */
   get length(): number {
@@ -35,6 +38,7 @@ export class Journal {
   /** Takes over a group of keys as it is; the group must not change afterwards. */
   adopt(keys: Iterable<Key | undefined>, count: number): void {
     if (count === 0) return
+    this.#takeovers++
     this.#full.push(keys)
     this.#fullKeys += count
   }
@@ -50,7 +54,54 @@ export class Journal {
   join(other: Journal): void {
     const groups = other.groups()
     if (groups.length === 0) return
+    this.#takeovers++
     this.#full.push(...groups)
     this.#fullKeys += other.length
+  }
+
+  /** Adds the next keys to those of `reading`, about `count` of them; true when it has them all. */
+  readOn(reading: JournalReading, count: number): boolean {
+    if (reading.journal !== this || reading.takeovers !== this.#takeovers) reading.begin(this, this.#takeovers)
+    for (let left = count; left > 0; left--) {
+      const group = this.#full[reading.group] ?? this.#chunk
+      let key: Key | undefined
+      if (Array.isArray(group)) {
+        const end = reading.group < this.#full.length ? group.length : this.#used % CHUNK_KEYS
+        if (reading.at < end) key = (group as (Key | undefined)[])[reading.at++]
+        else if (reading.group >= this.#full.length) return true
+        else reading.next()
+      } else {
+        reading.rest ??= group[Symbol.iterator]()
+        const step = reading.rest.next()
+        if (step.done === true) reading.next()
+        else key = step.value
+      }
+      if (key !== undefined) reading.keys.add(key)
+    }
+    return false
+  }
+}
+
+/** The keys of a journal, read in steps while it is written. */
+export class JournalReading {
+  keys = new KeySet()
+  journal: Journal | undefined
+  takeovers = 0
+  group = 0
+  at = 0
+  rest: Iterator<Key | undefined> | undefined
+
+  next(): void {
+    this.group++
+    this.at = 0
+    this.rest = undefined
+  }
+
+  begin(journal: Journal, takeovers: number): void {
+    this.journal = journal
+    this.takeovers = takeovers
+    this.keys = new KeySet()
+    this.group = -1
+    this.next()
   }
 }

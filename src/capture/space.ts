@@ -6,7 +6,9 @@
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
+import type { ValueCodec } from '../codec/index.ts'
 import type { Capture } from './capture.ts'
+import type { ColdStart } from './cold-side.ts'
 import type { Transaction } from './transaction.ts'
 import type { Untracked } from './untracked.ts'
 
@@ -28,6 +30,8 @@ export class Space {
   readonly now: () => number
   /** Identifier for the next incarnation of a collection. */
   nextId = 1
+  /** The cold side of an incarnation that is new, where entries may leave the heap. */
+  coldOf: ((id: number, codec: ValueCodec) => ColdStart) | undefined
   /** Set when collections were made, dropped or emptied since the last barrier. */
   catalogueChanged = false
 

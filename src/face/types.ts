@@ -50,6 +50,8 @@ export interface StoreStats {
   readonly bytesInFlight: number
   readonly refused: readonly Refusal[]
   readonly degradedBy: string | undefined
+  /** With `budget.memoryBytesMax`: heap bytes of live entries, estimated, and how many went back so far and may be held by the service. */
+  readonly memory: { readonly liveBytes: number; readonly evicted: number; readonly held: number } | undefined
   /** Folding, merging and collecting, since `open`. */
   readonly upkeep: UpkeepStats
   readonly restored: Restored

@@ -1,7 +1,7 @@
 /**
  * From what a manifest names to layers that can be asked and walked.
  *
- * Owns: nothing; who asks closes what is opened. Invariant: after an error nothing is left open.
+ * Owns: nothing; who asks closes what is opened. Invariant: after an error nothing is left open that it opened.
  */
 import type { Manifest } from '../format/index.ts'
 import { BlockCache, type Layer, ReadAhead, Segment } from '../segment/index.ts'
@@ -10,19 +10,31 @@ import { type BasePart, Image, type SegmentLayer } from './image.ts'
 
 export type Named = Pick<Manifest, 'young' | 'base'>
 
-export interface OpenedSegments {
+/** What an earlier opening left: segments that are open already, and the blocks their look-ups read last. */
+export interface Reused {
+  readonly segments: readonly Segment[]
+  readonly cache: BlockCache
+}
+
+export interface OpenedSegments extends Reused {
   /** Newest first, young before base. */
   readonly segments: readonly Segment[]
   readonly young: readonly Segment[]
   readonly base: readonly (BasePart & { readonly layer: Segment | null })[]
 }
 
-/** Opens the descriptor of every segment; no byte is read. From then on the names may go. */
-export async function openSegments(storage: Storage, named: Named): Promise<OpenedSegments> {
+/** Opens the descriptor of every segment that is not open yet; no byte is read. From then on the names may go. */
+export async function openSegments(storage: Storage, named: Named, reused?: Reused): Promise<OpenedSegments> {
   const segments: Segment[] = []
-  const cache = new BlockCache()
+  const opened: Segment[] = []
+  const cache = reused?.cache ?? new BlockCache()
+  const known = new Map(reused?.segments.map(segment => [segment.entry.file, segment]))
   const open = async (entry: Named['young'][number]): Promise<Segment> => {
-    const segment = await Segment.open(storage, entry, { cache })
+    let segment = known.get(entry.file)
+    if (segment === undefined) {
+      segment = await Segment.open(storage, entry, { cache })
+      opened.push(segment)
+    }
     segments.push(segment)
     return segment
   }
@@ -33,9 +45,9 @@ export async function openSegments(storage: Storage, named: Named): Promise<Open
     for (const { start, through, segment } of named.base) {
       base.push({ start, through, layer: segment === null ? null : await open(segment) })
     }
-    return { segments, young, base }
+    return { segments, young, base, cache }
   } catch (error) {
-    for (const segment of segments) await segment.close().catch(() => {})
+    for (const segment of opened) await segment.close().catch(() => {})
     throw error
   }
 }

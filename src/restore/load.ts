@@ -6,9 +6,9 @@
  * verified it whole; `entries` of the catalogue are exact.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { type ColdSegment, ColdState } from '../cold/index.ts'
+import { ColdState } from '../cold/index.ts'
 import type { CatalogueEntry, Manifest } from '../format/index.ts'
-import { countImage, Image, openSegments } from '../image/index.ts'
+import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
 import type { ScanReport } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -30,6 +30,8 @@ export interface LoadResult {
   readonly catalogue: readonly CatalogueEntry[]
   /** All that is stored, as of the point. The caller closes it. */
   readonly cold: ColdState
+  /** What `cold` stands on, beside the tail. */
+  readonly layers: Reused
   readonly tail: Tail
   /** The manifest whose segments it stands on. */
   readonly image: Manifest
@@ -63,9 +65,9 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
       const counts = await countImage(layers, tables, pause)
       catalogue = catalogue.map(entry => ({ ...entry, entries: counts.get(entry.id) ?? 0 }))
     }
-    const segments: readonly ColdSegment[] = layers.segments
-    const cold = new ColdState({ image: new Image({ tables, young: layers.young, base: layers.base }), segments }, monotonic)
-    return { catalogue, cold, tail, image, report }
+    const { segments, young, base } = layers
+    const cold = new ColdState({ image: new Image({ tables, young, base }), segments }, monotonic)
+    return { catalogue, cold, layers, tail, image, report }
   } catch (error) {
     for (const segment of layers.segments) await segment.close().catch(() => {})
     throw error

@@ -54,12 +54,17 @@ export interface Totals {
   folds: number
   merges: number
   removed: number
+  evicted: number
 }
 
 const DIRECTORY = 'simulated'
 
 /** Segments of a few records, so that a short life sees merges of every kind, and files that go. */
 const SMALL = { fanIn: 2, smallestBytes: 1500, youngBytesMax: 4000, slackBytes: 2500, slackRecords: 20, baseBytes: 1500, graceMs: 20 }
+
+function hydrateOf(seed: number): 'background' | 'on-demand' | 'eager' {
+  return (['background', 'on-demand', 'eager'] as const)[(seed >>> 3) % 3] as 'background' | 'on-demand' | 'eager'
+}
 
 export class Life {
   readonly model: Model
@@ -81,6 +86,8 @@ export class Life {
   readonly problems: unknown[] = []
   readonly #untracked: boolean
   #lazy = false
+  /** Entries leave the heap as soon as they may. */
+  readonly evicts: boolean
   readonly #aligned = new Set<string>()
   readonly #waiting: Promise<unknown>[] = []
   readonly #epochs = new Map<number, number>()
@@ -91,6 +98,7 @@ export class Life {
     this.plan = plan
     this.totals = totals
     this.serial = model.changes + 1
+    this.evicts = hydrateOf(seed) === 'on-demand' && seed % 5 < 3
     this.scheduler = new SimulatedScheduler({ seed, clock: new RestlessClock() })
     this.storage = new SimulatedStorage({
       seed,
@@ -122,7 +130,8 @@ export class Life {
     this.check()
     if (this.plan.end === 'close' && !this.storage.off) await this.#close()
     this.#raise()
-    const { voids, forcedSlices, failures, upkeep } = this.store.stats()
+    const { voids, forcedSlices, failures, upkeep, memory } = this.store.stats()
+    this.totals.evicted += memory?.evicted ?? 0
     this.totals.folds += upkeep.folds
     this.totals.merges += upkeep.merges
     this.totals.removed += upkeep.filesRemoved
@@ -147,7 +156,7 @@ export class Life {
    * order all come home, and the model takes it over; from then on it is that of a Map.
    */
   align(name: string): void {
-    if (!this.#lazy || this.#aligned.has(name)) return
+    if (!this.evicts && (!this.#lazy || this.#aligned.has(name))) return
     const { kind } = this.model.collections.get(name) as { kind: Kind }
     this.#aligned.add(name)
     // The first walk gives those that were away first, and puts them last; in a transaction it is a hand-out like any other.
@@ -238,13 +247,12 @@ export class Life {
       // Every few epochs, in some lives never: tables, merges and dead files come and go while the program runs.
       thresholds: { ...SMALL, bytes: [100, 600, 2 ** 40][storage.seed % 3] as number },
     }
-    const hydrate = (['background', 'on-demand', 'eager'] as const)[(storage.seed >>> 3) % 3] as 'background' | 'on-demand' | 'eager'
     const settings = {
-      restore: { hydrate },
+      restore: { hydrate: hydrateOf(storage.seed) },
       checkpoint: { intervalMs: this.plan.intervalMs },
       compression: 'none' as const,
       retention: { keepLast: 1 + (storage.seed % 3), keepMs: 0 },
-      budget: { stallMsMax: 1 },
+      budget: { stallMsMax: 1, memoryBytesMax: this.evicts ? 0 : Number.POSITIVE_INFINITY },
       debug: { untracked: this.#untracked },
     }
     const store = await scheduler.run(openStore(DIRECTORY, settings, components))

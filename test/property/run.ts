@@ -23,6 +23,7 @@ export function noTotals(): Totals {
     folds: 0,
     merges: 0,
     removed: 0,
+    evicted: 0,
   }
 }
 
