@@ -167,7 +167,9 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * Sets a barrier now and resolves when the epoch it ends is durable. Callers during a capture share the next one.
+   * Sets a barrier now and resolves when the epoch it ends is durable. Callers during a capture share the next one. Where barriers come
+   * regularly what is left to capture is spread over an eighth of the interval, a second at most, so that it makes no burst; `durable` and
+   * `close` do not wait for that.
    * @throws at once TIDEMARK_INSIDE inside a transaction or hold, TIDEMARK_READ_ONLY, TIDEMARK_CLOSED
    */
   checkpoint(options: TimeoutOptions = {}): Promise<CheckpointPoint> {
@@ -175,7 +177,7 @@ export class Store implements AsyncDisposable {
     return checkpointer.checkpoint(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
   }
 
-  /** Resolves when every mutation made before the call is durable; brings the barrier forward. @throws as `checkpoint` */
+  /** Resolves as soon as can be when every mutation made before the call is durable; brings the barrier forward. @throws as `checkpoint` */
   durable(options: TimeoutOptions = {}): Promise<void> {
     const checkpointer = this.#ready('durable')
     return checkpointer.durable(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
@@ -248,6 +250,7 @@ export class Store implements AsyncDisposable {
       bytesRaw: counters?.rawBytes ?? 0,
       recordsWritten: counters?.records ?? 0,
       bytesInFlight: checkpointer?.outbox.inFlight ?? 0,
+      drain: checkpointer?.drained ?? { records: 0, bytes: 0, wasteRecords: 0, wasteBytes: 0 },
       refused: checkpointer?.refusals ?? [],
       degradedBy: checkpointer?.degradedBy?.message,
       memory: this.#memory(),

@@ -38,6 +38,16 @@ export const SHAPES_READ_MAX = 256
 /** Raw bytes at which a log block is closed: enough to compress well, little enough to read back alone; one record may exceed it. */
 export const BLOCK_RAW_BYTES = 64 * KIB
 
+/** A block that is this old is closed early, unless it is smaller: small blocks compress badly, and bytes that leave seldom leave in bursts. */
+export const BLOCK_AGE_MS = 40
+export const BLOCK_EARLY_BYTES = 8 * KIB
+
+/** Barriers that are only asked for, further apart than this, count as this far apart for the drain. */
+export const DRAIN_CADENCE_MS_MAX = 60_000
+
+/** The last round of a checkpoint that somebody waits for is not spread over a longer time. */
+export const SPREAD_ASKED_MS_MAX = 1000
+
 /** Raw bytes of one block, and so the largest allocation a length read from disk may cause: a block of one largest record. */
 export const BLOCK_RAW_BYTES_MAX = GIB
 

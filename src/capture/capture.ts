@@ -10,14 +10,13 @@
 import { hasCode } from '../base/errors.ts'
 import { IN_FLIGHT_BYTES_MAX, PIECE_ENTRIES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
-import { appendPut, appendTombstone } from '../format/index.ts'
-import { CapturePart, sizeOf } from './capture-part.ts'
+import { CapturePart } from './capture-part.ts'
 import type { Cold } from './cold.ts'
 import type { Collection } from './collection.ts'
 import { Journal } from './journal.ts'
-import { type Census, keysOf } from './key-list.ts'
 import { KeySet } from './key-set.ts'
 import type { Outbox } from './outbox.ts'
+import { record } from './record.ts'
 
 export type VoidReason = 'changed in place across the barrier' | 'pre-images beyond the bound' | 'emptied during the capture'
 
@@ -39,6 +38,8 @@ const EMPTIED_STEPS_MAX = 256
 export class Capture {
   readonly parts: readonly CapturePart[]
   records = 0
+  /** Steps made by `run`. */
+  steps = 0
   readonly #outbox: Outbox
   readonly #owner: CaptureOwner
   #at = 0
@@ -47,16 +48,8 @@ export class Capture {
   constructor(collections: Iterable<Collection>, epoch: number, outbox: Outbox, owner: CaptureOwner) {
     const parts: CapturePart[] = []
     for (const collection of collections) {
-      if (!collection.dirty) continue
-      const part = new CapturePart(collection, epoch)
-      parts.push(part)
-      collection.part = part
-      collection.journal = new Journal()
-      collection.fresh = new KeySet()
-      collection.deleted = new KeySet()
-      collection.gone = []
-      collection.saturated = false
-      collection.freshAllowed = true
+      if (collection.dirty) parts.push(new CapturePart(collection, epoch))
+      else collection.beginEpoch()
     }
     this.parts = parts
     this.#outbox = outbox
@@ -65,6 +58,11 @@ export class Capture {
 
   get finished(): boolean {
     return this.#at === this.parts.length
+  }
+
+  /** Upper bound of the steps left. */
+  get stepsMax(): number {
+    return this.parts.reduce((sum, part) => sum + part.stepsMax, 0)
   }
 
   /** Completes the catalogue as it was at the barrier: adds the record bytes, takes off what was counted twice or has no record. */
@@ -79,18 +77,9 @@ export class Capture {
     })
   }
 
-  /** What the writer looks up to count the entries; once, when all is captured. Parts that have nothing to ask are left out. */
-  get census(): readonly Census[] {
-    return this.parts
-      .filter(({ unresolved, refused }) => unresolved.count + refused.count > 0)
-      .map(({ id, unresolved, refused }) => ({ id, unresolved: unresolved.list(), refused: refused.list() }))
-  }
-
-  /** Keys that were set without a look, as encoded, with the stored state to be asked about them; once, when all is captured. */
-  *unresolved(): Generator<{ readonly id: number; readonly cold: Cold; readonly unresolved: Iterable<Buffer> }> {
-    for (const { id, cold, unresolved } of this.parts) {
-      if (cold !== undefined && unresolved.count > 0) yield { id, cold: cold.cold, unresolved: keysOf(unresolved.list()) }
-    }
+  /** Keys that were set without a look, with the stored state to be asked about them. */
+  *unresolved(): Generator<{ readonly id: number; readonly cold: Cold; readonly keys: readonly KeySet[] }> {
+    for (const { id, cold, asked } of this.parts) if (cold !== undefined && asked.length > 0) yield { id, cold: cold.cold, keys: asked }
   }
 
   /** The answer: how many of the unresolved keys existed, by incarnation. */
@@ -111,6 +100,7 @@ export class Capture {
       }
       const key = part.next()
       steps++
+      this.steps++
       if (key !== undefined) {
         keys++
         bytes += this.#record(part, key)
@@ -169,25 +159,32 @@ export class Capture {
   /** What was frozen is dirty again, as if the barrier had never been. `abandoned`: no record of this epoch will ever count. */
   giveBack(abandoned: boolean): void {
     for (const part of this.parts) {
-      const collection = part.collection
+      const { collection } = part
       if (collection.part === part) collection.part = undefined
       if (collection.dropped || collection.id !== part.id) continue
       collection.cold?.giveBack()
       const journal = new Journal()
-      for (const group of part.journal) journal.adopt(group, sizeOf(group))
+      for (const group of part.written) journal.adopt(group)
       if (abandoned && part.freshAllowed && collection.deleted.size <= PIECE_ENTRIES_MAX) {
         // What was fresh at the barrier still is: otherwise every key that comes and goes while the disk is full would be remembered.
         for (const piece of collection.deleted.pieces()) for (const key of piece) part.deleted.add(key)
         collection.deleted = part.deleted
         collection.fresh = part.fresh
       } else {
-        for (const piece of [...part.fresh.pieces(), ...collection.fresh.pieces()]) journal.adopt(piece, piece.size)
+        for (const piece of [...part.fresh.pieces(), ...collection.fresh.pieces()]) journal.adopt(piece)
         collection.gone = [...part.gone, ...part.deleted.pieces(), ...collection.deleted.pieces()]
         collection.fresh = new KeySet()
         collection.deleted = new KeySet()
         collection.freshAllowed = false
       }
+      // The next barrier finds the fresh ones without it.
+      collection.arrivals = new Journal()
       journal.join(collection.journal)
+      if (abandoned) journal.join(part.drained)
+      else {
+        collection.drained.join(part.drained)
+        collection.drainedBytes += part.bytes
+      }
       collection.saturated ||= part.all
       collection.journal = collection.saturated ? new Journal() : journal
     }
@@ -208,33 +205,17 @@ export class Capture {
 
   /** Returns the record's bytes, 0 for a value that was refused. */
   #record(part: CapturePart, key: Key): number {
-    const outbox = this.#outbox
-    const writer = outbox.begin()
-    const start = writer.length
-    const value = part.live.get(key)
-    const there = value !== undefined || part.live.has(key)
-    part.counted(key)
     try {
-      if (there) appendPut(writer, part.id, key, value, part.codec)
-      else appendTombstone(writer, part.id, key)
+      const bytes = record(this.#outbox, part, key)
+      part.bytes += bytes
+      this.records++
+      return bytes
     } catch (error) {
-      writer.length = start
-      outbox.end(writer, 0)
-      if (!there) throw error
+      if (!part.live.has(key)) throw error
       part.refuse(key)
       this.#owner.refused(part.collection, key, error)
       return 0
     }
-    const bytes = writer.length - start
-    const { untracked } = part.collection.space
-    if (untracked !== undefined) {
-      if (there) untracked.recorded(part.id, key, writer.bytes.subarray(start, writer.length))
-      else untracked.removed(part.id, key)
-    }
-    part.bytes += bytes
-    this.records++
-    outbox.end(writer, bytes)
-    return bytes
   }
 }
 

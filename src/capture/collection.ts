@@ -3,25 +3,28 @@
  *
  * What: the path of every read and write. Unguarded, `get` is one look-up and `set` one look-up and one append to the journal. Entries that
  * are stored and not in the heap come home when they are asked for, and are clean then.
- * Owns: the live Map, the journal, the keys inserted and deleted since the barrier.
- * Does not own: which stored entries show (cold-side.ts), the cut (capture.ts), rollback (transaction.ts), durability.
- * Invariants: a key written since the barrier is in the journal, or in `fresh`, or in `deleted`, or the collection is `saturated`;
- * a key that is gone and may have a record that counts is in `deleted` or `gone`, whatever becomes of the journal;
- * a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
+ * Owns: the live Map, the journal, the keys inserted and deleted since the barrier, those drained.
+ * Does not own: which stored entries show (cold-side.ts), the drain (drain.ts), the cut (capture.ts), rollback (transaction.ts), durability.
+ * Invariants: a key written since its last record is in the journal, or in `fresh`, or the collection is `saturated`; one with a record in
+ * the coming epoch is in `drained`; a key that is gone and may have a record that counts is in `deleted` or `gone`, whatever becomes of the
+ * journal; a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
 import { ColdSide, type ColdStart } from './cold-side.ts'
-import { Journal } from './journal.ts'
+import { type Group, Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import { checkKey } from './keys.ts'
 import type { Space } from './space.ts'
 
 export type CollectionKind = 'map' | 'value'
 
-/** The journal may list this many keys more than twice the entries; beyond it the whole collection counts as dirty. */
+/**
+ * The journal may list this many keys more than twice the entries; beyond it the whole collection counts as dirty. Beyond as many, arrivals
+ * are forgotten: the next barrier finds in `fresh` what is left of them.
+ */
 const SATURATION_SLACK = 65_536
 
 export class Collection {
@@ -32,9 +35,16 @@ export class Collection {
   /** Names this incarnation on disk; emptying the collection starts a new one. */
   id: number
   live: Map<Key, unknown>
+  /** Keys changed and deleted since the barrier. */
   journal = new Journal()
   fresh = new KeySet()
+  /** Fresh keys in the order of their insertion, and some that are fresh no more. */
+  arrivals = new Journal()
   deleted = new KeySet()
+  /** Keys with a record in the epoch that the next barrier ends. */
+  drained = new Journal()
+  /** Bytes of these records. */
+  drainedBytes = 0
   /** Keys deleted in generations that were joined; some may be back. */
   gone: readonly Set<Key>[] = []
   saturated = false
@@ -65,18 +75,19 @@ export class Collection {
   }
 
   get dirty(): boolean {
-    return this.saturated || this.journal.length > 0 || this.fresh.size > 0 || this.deleted.size > 0 || this.gone.length > 0
+    if (this.saturated || this.drained.length > 0) return true
+    return this.journal.length > 0 || this.fresh.size > 0 || this.deleted.size > 0 || this.gone.length > 0
   }
 
-  /** The keys written since the barrier, in groups; an `undefined` is padding. Says nothing of a saturated collection. */
-  written(): Iterable<Key | undefined>[] {
+  /** The keys written since the barrier and not drained since, in groups. Says nothing of a saturated collection. */
+  written(): Group[] {
     return [...this.journal.groups(), ...this.fresh.pieces(), ...this.deleted.pieces(), ...this.gone]
   }
 
   /** Upper bound of the keys written since the barrier. */
   get dirtyKeysMax(): number {
     const gone = this.gone.reduce((sum, piece) => sum + piece.size, this.deleted.size)
-    return gone + (this.saturated ? this.live.size : this.journal.length + this.fresh.size)
+    return this.drained.length + gone + (this.saturated ? this.live.size : this.journal.length + this.fresh.size)
   }
 
   /** Exact: asks the disk for keys that were set and never looked up. */
@@ -173,7 +184,7 @@ export class Collection {
     }
     if (this.cold !== undefined) return this.#deleteBeside(this.cold, key)
     if (!this.live.delete(key)) return false
-    if (this.fresh.size === 0 || !this.fresh.delete(key)) this.deleted.add(key)
+    if (this.fresh.size === 0 || !this.fresh.delete(key)) this.#gone(key)
     return true
   }
 
@@ -191,6 +202,30 @@ export class Collection {
     if (this.part !== undefined) this.space.capture?.beforeForget(this)
   }
 
+  /** Nothing is written yet. */
+  beginEpoch(): void {
+    this.journal = new Journal()
+    this.fresh = new KeySet()
+    this.arrivals = new Journal()
+    this.deleted = new KeySet()
+    this.drained = new Journal()
+    this.drainedBytes = 0
+    this.gone = []
+    this.saturated = false
+    this.freshAllowed = true
+  }
+
+  /** The epoch whose records were drained will not be: they count for nothing. */
+  abandonDrained(): void {
+    if (this.drained.length === 0) return
+    const journal = new Journal()
+    journal.join(this.drained)
+    journal.join(this.journal)
+    this.journal = this.saturated ? new Journal() : journal
+    this.drained = new Journal()
+    this.drainedBytes = 0
+  }
+
   /** Puts another incarnation in place. */
   replace(id: number, live: Map<Key, unknown>): void {
     this.id = id
@@ -198,12 +233,7 @@ export class Collection {
     const cold = this.space.coldOf?.(id, this.codec)
     this.cold = cold === undefined ? undefined : new ColdSide(cold)
     this.part = undefined
-    this.journal = new Journal()
-    this.fresh = new KeySet()
-    this.deleted = new KeySet()
-    this.gone = []
-    this.saturated = false
-    this.freshAllowed = true
+    this.beginEpoch()
     this.space.catalogueChanged = true
   }
 
@@ -211,7 +241,7 @@ export class Collection {
   markDirty(key: Key): void {
     if (this.live.has(key)) {
       if (!this.saturated) this.#changed(key)
-    } else if (this.cold?.untouched(key) !== true) this.deleted.add(key)
+    } else if (this.cold?.untouched(key) !== true) this.#gone(key)
   }
 
   /** A value was refused whose key has no record: it still has none, so that the next epoch knows. */
@@ -241,16 +271,22 @@ export class Collection {
     if (this.live.has(key)) {
       if (!this.fresh.has(key)) {
         cold.hide(key)
-        this.deleted.add(key)
+        this.#gone(key)
       } else this.fresh.delete(key)
       this.live.delete(key)
     } else {
       if (!cold.shows(key)) return false
       cold.remove(key)
-      this.deleted.add(key)
+      this.#gone(key)
     }
     cold.tell('deleted', key)
     return true
+  }
+
+  /** The key is not there any more, and needs a tombstone. */
+  #gone(key: Key): void {
+    this.deleted.add(key)
+    if (!this.saturated) this.#changed(key)
   }
 
   #changed(key: Key): void {
@@ -272,7 +308,10 @@ export class Collection {
       this.live.delete(key)
       throw error
     }
-    if (isNew && this.freshAllowed && !this.space.uncommitted && !this.deleted.has(key)) this.fresh.add(key)
-    else if (!this.saturated) this.#changed(key)
+    if (isNew && this.freshAllowed && !this.space.uncommitted && !this.deleted.has(key)) {
+      this.fresh.add(key)
+      this.arrivals.push(key)
+      if ((this.arrivals.length & 1023) === 0 && this.arrivals.length > 2 * this.live.size + SATURATION_SLACK) this.arrivals = new Journal()
+    } else if (!this.saturated) this.#changed(key)
   }
 }

@@ -7,7 +7,7 @@
  * time, because finalizers would come in bursts of the collector's choosing.
  */
 import type { Key } from '../codec/index.ts'
-import { hashKey } from './key-set.ts'
+import { hashKey } from './pieces.ts'
 
 const PIECES = 256
 

@@ -1,26 +1,63 @@
 /**
- * The write journal of a collection: which keys were written since the last barrier.
+ * The keys written to one collection since the last barrier, in order, and how far they were taken up.
  *
- * What: an append-only list of keys in chunks, duplicates allowed, and whole groups of keys taken over from an earlier generation.
- * Owns: the keys it lists. Does not own: whether a key was captured; duplicates are removed when the journal is sifted.
- * Invariant: nothing is ever removed; joining another journal costs a step per chunk, not per key.
+ * What: an append-only list of keys in chunks, duplicates allowed, and whole groups of keys taken over from an earlier generation. Two
+ * readers go through it. The first *sifts*: it notes for each key where it was listed last. The second comes behind and finds a key *cold*
+ * when that place is the one it stands at: it was not written again since. What both have passed is released.
+ * Owns: the keys it lists, the two places. Does not own: whether a key was captured, when it is old enough to be cold.
+ * Invariants: what is not released never changes; joining another journal costs a step per chunk, not per key; a key listed behind the second
+ * reader was either listed again in front of it or given as cold.
  */
+import { assert } from '../base/errors.ts'
 import type { Key } from '../codec/index.ts'
+import { KeyPositions } from './key-positions.ts'
 import { KeySet } from './key-set.ts'
 
 export const CHUNK_KEYS = 8192
 
+/** An `undefined` in it is padding. Of a Map the keys count. */
+export type Group = readonly (Key | undefined)[] | ReadonlySet<Key> | ReadonlyMap<Key, unknown>
+
+export function sizeOf(group: Group): number {
+  return isList(group) ? group.length : group.size
+}
+
+/** A copy of nothing: walks the group. */
+export function keysIn(group: Group): Iterable<Key | undefined> {
+  return isList(group) ? group : group.keys()
+}
+
+export function isList(group: Group): group is readonly (Key | undefined)[] {
+  return Array.isArray(group)
+}
+
+const RELEASED: readonly undefined[] = []
+
 export class Journal {
+  /** Where each sifted key was listed last, unless it was given as cold; undefined before the first sift. */
+  last: KeyPositions | undefined
   #chunk: (Key | undefined)[] = []
   #used = CHUNK_KEYS
-  #full: Iterable<Key | undefined>[] = []
-  #fullKeys = 0
+  readonly #full: Group[] = []
+  /** The place of each of these groups' first key. */
+  readonly #starts: number[] = []
+  /** Places in them, and how many of these are released. */
+  #fullEnd = 0
+  #released = 0
+  #releasedGroups = 0
+  readonly #lead = new JournalCursor()
+  readonly #lag = new JournalCursor()
   /** How often groups of others were taken over. */
   #takeovers = 0
 
-  /** Keys listed, duplicates counted. */
+  /** Keys listed and not released, duplicates counted. */
   get length(): number {
-    return this.#fullKeys + (this.#used === CHUNK_KEYS ? 0 : this.#used)
+    return this.end - this.#released
+  }
+
+  /** The place of the next key. */
+  get end(): number {
+    return this.#fullEnd + (this.#used === CHUNK_KEYS ? 0 : this.#used)
   }
 
   push(key: Key): void {
@@ -29,57 +66,132 @@ export class Journal {
       this.#used = 0
     }
     this.#chunk[this.#used++] = key
-    if (this.#used === CHUNK_KEYS) {
-      this.#full.push(this.#chunk)
-      this.#fullKeys += CHUNK_KEYS
-    }
+    if (this.#used === CHUNK_KEYS) this.#append(this.#chunk, CHUNK_KEYS)
   }
 
   /** Takes over a group of keys as it is; the group must not change afterwards. */
-  adopt(keys: Iterable<Key | undefined>, count: number): void {
+  adopt(group: Group): void {
+    const count = sizeOf(group)
     if (count === 0) return
     this.#takeovers++
-    this.#full.push(keys)
-    this.#fullKeys += count
-  }
-
-  /** All groups; an `undefined` in a group is padding. The journal must not be written afterwards. */
-  groups(): Iterable<Key | undefined>[] {
-    const groups = [...this.#full]
-    if (this.#used !== CHUNK_KEYS && this.#used > 0) groups.push(this.#chunk.slice(0, this.#used))
-    return groups
+    // Groups stand in the order of their places.
+    if (this.#used !== CHUNK_KEYS && this.#used > 0) this.#append(this.#chunk.slice(0, this.#used), this.#used)
+    this.#used = CHUNK_KEYS
+    this.#append(group, count)
   }
 
   /** Everything another journal lists is listed here too. */
   join(other: Journal): void {
-    const groups = other.groups()
-    if (groups.length === 0) return
-    this.#takeovers++
-    this.#full.push(...groups)
-    this.#fullKeys += other.length
+    for (const group of other.groups()) this.adopt(group)
+  }
+
+  /** All that is not released. */
+  groups(): Group[] {
+    const groups = this.#full.slice(this.#releasedGroups)
+    if (this.#used !== CHUNK_KEYS && this.#used > 0) groups.push(this.#chunk.slice(0, this.#used))
+    return groups
+  }
+
+  /** So many keys are about to be sifted: spares growing. */
+  expect(): void {
+    this.last ??= new KeyPositions(this.length)
+  }
+
+  /** Takes note of the next key, unless it is in `except`; false when all are noted. */
+  sift(except?: KeySet): boolean {
+    const place = this.#lead.passed
+    if (place >= this.end) return false
+    this.last ??= new KeyPositions()
+    const key = this.#read(this.#lead)
+    if (key !== undefined && except?.has(key) !== true) this.last.set(key, place)
+    return true
+  }
+
+  /** Keys in front of `place` that were not looked at by `takeCold`, as far as they are sifted. */
+  left(place: number): number {
+    return Math.max(0, Math.min(place, this.#lead.passed) - this.#lag.passed)
+  }
+
+  /** One step of the second reader: the key, when it was not listed again as far as that is known. Call it while `left` is above 0. */
+  takeCold(): Key | undefined {
+    const place = this.#lag.passed
+    const key = this.#next()
+    if (key === undefined || this.last?.get(key) !== place) return undefined
+    this.last.delete(key)
+    return key
+  }
+
+  /** Keys in front of `place` that were not taken by `take`: for a journal that is never sifted. */
+  untaken(place: number): number {
+    return Math.max(0, Math.min(place, this.end) - this.#lag.passed)
+  }
+
+  /** The next key, whatever is listed behind it. Call it while `untaken` is above 0. */
+  take(): Key | undefined {
+    return this.#next()
   }
 
   /** Adds the next keys to those of `reading`, about `count` of them; true when it has them all. */
   readOn(reading: JournalReading, count: number): boolean {
     if (reading.journal !== this || reading.takeovers !== this.#takeovers) reading.begin(this, this.#takeovers)
     for (let left = count; left > 0; left--) {
-      const group = this.#full[reading.group] ?? this.#chunk
-      let key: Key | undefined
-      if (Array.isArray(group)) {
-        const end = reading.group < this.#full.length ? group.length : this.#used % CHUNK_KEYS
-        if (reading.at < end) key = (group as (Key | undefined)[])[reading.at++]
-        else if (reading.group >= this.#full.length) return true
-        else reading.next()
-      } else {
-        reading.rest ??= group[Symbol.iterator]()
-        const step = reading.rest.next()
-        if (step.done === true) reading.next()
-        else key = step.value
-      }
+      if (reading.cursor.passed >= this.end) return true
+      const key = this.#read(reading.cursor)
       if (key !== undefined) reading.keys.add(key)
     }
     return false
   }
+
+  #append(group: Group, count: number): void {
+    this.#full.push(group)
+    this.#starts.push(this.#fullEnd)
+    this.#fullEnd += count
+  }
+
+  #next(): Key | undefined {
+    const { group } = this.#lag
+    const key = this.#read(this.#lag)
+    for (let at = group; at < this.#lag.group; at++) {
+      this.#released = (this.#starts[at] as number) + sizeOf(this.#full[at] as Group)
+      this.#full[at] = RELEASED
+      this.#releasedGroups = at + 1
+    }
+    return key
+  }
+
+  /** The key at the cursor, which is in front of the end; it moves on. */
+  #read(cursor: JournalCursor): Key | undefined {
+    for (;;) {
+      const group = this.#full[cursor.group] ?? this.#chunk
+      if (isList(group)) {
+        if (cursor.at < group.length) {
+          cursor.passed++
+          return group[cursor.at++]
+        }
+      } else {
+        cursor.rest ??= group.keys()
+        const step = cursor.rest.next()
+        if (step.done !== true) {
+          cursor.passed++
+          return step.value
+        }
+      }
+      assert(cursor.group < this.#full.length, 'a journal has as many keys as it says')
+      cursor.group++
+      cursor.at = 0
+      cursor.rest = undefined
+      // Behind groups that were released meanwhile.
+      cursor.passed = this.#starts[cursor.group] ?? this.#fullEnd
+    }
+  }
+}
+
+/** A place in a journal that is being written. */
+class JournalCursor {
+  group = 0
+  at = 0
+  passed = 0
+  rest: Iterator<Key> | undefined
 }
 
 /** The keys of a journal, read in steps while it is written. */
@@ -87,21 +199,12 @@ export class JournalReading {
   keys = new KeySet()
   journal: Journal | undefined
   takeovers = 0
-  group = 0
-  at = 0
-  rest: Iterator<Key | undefined> | undefined
-
-  next(): void {
-    this.group++
-    this.at = 0
-    this.rest = undefined
-  }
+  cursor = new JournalCursor()
 
   begin(journal: Journal, takeovers: number): void {
     this.journal = journal
     this.takeovers = takeovers
     this.keys = new KeySet()
-    this.group = -1
-    this.next()
+    this.cursor = new JournalCursor()
   }
 }

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { PIECE_ENTRIES_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
-import { hashKey, KeySet } from './key-set.ts'
+import { KeySet } from './key-set.ts'
+import { hashKey } from './pieces.ts'
 
 const key: fc.Arbitrary<Key> = fc.oneof(
   fc.string({ unit: 'binary' }),

@@ -1,116 +1,24 @@
-/**
- * A set of keys that grows in pieces.
- *
- * What: a Set of keys spread over many small Sets by a hash of the key, by linear hashing (Litwin 1980): when the pieces are full on
- * average, one piece is split, so no single growth touches more than one piece.
- * Owns: the keys. Does not own: what membership means.
- * Invariants: a key is in at most one piece, the one its hash names; the hash only spreads the load, equality is always the platform's.
- */
+/** A set of keys that grows in pieces (pieces.ts). Owns: the keys. Does not own: what membership means. */
 import type { Key } from '../codec/index.ts'
+import { Pieces } from './pieces.ts'
 
-/** Mean entries of a piece at which the next piece is split; a piece then stays far below PIECE_ENTRIES_MAX. */
-const PIECE_ENTRIES_MEAN = 2048
-/** Pieces made at once at most: making them must not be a pause. */
-const FIRST_PIECES_MAX = 512
-
-export class KeySet {
-  size = 0
-  #pieces: Set<Key>[] = []
-  /** Pieces at the start of this round of splitting (a power of two), and the next one to split. */
-  #round = 1
-  #next = 0
-
+export class KeySet extends Pieces<Set<Key>> {
   /** `expected`: about how many keys will come; spares the splitting. */
   constructor(expected = 0) {
-    while (this.#round < FIRST_PIECES_MAX && this.#round * PIECE_ENTRIES_MEAN < expected) this.#round *= 2
-    for (let made = 0; made < this.#round; made++) this.#pieces.push(new Set())
+    super(() => new Set(), expected)
   }
 
+  /** False when it was there. */
   add(key: Key): boolean {
-    const piece = this.#pieces[this.#place(key)] as Set<Key>
+    const piece = this.pieceOf(key)
     const before = piece.size
     piece.add(key)
     if (piece.size === before) return false
-    if (++this.size > this.#pieces.length * PIECE_ENTRIES_MEAN) this.#split()
+    this.added()
     return true
   }
 
-  has(key: Key): boolean {
-    return this.size !== 0 && (this.#pieces[this.#place(key)] as Set<Key>).has(key)
+  protected override divide(old: Set<Key>, low: Set<Key>, high: Set<Key>, isHigh: (key: Key) => boolean): void {
+    for (const key of old) (isHigh(key) ? high : low).add(key)
   }
-
-  delete(key: Key): boolean {
-    if (this.size === 0 || !(this.#pieces[this.#place(key)] as Set<Key>).delete(key)) return false
-    this.size--
-    return true
-  }
-
-  /** The pieces that hold something; not to be changed while the set is used. */
-  pieces(): Set<Key>[] {
-    return this.#pieces.filter(piece => piece.size > 0)
-  }
-
-  /** A piece that holds something, or undefined when the set is empty. Starts looking at `from`. */
-  pieceAt(index: number): Set<Key> | undefined {
-    return this.#pieces[index]
-  }
-
-  get pieceCount(): number {
-    return this.#pieces.length
-  }
-
-  #place(key: Key): number {
-    if (this.#pieces.length === 1) return 0
-    const hash = hashKey(key)
-    const place = hash & (this.#round * 2 - 1)
-    return place < this.#pieces.length ? place : hash & (this.#round - 1)
-  }
-
-  #split(): void {
-    const from = this.#next
-    const old = this.#pieces[from] as Set<Key>
-    const low = new Set<Key>()
-    const high = new Set<Key>()
-    for (const key of old) ((hashKey(key) & this.#round) === 0 ? low : high).add(key)
-    this.#pieces[from] = low
-    this.#pieces.push(high)
-    if (++this.#next === this.#round) {
-      this.#round *= 2
-      this.#next = 0
-    }
-  }
-}
-
-/** Spreads keys; never used for equality. At most 24 code units of a string are looked at, from both ends and across it. */
-export function hashKey(key: Key): number {
-  if (typeof key === 'string') {
-    const length = key.length
-    let hash = length
-    if (length <= 24) {
-      for (let at = 0; at < length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x9e3779b1)
-    } else {
-      for (let at = 0; at < 8; at++) {
-        hash = Math.imul(hash ^ key.charCodeAt(at), 0x9e3779b1)
-        hash = Math.imul(hash ^ key.charCodeAt(length - 1 - at), 0x85ebca6b)
-        hash = Math.imul(hash ^ key.charCodeAt(((length * (at + 1)) / 9) | 0), 0xc2b2ae35)
-      }
-    }
-    return mix(hash)
-  }
-  if (typeof key === 'number') {
-    return mix(
-      Number.isSafeInteger(key)
-        ? Math.imul(key | 0, 0x9e3779b1) ^ ((key / 4294967296) | 0)
-        : Math.imul((key * 1e6) | 0, 0x9e3779b1) ^ ((key * 1e-6) | 0),
-    )
-  }
-  if (typeof key !== 'bigint') return 0
-  const low = BigInt.asUintN(64, key)
-  return mix(Math.imul(Number(low & 0xffffffffn) | 0, 0x9e3779b1) ^ Number(low >> 32n))
-}
-
-function mix(hash: number): number {
-  let mixed = hash ^ (hash >>> 16)
-  mixed = Math.imul(mixed, 0x85ebca6b)
-  return (mixed ^ (mixed >>> 13)) >>> 0
 }

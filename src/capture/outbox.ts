@@ -5,7 +5,7 @@
  * Invariant: a block holds whole records; `inFlight` is what was sent less what was credited.
  */
 import { ByteWriter } from '../base/bytes.ts'
-import { BLOCK_RAW_BYTES, IN_FLIGHT_BYTES_MAX } from '../base/limits.ts'
+import { BLOCK_AGE_MS, BLOCK_EARLY_BYTES, BLOCK_RAW_BYTES, IN_FLIGHT_BYTES_MAX } from '../base/limits.ts'
 
 export interface Block {
   readonly bytes: Uint8Array
@@ -25,6 +25,8 @@ export class Outbox {
   /** Records written while another one was being written. */
   #aside: Uint8Array[] = []
   inFlight = 0
+  /** When the block being filled was first looked at. */
+  #since: number | undefined
   rawBytes = 0
   #records = 0
   readonly #send: (block: Block) => void
@@ -58,8 +60,16 @@ export class Outbox {
     }
   }
 
+  /** Hands the block being filled over before it is full when it is some time old, so that bytes leave evenly. */
+  sendEarly(nowMs: number): void {
+    if (this.#records === 0 || this.#open > 0) return
+    this.#since ??= nowMs
+    if (nowMs - this.#since >= BLOCK_AGE_MS && this.#writer.length >= BLOCK_EARLY_BYTES) this.#send(this.take())
+  }
+
   /** The block being filled, possibly empty; a new one is begun. */
   take(): Block {
+    this.#since = undefined
     // Never a view of the buffer that goes on to be filled: the memory of a block may be transferred.
     if (this.#records === 0) return NOTHING
     const block = { bytes: this.#writer.view(), records: this.#records }
@@ -76,6 +86,7 @@ export class Outbox {
   /** Forgets what was not handed over; the writer forgets the rest. */
   reset(): void {
     this.#writer.reset()
+    this.#since = undefined
     this.#records = 0
     this.inFlight = 0
     this.rawBytes = 0

@@ -74,11 +74,12 @@ export class Transaction {
   }
 
   beforeClear(collection: Collection): void {
-    const { id, live, cold, journal, fresh, deleted, gone, saturated, freshAllowed, part } = collection
+    const { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, freshAllowed, part } = collection
+    const before = { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, freshAllowed, part }
     this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), live])
     this.#steps.push({
       restore: () => {
-        Object.assign(collection, { id, live, cold, journal, fresh, deleted, gone, saturated, freshAllowed, part })
+        Object.assign(collection, before)
       },
     })
   }

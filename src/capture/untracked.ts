@@ -13,6 +13,7 @@ import { ByteWriter } from '../base/bytes.ts'
 import type { Key } from '../codec/index.ts'
 import { appendPut } from '../format/index.ts'
 import type { Collection } from './collection.ts'
+import { keysIn } from './journal.ts'
 
 export interface UntrackedChange {
   readonly collection: string
@@ -76,7 +77,7 @@ export class Untracked {
 
   #inspect(collection: Collection, watched: Watched): void {
     const dirty = new Set<Key | undefined>()
-    for (const group of collection.written()) for (const key of group) dirty.add(key)
+    for (const group of collection.written()) for (const key of keysIn(group)) dirty.add(key)
     const { digests } = watched
     const differs = (key: Key): boolean => {
       if (dirty.has(key)) return false

@@ -1,31 +1,34 @@
 /**
  * Turns barriers into committed epochs, one at a time.
  *
- * What: decides when the barrier falls (asked for, or the interval is over), runs the capture in slices between turns, hands the commit
- * to the writer, and tells those who wait. After a failure everything is dirty again and the next barrier follows with back-off.
- * Owns: the epoch under way, who waits for which epoch, the stall budget. Does not own: the entries (capture/), the bytes (writer/).
+ * What: decides when the barrier falls (asked for, or the interval is over), hands the commit to the writer, and tells those who wait. After
+ * a failure everything is dirty again and the next barrier follows with back-off.
+ * Owns: the epoch under way, who waits for which epoch. Does not own: the entries (capture/), the slices in which they are captured
+ * (drainer.ts before the barrier, round.ts behind it), the bytes (writer/).
  * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a
  * transaction or an unbroken hold; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
-import { hasCode, type TidemarkError } from '../base/errors.ts'
+import type { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
 import { VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
-import { Capture, type CaptureOwner, type Collection, Outbox, type VoidReason } from '../capture/index.ts'
+import { Capture, type CaptureOwner, type Collection, Drain, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import { type FromWriter, fromErrorData } from '../writer/index.ts'
-import { Count } from './count.ts'
 import { Counters } from './counters.ts'
+import { Drainer } from './drainer.ts'
+import { catalogueOf, type Flight, newFlight } from './flight.ts'
 import { Holds } from './holds.ts'
+import { Pace } from './pace.ts'
 import { type Refusal, Refusals } from './refusals.ts'
+import { Retry } from './retry.ts'
+import { Round } from './round.ts'
 import { Turns } from './turns.ts'
-import type { CheckpointerParts, CheckpointPoint, EngineStatus, Flight } from './types.ts'
+import type { CheckpointerParts, CheckpointPoint, EngineStatus } from './types.ts'
 import { Waiters } from './waiters.ts'
 
-/** A slice takes this share of the budget, which leaves room for the step that overruns. */
-const SLICE_SHARE = 0.35
-const BACK_OFF_MS_MIN = 100
-const BACK_OFF_MS_MAX = 10_000
+/** An epoch that takes so many intervals is late: the service's time is taken for it. */
+const LATE_INTERVALS = 3
 
 export class Checkpointer implements CaptureOwner {
   status: EngineStatus = 'ok'
@@ -38,16 +41,21 @@ export class Checkpointer implements CaptureOwner {
   readonly #refusals = new Refusals()
   readonly #waiters = new Waiters()
   readonly #turns: Turns
+  readonly #pace: Pace
+  readonly #drain: Drain
+  readonly #drainer: Drainer
+  readonly #round: Round
+  readonly #retry: Retry
   #attempt = 0
   #resetNeeded = false
   #flight: Flight | undefined
   /** A cut that was voided inside a transaction: given back when the transaction ends. */
   #voided: Capture | undefined
   #wanted = false
-  #backOffMs = 0
+  /** Somebody waits who should not wait for the spreading. */
+  #hurry = false
   #interval: Cancel | undefined
-  #retry: Cancel | undefined
-  #slice: Cancel | undefined
+  #recutSoon: Cancel | undefined
 
   constructor(parts: CheckpointerParts) {
     this.#parts = parts
@@ -60,8 +68,26 @@ export class Checkpointer implements CaptureOwner {
       broken: ms => parts.events.holdBroken({ ms }),
       free: () => this.#turns.later(() => this.#tryBarrier()),
     })
+    const { clock, stallMsMax, space, collections } = parts
+    this.#retry = new Retry(this.#turns)
+    this.#pace = new Pace(parts.intervalMs)
+    this.#drain = new Drain(this.outbox)
+    const slices = { clock, stallMsMax, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
+    this.#drainer = new Drainer({
+      ...slices,
+      drain: this.#drain,
+      collections: () => collections.values(),
+      allowed: () => this.status === 'ok' && !this.#resetNeeded && (this.#flight === undefined || this.#flight.committing),
+    })
+    this.#round = new Round({
+      ...slices,
+      space,
+      captured: flight => this.#captured(flight),
+      failed: error => this.#failed(error),
+    })
     parts.host.onMessage((message: FromWriter) => this.#turns.run(() => this.#receive(message)))
     this.#arm()
+    this.#drainer.wake()
   }
 
   /** True when something changed that no barrier has cut yet. */
@@ -76,34 +102,50 @@ export class Checkpointer implements CaptureOwner {
     return this.#turns.stalls
   }
 
+  /** What was captured before barriers, and how much of all that was captured was captured in vain, as estimated. */
+  get drained(): { readonly records: number; readonly bytes: number; readonly wasteRecords: number; readonly wasteBytes: number } {
+    const { records, bytes } = this.#drain
+    const wasted = this.#parts.space.rewrites.total
+    return { records, bytes, wasteRecords: wasted.records, wasteBytes: wasted.bytes }
+  }
+
   get refusals(): readonly Refusal[] {
     return this.#refusals.list()
   }
 
-  /** Sets a barrier, now if nothing stands in its way; resolves when its epoch is durable. */
-  checkpoint(timeoutMs: number): Promise<CheckpointPoint> {
+  /**
+   * Sets a barrier, now if nothing stands in its way; resolves when its epoch is durable. Its last round is spread over a moment, where
+   * barriers come regularly; `hurry`: it is not.
+   */
+  checkpoint(timeoutMs: number, hurry = false): Promise<CheckpointPoint> {
     const waiter = this.#waiters.add(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
     this.#wanted = true
+    this.#hurry ||= hurry
+    // The epoch under way is in the way of the next.
+    this.#round.hurry()
     // Somebody waits now: the back-off ends.
-    this.#retry?.()
-    this.#retry = undefined
+    this.#retry.stop()
     this.#tryBarrier()
     return waiter
   }
 
   /** Resolves when all mutations made so far are durable. */
   async durable(timeoutMs: number): Promise<void> {
-    if (this.dirty) await this.checkpoint(timeoutMs)
-    else if (this.#flight !== undefined) await this.#waiters.join(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
-    else this.#refusals.assertNone()
+    if (this.dirty) await this.checkpoint(timeoutMs, true)
+    else if (this.#flight !== undefined) {
+      this.#round.hurry()
+      await this.#waiters.join(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
+    } else this.#refusals.assertNone()
   }
 
   /** Stops timers and fails whoever waits; nothing is sent to the writer any more. */
   stop(error: TidemarkError): void {
     this.status = this.status === 'failed' ? 'failed' : 'closed'
     this.#interval?.()
-    this.#retry?.()
-    this.#slice?.()
+    this.#retry.stop()
+    this.#recutSoon?.()
+    this.#round.stop()
+    this.#drainer.stop()
     this.#flight = undefined
     this.holds.stop()
     this.#waiters.fail(error)
@@ -126,8 +168,7 @@ export class Checkpointer implements CaptureOwner {
     this.counters.voids++
     this.#voided = flight.capture
     space.endCapture()
-    this.#slice?.()
-    this.#slice = undefined
+    this.#round.stop()
     if (space.transaction === undefined) this.#giveBackVoided()
     events.voided({ reason, collection, key, voids: flight.voids })
   }
@@ -152,26 +193,25 @@ export class Checkpointer implements CaptureOwner {
     // The epoch may have failed meanwhile, and another one begun, whose cut stands.
     if (flight !== this.#flight) return
     if (this.holds.inTheWay()) {
-      this.#slice = this.#turns.after(1, () => {
-        this.#slice = undefined
-        this.#recut(flight)
-      })
+      this.#recutSoon = this.#turns.after(1, () => this.#recut(flight))
       return
     }
     flight.records += flight.capture.records
     flight.refusals = []
+    // The longer it takes the sooner it is void again.
+    flight.hurried = true
     this.#cut(flight)
     if (flight.voids > VOIDS_MAX) {
       this.counters.forced++
       flight.capture.run(() => false, true)
     }
-    this.#continue()
+    this.#round.begin(flight)
+    this.#round.slice()
   }
 
   #tryBarrier(): void {
     const { space, clock, host } = this.#parts
-    if (!this.#wanted || this.#flight !== undefined || this.#retry !== undefined || this.status === 'failed' || this.status === 'closed')
-      return
+    if (!this.#wanted || this.#flight !== undefined || this.#retry.waiting || this.status === 'failed' || this.status === 'closed') return
     if (space.transaction !== undefined || this.holds.inTheWay()) return
     this.#wanted = false
     this.#waiters.depart()
@@ -180,40 +220,29 @@ export class Checkpointer implements CaptureOwner {
       this.#attempt++
       host.post({ type: 'reset', attempt: this.#attempt })
     }
-    this.outbox.rawBytes = 0
-    const flight: Flight = {
+    const now = clock.monotonic()
+    this.#pace.barrier(now)
+    const flight = newFlight({
       epoch: this.epoch + 1,
-      time: 0,
-      started: clock.monotonic(),
-      capture: undefined as unknown as Capture,
-      count: undefined,
-      catalogue: [],
-      entries: 0,
-      refusals: [],
-      voids: 0,
-      cut: false,
-      committing: false,
-      records: 0,
-    }
+      started: now,
+      records: this.#drain.barrier(),
+      dueAt: now + this.#pace.spreadMs(this.#waiters.aboard),
+      hurried: this.#hurry,
+    })
+    this.#hurry = false
     space.untracked?.inspect(this.#parts.collections.values())
     this.#flight = flight
     this.#cut(flight)
     this.#arm()
-    this.#schedule()
+    this.#round.begin(flight)
   }
 
   #cut(flight: Flight): void {
     const { space, collections, clock, events } = this.#parts
     this.holds.barrierFell()
     flight.time = clock.now()
-    flight.catalogue = []
-    flight.entries = 0
-    for (const collection of collections.values()) {
-      const entries = collection.sizeMax
-      flight.catalogue.push({ id: collection.id, kind: collection.kind, name: collection.name, codec: collection.codec.name, entries })
-      flight.entries += entries
-    }
-    flight.catalogue.sort((one, other) => one.id - other.id)
+    flight.catalogue = catalogueOf(collections.values())
+    flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)
     space.catalogueChanged = false
     space.uncommitted = true
     this.#refusals.retry()
@@ -225,55 +254,26 @@ export class Checkpointer implements CaptureOwner {
     events.barrier({ epoch: flight.epoch, time: flight.time })
   }
 
-  #schedule(): void {
-    this.#slice ??= this.#turns.later(() => {
-      this.#slice = undefined
-      this.#continue()
-    })
-  }
-
-  #continue(): void {
-    const flight = this.#flight
-    if (flight === undefined || flight.committing || !flight.cut) return
-    const { clock, stallMsMax, space } = this.#parts
-    const end = clock.monotonic() + stallMsMax * SLICE_SHARE
-    const expired = (): boolean => clock.monotonic() >= end
-    const { capture } = flight
-    if (!this.outbox.full) capture.run(expired)
-    if (capture.finished) space.endCapture()
-    const counted = capture.finished && this.#counted(flight, expired)
-    if (this.#flight !== flight) return
-    if (!counted) {
-      // A full outbox is continued by the next credit.
-      if (!this.outbox.full) this.#schedule()
-      return
-    }
+  #captured(flight: Flight): void {
+    const { capture, count } = flight
+    const { space, host } = this.#parts
     flight.committing = true
-    flight.entries -= flight.count?.total ?? 0
+    flight.entries -= count?.total ?? 0
     flight.records += capture.records
+    this.#pace.steer(flight.records, space.rewrites.records)
+    space.rewrites.endEpoch()
     const block = this.outbox.take()
-    this.#parts.host.post({
+    host.post({
       type: 'commit',
       attempt: this.#attempt,
       epoch: flight.epoch,
       timeMs: flight.time,
       bytes: block.bytes,
       records: block.records,
-      catalogue: capture.complete(flight.catalogue, flight.count?.existed ?? new Map()),
+      catalogue: capture.complete(flight.catalogue, count?.existed ?? new Map()),
       refused: flight.refusals.length,
     })
-  }
-
-  /** False: the time is up, or the stored state cannot be read now, which is tried again. */
-  #counted(flight: Flight, expired: () => boolean): boolean {
-    try {
-      flight.count ??= new Count(flight.capture)
-      return flight.count.run(expired)
-    } catch (error) {
-      if (!hasCode(error, 'TIDEMARK_STORAGE') && !hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
-      this.#failed(error as TidemarkError)
-      return false
-    }
+    this.#drainer.wake()
   }
 
   #receive(message: FromWriter): void {
@@ -281,7 +281,7 @@ export class Checkpointer implements CaptureOwner {
       case 'credit':
         if (message.attempt !== this.#attempt) return
         this.outbox.credit(message.bytes)
-        if (this.#flight?.committing === false) this.#schedule()
+        this.#round.resume()
         return
       case 'committed':
         if (message.attempt === this.#attempt) this.#committed(message)
@@ -305,7 +305,7 @@ export class Checkpointer implements CaptureOwner {
     this.#flight = undefined
     space.uncommitted = false
     this.epoch = flight.epoch
-    this.#backOffMs = 0
+    this.#retry.reset()
     this.#refusals.settle(flight.refusals)
     const point = this.counters.committed(flight, message, clock.monotonic())
     this.#waiters.arrive(point)
@@ -314,36 +314,35 @@ export class Checkpointer implements CaptureOwner {
       this.degradedBy = undefined
       events.recovered()
     }
+    this.#drainer.wake()
     events.checkpoint(point)
     if (this.#wanted) this.#turns.later(() => this.#tryBarrier())
   }
 
   #failed(error: TidemarkError): void {
-    const { space, events } = this.#parts
+    const { space, events, collections } = this.#parts
     this.counters.failures++
     this.#resetNeeded = true
     const flight = this.#flight
     this.#flight = undefined
-    this.#slice?.()
-    this.#slice = undefined
+    this.#round.stop()
+    this.#recutSoon?.()
     space.uncommitted = false
     space.endCapture()
     // A cut that was voided has been given back already, or is when the transaction ends.
     if (flight?.cut === true) flight.capture.giveBack(true)
     else if (this.#voided !== undefined) this.#giveBackVoided()
+    for (const collection of collections.values()) collection.abandonDrained()
+    this.#drain.barrier()
+    space.rewrites.endEpoch()
     this.holds.barrierFell()
     this.outbox.reset()
     space.catalogueChanged = true
     this.#waiters.back()
     this.#wanted = true
-    this.#backOffMs = Math.min(BACK_OFF_MS_MAX, Math.max(BACK_OFF_MS_MIN, this.#backOffMs * 2))
     this.degradedBy = error
     this.status = 'degraded'
-    this.#retry?.()
-    this.#retry = this.#turns.after(this.#backOffMs, () => {
-      this.#retry = undefined
-      this.#tryBarrier()
-    })
+    this.#retry.after(() => this.#tryBarrier())
     events.degraded(error)
   }
 
@@ -353,8 +352,10 @@ export class Checkpointer implements CaptureOwner {
     this.status = 'failed'
     this.degradedBy = error
     this.#interval?.()
-    this.#retry?.()
-    this.#slice?.()
+    this.#retry.stop()
+    this.#recutSoon?.()
+    this.#round.stop()
+    this.#drainer.stop()
     space.endCapture()
     // Nothing will be written any more: what comes and goes from now on must not be remembered.
     space.uncommitted = false
@@ -385,6 +386,7 @@ export class Checkpointer implements CaptureOwner {
     } else if (this.#flight !== undefined && this.dirty) {
       // The last interval's epoch is still under way: the next barrier follows it.
       this.#wanted = true
+      if (this.#parts.clock.monotonic() - this.#flight.started > LATE_INTERVALS * this.#parts.intervalMs) this.#round.hurry()
     }
     if (this.#interval === undefined) this.#arm()
   }

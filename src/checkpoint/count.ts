@@ -5,7 +5,6 @@
  * Invariant: it asks about the state before the epoch, which the cold side goes on showing.
  */
 import type { Capture } from '../capture/index.ts'
-import { decodeKey } from '../codec/index.ts'
 
 export class Count {
   /** By incarnation: keys that existed. */
@@ -24,11 +23,13 @@ export class Count {
   }
 
   *#walk(capture: Capture): Generator<undefined, undefined, undefined> {
-    for (const { id, cold, unresolved } of capture.unresolved()) {
+    for (const { id, cold, keys } of capture.unresolved()) {
       let existed = 0
-      for (const bytes of unresolved) {
-        if (cold.has(decodeKey(bytes, 0, bytes.length))) existed++
-        yield undefined
+      for (const piece of keys.flatMap(set => set.pieces())) {
+        for (const key of piece) {
+          if (cold.has(key)) existed++
+          yield undefined
+        }
       }
       this.existed.set(id, existed)
       this.total += existed

@@ -1,7 +1,8 @@
 /** What a checkpointer has done since it began. Owns the sums. */
 import { Histogram } from '../base/histogram.ts'
 import type { CommittedMessage } from '../writer/index.ts'
-import type { CheckpointPoint, Flight } from './types.ts'
+import type { Flight } from './flight.ts'
+import type { CheckpointPoint } from './types.ts'
 
 export class Counters {
   checkpoints = 0

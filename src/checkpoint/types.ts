@@ -2,11 +2,9 @@
 import type { Clock } from '../base/clock.ts'
 import type { TidemarkError } from '../base/errors.ts'
 import type { Scheduler } from '../base/scheduler.ts'
-import type { Capture, Collection, Space, VoidReason } from '../capture/index.ts'
+import type { Collection, Space, VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
-import type { CatalogueEntry } from '../format/index.ts'
 import type { UpkeepMessage, WriterHost } from '../writer/index.ts'
-import type { Count } from './count.ts'
 import type { Refusal } from './refusals.ts'
 
 /** A committed epoch, as `checkpoint()` and the `checkpoint` event give it. */
@@ -54,22 +52,4 @@ export interface CheckpointerParts {
   readonly stallMsMax: number
   /** The newest committed epoch, 0 for a new store. */
   readonly epoch: number
-}
-
-/** The epoch under way. */
-export interface Flight {
-  readonly epoch: number
-  time: number
-  started: number
-  capture: Capture
-  /** Once all is captured. */
-  count: Count | undefined
-  catalogue: Omit<CatalogueEntry, 'bytes'>[]
-  entries: number
-  refusals: Refusal[]
-  voids: number
-  /** False between a void and the new cut. */
-  cut: boolean
-  committing: boolean
-  records: number
 }

@@ -19,6 +19,11 @@ export class Waiters {
   #next: Waiter[] = []
   #aboard: Waiter[] = []
 
+  /** Somebody waits for the epoch under way. */
+  get aboard(): boolean {
+    return this.#aboard.length > 0
+  }
+
   /** Waits for the next barrier's epoch. */
   add(timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
     return this.#enter(this.#next, timeoutMs, scheduler, why)

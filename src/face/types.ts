@@ -48,6 +48,8 @@ export interface StoreStats {
   readonly bytesRaw: number
   readonly recordsWritten: number
   readonly bytesInFlight: number
+  /** Captured before their barrier; and of all that was captured, what was written again before its barrier, estimated from one key in 16. */
+  readonly drain: { readonly records: number; readonly bytes: number; readonly wasteRecords: number; readonly wasteBytes: number }
   readonly refused: readonly Refusal[]
   readonly degradedBy: string | undefined
   /** With `budget.memoryBytesMax`: heap bytes of live entries, estimated, and how many went back so far and may be held by the service. */

@@ -55,6 +55,7 @@ export interface Totals {
   merges: number
   removed: number
   evicted: number
+  drained: number
 }
 
 const DIRECTORY = 'simulated'
@@ -130,7 +131,8 @@ export class Life {
     this.check()
     if (this.plan.end === 'close' && !this.storage.off) await this.#close()
     this.#raise()
-    const { voids, forcedSlices, failures, upkeep, memory } = this.store.stats()
+    const { voids, forcedSlices, failures, upkeep, memory, drain } = this.store.stats()
+    this.totals.drained += drain.records
     this.totals.evicted += memory?.evicted ?? 0
     this.totals.folds += upkeep.folds
     this.totals.merges += upkeep.merges

@@ -2,8 +2,8 @@
  * The model: plain Maps, and a whole copy of them at every barrier.
  *
  * Owns: what the state is, what it was at each barrier, and which of these copies a restart may bring back. Does not own: the program.
- * A value that cannot be stored keeps what the key had on disk. After a void that may be what an earlier cut of the same epoch wrote, so
- * a key has a list of values it may come back with, nearly always of one.
+ * A value that cannot be stored keeps what the key had on disk. That may be what it was at any time since the last epoch, when it was
+ * captured before the barrier or by a cut that moved; so a key has a list of values it may come back with, nearly always of one.
  */
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
@@ -52,6 +52,9 @@ export class Model {
   /** What may be durable beyond the acknowledged one, oldest first. */
   copies: Copy[] = []
   #incarnations = 0
+  /** What keys were set to since the last epoch. */
+  #past: { readonly changes: number; readonly name: string; readonly incarnation: number; readonly key: Key; readonly value: unknown }[] =
+    []
   /** Where the copies of the attempt under way begin. */
   #attempt = 0
 
@@ -66,12 +69,21 @@ export class Model {
 
   set(name: string, key: Key, value: unknown): void {
     this.changes++
-    this.collections.get(name)?.entries.set(key, copyOf(value))
+    const copy = copyOf(value)
+    this.collections.get(name)?.entries.set(key, copy)
+    this.#remember(name, key, copy)
   }
 
   delete(name: string, key: Key): boolean {
     this.changes++
+    this.#remember(name, key, ABSENT)
     return this.collections.get(name)?.entries.delete(key) ?? false
+  }
+
+  #remember(name: string, key: Key, value: unknown): void {
+    const incarnation = this.collections.get(name)?.incarnation ?? 0
+    // As a Map does: -0 is 0.
+    if (!(value instanceof Unstorable)) this.#past.push({ changes: this.changes, name, incarnation, key: key === 0 ? 0 : key, value })
   }
 
   clear(name: string): void {
@@ -123,7 +135,11 @@ export class Model {
           continue
         }
         refused.push(`${name}/${show(key)}`)
-        const kept = before.flatMap(at => (at?.incarnation === incarnation ? (at.allowed.get(key) ?? [ABSENT]) : [ABSENT]))
+        const past = this.#past.filter(at => at.name === name && at.incarnation === incarnation && Object.is(at.key, key))
+        const kept = [
+          ...before.flatMap(at => (at?.incarnation === incarnation ? (at.allowed.get(key) ?? [ABSENT]) : [ABSENT])),
+          ...past.map(({ value: was }) => was),
+        ]
         // Not through a Set, to which -0 is 0.
         allowed.set(
           key,
@@ -164,6 +180,7 @@ export class Model {
     assert.equal(point.time, copy.time, 'the time of the barrier')
     assert.equal(point.entries, copy.entries, 'live entries at the barrier')
     assert.deepEqual(point.refused.map(({ collection, key }) => `${collection}/${show(key)}`).sort(), copy.refused, 'what was refused')
+    this.#past = this.#past.filter(at => at.changes > copy.changes)
     this.acked = copy
     this.#base = copy
     this.copies = []
@@ -186,6 +203,7 @@ export class Model {
     const matched = candidates[match] as Copy
     const exact = new Map<string, CopiedCollection>()
     this.collections.clear()
+    this.#past = []
     for (const [name, { kind }] of matched.collections) {
       if (!names.has(name)) continue
       const collection = this.collection(name, kind)

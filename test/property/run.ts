@@ -24,6 +24,7 @@ export function noTotals(): Totals {
     merges: 0,
     removed: 0,
     evicted: 0,
+    drained: 0,
   }
 }
 

@@ -4,7 +4,6 @@ import { Histogram } from '../../src/base/histogram.ts'
 import { Capture, type CaptureOwner, type VoidReason } from '../../src/capture/capture.ts'
 import type { Cold } from '../../src/capture/cold.ts'
 import { Collection } from '../../src/capture/collection.ts'
-import { type KeyList, keysOf } from '../../src/capture/key-list.ts'
 import { type Block, Outbox } from '../../src/capture/outbox.ts'
 import { Space } from '../../src/capture/space.ts'
 import { decodeKey, type Key, tideCodec, type ValueCodec } from '../../src/codec/index.ts'
@@ -27,6 +26,8 @@ export class Rig implements CaptureOwner {
   /** Keys of the records written since the cut, in order. */
   written: Key[] = []
   #blocks: Block[] = []
+  /** Of the cut under way, by incarnation: the keys, and whether they were never stored. */
+  #refused = new Map<number, Map<Key, boolean>>()
   #atCut = new Map<Collection, Entries>()
   /** As the checkpointer notes it at the barrier. */
   #catalogue: { readonly id: number; readonly entries: number }[] = []
@@ -52,6 +53,7 @@ export class Rig implements CaptureOwner {
 
   cut(): Capture {
     this.epoch = this.committed + 1
+    this.#refused = new Map()
     this.space.uncommitted = true
     this.#catalogue = this.collections.map(({ id, sizeMax }) => ({ id, entries: sizeMax }))
     this.capture = new Capture(this.collections, this.epoch, this.outbox, this)
@@ -109,28 +111,29 @@ export class Rig implements CaptureOwner {
     if (this.space.transaction === undefined) capture?.giveBack(false)
   }
 
-  refused(_collection: Collection, key: Key): void {
+  refused(collection: Collection, key: Key): void {
     this.refusals.push(key)
+    const keys = this.#refused.get(collection.id) ?? new Map<Key, boolean>()
+    this.#refused.set(collection.id, keys.set(key, collection.fresh.has(key)))
   }
 
-  /** As the writer looks up what the census asks about the state before the epoch. */
+  /** As the checkpointer looks up what was set without a look: in the state before the epoch. */
   #existed(capture: Capture): Map<number, number> {
     const existed = new Map<number, number>()
-    for (const { id, unresolved } of capture.census) {
-      const keys = [...keysOf(unresolved)].map(bytes => decodeKey(bytes, 0, bytes.length))
-      assert.equal(keys.length, unresolved.count)
-      assert.equal(new Set(keys).size, keys.length, 'each key once')
-      existed.set(id, keys.filter(key => this.disk.get(id)?.has(key)).length)
+    for (const { id, keys } of capture.unresolved()) {
+      const asked = keys.flatMap(set => set.pieces()).flatMap(piece => [...piece])
+      assert.equal(new Set(asked).size, asked.length, 'each key once')
+      existed.set(id, asked.filter(key => this.disk.get(id)?.has(key)).length)
     }
     return existed
   }
 
   /** The entries a commit record has are those that are on the disk after it. */
   #count(capture: Capture, existed: ReadonlyMap<number, number>): void {
-    const census = new Map(capture.census.map(part => [part.id, part]))
     for (const { id, entries } of capture.complete(this.#catalogue, existed)) {
-      const refused = [...keysOf(census.get(id)?.refused ?? NO_KEYS)].map(bytes => decodeKey(bytes, 0, bytes.length))
-      const missing = refused.filter(key => !this.disk.get(id)?.has(key)).length
+      // One that was never stored is left out already.
+      const refused = [...(this.#refused.get(id) ?? [])].filter(([, fresh]) => !fresh)
+      const missing = refused.filter(([key]) => !this.disk.get(id)?.has(key)).length
       this.entries.set(id, entries - missing)
       assert.equal(this.entries.get(id), this.disk.get(id)?.size ?? 0, 'entries of the commit')
     }
@@ -163,8 +166,6 @@ export class Rig implements CaptureOwner {
     this.#blocks = []
   }
 }
-
-const NO_KEYS: KeyList = { count: 0, bytes: new Uint8Array(0) }
 
 /** Values that cannot be encoded stay what they are. */
 export const copyOf = (live: Entries): Entries =>

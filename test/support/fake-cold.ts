@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { TidemarkError } from '../../src/base/errors.ts'
 import { ABSENT, type Cold, type ColdCursor } from '../../src/capture/cold.ts'
-import { hashKey } from '../../src/capture/key-set.ts'
+import { hashKey } from '../../src/capture/pieces.ts'
 import { compareKeys, type Key } from '../../src/codec/index.ts'
 
 export class FakeCold implements Cold {

@@ -1,0 +1,158 @@
+/**
+ * The drain: entries that have gone cold are captured before the barrier, oldest change first, so that little is left for it.
+ *
+ * What: at marks it notes how far each collection's journal has come. What was listed before a mark that is old enough, and was not listed
+ * again since, is recorded as it is now; it belongs to the coming epoch, in which the last record of a key wins. Hot keys are passed over.
+ * Owns: the marks, how much was drained. Does not own: the journal's two readers (journal.ts), when it runs and how much of it (checkpoint/).
+ * Invariants: it runs between turns and never while a cut is being taken, so what it records needs no pre-image; a key leaves `fresh` with
+ * its first record, for deleting it takes a tombstone from then on; a value that is refused is left to the barrier, which says so.
+ */
+import type { Key } from '../codec/index.ts'
+import type { Collection } from './collection.ts'
+import type { Journal } from './journal.ts'
+import type { Outbox } from './outbox.ts'
+import { record } from './record.ts'
+
+/** Marks kept of a collection at most: the step between them follows from the age. */
+export const MARKS = 16
+
+interface Mark {
+  readonly atMs: number
+  readonly journal: number
+  readonly arrivals: number
+}
+
+/** How far one collection's journals had come. */
+interface Marked {
+  readonly journal: Journal
+  readonly marks: Mark[]
+}
+
+export class Drain {
+  /** Since the drain began. */
+  records = 0
+  bytes = 0
+  /** Of these, in the epoch that the next barrier ends. */
+  epochRecords = 0
+  readonly #outbox: Outbox
+  readonly #marked = new Map<Collection, Marked>()
+  #left = 0
+  #idle = true
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox
+  }
+
+  /** Steps that are due and were not made, as of the last look. */
+  get left(): number {
+    return this.#left
+  }
+
+  /** All that was written is drained, as of the last look. */
+  get idle(): boolean {
+    return this.#idle
+  }
+
+  /** Notes how far the journals are at `nowMs`, and how much in them is older than `ageMs`; gives the steps due. */
+  look(collections: Iterable<Collection>, nowMs: number, ageMs: number): number {
+    this.#left = 0
+    this.#idle = true
+    for (const collection of collections) {
+      const { journal, arrivals } = collection
+      if (collection.saturated || journal.untaken(journal.end) + arrivals.untaken(arrivals.end) === 0) {
+        this.#marked.delete(collection)
+        continue
+      }
+      this.#idle = false
+      let marked = this.#marked.get(collection)
+      if (marked?.journal !== journal) {
+        marked = { journal, marks: [] }
+        this.#marked.set(collection, marked)
+      }
+      const { marks } = marked
+      const newest = marks.at(-1)
+      if (newest === undefined || nowMs - newest.atMs >= ageMs / MARKS)
+        marks.push({ atMs: nowMs, journal: journal.end, arrivals: arrivals.end })
+      // The oldest one that is kept is the newest that is old enough.
+      while (marks.length > 1 && nowMs - (marks[1] as Mark).atMs >= ageMs) marks.shift()
+      const due = dueOf(marked, nowMs, ageMs)
+      if (due !== undefined) this.#left += journal.untaken(due.journal) + arrivals.untaken(due.arrivals)
+    }
+    return this.#left
+  }
+
+  /** Makes `steps` of what is due, until the time is up. Returns the steps made. */
+  run(collections: Iterable<Collection>, nowMs: number, ageMs: number, steps: number, expired: () => boolean): number {
+    let made = 0
+    for (const collection of collections) {
+      const marked = this.#marked.get(collection)
+      const due = marked === undefined || marked.journal !== collection.journal ? undefined : dueOf(marked, nowMs, ageMs)
+      // Everything is noted before anything is cold: otherwise what was written again is not known to be.
+      for (let noted = 0; collection.journal.sift(); ) {
+        if ((++noted & 63) === 0 && expired()) return made
+      }
+      if (due === undefined) continue
+      for (let before = this.records; made < steps && collection.journal.left(due.journal) > 0; ) {
+        made++
+        const key = collection.journal.takeCold()
+        if (key !== undefined) this.#written(collection, key)
+        if (((made & 63) === 0 || this.records >= before + STRIDE) && expired()) return made
+        if (this.records >= before + STRIDE) before = this.records
+      }
+      for (let before = this.records; made < steps && collection.arrivals.untaken(due.arrivals) > 0; ) {
+        made++
+        const key = collection.arrivals.take()
+        if (key !== undefined && collection.fresh.has(key) && collection.journal.last?.has(key) !== true) this.#inserted(collection, key)
+        if (((made & 63) === 0 || this.records >= before + STRIDE) && expired()) return made
+        if (this.records >= before + STRIDE) before = this.records
+      }
+      if (made >= steps) break
+    }
+    this.#left -= made
+    return made
+  }
+
+  /** A barrier falls: what was drained is part of its epoch. Returns how many records that are. */
+  barrier(): number {
+    const records = this.epochRecords
+    this.epochRecords = 0
+    this.#marked.clear()
+    return records
+  }
+
+  #written(collection: Collection, key: Key): void {
+    // One that came and went needs no tombstone.
+    if (!collection.live.has(key) && collection.gone.length === 0 && !collection.deleted.has(key)) return
+    // Listed again, it is tried again, and the barrier finds it.
+    if (this.#record(collection, key)) collection.fresh.delete(key)
+    else collection.markDirty(key)
+  }
+
+  #inserted(collection: Collection, key: Key): void {
+    if (this.#record(collection, key)) collection.fresh.delete(key)
+  }
+
+  #record(collection: Collection, key: Key): boolean {
+    let bytes: number
+    try {
+      bytes = record(this.#outbox, collection, key)
+    } catch (error) {
+      if (!collection.live.has(key)) throw error
+      return false
+    }
+    this.records++
+    this.epochRecords++
+    this.bytes += bytes
+    collection.drained.push(key)
+    collection.drainedBytes += bytes
+    return true
+  }
+}
+
+/** Keys captured between two looks at the clock. */
+const STRIDE = 8
+
+function dueOf({ marks }: Marked, nowMs: number, ageMs: number): Mark | undefined {
+  const oldest = marks[0]
+  return oldest !== undefined && nowMs - oldest.atMs >= ageMs ? oldest : undefined
+}

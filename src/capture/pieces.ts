@@ -1,0 +1,122 @@
+/**
+ * A table of keys that grows in pieces.
+ *
+ * What: keys spread over many small Sets or Maps by a hash of the key, by linear hashing (Litwin 1980): when the pieces are full on average,
+ * one piece is split, so no single growth touches more than one piece.
+ * Owns: which piece a key is in. Does not own: what is kept of a key (key-set.ts, key-positions.ts).
+ * Invariants: a key is in at most one piece, the one its hash names; the hash only spreads the load, equality is always the platform's.
+ */
+import type { Key } from '../codec/index.ts'
+
+/** Mean entries of a piece at which the next piece is split; a piece then stays far below PIECE_ENTRIES_MAX. */
+const PIECE_ENTRIES_MEAN = 2048
+/** Pieces made at once at most: making them must not be a pause. */
+const FIRST_PIECES_MAX = 512
+
+export interface Piece {
+  readonly size: number
+  has(key: Key): boolean
+  delete(key: Key): boolean
+}
+
+export abstract class Pieces<P extends Piece> {
+  size = 0
+  readonly #pieces: P[] = []
+  /** Pieces at the start of this round of splitting (a power of two), and the next one to split. */
+  #round = 1
+  #next = 0
+  readonly #make: () => P
+
+  /** `expected`: about how many keys will come; spares the splitting. */
+  constructor(make: () => P, expected: number) {
+    this.#make = make
+    while (this.#round < FIRST_PIECES_MAX && this.#round * PIECE_ENTRIES_MEAN < expected) this.#round *= 2
+    for (let made = 0; made < this.#round; made++) this.#pieces.push(make())
+  }
+
+  has(key: Key): boolean {
+    return this.size !== 0 && this.pieceOf(key).has(key)
+  }
+
+  delete(key: Key): boolean {
+    if (this.size === 0 || !this.pieceOf(key).delete(key)) return false
+    this.size--
+    return true
+  }
+
+  /** The pieces that hold something; not to be changed while the table is used. */
+  pieces(): P[] {
+    return this.#pieces.filter(piece => piece.size > 0)
+  }
+
+  pieceAt(index: number): P | undefined {
+    return this.#pieces[index]
+  }
+
+  get pieceCount(): number {
+    return this.#pieces.length
+  }
+
+  protected pieceOf(key: Key): P {
+    if (this.#pieces.length === 1) return this.#pieces[0] as P
+    const hash = hashKey(key)
+    const place = hash & (this.#round * 2 - 1)
+    return this.#pieces[place < this.#pieces.length ? place : hash & (this.#round - 1)] as P
+  }
+
+  /** A key was added. */
+  protected added(): void {
+    if (++this.size > this.#pieces.length * PIECE_ENTRIES_MEAN) this.#split()
+  }
+
+  /** Puts each key of `old` into one of two new pieces. */
+  protected abstract divide(old: P, low: P, high: P, isHigh: (key: Key) => boolean): void
+
+  #split(): void {
+    const from = this.#next
+    const round = this.#round
+    const low = this.#make()
+    const high = this.#make()
+    this.divide(this.#pieces[from] as P, low, high, key => (hashKey(key) & round) !== 0)
+    this.#pieces[from] = low
+    this.#pieces.push(high)
+    if (++this.#next === round) {
+      this.#round *= 2
+      this.#next = 0
+    }
+  }
+}
+
+/** Spreads keys; never used for equality. At most 24 code units of a string are looked at, from both ends and across it. */
+export function hashKey(key: Key): number {
+  if (typeof key === 'string') {
+    const length = key.length
+    let hash = length
+    if (length <= 24) {
+      for (let at = 0; at < length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x9e3779b1)
+    } else {
+      for (let at = 0; at < 8; at++) {
+        hash = Math.imul(hash ^ key.charCodeAt(at), 0x9e3779b1)
+        hash = Math.imul(hash ^ key.charCodeAt(length - 1 - at), 0x85ebca6b)
+        hash = Math.imul(hash ^ key.charCodeAt(((length * (at + 1)) / 9) | 0), 0xc2b2ae35)
+      }
+    }
+    return mix(hash)
+  }
+  if (typeof key === 'number') {
+    return mix(
+      Number.isSafeInteger(key)
+        ? Math.imul(key | 0, 0x9e3779b1) ^ ((key / 4294967296) | 0)
+        : Math.imul((key * 1e6) | 0, 0x9e3779b1) ^ ((key * 1e-6) | 0),
+    )
+  }
+  if (typeof key !== 'bigint') return 0
+  const low = BigInt.asUintN(64, key)
+  return mix(Math.imul(Number(low & 0xffffffffn) | 0, 0x9e3779b1) ^ Number(low >> 32n))
+}
+
+function mix(hash: number): number {
+  let mixed = hash ^ (hash >>> 16)
+  mixed = Math.imul(mixed, 0x85ebca6b)
+  return (mixed ^ (mixed >>> 13)) >>> 0
+}

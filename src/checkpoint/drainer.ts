@@ -1,0 +1,109 @@
+/**
+ * Runs the drain between barriers, in slices, at the pace at which entries go cold.
+ *
+ * What: each tick it takes what the mean rate asks for, and an even share of what was left behind, so that nothing is left at the next
+ * barrier and a burst of writes becomes an even stream.
+ * Owns: the ticks, the mean rate. Does not own: what is cold (capture/drain.ts), the barrier.
+ * Invariants: a slice ends within its share of the stall budget, one step later at most; a store that nobody writes to is looked at once an
+ * interval; where writes come faster than slices could follow nothing is drained, because what is written then is hot.
+ */
+import type { Clock } from '../base/clock.ts'
+import type { Cancel } from '../base/scheduler.ts'
+import { type Collection, type Drain, MARKS, type Outbox } from '../capture/index.ts'
+import type { Pace } from './pace.ts'
+import { SLICE_SHARE } from './round.ts'
+import type { Turns } from './turns.ts'
+
+/** More than the mean rate, so that what was left behind comes down. */
+const RATE_FACTOR = 1.5
+const LOAD_SHARE = 0.15
+const STEPS_MIN = 16
+/** Keys written in a millisecond beyond which nothing is drained: noting each of them would take the time of the writer. */
+const WRITES_PER_MS_MAX = 300
+
+export interface DrainerParts {
+  readonly clock: Clock
+  readonly turns: Turns
+  readonly outbox: Outbox
+  readonly drain: Drain
+  readonly pace: Pace
+  readonly stallMsMax: number
+  readonly collections: () => Iterable<Collection>
+  /** No cut is being taken, and what is written goes somewhere. */
+  readonly allowed: () => boolean
+}
+
+export class Drainer {
+  readonly #parts: DrainerParts
+  #cancel: Cancel | undefined
+  #stopped = false
+  #lookedAt: number | undefined
+  #written = 0
+  /** Due steps before the last look's slice was made, and the mean rate at which they come, per ms. */
+  #left = 0
+  #rate = 0
+  #idleMs = 0
+
+  constructor(parts: DrainerParts) {
+    this.#parts = parts
+  }
+
+  /** There may be something to do, from now on. */
+  wake(): void {
+    const { ageMs } = this.#parts.pace
+    if (this.#stopped || ageMs === 0) return
+    this.#idleMs = ageMs
+    this.#cancel ??= this.#parts.turns.after(this.#parts.pace.tickMs, () => this.#turn())
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  #turn(): void {
+    this.#cancel = undefined
+    const delay = this.#parts.allowed() ? this.#tick() : undefined
+    // Where it is not allowed, whoever forbade it wakes it.
+    if (delay === undefined) this.#lookedAt = undefined
+    else if (!this.#stopped) this.#cancel ??= this.#parts.turns.after(delay, () => this.#turn())
+  }
+
+  /** Gives the time until the next tick. */
+  #tick(): number | undefined {
+    const { clock, drain, pace, outbox, stallMsMax, collections } = this.#parts
+    const { ageMs, tickMs, cadenceMs } = pace
+    if (ageMs === 0) return undefined
+    const begin = clock.monotonic()
+    const passed = Math.max(1, begin - (this.#lookedAt ?? begin - tickMs))
+    this.#lookedAt = begin
+    const left = drain.look(collections(), begin, ageMs)
+    const hot = this.#writes() / passed > WRITES_PER_MS_MAX
+    const came = Math.max(0, left - this.#left)
+    this.#rate += (came / passed - this.#rate) * Math.min(1, passed / cadenceMs)
+    this.#left = left
+    outbox.sendEarly(begin)
+    if (hot || outbox.full) return tickMs
+    const ticks = Math.max(1, (pace.nextBarrierAt - begin) / tickMs)
+    const quota = Math.max(STEPS_MIN, Math.ceil(RATE_FACTOR * this.#rate * passed + left / ticks))
+    const end = begin + stallMsMax * SLICE_SHARE
+    const made = drain.run(collections(), begin, ageMs, quota, () => clock.monotonic() >= end || outbox.full)
+    this.#left = left - made
+    const took = clock.monotonic() - begin
+    if (took >= stallMsMax * SLICE_SHARE) return Math.min(Math.max(took / LOAD_SHARE, 1), tickMs)
+    if (!drain.idle) return left > 0 ? tickMs : Math.max(tickMs, ageMs / MARKS)
+    // Nobody writes: looks become rare.
+    this.#idleMs = Math.min(cadenceMs, this.#idleMs * 2)
+    return this.#idleMs
+  }
+
+  /** Keys written since the last look. */
+  #writes(): number {
+    let written = 0
+    for (const { journal, arrivals } of this.#parts.collections()) written += journal.end + arrivals.end
+    const before = this.#written
+    this.#written = written
+    return Math.max(0, written - before)
+  }
+}
