@@ -85,10 +85,13 @@ export class Journal {
     for (const group of other.groups()) this.adopt(group)
   }
 
-  /** All that is not released. */
+  /** All that the second reader has not passed; of a group that it is in, perhaps more. */
   groups(): Group[] {
     const groups = this.#full.slice(this.#releasedGroups)
     if (this.#used !== CHUNK_KEYS && this.#used > 0) groups.push(this.#chunk.slice(0, this.#used))
+    const passed = this.#lag.at
+    const first = groups[this.#lag.group - this.#releasedGroups]
+    if (passed > 0 && first !== undefined && isList(first)) groups[this.#lag.group - this.#releasedGroups] = first.slice(passed)
     return groups
   }
 

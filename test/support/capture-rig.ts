@@ -4,10 +4,13 @@ import { Histogram } from '../../src/base/histogram.ts'
 import { Capture, type CaptureOwner, type VoidReason } from '../../src/capture/capture.ts'
 import type { Cold } from '../../src/capture/cold.ts'
 import { Collection } from '../../src/capture/collection.ts'
+import { Drain } from '../../src/capture/drain.ts'
 import { type Block, Outbox } from '../../src/capture/outbox.ts'
 import { Space } from '../../src/capture/space.ts'
 import { decodeKey, type Key, tideCodec, type ValueCodec } from '../../src/codec/index.ts'
 import { RECORD_PUT, RecordCursor } from '../../src/format/index.ts'
+
+const COLD_MS = 1000
 
 export type Entries = Map<Key, unknown>
 
@@ -17,6 +20,8 @@ export class Rig implements CaptureOwner {
   readonly refusals: Key[] = []
   readonly voids: VoidReason[] = []
   readonly outbox = new Outbox(block => this.#blocks.push(block))
+  readonly drain = new Drain(this.outbox)
+  nowMs = 0
   capture: Capture | undefined
   /** Of the cut under way. */
   epoch = 0
@@ -51,7 +56,16 @@ export class Rig implements CaptureOwner {
     return collection
   }
 
+  /** Time passes, and what was not written for a second is drained; `steps`: no more of them. */
+  pass(ms: number, steps = Number.POSITIVE_INFINITY): void {
+    this.drain.look(this.collections, this.nowMs, COLD_MS)
+    this.nowMs += ms
+    this.drain.look(this.collections, this.nowMs, COLD_MS)
+    this.drain.run(this.collections, this.nowMs, COLD_MS, steps, () => false)
+  }
+
   cut(): Capture {
+    this.drain.barrier()
     this.epoch = this.committed + 1
     this.#refused = new Map()
     this.space.uncommitted = true
@@ -68,7 +82,8 @@ export class Rig implements CaptureOwner {
     this.capture?.run(() => true)
   }
 
-  commit(): void {
+  /** Gives the incarnations in it. */
+  commit(): ReadonlySet<number> {
     this.capture?.run(() => false)
     assert.ok(this.capture?.finished)
     const existed = this.#existed(this.capture)
@@ -78,10 +93,13 @@ export class Rig implements CaptureOwner {
     this.#end()
     this.committed = this.epoch
     capture.resolved(existed)
+    return new Set(this.#catalogue.map(({ id }) => id))
   }
 
   fail(): void {
     this.capture?.giveBack(true)
+    for (const collection of this.collections) collection.abandonDrained()
+    this.drain.barrier()
     this.outbox.reset()
     this.#blocks = []
     this.#end()

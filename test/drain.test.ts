@@ -1,0 +1,249 @@
+/** What is captured before the barrier: which entries, and what becomes of them when the epoch ends otherwise than planned. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Transaction } from '../src/capture/transaction.ts'
+import type { Key } from '../src/codec/index.ts'
+import { numbered, Rig } from './support/capture-rig.ts'
+
+test('what was not written for a while is captured before the barrier, oldest first, and hot keys are passed over', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(10))
+  rig.checkpoint()
+  for (const key of ['k3', 'k1', 'k2']) map.set(key, 'cold')
+  map.set('hot', 0)
+  rig.pass(600)
+  map.set('hot', 1)
+  assert.equal(rig.drain.records, 0)
+  rig.pass(600)
+  assert.equal(rig.drain.records, 3)
+  map.set('hot', 2)
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k3', 'k1', 'k2', 'hot'])
+  rig.check(map)
+})
+
+test('what was drained and written again is captured again, and the last record counts', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(10))
+  rig.checkpoint()
+  map.set('k1', 'first')
+  map.set('k2', 'first')
+  rig.pass(1000)
+  map.set('k1', 'second')
+  map.delete('k2')
+  rig.checkpoint()
+  assert.deepEqual(rig.written.toSorted(), ['k1', 'k1', 'k2', 'k2'])
+  rig.check(map)
+  assert.equal(map.dirty, false)
+})
+
+test('a new key that was drained and deleted leaves a tombstone; one that came and went leaves nothing', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(3))
+  rig.checkpoint()
+  map.set('drained', 1)
+  rig.pass(1000)
+  assert.equal(rig.drain.records, 1)
+  map.delete('drained')
+  map.set('brief', 1)
+  map.delete('brief')
+  rig.pass(1000)
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['drained', 'drained'])
+  rig.check(map)
+})
+
+test('a tombstone is drained too, and a key that comes back behind it is captured', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(5))
+  rig.checkpoint()
+  map.delete('k1')
+  map.delete('k2')
+  rig.pass(1000)
+  assert.equal(rig.drain.records, 2)
+  map.set('k1', 'back')
+  map.set('k2', 'back')
+  map.delete('k2')
+  rig.checkpoint()
+  rig.check(map)
+  assert.deepEqual(rig.written, ['k1', 'k2', 'k1', 'k2'])
+})
+
+for (const lost of ['fail', 'void, then fail'] as const) {
+  test(`when its epoch is lost (${lost}) all that was drained is written again`, () => {
+    const rig = new Rig()
+    const map = rig.collection(numbered(300, n => ({ n })))
+    rig.checkpoint()
+    for (const [key] of numbered(100)) map.set(key, 'changed')
+    map.set('new', 1)
+    map.delete('k200')
+    rig.pass(1000)
+    assert.equal(rig.drain.records, 102)
+    map.set('k150', 'changed')
+    rig.cut()
+    rig.slice()
+    if (lost !== 'fail') {
+      rig.void()
+      rig.cut()
+      rig.slice()
+    }
+    rig.fail()
+    map.delete('new')
+    rig.checkpoint()
+    rig.check(map)
+    for (const key of ['k0', 'k99', 'k150', 'k200', 'new']) assert.ok(rig.written.includes(key), key)
+  })
+}
+
+test('what was drained before any barrier fell is written again when the writer fails', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(10))
+  rig.checkpoint()
+  map.set('k1', 'changed')
+  rig.pass(1000)
+  rig.fail()
+  assert.ok(map.dirty)
+  map.set('k2', 'changed')
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k1', 'k2'])
+  rig.check(map)
+})
+
+test('a cut that moves keeps what was drained', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(10, n => ({ n })))
+  rig.checkpoint()
+  map.set('k1', 'drained')
+  rig.pass(1000)
+  map.set('k2', 'frozen')
+  rig.cut()
+  rig.void()
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k1', 'k2'])
+  rig.check(map)
+})
+
+test('a value that cannot be encoded is left to the barrier', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(4))
+  rig.checkpoint()
+  map.set('k1', () => {})
+  map.set('new', () => {})
+  rig.pass(1000)
+  rig.pass(1000)
+  assert.deepEqual([rig.drain.records, rig.refusals], [0, []])
+  rig.cut()
+  rig.commit()
+  assert.deepEqual(rig.refusals.toSorted(), ['k1', 'new'])
+  assert.equal(rig.disk.get(map.id)?.get('k1'), 1)
+  map.set('k1', 'mended')
+  map.delete('new')
+  rig.checkpoint()
+  rig.check(map)
+})
+
+test('a collection that is emptied takes what was drained of it along, and a rollback brings it back', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(10))
+  rig.checkpoint()
+  map.set('k1', 'drained')
+  rig.pass(1000)
+  const transaction = new Transaction()
+  rig.space.transaction = transaction
+  rig.space.refresh()
+  map.clear()
+  map.set('other', 1)
+  transaction.rollback()
+  rig.space.transaction = undefined
+  rig.space.refresh()
+  rig.cut()
+  rig.fail()
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k1'])
+  rig.check(map)
+  map.set('k2', 'drained')
+  rig.pass(1000)
+  map.clear()
+  map.set('new', 1)
+  rig.checkpoint()
+  rig.check(map)
+})
+
+test('a writer that drains falls into no saturation: what was taken up is no longer listed', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(100))
+  rig.checkpoint()
+  for (let round = 0; round < 40; round++) {
+    for (let n = 0; n < 5000; n++) map.set(`k${n % 100}`, round * 5000 + n)
+    rig.pass(1000)
+  }
+  assert.equal(map.saturated, false)
+  assert.ok(map.journal.length < 20_000, `${map.journal.length} keys listed`)
+  rig.checkpoint()
+  rig.check(map)
+})
+
+test('whatever is written, drained, cut, lost and committed: the disk holds what was there at the barrier', () => {
+  const key = fc.nat({ max: 12 })
+  const step = fc.oneof(
+    fc.record({ do: fc.constantFrom('set', 'delete', 'new' as const), key }),
+    fc.record({ do: fc.constantFrom('pass' as const), ms: fc.constantFrom(1, 300, 1000), steps: fc.nat({ max: 20 }) }),
+    fc.record({ do: fc.constantFrom('cut', 'slice', 'commit', 'commit', 'fail', 'void', 'clear', 'burst' as const) }),
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), steps => {
+      const rig = new Rig()
+      const map = rig.collection(numbered(8))
+      rig.checkpoint()
+      let serial = 100
+      for (const one of steps) {
+        switch (one.do) {
+          case 'set':
+            map.set(`k${one.key}`, serial++)
+            break
+          case 'new':
+            map.set(`n${serial % 5}`, serial++)
+            break
+          case 'delete':
+            map.delete(one.key > 8 ? `n${one.key % 5}` : `k${one.key}`)
+            break
+          case 'burst':
+            for (let n = 0; n < 200; n++) map.set(`k${n % 20}`, serial++)
+            break
+          case 'clear':
+            map.clear()
+            break
+          case 'pass':
+            if (rig.capture === undefined) rig.pass(one.ms, one.steps)
+            break
+          case 'cut':
+            if (rig.capture === undefined) rig.cut()
+            break
+          case 'slice':
+            rig.slice()
+            break
+          case 'void':
+            if (rig.capture !== undefined && !rig.capture.finished) {
+              rig.void()
+              rig.cut()
+            }
+            break
+          case 'fail':
+            rig.fail()
+            break
+          case 'commit':
+            if (rig.capture === undefined) rig.cut()
+            // Once emptied it is another one.
+            if (rig.commit().has(map.id)) rig.check(map)
+        }
+      }
+      if (rig.capture !== undefined) rig.commit()
+      rig.checkpoint()
+      rig.check(map)
+      const disk = rig.disk.get(map.id) ?? new Map<Key, unknown>()
+      assert.deepEqual(disk, new Map(map.live))
+    }),
+    { seed: 1, numRuns: 2000 },
+  )
+})

@@ -1,0 +1,154 @@
+/** When and how much is captured: evenly where barriers come regularly, at once where somebody should not wait. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Pace } from '../src/checkpoint/pace.ts'
+import { alone, quiet } from './support/checkpointer-rig.ts'
+
+test('the cadence is the interval, or what is learned from barriers that are asked for', () => {
+  const automatic = new Pace(800)
+  assert.deepEqual([automatic.cadenceMs, automatic.ageMs, automatic.spreadMs(false)], [800, 100, 100])
+  const asked = new Pace(0)
+  assert.deepEqual([asked.cadenceMs, asked.ageMs, asked.spreadMs(true)], [0, 0, 0])
+  asked.barrier(0)
+  asked.barrier(400)
+  assert.equal(asked.cadenceMs, 0, 'one gap is no cadence')
+  asked.barrier(800)
+  assert.equal(asked.cadenceMs, 400)
+  // Two in a row change nothing.
+  asked.barrier(810)
+  asked.barrier(1200)
+  assert.ok(asked.cadenceMs >= 390)
+  for (let hours = 1; hours < 6; hours++) asked.barrier(hours * 3_600_000)
+  assert.equal(asked.cadenceMs, 60_000)
+  assert.equal(asked.spreadMs(true), 1000, 'nobody waits longer')
+  assert.equal(asked.spreadMs(false), 7500)
+  for (let n = 0; n < 5; n++) automatic.barrier(n * 80)
+  assert.equal(automatic.cadenceMs, 80, 'asked for more often than they come')
+})
+
+test('what is drained in vain waits longer, up to half the interval, and no longer when it is not', () => {
+  const pace = new Pace(800)
+  for (let n = 0; n < 100; n++) pace.steer(100, 30)
+  assert.equal(pace.ageMs, 400)
+  pace.steer(100, 15)
+  assert.equal(pace.ageMs, 400)
+  for (let n = 0; n < 100; n++) pace.steer(100, 5)
+  assert.equal(pace.ageMs, 100)
+  pace.steer(0, 0)
+  assert.equal(pace.ageMs, 100)
+})
+
+test('what goes cold is captured before the barrier, and the epoch that it ends has all of it', () => {
+  const { scheduler, host, map, checkpointer } = alone(800)
+  for (let n = 0; n < 200; n++) map.set(`k${n}`, n)
+  for (let n = 0; n < 70; n++) {
+    map.set('hot', n)
+    scheduler.pass(10)
+  }
+  assert.equal(host.commits.length, 0)
+  assert.equal(checkpointer.drained.records, 200)
+  scheduler.pass(110)
+  assert.equal(host.commits.length, 1)
+  assert.equal(host.keys(), 201)
+  host.commit()
+  assert.equal(checkpointer.counters.records, 201)
+  assert.equal(checkpointer.dirty, false)
+})
+
+test('a burst of writes leaves as an even stream until the next barrier', () => {
+  const { scheduler, map, checkpointer } = alone(8000)
+  for (let n = 0; n < 20_000; n++) map.set(`k${n}`, n)
+  const drained: number[] = []
+  for (let at = 0; at < 7900; at += 790) {
+    scheduler.pass(790)
+    drained.push(checkpointer.drained.records)
+  }
+  const steps = drained.map((records, at) => records - (drained[at - 1] ?? 0)).slice(2)
+  assert.equal(drained.at(-1), 20_000)
+  assert.ok(Math.max(...steps) <= 2.5 * (20_000 / 9), steps.join(' '))
+})
+
+test('the last round is spread over an eighth of the interval; whoever cannot wait does not', async () => {
+  for (const hurry of [false, true]) {
+    const { scheduler, host, map, checkpointer } = alone(8000)
+    for (let n = 0; n < 10_000; n++) map.set(`k${n}`, n)
+    if (hurry) quiet(checkpointer.durable(1e9))
+    else quiet(checkpointer.checkpoint(1e9))
+    scheduler.pass(0)
+    assert.equal(host.commits.length, hurry ? 1 : 0)
+    scheduler.pass(500)
+    assert.equal(host.commits.length, hurry ? 1 : 0)
+    scheduler.pass(600)
+    assert.equal(host.commits.length, 1)
+    assert.equal(host.keys(), 10_000)
+  }
+})
+
+test('an epoch that is spread is hurried when somebody comes who should not wait, or asks for the next one', () => {
+  for (const how of ['durable', 'checkpoint'] as const) {
+    const { scheduler, host, map, checkpointer } = alone(8000)
+    for (let n = 0; n < 1000; n++) map.set(`k${n}`, n)
+    quiet(checkpointer.checkpoint(1e9))
+    scheduler.pass(20)
+    assert.equal(host.commits.length, 0)
+    quiet(checkpointer[how](1e9))
+    scheduler.pass(0)
+    assert.equal(host.commits.length, 1, how)
+  }
+})
+
+test('a little is captured at once, however long the interval', () => {
+  const { scheduler, host, map, checkpointer } = alone(60_000)
+  map.set('one', 1)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  assert.equal(host.commits.length, 1)
+})
+
+test('nothing is drained while an epoch is captured: its records would be those of the next', () => {
+  const { scheduler, host, map, checkpointer } = alone(800)
+  for (let n = 0; n < 3000; n++) map.set(`k${n}`, n)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(10)
+  for (let n = 0; n < 100; n++) map.set(`later${n}`, n)
+  const drained = checkpointer.drained.records
+  while (host.commits.length === 0) {
+    assert.equal(checkpointer.drained.records, drained)
+    scheduler.pass(1)
+  }
+  const before = host.keys()
+  scheduler.pass(400)
+  assert.equal(checkpointer.drained.records, drained + 100, 'but behind its commit')
+  assert.ok(host.keys() >= before)
+})
+
+test('nothing is drained while the disk fails, and what was drained is in the attempt that follows', () => {
+  const { scheduler, host, map, checkpointer } = alone(800)
+  for (let n = 0; n < 500; n++) map.set(`k${n}`, n)
+  scheduler.pass(700)
+  assert.equal(checkpointer.drained.records, 500)
+  host.fail(0)
+  assert.equal(checkpointer.status, 'degraded')
+  scheduler.pass(99)
+  assert.equal(checkpointer.drained.records, 500)
+  scheduler.pass(1000)
+  assert.equal(host.commits.length, 1)
+  assert.deepEqual(
+    host.posted.filter(({ type }) => type === 'reset'),
+    [{ type: 'reset', attempt: 1 }],
+  )
+  assert.equal(host.keys(1), 500)
+  host.commit()
+  assert.equal(checkpointer.status, 'ok')
+  assert.equal(checkpointer.dirty, false)
+})
+
+test('a store that nobody writes to is looked at no more often than its interval', () => {
+  const { scheduler, map, checkpointer } = alone(800)
+  map.set('k', 1)
+  scheduler.pass(8000)
+  const { count } = checkpointer.stalls.snapshot()
+  scheduler.pass(80_000)
+  const looks = checkpointer.stalls.snapshot().count - count
+  assert.ok(looks <= 2 * 100 + 10, `${looks} in 100 intervals`)
+})

@@ -1,0 +1,121 @@
+/** The checkpointer alone, before a writer that says what the test wants, in a time that passes by hand. */
+import { Histogram } from '../../src/base/histogram.ts'
+import type { Cancel, Scheduler } from '../../src/base/scheduler.ts'
+import { Collection, Space } from '../../src/capture/index.ts'
+import { Checkpointer, type CheckpointerEvents } from '../../src/checkpoint/index.ts'
+import { tideCodec } from '../../src/codec/index.ts'
+import { type RECORD_PUT, RecordCursor } from '../../src/format/index.ts'
+import type { FromWriter, ToWriter, WriterHost } from '../../src/writer/index.ts'
+
+/** Runs nothing by itself. */
+export class ManualScheduler implements Scheduler {
+  nowMs = 0
+  #tasks: { at: number; fn: () => void }[] = []
+
+  immediate(fn: () => void): Cancel {
+    return this.after(0, fn)
+  }
+
+  after(ms: number, fn: () => void): Cancel {
+    const task = { at: this.nowMs + ms, fn }
+    this.#tasks.push(task)
+    return () => {
+      this.#tasks = this.#tasks.filter(other => other !== task)
+    }
+  }
+
+  /** Everything due until then, in order. */
+  pass(ms: number): void {
+    const end = this.nowMs + ms
+    while (this.step(end));
+    this.nowMs = Math.max(this.nowMs, end)
+  }
+
+  /** One turn; false when nothing is due. */
+  step(end = this.nowMs): boolean {
+    const next = this.#tasks.filter(task => task.at <= end).sort((a, b) => a.at - b.at)[0]
+    if (next === undefined) return false
+    this.#tasks = this.#tasks.filter(task => task !== next)
+    this.nowMs = Math.max(this.nowMs, next.at)
+    next.fn()
+    return true
+  }
+}
+
+export class FakeHost implements WriterHost {
+  readonly posted: ToWriter[] = []
+  #listener: (message: FromWriter) => void = () => {}
+
+  post(message: ToWriter): void {
+    this.posted.push(message)
+  }
+  onMessage(listener: (message: FromWriter) => void): void {
+    this.#listener = listener
+  }
+  say(message: FromWriter): void {
+    this.#listener(message)
+  }
+  async close(): Promise<void> {}
+  terminate(): void {}
+  keepAlive(): void {}
+
+  fail(attempt: number, fatal = false): void {
+    this.say({ type: 'failed', attempt, fatal, error: { code: 'TIDEMARK_STORAGE', message: 'no space' } })
+  }
+
+  get commits(): Extract<ToWriter, { type: 'commit' }>[] {
+    return this.posted.filter(message => message.type === 'commit')
+  }
+
+  /** Acknowledges the newest commit. */
+  commit(): void {
+    const { attempt, epoch } = this.commits.at(-1) as Extract<ToWriter, { type: 'commit' }>
+    const none = { records: 0, blocks: 0, rawBytes: 0, logBytes: 0, fileBytes: 0, rolled: false, syncMs: 0, commitMs: 0, totalMs: 0 }
+    this.say({ type: 'committed', attempt, epoch, position: { file: '', bytes: 0, epoch, digest: '' }, ...none })
+  }
+
+  /** Values in all records posted, or in those of one attempt. */
+  keys(attempt?: number): number {
+    let count = 0
+    for (const message of this.posted) {
+      if ((message.type !== 'batch' && message.type !== 'commit') || (attempt ?? message.attempt) !== message.attempt) continue
+      const cursor = new RecordCursor(Buffer.from(message.bytes.slice()))
+      while (cursor.next()) count += cursor.kind === (1 satisfies typeof RECORD_PUT) ? 1 : 0
+    }
+    return count
+  }
+}
+
+/** `restless`: every look at the clock takes a millisecond, so that a slice ends at its first. */
+export function alone(intervalMs = 0, restless = false) {
+  const scheduler = new ManualScheduler()
+  const host = new FakeHost()
+  const monotonic = (): number => (restless ? scheduler.nowMs++ : scheduler.nowMs)
+  const clock = { now: () => scheduler.nowMs, monotonic }
+  const space = new Space(new Histogram(), clock.monotonic)
+  const collections = new Map<string, Collection>()
+  const seen: string[] = []
+  const note =
+    (name: string) =>
+    (info?: unknown): void => {
+      seen.push(name === 'barrier' ? `barrier ${(info as { epoch: number }).epoch}` : name)
+    }
+  const events: CheckpointerEvents = {
+    checkpoint: note('checkpoint'),
+    degraded: note('degraded'),
+    recovered: note('recovered'),
+    failed: note('failed'),
+    refused: note('refused'),
+    voided: note('voided'),
+    holdBroken: note('holdBroken'),
+    barrier: note('barrier'),
+    upkeep: note('upkeep'),
+  }
+  const parts = { space, collections, host, clock, scheduler, events, intervalMs, stallMsMax: 1, epoch: 0 }
+  const checkpointer = new Checkpointer(parts)
+  const map = new Collection(space, 'map', 'map', tideCodec, space.nextId++)
+  collections.set('map', map)
+  return { scheduler, host, space, collections, seen, checkpointer, map }
+}
+
+export const quiet = (promise: Promise<unknown>): void => void promise.catch(() => {})
