@@ -319,6 +319,7 @@ function forward(events: Events, upkeep: Upkeep, following: Following | undefine
     refused: refusal => events.emit('refused', refusal),
     voided: info => events.emit('voided', info),
     holdBroken: info => events.emit('holdBroken', info),
+    stall: info => events.emit('stall', info),
   }
 }
 

@@ -214,7 +214,7 @@ export class Store implements AsyncDisposable {
   }
 
   stats(): StoreStats {
-    const { checkpointer, collections, access, restored } = this.#parts
+    const { checkpointer, collections, access, restored, space } = this.#parts
     const byName: Record<string, { kind: CollectionKind; codec: string; entries: number; dirtyMax: number }> = Object.create(null)
     let dirtyMax = 0
     let entries = 0
@@ -239,6 +239,8 @@ export class Store implements AsyncDisposable {
       dirtyMax,
       entries,
       stalls: none.snapshot(),
+      stallsOver: checkpointer?.contract.broken ?? 0,
+      giants: space.giants.list(),
       access: access.snapshot(),
       commits: (counters?.commits ?? access).snapshot(),
       syncs: (counters?.syncs ?? access).snapshot(),

@@ -152,3 +152,34 @@ test('a store that nobody writes to is looked at no more often than its interval
   const looks = checkpointer.stalls.snapshot().count - count
   assert.ok(looks <= 2 * 100 + 10, `${looks} in 100 intervals`)
 })
+
+test('a turn beyond the budget is counted and named; a large value has a slice of its own the next time', () => {
+  const { scheduler, host, map, checkpointer, stalls } = alone(0, true)
+  const large = 'x'.repeat(300_000)
+  for (let n = 0; n < 20; n++) map.set(`k${n}`, n)
+  map.set('large', large)
+  for (let n = 20; n < 40; n++) map.set(`k${n}`, n)
+  quiet(checkpointer.durable(1e9))
+  scheduler.pass(10_000)
+  host.commit()
+  const named = stalls.filter(({ key }) => key !== undefined)
+  assert.deepEqual(
+    named.map(({ collection, key, budgetMs }) => [collection, key, budgetMs]),
+    [['map', 'large', 1]],
+  )
+  assert.ok((named[0]?.bytes ?? 0) >= 300_000)
+  assert.equal(checkpointer.contract.broken, stalls.length)
+  // Known now: nothing else is captured in front of it in its slice, and what is put back is captured once.
+  for (let n = 0; n < 40; n++) map.set(`k${n}`, -n)
+  map.set('large', `${large}!`)
+  quiet(checkpointer.durable(1e9))
+  const before = host.keys()
+  scheduler.pass(10_000)
+  assert.equal(host.keys() - before, 41)
+  host.commit()
+  map.set('large', 'small')
+  quiet(checkpointer.durable(1e9))
+  scheduler.pass(10_000)
+  host.commit()
+  assert.equal(checkpointer.dirty, false)
+})

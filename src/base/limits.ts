@@ -60,6 +60,10 @@ export const PRE_IMAGE_BYTES_MAX = 64 * MIB
 /** Entries of one journal or dirty-set piece: pieces are retired whole, and clearing one must not be a pause. */
 export const PIECE_ENTRIES_MAX = 16_384
 
+/** Record bytes from which on an entry has a slice of its own: encoding as much takes a good part of a millisecond. So many are remembered. */
+export const GIANT_BYTES = 128 * KIB
+export const GIANTS_MAX = 1024
+
 /** Cuts of one checkpoint that may be void and move to now; after that the rest is captured in one slice and reported. */
 export const VOIDS_MAX = 3
 

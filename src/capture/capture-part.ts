@@ -22,6 +22,7 @@ export class CapturePart {
   readonly collection: Collection
   readonly space: Space
   readonly id: number
+  readonly name: string
   readonly codec: ValueCodec
   readonly live: Map<Key, unknown>
   readonly all: boolean
@@ -49,12 +50,15 @@ export class CapturePart {
   #array: readonly (Key | undefined)[] | undefined
   #at = 0
   #keys: Iterator<Key> | undefined
+  /** Given and put back. */
+  #again: Key | undefined
 
   /** Takes over what `collection` remembers, which begins a new epoch. */
   constructor(collection: Collection, epoch: number) {
     this.collection = collection
     this.space = collection.space
     this.id = collection.id
+    this.name = collection.name
     this.codec = collection.codec
     this.live = collection.live
     this.all = collection.saturated
@@ -111,6 +115,13 @@ export class CapturePart {
     return steps
   }
 
+  /** The key given last is to be given again, first of all. */
+  putBack(key: Key): void {
+    this.#again = key
+    if (this.mode === 'pending') this.#pending.set(key, 0)
+    else this.done.delete(key)
+  }
+
   /** The next key to capture, or `undefined` after a step that gave none. Check `mode` for the end. */
   next(): Key | undefined {
     if (this.mode === 'sift') {
@@ -118,8 +129,12 @@ export class CapturePart {
       return undefined
     }
     const array = this.#array
-    let key: Key | undefined
-    if (array !== undefined) {
+    let key = this.#again
+    if (key !== undefined) {
+      this.#again = undefined
+      // Captured meanwhile, because it was changed or handed out.
+      if (!this.frozen(key)) return undefined
+    } else if (array !== undefined) {
       if (this.#at === array.length) return this.#advance()
       key = array[this.#at++]
       if (key === undefined) return undefined

@@ -92,6 +92,8 @@ export class Capture {
     let steps = 0
     let keys = 0
     let bytes = 0
+    /** A giant is the first of its slice. */
+    let taken = false
     while (!this.finished) {
       const part = this.parts[this.#at] as CapturePart
       if (part.mode === 'finished') {
@@ -102,6 +104,11 @@ export class Capture {
       steps++
       this.steps++
       if (key !== undefined) {
+        if (taken && !unbounded && part.space.giants.has(part.id, key)) {
+          part.putBack(key)
+          return
+        }
+        taken = true
         keys++
         bytes += this.#record(part, key)
       }

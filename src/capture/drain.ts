@@ -124,12 +124,17 @@ export class Drain {
     // One that came and went needs no tombstone.
     if (!collection.live.has(key) && collection.gone.length === 0 && !collection.deleted.has(key)) return
     // Listed again, it is tried again, and the barrier finds it.
-    if (this.#record(collection, key)) collection.fresh.delete(key)
+    if (!this.#isGiant(collection, key) && this.#record(collection, key)) collection.fresh.delete(key)
     else collection.markDirty(key)
   }
 
   #inserted(collection: Collection, key: Key): void {
-    if (this.#record(collection, key)) collection.fresh.delete(key)
+    if (!this.#isGiant(collection, key) && this.#record(collection, key)) collection.fresh.delete(key)
+  }
+
+  /** It has a slice of its own, behind the barrier. */
+  #isGiant(collection: Collection, key: Key): boolean {
+    return collection.space.giants.has(collection.id, key)
   }
 
   #record(collection: Collection, key: Key): boolean {

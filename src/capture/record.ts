@@ -3,6 +3,7 @@
  *
  * Owns nothing. Invariant: after an error nothing of the record is left, and the outbox goes on.
  */
+import { GIANT_BYTES } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import { appendPut, appendTombstone } from '../format/index.ts'
 import type { ColdSide } from './cold-side.ts'
@@ -12,6 +13,7 @@ import type { Space } from './space.ts'
 /** An incarnation whose entries are recorded. */
 export interface Recorded {
   readonly id: number
+  readonly name: string
   readonly live: ReadonlyMap<Key, unknown>
   readonly codec: ValueCodec
   readonly cold: ColdSide | undefined
@@ -34,12 +36,14 @@ export function record(outbox: Outbox, of: Recorded, key: Key): number {
     throw error
   }
   const bytes = writer.length - start
-  const { untracked, rewrites } = of.space
+  const { untracked, rewrites, giants } = of.space
   if (untracked !== undefined) {
     if (there) untracked.recorded(of.id, key, writer.bytes.subarray(start, writer.length))
     else untracked.removed(of.id, key)
   }
   rewrites.recorded(of.id, key, bytes)
+  if (bytes >= GIANT_BYTES) giants.recorded(of.id, of.name, key, bytes)
+  else if (giants.has(of.id, key)) giants.forget(of.id, key)
   outbox.end(writer, bytes)
   return bytes
 }

@@ -9,6 +9,7 @@ import type { Histogram } from '../base/histogram.ts'
 import type { ValueCodec } from '../codec/index.ts'
 import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
+import { Giants } from './giants.ts'
 import { Rewrites } from './rewrites.ts'
 import type { Transaction } from './transaction.ts'
 import type { Untracked } from './untracked.ts'
@@ -27,6 +28,7 @@ export class Space {
   /** A capture exists whose epoch is not committed: what it wrote may or may not be on disk. */
   uncommitted = false
   readonly rewrites = new Rewrites()
+  readonly giants = new Giants()
   /** Engine time inside calls of the user. */
   readonly access: Histogram
   readonly now: () => number

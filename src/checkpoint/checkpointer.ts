@@ -15,6 +15,7 @@ import type { Cancel } from '../base/scheduler.ts'
 import { Capture, type CaptureOwner, type Collection, Drain, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import { type FromWriter, fromErrorData } from '../writer/index.ts'
+import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { Drainer } from './drainer.ts'
 import { catalogueOf, type Flight, newFlight } from './flight.ts'
@@ -36,6 +37,7 @@ export class Checkpointer implements CaptureOwner {
   degradedBy: TidemarkError | undefined
   readonly holds: Holds
   readonly counters = new Counters()
+  readonly contract: Contract
   readonly outbox: Outbox
   readonly #parts: CheckpointerParts
   readonly #refusals = new Refusals()
@@ -63,7 +65,13 @@ export class Checkpointer implements CaptureOwner {
     this.outbox = new Outbox(block =>
       this.#parts.host.post({ type: 'batch', attempt: this.#attempt, bytes: block.bytes, records: block.records }),
     )
-    this.#turns = new Turns(parts.clock, parts.scheduler, error => this.#fatal(error))
+    this.contract = new Contract(parts.space, parts.stallMsMax, info => parts.events.stall(info))
+    this.#turns = new Turns(
+      parts.clock,
+      parts.scheduler,
+      error => this.#fatal(error),
+      ms => this.contract.turnEnded(ms),
+    )
     this.holds = new Holds(parts.scheduler, parts.clock, {
       broken: ms => parts.events.holdBroken({ ms }),
       free: () => this.#turns.later(() => this.#tryBarrier()),
@@ -380,7 +388,7 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #due(): void {
-    if (this.#flight === undefined && this.dirty && !this.#onlyRefused()) {
+    if (this.#flight === undefined && this.dirty && !this.#refusals.areAll(this.#parts.space, this.#parts.collections.values())) {
       this.#wanted = true
       this.#tryBarrier()
     } else if (this.#flight !== undefined && this.dirty) {
@@ -389,12 +397,5 @@ export class Checkpointer implements CaptureOwner {
       if (this.#parts.clock.monotonic() - this.#flight.started > LATE_INTERVALS * this.#parts.intervalMs) this.#round.hurry()
     }
     if (this.#interval === undefined) this.#arm()
-  }
-
-  #onlyRefused(): boolean {
-    if (this.#refusals.count === 0 || this.#parts.space.catalogueChanged) return false
-    let keys = 0
-    for (const collection of this.#parts.collections.values()) keys += collection.dirtyKeysMax
-    return keys <= this.#refusals.count
   }
 }

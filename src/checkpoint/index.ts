@@ -1,4 +1,4 @@
 /** From barriers to committed epochs. */
 export { Checkpointer } from './checkpointer.ts'
 export type { Refusal } from './refusals.ts'
-export type { CheckpointerEvents, CheckpointerParts, CheckpointPoint, EngineStatus } from './types.ts'
+export type { CheckpointerEvents, CheckpointerParts, CheckpointPoint, EngineStatus, StallInfo } from './types.ts'

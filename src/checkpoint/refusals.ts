@@ -3,7 +3,7 @@
  * Owns: which entries are refused now. Invariant: an entry is listed until an epoch captures it, and is announced once per refusal.
  */
 import { TidemarkError } from '../base/errors.ts'
-import type { Collection } from '../capture/index.ts'
+import type { Collection, Space } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { CheckpointPoint } from './types.ts'
 
@@ -49,6 +49,14 @@ export class Refusals {
       for (const key of keys.keys()) if (seen?.has(key) !== true) keys.delete(key)
       if (keys.size === 0) this.#known.delete(id)
     }
+  }
+
+  /** Nothing else changed since the last barrier. */
+  areAll(space: Space, collections: Iterable<Collection>): boolean {
+    if (this.count === 0 || space.catalogueChanged) return false
+    let keys = 0
+    for (const collection of collections) keys += collection.dirtyKeysMax
+    return keys <= this.count
   }
 
   list(): readonly Refusal[] {

@@ -14,12 +14,14 @@ export class Turns {
   readonly #clock: Clock
   readonly #scheduler: Scheduler
   readonly #broken: (error: TidemarkError) => void
+  readonly #ended: (ms: number) => void
 
-  /** `broken` is told of what a turn threw. */
-  constructor(clock: Clock, scheduler: Scheduler, broken: (error: TidemarkError) => void) {
+  /** `broken` is told of what a turn threw, `ended` how long each took. */
+  constructor(clock: Clock, scheduler: Scheduler, broken: (error: TidemarkError) => void, ended: (ms: number) => void = () => {}) {
     this.#clock = clock
     this.#scheduler = scheduler
     this.#broken = broken
+    this.#ended = ended
   }
 
   /** This turn is ours. */
@@ -31,7 +33,9 @@ export class Turns {
       const known = error instanceof TidemarkError
       this.#broken(known ? error : new TidemarkError('TIDEMARK_BUG', 'the engine stopped on an unexpected error', { cause: error }))
     }
-    this.stalls.record(this.#clock.monotonic() - begin)
+    const ms = this.#clock.monotonic() - begin
+    this.stalls.record(ms)
+    this.#ended(ms)
   }
 
   later(fn: () => void): Cancel {

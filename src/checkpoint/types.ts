@@ -26,6 +26,17 @@ export interface CheckpointPoint {
   readonly durationMs: number
 }
 
+/** A turn of the engine's own that took longer than the budget. */
+export interface StallInfo {
+  readonly ms: number
+  readonly budgetMs: number
+  /** The largest value captured in it, when there was a large one: a value cannot be captured in pieces. */
+  readonly collection?: string
+  readonly key?: Key
+  /** Of its record. */
+  readonly bytes?: number
+}
+
 export type EngineStatus = 'ok' | 'degraded' | 'failed' | 'closed'
 
 export interface CheckpointerEvents {
@@ -36,6 +47,7 @@ export interface CheckpointerEvents {
   refused(refusal: Refusal): void
   voided(info: { reason: VoidReason; collection: string; key: Key | undefined; voids: number }): void
   holdBroken(info: { ms: number }): void
+  stall(info: StallInfo): void
   /** A barrier falls now; synchronous. */
   barrier(info: { epoch: number; time: number }): void
   upkeep(message: UpkeepMessage): void

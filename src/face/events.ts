@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events'
 import type { TidemarkError } from '../base/errors.ts'
 import { systemScheduler } from '../base/scheduler.ts'
-import type { CheckpointPoint, Refusal } from '../checkpoint/index.ts'
+import type { CheckpointPoint, Refusal, StallInfo } from '../checkpoint/index.ts'
 
 export interface StoreEvents {
   /** An epoch became durable, automatic ones included. */
@@ -24,6 +24,8 @@ export interface StoreEvents {
   voided: [info: { readonly reason: string; readonly collection: string; readonly key: unknown; readonly voids: number }]
   /** A hold ran past its `msMax` and no longer stands in the way of the barrier. */
   holdBroken: [info: { readonly ms: number }]
+  /** The engine held a turn of the event loop longer than `budget.stallMsMax`; names the value when a large one was the reason. */
+  stall: [info: StallInfo]
   /** `debug.untracked`: a value changed in place without `set` or `update`. */
   untracked: [info: { readonly collection: string; readonly key: unknown }]
 }

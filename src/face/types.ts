@@ -1,6 +1,6 @@
 /** What the store tells about itself, and the options of its calls: plain data. */
 import type { HistogramSnapshot } from '../base/histogram.ts'
-import type { CollectionKind } from '../capture/index.ts'
+import type { CollectionKind, Giant } from '../capture/index.ts'
 import type { EngineStatus, Refusal } from '../checkpoint/index.ts'
 import type { Codec } from '../codec/index.ts'
 import type { UpkeepStats } from './upkeep.ts'
@@ -34,6 +34,10 @@ export interface StoreStats {
   readonly entries: number
   /** Engine time in turns of the event loop, outside calls of the user. */
   readonly stalls: HistogramSnapshot
+  /** Stalls beyond `budget.stallMsMax`; each is an event too. */
+  readonly stallsOver: number
+  /** Values so large that capturing one may take longer than the budget, largest first: bytes of the last record. */
+  readonly giants: readonly Giant[]
   /** Engine time inside calls of the user: captures before a value changes or leaves, pre-images of transactions. */
   readonly access: HistogramSnapshot
   readonly commits: HistogramSnapshot

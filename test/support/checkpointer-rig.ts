@@ -2,7 +2,7 @@
 import { Histogram } from '../../src/base/histogram.ts'
 import type { Cancel, Scheduler } from '../../src/base/scheduler.ts'
 import { Collection, Space } from '../../src/capture/index.ts'
-import { Checkpointer, type CheckpointerEvents } from '../../src/checkpoint/index.ts'
+import { Checkpointer, type CheckpointerEvents, type StallInfo } from '../../src/checkpoint/index.ts'
 import { tideCodec } from '../../src/codec/index.ts'
 import { type RECORD_PUT, RecordCursor } from '../../src/format/index.ts'
 import type { FromWriter, ToWriter, WriterHost } from '../../src/writer/index.ts'
@@ -95,6 +95,7 @@ export function alone(intervalMs = 0, restless = false) {
   const space = new Space(new Histogram(), clock.monotonic)
   const collections = new Map<string, Collection>()
   const seen: string[] = []
+  const stalls: StallInfo[] = []
   const note =
     (name: string) =>
     (info?: unknown): void => {
@@ -108,6 +109,7 @@ export function alone(intervalMs = 0, restless = false) {
     refused: note('refused'),
     voided: note('voided'),
     holdBroken: note('holdBroken'),
+    stall: info => stalls.push(info),
     barrier: note('barrier'),
     upkeep: note('upkeep'),
   }
@@ -115,7 +117,7 @@ export function alone(intervalMs = 0, restless = false) {
   const checkpointer = new Checkpointer(parts)
   const map = new Collection(space, 'map', 'map', tideCodec, space.nextId++)
   collections.set('map', map)
-  return { scheduler, host, space, collections, seen, checkpointer, map }
+  return { scheduler, host, space, collections, seen, stalls, checkpointer, map }
 }
 
 export const quiet = (promise: Promise<unknown>): void => void promise.catch(() => {})

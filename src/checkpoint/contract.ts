@@ -1,0 +1,28 @@
+/**
+ * The latency contract: whatever holds the event loop longer than the budget is counted and named.
+ * Owns: the count. Does not own: what keeps a turn short (round.ts, drainer.ts).
+ */
+import type { Space } from '../capture/index.ts'
+import type { StallInfo } from './types.ts'
+
+export class Contract {
+  /** Turns beyond the budget. */
+  broken = 0
+  readonly #space: Space
+  readonly #budgetMs: number
+  readonly #told: (info: StallInfo) => void
+
+  constructor(space: Space, budgetMs: number, told: (info: StallInfo) => void) {
+    this.#space = space
+    this.#budgetMs = budgetMs
+    this.#told = told
+  }
+
+  /** A turn of the engine's own took so long. */
+  turnEnded(ms: number): void {
+    const largest = this.#space.giants.takeLargest()
+    if (ms <= this.#budgetMs) return
+    this.broken++
+    this.#told({ ms, budgetMs: this.#budgetMs, ...largest })
+  }
+}
