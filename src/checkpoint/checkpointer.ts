@@ -375,7 +375,6 @@ export class Checkpointer implements CaptureOwner {
   }
 
   // ---- time
-
   #arm(): void {
     this.#interval?.()
     this.#interval = undefined
