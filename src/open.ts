@@ -119,6 +119,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       manifest,
       acceptedEnd: report.end,
       compression: settings.compression,
+      ioBytesPerSecondMax: settings.ioBytesPerSecondMax,
       upkeep: {
         retention: settings.retention,
         tail: { rawBytes: loaded.tail.table.rawBytes, records: loaded.tail.records },
@@ -309,6 +310,8 @@ function forward(events: Events, upkeep: Upkeep, following: Following | undefine
   return {
     upkeep: message => {
       upkeep.take(message)
+      if (message.behind !== undefined) events.emit('behind', message.behind)
+      if (message.did === 'caughtUp') events.emit('caughtUp')
       if (message.manifest !== undefined) following?.take(message.manifest)
     },
     checkpoint: point => events.emit('checkpoint', point),

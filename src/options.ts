@@ -2,7 +2,7 @@
  * Settings: plain data, their defaults and their validation. Unknown names and wrong types are refused with the name in question.
  */
 import { TidemarkError } from './base/errors.ts'
-import { MANIFESTS_MAX, TIMER_MS_MAX } from './base/limits.ts'
+import { IO_BYTES_PER_SECOND_MIN, MANIFESTS_MAX, TIMER_MS_MAX } from './base/limits.ts'
 import { type Codec, type ValueCodec, wrapCodec } from './codec/index.ts'
 
 export interface Settings {
@@ -15,7 +15,10 @@ export interface Settings {
   readonly budget?: {
     /** Longest time in ms the engine may hold a turn of the event loop. Default 1. */
     readonly stallMsMax?: number
-    /** Reserved for the pacing of all writes; only `Infinity`, the default, is accepted today. */
+    /**
+     * Most bytes a second the engine writes, log, folding and merging together; from 65,536. Commits go first and folding waits; what does
+     * not fit makes checkpoints late, never memory grow. Default `Infinity`: as much as an even stream needs.
+     */
     readonly ioBytesPerSecondMax?: number
     /**
      * With `restore.hydrate` 'on-demand': estimated heap bytes of live entries above which entries go back to where they are stored, unless
@@ -59,6 +62,7 @@ export interface ResolvedSettings {
   readonly readOnly: boolean
   readonly intervalMs: number
   readonly stallMsMax: number
+  readonly ioBytesPerSecondMax: number
   readonly memoryBytesMax: number
   readonly at: 'latest' | number | Date
   readonly hydrate: 'background' | 'on-demand' | 'eager'
@@ -98,7 +102,7 @@ const SHAPE: Shape = {
   checkpoint: { intervalMs: number(0, TIMER_MS_MAX) },
   budget: {
     stallMsMax: number(0.1, 1000),
-    ioBytesPerSecondMax: (value, path) => void (value === Number.POSITIVE_INFINITY || refuse(path, 'Infinity in this version', value)),
+    ioBytesPerSecondMax: number(IO_BYTES_PER_SECOND_MIN, Number.POSITIVE_INFINITY),
     memoryBytesMax: number(0, Number.POSITIVE_INFINITY),
   },
   restore: {
@@ -140,6 +144,7 @@ export function resolveSettings(settings: Settings = {}): ResolvedSettings {
     readOnly: settings.readOnly ?? false,
     intervalMs: settings.checkpoint?.intervalMs ?? 1000,
     stallMsMax: settings.budget?.stallMsMax ?? 1,
+    ioBytesPerSecondMax: settings.budget?.ioBytesPerSecondMax ?? Number.POSITIVE_INFINITY,
     at: settings.restore?.at ?? 'latest',
     hydrate,
     memoryBytesMax,

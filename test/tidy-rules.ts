@@ -46,6 +46,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   codec: 1,
   storage: 1,
   format: 2,
+  pace: 2,
   capture: 3,
   manifest: 3,
   log: 3,

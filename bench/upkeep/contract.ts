@@ -50,7 +50,32 @@ export interface SteadyResult {
   readonly all: readonly number[] | undefined
   /** Bytes by which segment files grew in each window. */
   readonly segments: readonly number[]
+  /** Likewise of the log. */
+  readonly log: readonly number[]
   readonly folds: number
   readonly merges: number
   readonly checkpoints: number
+}
+
+export interface IsolationAssignment {
+  readonly folder: string
+  readonly keys: number
+  /** Of each phase. */
+  readonly seconds: number
+  /** Updates in one checkpoint between them: what upkeep then works on. */
+  readonly burst: number
+}
+
+export interface IsolationPhase {
+  /** From asking for a checkpoint to having it, ms each. */
+  readonly commits: readonly number[]
+  /** Of requests that come each millisecond: from then until the service has a turn for it, ms each. */
+  readonly delays: readonly number[]
+  /** Written to segments by jobs that ended in it. */
+  readonly upkeepBytes: number
+}
+
+export interface IsolationResult {
+  readonly rest: IsolationPhase
+  readonly busy: IsolationPhase
 }

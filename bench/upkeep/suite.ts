@@ -7,7 +7,15 @@ import { beside, runChild } from '../harness/child.ts'
 import { percentile } from '../harness/stats.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
-import type { Footprint, LongResult, SteadyResult, UpkeepAssignment } from './contract.ts'
+import type {
+  Footprint,
+  IsolationAssignment,
+  IsolationPhase,
+  IsolationResult,
+  LongResult,
+  SteadyResult,
+  UpkeepAssignment,
+} from './contract.ts'
 
 const MIB = 1024 * 1024
 /** The log: the file that is written, and one before it. */
@@ -41,8 +49,16 @@ export const upkeep: Suite = {
       perSecond: 10_000,
       intervalMs: quick ? 500 : 5000,
     })
-    return outcome(context, long, steady)
+    const isolation = await isolate(context, keys)
+    return outcome(context, long, steady, isolation)
   },
+}
+
+async function isolate(context: Context, keys: number): Promise<IsolationResult> {
+  const { quick, folder } = context
+  const job: IsolationAssignment = { folder: join(folder, 'isolation'), keys, seconds: quick ? 3 : 20, burst: keys * 0.4 }
+  context.progress(`isolation: a checkpoint each 50 ms at rest and beside upkeep, ${job.seconds} s each`)
+  return (await runChild<IsolationResult>(beside(import.meta.url, 'isolation-worker'), job)).result
 }
 
 async function run<T>(context: Context, job: UpkeepAssignment): Promise<T> {
@@ -50,7 +66,7 @@ async function run<T>(context: Context, job: UpkeepAssignment): Promise<T> {
   return (await runChild<T>(beside(import.meta.url, 'worker'), job)).result
 }
 
-function outcome(context: Context, long: LongResult, steady: SteadyResult): Outcome {
+function outcome(context: Context, long: LongResult, steady: SteadyResult, isolation: IsolationResult): Outcome {
   const bounds: Bound[] = []
   const most = (name: string, measured: number, limit: number, unit: string): void => {
     if (Number.isFinite(measured)) bounds.push({ name: `upkeep: ${name}`, measured, sense: 'at most', limit, unit, robust: false })
@@ -77,10 +93,18 @@ function outcome(context: Context, long: LongResult, steady: SteadyResult): Outc
   )
   if (steady.all !== undefined) most(`busiest ${steady.windowMs} ms of writing, all files`, peak(steady.all), 4, 'of the mean')
   most(`busiest ${steady.windowMs} ms of writing, segments`, peak(steady.segments), 4, 'of the mean')
+  const { rest, busy } = isolation
+  most(
+    'p99 of small checkpoints beside upkeep, 2 x at rest + 10 ms',
+    percentile(busy.commits, 99),
+    2 * percentile(rest.commits, 99) + 10,
+    'ms',
+  )
+  most('p99.9 of requests beside upkeep, at rest + 1 ms', percentile(busy.delays, 99.9), percentile(rest.delays, 99.9) + 1, 'ms')
   return {
-    text: [showLong(long), showFootprints(long), showSteady(steady)],
+    text: [showLong(long), showFootprints(long), showSteady(steady), showIsolation(isolation)],
     bounds,
-    data: { long, steady },
+    data: { long, steady, isolation: { rest: summary(rest), busy: summary(busy) } },
     missing: [
       ...(steady.all === undefined ? ['upkeep: writing of all files: the system does not count it'] : []),
       ...(context.quick ? ['upkeep: removal of dead files, whose grace is longer than this run'] : []),
@@ -147,7 +171,7 @@ function showFootprints({ loaded, after, emptied, liveBytes, peakBytes, emptiedK
   )
 }
 
-function showSteady({ all, segments, windowMs, folds, merges, checkpoints }: SteadyResult): string {
+function showSteady({ all, segments, log, windowMs, folds, merges, checkpoints }: SteadyResult): string {
   const row = (name: string, list: readonly number[], width: number): (string | number)[] => {
     const windows = gathered(list, width)
     const mean = windows.reduce((sum, bytes) => sum + bytes, 0) / windows.length
@@ -163,11 +187,32 @@ function showSteady({ all, segments, windowMs, folds, merges, checkpoints }: Ste
   const rows = [
     ['all files', all],
     ['segments', segments],
+    ['log', log],
   ] as const
   return `steady: ${checkpoints} checkpoints, ${folds} folds, ${merges} merges\n${table(
     ['written', 'mean kB', 'p50', 'p99', 'most', 'most/mean'],
     rows.flatMap(([name, list]) => (list === undefined ? [] : [1, 10].map(width => row(name, list, width)))),
   )}`
+}
+
+function summary({ commits, delays, upkeepBytes }: IsolationPhase): Record<string, number> {
+  return {
+    checkpoints: commits.length,
+    commitMsP50: percentile(commits, 50),
+    commitMsP99: percentile(commits, 99),
+    commitMsMax: percentile(commits, 100),
+    requestMsP999: percentile(delays, 99.9),
+    requestMsMax: percentile(delays, 100),
+    upkeepBytes,
+  }
+}
+
+function showIsolation({ rest, busy }: IsolationResult): string {
+  const row = (name: string, phase: IsolationPhase): (string | number)[] => [name, ...Object.values(summary(phase))]
+  return table(
+    ['a checkpoint each 50 ms', 'ckpts', 'p50 ms', 'p99', 'max', 'requests p99.9', 'max', 'upkeep bytes'],
+    [row('at rest', rest), row('beside folds and merges', busy)],
+  )
 }
 
 /** Sums of so many neighbours each. */

@@ -14,8 +14,8 @@ const job = assignment<UpkeepAssignment>()
 const KEYS_PER_TURN = 2000
 const TURN_MS_MAX = 5
 const WINDOW_MS = 100
-/** Of the steady load before what is sampled: folds and merges find their rhythm. */
-const SETTLE_SECONDS = job.collect ? 15 : 2
+/** Of the steady load before what is sampled: folds and merges find their rhythm, and a round of merges has begun. */
+const SETTLE_SECONDS = job.collect ? 120 : 2
 /** One key in so many stays when the others are deleted. */
 const LEFT = 20
 const CALM_MS = calmMsOf(job.keys)
@@ -173,8 +173,11 @@ async function steady(): Promise<SteadyResult> {
   const before = store.stats()
   const all: number[] = []
   const segments: number[] = []
+  const log: number[] = []
   const grown = growth(join(job.folder, 'segment'))
+  const logged = growth(join(job.folder, 'log'))
   grown()
+  logged()
   let last = bytesWritten()
   let at = performance.now()
   const sampler = setInterval(() => {
@@ -187,6 +190,7 @@ async function steady(): Promise<SteadyResult> {
     if (bytes !== undefined && last !== undefined) all.push(...each(bytes - last))
     last = bytes
     segments.push(...each(grown()))
+    log.push(...each(logged()))
   }, WINDOW_MS)
   await update(store, players, settle, settle + job.updates)
   clearInterval(sampler)
@@ -195,6 +199,7 @@ async function steady(): Promise<SteadyResult> {
     windowMs: WINDOW_MS,
     all: all.length > 0 ? all : undefined,
     segments,
+    log,
     folds: upkeep.folds - before.upkeep.folds,
     merges: upkeep.merges - before.upkeep.merges,
     checkpoints: checkpoints - before.checkpoints,

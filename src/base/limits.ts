@@ -97,8 +97,20 @@ export const SEGMENT_DESCRIPTION_BYTES_MAX = 64 * MIB
 
 /** Complete blocks a segment's writer lets wait, appended and not synced bytes beyond which it syncs, and what it reads back at once. */
 export const SEGMENT_FLUSH_BYTES = 256 * KIB
-export const SEGMENT_SYNC_BYTES = MIB
+export const SEGMENT_SYNC_BYTES = 256 * KIB
 export const SEGMENT_READ_BACK_BYTES = 256 * KIB
+
+/** What describes a segment goes out in appends of this size: in one it would be most of a second's writing. */
+export const SEGMENT_APPEND_BYTES = 32 * KIB
+
+/**
+ * The log is synced early, so that the sync of a commit has little left to do: when so many bytes wait for it or the oldest for so long, unless
+ * syncs are slow (they take no more than one part in EARLY_SYNC_SHARE of the time); beyond the larger number of bytes always.
+ */
+export const EARLY_SYNC_BYTES = 256 * KIB
+export const EARLY_SYNC_BYTES_MAX = MIB
+export const EARLY_SYNC_MS = 250
+export const EARLY_SYNC_SHARE = 8
 
 /** Raw bytes of blocks that cold look-ups keep for the next ones: 64 blocks, for keys asked for together often lie together. */
 export const SEGMENT_CACHE_BYTES = MIB
@@ -113,6 +125,9 @@ export const TABLE_RECORDS = 32_768
 /** Raw bytes and records of a table, when a long log or a large epoch is folded: fewer and larger segments, and all that folding holds. */
 export const FOLD_TABLE_BYTES = 16 * MIB
 export const FOLD_TABLE_RECORDS = 131_072
+
+/** Least ceiling on what is written: below it one block of the log would take more than a second. */
+export const IO_BYTES_PER_SECOND_MIN = 64 * KIB
 
 /** Newest manifests that stay: the way back when the newest is damaged, and a reader's time before the one that it took is gone. */
 export const MANIFESTS_KEPT = 16

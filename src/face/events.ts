@@ -26,6 +26,10 @@ export interface StoreEvents {
   holdBroken: [info: { readonly ms: number }]
   /** The engine held a turn of the event loop longer than `budget.stallMsMax`; names the value when a large one was the reason. */
   stall: [info: StallInfo]
+  /** Folding does not keep up with the log, which grows: the disk is too slow, or `budget.ioBytesPerSecondMax` too low. */
+  behind: [info: { readonly ms: number; readonly rawBytes: number; readonly records: number }]
+  /** Folding keeps up again after `behind`. */
+  caughtUp: []
   /** `debug.untracked`: a value changed in place without `set` or `update`. */
   untracked: [info: { readonly collection: string; readonly key: unknown }]
 }

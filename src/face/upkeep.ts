@@ -15,20 +15,26 @@ export interface UpkeepStats {
   /** Jobs that failed; each is begun again after a pause. */
   readonly failures: number
   readonly lastError: string | undefined
+  /**
+   * While folding does not keep up with the log: for how long it had not when that was found, ms, and the record bytes and records that were
+   * then behind `foldedEpoch`. A restart reads all of them.
+   */
+  readonly behind: { readonly ms: number; readonly rawBytes: number; readonly records: number } | undefined
 }
 
 export class Upkeep {
   #stats: UpkeepStats
 
   constructor(start: Pick<UpkeepStats, 'foldedEpoch' | 'segments' | 'segmentBytes'>) {
-    this.#stats = { ...start, folds: 0, merges: 0, foldBytes: 0, mergeBytes: 0, filesRemoved: 0, failures: 0, lastError: undefined }
+    const none = { folds: 0, merges: 0, foldBytes: 0, mergeBytes: 0, filesRemoved: 0, failures: 0, lastError: undefined, behind: undefined }
+    this.#stats = { ...start, ...none }
   }
 
   get stats(): UpkeepStats {
     return this.#stats
   }
 
-  take({ did, foldedEpoch, segments, segmentBytes, bytesWritten, files, error }: UpkeepMessage): void {
+  take({ did, foldedEpoch, segments, segmentBytes, bytesWritten, files, error, behind }: UpkeepMessage): void {
     const old = this.#stats
     this.#stats = {
       foldedEpoch,
@@ -41,6 +47,7 @@ export class Upkeep {
       filesRemoved: old.filesRemoved + files,
       failures: old.failures + (did === 'failed' ? 1 : 0),
       lastError: error?.message ?? old.lastError,
+      behind: did === 'caughtUp' ? undefined : (behind ?? old.behind),
     }
   }
 }

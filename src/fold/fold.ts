@@ -13,8 +13,8 @@ import type { FoldPoint, LogPosition, Manifest, SegmentEntry } from '../format/i
 import { RecordTable } from '../image/index.ts'
 import { LogScan, ownMemory } from '../log/index.ts'
 import { closeLog } from '../manifest/index.ts'
-import { discard, type WriteParts, writeSegments } from './merge.ts'
-import type { Rhythm } from './rhythm.ts'
+import type { Rhythm } from '../pace/index.ts'
+import { discard, RECORD_BYTES, type WriteParts, writeSegments } from './merge.ts'
 
 export interface Folded {
   readonly point: FoldPoint
@@ -26,8 +26,18 @@ export interface Folded {
 }
 
 const SORT_RECORDS = 256
-/** What sorting them costs, counted in bytes of merging: the clock is looked at after each step. */
+/** What reading a byte costs, in bytes of writing one; and what sorting records does: the clock is looked at after each step. */
+const READ_SHARE = 1 / 8
 const SORT_BYTES = 16 * SORT_RECORDS
+
+/** What there is to do, in bytes of work, to fold so much. */
+export function foldWork(rawBytes: number, records: number): number {
+  return rawBytes * READ_SHARE + records * (SORT_BYTES / SORT_RECORDS) + writeWork(rawBytes, records)
+}
+
+function writeWork(rawBytes: number, records: number): number {
+  return rawBytes + records * RECORD_BYTES
+}
 
 /** Folds what was committed up to `end`, or the beginning of it. Undefined: nothing was. */
 export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPosition, rhythm: Rhythm): Promise<Folded | undefined> {
@@ -42,6 +52,7 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
   let point: FoldPoint | undefined
   let rawBytes = 0
   let records = 0
+  let ended = false
   const write = async (through: number, alive: readonly number[]): Promise<void> => {
     const full = table
     table = new RecordTable()
@@ -49,6 +60,8 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
       rhythm.done(SORT_BYTES)
       if (rhythm.due) await rhythm.rest()
     }
+    // What was written again is not written twice, and there may be less than the tail said.
+    if (ended) rhythm.remains(writeWork(full.rawBytes, full.records))
     const request = { from, through, alive, tombstones: true, cutBytes: Number.POSITIVE_INFINITY }
     segments.unshift(...(await writeSegments(parts, request, full.cursor(), rhythm, async () => {})))
   }
@@ -58,7 +71,7 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
       const alive = commit.catalogue.map(entry => entry.id)
       if (item.type === 'block') {
         table.add(ownMemory(item.bytes))
-        rhythm.done(item.bytes.length)
+        rhythm.done(item.bytes.length * READ_SHARE)
         if (isFull(table)) {
           nextId = above(table, nextId)
           await write(commit.epoch, alive)
@@ -76,6 +89,7 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
       if (segments.length > 0 || isFull(table)) break
     }
     if (point === undefined) return undefined
+    ended = true
     nextId = above(table, nextId)
     await write(
       point.epoch,

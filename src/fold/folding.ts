@@ -20,19 +20,22 @@ import {
   segmentNumbers,
 } from '../format/index.ts'
 import { dropDead, foldTo, type Retention, raiseBase } from '../manifest/index.ts'
+import { type Budget, floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { Collector, GRACE_MS } from './collect.ts'
-import { foldLog } from './fold.ts'
+import { foldLog, foldWork } from './fold.ts'
 import { mergeSegments, type WriteParts } from './merge.ts'
-import { jobOf, type MergeJob } from './merge-job.ts'
+import { jobOf } from './merge-job.ts'
 import { aliveIn, isDead, MERGE_LIMITS, type MergeLimits, planMerge } from './policy.ts'
-import { Rhythm } from './rhythm.ts'
+import { Tail, type TailSize } from './tail.ts'
 
 export interface FoldingParts {
   /** Calls of it do not hold the thread, where there is another way. */
   readonly storage: Storage
   readonly scheduler: Scheduler
   readonly monotonic: () => number
+  /** Shared with the log: what upkeep may write, and when. */
+  readonly budget: Budget
   readonly random: Random
   readonly failpoint: Failpoint
   readonly retention: Retention
@@ -43,7 +46,7 @@ export interface FoldingParts {
   readonly end: () => LogPosition
   readonly compress: () => Promise<Compress>
   /** Publishes what `plan` makes of the newest manifest, unless that is undefined; rejects when the newest is not ours any more. */
-  readonly publish: (plan: (manifest: Manifest) => Manifest | undefined) => Promise<void>
+  readonly publish: (storage: Storage, plan: (manifest: Manifest) => Manifest | undefined) => Promise<void>
   /** A log file that is being written. */
   readonly inUse: (file: string) => boolean
   readonly report: (news: FoldNews) => void
@@ -62,10 +65,12 @@ export type FoldNews =
   | { readonly type: 'folded' | 'merged'; readonly manifest: Manifest; readonly bytesWritten: number; readonly ms: number }
   | { readonly type: 'collected'; readonly files: number }
   | { readonly type: 'failed'; readonly error: unknown }
+  /** Folding does not keep up with the log, for so long now; or does again. */
+  | ({ readonly type: 'behind'; readonly ms: number } & TailSize)
+  | { readonly type: 'caughtUp' }
 
-/** A fold takes this share of the time in which the last table filled. */
-const BAR_SHARE = 0.7
-const BAR_MS_MAX = 30_000
+/** So many times `fanIn` young segments: merging goes as fast as it can, for each look-up asks all of them. */
+const YOUNG_TIMES_MAX = 6
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
 
@@ -78,25 +83,26 @@ export class Folding {
   readonly #rhythms = new Set<Rhythm>()
   readonly #running = new Map<'fold' | 'merge' | 'collect', Promise<void>>()
   readonly #failures = { fold: 0, merge: 0, collect: 0 }
+  readonly #storage: Storage
+  readonly #manifests: Storage
+  readonly #tail: Tail
+  /** Stored bytes of a raw byte of the log, and raw ones that are left of it, as the last fold had it. */
+  #density = 0.3
+  #left = 1
   #sequence = 0
-  #pendingBytes = 0
-  #pendingRecords = 0
-  #foldedAt: number
-  /** How long the last table took to fill, ms. */
-  #fillMs = 0
   #folder = false
   #stopped = false
 
   /** `tail`: what lies behind the fold point at the start. */
-  constructor(parts: FoldingParts, tail: { readonly rawBytes: number; readonly records: number }) {
+  constructor(parts: FoldingParts, tail: TailSize) {
     this.#parts = parts
     this.#limits = { ...MERGE_LIMITS, bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, graceMs: GRACE_MS, ...parts.thresholds }
-    this.#foldedAt = parts.monotonic()
-    const { storage, monotonic, manifest, failpoint } = parts
+    const { storage, monotonic, manifest, failpoint, budget } = parts
+    this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
+    this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
+    this.#tail = new Tail(this.#limits, tail, monotonic())
     const inUse = (file: string): boolean => this.#using.has(file) || parts.inUse(file)
     this.#collector = new Collector({ storage, monotonic, manifest, failpoint, inUse, graceMs: this.#limits.graceMs })
-    this.#pendingBytes = tail.rawBytes
-    this.#pendingRecords = tail.records
   }
 
   /** Begins with what was left undone. */
@@ -108,11 +114,9 @@ export class Folding {
 
   /** An epoch was acknowledged. */
   committed(rawBytes: number, records: number): void {
-    this.#pendingBytes += rawBytes
-    this.#pendingRecords += records
-    if (this.#isDue(1)) this.#wake('fold', 0)
-    // Memory and tail stay bounded, whatever the pace was meant to be.
-    if (this.#isDue(2)) for (const rhythm of this.#rhythms) rhythm.hurry()
+    this.#tail.committed(this.#parts.monotonic(), rawBytes, records)
+    if (this.#tail.isDue) this.#wake('fold', 0)
+    this.#lookBehind()
   }
 
   /** Ends every job where it is; resolves when nothing is under way. */
@@ -120,12 +124,18 @@ export class Folding {
     this.#stopped = true
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
+    this.#parts.budget.stopUpkeep()
     for (const rhythm of this.#rhythms) rhythm.stop()
     await Promise.all(this.#running.values())
   }
 
-  #isDue(times: number): boolean {
-    return this.#pendingBytes >= times * this.#limits.bytes || this.#pendingRecords >= times * this.#limits.records
+  /** A tail that grows without bound is said so. */
+  #lookBehind(): void {
+    const { budget, report, monotonic } = this.#parts
+    const ms = this.#tail.behindMs(monotonic())
+    if (ms > 0 === budget.behind) return
+    budget.behind = ms > 0
+    report(ms > 0 ? { type: 'behind', ms, ...this.#tail.size } : { type: 'caughtUp' })
   }
 
   /** Lets a loop run, unless it runs, after `ms`; a retry that waits is not brought forward. */
@@ -158,63 +168,62 @@ export class Folding {
 
   /** Gives the pause before the next one, when one is due. */
   async #fold(): Promise<number | undefined> {
-    if (!this.#isDue(1)) return undefined
+    if (!this.#tail.isDue) return undefined
     const { monotonic, failpoint, retention, report } = this.#parts
     const begin = monotonic()
-    this.#fillMs = begin - this.#foldedAt
-    this.#foldedAt = begin
-    const barMs = this.#isDue(2) ? 0 : Math.min(this.#fillMs * BAR_SHARE, BAR_MS_MAX)
-    // Each byte is read and written.
-    await this.#work(2 * this.#pendingBytes, barMs, async (parts, rhythm) => {
+    const size = this.#tail.size
+    const bytes = foldWork(size.rawBytes, size.records)
+    const stored = size.rawBytes * this.#density
+    await this.#work({ bytes, stored, rate: this.#tail.rate(begin, bytes) }, async (parts, rhythm) => {
       await failpoint('fold.read')
       const before = this.#parts.manifest()
       const folded = await foldLog(parts, before, this.#parts.end(), rhythm)
-      if (folded === undefined) {
-        this.#pendingBytes = this.#pendingRecords = 0
-        return
-      }
+      if (folded === undefined) return this.#tail.folded(monotonic(), size.rawBytes, size.records)
       const { point, segments, rawBytes, records } = folded
       await failpoint('fold.written')
-      await this.#parts.publish(old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention) : undefined))
+      await this.#publish(old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention) : undefined))
       await failpoint('fold.end')
-      this.#pendingBytes = Math.max(0, this.#pendingBytes - rawBytes)
-      this.#pendingRecords = Math.max(0, this.#pendingRecords - records)
+      this.#tail.folded(monotonic(), rawBytes, records)
+      if (rawBytes > 0) {
+        this.#density = Math.min(1, bytesOf(segments) / rawBytes)
+        this.#left = Math.min(1, segments.reduce((sum, entry) => sum + entry.rawBytes, 0) / rawBytes)
+      }
+      this.#lookBehind()
       report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: bytesOf(segments), ms: monotonic() - begin })
     })
     this.#wake('merge', 0)
     this.#wake('collect', this.#limits.graceMs)
-    return this.#isDue(1) ? 0 : undefined
+    return this.#tail.isDue ? 0 : undefined
   }
 
   async #merge(): Promise<number | undefined> {
-    const { monotonic, failpoint, report, publish } = this.#parts
+    const { monotonic, failpoint, report } = this.#parts
     const begin = monotonic()
     const before = this.#parts.manifest()
     const plan = planMerge(before, this.#limits)
     if (plan === undefined) return undefined
     let bytesWritten = 0
-    if (plan.type === 'raise') await publish(old => raiseBase(old, plan.through))
-    else if (plan.type === 'drop') await publish(old => dropDead(old, segment => isDead(segment, aliveIn(old))))
+    if (plan.type === 'raise') await this.#publish(old => raiseBase(old, plan.through))
+    else if (plan.type === 'drop') await this.#publish(old => dropDead(old, segment => isDead(segment, aliveIn(old))))
     else {
-      const job = jobOf(plan, before, this.#limits.baseBytes)
-      await this.#work(job.work, this.#barOf(job), async (parts, rhythm) => {
+      const job = jobOf(plan, before, this.#limits)
+      const most = YOUNG_TIMES_MAX * this.#limits.fanIn
+      const rate = (): number =>
+        this.#parts.manifest().young.length > most
+          ? Number.POSITIVE_INFINITY
+          : mergeRate(this.#left * this.#tail.flow.rawBytesPerSecond, job.cost, job.work)
+      await this.#work({ bytes: job.work, stored: job.stored, rate }, async (parts, rhythm) => {
         await failpoint('merge.read')
         const outputs = await mergeSegments(parts, job.request, rhythm)
         bytesWritten = bytesOf(outputs)
         await failpoint('merge.written')
-        await publish(old => job.next(old, outputs))
+        await this.#publish(old => job.next(old, outputs))
         await failpoint('merge.end')
       })
     }
     report({ type: 'merged', manifest: this.#parts.manifest(), bytesWritten, ms: monotonic() - begin })
     this.#wake('collect', this.#limits.graceMs)
     return 0
-  }
-
-  /** Its share of the time in which as much is folded again as was before the round. */
-  #barOf({ work, round, request }: MergeJob): number {
-    const tables = request.young.reduce((sum, entry) => sum + entry.rawBytes, 0) / this.#limits.bytes
-    return Math.min((work / round) * tables * this.#fillMs * BAR_SHARE, BAR_MS_MAX)
   }
 
   async #collect(): Promise<number | undefined> {
@@ -225,9 +234,15 @@ export class Folding {
     return more ? this.#limits.graceMs : undefined
   }
 
+  async #publish(plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
+    await this.#parts.budget.upkeepSyncTurn()
+    await this.#parts.publish(this.#manifests, plan)
+  }
+
   /** Runs a job in a rhythm of its own; the names it takes are in use until it has ended. */
-  async #work(bytes: number, barMs: number, job: (parts: WriteParts, rhythm: Rhythm) => Promise<void>): Promise<void> {
-    const { storage, random, compress, monotonic, scheduler, sliceMs, manifest } = this.#parts
+  async #work(work: Work, job: (parts: WriteParts, rhythm: Rhythm) => Promise<void>): Promise<void> {
+    const { random, compress, monotonic, scheduler, sliceMs, manifest, budget } = this.#parts
+    const storage = this.#storage
     if (!this.#folder) {
       await storage.makeFolder(SEGMENT_FOLDER)
       this.#sequence = await this.#highest()
@@ -240,13 +255,16 @@ export class Folding {
       this.#using.add(name)
       return name
     }
-    const rhythm = new Rhythm({ monotonic, scheduler, sliceMs }, bytes, barMs)
+    const floor = (): number => (floorRate(budget.silentMs, this.#tail.flow.intervalMs) * work.bytes) / Math.max(1, work.stored)
+    const rate = (left: number, now: number): number => Math.max(work.rate(left, now), floor())
+    const rhythm = new Rhythm({ monotonic, scheduler, sliceMs, budget }, { ...work, rate })
     this.#rhythms.add(rhythm)
     try {
       if (this.#stopped) throw STOPPED
       await job({ storage, random, compress: await compress(), newFile }, rhythm)
     } finally {
       this.#rhythms.delete(rhythm)
+      rhythm.end()
       for (const name of names) this.#using.delete(name)
     }
   }

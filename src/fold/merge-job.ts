@@ -1,35 +1,37 @@
 /**
- * From a plan to a merge: what it reads, how much that is, and how its outputs change the manifest.
+ * From a plan to a merge: what it reads, how much that is and what merging costs on the whole, and how its outputs change the manifest.
  * Owns nothing. Invariant: a manifest in which the inputs do not stand any more is not changed.
  */
 import { type BaseRange, FIRST_PLACE, type Manifest, type SegmentEntry } from '../format/index.ts'
 import { mergeBase, mergeYoung } from '../manifest/index.ts'
-import { type MergeRequest, rangeOf } from './merge.ts'
-import { aliveIn, type MergePlan } from './policy.ts'
+import type { MergeCost } from '../pace/index.ts'
+import { type MergeRequest, RECORD_BYTES, rangeOf } from './merge.ts'
+import { aliveIn, type MergeLimits, type MergePlan, roundAt, YOUNG_TIMES_FEW } from './policy.ts'
 
 export interface MergeJob {
   readonly request: MergeRequest
-  /** Raw bytes it reads. */
+  /** Bytes it reads, raw, with what its records cost beside them; and what it will write, about. */
   readonly work: number
-  /** Raw bytes of all that is merged before it is due again. */
-  readonly round: number
+  readonly stored: number
+  /** What each byte of the log costs in merges, in this store. */
+  readonly cost: MergeCost
   /** The manifest with the outputs in place of the inputs; undefined when the inputs are gone. */
   readonly next: (old: Manifest, outputs: readonly SegmentEntry[]) => Manifest | undefined
 }
 
-export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, manifest: Manifest, baseBytes: number): MergeJob {
+export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, manifest: Manifest, limits: MergeLimits): MergeJob {
   const alive = aliveIn(manifest)
+  const cost = costOf(manifest, limits)
   if (plan.type === 'young') {
     const { run } = plan
     const files = run.map(entry => entry.file)
     const from = (run.at(-1) as SegmentEntry).from
     const through = (run[0] as SegmentEntry).through
     const range = rangeOf(FIRST_PLACE, undefined)
-    const work = rawBytesOf(run)
     return {
       request: { young: run, ranges: [], range, from, through, alive, tombstones: true, cutBytes: Number.POSITIVE_INFINITY },
-      work,
-      round: work,
+      ...effort(run),
+      cost,
       next: (old, outputs) =>
         files.every(file => old.young.some(entry => entry.file === file)) ? mergeYoung(old, files, outputs) : undefined,
     }
@@ -44,13 +46,19 @@ export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, mani
     through,
     alive,
     tombstones: false,
-    cutBytes: baseBytes,
+    cutBytes: limits.baseBytes,
   }
-  const inputs = [...young, ...ranges.flatMap(range => range.segment ?? [])]
+  const base = baseOf(manifest)
+  const inputs = ranges.flatMap(range => range.segment ?? [])
+  const below = effort(inputs)
+  const above = effort(young)
+  // A young segment holds places of every range; it is read in this one only.
+  const part = base.length > 0 ? below.work / effort(base).work : 1
   return {
     request,
-    work: rawBytesOf(inputs),
-    round: rawBytesOf([...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]),
+    work: below.work + part * above.work,
+    stored: below.stored + part * above.stored,
+    cost,
     next: (old, outputs) => {
       const there = ranges.every(range =>
         old.base.some(
@@ -64,6 +72,27 @@ export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, mani
   }
 }
 
-function rawBytesOf(entries: readonly SegmentEntry[]): number {
-  return entries.reduce((sum, entry) => sum + entry.rawBytes, 0)
+/** What it takes to read them and to write them again. */
+function effort(entries: readonly SegmentEntry[]): { work: number; stored: number } {
+  return {
+    work: entries.reduce((sum, entry) => sum + entry.rawBytes + entry.records * RECORD_BYTES, 0),
+    stored: entries.reduce((sum, entry) => sum + entry.bytes, 0),
+  }
+}
+
+function baseOf(manifest: Manifest): SegmentEntry[] {
+  return manifest.base.flatMap(range => range.segment ?? [])
+}
+
+/** As it will be when a round is due. */
+function costOf(manifest: Manifest, limits: MergeLimits): MergeCost {
+  const base = baseOf(manifest)
+  const { bytes, records } = roundAt(base, limits)
+  const below = { bytes: effort(base).stored, records: base.reduce((sum, entry) => sum + entry.records, 0) }
+  // Young beside base when the round begins, by that of the two measures that makes it due first.
+  const share = base.length > 0 ? Math.min(bytes / below.bytes, records / below.records) : Number.POSITIVE_INFINITY
+  // Those that are let be, and those that the segments of each level are merged from.
+  const many = bytes / limits.smallestBytes / (YOUNG_TIMES_FEW * limits.fanIn)
+  const levels = many <= 1 ? 0 : Math.ceil(Math.log(many) / Math.log(limits.fanIn))
+  return { levels, roundBytes: Number.isFinite(share) ? 1 + share : 1, youngBytes: Number.isFinite(share) ? share : 1 }
 }

@@ -8,9 +8,9 @@
 import type { Random } from '../base/random.ts'
 import { type BaseRange, type Compress, FIRST_PLACE, type Place, type SegmentEntry } from '../format/index.ts'
 import { type BasePart, Image, type SegmentLayer } from '../image/index.ts'
+import type { Rhythm } from '../pace/index.ts'
 import { type LayerCursor, type Range, ReadAhead, Segment, SegmentWriter } from '../segment/index.ts'
 import type { Storage } from '../storage/index.ts'
-import type { Rhythm } from './rhythm.ts'
 
 export interface WriteParts {
   readonly storage: Storage
@@ -38,7 +38,8 @@ export interface MergeRequest extends WriteRequest {
   readonly range: Range
 }
 
-const FLUSH_BYTES = 256 * 1024
+/** Complete blocks are written when the beat is over, and at the latest when they are so many bytes. */
+const FLUSH_BYTES = 64 * 1024
 
 /** New segments in the order of places; none when nothing counts any more. */
 export async function mergeSegments(parts: WriteParts, request: MergeRequest, rhythm: Rhythm): Promise<SegmentEntry[]> {
@@ -82,7 +83,10 @@ export async function writeSegments(
   const alive = new Set(request.alive)
   const written: SegmentEntry[] = []
   let writer: SegmentWriter | undefined
-  const breathe = (): Promise<void> => rhythm.rest()
+  const breathe = (bytes = 0): Promise<void> | undefined => {
+    rhythm.wrote(bytes)
+    return bytes === 0 || rhythm.due ? rhythm.rest() : undefined
+  }
   const finish = async (): Promise<void> => {
     if (writer === undefined) return
     const ended = writer
@@ -101,6 +105,7 @@ export async function writeSegments(
       }
       rhythm.done(bytes + RECORD_BYTES)
       if (rhythm.due) {
+        if (rhythm.spent) await writer?.flush()
         await rhythm.rest()
         await fill()
       }
@@ -130,4 +135,4 @@ async function create({ storage, random, compress, newFile }: WriteParts): Promi
 }
 
 /** What a record costs beside its bytes. */
-const RECORD_BYTES = 16
+export const RECORD_BYTES = 16

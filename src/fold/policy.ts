@@ -67,8 +67,15 @@ function planDrop(manifest: Manifest): MergePlan | undefined {
   return manifest.base.some(({ segment }) => segment !== null && isDead(segment, alive)) ? { type: 'drop' } : undefined
 }
 
+/**
+ * Up to so many times `fanIn` young segments are let be: a look-up asks their filters in a few microseconds, and the next round through the
+ * base takes them all. Where the base is large, and the round far, each byte is merged among young ones first.
+ */
+export const YOUNG_TIMES_FEW = 3
+
 /** The newest run of `fanIn` segments that are alike. */
 function planYoung(young: readonly SegmentEntry[], { fanIn, smallestBytes, youngBytesMax }: MergeLimits): MergePlan | undefined {
+  if (young.length <= YOUNG_TIMES_FEW * fanIn) return undefined
   /** 0, 1, 2: each `fanIn` times as large as the one before. */
   const sizeOf = (entry: SegmentEntry): number => {
     if (entry.bytes >= youngBytesMax) return Number.POSITIVE_INFINITY
@@ -93,15 +100,26 @@ function planBase(manifest: Manifest, limits: MergeLimits): MergePlan | undefine
   const newest = young[0]
   if (least < most) return planRange(manifest, most, limits.baseBytes)
   if (newest === undefined) return undefined
-  const held = (entries: readonly SegmentEntry[]): { bytes: number; records: number } => ({
+  const above = held(young)
+  const at = roundAt(
+    base.flatMap(range => range.segment ?? []),
+    limits,
+  )
+  const due = above.bytes >= at.bytes || above.records >= at.records
+  return due ? planRange(manifest, newest.through, limits.baseBytes) : undefined
+}
+
+/** Of young segments: a round through this base begins when they hold as many bytes, or as many records. */
+export function roundAt(base: readonly SegmentEntry[], limits: MergeLimits): { bytes: number; records: number } {
+  const { bytes, records } = held(base)
+  return { bytes: Math.max(limits.slackBytes, bytes / 2), records: Math.max(limits.slackRecords, records / 2) }
+}
+
+function held(entries: readonly SegmentEntry[]): { bytes: number; records: number } {
+  return {
     bytes: entries.reduce((sum, entry) => sum + entry.bytes, 0),
     records: entries.reduce((sum, entry) => sum + entry.records, 0),
-  })
-  const above = held(young)
-  const below = held(base.flatMap(range => range.segment ?? []))
-  const due =
-    above.bytes >= Math.max(limits.slackBytes, below.bytes / 2) || above.records >= Math.max(limits.slackRecords, below.records / 2)
-  return due ? planRange(manifest, newest.through, limits.baseBytes) : undefined
+  }
 }
 
 /** The first range that does not know all up to `through`, with neighbours while together they are no more than one segment. */

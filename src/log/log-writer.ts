@@ -7,6 +7,7 @@
  */
 import { assert, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
+import { EARLY_SYNC_BYTES, EARLY_SYNC_BYTES_MAX, EARLY_SYNC_MS, EARLY_SYNC_SHARE } from '../base/limits.ts'
 import {
   ChainDigest,
   COMPRESSION_NONE,
@@ -30,9 +31,6 @@ import {
 } from '../format/index.ts'
 import type { Storage, StorageFile } from '../storage/index.ts'
 
-/** Bytes appended and not synced, beyond which they are synced early: the sync of a commit then has little left to do. */
-export const EARLY_SYNC_BYTES = 1024 * 1024
-
 export interface LogWriterStart {
   readonly storage: Storage
   readonly storeId: string
@@ -44,6 +42,8 @@ export interface LogWriterStart {
   readonly compress: Compress
   readonly monotonic: () => number
   readonly failpoint: Failpoint
+  /** A commit has come already: its sync is soon, and an early one would only delay it. */
+  readonly commitWaits: () => boolean
 }
 
 export interface CommitResult {
@@ -67,6 +67,10 @@ export class LogWriter {
   readonly #handle: StorageFile
   #length = LOG_HEADER_BYTES
   #unsynced = 0
+  /** When the oldest of them was appended; when the last sync ended, and how long it took. */
+  #unsyncedSince = 0
+  #syncedAt = 0
+  #lastSyncMs = 0
   #chain: ChainDigest
   /** Where the epoch under way begins. */
   #epochStart = LOG_HEADER_BYTES
@@ -123,7 +127,7 @@ export class LogWriter {
     await this.#start.failpoint('block.append')
     await this.#append(parts)
     await readBack(this.#handle, at, parts)
-    if (this.#unsynced <= EARLY_SYNC_BYTES) return
+    if (!this.#wantsSync()) return
     await this.#start.failpoint('block.sync')
     await this.#sync()
   }
@@ -224,14 +228,24 @@ export class LogWriter {
     await this.#handle.append(parts)
     const bytes = total(parts)
     this.#length += bytes
+    if (this.#unsynced === 0) this.#unsyncedSince = this.#start.monotonic()
     this.#unsynced += bytes
+  }
+
+  #wantsSync(): boolean {
+    const now = this.#start.monotonic()
+    if (this.#unsynced <= EARLY_SYNC_BYTES && now - this.#unsyncedSince < EARLY_SYNC_MS) return false
+    const rested = now - this.#syncedAt >= (EARLY_SYNC_SHARE - 1) * this.#lastSyncMs
+    return (rested || this.#unsynced > EARLY_SYNC_BYTES_MAX) && !this.#start.commitWaits()
   }
 
   async #sync(): Promise<void> {
     const begin = this.#start.monotonic()
     await this.#handle.sync()
     this.#unsynced = 0
-    this.#syncMs += this.#start.monotonic() - begin
+    this.#syncedAt = this.#start.monotonic()
+    this.#lastSyncMs = this.#syncedAt - begin
+    this.#syncMs += this.#lastSyncMs
   }
 }
 

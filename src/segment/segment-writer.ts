@@ -1,7 +1,7 @@
 /**
  * Writes one segment file, in the order of places. Byte table: docs/format/segment.md.
  *
- * What: fills blocks record by record, compresses each by itself, hands them out in large appends, and ends the file with what describes them.
+ * What: fills blocks record by record, compresses each by itself, hands them out in the appends its caller asks for, and ends the file with what describes them.
  * Owns: the open file, its length, its hash, what the filter and the index need. Does not own: which records go in, pace, manifests.
  * Invariants: places rise; a call of `add` compresses one block at most; what waits in memory is what the caller has not flushed; an entry
  * is given out only of a file that is on the device under a durable name and was read back whole.
@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { assert, STOPPED, TidemarkError } from '../base/errors.ts'
 import {
+  SEGMENT_APPEND_BYTES,
   SEGMENT_BLOCKS_MAX,
   SEGMENT_FLUSH_BYTES,
   SEGMENT_INDEX_BYTES_MAX,
@@ -49,6 +50,9 @@ export interface SegmentStart {
   readonly salt: number
   readonly compress: Compress
 }
+
+/** `appended`: bytes of the description that went to the file since the last call. */
+export type Breathe = (appended?: number) => Promise<void> | undefined
 
 /** Hashes come in pieces: growing one large array would be a pause. */
 const HASHES_PER_PIECE = 16_384
@@ -152,9 +156,9 @@ export class SegmentWriter {
 
   /**
    * Ends the file: description, sync, durable name, read back and hashed. Needs one record at least. `breathe` is awaited between steps of
-   * less than a millisecond. After an error only `abandon` is left. An `abandon` that comes meanwhile rejects it with STOPPED.
+   * less than a millisecond, and is told of bytes of the description that were appended. After an error only `abandon` is left. An `abandon` that comes meanwhile rejects it with STOPPED.
    */
-  async finish(epochs: { readonly from: number; readonly through: number }, breathe: () => Promise<void>): Promise<SegmentEntry> {
+  async finish(epochs: { readonly from: number; readonly through: number }, breathe: Breathe): Promise<SegmentEntry> {
     assert(this.#state === 'open', `an end of ${this.file}, which is ${this.#state}`)
     assert(this.records > 0, `${this.file} has no record`)
     assert(this.#busy === undefined, `an end of ${this.file} during a flush`)
@@ -167,7 +171,11 @@ export class SegmentWriter {
       const describedAt = this.#length
       const facts = { ...epochs, ...this.#builder.facts() }
       const parts = await this.#describe(encodeSegmentFacts(facts), breathe)
-      await this.#change(() => this.#handle.append(parts))
+      for (const piece of grouped(parts)) {
+        const bytes = bytesOf(piece)
+        await this.#change(() => this.#append(piece, bytes))
+        await breathe(bytes)
+      }
       await this.#change(() => this.#handle.sync())
       await this.#start.storage.syncFolder(SEGMENT_FOLDER)
       const sha256 = this.#hash.digest('hex')
@@ -227,13 +235,15 @@ export class SegmentWriter {
     if (bytes === 0) return
     this.#waiting = []
     this.#pendingBytes = 0
-    await this.#change(async () => {
-      await this.#handle.append(parts)
-      this.#unsynced += bytes
-      if (this.#unsynced < SEGMENT_SYNC_BYTES) return
-      await this.#handle.sync()
-      this.#unsynced = 0
-    })
+    await this.#change(() => this.#append(parts, bytes))
+  }
+
+  async #append(parts: readonly Uint8Array[], bytes: number): Promise<void> {
+    await this.#handle.append(parts)
+    this.#unsynced += bytes
+    if (this.#unsynced < SEGMENT_SYNC_BYTES) return
+    await this.#handle.sync()
+    this.#unsynced = 0
   }
 
   /** An `abandon` may have come while something was awaited. */
@@ -256,7 +266,7 @@ export class SegmentWriter {
   }
 
   /** Index, filter, facts and the header once more, as one piece; a step at a time. */
-  async #describe(facts: Buffer, breathe: () => Promise<void>): Promise<Uint8Array[]> {
+  async #describe(facts: Buffer, breathe: Breathe): Promise<Uint8Array[]> {
     const describedAt = this.#length
     const filter = emptyFilter(this.records)
     let left = this.records
@@ -293,7 +303,7 @@ export class SegmentWriter {
   }
 
   /** The whole file again: a write that says it was whole may not have been. */
-  async #readBack(sha256: string, breathe: () => Promise<void>): Promise<void> {
+  async #readBack(sha256: string, breathe: Breathe): Promise<void> {
     const hash = createHash('sha256')
     for (let at = 0; at < this.#length; at += SEGMENT_READ_BACK_BYTES) {
       hash.update(await this.#handle.read(at, Math.min(SEGMENT_READ_BACK_BYTES, this.#length - at)))
@@ -316,6 +326,31 @@ export class SegmentWriter {
     assert(numbers !== undefined && this.file.startsWith(`${SEGMENT_FOLDER}/`), `${this.file} is no name of a segment`)
     return encodeSegmentHeader({ ...numbers, salt: this.#start.salt, describedAt })
   }
+}
+
+/** The same bytes in appends of SEGMENT_APPEND_BYTES each. */
+function* grouped(parts: readonly Uint8Array[]): Generator<Uint8Array[]> {
+  let group: Uint8Array[] = []
+  let room = SEGMENT_APPEND_BYTES
+  for (const part of parts) {
+    for (let at = 0; at < part.length; ) {
+      const end = Math.min(part.length, at + room)
+      group.push(part.subarray(at, end))
+      room -= end - at
+      at = end
+      if (room > 0) continue
+      yield group
+      group = []
+      room = SEGMENT_APPEND_BYTES
+    }
+  }
+  if (group.length > 0) yield group
+}
+
+function bytesOf(parts: readonly Uint8Array[]): number {
+  let bytes = 0
+  for (const part of parts) bytes += part.length
+  return bytes
 }
 
 function* pieces(bytes: Buffer): Generator<Buffer> {

@@ -68,7 +68,7 @@ export interface CommittedMessage {
 /** What upkeep did; no answer is expected. */
 export interface UpkeepMessage {
   readonly type: 'upkeep'
-  readonly did: 'folded' | 'merged' | 'collected' | 'failed'
+  readonly did: 'folded' | 'merged' | 'collected' | 'failed' | 'behind' | 'caughtUp'
   /** The epoch up to which segments cover the state; 0: none. */
   readonly foldedEpoch: number
   readonly segments: number
@@ -78,6 +78,8 @@ export interface UpkeepMessage {
   readonly ms: number
   /** Files removed by this job. */
   readonly files: number
+  /** With 'behind': for how long the tail of the log has been too long, and what lies in it. */
+  readonly behind?: { readonly ms: number; readonly rawBytes: number; readonly records: number }
   readonly error?: ErrorData
   /** The newest manifest, for a host that asked to follow it. */
   readonly manifest?: Manifest
@@ -98,6 +100,8 @@ export interface WriterFacts {
   /** The end of the accepted log; GENESIS for a new store. */
   readonly acceptedEnd: LogPosition
   readonly compression: CompressionPreference
+  /** Bytes a second that may be written, log and upkeep together. Default Infinity. */
+  readonly ioBytesPerSecondMax?: number
   /** Without it nothing is folded, merged or collected. */
   readonly upkeep?: UpkeepFacts
 }

@@ -1,6 +1,6 @@
 /** The thread of a writer: storage with synchronous calls (nothing else runs here), messages from and to the host. */
 import { setPriority } from 'node:os'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
 import { failpointOf, noFailpoint } from '../base/failpoint.ts'
@@ -30,6 +30,11 @@ const writer = new Writer(start.facts, {
   monotonic: () => systemClock.monotonic(),
   random: systemRandom,
   scheduler: systemScheduler,
+  look: () => {
+    // In order: what the port has given out already was received before.
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+      writer.receive(next.message as ToWriter)
+  },
   // Its files go through the thread pool: a sync of a segment holds up no commit.
   upkeep: { storage: new FileStorage(start.root), scheduler: systemScheduler, sliceMs: UPKEEP_SLICE_MS },
   failpoint: start.testing === true ? failpointOf(process.env['TIDEMARK_FAILPOINT'], 'writer') : noFailpoint,

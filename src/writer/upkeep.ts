@@ -9,7 +9,7 @@ import type { WriterParts } from './writer.ts'
 export function startFolding(
   facts: WriterFacts,
   { upkeep, monotonic, random, send }: WriterParts,
-  own: Pick<FoldingParts, 'failpoint' | 'manifest' | 'end' | 'compress' | 'publish' | 'inUse'>,
+  own: Pick<FoldingParts, 'failpoint' | 'budget' | 'manifest' | 'end' | 'compress' | 'publish' | 'inUse'>,
 ): Folding | undefined {
   if (facts.upkeep === undefined || upkeep === undefined) return undefined
   const { retention, tail, follow, thresholds } = facts.upkeep
@@ -31,6 +31,7 @@ function upkeepMessage(news: FoldNews, manifest: Manifest, follow: boolean): Upk
     bytesWritten: 'bytesWritten' in news ? news.bytesWritten : 0,
     ms: 'ms' in news ? news.ms : 0,
     files: news.type === 'collected' ? news.files : 0,
+    ...(news.type === 'behind' ? { behind: { ms: news.ms, rawBytes: news.rawBytes, records: news.records } } : {}),
     ...(news.type === 'failed' ? { error: toErrorData(news.error) } : {}),
     ...(follow ? { manifest } : {}),
   }

@@ -16,6 +16,7 @@ import type { Folding, FoldingParts } from '../fold/index.ts'
 import { type Compress, type LogPosition, logName, logNumbers, type Manifest, openCompress } from '../format/index.ts'
 import { LogWriter } from '../log/index.ts'
 import { giveUp, roll } from '../manifest/index.ts'
+import { Budget, logToll, PacedStorage } from '../pace/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
@@ -33,6 +34,8 @@ export interface WriterParts {
   readonly fileBytesMax?: number
   /** Puts a seal off until the writer is idle; without one it follows each commit at once. */
   readonly scheduler?: Scheduler
+  /** Hands over messages that have come and were not given to `receive`, where there is such a thing. */
+  readonly look?: () => void
   /** Upkeep needs it; its storage should have calls that do not hold the thread. */
   readonly upkeep?: Pick<FoldingParts, 'storage' | 'scheduler' | 'sliceMs'>
 }
@@ -42,18 +45,15 @@ const SEAL_IDLE_MS = 500
 
 type State = 'open' | 'failed' | 'fenced' | 'closed'
 
-type Message = ToWriter | { readonly type: 'idle' } | PublishJob
-
-/** A manifest that upkeep asks for; manifests have one author, in one order. */
-interface PublishJob {
-  readonly type: 'publish'
-  readonly plan: (manifest: Manifest) => Manifest | undefined
-  readonly settle: (error?: unknown) => void
-}
+/** 'stranger': upkeep found that another writer has come. */
+type Message = ToWriter | { readonly type: 'idle' } | { readonly type: 'stranger'; readonly error: unknown }
 
 export class Writer {
   readonly #parts: WriterParts
   readonly #failpoint: Failpoint
+  readonly #storage: Storage
+  /** What the log and upkeep share. */
+  readonly #budget: Budget
   readonly #compression: WriterFacts['compression']
   readonly #queue: Message[] = []
   #compress: Compress | undefined
@@ -78,17 +78,23 @@ export class Writer {
     this.#parts = parts
     this.#failpoint = parts.failpoint ?? noFailpoint
     this.#compression = facts.compression
-    this.#ownership = new Ownership(parts.storage, this.#failpoint, facts.manifest)
+    const { monotonic, look } = parts
+    const scheduler = parts.scheduler ?? parts.upkeep?.scheduler
+    const bytesPerSecondMax = facts.ioBytesPerSecondMax ?? Number.POSITIVE_INFINITY
+    this.#budget = new Budget({ monotonic, scheduler, bytesPerSecondMax, ...(look === undefined ? {} : { look }) })
+    this.#storage = new PacedStorage(parts.storage, logToll(this.#budget), monotonic)
+    this.#ownership = new Ownership(this.#storage, this.#failpoint, facts.manifest)
     this.#end = facts.acceptedEnd
     this.#sequence = Math.max(0, ...facts.manifest.log.map(entry => logNumbers(nameOf(entry.file))?.sequence ?? 0))
     const open = facts.manifest.log.find(entry => entry.end === null)
     this.#inherited = open !== undefined && open.file === facts.acceptedEnd.file ? open.file : null
     this.#folding = startFolding(facts, parts, {
       failpoint: this.#failpoint,
+      budget: this.#budget,
       manifest: () => this.#ownership.manifest,
       end: () => this.#end,
       compress: async () => (this.#compress ??= await openCompress(this.#compression)),
-      publish: plan => this.#publishSoon(plan),
+      publish: (storage, plan) => this.#publishBeside(storage, plan),
       inUse: file => file === logName(this.#ownership.manifest.token, this.#sequence),
     })
   }
@@ -96,6 +102,7 @@ export class Writer {
   /** Takes a message; everything happens later, in order. */
   receive(message: ToWriter): void {
     if (message.type === 'close') this.#closing = true
+    if (message.type === 'commit') this.#budget.commitArrived()
     this.#enqueue(message)
   }
 
@@ -126,8 +133,8 @@ export class Writer {
 
   async #take(message: Message): Promise<void> {
     switch (message.type) {
-      case 'publish':
-        return await this.#publishFor(message)
+      case 'stranger':
+        throw message.error
       case 'batch':
         return await this.#batch(message)
       case 'commit':
@@ -199,6 +206,7 @@ export class Writer {
       this.#folding?.committed(rawBytes, result.records)
       await this.#sealSoon(log)
     } finally {
+      this.#budget.commitEnded()
       credit()
     }
   }
@@ -241,13 +249,13 @@ export class Writer {
 
   async #roll(compress: Compress): Promise<LogWriter> {
     await this.#syncInherited()
-    const { storage, monotonic, random } = this.#parts
+    const { monotonic, random } = this.#parts
     const { storeId, token } = this.#ownership.manifest
     const sequence = ++this.#sequence
     const base = this.#end
     const failpoint = this.#failpoint
     const log = await LogWriter.create({
-      storage,
+      storage: this.#storage,
       storeId,
       token,
       sequence,
@@ -256,6 +264,7 @@ export class Writer {
       compress,
       monotonic,
       failpoint,
+      commitWaits: () => this.#budget.commitWaits,
     })
     try {
       await failpoint('roll.manifest')
@@ -270,26 +279,14 @@ export class Writer {
     return log
   }
 
-  #publishSoon(plan: PublishJob['plan']): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // Behind a close nothing is taken any more, and the close waits for upkeep.
-      if (this.#closing) return reject(closed())
-      this.#enqueue({ type: 'publish', plan, settle: error => (error === undefined ? resolve() : reject(error)) })
-    })
-  }
-
-  /** A failure is the job's, not the log's; only another writer's coming ends us. */
-  async #publishFor({ plan, settle }: PublishJob): Promise<void> {
+  /** For upkeep, beside the log: no commit waits for it. A failure is the job's; only another writer's coming ends us. */
+  async #publishBeside(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
     try {
-      if (this.#state === 'fenced' || this.#state === 'closed') throw closed()
-      await this.#ownership.check()
-      await this.#failpoint('fold.manifest')
-      await this.#ownership.publish(plan)
-      await this.#ownership.prune()
-      settle()
+      if (this.#closing || this.#state === 'fenced' || this.#state === 'closed') throw closed()
+      await this.#ownership.publishBeside(storage, plan)
     } catch (error) {
-      settle(error)
-      if (hasCode(error, 'TIDEMARK_FENCED')) throw error
+      if (hasCode(error, 'TIDEMARK_FENCED')) this.#enqueue({ type: 'stranger', error })
+      throw error
     }
   }
 
@@ -301,7 +298,7 @@ export class Writer {
     if (this.#inheritedError !== undefined) throw this.#inheritedError
     if (this.#inherited === null) return
     await this.#failpoint('roll.sync-old')
-    const handle = await this.#parts.storage.open(this.#inherited, 'append')
+    const handle = await this.#storage.open(this.#inherited, 'append')
     try {
       await handle.sync()
       this.#inherited = null

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FAILPOINTS, type Failpoint } from '../../src/base/failpoint.ts'
-import { EARLY_SYNC_BYTES } from '../../src/log/index.ts'
+import { EARLY_SYNC_BYTES } from '../../src/base/limits.ts'
 import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
 import { SimulatedStorage } from '../../src/testing/index.ts'
 import { Life, readAll } from '../support/log-store.ts'

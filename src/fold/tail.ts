@@ -1,0 +1,117 @@
+/**
+ * What lies behind the fold point, how it grows, and so when it is to be folded and how fast.
+ *
+ * Owns: its size, the flow of commits, since when it is too long. Does not own: the work, the reports.
+ * Invariants: pure but for its state; the time comes with each call.
+ */
+import { Flow, foldAt, foldBarMs, foldDueAt, foldRate } from '../pace/index.ts'
+
+export interface TailSize {
+  readonly rawBytes: number
+  readonly records: number
+}
+
+/**
+ * Tables behind the fold point beyond which a fold is pressed: it ends in a part of an interval, and beyond twice as many it goes as fast as it
+ * can. Where commits are larger than tables, so many commits: one that is
+ * folded while the next comes, and a little.
+ */
+const LONG_TABLES = 2
+const LONG_COMMITS = 2.25
+const PRESSED_SHARE = 0.25
+const PRESSED_MS_MAX = 1500
+/** A tail that long for so long, and for so many intervals: upkeep is behind. */
+const BEHIND_MS = 5000
+const BEHIND_INTERVALS = 4
+
+export class Tail {
+  readonly flow: Flow
+  readonly #limits: { readonly bytes: number; readonly records: number }
+  #rawBytes: number
+  #records: number
+  /** Of what the fold under way does not take. */
+  #takenBytes = 0
+  #takenRecords = 0
+  #longSince: number | undefined
+
+  constructor(limits: { readonly bytes: number; readonly records: number }, start: TailSize, now: number) {
+    this.#limits = limits
+    this.#rawBytes = start.rawBytes
+    this.#records = start.records
+    this.flow = new Flow(now)
+    this.#look(now)
+  }
+
+  get size(): TailSize {
+    return { rawBytes: this.#rawBytes, records: this.#records }
+  }
+
+  committed(now: number, rawBytes: number, records: number): void {
+    this.flow.committed(now, rawBytes, records)
+    this.#rawBytes += rawBytes
+    this.#records += records
+    this.#look(now)
+  }
+
+  /** A fold begins, and takes what there is. */
+  taken(): void {
+    this.#takenBytes = this.#rawBytes
+    this.#takenRecords = this.#records
+  }
+
+  folded(now: number, rawBytes: number, records: number): void {
+    this.#rawBytes = Math.max(0, this.#rawBytes - rawBytes)
+    this.#records = Math.max(0, this.#records - records)
+    this.#look(now)
+  }
+
+  get isDue(): boolean {
+    return this.#tables(this.#rawBytes, this.#records) >= foldAt(this.flow.tables(this.#limits))
+  }
+
+  /** Memory and restart stay bounded, whatever the pace was meant to be. */
+  get isLong(): boolean {
+    return this.#length >= 1
+  }
+
+  /** Of a tail that is too long. */
+  get #length(): number {
+    return this.#tables(this.#rawBytes, this.#records) / Math.max(LONG_TABLES, LONG_COMMITS * this.flow.tables(this.#limits))
+  }
+
+  /** Ms for which it has been too long; 0: upkeep is not behind. */
+  behindMs(now: number): number {
+    if (this.#longSince === undefined) return 0
+    const ms = now - this.#longSince
+    return ms > Math.max(BEHIND_MS, BEHIND_INTERVALS * this.flow.intervalMs) ? ms : 0
+  }
+
+  /** The rate of a fold of so much work that begins now. */
+  rate(now: number, work: number): (left: number, now: number) => number {
+    this.taken()
+    const pace = { work, begin: now, barMs: foldBarMs(now, this.#dueAt()) }
+    return (left, at) => {
+      const length = this.#length
+      if (length >= 2) return Number.POSITIVE_INFINITY
+      const rate = foldRate(pace, left, at, this.#dueAt())
+      if (length < 1) return rate
+      const barMs = Math.min(PRESSED_MS_MAX, this.flow.intervalMs * PRESSED_SHARE)
+      // Of the whole: a part of what is left, again and again, never ends.
+      return Math.max(rate, (work * 1000) / barMs)
+    }
+  }
+
+  #dueAt(): number {
+    const come = this.#tables(this.#rawBytes - this.#takenBytes, this.#records - this.#takenRecords)
+    return foldDueAt(this.flow, this.flow.tables(this.#limits), Math.max(0, come))
+  }
+
+  #look(now: number): void {
+    if (!this.isLong) this.#longSince = undefined
+    else this.#longSince ??= now
+  }
+
+  #tables(rawBytes: number, records: number): number {
+    return Math.max(rawBytes / this.#limits.bytes, records / this.#limits.records)
+  }
+}

@@ -1,0 +1,191 @@
+/** The budget in simulated time: who waits for what, and that nobody waits for ever. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { STOPPED } from '../base/errors.ts'
+import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../testing/index.ts'
+import { Budget } from './budget.ts'
+import { logToll, PacedStorage, upkeepToll } from './paced-storage.ts'
+import { Rhythm } from './rhythm.ts'
+
+interface World {
+  readonly scheduler: SimulatedScheduler
+  readonly storage: SimulatedStorage
+  readonly budget: Budget
+  readonly log: PacedStorage
+  readonly upkeep: PacedStorage
+  /** What was appended when. */
+  readonly written: { readonly at: number; readonly bytes: number; readonly path: string }[]
+}
+
+async function newWorld(bytesPerSecondMax = Number.POSITIVE_INFINITY, latencyMs = { min: 0, max: 2 }): Promise<World> {
+  const scheduler = new SimulatedScheduler({ seed: 5 })
+  const storage = new SimulatedStorage({ seed: 5, scheduler, latencyMs })
+  const monotonic = (): number => scheduler.clock.monotonic()
+  const budget = new Budget({ monotonic, scheduler, bytesPerSecondMax })
+  const written: World['written'] = []
+  storage.onCall = ({ operation, bytes, path }) => {
+    if (operation === 'append') written.push({ at: monotonic(), bytes, path })
+  }
+  await scheduler.run(storage.makeFolder('log'))
+  const of = (toll: ReturnType<typeof logToll>): PacedStorage => new PacedStorage(storage, toll, monotonic)
+  return { scheduler, storage, budget, log: of(logToll(budget)), upkeep: of(upkeepToll(budget)), written }
+}
+
+/** The most that was appended within any `ms`. */
+function peak(written: World['written'], ms: number): number {
+  let most = 0
+  let sum = 0
+  let first = 0
+  for (const { at, bytes } of written) {
+    sum += bytes
+    while ((written[first] as { at: number }).at <= at - ms) sum -= (written[first++] as { bytes: number }).bytes
+    most = Math.max(most, sum)
+  }
+  return most
+}
+
+function bytesOf(written: World['written'], path: string): number {
+  return written.reduce((sum, one) => sum + (one.path === path ? one.bytes : 0), 0)
+}
+
+test('whoever writes and however much, no second holds more than the ceiling, a tenth of it and one append of each', async () => {
+  const most = 200_000
+  const { scheduler, log, upkeep, written } = await newWorld(most)
+  const random = new SeededRandom(1)
+  const write = async (storage: PacedStorage, name: string, bytesMax: number): Promise<void> => {
+    const file = await storage.open(name, 'create')
+    while (scheduler.clock.monotonic() < 20_000) {
+      await file.append([Buffer.alloc(random.below(bytesMax))])
+      if (random.below(10) === 0) await scheduler.sleep(random.below(300))
+    }
+  }
+  const all = Promise.all([write(log, 'log/a', 30_000), write(upkeep, 'log/b', 20_000)])
+  await scheduler.run(all)
+  assert.ok(peak(written, 1000) <= most * 1.1 + 65_536 + 30_000, `${peak(written, 1000)}`)
+  const total = bytesOf(written, 'log/a') + bytesOf(written, 'log/b')
+  assert.ok(total > most * 20 * 0.8, `it is used: ${total}`)
+})
+
+test('under the ceiling the log goes first: it waits for its own bytes and for one append of upkeep', async () => {
+  const most = 100_000
+  const { scheduler, budget, log, upkeep } = await newWorld(most)
+  let ended = false
+  const greedy = (async () => {
+    const file = await upkeep.open('log/b', 'create')
+    while (!ended) await file.append([Buffer.alloc(10_000)])
+  })()
+  const waits: number[] = []
+  const commits = (async () => {
+    const file = await log.open('log/a', 'create')
+    for (let commit = 0; commit < 50; commit++) {
+      await scheduler.sleep(200)
+      budget.commitArrived()
+      const begin = scheduler.clock.monotonic()
+      await file.append([Buffer.alloc(5000)])
+      waits.push(scheduler.clock.monotonic() - begin)
+      budget.commitEnded()
+    }
+    ended = true
+  })()
+  await scheduler.run(Promise.all([greedy, commits]))
+  // One append of upkeep is 100 ms of the ceiling.
+  assert.ok(Math.max(...waits) <= 110, `${Math.max(...waits)}`)
+})
+
+test('a log that takes the whole ceiling starves upkeep until that is behind, and shares with it from then on', async () => {
+  const most = 100_000
+  const { scheduler, budget, log, upkeep, written } = await newWorld(most)
+  const run = async (storage: PacedStorage, name: string): Promise<void> => {
+    const file = await storage.open(name, 'create')
+    while (scheduler.clock.monotonic() < 20_000) await file.append([Buffer.alloc(4000)])
+  }
+  const all = Promise.all([run(log, 'log/a'), run(upkeep, 'log/b')])
+  await scheduler.run(10_000)
+  const starved = bytesOf(written, 'log/b')
+  assert.ok(starved <= most, `${starved}`)
+  budget.behind = true
+  await scheduler.run(all)
+  assert.ok(bytesOf(written, 'log/b') - starved >= most * 5, `${bytesOf(written, 'log/b')}`)
+  assert.ok(bytesOf(written, 'log/a') > most * 10, 'and the log goes on')
+})
+
+test('what the log writes more in one moment upkeep writes less in the next, and it is never starved', async () => {
+  const { scheduler, budget, log, upkeep, written } = await newWorld()
+  const monotonic = (): number => scheduler.clock.monotonic()
+  const rate = 100_000
+  const rhythm = new Rhythm({ monotonic, scheduler, budget, sliceMs: 1 }, { bytes: 1e9, stored: 1e9, rate: () => rate })
+  let ended = false
+  const work = (async () => {
+    const file = await upkeep.open('log/b', 'create')
+    while (!ended) {
+      rhythm.done(4096)
+      await file.append([Buffer.alloc(4096)])
+      if (rhythm.due) await rhythm.rest()
+    }
+    rhythm.end()
+  })()
+  const file = await scheduler.run(log.open('log/a', 'create'))
+  const perSecond = async (): Promise<number> => {
+    const before = bytesOf(written, 'log/b')
+    await scheduler.run(monotonic() + 1000)
+    return bytesOf(written, 'log/b') - before
+  }
+  await perSecond()
+  const alone = await perSecond()
+  assert.ok(alone > rate * 0.9 && alone < rate * 1.1, `${alone}`)
+  await scheduler.run(file.append([Buffer.alloc(2_000_000)]))
+  const after = await perSecond()
+  assert.ok(after < rate * 0.5 && after > rate * 0.15, `${after} in the second after a burst`)
+  for (let second = 0; second < 30; second++) await perSecond()
+  const later = await perSecond()
+  assert.ok(later > rate * 0.9, `${later}`)
+  // A log without end, far above what it was: a share is left.
+  let least = Number.POSITIVE_INFINITY
+  for (let second = 0; second < 5; second++) {
+    for (let part = 0; part < 10; part++) await scheduler.run(file.append([Buffer.alloc(300_000)]))
+    least = Math.min(least, await perSecond())
+  }
+  assert.ok(least > rate * 0.15, `${least}`)
+  ended = true
+  await scheduler.run(work)
+})
+
+test('a sync of upkeep gives way to a commit under way, but not for ever', async () => {
+  const { scheduler, budget, upkeep } = await newWorld(Number.POSITIVE_INFINITY, { min: 0, max: 0 })
+  const file = await scheduler.run(upkeep.open('log/b', 'create'))
+  const time = async (): Promise<number> => {
+    const begin = scheduler.clock.monotonic()
+    await scheduler.run(file.sync())
+    return scheduler.clock.monotonic() - begin
+  }
+  assert.equal(await time(), 0)
+  budget.commitArrived()
+  scheduler.after(50, () => budget.commitEnded())
+  const waited = await time()
+  assert.ok(waited >= 50 && waited < 60, `${waited}`)
+  budget.commitArrived()
+  const most = await time()
+  assert.ok(most >= 500 && most < 510, `${most}`)
+})
+
+test('upkeep rests after a slow sync, the longer the slower, within a bound', async () => {
+  const { budget } = await newWorld()
+  budget.upkeepSynced(50)
+  assert.equal(budget.upkeepWaitMs(false), 100)
+  assert.equal(budget.upkeepWaitMs(true), 0)
+  budget.upkeepSynced(60_000)
+  assert.equal(budget.upkeepWaitMs(false), 5000)
+})
+
+test('a job that is stopped while it waits for the ceiling ends at once, and writes nothing more', async () => {
+  const { scheduler, budget, upkeep, written } = await newWorld(100_000)
+  const file = await scheduler.run(upkeep.open('log/b', 'create'))
+  await scheduler.run(file.append([Buffer.alloc(1_000_000)]))
+  const waiting = file.append([Buffer.alloc(1000)])
+  await scheduler.run(100)
+  budget.stopUpkeep()
+  await assert.rejects(scheduler.run(waiting), error => error === STOPPED)
+  assert.ok(scheduler.clock.monotonic() < 200)
+  await assert.rejects(file.append([Buffer.alloc(1)]), error => error === STOPPED)
+  assert.equal(written.length, 1)
+})

@@ -1,0 +1,247 @@
+/**
+ * One budget for all that is written: the log comes first, upkeep takes what is left of an even stream, and nothing exceeds the ceiling.
+ *
+ * What: observes what the log appends and how long syncs take; tells upkeep when it may go on, and whoever appends how long the ceiling
+ * makes him wait. The stream's rate is what the log writes on the average and upkeep needs: what the log writes more than that in one moment,
+ * upkeep writes less in the next.
+ * Owns: the levels, the waits. Does not own: what is written, how fast upkeep needs to be (rhythm.ts), files.
+ * Invariants: a commit waits for nothing but the ceiling; upkeep never overdraws the ceiling by more than one append, and never waits for
+ * ever but for it: a share of what it needs is always let through; time is monotonic.
+ */
+import { STOPPED } from '../base/errors.ts'
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
+import { Bucket } from './bucket.ts'
+
+export interface BudgetParts {
+  readonly monotonic: () => number
+  /** Without one there is no ceiling, and no upkeep. */
+  readonly scheduler: Scheduler | undefined
+  readonly bytesPerSecondMax: number
+  /** Takes messages that have come and were not looked at, so that a commit among them is known of. */
+  readonly look?: () => void
+}
+
+/** The log's mean rate is taken over so long: some checkpoints, and no hour. */
+const LOG_MEAN_MS = 10_000
+/** What upkeep did not use is good for so long; what the log wrote too much weighs on it for so long. */
+const HOLD_MS = 30
+const DEBT_MS = 1000
+const SHARE_DEBT_MS = 200
+/** Of what upkeep needs, one part in so many is let through whatever the log does. */
+const SHARE = 4
+/** The ceiling: what was not used is good for so long. At least one append of upkeep fits. */
+const CEILING_HOLD_MS = 100
+const CEILING_BYTES_MIN = 64 * 1024
+/** While upkeep is behind under the ceiling, early blocks of the log get one part in so many: each byte of the log costs as much again later. */
+const BEHIND_SHARE = 3
+/** After a sync of upkeep it rests so many times as long, after one of the log so many times; at most so long. */
+const REST_TIMES = 2
+const REST_TIMES_LOG = 1
+const REST_MS_MAX = 5000
+/** A sync of upkeep gives way to a commit, but not for longer. */
+const SYNC_WAIT_MS_MAX = 500
+const LOOK_MS = 5
+/** Weight of the newest sync in the mean. */
+const SYNC_WEIGHT = 0.3
+
+export class Budget {
+  readonly #parts: BudgetParts
+  /** The stream: fills with its rate, whoever writes takes from it. */
+  readonly #stream: Bucket
+  /** What upkeep gets at the least. */
+  readonly #share: Bucket
+  readonly #ceiling: Bucket | undefined
+  readonly #early: Bucket | undefined
+  readonly #needs = new Map<object, number>()
+  readonly #waits = new Set<() => void>()
+  /** Bytes of the log, each counting less the older it is. */
+  #logBytes = 0
+  #logAt: number
+  #lastLogAt: number
+  #commits = 0
+  #logWaits = 0
+  #restUntil = 0
+  #logRestUntil = 0
+  #stopped = false
+  /** Of the log's file, mean of the last ones, ms. */
+  logSyncMs = 0
+  /** The fold point is too far behind: upkeep gets its part of the ceiling. */
+  behind = false
+  /** Written so far. */
+  readonly written = { log: 0, upkeep: 0 }
+
+  constructor(parts: BudgetParts) {
+    this.#parts = parts
+    const now = parts.monotonic()
+    this.#logAt = this.#lastLogAt = now
+    this.#stream = new Bucket(now, { holdMs: HOLD_MS, debtMs: DEBT_MS })
+    this.#share = new Bucket(now, { holdMs: HOLD_MS, debtMs: SHARE_DEBT_MS })
+    const { bytesPerSecondMax: most, scheduler } = parts
+    if (scheduler === undefined || most === Number.POSITIVE_INFINITY) return
+    this.#ceiling = new Bucket(now, { holdMs: CEILING_HOLD_MS, holdBytesMin: CEILING_BYTES_MIN })
+    this.#early = new Bucket(now, { holdMs: CEILING_HOLD_MS })
+    this.#ceiling.fill(now, most)
+    this.#ceiling.top()
+    this.#early.fill(now, most / BEHIND_SHARE)
+  }
+
+  // ---- the log
+
+  /** A commit has come; it is under way until `commitEnded`. */
+  commitArrived(): void {
+    this.#commits++
+  }
+
+  commitEnded(): void {
+    this.#commits--
+  }
+
+  get commitWaits(): boolean {
+    this.#parts.look?.()
+    return this.#commits > 0
+  }
+
+  /** Resolves when the log may append: at once, but under the ceiling. Undefined: now. */
+  logRoom(): Promise<void> | undefined {
+    return this.#logWaitMs() > 0 ? this.#waitForLog() : undefined
+  }
+
+  logWrote(bytes: number): void {
+    const now = this.#parts.monotonic()
+    this.#logBytes = this.#faded(now) + bytes
+    this.#logAt = this.#lastLogAt = now
+    this.#refill(now)
+    this.#stream.take(now, bytes)
+    this.#ceiling?.take(now, bytes)
+    this.#early?.take(now, bytes)
+    this.written.log += bytes
+  }
+
+  logSynced(ms: number): void {
+    this.logSyncMs += (this.logSyncMs === 0 ? 1 : SYNC_WEIGHT) * (ms - this.logSyncMs)
+    this.#logRestUntil = this.#parts.monotonic() + Math.min(ms * REST_TIMES_LOG, REST_MS_MAX)
+  }
+
+  /** Since the log wrote something, ms. */
+  get silentMs(): number {
+    return this.#parts.monotonic() - this.#lastLogAt
+  }
+
+  // ---- upkeep
+
+  /** What a job needs now, stored bytes a second; 0: it has ended. */
+  need(job: object, bytesPerSecond: number): void {
+    const now = this.#parts.monotonic()
+    if (bytesPerSecond > 0) this.#needs.set(job, bytesPerSecond)
+    else this.#needs.delete(job)
+    this.#refill(now)
+  }
+
+  /** Ms for which upkeep rests before it goes on; `hurried`: it cannot leave the stream to the log any more. 0: none. */
+  upkeepWaitMs(hurried: boolean): number {
+    const now = this.#parts.monotonic()
+    const rest = hurried ? 0 : this.#restUntil - now
+    if (rest > 0) return rest
+    if (hurried) return 0
+    const turn = Math.max(this.#logRestUntil - now, this.#stream.waitMs(now, 1))
+    return turn <= 0 ? 0 : Math.min(turn, this.#share.waitMs(now, 1))
+  }
+
+  /** Resolves when upkeep may append so much; rejects with STOPPED once it was stopped. Undefined: now. */
+  upkeepRoom(bytes: number): Promise<void> | undefined {
+    return this.#stopped || this.#upkeepCeilingMs(bytes) > 0 ? this.#waitForCeiling(bytes) : undefined
+  }
+
+  upkeepWrote(bytes: number): void {
+    const now = this.#parts.monotonic()
+    this.#stream.take(now, bytes)
+    this.#share.take(now, bytes)
+    this.#ceiling?.take(now, bytes)
+    this.written.upkeep += bytes
+  }
+
+  /** Resolves when no commit is under way, or has been for long enough. Undefined: now. */
+  upkeepSyncTurn(): Promise<void> | undefined {
+    if (this.#stopped || !this.commitWaits) return undefined
+    return this.#waitForCommit()
+  }
+
+  upkeepSynced(ms: number): void {
+    this.#restUntil = this.#parts.monotonic() + Math.min(ms * REST_TIMES, REST_MS_MAX)
+  }
+
+  /** Upkeep writes nothing any more. */
+  stopUpkeep(): void {
+    this.#stopped = true
+    for (const wake of this.#waits) wake()
+  }
+
+  // ---- inside
+
+  #faded(now: number): number {
+    return this.#logBytes * Math.exp((this.#logAt - now) / LOG_MEAN_MS)
+  }
+
+  /** The rates of now. */
+  #refill(now: number): void {
+    let need = 0
+    for (const rate of this.#needs.values()) need += rate
+    const log = (this.#faded(now) * 1000) / LOG_MEAN_MS
+    this.#stream.fill(now, Math.min(log + need, this.#parts.bytesPerSecondMax))
+    this.#share.fill(now, need / SHARE)
+  }
+
+  #logWaitMs(): number {
+    if (this.#ceiling === undefined) return 0
+    const now = this.#parts.monotonic()
+    const early = this.behind && this.#commits === 0 ? (this.#early as Bucket).waitMs(now, 1) : 0
+    return Math.max(early, this.#ceiling.waitMs(now, 1))
+  }
+
+  async #waitForLog(): Promise<void> {
+    this.#logWaits++
+    try {
+      for (let ms = this.#logWaitMs(); ms > 0; ms = this.#logWaitMs()) await this.#sleep(ms, true)
+    } finally {
+      this.#logWaits--
+    }
+  }
+
+  /** Upkeep does not overdraw, and lets the log go first, unless it is behind. */
+  #upkeepCeilingMs(bytes: number): number {
+    if (this.#ceiling === undefined) return 0
+    if (!this.behind && (this.#logWaits > 0 || this.#commits > 0)) return LOOK_MS
+    return this.#ceiling.waitMs(this.#parts.monotonic(), bytes)
+  }
+
+  async #waitForCeiling(bytes: number): Promise<void> {
+    for (;;) {
+      if (this.#stopped) throw STOPPED
+      const ms = this.#upkeepCeilingMs(bytes)
+      if (ms <= 0) return
+      await this.#sleep(ms, false)
+    }
+  }
+
+  async #waitForCommit(): Promise<void> {
+    const { monotonic } = this.#parts
+    const begin = monotonic()
+    while (!this.#stopped && this.commitWaits && monotonic() - begin < SYNC_WAIT_MS_MAX) await this.#sleep(LOOK_MS, false)
+  }
+
+  #sleep(ms: number, keepAlive: boolean): Promise<void> {
+    const { scheduler } = this.#parts
+    return new Promise(resolve => {
+      let cancel: Cancel | undefined
+      const wake = (): void => {
+        this.#waits.delete(wake)
+        cancel?.()
+        resolve()
+      }
+      this.#waits.add(wake)
+      // What never fills is looked at again all the same: rates change.
+      cancel = scheduler?.after(Math.max(1, Math.ceil(Math.min(ms, DEBT_MS))), wake, keepAlive)
+      if (cancel === undefined) wake()
+    })
+  }
+}

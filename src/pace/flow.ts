@@ -1,0 +1,46 @@
+/**
+ * How commits come: how often, and how much each brings. What folding and merging keep pace with.
+ *
+ * Owns: three running means. Pure but for them; the time is monotonic and comes with each call.
+ * Invariant: a pause of any length counts as little more than a long interval, so that a night does not slow the next day down; for what is
+ * done too soon costs evenness, and what is done too late costs the bound of the tail.
+ */
+const WEIGHT = 0.3
+/** An interval counts as so many means at the most, and one shorter than the mean weighs more. */
+const INTERVAL_TIMES_MAX = 2
+const INTERVAL_MS_FIRST_MAX = 5000
+const WEIGHT_SHORT = 0.6
+
+export class Flow {
+  /** Between two commits. */
+  intervalMs = 0
+  /** Of one commit. */
+  rawBytes = 0
+  records = 0
+  lastAt: number
+  #commits = 0
+
+  constructor(now: number) {
+    this.lastAt = now
+  }
+
+  committed(now: number, rawBytes: number, records: number): void {
+    // The first ones weigh more: there is nothing else.
+    const weight = Math.max(WEIGHT, 1 / ++this.#commits)
+    const most = this.#commits === 1 ? INTERVAL_MS_FIRST_MAX : Math.max(1000, INTERVAL_TIMES_MAX * this.intervalMs)
+    const interval = Math.min(now - this.lastAt, most)
+    this.intervalMs += (interval < this.intervalMs ? Math.max(weight, WEIGHT_SHORT) : weight) * (interval - this.intervalMs)
+    this.rawBytes += weight * (rawBytes - this.rawBytes)
+    this.records += weight * (records - this.records)
+    this.lastAt = now
+  }
+
+  get rawBytesPerSecond(): number {
+    return this.intervalMs > 0 ? (this.rawBytes * 1000) / this.intervalMs : 0
+  }
+
+  /** Of one commit, in tables of so many bytes or records, whichever is more. */
+  tables(limits: { readonly bytes: number; readonly records: number }): number {
+    return Math.max(this.rawBytes / limits.bytes, this.records / limits.records)
+  }
+}
