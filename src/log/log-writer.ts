@@ -235,8 +235,8 @@ export class LogWriter {
   #wantsSync(): boolean {
     const now = this.#start.monotonic()
     if (this.#unsynced <= EARLY_SYNC_BYTES && now - this.#unsyncedSince < EARLY_SYNC_MS) return false
-    const rested = now - this.#syncedAt >= (EARLY_SYNC_SHARE - 1) * this.#lastSyncMs
-    return (rested || this.#unsynced > EARLY_SYNC_BYTES_MAX) && !this.#start.commitWaits()
+    if (this.#unsynced > EARLY_SYNC_BYTES_MAX) return true
+    return now - this.#syncedAt >= (EARLY_SYNC_SHARE - 1) * this.#lastSyncMs && !this.#start.commitWaits()
   }
 
   async #sync(): Promise<void> {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FAILPOINTS, type Failpoint } from '../../src/base/failpoint.ts'
-import { EARLY_SYNC_BYTES } from '../../src/base/limits.ts'
+import { EARLY_SYNC_BYTES, EARLY_SYNC_BYTES_MAX, EARLY_SYNC_MS } from '../../src/base/limits.ts'
 import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
-import { SimulatedStorage } from '../../src/testing/index.ts'
-import { Life, readAll } from '../support/log-store.ts'
+import { SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
+import { InlineHost } from '../../src/writer/index.ts'
+import { blockBytes, Life, pseudoRandom, readAll } from '../support/log-store.ts'
 
 test('what is committed is there for a reader, for the next writer, and across rolls', async () => {
   const disk = new MemoryDisk()
@@ -51,11 +52,60 @@ test('every failpoint is reached, and no other', async () => {
   const storage = new SimulatedStorage({ seed: 1 })
   for (let life = 0; life < 2; life++) {
     const writer = await Life.open({ storage, name: `life ${life}`, failpoint, compression: 'none' })
-    await writer.mustCommit([[['big', 'x'.repeat(EARLY_SYNC_BYTES + 1)]], [['small', 'y']]])
+    await writer.mustCommit([[['big', 'x'.repeat(EARLY_SYNC_BYTES_MAX + 1)]], [['small', 'y']]])
     storage.inject({ operation: 'sync', errno: 'EIO', nth: 1 })
     assert.equal((await writer.commit([])).type, 'failed')
     await writer.mustCommit([])
     await writer.close()
   }
   assert.deepEqual([...reached].sort(), [...FAILPOINTS].sort())
+})
+
+test('blocks are synced early: by bytes, by time, not before a commit that has come, and seldom where syncs are slow', async () => {
+  const scheduler = new SimulatedScheduler({ seed: 1 })
+  const { clock } = scheduler
+  const storage = new SimulatedStorage({ seed: 1, scheduler, latencyMs: { min: 0, max: 0 } })
+  const writer = await scheduler.run(
+    Life.open({
+      storage,
+      host: (manifest, acceptedEnd) =>
+        new InlineHost({ storage, facts: { manifest, acceptedEnd, compression: 'none' }, clock, random: pseudoRandom('early') }),
+    }),
+  )
+  const post = async (bytes: number, afterMs: number): Promise<number> => {
+    const before = storage.calls.length
+    const raw = blockBytes([['key', 'x'.repeat(bytes)]])
+    writer.host.post({ type: 'batch', attempt: writer.attempt, bytes: raw, records: 1 })
+    await scheduler.run(clock.monotonic() + afterMs)
+    return storage.calls.slice(before).filter(call => call.operation === 'sync').length
+  }
+  await scheduler.run(writer.mustCommit([]))
+  assert.equal(await post(EARLY_SYNC_BYTES / 2, 10), 0)
+  assert.equal(await post(EARLY_SYNC_BYTES / 2 + 100, 10), 1)
+  assert.equal(await post(10, EARLY_SYNC_MS), 0)
+  assert.equal(await post(10, 10), 1)
+  const syncs = (): number => storage.calls.filter(call => call.operation === 'sync').length
+  const before = syncs()
+  await scheduler.run(writer.mustCommit([[['a', 'x'.repeat(EARLY_SYNC_BYTES)]], [['b', 'y']]]))
+  assert.equal(syncs(), before + 1)
+  await scheduler.run(writer.close())
+
+  const slow = new SimulatedStorage({ disk: storage.disk, seed: 1, scheduler, latencyMs: { min: 100, max: 100 } })
+  const other = await scheduler.run(
+    Life.open({
+      storage: slow,
+      host: (manifest, acceptedEnd) =>
+        new InlineHost({ storage: slow, facts: { manifest, acceptedEnd, compression: 'none' }, clock, random: pseudoRandom('slow') }),
+    }),
+  )
+  await scheduler.run(other.mustCommit([]))
+  const begin = slow.calls.length
+  for (let block = 0; block < 40; block++) {
+    other.host.post({ type: 'batch', attempt: other.attempt, bytes: blockBytes([['key', 'value']]), records: 1 })
+    await scheduler.run(clock.monotonic() + 250)
+  }
+  const early = slow.calls.slice(begin).filter(call => call.operation === 'sync').length
+  // Ten seconds: an eighth of the time is twelve syncs of 100 ms.
+  assert.ok(early >= 8 && early <= 13, `${early}`)
+  await scheduler.run(other.close())
 })
