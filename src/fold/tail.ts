@@ -18,8 +18,8 @@ export interface TailSize {
  */
 const LONG_TABLES = 2
 const LONG_COMMITS = 2.25
-const PRESSED_SHARE = 0.25
-const PRESSED_MS_MAX = 1500
+const PRESSED_SHARE = 0.5
+const PRESSED_MS_MAX = 3000
 /** A tail that long for so long, and for so many intervals: upkeep is behind. */
 const BEHIND_MS = 5000
 const BEHIND_INTERVALS = 4

@@ -23,10 +23,11 @@ export interface BudgetParts {
 
 /** The log's mean rate is taken over so long: some checkpoints, and no hour. */
 const LOG_MEAN_MS = 10_000
+/** The stream is so much wider than what flows in it: its rates are estimates, and what silence loses is not made up for. */
+const HEADROOM = 1.25
 /** What upkeep did not use is good for so long; what the log wrote too much weighs on it for so long. */
 const HOLD_MS = 30
 const DEBT_MS = 1000
-const SHARE_DEBT_MS = 200
 /** Of what upkeep needs, one part in so many is let through whatever the log does. */
 const SHARE = 4
 /** The ceiling: what was not used is good for so long. At least one append of upkeep fits. */
@@ -75,7 +76,7 @@ export class Budget {
     const now = parts.monotonic()
     this.#logAt = this.#lastLogAt = now
     this.#stream = new Bucket(now, { holdMs: HOLD_MS, debtMs: DEBT_MS })
-    this.#share = new Bucket(now, { holdMs: HOLD_MS, debtMs: SHARE_DEBT_MS })
+    this.#share = new Bucket(now, { holdMs: HOLD_MS, debtMs: DEBT_MS })
     const { bytesPerSecondMax: most, scheduler } = parts
     if (scheduler === undefined || most === Number.POSITIVE_INFINITY) return
     this.#ceiling = new Bucket(now, { holdMs: CEILING_HOLD_MS, holdBytesMin: CEILING_BYTES_MIN })
@@ -154,8 +155,9 @@ export class Budget {
 
   upkeepWrote(bytes: number): void {
     const now = this.#parts.monotonic()
+    // The share is for when there is nothing else.
+    if (this.#stream.waitMs(now, 1) > 0) this.#share.take(now, bytes)
     this.#stream.take(now, bytes)
-    this.#share.take(now, bytes)
     this.#ceiling?.take(now, bytes)
     this.written.upkeep += bytes
   }
@@ -187,7 +189,7 @@ export class Budget {
     let need = 0
     for (const rate of this.#needs.values()) need += rate
     const log = (this.#faded(now) * 1000) / LOG_MEAN_MS
-    this.#stream.fill(now, Math.min(log + need, this.#parts.bytesPerSecondMax))
+    this.#stream.fill(now, Math.min(HEADROOM * (log + need), this.#parts.bytesPerSecondMax))
     this.#share.fill(now, need / SHARE)
   }
 

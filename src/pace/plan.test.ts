@@ -36,8 +36,8 @@ test('a fold ends within its bar at an even rate; one that was held up goes fast
     left -= rate * 0.01
   }
   assert.ok(Math.abs(left) < 1e-6)
-  assert.equal(foldRate(pace, 1000, 500, 10_000), 2000)
-  assert.equal(foldRate(pace, 1000, 100_000, 10_000), 4000)
+  assert.equal(foldRate(pace, 1000, 250, 10_000), 1000 / 0.75)
+  assert.equal(foldRate(pace, 1000, 100_000, 10_000), 2000)
   assert.equal(foldRate(pace, 1, 500, Number.POSITIVE_INFINITY), 1000)
   assert.equal(foldRate({ ...pace, barMs: 0 }, 1000, 0, 0), Number.POSITIVE_INFINITY)
 })

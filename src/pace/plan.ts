@@ -17,10 +17,10 @@ const TAIL_TABLES = 2
 /** Less is not worth a file, unless it is all there will be. */
 const FOLD_TABLES_MIN = 0.5
 /** Of the time until the next fold is due: what is left is for what goes wrong. */
-const FOLD_SHARE = 0.85
+const FOLD_SHARE = 0.75
 const FOLD_MS_MAX = 30_000
 /** A fold that was held up goes at most so many times as fast as it was meant to. */
-const FOLD_SPEED_MAX = 4
+const FOLD_SPEED_MAX = 2
 const MERGE_MS_MAX = 600_000
 
 /**

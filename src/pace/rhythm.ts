@@ -15,7 +15,7 @@ export const BEAT_MS = 25
 const QUOTA_BYTES_MIN = 4096
 const BEAT_MS_MAX = 1000
 /** Time that was lost, to a late timer or a gate, is made up for by the rate, not by the quota: no beat counts for more than so many. */
-const LATE_BEATS = 2
+const LATE_BEATS = 3
 /** Looking at the clock costs as much as this many bytes of merging. */
 const STRIDE_BYTES = 4096
 
