@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemClock } from '../src/base/clock.ts'
 import { open } from '../src/index.ts'
+import { PacedStorage } from '../src/pace/index.ts'
 import { openForReading } from '../src/restore/index.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
 import { InlineHost, type UpkeepFacts, type UpkeepMessage } from '../src/writer/index.ts'
@@ -37,21 +38,35 @@ interface World {
   readonly written: Written[]
   readonly life: Life
   readonly news: () => UpkeepMessage[]
+  /** Of each commit, from asking to the answer, ms. */
+  readonly latencies: number[]
 }
 
-async function newWorld(latencyMs: { min: number; max: number }, ioBytesPerSecondMax = Number.POSITIVE_INFINITY): Promise<World> {
+async function newWorld(
+  latencyMs: { min: number; max: number },
+  ioBytesPerSecondMax = Number.POSITIVE_INFINITY,
+  syncMs = 0,
+): Promise<World> {
   const scheduler = new SimulatedScheduler({ seed: 3, tasksMax: 10_000_000 })
   const storage = new SimulatedStorage({ seed: 3, scheduler, latencyMs })
   const written: Written[] = []
   storage.onCall = ({ operation, bytes, path }) => {
     if (operation === 'append' || operation === 'createIfAbsent') written.push({ at: scheduler.clock.monotonic(), bytes, path })
   }
+  // A disk on which each sync takes so much longer than anything else.
+  const slow = {
+    room: () => undefined,
+    wrote: () => {},
+    syncTurn: () => (syncMs > 0 ? scheduler.sleep(syncMs) : undefined),
+    synced: () => {},
+  }
+  const disk = new PacedStorage(storage, slow, () => scheduler.clock.monotonic())
   const life = await scheduler.run(
     Life.open({
       storage,
       host: (manifest, acceptedEnd) =>
         new InlineHost({
-          storage,
+          storage: disk,
           facts: {
             manifest,
             acceptedEnd,
@@ -66,15 +81,15 @@ async function newWorld(latencyMs: { min: number; max: number }, ioBytesPerSecon
           },
           clock: scheduler.clock,
           random: pseudoRandom('pacing'),
-          upkeep: { storage, scheduler, sliceMs: 1 },
+          upkeep: { storage: disk, scheduler, sliceMs: 1 },
         }),
     }),
   )
-  return { scheduler, storage, written, life, news: () => life.messages.filter(message => message.type === 'upkeep') }
+  return { scheduler, storage, written, life, latencies: [], news: () => life.messages.filter(message => message.type === 'upkeep') }
 }
 
 /** Commits whose blocks come evenly, one commit each interval, or as soon as it can be. */
-async function live({ scheduler, life }: World, commits: number, random: SeededRandom, blocks = BLOCKS): Promise<void> {
+async function live({ scheduler, life, latencies }: World, commits: number, random: SeededRandom, blocks = BLOCKS): Promise<void> {
   const { attempt, host } = life
   const blockOf = (): Block =>
     Array.from({ length: BLOCK_RECORDS }, () => [`key:${Math.floor(random.float() ** 3 * KEYS)}`, VALUE] as const)
@@ -85,9 +100,11 @@ async function live({ scheduler, life }: World, commits: number, random: SeededR
       host.post({ type: 'batch', attempt, bytes: blockBytes(blockOf()), records: BLOCK_RECORDS })
       await scheduler.run(begin + (block * INTERVAL_MS) / blocks)
     }
+    const asked = scheduler.clock.monotonic()
     host.post({ type: 'commit', attempt, epoch, timeMs: 1, bytes: new Uint8Array(0), records: 0, catalogue: catalogue(), refused: 0 })
     for (let wait = 0; life.acknowledged.at(-1) !== epoch && wait < 10_000; wait++) await scheduler.run(scheduler.clock.monotonic() + 1)
     assert.equal(life.acknowledged.at(-1), epoch)
+    latencies.push(scheduler.clock.monotonic() - asked)
   }
 }
 
@@ -153,6 +170,19 @@ test('no second holds more than the ceiling; a tail that grows under it is repor
   const busy = windows(written, 0, to, 1000).slice(2, 20)
   assert.ok(busy.reduce((sum, bytes) => sum + bytes, 0) > most * busy.length * 0.8, 'it is used')
   await scheduler.run(world.life.close())
+})
+
+test('on a disk whose syncs take 50 ms no commit waits for more than its own, folds, merges and their manifests beside it', async () => {
+  const world = await newWorld({ min: 0, max: 0.1 }, Number.POSITIVE_INFINITY, 50)
+  await live(world, 40, new SeededRandom(6))
+  const did = (what: string): number => world.news().filter(one => one.did === what).length
+  assert.ok(did('folded') >= 20 && did('merged') >= 2 && did('behind') === 0, `${did('folded')} folds, ${did('merged')} merges`)
+  // The first one begins the file.
+  const latencies = world.latencies.slice(1).sort((a, b) => a - b)
+  const own = latencies.filter(ms => ms <= 55).length / latencies.length
+  // An early sync of the log may be under way when it comes.
+  assert.ok(own >= 0.6 && Math.max(...latencies) <= 105, `${own} ${Math.max(...latencies)}`)
+  await world.scheduler.run(world.life.close())
 })
 
 test('the wall clock may jump as it likes: every byte is written at the same moment', async () => {

@@ -89,15 +89,15 @@ export class Tail {
   /** The rate of a fold of so much work that begins now. */
   rate(now: number, work: number): (left: number, now: number) => number {
     this.taken()
-    const pace = { work, begin: now, barMs: foldBarMs(now, this.#dueAt()) }
+    const barMs = (): number => foldBarMs(now, this.#dueAt(), this.flow.intervalMs)
+    const pace = { work, begin: now, barMs: barMs() }
     return (left, at) => {
       const length = this.#length
       if (length >= 2) return Number.POSITIVE_INFINITY
-      const rate = foldRate(pace, left, at, this.#dueAt())
+      const rate = foldRate(pace, left, at, barMs())
       if (length < 1) return rate
-      const barMs = Math.min(PRESSED_MS_MAX, this.flow.intervalMs * PRESSED_SHARE)
       // Of the whole: a part of what is left, again and again, never ends.
-      return Math.max(rate, (work * 1000) / barMs)
+      return Math.max(rate, (work * 1000) / Math.min(PRESSED_MS_MAX, this.flow.intervalMs * PRESSED_SHARE))
     }
   }
 

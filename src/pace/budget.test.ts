@@ -171,7 +171,7 @@ test('a sync of upkeep gives way to a commit under way, but not for ever', async
 test('upkeep rests after a slow sync, the longer the slower, within a bound', async () => {
   const { budget } = await newWorld()
   budget.upkeepSynced(50)
-  assert.equal(budget.upkeepWaitMs(false), 100)
+  assert.equal(budget.upkeepWaitMs(false), 50)
   assert.equal(budget.upkeepWaitMs(true), 0)
   budget.upkeepSynced(60_000)
   assert.equal(budget.upkeepWaitMs(false), 5000)

@@ -35,9 +35,7 @@ const CEILING_HOLD_MS = 100
 const CEILING_BYTES_MIN = 64 * 1024
 /** While upkeep is behind under the ceiling, early blocks of the log get one part in so many: each byte of the log costs as much again later. */
 const BEHIND_SHARE = 3
-/** After a sync of upkeep it rests so many times as long, after one of the log so many times; at most so long. */
-const REST_TIMES = 2
-const REST_TIMES_LOG = 1
+/** After a sync of upkeep or of the log upkeep rests as long as that took, at most so long. */
 const REST_MS_MAX = 5000
 /** A sync of upkeep gives way to a commit, but not for longer. */
 const SYNC_WAIT_MS_MAX = 500
@@ -120,7 +118,7 @@ export class Budget {
 
   logSynced(ms: number): void {
     this.logSyncMs += (this.logSyncMs === 0 ? 1 : SYNC_WEIGHT) * (ms - this.logSyncMs)
-    this.#logRestUntil = this.#parts.monotonic() + Math.min(ms * REST_TIMES_LOG, REST_MS_MAX)
+    this.#logRestUntil = this.#parts.monotonic() + Math.min(ms, REST_MS_MAX)
   }
 
   /** Since the log wrote something, ms. */
@@ -169,7 +167,7 @@ export class Budget {
   }
 
   upkeepSynced(ms: number): void {
-    this.#restUntil = this.#parts.monotonic() + Math.min(ms * REST_TIMES, REST_MS_MAX)
+    this.#restUntil = this.#parts.monotonic() + Math.min(ms, REST_MS_MAX)
   }
 
   /** Upkeep writes nothing any more. */

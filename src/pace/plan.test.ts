@@ -19,7 +19,7 @@ test('with commits of one size at even times no more than two tables, or two com
       tail += perCommit
       most = Math.max(most, tail)
       if (fold !== undefined || tail < foldAt(perCommit)) continue
-      const barMs = foldBarMs(flow.lastAt, foldDueAt(flow, perCommit, 0))
+      const barMs = foldBarMs(flow.lastAt, foldDueAt(flow, perCommit, 0), flow.intervalMs)
       assert.ok(barMs > 0, `${perCommit}`)
       fold = { end: flow.lastAt + barMs, tables: tail }
     }
@@ -39,6 +39,8 @@ test('a fold ends within its bar at an even rate; one that was held up goes fast
   assert.equal(foldRate(pace, 1000, 250, 10_000), 1000 / 0.75)
   assert.equal(foldRate(pace, 1000, 100_000, 10_000), 2000)
   assert.equal(foldRate(pace, 1, 500, Number.POSITIVE_INFINITY), 1000)
+  assert.equal(foldRate(pace, 1000, 0, 800), 1250)
+  assert.ok(foldBarMs(4990, 5000, 5000) >= 2000, 'one that begins late')
   assert.equal(foldRate({ ...pace, barMs: 0 }, 1000, 0, 0), Number.POSITIVE_INFINITY)
 })
 

@@ -19,6 +19,8 @@ const FOLD_TABLES_MIN = 0.5
 /** Of the time until the next fold is due: what is left is for what goes wrong. */
 const FOLD_SHARE = 0.75
 const FOLD_MS_MAX = 30_000
+/** Its bar is no shorter than for this part of an interval. */
+const LATE_SHARE = 0.6
 /** A fold that was held up goes at most so many times as fast as it was meant to. */
 const FOLD_SPEED_MAX = 2
 const MERGE_MS_MAX = 600_000
@@ -45,16 +47,19 @@ export interface FoldPace {
   readonly barMs: number
 }
 
-/** The bar of a fold that begins now. */
-export function foldBarMs(now: number, dueAt: number): number {
-  return Math.min(FOLD_MS_MAX, Math.max(0, dueAt - now) * FOLD_SHARE)
+/** The bar of a fold that begins now. One that begins late, because the one before was, does not make up for it in a burst. */
+export function foldBarMs(now: number, dueAt: number, intervalMs: number): number {
+  return Math.min(FOLD_MS_MAX, Math.max(dueAt - now, intervalMs * LATE_SHARE) * FOLD_SHARE)
 }
 
-/** Work a second: what is left over what is left of the time; never slower than the whole was meant to be, nor much faster. */
-export function foldRate({ work, begin, barMs }: FoldPace, left: number, now: number, dueAt: number): number {
+/**
+ * Work a second: what is left over what is left of the time, by the bar it was begun with or the shorter one that it would be given now; never
+ * slower than the whole was meant to be, nor much faster.
+ */
+export function foldRate({ work, begin, barMs }: FoldPace, left: number, now: number, newBarMs: number): number {
   if (barMs <= 0) return Number.POSITIVE_INFINITY
   const mean = (work * 1000) / barMs
-  const end = Math.min(begin + barMs, begin + foldBarMs(begin, dueAt))
+  const end = begin + Math.min(barMs, newBarMs)
   return Math.max(mean, (left * 1000) / Math.max(end - now, barMs / FOLD_SPEED_MAX))
 }
 
