@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemClock } from '../src/base/clock.ts'
 import { open } from '../src/index.ts'
+import { openStore } from '../src/open.ts'
 import { PacedStorage } from '../src/pace/index.ts'
 import { openForReading } from '../src/restore/index.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
@@ -221,6 +222,30 @@ test('closed at any moment it ends soon, writes nothing more, and everything ack
       assert.equal(epochs.at(-1)?.epoch ?? fold?.epoch, life.epoch)
     }
   }
+})
+
+test('a store says when its folding is behind, in an event and in its figures, and when it is not any more', async () => {
+  const scheduler = new SimulatedScheduler({ seed: 4, tasksMax: 10_000_000 })
+  const storage = new SimulatedStorage({ seed: 4, scheduler })
+  const thresholds = { bytes: 20_000, records: 1000, slackBytes: 80_000, baseBytes: 80_000, graceMs: 1000 }
+  const settings = { checkpoint: { intervalMs: 250 }, compression: 'none', budget: { ioBytesPerSecondMax: 65_536 } } as const
+  const parts = { storage, scheduler, clock: scheduler.clock, writer: 'inline', thresholds } as const
+  const store = await scheduler.run(openStore('simulated', settings, parts))
+  const said: string[] = []
+  store.on('behind', ({ rawBytes, records, ms }) => said.push(rawBytes > 0 && records > 0 && ms > 0 ? 'behind' : 'nothing'))
+  store.on('caughtUp', () => said.push('caughtUp'))
+  const map = store.map<string, number>('things')
+  assert.equal(store.stats().upkeep.behind, undefined)
+  for (let step = 0; step < 1000 && said.length === 0; step++) {
+    for (let at = 0; at < 100; at++) map.set((step * 100 + at) % 3000, 'x'.repeat(200))
+    await scheduler.run(scheduler.clock.monotonic() + 100)
+  }
+  assert.deepEqual(said, ['behind'])
+  assert.ok((store.stats().upkeep.behind?.rawBytes ?? 0) > 40_000)
+  for (let step = 0; step < 1000 && said.at(-1) !== 'caughtUp'; step++) await scheduler.run(scheduler.clock.monotonic() + 100)
+  assert.equal(said.at(-1), 'caughtUp')
+  assert.equal(store.stats().upkeep.behind, undefined)
+  await scheduler.run(store.close())
 })
 
 test('on a real disk a checkpoint takes the time that the ceiling gives it, and comes back whole', async t => {
