@@ -8,6 +8,7 @@ import { type Clock, systemClock, systemLoopLoad } from './base/clock.ts'
 import { hasCode, TidemarkError } from './base/errors.ts'
 import { type Failpoint, noFailpoint } from './base/failpoint.ts'
 import { Histogram } from './base/histogram.ts'
+import { MAP_ENTRIES_MAX } from './base/limits.ts'
 import { type Random, systemRandom } from './base/random.ts'
 import { type Scheduler, systemScheduler } from './base/scheduler.ts'
 import { VERSION } from './base/version.ts'
@@ -37,6 +38,8 @@ export interface Components {
   readonly fileBytesMax?: number
   /** When to fold and to merge; tests take less. */
   readonly thresholds?: UpkeepFacts['thresholds']
+  /** Entries of one Map of a collection; tests take less. */
+  readonly mapEntriesMax?: number
 }
 
 interface Surroundings {
@@ -48,6 +51,7 @@ interface Surroundings {
   readonly random: Random
   readonly failpoint: Failpoint
   readonly onFiles: boolean
+  readonly mapEntriesMax: number
 }
 
 /** A temporary file this old belongs to nobody. */
@@ -77,6 +81,7 @@ export async function openStore(directory: string, given: Settings = {}, compone
     random: components.random ?? systemRandom,
     failpoint: components.failpoint ?? noFailpoint,
     onFiles,
+    mapEntriesMax: components.mapEntriesMax ?? MAP_ENTRIES_MAX,
   }
   return settings.readOnly ? await openReader(surroundings) : await openWriter(surroundings, components)
 }
@@ -234,13 +239,14 @@ function codecsOf(settings: ResolvedSettings): ReadonlyMap<string, ValueCodec> {
   return new Map([[tideCodec.name, tideCodec], ...settings.codecs.map(codec => [codec.name, codec] as const)])
 }
 
-function build({ settings, directory, clock, scheduler, storage }: Surroundings, loaded: LoadResult) {
+function build({ settings, directory, clock, scheduler, storage, mapEntriesMax }: Surroundings, loaded: LoadResult) {
   const { cold, tail, catalogue, image, layers } = loaded
   const { stallMsMax, memoryBytesMax: bytesMax } = settings
   const evicts = bytesMax !== Number.POSITIVE_INFINITY
   const access = new Histogram()
   const space = new Space(access, () => clock.monotonic())
   space.nextId = tail.nextId
+  space.mapEntriesMax = mapEntriesMax
   const codecs = codecsOf(settings)
   const collections = new Map<string, Collection>()
   const encoded = new Set<string>()

@@ -64,6 +64,9 @@ export const PIECE_ENTRIES_MAX = 16_384
 export const GIANT_BYTES = 128 * KIB
 export const GIANTS_MAX = 1024
 
+/** Places of a V8 Map, those of deleted entries included: at the next one it throws. Beyond it a collection is a chain of Maps. */
+export const MAP_ENTRIES_MAX = 16_777_216
+
 /** Cuts of one checkpoint that may be void and move to now; after that the rest is captured in one slice and reported. */
 export const VOIDS_MAX = 3
 

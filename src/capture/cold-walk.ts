@@ -11,13 +11,14 @@ import { compareKeys, type Key } from '../codec/index.ts'
 import type { ColdCursor } from './cold.ts'
 import type { ColdSide } from './cold-side.ts'
 import { KeySet } from './key-set.ts'
+import { setIn } from './map-chain.ts'
 import type { Change, Link, Watch } from './watch.ts'
 
 export class ColdWalk {
   readonly #side: ColdSide
   readonly #live: ReadonlyMap<Key, unknown>
   readonly #given = new KeySet()
-  readonly #owed = new Set<Key>()
+  readonly #owed = new Map<Key, true>()
   #cursor: ColdCursor | undefined
   #version = 0
   #last: Key | undefined
@@ -50,7 +51,7 @@ export class ColdWalk {
       this.#last = key
       if (!this.#live.has(key) && !this.#side.hides(key)) return key
     }
-    for (const key of this.#owed) {
+    for (const key of this.#owed.keys()) {
       this.#owed.delete(key)
       return key
     }
@@ -88,7 +89,7 @@ export class ColdWalk {
       this.#owed.delete(key)
     } else if (this.#behind(key)) {
       if (change === 'left') {
-        if (!this.#given.has(key)) this.#owed.add(key)
+        if (!this.#given.has(key)) setIn(this.#owed, key, true)
       } else if (!this.#owed.delete(key) && (change === 'came' || this.#side.cold.has(key))) this.#given.add(key)
     }
   }

@@ -17,6 +17,7 @@ import { ColdSide, type ColdStart } from './cold-side.ts'
 import { type Group, Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import { checkKey } from './keys.ts'
+import { lengthen, setIn } from './map-chain.ts'
 import type { Space } from './space.ts'
 
 export type CollectionKind = 'map' | 'value'
@@ -131,7 +132,8 @@ export class Collection {
     const value = this.#readCold(cold, key, cursor)
     // A codec of the user may have written this very key, or emptied the collection.
     if (value === ABSENT || this.cold !== cold || this.live.has(key) || cold.hides(key)) return false
-    this.live.set(key, value)
+    setIn(this.live, key, value, this.space.mapEntriesMax)
+    this.#grown()
     cold.cameHome(key)
     // It was not written since the stored state, so no barrier can have frozen it.
     this.part?.settle(key)
@@ -169,7 +171,7 @@ export class Collection {
     }
     if (this.space.guarded) this.beforeWrite(key, value)
     const before = live.size
-    live.set(key, value)
+    setIn(live, key, value, this.space.mapEntriesMax)
     if (live.size !== before) this.#inserted(key)
     else if (!this.saturated) this.#changed(key)
   }
@@ -298,6 +300,11 @@ export class Collection {
     }
   }
 
+  /** An entry more is live. */
+  #grown(): void {
+    if (this.live.size >= this.space.mapEntriesMax) lengthen(this.live, this.space.mapEntriesMax)
+  }
+
   #inserted(key: Key): void {
     let isNew = true
     try {
@@ -308,6 +315,7 @@ export class Collection {
       this.live.delete(key)
       throw error
     }
+    this.#grown()
     if (isNew && this.freshAllowed && !this.space.uncommitted && !this.deleted.has(key)) {
       this.fresh.add(key)
       this.arrivals.push(key)

@@ -8,6 +8,7 @@
 import type { Key } from '../codec/index.ts'
 import { ColdWalk } from './cold-walk.ts'
 import type { Collection } from './collection.ts'
+import { isChain, restOf } from './map-chain.ts'
 
 /** Methods of native iterators (and their helpers, where the runtime has them). */
 const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
@@ -18,6 +19,8 @@ export class LiveIterator {
   readonly #collection: Collection
   readonly #pick: Pick
   #ended = false
+  /** What walks `live` knows that it is a chain. */
+  #chained = false
   #live: Map<Key, unknown> | undefined
   #inner: Iterator<[Key, unknown]> | undefined
   #cold: ColdWalk | undefined
@@ -44,6 +47,7 @@ export class LiveIterator {
       }
       const result = (this.#inner as Iterator<[Key, unknown]>).next()
       if (result.done === true) {
+        if (this.#continue()) continue
         this.#ended = true
         cold?.end()
         this.#cold = this.#live = this.#inner = undefined
@@ -61,10 +65,21 @@ export class LiveIterator {
     return this
   }
 
+  /** The Map became a chain while it was walked: what lies behind it is still to come. */
+  #continue(): boolean {
+    if (this.#chained || this.#live === undefined) return false
+    const rest = restOf(this.#live)
+    if (rest === undefined) return false
+    this.#chained = true
+    this.#inner = rest
+    return true
+  }
+
   #begin(): void {
     const { live, cold } = this.#collection
     this.#inner = live.entries()
     this.#live = live
+    this.#chained = isChain(live)
     this.#cold?.end()
     this.#cold = cold === undefined || (cold.countMax === 0 && !cold.evicts) ? undefined : new ColdWalk(cold, live)
   }

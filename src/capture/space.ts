@@ -6,6 +6,7 @@
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
+import { MAP_ENTRIES_MAX } from '../base/limits.ts'
 import type { ValueCodec } from '../codec/index.ts'
 import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
@@ -36,6 +37,8 @@ export class Space {
   nextId = 1
   /** The cold side of an incarnation that is new, where entries may leave the heap. */
   coldOf: ((id: number, codec: ValueCodec) => ColdStart) | undefined
+  /** Entries of one Map; tests take less. */
+  mapEntriesMax = MAP_ENTRIES_MAX
   /** Set when collections were made, dropped or emptied since the last barrier. */
   catalogueChanged = false
 

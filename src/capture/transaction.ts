@@ -11,6 +11,7 @@ import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
+import { setIn } from './map-chain.ts'
 
 interface Undo {
   readonly key: Key
@@ -117,7 +118,12 @@ export class Transaction {
       if (!undo.existed) {
         if (collection.live.delete(undo.key)) collection.cold?.tell('deleted', undo.key)
       } else
-        collection.live.set(undo.key, undo.bytes === undefined ? undo.value : collection.codec.decode(undo.bytes, 0, undo.bytes.length))
+        setIn(
+          collection.live,
+          undo.key,
+          undo.bytes === undefined ? undo.value : collection.codec.decode(undo.bytes, 0, undo.bytes.length),
+          collection.space.mapEntriesMax,
+        )
       if (undo.written) collection.markDirty(undo.key)
     }
   }
@@ -167,7 +173,7 @@ export class Transaction {
       keys = new Map()
       this.#known.set(collection.live, keys)
     }
-    keys.set(undo.key, undo)
+    setIn(keys, undo.key, undo)
     this.#steps.push({ collection, undo })
   }
 }

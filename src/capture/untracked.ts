@@ -14,6 +14,8 @@ import type { Key } from '../codec/index.ts'
 import { appendPut } from '../format/index.ts'
 import type { Collection } from './collection.ts'
 import { keysIn } from './journal.ts'
+import { KeySet } from './key-set.ts'
+import { setIn } from './map-chain.ts'
 
 export interface UntrackedChange {
   readonly collection: string
@@ -44,7 +46,7 @@ export class Untracked {
 
   /** A record of this key was written. */
   recorded(incarnation: number, key: Key, record: Uint8Array): void {
-    this.#of(incarnation).digests.set(key, digestOf(record))
+    setIn(this.#of(incarnation).digests, key, digestOf(record))
   }
 
   /** A tombstone of this key was written. */
@@ -55,13 +57,13 @@ export class Untracked {
   /** The entries are what their records say. */
   loaded(collection: Collection): void {
     const { digests } = this.#of(collection.id)
-    for (const key of collection.live.keys()) digests.set(key, this.#digest(collection, key))
+    for (const key of collection.live.keys()) setIn(digests, key, this.#digest(collection, key))
   }
 
   /** A stored entry is live now, as its last record says; one that left and comes back is compared with what it was. */
   cameHome(collection: Collection, key: Key): void {
     const { digests } = this.#of(collection.id)
-    if (!digests.has(key)) digests.set(key, this.#digest(collection, key))
+    if (!digests.has(key)) setIn(digests, key, this.#digest(collection, key))
   }
 
   /** A barrier is about to fall, and no capture is under way. */
@@ -76,8 +78,8 @@ export class Untracked {
   }
 
   #inspect(collection: Collection, watched: Watched): void {
-    const dirty = new Set<Key | undefined>()
-    for (const group of collection.written()) for (const key of keysIn(group)) dirty.add(key)
+    const dirty = new KeySet()
+    for (const group of collection.written()) for (const key of keysIn(group)) if (key !== undefined) dirty.add(key)
     const { digests } = watched
     const differs = (key: Key): boolean => {
       if (dirty.has(key)) return false
@@ -88,7 +90,7 @@ export class Untracked {
     }
     for (const key of watched.suspects) {
       if (!digests.has(key) || !differs(key)) continue
-      digests.set(key, this.#digest(collection, key))
+      setIn(digests, key, this.#digest(collection, key))
       this.#found({ collection: collection.name, key })
     }
     const suspects: Key[] = []

@@ -41,6 +41,8 @@ export class ColdWorld {
   constructor({ stored, home, lies, evicts }: Start) {
     const entries: Entries = new Map(stored.map(k => [KEYS[k] as Key, madeOf(k, k)]))
     this.cold = new FakeCold(entries, lies)
+    // Every other collection has more entries than a Map takes.
+    if (stored.length % 2 === 0) this.rig.space.mapEntriesMax = 1 + (stored.length % 5)
     this.#evicts = evicts
     this.collection = this.rig.cold(
       this.cold,

@@ -246,6 +246,8 @@ export class Life {
       random: new SeededRandom(storage.seed),
       writer: 'inline' as const,
       fileBytesMax: 40_000,
+      // Every other life has collections of more entries than a Map takes.
+      ...(storage.seed % 2 === 0 ? { mapEntriesMax: 1 + (storage.seed % 5) } : {}),
       // Every few epochs, in some lives never: tables, merges and dead files come and go while the program runs.
       thresholds: { ...SMALL, bytes: [100, 600, 2 ** 40][storage.seed % 3] as number },
     }
