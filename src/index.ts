@@ -1,7 +1,7 @@
 /** The public contract. Nothing of the engine is loaded before `open` is called. */
 import type { Codec } from './codec/index.ts'
 import type { Settings } from './options.ts'
-import type { Verification } from './restore/index.ts'
+import type { Copied, Verification } from './restore/index.ts'
 import type { Store } from './store.ts'
 
 export { CODES, type ErrorCode, type ErrorKind, hasCode, TidemarkError } from './base/errors.ts'
@@ -10,7 +10,7 @@ export type { CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.
 export type { Codec, Key } from './codec/index.ts'
 export type { CollectionOptions, Restored, StoreEvents, StoreStats, TimeoutOptions } from './face/index.ts'
 export type { Settings } from './options.ts'
-export type { FileReport, RecoveryPoint, Verification } from './restore/index.ts'
+export type { Copied, FileReport, RecoveryPoint, Verification } from './restore/index.ts'
 export type { Store } from './store.ts'
 
 /**
@@ -36,6 +36,17 @@ export async function open(directory: string, settings?: Settings): Promise<Stor
 export async function verify(directory: string): Promise<Verification> {
   const { verifyDirectory } = await import('./restore/index.ts')
   return await verifyDirectory(directory)
+}
+
+/**
+ * Copies the newest recovery point of a store, which may be in use, into a directory that is missing or empty, as a store of its own: durable
+ * and verified when it resolves, and no store before. Holds a few megabytes whatever the size.
+ * @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY for a target with something in it, TIDEMARK_LOCKED, TIDEMARK_LOG_DAMAGED,
+ * TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_STORAGE
+ */
+export async function copy(directory: string, target: string): Promise<Copied> {
+  const { copyDirectory } = await import('./restore/index.ts')
+  return await copyDirectory(directory, target)
 }
 
 /** The codec of collections that were given none: values to bytes and back, each exactly. */

@@ -15,9 +15,9 @@ import { VERSION } from './base/version.ts'
 import { Collection, describe, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
 import { tideCodec, type ValueCodec } from './codec/index.ts'
-import { ColdCollection, Evictor, Following, Homecoming } from './cold/index.ts'
+import { ColdCollection, Evictor, Following, Homecoming, TouchOrder } from './cold/index.ts'
 import { Events, type Restored, Upkeep } from './face/index.ts'
-import { LOG_FOLDER, MANIFEST_FOLDER } from './format/index.ts'
+import { LOG_FOLDER, MANIFEST_FOLDER, ORDER_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
 import { acquireLock, FileStorage, isErrno, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
@@ -96,7 +96,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
     })
   })
   const loaded = await loadInto(surroundings, opened)
-  const built = build(surroundings, loaded)
+  const built = build(surroundings, loaded, undefined)
   built.space.forbidden = 'readOnly'
   built.space.refresh()
   return new Store({
@@ -132,7 +132,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
         ...(components.thresholds === undefined ? {} : { thresholds: components.thresholds }),
       },
     })
-    const built = build(surroundings, loaded)
+    const built = build(surroundings, loaded, manifest.token)
     const { intervalMs, stallMsMax } = settings
     const { space, collections, events } = built
     if (settings.untracked) {
@@ -145,7 +145,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       host,
       clock,
       scheduler,
-      events: forward(events, built.upkeep, built.following),
+      events: forward(events, built),
       intervalMs,
       stallMsMax,
       epoch: report.end.epoch,
@@ -239,7 +239,12 @@ function codecsOf(settings: ResolvedSettings): ReadonlyMap<string, ValueCodec> {
   return new Map([[tideCodec.name, tideCodec], ...settings.codecs.map(codec => [codec.name, codec] as const)])
 }
 
-function build({ settings, directory, clock, scheduler, storage, mapEntriesMax }: Surroundings, loaded: LoadResult) {
+/** `writes`: the fencing token of one that does. */
+function build(
+  { settings, directory, clock, scheduler, storage, mapEntriesMax }: Surroundings,
+  loaded: LoadResult,
+  writes: number | undefined,
+) {
   const { cold, tail, catalogue, image, layers } = loaded
   const { stallMsMax, memoryBytesMax: bytesMax } = settings
   const evicts = bytesMax !== Number.POSITIVE_INFINITY
@@ -264,8 +269,10 @@ function build({ settings, directory, clock, scheduler, storage, mapEntriesMax }
   const turns = { clock, scheduler, stallMsMax, stalled: (ms: number) => stalls.record(ms), collections: () => collections.values() }
   const following = evicts ? new Following({ ...turns, storage, state: cold, layers, tail }) : undefined
   const evictor = evicts ? new Evictor({ ...turns, bytesMax }) : undefined
+  const order = new TouchOrder({ ...turns, storage, space, token: writes, useful: () => upkeep.stats.segments > 0 })
   const homecoming = new Homecoming(cold, {
     ...turns,
+    touched: () => order.load(),
     loopLoad: systemLoopLoad(),
     mode: settings.hydrate,
     sortSome: () => tail.table.sortSome(SORT_RECORDS),
@@ -282,6 +289,7 @@ function build({ settings, directory, clock, scheduler, storage, mapEntriesMax }
     encoded,
     upkeep,
     following,
+    order,
     liveBytes: () => evictor?.bytes,
     decodeWith: (collection: Collection, codec: ValueCodec): void => {
       const side = collection.cold?.cold
@@ -294,6 +302,7 @@ function build({ settings, directory, clock, scheduler, storage, mapEntriesMax }
     hydrated: () => homecoming.done,
     leave: async (): Promise<void> => {
       evictor?.stop()
+      await order.stop()
       await following?.stop()
       await homecoming.stop()
       await cold.close().catch(() => {})
@@ -312,7 +321,9 @@ function absentCodec(name: string): ValueCodec {
   return { name, encodeInto: fail, decode: fail }
 }
 
-function forward(events: Events, upkeep: Upkeep, following: Following | undefined): CheckpointerEvents {
+type Built = ReturnType<typeof build>
+
+function forward(events: Events, { upkeep, following, order }: Pick<Built, 'upkeep' | 'following' | 'order'>): CheckpointerEvents {
   return {
     upkeep: message => {
       upkeep.take(message)
@@ -320,7 +331,10 @@ function forward(events: Events, upkeep: Upkeep, following: Following | undefine
       if (message.did === 'caughtUp') events.emit('caughtUp')
       if (message.manifest !== undefined) following?.take(message.manifest)
     },
-    checkpoint: point => events.emit('checkpoint', point),
+    checkpoint: point => {
+      order.committed()
+      events.emit('checkpoint', point)
+    },
     barrier: info => events.emit('barrier', info),
     degraded: error => events.emit('degraded', error),
     recovered: () => events.emit('recovered'),
@@ -358,5 +372,5 @@ function describeRestore(opened: OpenedStore, loaded: LoadResult, durationMs: nu
 
 /** Temporary files of openers that died: in the background, and no failure when it fails. */
 function sweep(storage: FileStorage, clock: Clock): void {
-  storage.removeTemporaries(MANIFEST_FOLDER, clock.now() - STALE_MS).catch(() => {})
+  for (const folder of [MANIFEST_FOLDER, ORDER_FOLDER]) storage.removeTemporaries(folder, clock.now() - STALE_MS).catch(() => {})
 }

@@ -151,9 +151,27 @@ export const HYDRATION_READ_BYTES = MIB
 export const HYDRATION_LOAD_MAX = 0.9
 export const HYDRATION_WAIT_MS_MAX = 5000
 
+/**
+ * Places of the last run that a store keeps for the order of hydration, and bytes of each one's key: enough to tell hot blocks from others, and
+ * a file of some 20 KiB. It is written after so many new notes at the earliest, and once in so long; a window of notes so large is opened at a commit.
+ */
+export const ORDER_PLACES_MAX = 1024
+export const ORDER_KEY_BYTES_MAX = 48
+export const ORDER_WRITE_NOTES = 256
+export const ORDER_WRITE_MS = 60_000
+export const ORDER_WINDOW = 64
+
+/** Blocks that hydration brings home in the order of the last run before it looks again which lie together, and bytes read in vain between two. */
+export const HYDRATION_FIRST_BLOCKS = 64
+export const HYDRATION_GAP_BYTES = 64 * KIB
+
 /** Live entries one step of an eviction looks at, and written keys it takes note of, at most: some 100 us each. */
 export const EVICTION_VISITS_MAX = 1024
 export const EVICTION_JOURNAL_KEYS_MAX = 1024
+
+/** What a copy of a store holds of a file, and what it writes between two syncs: a sync of much is a burst for everybody else. */
+export const COPY_BYTES = MIB
+export const COPY_SYNC_BYTES = 8 * MIB
 
 /** Longest delay a timer takes: Node.js turns a longer one into 1 ms. */
 export const TIMER_MS_MAX = 2_147_483_647

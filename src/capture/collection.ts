@@ -113,6 +113,11 @@ export class Collection {
   }
 
   getGuarded(key: Key): unknown {
+    if (this.space.touches.left > 0) this.space.touched(this.id, key)
+    return this.#getAndHandOut(key)
+  }
+
+  #getAndHandOut(key: Key): unknown {
     let value = this.live.get(key)
     if (value === undefined && this.cold !== undefined && this.bringHome(key)) value = this.live.get(key)
     if (typeof value === 'object' && value !== null) this.handOut(key, value)
@@ -122,7 +127,15 @@ export class Collection {
   /** As `get`, of a key that shows; `cursor` stands on it, if there is one. */
   getCold(key: Key, cursor: ColdCursor | undefined): unknown {
     this.bringHome(key, cursor)
-    return this.get(key)
+    // Not as `get` does: who walks over everything touches nothing in particular.
+    return this.#getAndHandOut(key)
+  }
+
+  /** The value of a stored entry that shows; it stays where it is. One that somebody holds is given itself, as `get` would. */
+  peekCold(key: Key, cursor: ColdCursor | undefined): unknown {
+    const { cold } = this
+    if (cold === undefined || cold.held.peek(key) !== undefined) return this.getCold(key, cursor)
+    return this.#readCold(cold, key, cursor)
   }
 
   /** Puts a stored entry that shows into live, clean. False when the key is live already, or there is none. */
@@ -259,6 +272,7 @@ export class Collection {
       checkKey(this.name, key)
       if (this.cold !== undefined) this.#beforeColdWrite(this.cold, key)
     }
+    if (space.touches.left > 0) space.touched(this.id, key)
     space.transaction?.beforeWrite(this, key, value)
     if (this.part !== undefined) space.capture?.beforeWrite(this, key, value)
   }

@@ -2,7 +2,7 @@
  * The iterator of a collection: cold entries first, then the live ones in the order of their Map.
  *
  * Owns: where the iteration is. Does not own: the entries.
- * Invariants: what it gives is what `get` gives: values come home, keys do not; it begins with the first `next`. As with a Map, a loop that
+ * Invariants: what it gives is what `get` gives: values come home, keys do not, nor what a scan gives; it begins with the first `next`. As with a Map, a loop that
  * was left can be taken up again, so nothing says that an iterator was given up: nothing may depend on its being at an end.
  */
 import type { Key } from '../codec/index.ts'
@@ -13,7 +13,7 @@ import { isChain, restOf } from './map-chain.ts'
 /** Methods of native iterators (and their helpers, where the runtime has them). */
 const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
 
-export type Pick = 'keys' | 'values' | 'entries'
+export type Pick = 'keys' | 'values' | 'entries' | 'scan'
 
 export class LiveIterator {
   readonly #collection: Collection
@@ -41,7 +41,7 @@ export class LiveIterator {
         const key = cold.next()
         if (key !== undefined) {
           if (this.#pick === 'keys') return { done: false, value: key }
-          const value = collection.getCold(key, cold.cursor)
+          const value = this.#pick === 'scan' ? collection.peekCold(key, cold.cursor) : collection.getCold(key, cold.cursor)
           return { done: false, value: this.#pick === 'values' ? value : [key, value] }
         }
       }

@@ -1,17 +1,18 @@
 /**
  * What all collections of one store share on the main thread: whether a barrier's capture or a transaction is under way.
  *
- * Owns: the flag that sends reads and writes the slow way, and the two reasons for it. Does not own: when a barrier falls.
- * Invariant: `guarded` is true exactly while a capture has unfinished parts, a transaction runs, or writing is forbidden.
+ * Owns: the flag that sends reads and writes the slow way, and the reasons for it. Does not own: when a barrier falls.
+ * Invariant: `guarded` is true exactly while a capture has unfinished parts, a transaction runs, writing is forbidden, or accesses are noted.
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
 import { MAP_ENTRIES_MAX } from '../base/limits.ts'
-import type { ValueCodec } from '../codec/index.ts'
+import type { Key, ValueCodec } from '../codec/index.ts'
 import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
 import { Giants } from './giants.ts'
 import { Rewrites } from './rewrites.ts'
+import { Touches } from './touches.ts'
 import type { Transaction } from './transaction.ts'
 import type { Untracked } from './untracked.ts'
 
@@ -37,6 +38,7 @@ export class Space {
   nextId = 1
   /** The cold side of an incarnation that is new, where entries may leave the heap. */
   coldOf: ((id: number, codec: ValueCodec) => ColdStart) | undefined
+  readonly touches = new Touches()
   /** Entries of one Map; tests take less. */
   mapEntriesMax = MAP_ENTRIES_MAX
   /** Set when collections were made, dropped or emptied since the last barrier. */
@@ -48,7 +50,19 @@ export class Space {
   }
 
   refresh(): void {
-    this.guarded = this.capture !== undefined || this.transaction !== undefined || this.forbidden !== undefined
+    this.guarded = this.capture !== undefined || this.transaction !== undefined || this.forbidden !== undefined || this.touches.left > 0
+  }
+
+  /** So many accesses from now on are noted. */
+  openWindow(accesses: number): void {
+    this.touches.left = accesses
+    this.refresh()
+  }
+
+  /** An access, while a window is open. */
+  touched(collection: number, key: Key): void {
+    this.touches.note(collection, key)
+    if (this.touches.left <= 0) this.refresh()
   }
 
   /** No cut is being taken any more. */

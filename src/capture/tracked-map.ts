@@ -76,6 +76,14 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
     return new LiveIterator(this.#collection, 'entries') as unknown as MapIterator<[K, V]>
   }
 
+  /**
+   * As `entries`, for one reading of a store that may be larger than memory: an entry that is not in memory is read, given as a new object, and
+   * not kept; such an object is not the one that `get` gives.
+   */
+  scan(): MapIterator<[K, V]> {
+    return new LiveIterator(this.#collection, 'scan') as unknown as MapIterator<[K, V]>
+  }
+
   [Symbol.iterator](): MapIterator<[K, V]> {
     return this.entries()
   }

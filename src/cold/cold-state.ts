@@ -7,6 +7,7 @@
  * every segment of the view is in memory, so it is never true of a view in which a look-up still reads the disk.
  */
 import { Histogram } from '../base/histogram.ts'
+import type { TouchedPlace } from '../format/index.ts'
 import type { SegmentLayer } from '../image/index.ts'
 import type { Layer } from '../segment/index.ts'
 
@@ -18,6 +19,10 @@ export interface ColdSegment extends SegmentLayer {
   readonly blocks: number
   /** Every block is in memory, and the file is not read any more. */
   readonly atHome: boolean
+  /** The block is in memory. */
+  has(block: number): boolean
+  /** The only block that may hold the place, without reading one; -1: none does. */
+  blockOf(place: TouchedPlace): number
   /** Where the block lies in the file; blocks lie in their order. */
   storedRange(block: number): { readonly offset: number; readonly length: number }
   /** Reads without holding the turn, from the descriptor that was opened with the segment: the name may be gone. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TidemarkError } from '../base/errors.ts'
 import { HYDRATION_READ_BYTES, HYDRATION_WAIT_MS_MAX } from '../base/limits.ts'
-import { FIRST_PLACE, type SegmentEntry } from '../format/index.ts'
+import { FIRST_PLACE, type SegmentEntry, type TouchedPlace } from '../format/index.ts'
 import { Image, RecordTable } from '../image/index.ts'
 import { SimulatedScheduler } from '../testing/index.ts'
 import { type ColdSegment, ColdState } from './cold-state.ts'
@@ -55,6 +55,15 @@ class Played extends RecordTable implements ColdSegment {
 
   get atHome(): boolean {
     return this.home.size === this.#lengths.length
+  }
+
+  has(block: number): boolean {
+    return this.home.has(block)
+  }
+
+  /** The key says which. */
+  blockOf({ collection, key }: TouchedPlace): number {
+    return collection === 1 ? (key[0] as number) : -1
   }
 
   storedRange(block: number): { offset: number; length: number } {
@@ -254,3 +263,45 @@ for (const fails of [false, true]) {
     assert.equal(state.version, 1)
   })
 }
+
+test('blocks that the last run touched come first, most touched first; the others follow, and each comes once', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segment = new Played(scheduler, Array(100).fill(100_000))
+  const kept: number[] = []
+  const keep = segment.keep.bind(segment)
+  segment.keep = (block, raw) => {
+    kept.push(block)
+    keep(block, raw)
+  }
+  const place = (block: number, collection = 1): TouchedPlace => ({ collection, key: Uint8Array.of(block), cut: false })
+  const touched = async (): Promise<TouchedPlace[]> => [place(7), place(90), place(3, 2), place(91), place(90), place(40)]
+  const state = stateOf([segment])
+  const { hydration, slices } = begin(state, scheduler, { touched })
+  await scheduler.run(hydration.done)
+  assert.deepEqual(kept.slice(0, 4).toSorted(), [40, 7, 90, 91].toSorted())
+  assert.deepEqual(
+    kept.toSorted((one, other) => one - other),
+    [...Array(100).keys()],
+  )
+  assert.equal(state.atHome, true)
+  assert.equal(segment.closed, 1)
+  const total = segment.entry.describedAt
+  assert.deepEqual(hydration.progress, { state: 'done', bytesHome: total, bytesTotal: total })
+  for (const ms of slices) assert.ok(ms <= 0.5 + UNPACK_MS, `a slice of ${ms} ms`)
+})
+
+test('all that a segment has may have been touched', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segments = [new Played(scheduler, [5, 5, 5]), new Played(scheduler, [5, 5, 5])]
+  segments[1]?.damaged.add(2)
+  const touched = async (): Promise<TouchedPlace[]> => [2, 0, 1].map(block => ({ collection: 1, key: Uint8Array.of(block), cut: false }))
+  const { hydration } = begin(stateOf(segments), scheduler, { touched })
+  await assert.rejects(scheduler.run(hydration.done), { code: 'TIDEMARK_VALUE_DAMAGED' })
+  assert.deepEqual(
+    segments.map(({ closed, home }) => [closed, home.size]),
+    [
+      [1, 3],
+      [0, 2],
+    ],
+  )
+})

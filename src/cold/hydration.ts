@@ -1,7 +1,8 @@
 /**
  * Brings the blocks of the cold side home: from the disk into memory off the heap, in the background, without a word to anybody who asks.
  *
- * What: reads neighbouring blocks together, unpacks them in slices, gives them to their segments; waits while the event loop is busy.
+ * What: first the blocks that the last run touched most, then all others in their order: reads neighbours together, unpacks them in slices,
+ * gives them to their segments; waits while the event loop is busy.
  * Owns: the order, the pace, how far it has come. Does not own: segments (it gives back the descriptor of one that is at home), objects:
  * entries are decoded on first use.
  * Invariants: at most one piece of HYDRATION_READ_BYTES is held, or one block that is larger; a slice ends within its share of the budget,
@@ -10,9 +11,17 @@
  */
 import type { Clock, LoopLoad } from '../base/clock.ts'
 import { TidemarkError } from '../base/errors.ts'
-import { HYDRATION_LOAD_MAX, HYDRATION_READ_BYTES, HYDRATION_WAIT_MS_MAX } from '../base/limits.ts'
+import {
+  HYDRATION_FIRST_BLOCKS,
+  HYDRATION_GAP_BYTES,
+  HYDRATION_LOAD_MAX,
+  HYDRATION_READ_BYTES,
+  HYDRATION_WAIT_MS_MAX,
+} from '../base/limits.ts'
 import type { Scheduler } from '../base/scheduler.ts'
+import type { TouchedPlace } from '../format/index.ts'
 import type { ColdSegment, ColdState } from './cold-state.ts'
+import { FirstBlocks } from './first-blocks.ts'
 
 /** A slice takes this share of the stall budget. */
 const SLICE_SHARE = 0.5
@@ -26,6 +35,8 @@ export interface HydrationParts {
   readonly stallMsMax: number
   /** Is told how long each slice took. */
   readonly stalled: (ms: number) => void
+  /** What the last run touched: its blocks come first. Never rejects. Without it blocks come in their order. */
+  readonly touched?: () => Promise<readonly TouchedPlace[]>
 }
 
 export interface HydrationProgress {
@@ -36,12 +47,10 @@ export interface HydrationProgress {
   readonly bytesTotal: number
 }
 
-/** Neighbouring blocks of one segment. */
+/** Blocks of one segment that lie together, in their order; at least one. */
 interface Piece {
   readonly segment: ColdSegment
-  readonly first: number
-  /** Behind the last. */
-  readonly end: number
+  readonly blocks: readonly number[]
 }
 
 export class Hydration {
@@ -52,6 +61,8 @@ export class Hydration {
   #progress: HydrationProgress['state'] = 'running'
   #bytesHome = 0
   #bytesTotal = 0
+  /** Of blocks brought home, by segment. */
+  readonly #bytesOf = new Map<ColdSegment, number>()
   #stopping = false
   #wake: (() => void) | undefined
   #sliceBegin: number | undefined
@@ -67,7 +78,7 @@ export class Hydration {
       this.#bytesTotal += segment.entry.describedAt
       if (segment.atHome) this.#bytesHome += segment.entry.describedAt
     }
-    this.done = this.#run(segments)
+    this.done = this.#run(segments.filter(segment => !segment.atHome))
     this.#ended = this.done.catch(() => {})
   }
 
@@ -85,6 +96,7 @@ export class Hydration {
   async #run(segments: readonly ColdSegment[]): Promise<void> {
     try {
       await this.#pause(wake => this.#parts.scheduler.immediate(wake))
+      await this.#bringFirst(segments, (await this.#parts.touched?.()) ?? [])
       for (const segment of segments) await this.#bringHome(segment)
     } catch (error) {
       this.#failure ??= { error }
@@ -96,57 +108,94 @@ export class Hydration {
     this.#progress = 'done'
   }
 
-  async #bringHome(segment: ColdSegment): Promise<void> {
-    this.#assertGoing()
-    if (segment.atHome) return
-    const before = this.#bytesHome
-    try {
-      await segment.describe()
-    } catch (error) {
+  /** What the last run touched, most touched first. */
+  async #bringFirst(segments: readonly ColdSegment[], places: readonly TouchedPlace[]): Promise<void> {
+    if (places.length === 0) return
+    const described: ColdSegment[] = []
+    for (const segment of segments) if (await this.#describe(segment)) described.push(segment)
+    const first = new FirstBlocks(described)
+    await this.#turn()
+    for (const place of places) {
       this.#assertGoing()
-      if (this.#state.segments.includes(segment)) this.#failure ??= { error }
-      return
+      first.add(place)
+      await this.#turnWhenDue()
     }
-    for (const piece of piecesOf(segment)) {
-      this.#assertGoing()
-      // A later view does without it.
-      if (!this.#state.segments.includes(segment)) return
-      try {
-        await this.#bringPiece(piece)
-      } catch (error) {
-        this.#assertGoing()
-        // Closed meanwhile, together with the view it was part of: nobody asks it any more.
-        if (!this.#state.segments.includes(segment)) return
-        this.#failure ??= { error }
+    const list = first.list()
+    this.#endSlice()
+    for (let at = 0; at < list.length; at += HYDRATION_FIRST_BLOCKS) {
+      const some = list.slice(at, at + HYDRATION_FIRST_BLOCKS)
+      for (const segment of new Set(some.map(one => one.segment))) {
+        const blocks = some.filter(one => one.segment === segment).map(one => one.block)
+        await this.#bringPieces(
+          segment,
+          blocks.sort((one, other) => one - other),
+        )
       }
     }
+  }
+
+  async #bringHome(segment: ColdSegment): Promise<void> {
+    this.#assertGoing()
+    if (!(await this.#describe(segment))) return
+    if (!(await this.#bringPieces(segment, missing(segment)))) return
     if (!segment.atHome) return
-    this.#bytesHome = before + segment.entry.describedAt
+    // Their headers, beside the blocks.
+    this.#bytesHome += segment.entry.describedAt - (this.#bytesOf.get(segment) ?? 0)
     this.#state.cameHome()
     // A descriptor that nobody reads any more: what closing it says changes nothing.
     await segment.close().catch(() => {})
   }
 
-  async #bringPiece({ segment, first, end }: Piece): Promise<void> {
-    const from = segment.storedRange(first).offset
-    const last = segment.storedRange(end - 1)
+  /** False: it cannot be read now. */
+  async #describe(segment: ColdSegment): Promise<boolean> {
+    this.#assertGoing()
+    try {
+      await segment.describe()
+      return true
+    } catch (error) {
+      this.#assertGoing()
+      if (this.#state.segments.includes(segment)) this.#failure ??= { error }
+      return false
+    }
+  }
+
+  /** False: a later view does without the segment. */
+  async #bringPieces(segment: ColdSegment, blocks: Iterable<number>): Promise<boolean> {
+    for (const piece of piecesOf(segment, blocks)) {
+      this.#assertGoing()
+      if (!this.#state.segments.includes(segment)) return false
+      try {
+        await this.#bringPiece(piece)
+      } catch (error) {
+        this.#assertGoing()
+        // Closed meanwhile, together with the view it was part of: nobody asks it any more.
+        if (!this.#state.segments.includes(segment)) return false
+        this.#failure ??= { error }
+      }
+    }
+    return true
+  }
+
+  async #bringPiece({ segment, blocks }: Piece): Promise<void> {
+    const from = segment.storedRange(blocks[0] as number).offset
+    const last = segment.storedRange(blocks.at(-1) as number)
     // What is measured is the time of the read: our own slices are no reason to wait.
     this.#parts.loopLoad()
     const bytes = await segment.read(from, last.offset + last.length - from)
     await this.#whileBusy()
     await this.#turn()
-    for (let block = first; block < end; block++) {
+    for (const block of blocks) {
       this.#assertGoing()
       const { offset, length } = segment.storedRange(block)
       try {
         // A short read leaves less than a block, which does not verify.
         segment.keep(block, segment.unpack(block, bytes.subarray(offset - from, offset - from + length)))
         this.#bytesHome += length
+        this.#bytesOf.set(segment, (this.#bytesOf.get(segment) ?? 0) + length)
       } catch (error) {
         this.#failure ??= { error }
       }
-      const { clock, stallMsMax } = this.#parts
-      if (clock.monotonic() - (this.#sliceBegin as number) >= stallMsMax * SLICE_SHARE) await this.#turn()
+      await this.#turnWhenDue()
     }
     this.#endSlice()
   }
@@ -158,6 +207,11 @@ export class Hydration {
     while (!this.#stopping && loopLoad() > HYDRATION_LOAD_MAX && clock.monotonic() - begin < HYDRATION_WAIT_MS_MAX) {
       await this.#pause(wake => scheduler.after(LOOK_MS, wake, true))
     }
+  }
+
+  async #turnWhenDue(): Promise<void> {
+    const { clock, stallMsMax } = this.#parts
+    if (clock.monotonic() - (this.#sliceBegin as number) >= stallMsMax * SLICE_SHARE) await this.#turn()
   }
 
   /** Ends the slice, and begins the next one behind the events that are ready. */
@@ -192,17 +246,24 @@ export class Hydration {
   }
 }
 
-/** As many neighbours as fit into one read, at least one block. */
-function* piecesOf(segment: ColdSegment): Generator<Piece> {
-  for (let first = 0; first < segment.blocks; ) {
-    const { offset } = segment.storedRange(first)
-    let end = first + 1
-    while (end < segment.blocks) {
-      const next = segment.storedRange(end)
-      if (next.offset + next.length - offset > HYDRATION_READ_BYTES) break
-      end++
+function* missing(segment: ColdSegment): Generator<number> {
+  for (let block = 0; block < segment.blocks; block++) if (!segment.has(block)) yield block
+}
+
+/** As many blocks as fit into one read and lie together, at least one; `blocks`: in their order. */
+function* piecesOf(segment: ColdSegment, blocks: Iterable<number>): Generator<Piece> {
+  let piece: number[] = []
+  let from = 0
+  let to = 0
+  for (const block of blocks) {
+    const { offset, length } = segment.storedRange(block)
+    if (piece.length > 0 && (offset + length - from > HYDRATION_READ_BYTES || offset - to > HYDRATION_GAP_BYTES)) {
+      yield { segment, blocks: piece }
+      piece = []
     }
-    yield { segment, first, end }
-    first = end
+    if (piece.length === 0) from = offset
+    to = offset + length
+    piece.push(block)
   }
+  if (piece.length > 0) yield { segment, blocks: piece }
 }

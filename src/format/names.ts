@@ -33,6 +33,18 @@ export function logNumbers(name: string): { readonly token: number; readonly seq
   return match === null ? undefined : { token: Number.parseInt(match[1] as string, 16), sequence: Number.parseInt(match[2] as string, 16) }
 }
 
+export const ORDER_FOLDER = 'order'
+
+export function orderName(token: number, sequence: number): string {
+  return `${ORDER_FOLDER}/${hex(token)}-${hex(sequence)}.order`
+}
+
+/** Token and sequence in the name of a file of the order folder; undefined for other files. */
+export function orderNumbers(name: string): { readonly token: number; readonly sequence: number } | undefined {
+  const match = /^([0-9a-f]{8})-([0-9a-f]{8})\.order$/.exec(name)
+  return match === null ? undefined : { token: Number.parseInt(match[1] as string, 16), sequence: Number.parseInt(match[2] as string, 16) }
+}
+
 function hex(number: number): string {
   return number.toString(16).padStart(8, '0')
 }

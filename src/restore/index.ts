@@ -1,5 +1,6 @@
 /** Opening a store for writing, for reading, and from an older point; loading what it holds. */
 
+export { type Copied, copyDirectory, copyStore } from './copy.ts'
 export { type LoadRequest, type LoadResult, load } from './load.ts'
 export { forkAt, type OpenedStore, type OpenFacts, openForReading, openForWriting } from './open.ts'
 export { listPoints, type RecoveryPoint } from './points.ts'

@@ -7,12 +7,14 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import {
+  compareBytes,
   type DecompressEvery,
   decodeHeaderOf,
   decodeSegmentFacts,
   decodeSegmentHeader,
   FRAME_HEADER_BYTES,
   type FrameHeader,
+  hashPlace,
   openEveryDecompress,
   payloadMatches,
   RECORD_PUT,
@@ -28,6 +30,7 @@ import {
   type SegmentFacts,
   SegmentIndex,
   segmentNumbers,
+  type TouchedPlace,
 } from '../format/index.ts'
 import type { Storage, StorageFile } from '../storage/index.ts'
 import { BlockCache } from './block-cache.ts'
@@ -47,6 +50,11 @@ interface Description {
   readonly facts: SegmentFacts
 }
 
+interface Bound {
+  readonly collection: number
+  readonly key: Uint8Array
+}
+
 /** Satisfies `ColdSegment` (src/cold) and `SegmentLayer` (src/image). Damage throws TIDEMARK_SEGMENT_DAMAGED, a failing disk TIDEMARK_STORAGE. */
 export class Segment implements Layer {
   readonly entry: SegmentEntry
@@ -58,6 +66,7 @@ export class Segment implements Layer {
   readonly #home: Buffer[] = []
   #homeCount = 0
   #described: Description | undefined
+  #ends: { readonly first: Bound; readonly last: Bound } | undefined
 
   private constructor(entry: SegmentEntry, file: StorageFile, decompress: DecompressEvery, cache: BlockCache) {
     this.entry = entry
@@ -95,6 +104,27 @@ export class Segment implements Layer {
 
   get atHome(): boolean {
     return this.#described !== undefined && this.#homeCount === this.#described.index.count
+  }
+
+  has(block: number): boolean {
+    return this.#home[block] !== undefined
+  }
+
+  /** Of a key that was cut it is the block in which such keys begin. */
+  blockOf({ collection, key, cut }: TouchedPlace): number {
+    const { filter, index } = this.#description()
+    const { first, last } = this.#bounds()
+    if (isBefore(collection, key, first) || isBefore(last.collection, last.key, { collection, key })) return -1
+    return cut || filterHas(filter, hashPlace(collection, key)) ? index.find(collection, key) : -1
+  }
+
+  #bounds(): { readonly first: Bound; readonly last: Bound } {
+    const { first, last } = this.entry
+    this.#ends ??= {
+      first: { collection: first.collection, key: Buffer.from(first.key, 'hex') },
+      last: { collection: last.collection, key: Buffer.from(last.key, 'hex') },
+    }
+    return this.#ends
   }
 
   storedRange(block: number): { readonly offset: number; readonly length: number } {
@@ -243,6 +273,10 @@ function copyOf(raw: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(raw.length)
   raw.copy(copy)
   return copy
+}
+
+function isBefore(collection: number, key: Uint8Array, other: Bound): boolean {
+  return (collection - other.collection || compareBytes(key, 0, key.length, other.key, 0, other.key.length)) < 0
 }
 
 function agrees(facts: SegmentFacts, entry: SegmentEntry): boolean {

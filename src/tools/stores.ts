@@ -13,6 +13,8 @@ export interface Entries {
   has(key: Key): boolean
   get(key: Key): unknown
   keys(): Iterable<Key>
+  /** Nothing of it stays in memory. */
+  scan(): Iterable<[Key, unknown]>
 }
 
 /** The key of the one entry of a value. */
@@ -53,12 +55,30 @@ export function entriesOf(store: Store, name: string): Entries {
   const options = codecOptions(codec)
   if (kind === 'map') {
     const map = store.map<unknown>(name, options)
-    return { name, kind, codec, size: map.size, has: key => map.has(key), get: key => map.get(key), keys: () => map.keys() }
+    return {
+      name,
+      kind,
+      codec,
+      size: map.size,
+      has: key => map.has(key),
+      get: key => map.get(key),
+      keys: () => map.keys(),
+      scan: () => map.scan(),
+    }
   }
   const cell = store.value<unknown>(name, ABSENT, options)
   const there = cell.get() !== ABSENT
   const has = (key: Key): boolean => there && key === CELL
-  return { name, kind, codec, size: there ? 1 : 0, has, get: key => (has(key) ? cell.get() : undefined), keys: () => (there ? [CELL] : []) }
+  return {
+    name,
+    kind,
+    codec,
+    size: there ? 1 : 0,
+    has,
+    get: key => (has(key) ? cell.get() : undefined),
+    keys: () => (there ? [CELL] : []),
+    scan: () => (there ? [[CELL, cell.get()]] : []),
+  }
 }
 
 /** Makes the collection when it is missing, and gives what sets an entry of it. */

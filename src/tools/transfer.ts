@@ -1,10 +1,10 @@
 /**
  * The verbs that write: restore, copy, import; and export, whose lines import reads.
- * Own no state. Invariants: a copy is whole or empty, for it is one transaction; nothing is opened for writing before what is asked for is
+ * Own no state. Invariants: a copy is whole or no store; nothing is opened for writing before what is asked for is
  * known to be there; a line of an export is one entry, or a collection without entries.
  */
 import { once } from 'node:events'
-import { type Codec, defaultCodec, hasCode, type Key, open, type Store, type TidemarkError } from 'tidemark'
+import { type Codec, copy as copyStore, defaultCodec, hasCode, type Key, open, type Store, type TidemarkError } from 'tidemark'
 import { CELL, DEFAULT_CODEC, entriesOf, names, openToRead, reading, setterOf } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
 import { say, unsay } from './values.ts'
@@ -36,44 +36,25 @@ export const copy: Verb = {
   usage: 'copy <dir> <target> [--json]',
   what: 'copies the newest recovery point into a new store; the target is missing or empty',
   positionals: [2, 2],
-  run: ({ positionals: [directory, target] }) =>
-    reading(directory as string, undefined, async source => {
-      await refuseUsed(target as string)
-      const store = await open(target as string, { checkpoint: { intervalMs: 0 } })
-      let entries = 0
-      try {
-        // What fails halfway is taken back: closing would make it durable.
-        store.transaction(() => {
-          for (const name of names(source)) {
-            const from = entriesOf(source, name)
-            const set = setterOf(store, name, from.kind, from.codec)
-            for (const key of from.keys()) {
-              set(key, from.get(key))
-              entries++
-            }
-          }
-        })
-        await store.checkpoint({ timeoutMs: TIMEOUT_MS })
-      } finally {
-        await store.close({ timeoutMs: TIMEOUT_MS })
-      }
-      const { epoch } = source.stats().restored
-      return { json: { epoch, entries, target }, text: [`${entries} entries of epoch ${epoch} are in ${target}`] }
-    }),
+  run: async ({ positionals: [directory, target] }) => {
+    await refuseUsed(target as string)
+    const { epoch, entries, files, bytes } = await copyStore(directory as string, target as string)
+    return { json: { epoch, entries, files, bytes, target }, text: [`${entries} entries of epoch ${epoch} are in ${target}`] }
+  },
 }
 
-/** A store without a checkpoint is what a copy that was cut short leaves behind: it may be begun again. */
 async function refuseUsed(target: string): Promise<void> {
   let store: Store
   try {
     store = await openToRead(target)
   } catch (error) {
-    if (hasCode(error, 'TIDEMARK_NO_STORE')) return
+    // Whatever else is there, the copy itself refuses.
+    if (hasCode(error, 'TIDEMARK_NO_STORE') || hasCode(error, 'TIDEMARK_DIRECTORY')) return
     throw error
   }
   const { epoch } = store.stats().restored
   await store.close()
-  if (epoch > 0) throw new UsageError(`${target} holds a store, at epoch ${epoch}`, 'give a directory that is missing or empty', 1)
+  throw new UsageError(`${target} holds a store, at epoch ${epoch}`, 'give a directory that is missing or empty', 1)
 }
 
 export const exportLines: Verb = {
@@ -90,8 +71,8 @@ export const exportLines: Verb = {
         const entries = entriesOf(store, name)
         const head = { collection: name, kind: entries.kind, ...(entries.codec === DEFAULT_CODEC ? {} : { codec: entries.codec }) }
         let count = 0
-        for (const key of entries.keys()) {
-          chunk += `${JSON.stringify({ ...head, key: say(codec, key), value: say(codec, entries.get(key)) })}\n`
+        for (const [key, value] of entries.scan()) {
+          chunk += `${JSON.stringify({ ...head, key: say(codec, key), value: say(codec, value) })}\n`
           count++
           if (chunk.length < CHUNK_CHARACTERS) continue
           await write(chunk)

@@ -1,0 +1,147 @@
+/**
+ * A copy of the newest recovery point as a store of its own: the segments and the log behind them as they are, then a manifest that says so.
+ *
+ * Does: copies file by file beside a living writer, reads back and verifies what was copied, publishes the manifest last.
+ * Owns: the target until then, under its lock. Does not own: the source, which it only reads.
+ * Invariants: the target is no store before all of it is durable and verified; a piece of COPY_BYTES is all that is held of a file; a copy that
+ * was cut short leaves the file COPYING, and the next one begins again; the copy goes on in a lineage of its own, with nothing of the past.
+ */
+import { resolve } from 'node:path'
+import { systemClock } from '../base/clock.ts'
+import { assert, hasCode, TidemarkError } from '../base/errors.ts'
+import { noFailpoint } from '../base/failpoint.ts'
+import { COPY_BYTES, COPY_SYNC_BYTES } from '../base/limits.ts'
+import { type Random, systemRandom } from '../base/random.ts'
+import { LOG_FOLDER, type LogEntry, MANIFEST_FOLDER, type Manifest, SEGMENT_FOLDER, type SegmentEntry } from '../format/index.ts'
+import { LogScan, type ScanReport } from '../log/index.ts'
+import { fork, publish } from '../manifest/index.ts'
+import { verifySegment } from '../segment/index.ts'
+import { acquireLock, FileStorage, LOCK_FILE, lockHolder, type Storage, type StorageFile } from '../storage/index.ts'
+import { type Believe, besideWriter } from './beside.ts'
+import { type OpenedStore, openForReading } from './open.ts'
+
+export interface Copied {
+  /** The recovery point that the copy holds. */
+  readonly epoch: number
+  readonly entries: number
+  readonly files: number
+  readonly bytes: number
+}
+
+/** Stands in the target until the copy is whole. */
+const COPYING = 'copying'
+const FOLDERS = [LOG_FOLDER, SEGMENT_FOLDER]
+
+/** @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY for a target with something in it, TIDEMARK_LOCKED, damage, TIDEMARK_STORAGE */
+export async function copyDirectory(directory: string, target: string): Promise<Copied> {
+  const from = new FileStorage(directory)
+  const to = new FileStorage(target)
+  const opened = await openForReading(from).catch(error => {
+    if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
+    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
+  })
+  await refuseUsed(to, await to.names(), target)
+  await to.makeFolder('')
+  const lock = await acquireLock(to.root, lockHolder(systemClock.now()))
+  try {
+    // Somebody may have been faster.
+    await refuseUsed(to, await to.names(), target)
+    return await copyStore(from, to, systemRandom, opened)
+  } finally {
+    lock.release()
+  }
+}
+
+async function refuseUsed(to: Storage, names: readonly string[], target: string): Promise<void> {
+  const others = names.filter(name => name !== LOCK_FILE)
+  const begun = others.includes(COPYING) && (await to.list(MANIFEST_FOLDER)).length === 0
+  if (others.length === 0 || begun) return
+  throw new TidemarkError('TIDEMARK_DIRECTORY', `${resolve(target)} is not empty`, {
+    hint: 'give a directory that is missing or empty',
+    info: { found: others.slice(0, 10) },
+  })
+}
+
+/** `to`: empty, or what a copy that was cut short left. */
+export async function copyStore(from: Storage, to: Storage, random: Random, opened?: OpenedStore): Promise<Copied> {
+  return await besideWriter(from, opened ?? (await openForReading(from)), ({ manifest }, believe) =>
+    attempt(from, to, manifest, random, believe),
+  )
+}
+
+async function attempt(from: Storage, to: Storage, manifest: Manifest, random: Random, believe: Believe): Promise<Copied> {
+  await clear(to)
+  const { fold, young, base } = manifest
+  const segments: SegmentEntry[] = [...young, ...base.flatMap(range => range.segment ?? [])]
+  // From here on their names may go.
+  const open = new Map<string, StorageFile>()
+  try {
+    for (const { file } of segments) open.set(file, await from.open(file, 'read'))
+    const first = fold === null ? 0 : manifest.log.findIndex(entry => entry.file === fold.file)
+    assert(first >= 0, 'the log reaches back to the fold point')
+    const log = manifest.log.slice(first)
+    for (const { file } of log) open.set(file, await from.open(file, 'read'))
+    const report = await scan(from, manifest, log)
+    if (report.damage !== null) await believe(report.damage.file)
+    const lineage = random.bytes(16).toString('hex')
+    const next = fork({ ...manifest, log, retained: [] }, report.end, lineage)
+    const lengths = new Map<string, number>([
+      ...segments.map(({ file, bytes }) => [file, bytes] as const),
+      ...next.log.map(({ file, end }) => [file, end?.bytes ?? 0] as const),
+    ])
+    let bytes = 0
+    for (const [file, length] of lengths) {
+      await copyFile(open.get(file) as StorageFile, to, file, length)
+      bytes += length
+    }
+    for (const folder of FOLDERS) await to.syncFolder(folder)
+    for (const entry of segments) await verifySegment(to, entry, () => {})
+    const copied = await scan(to, next, next.log)
+    assert(copied.damage === null && copied.end.epoch === report.end.epoch, 'the log of the copy ends where that of the store does')
+    const published = await publish(to, next, noFailpoint)
+    assert(published === 'ours', 'nobody else makes a store here')
+    await to.remove(COPYING)
+    await to.syncFolder('')
+    const catalogue = report.lastCommit?.catalogue ?? fold?.catalogue ?? []
+    const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
+    return { epoch: report.end.epoch, entries, files: lengths.size, bytes }
+  } finally {
+    for (const file of open.values()) await file.close().catch(() => {})
+  }
+}
+
+/** What an attempt before this one left. */
+async function clear(to: Storage): Promise<void> {
+  if (!(await to.exists(COPYING))) await to.createIfAbsent(COPYING, new Uint8Array(0))
+  await to.syncFolder('')
+  for (const folder of [MANIFEST_FOLDER, ...FOLDERS]) {
+    await to.makeFolder(folder)
+    for (const name of await to.list(folder)) await to.remove(`${folder}/${name}`)
+  }
+}
+
+async function scan(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[]): Promise<ScanReport> {
+  const found = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'refuse' })
+  for await (const _ of found);
+  return found.report
+}
+
+async function copyFile(source: StorageFile, to: Storage, file: string, length: number): Promise<void> {
+  const target = await to.open(file, 'create')
+  try {
+    let unsynced = 0
+    for (let at = 0; at < length; ) {
+      const piece = await source.read(at, Math.min(COPY_BYTES, length - at))
+      if (piece.length === 0) throw new TidemarkError('TIDEMARK_STORAGE', `${file} ends at ${at}, before ${length}`, { file })
+      await target.append([piece])
+      at += piece.length
+      unsynced += piece.length
+      if (unsynced < COPY_SYNC_BYTES) continue
+      await target.sync()
+      unsynced = 0
+    }
+    await target.sync()
+  } finally {
+    await target.close()
+  }
+}
