@@ -90,16 +90,17 @@ class World {
 
   /** Hydrates, and gives the share of the stored bytes that was read before all of `keys` were home. */
   async readUntilHome(keys: readonly number[]): Promise<number> {
+    const storage = new MemoryStorage(this.disk)
+    // As the restart finds them: merges go on while it runs.
+    const found = await this.run(readNewest(storage))
+    assert.ok(found !== undefined)
+    const id = found.manifest.fold?.catalogue[0]?.id as number
+    const { segments } = await this.run(openSegments(storage, found.manifest))
     const store = await this.open()
     await this.run(store.hydrated())
     // A walk over everything, which is no touch.
     assert.deepEqual(new Map(store.map<unknown, number>('map')).get(HOT[0] as number), value(HOT[0] as number, 1))
     const reads = this.reads
-    const storage = new MemoryStorage(this.disk)
-    const found = await this.run(readNewest(storage))
-    assert.ok(found !== undefined)
-    const id = found.manifest.fold?.catalogue[0]?.id as number
-    const { segments } = await this.run(openSegments(storage, found.manifest))
     let needed = 0
     let total = 0
     for (const segment of segments) {
@@ -141,6 +142,8 @@ async function hotWorld(): Promise<World> {
   const { merges } = second.stats().upkeep
   for (let from = 0; from < 1000; from += 250) await world.write(second, from, from + 250, 2)
   assert.ok(second.stats().upkeep.merges > merges, 'blocks were written again')
+  // Upkeep comes to rest: what is read of segments later is read by hydration.
+  await world.run(world.scheduler.sleep(120_000))
   await world.run(second.close())
   return world
 }

@@ -243,3 +243,38 @@ test('entries are exact after a restart from a fold point whose commit counted r
     await later.run(third.close())
   }
 })
+
+test('a scan gives every entry and keeps none of those that were away', async () => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, 500)
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  const map = again.map<{ at: number }, number>('map')
+  const met = map.get(7)
+  map.set(8, { at: -8 })
+  map.delete(9)
+  map.set(1000, { at: 1000 })
+  const seen = new Map<number, unknown>()
+  for (const [key, one] of map.scan()) {
+    assert.equal(seen.has(key), false, `${key} twice`)
+    seen.set(key, one)
+    // What changes behind and before the walk is met as in any walk.
+    if (seen.size === 100) map.delete(400)
+    if (seen.size === 101) assert.ok(map.get(300) !== undefined)
+  }
+  assert.equal(seen.get(7), met)
+  assert.deepEqual(seen.get(8), { at: -8 })
+  assert.deepEqual(seen.get(1000), { at: 1000 })
+  assert.equal(seen.get(300), map.get(300))
+  assert.equal(seen.size, 499)
+  assert.ok(!seen.has(9) && !seen.has(400))
+  assert.deepEqual(seen.get(450), value(450, 1))
+  assert.notEqual(map.get(450), seen.get(450), 'a copy')
+  assert.equal(map.size, 499)
+  // Only what was asked for is live.
+  const reads = world.storage.calls.length
+  map.get(451)
+  assert.ok(world.storage.calls.length > reads || map.get(451) !== seen.get(451))
+  await world.run(again.close())
+})

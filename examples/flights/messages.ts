@@ -14,6 +14,11 @@ export interface EngineFigures {
 export type ServiceMessage =
   /** Answers requests. `position` is what the state said at its first look; `openMs` what opening the state took. */
   | { readonly type: 'listening'; readonly port: number; readonly position: number; readonly openMs: number }
+  /**
+   * The first answer is on its way. `readBytes`: what the process has read of files since it began to open the state, the engine's code and
+   * what comes home in the background included; null where the system does not count. `entries`, `stateBytes`: the state, in the store and on disk.
+   */
+  | { readonly type: 'answered'; readonly readBytes: number | null; readonly entries: number; readonly stateBytes: number }
   /** A batch went into memory. */
   | { readonly type: 'position'; readonly position: number }
   /** A checkpoint became durable and holds everything up to `position`, perhaps more. */

@@ -14,7 +14,7 @@ import type { TouchedPlace } from '../format/index.ts'
 /** A bigint of more bits is longer than what is kept of a key, and takes long to encode. */
 const BIGINT_MAX = 1n << BigInt(8 * ORDER_KEY_BYTES_MAX)
 
-interface Note {
+export interface Note {
   readonly collection: number
   /** A character for each byte: less memory than a Buffer. */
   readonly key: string
@@ -46,9 +46,12 @@ export class Touches {
   }
 
   /** What was noted last, the earlier first. */
-  places(): TouchedPlace[] {
+  notes(): readonly Note[] {
     const at = this.count % ORDER_PLACES_MAX
-    const notes = this.count <= ORDER_PLACES_MAX ? this.#notes : [...this.#notes.slice(at), ...this.#notes.slice(0, at)]
-    return notes.map(({ collection, key, cut }) => ({ collection, key: Buffer.from(key, 'latin1'), cut }))
+    return this.count <= ORDER_PLACES_MAX ? this.#notes.slice() : [...this.#notes.slice(at), ...this.#notes.slice(0, at)]
   }
+}
+
+export function placeOf({ collection, key, cut }: Note): TouchedPlace {
+  return { collection, key: Buffer.from(key, 'latin1'), cut }
 }

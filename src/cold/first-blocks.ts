@@ -40,8 +40,15 @@ export class FirstBlocks {
     }
   }
 
-  /** Most touched first; of those touched alike, which was touched first. */
+  /** Most touched first; of those touched alike, by segment, which was touched first. */
   list(): readonly FirstBlock[] {
-    return [...this.#blocks.values()].flatMap(blocks => [...blocks.values()]).sort((one, other) => other.touches - one.touches)
+    const byTouches: Counted[][] = []
+    for (const blocks of this.#blocks.values()) {
+      for (const counted of blocks.values()) {
+        byTouches[counted.touches] ??= []
+        byTouches[counted.touches]?.push(counted)
+      }
+    }
+    return byTouches.reverse().flat()
   }
 }

@@ -1,7 +1,8 @@
 /**
- * What a restart does behind the back of the service: puts the tail in order, brings blocks home, and objects where that is asked for.
+ * What a restart does behind the back of the service: reads what describes the segments, puts the tail in order, brings blocks home, and
+ * objects where that is asked for.
  *
- * Owns: the order of the three, the slices of the first and the last. Does not own: blocks (hydration.ts), entries (capture/).
+ * Owns: the order of these, the slices of the first and the last. Does not own: blocks (hydration.ts), entries (capture/).
  * Invariants: a slice ends within its share of the stall budget, one step later at most; nothing is thrown into the event loop.
  */
 import type { Collection } from '../capture/index.ts'
@@ -45,6 +46,8 @@ export class Homecoming {
 
   async #run(): Promise<void> {
     const { mode, sortSome } = this.#parts
+    // First of all: a look-up that comes before reads and checks the whole description itself. What fails here is told by what comes next.
+    await this.#describe().catch(() => {})
     await this.#slices(() => sortSome())
     if (mode === 'on-demand') return await this.#describe()
     this.#hydration = new Hydration(this.#state, this.#parts)

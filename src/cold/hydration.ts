@@ -36,7 +36,7 @@ export interface HydrationParts {
   /** Is told how long each slice took. */
   readonly stalled: (ms: number) => void
   /** What the last run touched: its blocks come first. Never rejects. Without it blocks come in their order. */
-  readonly touched?: () => Promise<readonly TouchedPlace[]>
+  readonly touched?: () => Promise<Iterable<TouchedPlace>>
 }
 
 export interface HydrationProgress {
@@ -109,8 +109,8 @@ export class Hydration {
   }
 
   /** What the last run touched, most touched first. */
-  async #bringFirst(segments: readonly ColdSegment[], places: readonly TouchedPlace[]): Promise<void> {
-    if (places.length === 0) return
+  async #bringFirst(segments: readonly ColdSegment[], places: Iterable<TouchedPlace>): Promise<void> {
+    if (places[Symbol.iterator]().next().done === true) return
     const described: ColdSegment[] = []
     for (const segment of segments) if (await this.#describe(segment)) described.push(segment)
     const first = new FirstBlocks(described)

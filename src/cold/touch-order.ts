@@ -9,36 +9,43 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { ORDER_PLACES_MAX, ORDER_WINDOW, ORDER_WRITE_MS, ORDER_WRITE_NOTES } from '../base/limits.ts'
-import type { Space } from '../capture/index.ts'
+import type { Scheduler } from '../base/scheduler.ts'
+import { placeOf, type Space } from '../capture/index.ts'
 import {
   decodeTouchOrder,
-  encodeTouchOrder,
   ORDER_FILE_BYTES_MAX,
   ORDER_FOLDER,
   orderName,
   orderNumbers,
   type TouchedPlace,
+  TouchOrderEncoder,
 } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export interface TouchOrderParts {
   readonly storage: Storage
   readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly stallMsMax: number
   readonly space: Space
   /** Of this opening; undefined: it reads only. */
   readonly token: number | undefined
   /** Whether a restart would have anything to bring home. */
   readonly useful: () => boolean
-  /** Is told how long it held the turn. */
+  /** Is told how long each slice took. */
   readonly stalled: (ms: number) => void
 }
 
+/** A slice takes this share of the stall budget. */
+const SLICE_SHARE = 0.35
+/** A close waits no longer: only an order is lost. */
+const ORDER_STOP_MS = 1000
 /** Newest files tried before there is no order. */
 const TRIES = 2
 
 export class TouchOrder {
   readonly #parts: TouchOrderParts
-  #before: readonly TouchedPlace[] = []
+  #before: Iterable<TouchedPlace> = []
   #sequence = 0
   #written = 0
   #writtenAt: number | undefined
@@ -50,7 +57,7 @@ export class TouchOrder {
   }
 
   /** What the last run touched, or nothing; never rejects. */
-  async load(): Promise<readonly TouchedPlace[]> {
+  async load(): Promise<Iterable<TouchedPlace>> {
     try {
       const files = (await this.#files()).slice(-TRIES).reverse()
       for (const file of files) {
@@ -75,29 +82,52 @@ export class TouchOrder {
     if (rested && touches.count - this.#written >= ORDER_WRITE_NOTES) this.#write()
   }
 
-  /** Writes what is new. Resolves when no write is under way any more; never rejects. */
+  /** Writes what is new. Resolves when no write is under way any more, or after ORDER_STOP_MS; never rejects. */
   async stop(): Promise<void> {
-    const { token, space } = this.#parts
-    await this.#writing
-    if (token !== undefined && space.touches.count > this.#written) this.#write()
-    await this.#writing
+    const { token, space, scheduler } = this.#parts
+    const written = async (): Promise<void> => {
+      await this.#writing
+      if (token !== undefined && space.touches.count > this.#written) this.#write()
+      await this.#writing
+    }
+    let cancel = (): void => {}
+    const late = new Promise<void>(resolve => {
+      cancel = scheduler.after(ORDER_STOP_MS, resolve, true)
+    })
+    await Promise.race([written(), late])
+    cancel()
   }
 
   #write(): void {
-    const { space, clock, token, useful, stalled } = this.#parts
+    const { space, clock, token, useful } = this.#parts
     if (this.#writing !== undefined || token === undefined || !useful()) return
-    const begin = clock.monotonic()
     this.#written = space.touches.count
-    this.#writtenAt = begin
-    const places = [...space.touches.places(), ...this.#before].slice(0, ORDER_PLACES_MAX)
-    const bytes = encodeTouchOrder(places)
-    stalled(clock.monotonic() - begin)
+    this.#writtenAt = clock.monotonic()
     const name = orderName(token, ++this.#sequence)
-    this.#writing = this.#put(name, bytes)
+    this.#writing = this.#encode()
+      .then(bytes => this.#put(name, bytes))
       .catch(() => {})
       .then(() => {
         this.#writing = undefined
       })
+  }
+
+  /** In slices: it is done so seldom that its code is never fast. */
+  async #encode(): Promise<Buffer> {
+    const { clock, scheduler, stallMsMax, stalled, space } = this.#parts
+    const encoder = new TouchOrderEncoder()
+    const places = chain(space.touches.notes(), this.#before)
+    for (let done = false; !done; ) {
+      await new Promise<void>(resolve => void scheduler.immediate(resolve))
+      const begin = clock.monotonic()
+      while (!done && clock.monotonic() - begin < stallMsMax * SLICE_SHARE) {
+        const { value, done: end } = encoder.full ? { value: undefined, done: true } : places.next()
+        if (value !== undefined) encoder.add(value)
+        done = end === true
+      }
+      stalled(clock.monotonic() - begin)
+    }
+    return encoder.end()
   }
 
   async #put(name: string, bytes: Buffer): Promise<void> {
@@ -113,7 +143,7 @@ export class TouchOrder {
     return names.filter(name => orderNumbers(name) !== undefined).map(name => `${ORDER_FOLDER}/${name}`)
   }
 
-  async #read(name: string): Promise<readonly TouchedPlace[]> {
+  async #read(name: string): Promise<Iterable<TouchedPlace>> {
     const file = await this.#parts.storage.open(name, 'read')
     try {
       return decodeTouchOrder(await file.read(0, ORDER_FILE_BYTES_MAX + 1))
@@ -121,4 +151,10 @@ export class TouchOrder {
       await file.close()
     }
   }
+}
+
+function* chain(notes: ReturnType<Space['touches']['notes']>, before: Iterable<TouchedPlace>): Generator<TouchedPlace, undefined> {
+  for (const note of notes) yield placeOf(note)
+  yield* before
+  return undefined
 }

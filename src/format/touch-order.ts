@@ -6,7 +6,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
-import { TidemarkError } from '../base/errors.ts'
+import { assert, TidemarkError } from '../base/errors.ts'
 import { ORDER_KEY_BYTES_MAX, ORDER_PLACES_MAX } from '../base/limits.ts'
 
 export interface TouchedPlace {
@@ -19,49 +19,75 @@ export interface TouchedPlace {
 const MAGIC = Buffer.from('tideord\n')
 const VERSION = 1
 const HEADER_BYTES = 24
+const COUNT_AT = 12
 const CHECKSUM_AT = 20
 const PLACE_BYTES = 5
 const CUT = 0x80
 
 export const ORDER_FILE_BYTES_MAX = HEADER_BYTES + ORDER_PLACES_MAX * (PLACE_BYTES + ORDER_KEY_BYTES_MAX)
 
-export function encodeTouchOrder(places: readonly TouchedPlace[]): Buffer {
-  const writer = new ByteWriter(HEADER_BYTES + places.length * 2 * PLACE_BYTES)
-  writer.raw(MAGIC)
-  writer.u16(VERSION)
-  writer.u16(HEADER_BYTES)
-  writer.u32(places.length)
-  writer.u32(0)
-  writer.u32(0)
-  for (const { collection, key, cut } of places) {
-    writer.u32(collection)
-    writer.u8(key.length | (cut ? CUT : 0))
-    writer.raw(key)
+/** Place by place, so that it can be done in slices. */
+export class TouchOrderEncoder {
+  readonly #writer = new ByteWriter(ORDER_FILE_BYTES_MAX)
+  #count = 0
+
+  constructor() {
+    this.#writer.raw(MAGIC)
+    this.#writer.u16(VERSION)
+    this.#writer.u16(HEADER_BYTES)
+    this.#writer.length = HEADER_BYTES
   }
-  const bytes = writer.view()
-  bytes.writeUInt32LE(bytes.length - HEADER_BYTES, CHECKSUM_AT - 4)
-  bytes.writeUInt32LE(checksum(bytes), CHECKSUM_AT)
-  return bytes
+
+  get full(): boolean {
+    return this.#count === ORDER_PLACES_MAX
+  }
+
+  add({ collection, key, cut }: TouchedPlace): void {
+    assert(!this.full && key.length <= ORDER_KEY_BYTES_MAX, 'places within their bounds')
+    this.#writer.u32(collection)
+    this.#writer.u8(key.length | (cut ? CUT : 0))
+    this.#writer.raw(key)
+    this.#count++
+  }
+
+  /** Once, after the last place. */
+  end(): Buffer {
+    const bytes = this.#writer.view()
+    bytes.writeUInt32LE(this.#count, COUNT_AT)
+    bytes.writeUInt32LE(bytes.length - HEADER_BYTES, COUNT_AT + 4)
+    bytes.writeUInt32LE(checksum(bytes), CHECKSUM_AT)
+    return bytes
+  }
 }
 
-/** Throws TIDEMARK_VALUE_DAMAGED for anything that `encodeTouchOrder` does not write, a later version too. */
-export function decodeTouchOrder(bytes: Buffer): readonly TouchedPlace[] {
+/**
+ * The places, one at a time as they are asked for. Checked whole at once: throws TIDEMARK_VALUE_DAMAGED for anything that the encoder does not
+ * write, a later version too.
+ */
+export function decodeTouchOrder(bytes: Buffer): Iterable<TouchedPlace> {
   const reader = new ByteReader(bytes)
   const magic = reader.raw(MAGIC.length)
   if (!MAGIC.equals(magic) || reader.u16() !== VERSION || reader.u16() !== HEADER_BYTES) throw damaged('no order of version 1')
   const count = reader.u32()
   if (count > ORDER_PLACES_MAX) throw damaged(`${count} places`)
   if (reader.u32() !== bytes.length - HEADER_BYTES || reader.u32() !== checksum(bytes)) throw damaged('an order that does not verify')
-  const places: TouchedPlace[] = []
-  while (places.length < count) {
+  let at = HEADER_BYTES
+  for (let left = count; left > 0; left--) {
+    const length = (bytes[at + PLACE_BYTES - 1] ?? 0) & ~CUT
+    if (length > ORDER_KEY_BYTES_MAX) throw damaged(`${length} bytes of a key`)
+    at += PLACE_BYTES + length
+  }
+  if (at !== bytes.length) throw damaged('places that end elsewhere')
+  return { [Symbol.iterator]: () => placesOf(bytes) }
+}
+
+function* placesOf(bytes: Buffer): Generator<TouchedPlace> {
+  const reader = new ByteReader(bytes, HEADER_BYTES)
+  while (reader.left > 0) {
     const collection = reader.u32()
     const size = reader.u8()
-    const length = size & ~CUT
-    if (length > ORDER_KEY_BYTES_MAX) throw damaged(`${length} bytes of a key`)
-    places.push({ collection, key: Buffer.from(reader.raw(length)), cut: (size & CUT) !== 0 })
+    yield { collection, key: reader.raw(size & ~CUT), cut: (size & CUT) !== 0 }
   }
-  if (reader.left !== 0) throw damaged(`${reader.left} bytes behind the places`)
-  return places
 }
 
 /** Of all bytes but its own. */

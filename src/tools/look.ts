@@ -150,15 +150,30 @@ interface Change {
   readonly key: Key
 }
 
+/** Walks both at once: entries of a store that is only read come in the order of their keys, and nothing of them is kept. */
 function compare(older: Entries | undefined, newer: Entries | undefined): Change[] {
-  const changes: Change[] = []
+  const removedOrChanged: Change[] = []
+  const added: Change[] = []
   const comparable = older?.kind === newer?.kind && older?.codec === newer?.codec
-  for (const key of older?.keys() ?? []) {
-    if (newer?.has(key) !== true) changes.push({ change: 'removed', key })
-    else if (!comparable || !isDeepStrictEqual(older?.get(key), newer.get(key))) changes.push({ change: 'changed', key })
+  const before = (older?.scan() ?? [])[Symbol.iterator]()
+  const after = (newer?.scan() ?? [])[Symbol.iterator]()
+  let one = before.next()
+  let other = after.next()
+  while (one.done !== true || other.done !== true) {
+    if (one.done !== true && other.done !== true && Object.is(one.value[0], other.value[0])) {
+      const [key, value] = one.value
+      if (!comparable || !isDeepStrictEqual(value, other.value[1])) removedOrChanged.push({ change: 'changed', key })
+      one = before.next()
+      other = after.next()
+    } else if (one.done !== true && newer?.has(one.value[0]) !== true) {
+      removedOrChanged.push({ change: 'removed', key: one.value[0] })
+      one = before.next()
+    } else if (other.done !== true && older?.has(other.value[0]) !== true) {
+      added.push({ change: 'added', key: other.value[0] })
+      other = after.next()
+    } else throw new Error('entries out of order')
   }
-  for (const key of newer?.keys() ?? []) if (older?.has(key) !== true) changes.push({ change: 'added', key })
-  return changes
+  return [...removedOrChanged, ...added]
 }
 
 export const check: Verb = {

@@ -13,9 +13,11 @@ import { FakeCold } from '../support/fake-cold.ts'
 import type { Start, Step } from './cold-program.ts'
 import { KEYS, madeOf } from './cold-program.ts'
 
+const PICKS = ['keys', 'entries', 'scan'] as const
+
 interface Walk {
   readonly iterator: Iterator<unknown>
-  readonly pick: 'keys' | 'entries'
+  readonly pick: (typeof PICKS)[number]
   readonly given: Set<string>
 }
 
@@ -94,7 +96,7 @@ export class ColdWorld {
         return
       case 'walk':
         if (this.#walks.length < 4) {
-          const pick = step.v % 2 === 0 ? 'keys' : 'entries'
+          const pick = PICKS[step.v % 3] as Walk['pick']
           this.#walks.push({ iterator: this.map[pick](), pick, given: new Set() })
         }
         return
@@ -192,6 +194,14 @@ export class ColdWorld {
     if (!this.#model.has(key)) this.#births.set(key, (this.#births.get(key) ?? 0) + 1)
   }
 
+  /** What a scan gives is what the model has; an object of which somebody knows is given itself. */
+  #like(key: Key, value: unknown): void {
+    const want = this.#model.get(key)
+    assert.ok(isDeepStrictEqual(value, want), `${String(key)} is scanned as ${JSON.stringify(value)}, should be ${JSON.stringify(want)}`)
+    const held = this.#held.get(key)
+    if (held !== undefined) assert.equal(value, held, `${String(key)}: a second object`)
+  }
+
   /** What was handed out is what the model has, and the object that was handed out before. */
   #same(key: Key, value: unknown): void {
     const want = this.#model.get(key)
@@ -236,6 +246,7 @@ export class ColdWorld {
       assert.ok(!given.has(birth(key)), `a walk gave ${String(key)} twice`)
       given.add(birth(key))
       if (pick === 'entries') this.#same(key, (result.value as [Key, unknown])[1])
+      if (pick === 'scan') this.#like(key, (result.value as [Key, unknown])[1])
     }
   }
 

@@ -20,6 +20,11 @@ export interface Restart {
   readonly openMs: number
   readonly sinceSpawnMs: number
   readonly sinceListeningMs: number
+  /** Read of files until the first answer; null where the system does not count. */
+  readonly readBytes: number | null
+  readonly entries: number
+  /** Of the state on disk. */
+  readonly stateBytes: number
 }
 
 export class Lane {
@@ -74,10 +79,10 @@ export class Lane {
       },
       onProblem: this.#problem,
     })
-    const { port, position, openMs, sinceSpawnMs, sinceListeningMs } = await this.#process.firstAnswer()
+    const { port, position, ...seen } = await this.#process.firstAnswer()
     if (after !== undefined) {
       const before = { after, kills: this.#killsUnanswered, positionBefore: this.position, durableBefore: this.#durable }
-      this.restarts.push({ ...before, position, replayed: this.position - position, openMs, sinceSpawnMs, sinceListeningMs })
+      this.restarts.push({ ...before, position, replayed: this.position - position, ...seen })
       const least = after === 'close' ? this.position : this.#durable
       if (position < least) this.#problem(`restarted at ${position}, but ${least} was durable before the ${after}`)
       if (position > this.position) this.#problem(`restarted at ${position}, but only ${this.position} was in memory before the ${after}`)

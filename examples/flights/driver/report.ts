@@ -94,16 +94,31 @@ export function tableOf(report: Report): string {
     ['records written', count(checkpoints.records), '–'],
   ]
   const lives: string[][] = [
-    ['ended by', 'in memory', 'durable', 'went on at', 'replayed', 'open', 'listening to answer', 'start to answer'],
+    [
+      'ended by',
+      'in memory',
+      'durable',
+      'went on at',
+      'replayed',
+      'entries',
+      'on disk',
+      'open',
+      'listening to answer',
+      'start to answer',
+      'read by then',
+    ],
     ...restarts.map(restart => [
       restart.kills > 1 ? `${restart.after} x${restart.kills}` : restart.after,
       count(restart.positionBefore),
       count(restart.durableBefore),
       count(restart.position),
       count(restart.replayed),
+      count(restart.entries),
+      megabytes(restart.stateBytes),
       ms(restart.openMs),
       ms(restart.sinceListeningMs),
       ms(restart.sinceSpawnMs),
+      restart.readBytes === null ? '–' : megabytes(restart.readBytes),
     ]),
   ]
   return [
@@ -117,10 +132,28 @@ export function tableOf(report: Report): string {
     '',
     align(lives),
     '',
+    ...fullRestart(report),
     ...report.compared.map(verdict),
     ...report.problems.map(problem => `PROBLEM: ${problem}`),
     `seed ${settings.seed}; ${(unpack + fly + compare).toFixed(1)} s: unpack ${unpack.toFixed(1)}, fly ${fly.toFixed(1)}, compare ${compare.toFixed(1)}`,
   ].join('\n')
+}
+
+/** The last one: nothing is missing from the state any more. */
+function fullRestart({ restarts }: Report): string[] {
+  const last = restarts.at(-1)
+  if (last === undefined) return []
+  const { entries, stateBytes, sinceSpawnMs, openMs, sinceListeningMs, replayed, readBytes } = last
+  const read = readBytes === null ? '' : `; ${megabytes(readBytes)} read by then`
+  return [
+    `restart to the first answer at the full state, ${count(entries)} entries in ${megabytes(stateBytes)} on disk: ${ms(sinceSpawnMs)},`,
+    `of it open ${ms(openMs)} and the answer ${ms(sinceListeningMs)}; ${count(replayed)} flights replayed${read}`,
+    '',
+  ]
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
 }
 
 function verdict({ airportHours, routeHours, recent, position, differences, shown }: Comparison, i: number): string {

@@ -15,6 +15,10 @@ export interface FirstAnswer {
   readonly sinceSpawnMs: number
   /** From the moment it listens to the first answer. */
   readonly sinceListeningMs: number
+  /** See the message 'answered'. */
+  readonly readBytes: number | null
+  readonly entries: number
+  readonly stateBytes: number
 }
 
 export interface Listeners {
@@ -53,10 +57,17 @@ export class ServiceProcess {
     const message = await this.#next('listening')
     if (message.type !== 'listening') throw new Error('unreachable')
     const listeningMs = performance.now()
+    const answered = this.#next('answered')
+    // Awaited below; the request may fail first.
+    answered.catch(() => {})
     await request(message.port, '/airports/ATL')
     const nowMs = performance.now()
     const { port, position, openMs } = message
-    return { port, position, openMs, sinceSpawnMs: nowMs - this.#spawnedMs, sinceListeningMs: nowMs - listeningMs }
+    const said = await answered
+    if (said.type !== 'answered') throw new Error('unreachable')
+    const { readBytes, entries, stateBytes } = said
+    const [sinceSpawnMs, sinceListeningMs] = [nowMs - this.#spawnedMs, nowMs - listeningMs]
+    return { port, position, openMs, sinceSpawnMs, sinceListeningMs, readBytes, entries, stateBytes }
   }
 
   /** It was told to end, by signal: whatever is under way may be cut off. */

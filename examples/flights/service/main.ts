@@ -5,6 +5,7 @@
 import type { AddressInfo } from 'node:net'
 import { RowReader } from '../input/rows.ts'
 import type { DriverMessage, ServiceMessage, ServiceSettings } from '../messages.ts'
+import { bytesIn, bytesRead } from './disk.ts'
 import { DurablePosition } from './durable-position.ts'
 import { Feed } from './feed.ts'
 import { createFlightsServer } from './http.ts'
@@ -15,6 +16,7 @@ const FIGURES_INTERVAL_MS = 250
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as ServiceSettings
 const openedMs = performance.now()
+const readBefore = bytesRead()
 const state = await openState(settings, { onCheckpoint: reportCheckpoint, onProblem: text => tell({ type: 'problem', text }) })
 const openMs = performance.now() - openedMs
 
@@ -43,6 +45,13 @@ const server = createFlightsServer(flights, () => ({
   recent: flights.recent.size,
   store: state.stats(),
 }))
+server.once('request', (_request, response) => {
+  response.once('finish', () => {
+    const now = bytesRead()
+    const readBytes = now === undefined || readBefore === undefined ? null : now - readBefore
+    tell({ type: 'answered', readBytes, entries: flights.entries, stateBytes: bytesIn(settings.stateFolder) })
+  })
+})
 // Clients that come back after a while find their connection open.
 server.keepAliveTimeout = 0
 server.listen(settings.port, '127.0.0.1', () => {

@@ -68,6 +68,11 @@ export class Flights {
     return this.#position.get()
   }
 
+  /** Of all collections, the two values included. */
+  get entries(): number {
+    return this.airports.size + this.routes.size + this.recent.size + this.#hourStarts.size + 2
+  }
+
   /** Counts the flights that come next in the input. */
   add(flights: readonly Flight[]): void {
     this.#state.transaction(() => {

@@ -1,0 +1,170 @@
+/** A copy of a store: whole or no store, whatever stops it; beside a writer that goes on and gives files back. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hasCode } from '../src/base/errors.ts'
+import { openEveryDecompress } from '../src/format/index.ts'
+import { openStore } from '../src/open.ts'
+import { copyStore, openForReading } from '../src/restore/index.ts'
+import { verifyStore } from '../src/restore/verify.ts'
+import { MemoryDisk, MemoryStorage, type Storage } from '../src/storage/index.ts'
+import type { Store } from '../src/store.ts'
+import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+
+const THRESHOLDS = { bytes: 2000, fanIn: 3, smallestBytes: 3000, youngBytesMax: 20_000, slackBytes: 5000, baseBytes: 4000, graceMs: 100 }
+const COUNT = 200
+
+class World {
+  readonly scheduler = new SimulatedScheduler({ seed: 5 })
+  readonly source = new SimulatedStorage({ seed: 5, scheduler: this.scheduler })
+  readonly states = new Map<number, Map<number, unknown>>()
+  store!: Store
+  round = 0
+
+  async open(storage: Storage = this.source): Promise<Store> {
+    await openEveryDecompress()
+    const { scheduler } = this
+    const settings = { checkpoint: { intervalMs: 0 }, compression: 'none' as const, retention: { keepLast: 1, keepMs: 0 } }
+    const parts = { storage, scheduler, clock: scheduler.clock, writer: 'inline' as const, thresholds: THRESHOLDS, fileBytesMax: 4000 }
+    return await this.run(openStore('simulated', settings, parts))
+  }
+
+  run<T>(promise: Promise<T>): Promise<T> {
+    return this.scheduler.run(promise)
+  }
+
+  /** Entries come, change and go, in one epoch. */
+  async write(restMs = 0): Promise<void> {
+    const map = this.store.map<unknown, number>('map')
+    this.round++
+    for (let at = this.round; at < COUNT + this.round; at += 1 + (this.round % 3)) map.set(at, `${this.round} of entry ${at}`)
+    map.delete(this.round * 2)
+    const entries = new Map(map)
+    const { epoch } = await this.store.checkpoint()
+    this.states.set(epoch, entries)
+    if (restMs > 0) await this.scheduler.sleep(restMs)
+  }
+
+  /** A store of some epochs, most of them folded. */
+  async begin(): Promise<void> {
+    this.store = await this.open()
+    for (let at = 0; at < 6; at++) await this.run(this.write(3000))
+    await this.run(this.write())
+    assert.ok(this.store.stats().upkeep.segments > 0)
+  }
+
+  /** The copy is whole, holds its epoch, and goes on by itself. */
+  async assertCopy(storage: Storage, copied: { readonly epoch: number; readonly entries: number }): Promise<void> {
+    const { ok, epoch } = await this.run(verifyStore(storage, () => undefined))
+    assert.deepEqual({ ok, epoch }, { ok: true, epoch: copied.epoch })
+    const copy = await this.open(storage)
+    assert.equal(copy.restored.epoch, copied.epoch)
+    const want = this.states.get(copied.epoch) as Map<number, unknown>
+    const map = copy.map<unknown, number>('map')
+    assert.equal(copied.entries, want.size)
+    assert.equal(map.size, want.size)
+    assert.deepEqual([...map].sort(byKey), [...want].sort(byKey))
+    map.set(-1, 'of the copy')
+    await this.run(copy.checkpoint())
+    await this.run(copy.close())
+    const again = await this.open(storage)
+    assert.equal(again.map<unknown, number>('map').get(-1), 'of the copy')
+    await this.run(again.close())
+  }
+}
+
+function byKey([one]: [number, unknown], [other]: [number, unknown]): number {
+  return one - other
+}
+
+/** Undefined: there is no store. */
+async function epochIn(storage: Storage): Promise<number | undefined> {
+  try {
+    return (await openForReading(storage)).manifest.number
+  } catch (error) {
+    if (hasCode(error, 'TIDEMARK_NO_STORE') || hasCode(error, 'TIDEMARK_DIRECTORY')) return undefined
+    throw error
+  }
+}
+
+test('a copy beside a writer holds an epoch whole, and neither knows of the other', async () => {
+  const world = new World()
+  await world.begin()
+  const lineages = (await world.run(openForReading(world.source))).manifest.lineage.length
+  let working = true
+  const writing = (async () => {
+    while (working) await world.write(400)
+  })()
+  for (let seed = 0; seed < 8; seed++) {
+    // Reading takes its time, so files go under it.
+    const slow = new SimulatedStorage({ seed, scheduler: world.scheduler, latencyMs: { min: 0, max: 40 } })
+    const copied = await world.run(copyStore(world.source, slow, new SeededRandom(seed)))
+    await world.assertCopy(slow, copied)
+    const { lineage } = (await world.run(openForReading(slow))).manifest
+    assert.equal(lineage.length, lineages + 1)
+  }
+  working = false
+  await world.run(writing)
+  assert.equal(world.store.map<unknown, number>('map').has(-1), false)
+  await world.run(world.store.close())
+})
+
+test('a store without an epoch, and one that never folded, can be copied', async () => {
+  const world = new World()
+  world.store = await world.open()
+  world.states.set(0, new Map())
+  const first = new MemoryStorage(new MemoryDisk())
+  await world.assertCopy(first, await world.run(copyStore(world.source, first, new SeededRandom(1))))
+  world.store.map<unknown, number>('map').set(1, 'one')
+  world.states.set((await world.run(world.store.checkpoint())).epoch, new Map([[1, 'one']]))
+  const second = new MemoryStorage(new MemoryDisk())
+  await world.assertCopy(second, await world.run(copyStore(world.source, second, new SeededRandom(1))))
+  await world.run(world.store.close())
+})
+
+test('a copy that is cut short at any step is no store or a whole one, and can be begun again', async () => {
+  const world = new World()
+  await world.begin()
+  let whole = 0
+  let none = 0
+  for (let step = 1; whole < 4; step++) {
+    assert.ok(step < 1000, 'it comes to an end')
+    const target = new SimulatedStorage({ seed: step, powerCutAtStep: step })
+    const ended = await world.run(
+      copyStore(world.source, target, new SeededRandom(step)).then(
+        () => true,
+        () => false,
+      ),
+    )
+    const after = target.crash({ mode: 'random', seed: step })
+    if ((await epochIn(after)) === undefined) {
+      assert.ok(!ended, 'a copy that was told to be there is there')
+      none++
+      await world.assertCopy(after, await world.run(copyStore(world.source, after, new SeededRandom(step))))
+      continue
+    }
+    whole++
+    const { epoch } = await verifyStore(after, () => undefined)
+    await world.assertCopy(after, { epoch, entries: world.states.get(epoch)?.size ?? -1 })
+  }
+  assert.ok(none > 20)
+  await world.run(world.store.close())
+})
+
+test('what is damaged is not copied', async () => {
+  const world = new World()
+  await world.begin()
+  await world.run(world.store.close())
+  for (const [folder, code] of [
+    ['segment', 'TIDEMARK_SEGMENT_DAMAGED'],
+    ['log', 'TIDEMARK_LOG_DAMAGED'],
+  ] as const) {
+    const source = world.source.crash({ mode: 'kept', seed: 1 })
+    const { manifest } = await openForReading(source)
+    const needed =
+      folder === 'segment' ? (manifest.base.flatMap(range => range.segment ?? [])[0] ?? manifest.young[0])?.file : manifest.log.at(-1)?.file
+    source.rot(300, needed as string)
+    const target = new MemoryStorage(new MemoryDisk())
+    await assert.rejects(copyStore(source, target, new SeededRandom(1)), { code })
+    assert.equal(await epochIn(target), undefined)
+  }
+})
