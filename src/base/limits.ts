@@ -151,6 +151,9 @@ export const HYDRATION_READ_BYTES = MIB
 export const HYDRATION_LOAD_MAX = 0.9
 export const HYDRATION_WAIT_MS_MAX = 5000
 
+/** Look-ups of cold entries during one piece beyond which the loop is busy for want of hydration: each costs what a whole block costs it. */
+export const HYDRATION_URGENT_READS = 16
+
 /**
  * Places of the last run that a store keeps for the order of hydration, and bytes of each one's key: enough to tell hot blocks from others, and
  * a file of some 20 KiB. It is written after so many new notes at the earliest, and once in so long; a window of notes so large is opened at a commit.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TidemarkError } from '../base/errors.ts'
-import { HYDRATION_READ_BYTES, HYDRATION_WAIT_MS_MAX } from '../base/limits.ts'
+import { HYDRATION_READ_BYTES, HYDRATION_URGENT_READS, HYDRATION_WAIT_MS_MAX } from '../base/limits.ts'
 import { FIRST_PLACE, type SegmentEntry, type TouchedPlace } from '../format/index.ts'
 import { Image, RecordTable } from '../image/index.ts'
 import { SimulatedScheduler } from '../testing/index.ts'
@@ -212,6 +212,19 @@ test('a busy event loop is left alone, for a bounded time a piece', async () => 
   assert.equal(segment.home.size, 1)
   load = 0.5
   await scheduler.run(HYDRATION_WAIT_MS_MAX + 200)
+  assert.ok(segment.atHome)
+  await scheduler.run(hydration.done)
+})
+
+test('an event loop that is busy with cold look-ups is helped, not left alone', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segment = new Played(scheduler, Array(4).fill(HYDRATION_READ_BYTES))
+  const state = stateOf([segment])
+  segment.whenRead = () => {
+    for (let look = 0; look < HYDRATION_URGENT_READS; look++) state.timed(() => look)
+  }
+  const { hydration } = begin(state, scheduler, { loopLoad: () => 1 })
+  await scheduler.run(100)
   assert.ok(segment.atHome)
   await scheduler.run(hydration.done)
 })

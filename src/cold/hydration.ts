@@ -16,6 +16,7 @@ import {
   HYDRATION_GAP_BYTES,
   HYDRATION_LOAD_MAX,
   HYDRATION_READ_BYTES,
+  HYDRATION_URGENT_READS,
   HYDRATION_WAIT_MS_MAX,
 } from '../base/limits.ts'
 import type { Scheduler } from '../base/scheduler.ts'
@@ -61,6 +62,8 @@ export class Hydration {
   #progress: HydrationProgress['state'] = 'running'
   #bytesHome = 0
   #bytesTotal = 0
+  /** Look-ups that may have read a block, up to the last piece. */
+  #readsBefore = 0
   /** Of blocks brought home, by segment. */
   readonly #bytesOf = new Map<ColdSegment, number>()
   #stopping = false
@@ -200,11 +203,15 @@ export class Hydration {
     this.#endSlice()
   }
 
-  /** Waits for a calmer event loop, not for ever. */
+  /** Waits for a calmer event loop, not for ever, and not where it is busy reading the very blocks that are to come home. */
   async #whileBusy(): Promise<void> {
     const { clock, scheduler, loopLoad } = this.#parts
+    const { reads } = this.#state
     const begin = clock.monotonic()
+    const before = this.#readsBefore
+    this.#readsBefore = reads.count
     while (!this.#stopping && loopLoad() > HYDRATION_LOAD_MAX && clock.monotonic() - begin < HYDRATION_WAIT_MS_MAX) {
+      if (reads.count - before >= HYDRATION_URGENT_READS) return
       await this.#pause(wake => scheduler.after(LOOK_MS, wake, true))
     }
   }
