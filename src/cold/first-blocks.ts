@@ -4,6 +4,7 @@
  * What: looks each touched place up in the indexes, and counts. Places, not blocks, are what is known of the last run, because merges write
  * blocks again. Owns: the counts. Does not own: when a slice ends, reading.
  */
+import { HYDRATION_FIRST_BLOCKS } from '../base/limits.ts'
 import type { TouchedPlace } from '../format/index.ts'
 import type { ColdSegment } from './cold-state.ts'
 
@@ -40,7 +41,10 @@ export class FirstBlocks {
     }
   }
 
-  /** Most touched first; of those touched alike, by segment, which was touched first. */
+  /**
+   * Most touched first; of those touched alike, by segment, which was touched first. Blocks that were touched once are no better than others, and
+   * each costs a read of its own, so there are few of them.
+   */
   list(): readonly FirstBlock[] {
     const byTouches: Counted[][] = []
     for (const blocks of this.#blocks.values()) {
@@ -49,6 +53,9 @@ export class FirstBlocks {
         byTouches[counted.touches]?.push(counted)
       }
     }
-    return byTouches.reverse().flat()
+    return byTouches
+      .reverse()
+      .flat()
+      .filter(({ touches }, at) => touches > 1 || at < HYDRATION_FIRST_BLOCKS)
   }
 }
