@@ -13,6 +13,7 @@ import { describeMachine } from './harness/machine.ts'
 import { type Bound, holds, type Outcome, type Suite } from './harness/suite.ts'
 import { table } from './harness/table.ts'
 import { hydration } from './hydration/suite.ts'
+import { largerThanMemory } from './larger-than-memory/suite.ts'
 import { oneKey } from './one-key/suite.ts'
 import { openLoop } from './open-loop/suite.ts'
 import { restart } from './restart/suite.ts'
@@ -27,6 +28,7 @@ const SUITES: readonly Suite[] = [
   startUp,
   restart,
   hydration,
+  largerThanMemory,
   upkeep,
   oneKey,
   bytes,

@@ -267,8 +267,10 @@ function build(
   const upkeep = new Upkeep({ foldedEpoch: image.fold?.epoch ?? 0, segments: segments.length, segmentBytes })
   let stalls = access
   const turns = { clock, scheduler, stallMsMax, stalled: (ms: number) => stalls.record(ms), collections: () => collections.values() }
-  const following = evicts ? new Following({ ...turns, storage, state: cold, layers, tail }) : undefined
-  const evictor = evicts ? new Evictor({ ...turns, bytesMax }) : undefined
+  const evictor = evicts ? new Evictor({ ...turns, bytesMax, accessed: ms => access.record(ms) }) : undefined
+  if (evictor !== undefined) space.enters = (...entry) => evictor.enters(...entry)
+  const renewed = (collection: Collection): void => evictor?.renew(collection)
+  const following = evicts ? new Following({ ...turns, storage, state: cold, layers, tail, renewed }) : undefined
   const order = new TouchOrder({ ...turns, storage, space, token: writes, useful: () => upkeep.stats.segments > 0 })
   const homecoming = new Homecoming(cold, {
     ...turns,
@@ -290,7 +292,8 @@ function build(
     upkeep,
     following,
     order,
-    liveBytes: () => evictor?.bytes,
+    memory: () =>
+      evictor && { liveBytes: evictor.bytes, evicted: evictor.evicted, reads: cold.reads.snapshot(), lastError: following?.lastError },
     decodeWith: (collection: Collection, codec: ValueCodec): void => {
       const side = collection.cold?.cold
       if (side instanceof ColdCollection) side.codec = codec

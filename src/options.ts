@@ -21,8 +21,10 @@ export interface Settings {
      */
     readonly ioBytesPerSecondMax?: number
     /**
-     * With `restore.hydrate` 'on-demand': estimated heap bytes of live entries above which entries go back to where they are stored, unless
-     * they were written and are not folded yet. A collection may then be larger than memory. Default `Infinity`: none goes.
+     * Bytes that entries may take in the heap, estimated; needs `restore.hydrate` 'on-demand'. Above it entries leave the heap, the oldest first,
+     * and come back when they are asked for, each the same object while anybody holds it; so a collection may be larger than memory. What was
+     * written and is not folded yet stays beyond the bound, and so does what one turn of the event loop brings in. 0: none stays longer than it
+     * has to. Default `Infinity`: none leaves.
      */
     readonly memoryBytesMax?: number
   }

@@ -42,8 +42,8 @@ export interface StoreParts {
   readonly upkeep: Upkeep
   readonly checkpointer: Checkpointer | undefined
   readonly restored: Restored
-  /** Estimated heap bytes of live entries, where they are bounded. */
-  liveBytes(): number | undefined
+  /** Of live entries, where they are bounded. */
+  memory(): Omit<NonNullable<StoreStats['memory']>, 'held'> | undefined
   /** The codec of a stored collection is known now. */
   decodeWith(collection: Collection, codec: ValueCodec): void
   /** Resolves when no stored entry needs the disk any more. */
@@ -262,12 +262,11 @@ export class Store implements AsyncDisposable {
   }
 
   #memory(): StoreStats['memory'] {
-    const { liveBytes, collections } = this.#parts
-    const bytes = liveBytes()
-    if (bytes === undefined) return undefined
-    const sides = [...collections.values()].flatMap(({ cold }) => cold?.stats() ?? [])
-    const sum = (of: 'evicted' | 'held'): number => sides.reduce((total, side) => total + side[of], 0)
-    return { liveBytes: bytes, evicted: sum('evicted'), held: sum('held') }
+    const memory = this.#parts.memory()
+    if (memory === undefined) return undefined
+    let held = 0
+    for (const { cold } of this.#parts.collections.values()) held += cold?.held.size ?? 0
+    return { ...memory, held }
   }
 
   /**

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ColdSide, type ColdStart } from '../src/capture/cold-side.ts'
 import { Eviction } from '../src/capture/index.ts'
-import { begin, exchange, transaction } from './support/cold-rig.ts'
+import { type Begun, begin, exchange, transaction } from './support/cold-rig.ts'
 import { FakeCold } from './support/fake-cold.ts'
 
 test('an evicted entry comes back the same while somebody holds it, and is cold until then', () => {
@@ -17,7 +17,7 @@ test('an evicted entry comes back the same while somebody holds it, and is cold 
   const fresh = map.get('new')
   assert.equal(eviction.run(100), 2, 'what is clean')
   rig.cut()
-  assert.equal(eviction.run(100), 0, 'not during a capture')
+  assert.equal(eviction.run(100), 0, 'nothing but what is captured is left')
   rig.commit()
   assert.equal(eviction.run(100), 0, 'not before the stored state has it')
   exchange(begun)
@@ -26,7 +26,8 @@ test('an evicted entry comes back the same while somebody holds it, and is cold 
   map.set('k4', 'the generation moves on at a barrier')
   rig.checkpoint()
   exchange(begun)
-  assert.ok(eviction.run(100) + eviction.run(100) >= 2)
+  eviction.renew()
+  assert.ok(eviction.run(100) >= 2)
   assert.equal(map.size, 7)
   assert.equal(map.get('new'), fresh)
   assert.equal(map.get('k1'), held)
@@ -48,6 +49,7 @@ test('a primitive set in place of an evicted object that is held is what comes b
       rig.checkpoint()
       exchange(begun)
     }
+    eviction.renew()
     assert.ok(eviction.run(10) > 0)
     assert.equal(collection.live.has('k1'), false)
     assert.equal(map.get('k1'), 'primitive', way)
@@ -55,22 +57,124 @@ test('a primitive set in place of an evicted object that is held is what comes b
   }
 })
 
-test('eviction reads a long journal first, waits for a transaction and a saturated collection, and looks at so many entries at a time', () => {
+test('eviction waits for a transaction and for what was written, however often, and looks at so many entries at a time', () => {
   const { map, collection, rig } = begin(5000, { evicts: true })
   const eviction = new Eviction(collection)
   for (const _ of map.values());
   assert.equal(eviction.run(10), 10)
   assert.ok(eviction.run(1e9) <= 1024)
   transaction(rig, () => assert.equal(eviction.run(10), 0), 'commit')
-  collection.saturated = true
-  assert.equal(eviction.run(10), 0)
-  collection.saturated = false
   for (let n = 0; n < 5000; n++) map.set('k4999', n)
-  assert.equal(eviction.run(10), 0, 'not before the journal was read')
   let went = 0
-  for (let n = 0; n < 2000; n++) went += eviction.run(1024)
-  assert.ok(went > 0)
-  assert.ok(collection.live.has('k4999'))
+  for (let n = 0; n < 8; n++) went += eviction.run(1024)
+  assert.equal(went, 5000 - 10 - 1024 - 1)
+  assert.deepEqual([...collection.live.keys()], ['k4999'])
+  assert.equal(eviction.idle, true)
+})
+
+test('an entry that was written stays, whichever way it was written, and goes when the stored state has it', () => {
+  const ways: Readonly<Record<string, (begun: Begun) => void>> = {
+    set: ({ map }) => map.set('k1', 'new'),
+    update: ({ map }) => map.update('k1', () => 'new'),
+    'set while saturated': ({ map, collection }) => {
+      collection.saturated = true
+      map.set('k1', 'new')
+    },
+    'delete and set': ({ map }) => {
+      map.delete('k1')
+      map.set('k1', 'new')
+    },
+    'set and rolled back': ({ map, rig }) => {
+      map.set('k1', 'new')
+      transaction(rig, () => map.set('k1', 'newer'), 'rollback')
+    },
+    refused: ({ map, rig }) => {
+      map.set('k1', () => {})
+      rig.checkpoint()
+      map.set('k1', 'new')
+    },
+    'lost cut': ({ map, rig }) => {
+      map.set('k1', 'new')
+      rig.cut()
+      rig.void()
+      rig.cut()
+      rig.commit()
+    },
+    'failed epoch': ({ map, rig }) => {
+      map.set('k1', 'new')
+      rig.cut()
+      rig.fail()
+    },
+  }
+  for (const [name, way] of Object.entries(ways)) {
+    for (const slices of [0, 1, 3]) {
+      const begun = begin(3, { evicts: true })
+      const { map, collection, rig } = begun
+      map.get('k1')
+      way(begun)
+      const eviction = new Eviction(collection)
+      for (let n = 0; n < 3; n++) {
+        assert.equal(eviction.run(10), 0, `${name}: written`)
+        eviction.renew()
+      }
+      rig.cut()
+      for (let n = 0; n < slices; n++) rig.slice()
+      assert.equal(eviction.run(10), 0, `${name}: while it is captured`)
+      rig.commit()
+      eviction.renew()
+      assert.equal(eviction.run(10), 0, `${name}: in the log alone`)
+      exchange(begun)
+      eviction.renew()
+      assert.equal(eviction.run(10), 1, `${name}: stored`)
+      assert.equal(map.get('k1'), 'new', name)
+    }
+  }
+})
+
+test('during a capture what is clean goes, also out of a saturated collection, and nothing of it is lost', () => {
+  for (const saturated of [false, true]) {
+    const begun = begin(300, { evicts: true })
+    const { map, collection, rig } = begun
+    for (const _ of map.values());
+    for (let n = 0; n < 300; n += 3) map.set(`k${n}`, { n: n + 1000 })
+    collection.saturated = saturated
+    const eviction = new Eviction(collection)
+    rig.cut()
+    rig.slice()
+    assert.equal(eviction.run(200) + eviction.run(200), 200)
+    // Some of them come back meanwhile, as they were and changed.
+    assert.deepEqual(map.get('k1'), { n: 1 })
+    map.set('k2', { n: 2002 })
+    rig.commit()
+    assert.deepEqual(rig.disk.get(collection.id)?.get('k0'), { n: 1000 })
+    exchange(begun)
+    rig.checkpoint()
+    exchange(begun)
+    for (let n = 0; n < 300; n++) assert.deepEqual(map.get(`k${n}`), { n: n % 3 === 0 ? n + 1000 : n === 2 ? 2002 : n })
+    assert.equal(map.size, 300)
+  }
+})
+
+test('once the hand was round, only what comes home is looked at, until the stored state is exchanged', () => {
+  const begun = begin(3000, { evicts: true })
+  const { map, collection, rig } = begun
+  const eviction = new Eviction(collection)
+  for (let n = 0; n < 2000; n++) map.set(`k${n}`, n)
+  for (let n = 0; n < 4; n++) eviction.run(1000)
+  assert.equal(eviction.idle, true)
+  for (let n = 2000; n < 3000; n++) {
+    map.get(`k${n}`)
+    eviction.cameHome(`k${n}`)
+  }
+  map.set('k2000', 'written after it came')
+  map.delete('k2001')
+  assert.equal(eviction.run(1000), 998)
+  assert.deepEqual([eviction.idle, collection.live.has('k2000'), collection.live.size], [true, true, 2001])
+  rig.checkpoint()
+  exchange(begun)
+  eviction.renew()
+  for (let n = 0; n < 3; n++) eviction.run(1000)
+  assert.equal(collection.live.size, 0)
 })
 
 test('a walk meets what is evicted behind it, and what a rollback took from under it', () => {
@@ -118,11 +222,11 @@ test('a hidden key shows again once it is evicted, whichever generation hid it',
 
 test('what was captured or hidden up to a barrier stays so until the stored state holds its epoch', () => {
   const side = new ColdSide({ cold: new FakeCold([['k', 1]]), coldCount: 1, evicts: true })
-  side.recorded('k')
+  side.written('k')
   side.hide('k')
   side.barrier(5)
-  side.exchanged(4)
+  assert.equal(side.exchanged(4), false)
   assert.deepEqual([side.covers('k'), side.hides('k')], [false, true])
-  side.exchanged(5)
+  assert.equal(side.exchanged(5), true)
   assert.deepEqual([side.covers('k'), side.hides('k')], [true, false])
 })

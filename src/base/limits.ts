@@ -168,9 +168,8 @@ export const ORDER_WINDOW = 64
 export const HYDRATION_FIRST_BLOCKS = 64
 export const HYDRATION_GAP_BYTES = 64 * KIB
 
-/** Live entries one step of an eviction looks at, and written keys it takes note of, at most: some 100 us each. */
+/** Live entries one step of an eviction looks at, at most: a millisecond or less. */
 export const EVICTION_VISITS_MAX = 1024
-export const EVICTION_JOURNAL_KEYS_MAX = 1024
 
 /** What a copy of a store holds of a file, and what it writes between two syncs: a sync of much is a burst for everybody else. */
 export const COPY_BYTES = MIB

@@ -4,7 +4,7 @@
  * What: a stored entry shows unless its key is live or hidden. `set` of a key that is not live asks no disk: where the stored state cannot
  * say at once whether the key is there, it joins the unresolved keys, and the count is an upper bound until they are resolved, by `size`
  * or by the writer's answer to a commit.
- * Owns: the count, the hidden and the unresolved keys, what is not covered by the stored state yet, weak references to evicted objects.
+ * Owns: the count, the hidden and the unresolved keys, those written and not covered by the stored state yet, weak references to evicted objects.
  * Does not own: the stored entries (cold.ts), the live ones (collection.ts).
  * Invariants: a key that shows has no change that the stored state lacks; an unresolved key is live or hidden, in one generation only, and
  * was not written between the stored state and its `set`, so that asking a later stored state gives the same answer until its epoch is
@@ -14,6 +14,7 @@
 import { assert } from '../base/errors.ts'
 import type { Key } from '../codec/index.ts'
 import { ABSENT, type Cold, type ColdCursor } from './cold.ts'
+import { Generations } from './generations.ts'
 import { Held } from './held.ts'
 import { KeySet } from './key-set.ts'
 import { type Change, Watch } from './watch.ts'
@@ -39,12 +40,6 @@ export interface ColdStats {
   readonly held: number
 }
 
-/** Keys of epochs up to `epoch`. */
-interface Generation {
-  readonly epoch: number
-  readonly keys: KeySet
-}
-
 export class ColdSide {
   readonly cold: Cold
   readonly evicts: boolean
@@ -53,12 +48,10 @@ export class ColdSide {
   countMax: number
   #broughtHome = 0
   #evicted = 0
-  /** Hidden since the barrier of `#hiddenBefore`, and up to it. */
-  #hidden = new KeySet()
-  #hiddenBefore: Generation | undefined
-  /** Captured, and perhaps not covered by the stored state: since the barrier of `#recentBefore`, and up to it. */
-  #recent = new KeySet()
-  #recentBefore: Generation | undefined
+  /** Where nothing is exchanged they stay for good: the stored state goes on holding them. */
+  readonly #hidden = new Generations()
+  /** Where entries are evicted: keys that may have a change that the stored state lacks. */
+  readonly #written = new Generations()
   /** Since the last barrier; more than one after a cut was given back. */
   #unresolved: KeySet[] = [new KeySet()]
   /** Of the epoch in flight. */
@@ -74,7 +67,7 @@ export class ColdSide {
   // ---- what shows
 
   hides(key: Key): boolean {
-    return this.#hidden.has(key) || this.#hiddenBefore?.keys.has(key) === true
+    return this.#hidden.has(key)
   }
 
   /** Of a key that is not live: whether its stored entry shows. May read the disk. */
@@ -144,7 +137,6 @@ export class ColdSide {
   /** A live entry that the stored state holds is about to leave the heap. */
   evict(key: Key, value: unknown): void {
     this.#hidden.delete(key)
-    this.#hiddenBefore?.keys.delete(key)
     this.countMax++
     this.#evicted++
     if (typeof value === 'object' && value !== null) this.held.keep(key, value)
@@ -162,14 +154,8 @@ export class ColdSide {
   /** A barrier falls that ends this epoch. Gives the keys whose existence before the epoch the writer has to say. */
   barrier(epoch: number): readonly KeySet[] {
     assert(this.#asked === undefined, 'the unresolved keys of one epoch at a time')
-    if (this.#hiddenBefore === undefined && this.#hidden.size > 0) {
-      this.#hiddenBefore = { epoch, keys: this.#hidden }
-      this.#hidden = new KeySet()
-    }
-    if (this.#recentBefore === undefined && this.#recent.size > 0) {
-      this.#recentBefore = { epoch, keys: this.#recent }
-      this.#recent = new KeySet()
-    }
+    this.#hidden.barrier(epoch)
+    this.#written.barrier(epoch)
     const asked = this.#unresolved.filter(keys => keys.size > 0)
     if (asked.length === 0) return asked
     this.#asked = asked
@@ -191,21 +177,29 @@ export class ColdSide {
     this.#asked = undefined
   }
 
-  /** A record of this key was written: it may not leave the heap until the stored state covers it. */
-  recorded(key: Key): void {
-    if (this.evicts) this.#recent.add(key)
+  /** The key's live value may differ from the stored one from now on: it may not leave the heap until the stored state holds its epoch. */
+  written(key: Key): void {
+    if (this.evicts) this.#written.add(key)
   }
 
-  /** The stored state was exchanged for one that holds every epoch up to `through`, all of them acknowledged. */
-  exchanged(through: number): void {
+  /**
+   * The stored state was exchanged for one that holds every epoch up to `through`, all of them acknowledged. True when keys may leave now
+   * that could not before.
+   */
+  exchanged(through: number): boolean {
     assert(this.evicts, 'a stored state is exchanged only where entries are evicted')
-    if (this.#hiddenBefore !== undefined && this.#hiddenBefore.epoch <= through) this.#hiddenBefore = undefined
-    if (this.#recentBefore !== undefined && this.#recentBefore.epoch <= through) this.#recentBefore = undefined
+    this.#hidden.held(through)
+    return this.#written.held(through)
   }
 
-  /** The stored state holds the key's last record. */
+  /** The stored state holds the key's last change. */
   covers(key: Key): boolean {
-    return !this.#recent.has(key) && this.#recentBefore?.keys.has(key) !== true
+    return !this.#written.has(key)
+  }
+
+  /** Keys kept in sets here: each takes memory beside the entries. */
+  get keysKept(): number {
+    return this.#hidden.size + this.#written.size
   }
 
   // ---- walks
@@ -237,7 +231,7 @@ export class ColdSide {
       cold: this.countMax,
       broughtHome: this.#broughtHome,
       evicted: this.#evicted,
-      hidden: this.#hidden.size + (this.#hiddenBefore?.keys.size ?? 0),
+      hidden: this.#hidden.size,
       unresolved: sum(this.#unresolved) + sum(this.#asked ?? []),
       held: this.held.size,
     }

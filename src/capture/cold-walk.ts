@@ -5,7 +5,8 @@
  * Owns: how far the walk is, the keys it gave and would meet again, the keys it owes. Does not own: the live half (live-iterator.ts).
  * Invariants, with "behind" for the keys at or before the place of the walk, and all keys once the stored ones are through:
  * a key behind that shows was given or is owed; a live key that was given as a cold one is in `given`; where entries can leave the heap,
- * so is every live key that was given. As with a Map, a key that was deleted and inserted again is another entry.
+ * so is every live key that was given, and no other: a walk over a collection larger than memory must not remember all of it. As with a Map, a
+ * key that was deleted and inserted again is another entry.
  */
 import { compareKeys, type Key } from '../codec/index.ts'
 import type { ColdCursor } from './cold.ts'
@@ -89,7 +90,7 @@ export class ColdWalk {
       this.#owed.delete(key)
     } else if (this.#behind(key)) {
       if (change === 'left') {
-        if (!this.#given.has(key)) setIn(this.#owed, key, true)
+        if (!this.#given.delete(key)) setIn(this.#owed, key, true)
       } else if (!this.#owed.delete(key) && (change === 'came' || this.#side.cold.has(key))) this.#given.add(key)
     }
   }

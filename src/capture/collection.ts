@@ -145,6 +145,8 @@ export class Collection {
     const value = this.#readCold(cold, key, cursor)
     // A codec of the user may have written this very key, or emptied the collection.
     if (value === ABSENT || this.cold !== cold || this.live.has(key) || cold.hides(key)) return false
+    // Others may leave for it.
+    if (cold.evicts) this.space.enters?.(this, key, value, true)
     setIn(this.live, key, value, this.space.mapEntriesMax)
     this.#grown()
     cold.cameHome(key)
@@ -186,7 +188,10 @@ export class Collection {
     const before = live.size
     setIn(live, key, value, this.space.mapEntriesMax)
     if (live.size !== before) this.#inserted(key)
-    else if (!this.saturated) this.#changed(key)
+    else {
+      if (!this.saturated) this.#changed(key)
+      if (this.cold !== undefined) this.cold.written(key)
+    }
   }
 
   delete(key: Key): boolean {
@@ -256,12 +261,14 @@ export class Collection {
   markDirty(key: Key): void {
     if (this.live.has(key)) {
       if (!this.saturated) this.#changed(key)
+      this.cold?.written(key)
     } else if (this.cold?.untouched(key) !== true) this.#gone(key)
   }
 
   /** A value was refused whose key has no record: it still has none, so that the next epoch knows. */
   markFresh(key: Key): void {
     this.fresh.add(key)
+    this.cold?.written(key)
   }
 
   beforeWrite(key: Key, value: unknown): void {
@@ -335,5 +342,8 @@ export class Collection {
       this.arrivals.push(key)
       if ((this.arrivals.length & 1023) === 0 && this.arrivals.length > 2 * this.live.size + SATURATION_SLACK) this.arrivals = new Journal()
     } else if (!this.saturated) this.#changed(key)
+    if (this.cold?.evicts !== true) return
+    this.cold.written(key)
+    this.space.enters?.(this, key, undefined, false)
   }
 }

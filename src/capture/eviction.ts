@@ -1,38 +1,74 @@
 /**
- * Lets entries of one collection go back to where they are stored.
+ * Lets clean entries of one collection leave the heap again: its entries in the order in which they came, the oldest first.
  *
- * What: a hand goes round the live Map, so those that came home first go first. An entry may go when nothing was written to it that the
- * stored state lacks: it is not in the journal, and no record of it was captured since.
- * Owns: the hand. Does not own: when and how much to evict, the stored state (cold-side.ts).
- * Invariants: called between turns, it does a bounded number of steps; it does nothing while that cannot be told cheaply: during a capture
- * of the collection, inside a transaction, in a saturated collection, before the journal was read to its end, which takes several calls.
+ * What: a hand goes round the live Map, which holds entries in the order in which they came in. An entry may go when it has no change that
+ * the stored state lacks (cold-side.ts). Once the hand was round, everything that is left had one; until the stored state is exchanged only
+ * what comes home meanwhile can go, so that alone is looked at, from a list.
+ * Owns: the hand, the list. Does not own: when and how much to evict (cold/evictor.ts), which keys have a change (cold-side.ts).
+ * Invariants: nothing goes inside a transaction, whose undo log knows live entries alone; what the stored state does not hold stays, whatever
+ * says that it should be there. A capture that is under way loses nothing: what it froze was written since the stored state.
  */
-import { EVICTION_JOURNAL_KEYS_MAX, EVICTION_VISITS_MAX } from '../base/limits.ts'
+import { EVICTION_VISITS_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
-import { JournalReading } from './journal.ts'
+
+/** The list grows in pieces of so many keys. */
+const PIECE = 1024
 
 export class Eviction {
   readonly #collection: Collection
   #live: ReadonlyMap<Key, unknown> | undefined
-  #hand: Iterator<[Key, unknown]> | undefined
-  readonly #written = new JournalReading()
+  #hand: Iterator<Key> | undefined
+  /** The hand was round: the rest of the Map waits for a later stored state. */
+  #round = false
+  /** What came home since the hand was round, oldest first. */
+  #late: Key[][] = []
+  #lateAt = 0
 
   constructor(collection: Collection) {
     this.#collection = collection
   }
 
-  /** Looks at so many live entries, at most EVICTION_VISITS_MAX, and lets those go that may. Returns how many went. */
+  /** Nothing can go for now. */
+  get idle(): boolean {
+    return this.#round && this.#late.length === 0 && this.#collection.live === this.#live
+  }
+
+  /** The stored state holds more than before: the hand goes round again. */
+  renew(): void {
+    this.#hand = undefined
+    this.#round = false
+    this.#late = []
+    this.#lateAt = 0
+  }
+
+  /** The hand moves on by an entry: V8 keeps every table that a Map had since its iterator last moved. */
+  keepUp(): void {
+    if (this.#hand?.next().done === true) this.#hand = undefined
+  }
+
+  /** A clean entry came into the heap. */
+  cameHome(key: Key): void {
+    if (!this.#round) return
+    const last = this.#late.at(-1)
+    if (last !== undefined && last.length < PIECE) last.push(key)
+    else this.#late.push([key])
+  }
+
+  /** Looks at so many entries and evicts those that may go; tells how many went. Also drops weak references that died. */
   run(visits: number): number {
-    const { cold, live, journal, fresh, part, saturated, space, dropped } = this.#collection
-    if (cold?.evicts !== true || dropped || saturated || part !== undefined || space.transaction !== undefined) return 0
+    const { live, cold, dropped, space } = this.#collection
+    if (cold?.evicts !== true || dropped || space.transaction !== undefined) return 0
+    if (live !== this.#live) this.renew()
+    this.#live = live
     const count = Math.min(visits, EVICTION_VISITS_MAX)
     cold.held.sweep(2 * count)
-    if (!journal.readOn(this.#written, EVICTION_JOURNAL_KEYS_MAX)) return 0
     let went = 0
-    for (const [key, value] of this.#next(live, count)) {
-      // What is not there in the stored state stays, whatever says that it should be.
-      if (this.#written.keys.has(key) || !cold.covers(key) || fresh.has(key) || !cold.cold.mayHave(key)) continue
+    for (let left = count; left > 0; left--) {
+      const key = this.#round ? this.#nextLate() : this.#next(live)
+      if (key === undefined) break
+      if (!cold.covers(key) || !live.has(key) || !cold.cold.mayHave(key)) continue
+      const value = live.get(key)
       live.delete(key)
       cold.evict(key, value)
       went++
@@ -40,19 +76,23 @@ export class Eviction {
     return went
   }
 
-  #next(live: Map<Key, unknown>, count: number): [Key, unknown][] {
-    if (this.#live !== live) this.#hand = undefined
-    this.#live = live
-    this.#hand ??= live.entries()
-    const seen: [Key, unknown][] = []
-    while (seen.length < count) {
-      const result = this.#hand.next()
-      if (result.done === true) {
-        this.#hand = undefined
-        break
-      }
-      seen.push(result.value)
+  #next(live: ReadonlyMap<Key, unknown>): Key | undefined {
+    this.#hand ??= live.keys()
+    const result = this.#hand.next()
+    if (result.done !== true) return result.value
+    this.#hand = undefined
+    this.#round = true
+    return undefined
+  }
+
+  #nextLate(): Key | undefined {
+    const first = this.#late[0]
+    if (first === undefined) return undefined
+    const key = first[this.#lateAt++]
+    if (this.#lateAt === first.length) {
+      this.#late.shift()
+      this.#lateAt = 0
     }
-    return seen
+    return key
   }
 }

@@ -11,7 +11,7 @@
 import { assert } from '../base/errors.ts'
 import type { Key } from '../codec/index.ts'
 import { KeyPositions } from './key-positions.ts'
-import { KeySet } from './key-set.ts'
+import type { KeySet } from './key-set.ts'
 
 export const CHUNK_KEYS = 8192
 
@@ -47,8 +47,6 @@ export class Journal {
   #releasedGroups = 0
   readonly #lead = new JournalCursor()
   readonly #lag = new JournalCursor()
-  /** How often groups of others were taken over. */
-  #takeovers = 0
 
   /** Keys listed and not released, duplicates counted. */
   get length(): number {
@@ -73,7 +71,6 @@ export class Journal {
   adopt(group: Group): void {
     const count = sizeOf(group)
     if (count === 0) return
-    this.#takeovers++
     // Groups stand in the order of their places.
     if (this.#used !== CHUNK_KEYS && this.#used > 0) this.#append(this.#chunk.slice(0, this.#used), this.#used)
     this.#used = CHUNK_KEYS
@@ -134,17 +131,6 @@ export class Journal {
     return this.#next()
   }
 
-  /** Adds the next keys to those of `reading`, about `count` of them; true when it has them all. */
-  readOn(reading: JournalReading, count: number): boolean {
-    if (reading.journal !== this || reading.takeovers !== this.#takeovers) reading.begin(this, this.#takeovers)
-    for (let left = count; left > 0; left--) {
-      if (reading.cursor.passed >= this.end) return true
-      const key = this.#read(reading.cursor)
-      if (key !== undefined) reading.keys.add(key)
-    }
-    return false
-  }
-
   #append(group: Group, count: number): void {
     this.#full.push(group)
     this.#starts.push(this.#fullEnd)
@@ -195,19 +181,4 @@ class JournalCursor {
   at = 0
   passed = 0
   rest: Iterator<Key> | undefined
-}
-
-/** The keys of a journal, read in steps while it is written. */
-export class JournalReading {
-  keys = new KeySet()
-  journal: Journal | undefined
-  takeovers = 0
-  cursor = new JournalCursor()
-
-  begin(journal: Journal, takeovers: number): void {
-    this.journal = journal
-    this.takeovers = takeovers
-    this.keys = new KeySet()
-    this.cursor = new JournalCursor()
-  }
 }

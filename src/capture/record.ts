@@ -26,7 +26,6 @@ export function record(outbox: Outbox, of: Recorded, key: Key): number {
   const start = writer.length
   const value = of.live.get(key)
   const there = value !== undefined || of.live.has(key)
-  of.cold?.recorded(key)
   try {
     if (there) appendPut(writer, of.id, key, value, of.codec)
     else appendTombstone(writer, of.id, key)

@@ -10,6 +10,7 @@ import { MAP_ENTRIES_MAX } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
+import type { Collection } from './collection.ts'
 import { Giants } from './giants.ts'
 import { Rewrites } from './rewrites.ts'
 import { Touches } from './touches.ts'
@@ -41,6 +42,11 @@ export class Space {
   readonly touches = new Touches()
   /** Entries of one Map; tests take less. */
   mapEntriesMax = MAP_ENTRIES_MAX
+  /**
+   * Where entries may leave the heap: one enters it, and `came` when it is stored and clean; `value` is known only then. Called before it is
+   * live, or when it may not leave any more, so that it is not the one to go.
+   */
+  enters: ((collection: Collection, key: Key, value: unknown, came: boolean) => void) | undefined
   /** Set when collections were made, dropped or emptied since the last barrier. */
   catalogueChanged = false
 

@@ -149,7 +149,8 @@ function updateIn(collection: Collection, key: Key, change: (value: unknown) => 
     next = settled(collection, key, change(value))
   } catch (error) {
     // It may have been changed halfway: what is durable must not differ from what is in memory.
-    if (typeof value === 'object' && value !== null && collection.live.get(key) === value) collection.set(key, value)
+    const there = collection.live.get(key) ?? collection.cold?.held.peek(key)
+    if (typeof value === 'object' && value !== null && there === value) collection.set(key, value)
     throw error
   }
   if (next === undefined) {

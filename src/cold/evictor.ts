@@ -1,17 +1,19 @@
 /**
  * Keeps the live entries of a store within `memoryBytesMax`, by letting clean ones go back to where they are stored.
  *
- * What: measures some entries in turn and takes their mean for all; above the bound the collections' hands go round, in slices, until it is
- * kept again or nothing may go for now.
- * Owns: the measure, the pace. Does not own: which entries may go (capture/eviction.ts), the stored state (following.ts).
- * Invariants: a slice ends within its share of the stall budget, one step later at most; entries that were written and are not in segments
- * yet stay, so the bound is passed by these and by what one turn brings home; nothing is thrown into the event loop.
+ * What: estimates what the entries take. Above the bound the collections' hands go round: in slices, until it is kept again or nothing may go
+ * for now, and in the very call that brings another entry in, which pays for the room it takes; so no turn of the caller's, however long,
+ * gets ahead of it.
+ * Owns: the sum, the pace. Does not own: which entries may go (capture/eviction.ts), the stored state (following.ts).
+ * Invariants: a slice ends within its share of the stall budget, one step later at most, however many collections there are; entries that were
+ * written and are not in segments yet stay, so the bound is passed by these, and by what one turn holds: V8 keeps an object until the
+ * turn in which it was evicted ends. Nothing is thrown.
  */
 import type { Clock } from '../base/clock.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
-import { type Collection, Eviction } from '../capture/index.ts'
+import type { Collection } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
-import { entryHeapBytes } from './heap-size.ts'
+import { Resident } from './resident.ts'
 
 export interface EvictorParts {
   readonly clock: Clock
@@ -20,64 +22,50 @@ export interface EvictorParts {
   readonly bytesMax: number
   /** Is told how long each slice took. */
   readonly stalled: (ms: number) => void
+  /** Is told how long was evicted inside a call of the user. */
+  readonly accessed: (ms: number) => void
   /** Those alive now. */
   readonly collections: () => Iterable<Collection>
 }
 
-const TICK_MS = 20
+const TICK_MS = 100
 /** A slice takes this share of the stall budget. */
 const SLICE_SHARE = 0.35
-/** Entries looked at in a step. */
-const STEP_VISITS = 128
-/** Measured at each tick and collection; the mean follows with this weight. */
-const SAMPLES = 4
-const WEIGHT = 1 / 64
-/** It goes on until so much of the bound is used. */
+/** Of the collections that are looked at in turn, entries looked at in each. */
+const SAMPLES = 16
+/** Of the entries that come in, those looked at: the first ones all, then one of so many. */
+const SAMPLES_FIRST = 64
+const SAMPLE_EVERY = 16
+/** Entries a hand passes before it is another collection's turn: this share of the collection, so that all lose alike; and at most. */
+const TURN_SHARE = 1 / 64
+const STEP_VISITS = 64
+/** Entries that come in until the last of them makes room, and the entries passed for it, of its own collection and of the one in turn each. */
+const ENTERING = 16
+const ENTERING_VISITS = 16
+/** Slices go on until so much of the bound is used. */
 const ENOUGH = 0.95
-/** An evicted object's weak reference, with its place in a Map. */
-const HELD_BYTES = 112
-
-class Resident {
-  readonly eviction: Eviction
-  /** Of an entry; 0: none was measured. */
-  meanBytes = 0
-  readonly #collection: Collection
-  #live: ReadonlyMap<Key, unknown> | undefined
-  #hand: Iterator<[Key, unknown]> | undefined
-
-  constructor(collection: Collection) {
-    this.#collection = collection
-    this.eviction = new Eviction(collection)
-  }
-
-  get bytes(): number {
-    const { live, cold, dropped } = this.#collection
-    if (dropped) return 0
-    return live.size * this.meanBytes + (cold?.held.size ?? 0) * HELD_BYTES
-  }
-
-  measure(): void {
-    const { live } = this.#collection
-    if (this.#live !== live) this.#hand = undefined
-    this.#live = live
-    for (let left = Math.min(SAMPLES, live.size); left > 0; left--) {
-      this.#hand ??= live.entries()
-      const next = this.#hand.next()
-      if (next.done === true) {
-        this.#hand = undefined
-        continue
-      }
-      const bytes = entryHeapBytes(next.value[0], next.value[1])
-      this.meanBytes += this.meanBytes === 0 ? bytes : (bytes - this.meanBytes) * WEIGHT
-    }
-  }
-}
+/** Weak references looked at beside each collection in turn. */
+const SWEEP = 64
+/** Collections passed over in one step. */
+const SKIPS = 64
 
 export class Evictor {
   readonly #parts: EvictorParts
   readonly #residents = new Map<Collection, Resident>()
   #bytes = 0
+  #evicted = 0
+  /** Whose hand it is, and for how many visits more. */
+  #turns: Iterator<Resident> | undefined
+  #resident: Resident | undefined
+  #visitsLeft = 0
+  /** Collections passed over one after the other, since none of their entries may go for now. */
+  #idle = 0
+  /** Which collection is looked at, and which is looked for among those alive. */
+  #looks: Iterator<Collection> | undefined
+  #checks: Iterator<Resident> | undefined
+  #entered = 0
   #cancel: Cancel | undefined
+  #working = false
   #stopped = false
 
   constructor(parts: EvictorParts) {
@@ -90,62 +78,163 @@ export class Evictor {
     return this.#bytes
   }
 
+  /** Entries that left the heap so far. */
+  get evicted(): number {
+    return this.#evicted
+  }
+
   stop(): void {
     this.#stopped = true
     this.#cancel?.()
   }
 
+  /** An entry enters the heap; see Space. */
+  enters(collection: Collection, key: Key, value: unknown, came: boolean): void {
+    if (this.#stopped) return
+    const resident = this.#of(collection)
+    const nth = this.#entered++
+    if (came && (nth < SAMPLES_FIRST || nth % SAMPLE_EVERY === 0)) resident.take(key, value)
+    this.#count(resident)
+    if (nth % ENTERING === 0 && this.#bytes > this.#parts.bytesMax) {
+      const { clock, accessed } = this.#parts
+      const begin = clock.monotonic()
+      this.#run(ENTERING_VISITS)
+      this.#pass(resident, ENTERING_VISITS)
+      accessed(clock.monotonic() - begin)
+    }
+    if (!came) return
+    resident.eviction.cameHome(key)
+    this.#idle = 0
+  }
+
+  /** The stored state holds more of this collection's keys than before. */
+  renew(collection: Collection): void {
+    this.#residents.get(collection)?.eviction.renew()
+    this.#idle = 0
+    if (this.#stopped || this.#working || this.#bytes <= this.#parts.bytesMax) return
+    this.#cancel?.()
+    this.#work()
+  }
+
   #rest(): void {
+    this.#working = false
     if (!this.#stopped) this.#cancel = this.#parts.scheduler.after(TICK_MS, () => this.#tick())
   }
 
   #tick(): void {
-    this.#slice(() => {
-      const alive = new Set(this.#parts.collections())
-      for (const collection of this.#residents.keys()) if (!alive.has(collection)) this.#residents.delete(collection)
-      for (const collection of alive) {
-        let resident = this.#residents.get(collection)
-        if (resident === undefined) {
-          resident = new Resident(collection)
-          this.#residents.set(collection, resident)
-        }
-        resident.measure()
-        collection.cold?.held.sweep(STEP_VISITS)
+    this.#slice(() => this.#look())
+    if (this.#bytes > this.#parts.bytesMax) this.#work()
+    else this.#rest()
+  }
+
+  /** Evicts in slices, as long as something goes. */
+  #work(): void {
+    this.#working = true
+    this.#cancel = this.#parts.scheduler.immediate(() => {
+      this.#slice(() => this.#bytes > this.#parts.bytesMax * ENOUGH && this.#run(STEP_VISITS))
+      const over = this.#bytes > this.#parts.bytesMax * ENOUGH
+      if (over && !this.#stopped && this.#idle <= this.#residents.size) this.#work()
+      else this.#rest()
+    })
+  }
+
+  /** The next collection: what it takes, and what it need not keep. False when all were looked at. */
+  #look(): boolean {
+    this.#check()
+    this.#check()
+    this.#looks ??= this.#parts.collections()[Symbol.iterator]()
+    const next = this.#looks.next()
+    if (next.done === true) {
+      this.#looks = undefined
+      return false
+    }
+    const collection = next.value
+    if (collection.cold?.evicts !== true) return true
+    const resident = this.#of(collection)
+    resident.sample(SAMPLES)
+    resident.eviction.keepUp()
+    collection.cold.held.sweep(SWEEP)
+    this.#count(resident)
+    // With room to spare the hand begins anew: what it found at its last round need not hold any more.
+    if (this.#bytes <= this.#parts.bytesMax && resident.eviction.idle) resident.eviction.renew()
+    return true
+  }
+
+  /** Forgets one that was dropped; fewer come than are looked for. */
+  #check(): void {
+    this.#checks ??= this.#residents.values()
+    const next = this.#checks.next()
+    if (next.done === true) this.#checks = undefined
+    else if (next.value.collection.dropped) {
+      this.#bytes -= next.value.counted
+      this.#residents.delete(next.value.collection)
+      if (this.#resident === next.value) this.#resident = undefined
+    }
+  }
+
+  /** Passes so many entries of the collections in turn; false when none may go for now. */
+  #run(visits: number): boolean {
+    let left = visits
+    for (let skips = 0; left > 0 && skips < SKIPS; ) {
+      if (this.#idle > this.#residents.size) return false
+      const resident = this.#next()
+      if (resident === undefined) return false
+      if (resident.eviction.idle || resident.collection.dropped) {
+        this.#resident = undefined
+        this.#idle++
+        skips++
+        continue
       }
-      this.#add()
-    })
-    if (this.#bytes > this.#parts.bytesMax) this.#evict([...this.#residents.values()])
-    else this.#rest()
+      this.#idle = 0
+      const count = Math.min(left, this.#visitsLeft)
+      left -= count
+      this.#visitsLeft -= count
+      this.#pass(resident, count)
+      if (this.#visitsLeft <= 0) this.#resident = undefined
+    }
+    return true
   }
 
-  #evict(residents: readonly Resident[]): void {
-    if (this.#stopped) return
-    const { clock, scheduler, stallMsMax, bytesMax } = this.#parts
-    let went = 0
-    this.#slice(() => {
-      const end = clock.monotonic() + stallMsMax * SLICE_SHARE
-      do {
-        let some = 0
-        for (const { eviction } of residents) some += eviction.run(STEP_VISITS)
-        went += some
-        if (some === 0) break
-      } while (clock.monotonic() < end)
-      this.#add()
-    })
-    // What may not go now may after the next fold.
-    if (went > 0 && this.#bytes > bytesMax * ENOUGH) this.#cancel = scheduler.immediate(() => this.#evict(residents))
-    else this.#rest()
+  #pass(resident: Resident, visits: number): void {
+    this.#evicted += resident.eviction.run(visits)
+    this.#count(resident)
   }
 
-  #add(): void {
-    this.#bytes = 0
-    for (const resident of this.#residents.values()) this.#bytes += resident.bytes
+  #next(): Resident | undefined {
+    if (this.#resident !== undefined) return this.#resident
+    this.#turns ??= this.#residents.values()
+    let next = this.#turns.next()
+    if (next.done === true) {
+      this.#turns = this.#residents.values()
+      next = this.#turns.next()
+      if (next.done === true) return undefined
+    }
+    this.#resident = next.value
+    this.#visitsLeft = Math.max(1, Math.ceil(next.value.collection.live.size * TURN_SHARE))
+    return next.value
   }
 
-  #slice(work: () => void): void {
-    const { clock, stalled } = this.#parts
+  #of(collection: Collection): Resident {
+    let resident = this.#residents.get(collection)
+    if (resident === undefined) {
+      resident = new Resident(collection)
+      this.#residents.set(collection, resident)
+    }
+    return resident
+  }
+
+  #count(resident: Resident): void {
+    const { bytes } = resident
+    this.#bytes += bytes - resident.counted
+    resident.counted = bytes
+  }
+
+  /** Repeats `step` for as long as it has something to do, and a slice may take. */
+  #slice(step: () => boolean): void {
+    const { clock, stalled, stallMsMax } = this.#parts
     const begin = clock.monotonic()
-    work()
+    const end = begin + stallMsMax * SLICE_SHARE
+    while (step() && clock.monotonic() < end);
     stalled(clock.monotonic() - begin)
   }
 }

@@ -4,8 +4,10 @@
  * Does: opens and describes what a manifest names, then puts it in place, in one turn, and gives back what is named no more.
  * Owns: the segments of the view, once it was given them. Does not own: the manifest, which entries go back (evictor.ts).
  * Invariants: a view holds all that the one before it held, and no epoch that is not acknowledged; a manifest that cannot be followed leaves
- * the view as it was, and the next one is tried; nothing is thrown.
+ * the view as it was, so that nothing goes back to where it cannot be read; it is tried again until it can or a newer one comes; nothing is
+ * thrown.
  */
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { Manifest } from '../format/index.ts'
 import { Image, openSegments, type RecordTable, type Reused } from '../image/index.ts'
@@ -14,19 +16,28 @@ import type { ColdState } from './cold-state.ts'
 
 export interface FollowingParts {
   readonly storage: Storage
+  readonly scheduler: Scheduler
   readonly state: ColdState
   readonly layers: Reused
   /** What was read of the log, up to `epoch`: needed until segments hold as much. */
   readonly tail: { readonly table: RecordTable; readonly epoch: number }
   /** Those alive now. */
   readonly collections: () => Iterable<Collection>
+  /** Is told which of them has keys that may leave the heap now and could not before. */
+  readonly renewed: (collection: Collection) => void
 }
+
+const RETRY_MS_FIRST = 1000
+const RETRY_MS_MAX = 60_000
 
 export class Following {
   readonly #parts: FollowingParts
   #layers: Reused
   #next: Manifest | undefined
   #running: Promise<void> | undefined
+  #retry: Cancel | undefined
+  #failures = 0
+  #lastError: string | undefined
   #stopped = false
 
   constructor(parts: FollowingParts) {
@@ -37,27 +48,48 @@ export class Following {
   /** A newer manifest. Of several that come while one is being opened, the last one counts. */
   take(manifest: Manifest): void {
     if (this.#stopped) return
+    this.#retry?.()
+    this.#retry = undefined
     this.#next = manifest
     this.#running ??= this.#run()
+  }
+
+  /** Why the newest manifest is not followed yet; undefined while all is well. */
+  get lastError(): string | undefined {
+    return this.#lastError
   }
 
   /** Resolves when nothing is under way any more. */
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#retry?.()
     await this.#running
   }
 
   async #run(): Promise<void> {
     for (let manifest = this.#next; manifest !== undefined && !this.#stopped; manifest = this.#next) {
       this.#next = undefined
-      // Its files may be gone again already; then a newer manifest is on its way.
-      await this.#follow(manifest).catch(() => {})
+      try {
+        await this.#follow(manifest)
+        this.#failures = 0
+        this.#lastError = undefined
+      } catch (error) {
+        this.#failed(manifest, error)
+      }
     }
     this.#running = undefined
   }
 
+  /** Its files may be gone again already: then a newer manifest is on its way. */
+  #failed(manifest: Manifest, error: unknown): void {
+    this.#lastError = (error as Error).message
+    if (this.#stopped || this.#next !== undefined) return
+    const ms = Math.min(RETRY_MS_FIRST * 2 ** this.#failures++, RETRY_MS_MAX)
+    this.#retry = this.#parts.scheduler.after(ms, () => this.take(manifest))
+  }
+
   async #follow(manifest: Manifest): Promise<void> {
-    const { storage, state, tail, collections } = this.#parts
+    const { storage, state, tail, collections, renewed } = this.#parts
     const before = new Set(this.#layers.segments)
     const layers = await openSegments(storage, manifest, this.#layers)
     try {
@@ -74,8 +106,8 @@ export class Following {
     const folded = manifest.fold?.epoch ?? 0
     const tables = folded < tail.epoch && tail.table.records > 0 ? [tail.table] : []
     const left = state.exchange({ image: new Image({ tables, young, base }), segments })
-    for (const { cold } of collections()) cold?.exchanged(Math.max(folded, tail.epoch))
     this.#layers = layers
+    for (const collection of collections()) if (collection.cold?.exchanged(Math.max(folded, tail.epoch)) === true) renewed(collection)
     for (const segment of left) await segment.close().catch(() => {})
   }
 }

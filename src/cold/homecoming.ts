@@ -63,7 +63,8 @@ export class Homecoming {
     for (const segment of this.#state.segments) {
       if (this.#stopping) return
       await segment.describe().catch(error => {
-        failure ??= { error }
+        // Closed meanwhile, with the view it was part of: nobody asks it any more.
+        if (this.#state.segments.includes(segment)) failure ??= { error }
       })
     }
     if (failure !== undefined && !this.#stopping) throw failure.error

@@ -23,6 +23,19 @@ export interface Restored {
   readonly notes: readonly string[]
 }
 
+export interface MemoryStats {
+  /** What live entries take, estimated, with what the engine keeps for those that left or were written. */
+  readonly liveBytes: number
+  /** Entries that left the heap since `open`. */
+  readonly evicted: number
+  /** Of these, objects that the service may still hold. */
+  readonly held: number
+  /** Look-ups of entries that are not in the heap, while a block might have to be read. */
+  readonly reads: HistogramSnapshot
+  /** Why entries that are stored may not leave yet; undefined while all is well. */
+  readonly lastError: string | undefined
+}
+
 export interface StoreStats {
   readonly status: EngineStatus
   readonly epoch: number
@@ -56,8 +69,8 @@ export interface StoreStats {
   readonly drain: { readonly records: number; readonly bytes: number; readonly wasteRecords: number; readonly wasteBytes: number }
   readonly refused: readonly Refusal[]
   readonly degradedBy: string | undefined
-  /** With `budget.memoryBytesMax`: heap bytes of live entries, estimated, and how many went back so far and may be held by the service. */
-  readonly memory: { readonly liveBytes: number; readonly evicted: number; readonly held: number } | undefined
+  /** With `budget.memoryBytesMax`. */
+  readonly memory: MemoryStats | undefined
   /** Folding, merging and collecting, since `open`. */
   readonly upkeep: UpkeepStats
   readonly restored: Restored

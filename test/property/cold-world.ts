@@ -55,6 +55,10 @@ export class ColdWorld {
     this.#id = this.collection.id
     this.map = new TidemarkMap(this.collection)
     this.#eviction = new Eviction(this.collection)
+    this.rig.space.enters = (_collection, key, _value, came) => {
+      if (this.#serial % 3 === 0) this.#eviction.run(1 + (this.#serial % 5))
+      if (came) this.#eviction.cameHome(key)
+    }
     this.#model = copyOf(entries)
   }
 
@@ -92,6 +96,8 @@ export class ColdWorld {
         this.#exchange(step.v)
         return
       case 'evict':
+        // As its owner does now and then, with room to spare.
+        if (step.v % 3 === 0) this.#eviction.renew()
         this.#eviction.run(1 + (step.v % 40))
         return
       case 'walk':
@@ -318,7 +324,7 @@ export class ColdWorld {
     const { epoch, entries } = this.#states[at] as { epoch: number; entries: Entries }
     this.#states = this.#states.slice(at + 1)
     this.cold.exchange(entries)
-    this.collection.cold.exchanged(epoch)
+    if (this.collection.cold.exchanged(epoch)) this.#eviction.renew()
   }
 }
 

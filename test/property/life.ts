@@ -155,10 +155,10 @@ export class Life {
 
   /**
    * Entries that came home one by one stand in the order in which they came, which the model does not know: before somebody looks at the
-   * order all come home, and the model takes it over; from then on it is that of a Map.
+   * order all come home, and the model takes it over; from then on it is that of a Map. Where they leave again nobody looks at the order.
    */
   align(name: string): void {
-    if (!this.evicts && (!this.#lazy || this.#aligned.has(name))) return
+    if (this.evicts || !this.#lazy || this.#aligned.has(name)) return
     const { kind } = this.model.collections.get(name) as { kind: Kind }
     this.#aligned.add(name)
     // The first walk gives those that were away first, and puts them last; in a transaction it is a hand-out like any other.
@@ -176,7 +176,7 @@ export class Life {
     for (const [name, { kind }] of this.model.collections) {
       if (only !== undefined && only !== name) continue
       this.align(name)
-      this.model.same(name, this.#entriesOf(name, kind))
+      this.model.same(name, this.#entriesOf(name, kind), !this.evicts)
     }
   }
 

@@ -234,14 +234,16 @@ export class Model {
     }
   }
 
-  /** The living store is what the model is, in the same order. */
-  same(name: string, entries: ReadonlyMap<Key, unknown>): void {
+  /** The living store is what the model is, in the same order where entries stay in the heap. */
+  same(name: string, entries: ReadonlyMap<Key, unknown>, inOrder: boolean): void {
     const collection = this.collections.get(name) as ModelCollection
     assert.equal(entries.size, collection.entries.size, `size of '${name}'`)
-    const expected = collection.entries.entries()
+    const expected = collection.entries.keys()
     for (const [key, value] of entries) {
-      const [wantKey, want] = expected.next().value as [Key, unknown]
+      const wantKey = inOrder ? (expected.next().value as Key) : key
       assert.ok(Object.is(key, wantKey), `order of '${name}': ${show(key)} where a Map has ${show(wantKey)}`)
+      assert.ok(collection.entries.has(key), `'${name}' has the key ${show(key)} too many`)
+      const want = collection.entries.get(key)
       if (!(want instanceof Unstorable)) assert.ok(isDeepStrictEqual(value, want), `'${name}', ${show(key)} in memory`)
     }
   }

@@ -227,8 +227,14 @@ function iterate(life: Life, op: Op & { op: 'iterate' }): void {
   life.align(name)
   const expected = life.model.collection(name, 'map').entries.keys()
   let visited = 0
+  const seen = new Set<Key>()
   const visit = (key: Key | undefined, value: unknown): void => {
-    const want = expected.next().value as Key
+    const want = life.evicts ? (key as Key) : (expected.next().value as Key)
+    if (life.evicts) {
+      assert.ok(life.model.collection(name, 'map').entries.has(want), `iteration of '${name}' gives ${String(want)}, which is not there`)
+      assert.ok(!seen.has(want) || op.act !== 'none', `iteration of '${name}' gives ${String(want)} twice`)
+      seen.add(want)
+    }
     if (key !== undefined) assert.ok(Object.is(key, want), `iteration of '${name}': ${String(key)} where a Map has ${String(want)}`)
     if (op.how !== 'keys') life.objects.handedOut(name, want, value)
     if (visited++ >= op.count || op.act === 'none') return
@@ -244,7 +250,7 @@ function iterate(life: Life, op: Op & { op: 'iterate' }): void {
       visit(key, value)
     })
   else if (op.how === 'keys') for (const key of map.keys()) visit(key, undefined)
-  else if (op.how === 'values') {
+  else if (op.how === 'values' && !life.evicts) {
     for (const value of map.values()) {
       visit(undefined, value)
       if (visited > op.count) break
@@ -255,6 +261,9 @@ function iterate(life: Life, op: Op & { op: 'iterate' }): void {
       if (visited > op.count) break
     }
   }
+  const whole = op.act === 'none' && (op.how === 'forEach' || op.how === 'keys')
+  if (life.evicts && whole)
+    assert.equal(seen.size, life.model.collection(name, 'map').entries.size, `iteration of '${name}' passed some over`)
 }
 
 /** An iterator that lives over turns and barriers. */

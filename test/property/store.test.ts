@@ -2,6 +2,7 @@
  * Random programs against a model that copies the whole state at every barrier: what a restart brings back is always one of these copies,
  * of an epoch not older than the last one acknowledged, whatever the programs, the storage and the power did. Longer: `npm run soak`.
  */
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { program } from './program.ts'
@@ -20,4 +21,5 @@ test('a restart brings back the state at a barrier, nothing acknowledged is miss
     { seed: SEED, numRuns: PROGRAMS, endOnFailure: true },
   )
   context.diagnostic(JSON.stringify(totals))
+  for (const what of ['folds', 'merges', 'evicted', 'crashes', 'voids'] as const) assert.ok(totals[what] > 0, `no ${what}`)
 })

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Generations } from './generations.ts'
+
+test('a key is there until the stored state holds the barrier after it, whatever barriers fall, fail and are repeated', () => {
+  const step = fc.record({ op: fc.constantFrom('add', 'barrier', 'again', 'held', 'delete'), n: fc.nat({ max: 6 }) })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), steps => {
+      const keys = new Generations()
+      /** By key: the epoch that will hold it. */
+      const needed = new Map<string, number>()
+      let epoch = 1
+      let heldTo = 0
+      for (const { op, n } of steps) {
+        const key = `k${n}`
+        if (op === 'add') {
+          keys.add(key)
+          needed.set(key, epoch)
+        } else if (op === 'delete') {
+          keys.delete(key)
+          needed.delete(key)
+        } else if (op === 'barrier') keys.barrier(epoch++)
+        // A cut that was lost: the same epoch ends later.
+        else if (op === 'again' && epoch - 1 > heldTo) {
+          for (const [one, at] of needed) if (at === epoch) needed.set(one, epoch - 1)
+          keys.barrier(epoch - 1)
+        } else if (op === 'held') {
+          const through = Math.max(0, epoch - 1 - n)
+          const { size } = keys
+          assert.equal(keys.held(through), keys.size < size)
+          heldTo = Math.max(heldTo, through)
+          for (const [one, at] of needed) if (at <= through) needed.delete(one)
+        }
+        for (const one of needed.keys()) assert.ok(keys.has(one), `${one} is missed`)
+      }
+      keys.barrier(epoch)
+      keys.held(epoch)
+      keys.barrier(epoch + 1)
+      keys.held(epoch + 1)
+      assert.equal(keys.size, 0, 'nothing stays for ever')
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('what was written last goes when its epoch is held, though no barrier follows', () => {
+  const keys = new Generations()
+  keys.add('a')
+  keys.barrier(1)
+  keys.add('b')
+  keys.barrier(2)
+  assert.equal(keys.held(2), true)
+  assert.equal(keys.size, 0)
+})

@@ -1,0 +1,56 @@
+/**
+ * What the live entries of one collection take in the heap, by the mean of those that were looked at.
+ *
+ * Owns: the mean, its place among the entries. Does not own: the entries, what one of them takes (heap-size.ts).
+ * Invariant: the first entries looked at count alike; later ones move the mean by WEIGHT each, so that it follows what changes.
+ */
+import { type Collection, Eviction } from '../capture/index.ts'
+import type { Key } from '../codec/index.ts'
+import { entryHeapBytes, KEY_KEPT_BYTES, mapHeapBytes, mapRoom, WEAK_REFERENCE_BYTES } from './heap-size.ts'
+
+const WEIGHT = 1 / 512
+
+export class Resident {
+  readonly collection: Collection
+  readonly eviction: Eviction
+  /** What the sum of all holds of it. */
+  counted = 0
+  #meanBytes = 0
+  #samples = 0
+  /** Entries the live Map has room for. */
+  #room = 0
+  #live: ReadonlyMap<Key, unknown> | undefined
+  #hand: Iterator<[Key, unknown]> | undefined
+
+  constructor(collection: Collection) {
+    this.collection = collection
+    this.eviction = new Eviction(collection)
+  }
+
+  /** Estimated bytes, with what the engine keeps for entries that left or were written. */
+  get bytes(): number {
+    const { live, cold, dropped } = this.collection
+    if (dropped || cold === undefined) return 0
+    this.#room = mapRoom(live.size, this.#room)
+    return live.size * this.#meanBytes + mapHeapBytes(this.#room) + cold.held.size * WEAK_REFERENCE_BYTES + cold.keysKept * KEY_KEPT_BYTES
+  }
+
+  /** An entry was looked at. */
+  take(key: Key, value: unknown): void {
+    this.#samples++
+    this.#meanBytes += (entryHeapBytes(key, value) - this.#meanBytes) * Math.max(1 / this.#samples, WEIGHT)
+  }
+
+  /** Looks at the next entries in turn. */
+  sample(count: number): void {
+    const { live } = this.collection
+    if (this.#live !== live) this.#hand = undefined
+    this.#live = live
+    for (let left = Math.min(count, live.size); left > 0; left--) {
+      this.#hand ??= live.entries()
+      const next = this.#hand.next()
+      if (next.done === true) this.#hand = undefined
+      else this.take(next.value[0], next.value[1])
+    }
+  }
+}
