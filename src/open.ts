@@ -268,7 +268,7 @@ function build(
   let stalls = access
   const turns = { clock, scheduler, stallMsMax, stalled: (ms: number) => stalls.record(ms), collections: () => collections.values() }
   const evictor = evicts ? new Evictor({ ...turns, bytesMax, accessed: ms => access.record(ms) }) : undefined
-  if (evictor !== undefined) space.enters = (...entry) => evictor.enters(...entry)
+  if (evictor !== undefined) space.enters = (collection, key, value, came) => evictor.enters(collection, key, value, came)
   const renewed = (collection: Collection): void => evictor?.renew(collection)
   const following = evicts ? new Following({ ...turns, storage, state: cold, layers, tail, renewed }) : undefined
   const order = new TouchOrder({ ...turns, storage, space, token: writes, useful: () => upkeep.stats.segments > 0 })

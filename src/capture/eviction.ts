@@ -10,6 +10,7 @@
  */
 import { EVICTION_VISITS_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
+import type { Cold } from './cold.ts'
 import type { Collection } from './collection.ts'
 
 /** The list grows in pieces of so many keys. */
@@ -67,7 +68,7 @@ export class Eviction {
     for (let left = count; left > 0; left--) {
       const key = this.#round ? this.#nextLate() : this.#next(live)
       if (key === undefined) break
-      if (!cold.covers(key) || !live.has(key) || !cold.cold.mayHave(key)) continue
+      if (!cold.covers(key) || !live.has(key) || !isStored(cold.cold, key)) continue
       const value = live.get(key)
       live.delete(key)
       cold.evict(key, value)
@@ -94,5 +95,14 @@ export class Eviction {
       this.#lateAt = 0
     }
     return key
+  }
+}
+
+/** As far as a filter says. What describes a segment may not be read yet, and may be damaged: then whatever it holds stays in the heap. */
+function isStored(cold: Cold, key: Key): boolean {
+  try {
+    return cold.mayHave(key)
+  } catch {
+    return false
   }
 }

@@ -13,8 +13,11 @@ import type { Layer } from '../segment/index.ts'
 
 /** A segment file as the cold side needs it, beside what it answers. */
 export interface ColdSegment extends SegmentLayer {
-  /** Reads what describes the blocks, once, without holding the turn; the members below stand on it. @throws TIDEMARK_SEGMENT_DAMAGED */
-  describe(): Promise<void>
+  /**
+   * Reads what describes the blocks, once, without holding the turn; the members below stand on it. `pause` is awaited between pieces of the
+   * work. @throws TIDEMARK_SEGMENT_DAMAGED
+   */
+  describe(pause?: () => Promise<void>): Promise<void>
   /** How many blocks it holds. */
   readonly blocks: number
   /** Every block is in memory, and the file is not read any more. */

@@ -7,16 +7,16 @@
  * the view as it was, so that nothing goes back to where it cannot be read; it is tried again until it can or a newer one comes; nothing is
  * thrown.
  */
-import type { Cancel, Scheduler } from '../base/scheduler.ts'
+import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { Manifest } from '../format/index.ts'
 import { Image, openSegments, type RecordTable, type Reused } from '../image/index.ts'
 import type { Storage } from '../storage/index.ts'
 import type { ColdState } from './cold-state.ts'
+import { describeInTurns, type TurnParts } from './describe.ts'
 
-export interface FollowingParts {
+export interface FollowingParts extends TurnParts {
   readonly storage: Storage
-  readonly scheduler: Scheduler
   readonly state: ColdState
   readonly layers: Reused
   /** What was read of the log, up to `epoch`: needed until segments hold as much. */
@@ -93,7 +93,7 @@ export class Following {
     const before = new Set(this.#layers.segments)
     const layers = await openSegments(storage, manifest, this.#layers)
     try {
-      for (const segment of layers.segments) await segment.describe()
+      for (const segment of layers.segments) await describeInTurns(segment, this.#parts)
     } catch (error) {
       for (const segment of layers.segments) if (!before.has(segment)) await segment.close().catch(() => {})
       throw error

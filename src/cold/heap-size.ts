@@ -37,9 +37,8 @@ const SMI_MAX = 0x7fff_ffff
 /** Characters looked at to tell one byte from two. */
 const CHARACTERS = 32
 
-/** A key in a KeySet, and a weak reference with its place in a Map and the key, which nobody else holds. */
+/** A key in a KeySet. */
 export const KEY_KEPT_BYTES = 4 * WORD
-export const WEAK_REFERENCE_BYTES = 14 * WORD
 
 interface Looked {
   left: number

@@ -7,6 +7,7 @@
  */
 import type { Collection } from '../capture/index.ts'
 import type { ColdState } from './cold-state.ts'
+import { describeInTurns } from './describe.ts'
 import { Hydration, type HydrationParts } from './hydration.ts'
 
 export interface HomecomingParts extends HydrationParts {
@@ -62,7 +63,7 @@ export class Homecoming {
     let failure: { readonly error: unknown } | undefined
     for (const segment of this.#state.segments) {
       if (this.#stopping) return
-      await segment.describe().catch(error => {
+      await describeInTurns(segment, this.#parts).catch(error => {
         // Closed meanwhile, with the view it was part of: nobody asks it any more.
         if (this.#state.segments.includes(segment)) failure ??= { error }
       })

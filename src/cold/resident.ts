@@ -6,7 +6,7 @@
  */
 import { type Collection, Eviction } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
-import { entryHeapBytes, KEY_KEPT_BYTES, mapHeapBytes, mapRoom, WEAK_REFERENCE_BYTES } from './heap-size.ts'
+import { entryHeapBytes, KEY_KEPT_BYTES, mapHeapBytes, mapRoom } from './heap-size.ts'
 
 const WEIGHT = 1 / 512
 
@@ -27,12 +27,12 @@ export class Resident {
     this.eviction = new Eviction(collection)
   }
 
-  /** Estimated bytes, with what the engine keeps for entries that left or were written. */
+  /** Estimated bytes, with what the engine keeps for keys that were written. Weak references to what left go with the garbage, as it does. */
   get bytes(): number {
     const { live, cold, dropped } = this.collection
     if (dropped || cold === undefined) return 0
     this.#room = mapRoom(live.size, this.#room)
-    return live.size * this.#meanBytes + mapHeapBytes(this.#room) + cold.held.size * WEAK_REFERENCE_BYTES + cold.keysKept * KEY_KEPT_BYTES
+    return live.size * this.#meanBytes + mapHeapBytes(this.#room) + cold.keysKept * KEY_KEPT_BYTES
   }
 
   /** An entry was looked at. */

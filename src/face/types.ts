@@ -24,7 +24,7 @@ export interface Restored {
 }
 
 export interface MemoryStats {
-  /** What live entries take, estimated, with what the engine keeps for those that left or were written. */
+  /** What live entries take, estimated, with what the engine keeps for keys that were written. */
   readonly liveBytes: number
   /** Entries that left the heap since `open`. */
   readonly evicted: number

@@ -5,6 +5,7 @@
  * Invariants: no byte is trusted before its checksum held at its offset in this file; what describes the file agrees with the manifest's
  * entry; after the last block came home the file is not read any more.
  */
+import { crc32 } from 'node:zlib'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import {
   compareBytes,
@@ -37,6 +38,9 @@ import { BlockCache } from './block-cache.ts'
 import { filterBytes, filterHas } from './filter.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
 import { SegmentCursor } from './segment-cursor.ts'
+
+/** Bytes checked in one step: a quarter of a millisecond. */
+const CHECK_BYTES = 256 * 1024
 
 export interface SegmentOptions {
   /** Raw blocks read last, shared by as many segments as like; default one of its own. */
@@ -81,12 +85,23 @@ export class Segment implements Layer {
     return new Segment(entry, await storage.open(entry.file, 'read'), decompress, options.cache ?? new BlockCache())
   }
 
-  /** Reads what describes the blocks, once. A synchronous call that comes earlier reads it itself, holding the turn. */
-  async describe(): Promise<void> {
+  /**
+   * Reads what describes the blocks, once. A synchronous call that comes earlier reads it itself, holding the turn. `pause` is awaited before
+   * each piece of the work: a filter is up to a megabyte and more, whose checksum alone takes a millisecond.
+   */
+  async describe(pause: () => Promise<void> | undefined = () => undefined): Promise<void> {
     if (this.#described !== undefined) return
     const { describedAt, bytes } = this.entry
-    const read = await this.#file.read(describedAt, bytes - describedAt)
-    this.#described ??= this.#parse(read)
+    const steps = this.#parse(await this.#file.read(describedAt, bytes - describedAt))
+    for (;;) {
+      await pause()
+      // Somebody could not wait.
+      if (this.#described !== undefined) return
+      const step = steps.next()
+      if (step.done !== true) continue
+      this.#described = step.value
+      return
+    }
   }
 
   /** Of what it holds, by collection; described first. */
@@ -218,12 +233,15 @@ export class Segment implements Layer {
   #description(): Description {
     if (this.#described === undefined) {
       const { describedAt, bytes } = this.entry
-      this.#described = this.#parse(this.#file.readNow(describedAt, bytes - describedAt))
+      const steps = this.#parse(this.#file.readNow(describedAt, bytes - describedAt))
+      let step = steps.next()
+      while (step.done !== true) step = steps.next()
+      this.#described = step.value
     }
     return this.#described
   }
 
-  #parse(bytes: Buffer): Description {
+  *#parse(bytes: Buffer): Generator<undefined, Description, undefined> {
     const { entry } = this
     const { file, describedAt } = entry
     const end = bytes.length - SEGMENT_HEADER_BYTES
@@ -234,14 +252,22 @@ export class Segment implements Layer {
       throw this.#damage(describedAt + end, 'it is another file than its name says')
     }
     let at = 0
-    const part = (kind: number): Buffer => {
+    const parts: Buffer[] = []
+    for (const kind of [SEGMENT_INDEX, SEGMENT_FILTER, SEGMENT_FACTS]) {
       const frame: FrameHeader<number> | undefined = decodeHeaderOf(SEGMENT_FRAMES, bytes, at, header.salt, describedAt + at)
       const payload = bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + (frame?.storedLength ?? 0))
-      if (frame?.kind !== kind || !payloadMatches(frame, payload)) throw this.#damage(describedAt + at, 'its description does not verify')
+      let sum = 0
+      for (let from = 0; from < payload.length; from += CHECK_BYTES) {
+        sum = crc32(payload.subarray(from, from + CHECK_BYTES), sum)
+        yield
+      }
+      if (frame?.kind !== kind || payload.length !== frame.storedLength || sum !== frame.payloadCrc) {
+        throw this.#damage(describedAt + at, 'its description does not verify')
+      }
       at += FRAME_HEADER_BYTES + payload.length
-      return payload
+      parts.push(payload)
     }
-    const [index, filter, factBytes] = [part(SEGMENT_INDEX), part(SEGMENT_FILTER), part(SEGMENT_FACTS)]
+    const [index, filter, factBytes] = parts as [Buffer, Buffer, Buffer]
     try {
       const facts = decodeSegmentFacts(factBytes)
       if (at !== end || filter.length !== filterBytes(facts.records) || !agrees(facts, entry)) {
