@@ -9,7 +9,7 @@ import type { LargerPlan, LargerReport } from './support/larger-child.ts'
 import { temporaryFolder } from './temporary.ts'
 
 const MIB = 1024 * 1024
-const ENTRIES = 40_000
+const ENTRIES = 60_000
 const BOUND = 5 * MIB
 /** Beside the entries: code that was compiled meanwhile, the engine's own tables, filters and indexes of segments. */
 const BESIDE = 4 * MIB
@@ -42,7 +42,9 @@ test('the estimate is what values take once they were decoded, within a quarter'
   assert.ok(Object.keys(found).length > 10)
   for (const [kind, { estimated, used }] of Object.entries(found)) {
     const ratio = estimated / used
-    assert.ok(ratio > 0.75 && ratio < 1.33, `${kind}: estimated ${estimated.toFixed(0)}, used ${used.toFixed(0)}`)
+    // Where a value takes a word or two, what is around it counts for more.
+    const isNear = Math.abs(estimated - used) <= 8
+    assert.ok(isNear || (ratio > 0.75 && ratio < 1.33), `${kind}: estimated ${estimated.toFixed(0)}, used ${used.toFixed(0)}`)
   }
 })
 

@@ -6,7 +6,7 @@ export interface LargerAssignment {
   readonly folder: string
   readonly keys: number
   readonly memoryBytesMax: number
-  /** Zipf reads one after the other before the load: what a service that has run for a while has in its heap. */
+  /** Zipf reads one after the other before the load, once a walk has filled the heap as far as may be. */
   readonly settleReads: number
   readonly warmSeconds: number
   readonly seconds: number

@@ -28,7 +28,7 @@ export const largerThanMemory: Suite = {
       folder: join(context.folder, 'filled'),
       keys: context.quick ? 100_000 : 10_000_000,
       memoryBytesMax: (context.quick ? 8 : 512) * MIB,
-      settleReads: context.quick ? 200_000 : 3_000_000,
+      settleReads: context.quick ? 50_000 : 500_000,
       warmSeconds: context.quick ? 2 : 6,
       seconds: context.quick ? 2 : 20,
       perSecond: 20_000,

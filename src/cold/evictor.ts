@@ -210,7 +210,8 @@ export class Evictor {
       if (next.done === true) return undefined
     }
     this.#resident = next.value
-    this.#visitsLeft = Math.max(1, Math.ceil(next.value.collection.live.size * TURN_SHARE))
+    const { live, dropped } = next.value.collection
+    this.#visitsLeft = dropped ? 1 : Math.max(1, Math.ceil(live.size * TURN_SHARE))
     return next.value
   }
 

@@ -12,7 +12,9 @@ const WORD = 8
 const NUMBER = 2 * WORD
 const STRING = 2 * WORD
 const BIGINT = 2 * WORD
-const ARRAY = 6 * WORD
+const ARRAY = 4 * WORD
+/** Where something lies: its header. */
+const ELEMENTS = 2 * WORD
 const DATE = 12 * WORD
 const REGEXP = 10 * WORD
 /** With the text of its stack. */
@@ -20,7 +22,7 @@ const ERROR = 128 * WORD
 const BUFFER = 11 * WORD
 /** The view and its buffer. */
 const VIEW = 23 * WORD
-/** A decoded object has room for four fields, then for three more at a time; beyond sixteen it is a table. */
+/** A decoded object has room for four fields, then for three more at a time; beyond sixteen it may become a table, and is taken for one. */
 const OBJECT = 7 * WORD
 const FIELDS = 4
 const MORE_FIELDS = 3
@@ -111,10 +113,7 @@ function fieldBytes(count: number, noPrototype: boolean): number {
 function arrayBytes(value: readonly unknown[], looked: Looked): number {
   let room = 0
   while (room < value.length) room += (room >>> 1) + 16 + 1
-  const own = ARRAY + room * WORD
-  // Numbers alone lie in the array itself.
-  if (value.slice(0, NODES_MAX).every(one => typeof one === 'number')) return own
-  return own + some(value, value.length, looked)
+  return ARRAY + (room === 0 ? 0 : ELEMENTS + room * WORD) + some(value, value.length, looked)
 }
 
 /** Of `count` values, by those that may still be looked at. */

@@ -227,11 +227,14 @@ export class ColdWorld {
     const order = [...cold, ...live.keys()]
     assert.deepEqual([...this.map.keys()], order, 'order of keys')
     const keys: Key[] = []
+    const evicted = this.collection.cold?.stats().evicted
     for (const [key, value] of this.map) {
       this.#same(key, value)
       keys.push(key)
     }
-    assert.deepEqual(keys, order, 'order of entries')
+    // What leaves to make room for what comes is met at another place.
+    if (this.collection.cold?.stats().evicted === evicted) assert.deepEqual(keys, order, 'order of entries')
+    assert.deepEqual([...keys].sort(compareKeys), order.sort(compareKeys), 'entries')
     assert.deepEqual(new Map(this.map), this.#model)
   }
 
