@@ -6,7 +6,6 @@
 import { GIANT_BYTES } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import { appendPut, appendTombstone } from '../format/index.ts'
-import type { ColdSide } from './cold-side.ts'
 import type { Outbox } from './outbox.ts'
 import type { Space } from './space.ts'
 
@@ -16,7 +15,6 @@ export interface Recorded {
   readonly name: string
   readonly live: ReadonlyMap<Key, unknown>
   readonly codec: ValueCodec
-  readonly cold: ColdSide | undefined
   readonly space: Space
 }
 
