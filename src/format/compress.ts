@@ -25,9 +25,9 @@ interface Zstd {
 const COMPRESS_BYTES_MIN = 64
 const ZSTD_LEVEL = 1
 
-/** The compression for writing; what is not available gives way to the next best. */
-export async function openCompress(preference: CompressionPreference): Promise<Compress> {
-  const zstd = preference === 'zstd' ? await loadZstd() : undefined
+/** The compression for writing; what is not available gives way to the next best. The engine writes with the level that is the default. */
+export async function openCompress(preference: CompressionPreference, level = ZSTD_LEVEL): Promise<Compress> {
+  const zstd = preference === 'zstd' ? await (level === ZSTD_LEVEL ? loadZstd() : (nativeZstd(level) ?? addonZstd(level))) : undefined
   return raw => {
     if (preference === 'none' || raw.length < COMPRESS_BYTES_MIN) return { id: COMPRESSION_NONE, payload: raw }
     const packed = zstd === undefined ? undefined : readableZstd(zstd.encode(raw), raw.length)
@@ -133,14 +133,14 @@ interface NativeZstd {
   readonly constants: Readonly<Record<string, number>>
 }
 
-function nativeZstd(): Promise<Zstd> | undefined {
+function nativeZstd(zstdLevel = ZSTD_LEVEL): Promise<Zstd> | undefined {
   const native = zlib as unknown as Partial<NativeZstd>
   const { zstdCompressSync, zstdDecompressSync, constants } = native
   if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined
   const level = constants?.['ZSTD_c_compressionLevel'] ?? 100
   return Promise.resolve({
     encode: raw => {
-      return zstdCompressSync(raw, { params: { [level]: ZSTD_LEVEL }, pledgedSrcSize: raw.length })
+      return zstdCompressSync(raw, { params: { [level]: zstdLevel }, pledgedSrcSize: raw.length })
     },
     decode: (stored, rawLength) => {
       checkZstdShape(stored, rawLength)
@@ -149,10 +149,10 @@ function nativeZstd(): Promise<Zstd> | undefined {
   })
 }
 
-async function addonZstd(): Promise<Zstd | undefined> {
+async function addonZstd(level = ZSTD_LEVEL): Promise<Zstd | undefined> {
   try {
     const { Encoder, Decoder } = await import('@toondepauw/node-zstd')
-    const encoder = new Encoder(ZSTD_LEVEL)
+    const encoder = new Encoder(level)
     const decoder = new Decoder()
     return {
       encode: raw => encoder.encodeSync(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)),

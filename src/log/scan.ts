@@ -53,6 +53,8 @@ export interface BlockItem {
   readonly bytes: Buffer
   readonly file: string
   readonly offset: number
+  /** As its frame names it. */
+  readonly compression: number
   /** The verified commit that this block belongs to; its own item follows the last block. */
   readonly commit: Commit
 }
@@ -207,7 +209,7 @@ export class LogScan implements AsyncIterable<LogItem> {
         decompress = await openDecompress(compression)
         this.#decompress.set(compression, decompress)
       }
-      yield { type: 'block', bytes: decompress(block.payload, rawLength), file, offset: block.offset, commit: reached.commit }
+      yield { type: 'block', bytes: decompress(block.payload, rawLength), file, offset: block.offset, compression, commit: reached.commit }
     }
   }
 
