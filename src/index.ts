@@ -1,6 +1,7 @@
 /** The public contract. Nothing of the engine is loaded before `open` is called. */
 import type { Codec } from './codec/index.ts'
 import type { Settings } from './options.ts'
+import type { Profile, ProfileOptions } from './profile/index.ts'
 import type { Copied, Verification } from './restore/index.ts'
 import type { Store } from './store.ts'
 
@@ -10,6 +11,19 @@ export type { CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.
 export type { Codec, Key } from './codec/index.ts'
 export type { CollectionOptions, Restored, StoreEvents, StoreStats, TimeoutOptions } from './face/index.ts'
 export type { Settings } from './options.ts'
+export type {
+  BlockMeasurement,
+  CollectionProfile,
+  Distribution,
+  Effect,
+  HourOfDay,
+  IntervalEffect,
+  Lull,
+  Merged,
+  Profile,
+  ProfileOptions,
+  Recommendation,
+} from './profile/index.ts'
 export type { Copied, FileReport, RecoveryPoint, Verification } from './restore/index.ts'
 export type { Store } from './store.ts'
 
@@ -47,6 +61,22 @@ export async function verify(directory: string): Promise<Verification> {
 export async function copy(directory: string, target: string): Promise<Copied> {
   const { copyDirectory } = await import('./restore/index.ts')
   return await copyDirectory(directory, target)
+}
+
+/**
+ * What the retained log of a store says about how it is written, and what could be set otherwise with which effect; the store may be in use, and
+ * nothing is written. Damage is in the answer, not thrown: `ok` is false, and the figures are of what lies before it. Reading gives way every 5 ms;
+ * at its end it may hold the event loop for some 0.2 s, so a service that minds leaves it to the command line.
+ *
+ * @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_MANIFEST_DAMAGED, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE, and TIDEMARK_ARGUMENT for a
+ * collection that the history does not know
+ * @example
+ * const { all, recommendations } = await profile('./state')
+ * console.log(all.rewriteRatio, recommendations)
+ */
+export async function profile(directory: string, options?: ProfileOptions): Promise<Profile> {
+  const { profileDirectory } = await import('./profile/index.ts')
+  return await profileDirectory(directory, options)
 }
 
 /** The codec of collections that were given none: values to bytes and back, each exactly. */

@@ -57,6 +57,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   writer: 6,
   restore: 6,
   checkpoint: 7,
+  profile: 7,
   face: 8,
   testing: 9,
   tools: 9,

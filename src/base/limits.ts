@@ -175,5 +175,12 @@ export const EVICTION_VISITS_MAX = 1024
 export const COPY_BYTES = MIB
 export const COPY_SYNC_BYTES = 8 * MIB
 
+/** Keys that a profile follows in all collections together (a row of 21 numbers each), and keys beside them that it holds in each (twice as many rows). */
+export const PROFILE_KEYS_MAX = 131_072
+export const PROFILE_HELD_KEYS_MAX = 4096
+
+/** Collections that a profile counts by themselves, each with its own distributions and held keys; the others are counted together. */
+export const PROFILE_COLLECTIONS_MAX = 32
+
 /** Longest delay a timer takes: Node.js turns a longer one into 1 ms. */
 export const TIMER_MS_MAX = 2_147_483_647

@@ -1,0 +1,300 @@
+/**
+ * From epochs and their records to a profile.
+ *
+ * Does: counts by collection and in all, follows keys, keeps a sample of runs; at the end estimates, measures and recommends.
+ * Owns: the counters, and the memory they may take together. Does not own: where epochs come from (read.ts), what is recommended.
+ * Invariants: memory is bounded whatever the history: at most PROFILE_COLLECTIONS_MAX collections are counted by themselves, the others together;
+ * the samples of keys have at most PROFILE_KEYS_MAX rows in all, and where they would have more, the largest is halved.
+ */
+import { crc32 } from 'node:zlib'
+import { TidemarkError } from '../base/errors.ts'
+import { PROFILE_COLLECTIONS_MAX, PROFILE_KEYS_MAX } from '../base/limits.ts'
+import {
+  type CatalogueEntry,
+  COMPRESSION_DEFLATE,
+  COMPRESSION_ZSTD,
+  type Commit,
+  hashPlace,
+  RECORD_TOMBSTONE,
+  RecordCursor,
+} from '../format/index.ts'
+import { CollectionCounts, keysOfAll } from './collection-counts.ts'
+import { intervalEffects } from './intervals.ts'
+import { type Measuring, measureBlocks, measureSpans } from './measure.ts'
+import { recommend } from './recommend.ts'
+import { RunSample } from './run-sample.ts'
+import { Spans } from './spans.ts'
+import { lullsOf, perSecond, Timeline } from './timeline.ts'
+import type { Profile } from './types.ts'
+
+export interface ProfilerOptions {
+  readonly collection?: string | undefined
+  readonly keysMax?: number
+  readonly collectionsMax?: number
+}
+
+export type EpochFacts = Pick<Commit, 'epoch' | 'timeMs' | 'blockBytes' | 'rawBytes' | 'catalogue'>
+
+/** Seeds of the second hash of a key and of a print. */
+const SEED_2 = 0x5bd1e995
+const SEED_PRINT = 0x1b56c4e9
+/** 32 bits and 21 others make a whole number. */
+const PRINT_SCALE = 2 ** 21
+const PRINT_SHIFT = 11
+/** Of those counted together. */
+const OTHERS = '(others)'
+const OTHERS_KEY = ''
+
+export class Profiler {
+  readonly #collection: string | undefined
+  readonly #keysMax: number
+  readonly #collectionsMax: number
+  /** By kind and name; those beyond the bound under OTHERS_KEY. */
+  readonly #counts = new Map<string, CollectionCounts>()
+  readonly #all = new CollectionCounts('(all)', 'several')
+  /** By id, of the epoch under way. Undefined: in the catalogue, and not asked for. */
+  readonly #byId = new Map<number, CollectionCounts | undefined>()
+  readonly #names = new Set<string>()
+  readonly #spans = new Spans()
+  readonly #timeline = new Timeline()
+  readonly #runs = new RunSample()
+  readonly #compressions = { zstd: 0, deflate: 0, none: 0 }
+  readonly #notes: string[] = []
+  #sampledKeys = 0
+  #under: { records: number; bytes: number } | undefined
+  #first: EpochFacts | undefined
+  #last: EpochFacts | undefined
+  /** The epoch before is the last one: nothing lies between. */
+  #joined = false
+  /** Epochs of whose time nothing is known yet. */
+  #waiting: { readonly timeMs: number; readonly records: number; readonly bytes: number }[] = []
+  #epochs = 0
+  #logBytes = 0
+  #blockBytes = 0
+  #rawBytes = 0
+  #restarts = 0
+  #missedEpochs = 0
+  #damage: Profile['history']['damage']
+
+  constructor({ collection, keysMax = PROFILE_KEYS_MAX, collectionsMax = PROFILE_COLLECTIONS_MAX }: ProfilerOptions = {}) {
+    this.#collection = collection
+    this.#keysMax = keysMax
+    this.#collectionsMax = collectionsMax
+  }
+
+  /** A block of an epoch, whole records; its epoch ends with `commit`. */
+  block(bytes: Buffer, compression: number, commit: EpochFacts): void {
+    if (this.#under === undefined) this.#begin(commit)
+    this.#compressions[nameOf(compression)] += bytes.length
+    const cursor = new RecordCursor(bytes)
+    for (let start = 0; cursor.next(); start = cursor.at) {
+      const counts = this.#byId.get(cursor.collection)
+      if (counts === undefined) continue
+      this.#record(counts, cursor, start)
+      if (this.#runs.wants) this.#runs.add(bytes, start, cursor.at)
+    }
+  }
+
+  /** The end of an epoch that takes `logBytes` in the log. */
+  commit(commit: EpochFacts, logBytes: number): void {
+    if (this.#under === undefined) this.#begin(commit)
+    const { records, bytes } = this.#under as { records: number; bytes: number }
+    this.#under = undefined
+    for (const counts of [this.#all, ...new Set(this.#byId.values())]) counts?.endEpoch()
+    this.#runs.endEpoch()
+    this.#epochs++
+    this.#logBytes += logBytes
+    this.#blockBytes += commit.blockBytes
+    this.#rawBytes += commit.rawBytes
+    this.#addTime(commit, records, bytes)
+    this.#first ??= commit
+    this.#last = commit
+    this.#joined = true
+  }
+
+  /** The store was opened anew before the next epoch: how long nobody wrote because nobody was there is not known. */
+  restarted(): void {
+    if (this.#epochs > 0) this.#restarts++
+    this.#break()
+  }
+
+  /** Epochs before the next one were given back before they could be read. */
+  missed(epochs: number): void {
+    this.#missedEpochs += epochs
+    this.#break()
+  }
+
+  damaged(damage: NonNullable<Profile['history']['damage']>): void {
+    this.#damage = damage
+  }
+
+  note(text: string): void {
+    if (!this.#notes.includes(text)) this.#notes.push(text)
+  }
+
+  /** @throws TIDEMARK_ARGUMENT when the collection asked for was in no catalogue */
+  async report(measuring: Measuring): Promise<Profile> {
+    const coveredMs = this.#coverWaiting()
+    const counts = [...this.#counts.values()].filter(({ records }) => records > 0)
+    if (this.#collection !== undefined && this.#epochs > 0 && !this.#names.has(this.#collection)) throw this.#noSuchCollection()
+    const history = this.#history(coveredMs)
+    const keys = keysOfAll(counts)
+    const all = this.#all.profile(coveredMs, keys)
+    const collections = counts.map(each => each.profile(coveredMs)).sort((a, b) => b.bytes - a.bytes)
+    const { runs } = this.#runs
+    const ratios = await measureSpans(runs, history.compression, measuring)
+    const blocks = await measureBlocks(runs, measuring)
+    const shareOfAll = this.#rawBytes === 0 ? 0 : all.bytes / this.#rawBytes
+    const intervals = intervalEffects({
+      history: { ...history, logBytes: this.#logBytes * shareOfAll, blockBytes: this.#blockBytes * shareOfAll },
+      left: keys.estimates.merged.map(({ bytes }) => bytes),
+      ratios,
+      spans: this.#spans,
+    })
+    const steps = this.#timeline.steps(history.intervalMs)
+    const rates = (sums: readonly number[]): number[] => sums.map(sum => perSecond(sum, steps.stepMs))
+    const profile = {
+      ok: this.#damage === undefined,
+      history,
+      all,
+      collections,
+      rate: { stepMs: steps.stepMs, recordsPerSecond: rates(steps.records), bytesPerSecond: rates(steps.bytes) },
+      daily: this.#timeline.daily(),
+      lulls: lullsOf(steps),
+      intervals,
+      blocks,
+    }
+    return { ...profile, recommendations: recommend(profile, this.#collection === undefined) }
+  }
+
+  #history(coveredMs: number): Profile['history'] {
+    const { zstd, deflate, none } = this.#compressions
+    return {
+      epochs: this.#epochs,
+      firstEpoch: this.#first?.epoch ?? 0,
+      lastEpoch: this.#last?.epoch ?? 0,
+      fromMs: this.#first?.timeMs ?? 0,
+      toMs: this.#last?.timeMs ?? 0,
+      coveredMs,
+      restarts: this.#restarts,
+      missedEpochs: this.#missedEpochs,
+      intervalMs: this.#spans.intervalMs,
+      regularShare: this.#spans.regularShare,
+      logBytes: this.#logBytes,
+      blockBytes: this.#blockBytes,
+      // A block that does not shrink is stored as it is, whatever was set.
+      compression: zstd > 0 && zstd >= deflate ? 'zstd' : deflate > 0 ? 'deflate' : none > 0 ? 'none' : 'zstd',
+      damage: this.#damage,
+      notes: this.#notes,
+    }
+  }
+
+  #begin(commit: EpochFacts): void {
+    this.#under = { records: 0, bytes: 0 }
+    this.#useCatalogue(commit.catalogue)
+    this.#spans.next(this.#gapBefore(commit))
+    this.#runs.beginEpoch()
+  }
+
+  /** Covered time between the epoch before and this one. A clock that was put back says nothing. */
+  #gapBefore(commit: EpochFacts): number | undefined {
+    if (!this.#joined || this.#last === undefined) return undefined
+    return Math.max(0, commit.timeMs - this.#last.timeMs)
+  }
+
+  #addTime(commit: EpochFacts, records: number, bytes: number): void {
+    const gapMs = this.#gapBefore(commit)
+    const epoch = { timeMs: commit.timeMs, records, bytes }
+    if (gapMs === undefined) {
+      this.#waiting.push(epoch)
+      return
+    }
+    this.#coverWaiting()
+    this.#timeline.add(epoch.timeMs, gapMs, records, bytes)
+  }
+
+  /** The first epoch of a stretch took as long as they usually do. Gives the time covered. */
+  #coverWaiting(): number {
+    const { intervalMs } = this.#spans
+    if (intervalMs > 0) {
+      for (const { timeMs, records, bytes } of this.#waiting) this.#timeline.add(timeMs, intervalMs, records, bytes)
+      this.#waiting = []
+    }
+    return this.#timeline.coveredMs
+  }
+
+  #break(): void {
+    this.#joined = false
+    this.#under = undefined
+    this.#runs.break()
+  }
+
+  #useCatalogue(catalogue: readonly CatalogueEntry[]): void {
+    this.#byId.clear()
+    this.#all.entries = 0
+    const others = this.#counts.get(OTHERS_KEY)
+    if (others !== undefined) others.entries = 0
+    for (const { id, kind, name, entries } of catalogue) {
+      if (this.#collection !== undefined) {
+        if (this.#names.size < this.#collectionsMax || name === this.#collection) this.#names.add(name)
+        if (name !== this.#collection) continue
+      }
+      const counts = this.#countsOf(kind, name)
+      this.#byId.set(id, counts)
+      counts.entries = counts.name === OTHERS ? counts.entries + entries : entries
+      this.#all.entries += entries
+    }
+  }
+
+  #countsOf(kind: CatalogueEntry['kind'], name: string): CollectionCounts {
+    const known =
+      this.#counts.get(`${kind} ${name}`) ?? (this.#counts.size >= this.#collectionsMax ? this.#counts.get(OTHERS_KEY) : undefined)
+    if (known !== undefined) return known
+    const full = this.#counts.size >= this.#collectionsMax
+    const counts = full ? new CollectionCounts(OTHERS, 'several') : new CollectionCounts(name, kind)
+    this.#counts.set(full ? OTHERS_KEY : `${kind} ${name}`, counts)
+    if (full) this.note(`collections beyond the first ${this.#collectionsMax} are counted together`)
+    return counts
+  }
+
+  #record(counts: CollectionCounts, cursor: RecordCursor, start: number): void {
+    const { bytes, collection, keyStart, keyEnd, valueStart, valueEnd, at } = cursor
+    const size = at - start
+    const deleted = cursor.kind === RECORD_TOMBSTONE
+    counts.add(size, deleted)
+    this.#all.add(size, deleted)
+    const under = this.#under as { records: number; bytes: number }
+    under.records++
+    under.bytes += size
+    const before = counts.keys.sampledKeys
+    const hash = hashPlace(collection, bytes, keyStart, keyEnd)
+    const hash2 = hashPlace(collection ^ SEED_2, bytes, keyStart, keyEnd)
+    const print = deleted ? -1 : printOf(bytes, valueStart, valueEnd)
+    counts.keys.add(hash, hash2, size, print, this.#spans)
+    this.#sampledKeys += counts.keys.sampledKeys - before
+    while (this.#sampledKeys > this.#keysMax) this.#halveLargest()
+  }
+
+  #halveLargest(): void {
+    const [largest] = [...this.#counts.values()].sort((a, b) => b.keys.sampledKeys - a.keys.sampledKeys)
+    const { keys } = largest as CollectionCounts
+    const before = keys.sampledKeys
+    keys.halve()
+    this.#sampledKeys += keys.sampledKeys - before
+  }
+
+  #noSuchCollection(): TidemarkError {
+    return new TidemarkError('TIDEMARK_ARGUMENT', `there is no collection '${this.#collection}' in the history`, {
+      hint: `there are: ${[...this.#names].sort().join(', ')}`,
+    })
+  }
+}
+
+/** Two values of equal print and length are taken for the same: 53 bits, and nothing but a figure rests on it. */
+function printOf(bytes: Buffer, start: number, end: number): number {
+  return crc32(bytes.subarray(start, end)) * PRINT_SCALE + (hashPlace(SEED_PRINT, bytes, start, end) >>> PRINT_SHIFT)
+}
+
+function nameOf(compression: number): 'zstd' | 'deflate' | 'none' {
+  return compression === COMPRESSION_ZSTD ? 'zstd' : compression === COMPRESSION_DEFLATE ? 'deflate' : 'none'
+}

@@ -1,0 +1,205 @@
+/**
+ * Reads the retained log of a store for a profile, beside a living writer, and follows it while it is asked to.
+ *
+ * Does: begins at the first file that the manifest names (before the oldest fold point there is often more of it), goes on where it stood with
+ * every later manifest. Owns: the place reached. Does not own: the judgement of the log (log/), figures (profiler.ts). Writes nothing.
+ * Invariants: an epoch is counted once, and only when it was verified whole; what could not be read is said: epochs that the writer gave back
+ * before they were read, damage, which counts only while the newest manifest, read again, still names what is damaged.
+ */
+import { resolve } from 'node:path'
+import { systemClock } from '../base/clock.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
+import { systemScheduler } from '../base/scheduler.ts'
+import { LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
+import { LogScan, openLog } from '../log/index.ts'
+import { openForReading } from '../restore/index.ts'
+import { FileStorage, nameOf, type Storage } from '../storage/index.ts'
+import type { Measuring } from './measure.ts'
+import { Profiler, type ProfilerOptions } from './profiler.ts'
+import type { Profile, ProfileOptions } from './types.ts'
+
+/** What the reading stands on beside the storage; a simulation brings its own. */
+export interface ProfileParts extends Measuring, Pick<ProfilerOptions, 'keysMax' | 'collectionsMax'> {
+  /** Resolves about so many ms from now. */
+  readonly wait: (ms: number) => Promise<void>
+}
+
+/** Turns of reading are this long. */
+const TURN_MS = 5
+/** Between two looks for more. */
+const POLL_MS = 200
+const FOR_MS_MAX = 7 * 24 * 3_600_000
+
+export async function profileDirectory(directory: string, options: ProfileOptions = {}): Promise<Profile> {
+  let begin = systemClock.monotonic()
+  const pause = (): Promise<void> | undefined => {
+    if (systemClock.monotonic() - begin < TURN_MS) return undefined
+    return new Promise(done => {
+      systemScheduler.immediate(() => {
+        begin = systemClock.monotonic()
+        done()
+      })
+    })
+  }
+  const wait = (ms: number): Promise<void> => new Promise(done => void systemScheduler.after(ms, done, true))
+  try {
+    return await profileStore(new FileStorage(directory), options, { monotonic: systemClock.monotonic, pause, wait })
+  } catch (error) {
+    if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
+    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
+  }
+}
+
+export async function profileStore(storage: Storage, options: ProfileOptions, parts: ProfileParts): Promise<Profile> {
+  const forMs = checkedForMs(options)
+  const { collection } = options
+  const { keysMax, collectionsMax } = parts
+  const profiler = new Profiler({
+    collection,
+    ...(keysMax === undefined ? {} : { keysMax }),
+    ...(collectionsMax === undefined ? {} : { collectionsMax }),
+  })
+  const reader = new Reader(storage, profiler, parts.pause)
+  if (forMs > 0) {
+    await reader.skip()
+    const end = parts.monotonic() + forMs
+    while (reader.whole && parts.monotonic() < end) {
+      await parts.wait(Math.min(POLL_MS, Math.max(1, end - parts.monotonic())))
+      await reader.read()
+    }
+  } else await reader.read()
+  return await profiler.report(parts)
+}
+
+function checkedForMs({ collection, forMs = 0 }: ProfileOptions): number {
+  const refuse = (name: string, want: string): never => {
+    throw new TidemarkError('TIDEMARK_ARGUMENT', `${name} must be ${want}`, { hint: 'profile(directory, { collection, forMs })' })
+  }
+  if (!(typeof forMs === 'number' && forMs >= 0 && forMs <= FOR_MS_MAX)) refuse('forMs', `a number from 0 to ${FOR_MS_MAX}`)
+  if (collection !== undefined && (typeof collection !== 'string' || collection === '')) refuse('collection', 'the name of a collection')
+  return forMs
+}
+
+class Reader {
+  /** False: damage ended the reading. */
+  whole = true
+  readonly #storage: Storage
+  readonly #profiler: Profiler
+  readonly #pause: Measuring['pause']
+  #position: LogPosition | undefined
+  #lineages = 0
+
+  constructor(storage: Storage, profiler: Profiler, pause: Measuring['pause']) {
+    this.#storage = storage
+    this.#profiler = profiler
+    this.#pause = pause
+  }
+
+  /** To the end of what is there, of which nothing is counted. */
+  async skip(): Promise<void> {
+    await this.#untilRead(false)
+  }
+
+  /** From where it stood to the end of what is there. */
+  async read(): Promise<void> {
+    await this.#untilRead(true)
+  }
+
+  async #untilRead(count: boolean): Promise<void> {
+    for (let attempt = 1; this.whole; attempt++) {
+      const { manifest, damagedManifests } = await openForReading(this.#storage)
+      for (const { file } of damagedManifests) this.#profiler.note(`${file} is damaged; the one before it was read`)
+      const damage = await this.#readOn(manifest, count)
+      if (damage === undefined) return
+      const newest = await openForReading(this.#storage).catch(() => undefined)
+      const moved = newest !== undefined && newest.manifest.number !== manifest.number
+      if (moved && attempt < READ_ATTEMPTS_MAX) continue
+      this.#profiler.damaged(damage)
+      this.whole = false
+    }
+  }
+
+  /** What is wrong with the log; undefined: nothing. */
+  async #readOn(manifest: Manifest, count: boolean): Promise<Profile['history']['damage']> {
+    const { log, storeId } = manifest
+    const from = await this.#resume(manifest, count)
+    if (from === undefined) return undefined
+    if ('message' in from) return from
+    const scan = new LogScan({
+      storage: this.#storage,
+      storeId,
+      log,
+      from,
+      payloads: count,
+      onDamage: 'fall-back',
+      pause: () => this.#pause() ?? undefined,
+    })
+    let before = from
+    for await (const item of scan) {
+      if (item.type === 'block') {
+        if (before.file !== item.file) this.#enter(before, item.file)
+        before = before.file === item.file ? before : { ...before, file: item.file, bytes: LOG_HEADER_BYTES }
+        this.#profiler.block(item.bytes, item.compression, item.commit)
+        continue
+      }
+      const { position, commit } = item
+      if (before.file !== position.file) this.#enter(before, position.file as string)
+      const start = before.file === position.file ? before.bytes : LOG_HEADER_BYTES
+      if (count) this.#profiler.commit(commit, position.bytes - start)
+      before = this.#position = position
+    }
+    this.#position = scan.report.end
+    const { damage, healed } = scan.report
+    for (const { file, offset, what } of healed) this.#profiler.note(`${file} at ${offset}: ${what} is damaged; nothing is lost by it`)
+    return damage === null ? undefined : { file: damage.file, offset: damage.offset, message: damage.message }
+  }
+
+  /** A file of another token was written by another opening of the store. */
+  #enter(before: LogPosition, file: string): void {
+    if (before.file !== null && tokenOf(before.file) !== tokenOf(file)) this.#profiler.restarted()
+  }
+
+  /** Where to read on: behind what was read, or at the first thing that is still there. Undefined: nothing is. */
+  async #resume(
+    { log, storeId, lineage }: Manifest,
+    count: boolean,
+  ): Promise<LogPosition | undefined | NonNullable<Profile['history']['damage']>> {
+    if (this.#lineages > 0 && lineage.length > this.#lineages) {
+      this.#profiler.note('the store went back to an earlier point meanwhile: epochs that were given up are counted')
+    }
+    this.#lineages = lineage.length
+    const at = this.#position
+    const here = at === undefined ? undefined : log.find(({ file }) => file === at.file)
+    if (at !== undefined && here !== undefined) {
+      const { end, file } = here
+      // A commit that failed is given up by a manifest, after it may have been read.
+      return end === null || at.bytes <= end.bytes ? at : { file, ...end }
+    }
+    // Of what is skipped only the end is of interest.
+    for (const entry of at === undefined && !count ? log.slice(-1) : log) {
+      const start = await this.#startOf(entry, storeId)
+      if ('message' in start || at === undefined) return start
+      const joins = start.epoch === at.epoch && start.digest === at.digest
+      // What it stood in was dropped: nothing in it counted.
+      if (joins) this.#enter(at, start.file as string)
+      if (joins) return start
+      if (start.epoch > at.epoch) {
+        this.#profiler.missed(start.epoch - at.epoch)
+        return start
+      }
+    }
+    return undefined
+  }
+
+  async #startOf(entry: LogEntry, storeId: string): Promise<LogPosition | NonNullable<Profile['history']['damage']>> {
+    const opened = await openLog(this.#storage, entry, storeId, undefined)
+    if (!('window' in opened)) return { file: entry.file, ...opened }
+    await opened.window.file.close()
+    return { file: entry.file, bytes: opened.start, epoch: opened.header.baseEpoch, digest: opened.header.baseDigest }
+  }
+}
+
+function tokenOf(file: string): number | undefined {
+  return logNumbers(nameOf(file))?.token
+}

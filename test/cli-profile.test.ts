@@ -1,0 +1,109 @@
+/** `tidemark profile` as it is published: over real stores, beside a living writer, over a damaged one. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { open, type Profile, profile } from 'tidemark'
+import { root } from './root.ts'
+import { fails, json, MANUAL, run } from './support/cli.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const EPOCHS = 24
+const BLOCK_FRAME = Buffer.from([0xf7, 0x54, 0x4d, 0x46, 1])
+const FRAME_HEADER_BYTES = 24
+
+/** A hot map, a map of lines that are written once, a value; a checkpoint after each round. */
+async function make(folder: string): Promise<string> {
+  const store = await open(folder, MANUAL)
+  const hot = store.map<{ n: number }>('hot')
+  const lines = store.map<string, number>('lines')
+  const total = store.value('total', 0)
+  for (let round = 0; round < EPOCHS; round++) {
+    for (let key = 0; key < 20; key++) hot.set(`k${key}`, { n: round * key })
+    for (let line = 0; line < 5; line++) lines.set(round * 5 + line, `line ${line} of round ${round}`)
+    total.set(round)
+    await store.checkpoint()
+  }
+  await store.close()
+  return folder
+}
+
+test('profile says how a store is written, as text and as data, and writes nothing', async t => {
+  const folder = await make(temporaryFolder(t))
+  const before = readdirSync(folder, { recursive: true }).sort()
+  const found = json('profile', folder) as Profile
+  assert.deepEqual([found.ok, found.history.epochs, found.history.firstEpoch], [true, EPOCHS, 1])
+  assert.deepEqual(found.collections.map(({ name, kind, records, distinctKeys }) => [name, kind, records, distinctKeys]).sort(), [
+    ['hot', 'map', 20 * EPOCHS, 20],
+    ['lines', 'map', 5 * EPOCHS, 5 * EPOCHS],
+    ['total', 'value', EPOCHS, 1],
+  ])
+  // Key 0 is written with the same bytes in every round.
+  assert.equal(found.collections.find(({ name }) => name === 'hot')?.redundantShare.toFixed(3), ((EPOCHS - 1) / (20 * EPOCHS)).toFixed(3))
+  assert.equal(found.blocks.length, 20)
+  const { status, out } = run(['profile', folder])
+  assert.equal(status, 0)
+  for (const part of [/^history +24 epochs, 1 to 24/m, /^"hot" {2}map, 20 entries$/m, /^interval +log bytes\/s/m, /^zstd 1 +4.00 KiB/m])
+    assert.match(out, part)
+  const one = json('profile', folder, '--collection', 'total') as Profile
+  assert.deepEqual([one.all.records, one.collections.length], [EPOCHS, 1])
+  assert.deepEqual(readdirSync(folder, { recursive: true }).sort(), before)
+  assert.equal((await profile(folder)).history.logBytes, found.history.logBytes)
+})
+
+test('what is asked wrongly is refused', async t => {
+  const folder = await make(temporaryFolder(t))
+  for (const seconds of ['x', '0', '-1', '']) fails(2, /is no number of seconds/, 'profile', folder, `--for=${seconds}`)
+  fails(1, /no collection 'nothing'/, 'profile', folder, '--collection', 'nothing')
+  fails(1, /TIDEMARK_NO_STORE/, 'profile', join(folder, 'none'))
+})
+
+test('a damaged log: what lies before it, said as such, and status 1', async t => {
+  const folder = await make(temporaryFolder(t))
+  const [name] = readdirSync(join(folder, 'log'))
+  const path = join(folder, 'log', name as string)
+  const bytes = readFileSync(path)
+  // A block in the middle: what else stands there may be healed.
+  const at = bytes.indexOf(BLOCK_FRAME, bytes.length >> 1) + FRAME_HEADER_BYTES
+  assert.ok(at > bytes.length >> 1)
+  bytes[at] = (bytes[at] as number) ^ 1
+  writeFileSync(path, bytes)
+  const { status, out } = run(['profile', folder])
+  assert.equal(status, 1)
+  assert.match(out, new RegExp(`^damaged: log/${name} at \\d+: `))
+  const said = JSON.parse(run(['profile', folder, '--json']).out) as Profile
+  assert.ok(!said.ok && said.history.damage?.file === `log/${name}` && said.history.epochs > 0 && said.history.epochs < EPOCHS)
+})
+
+test('beside a living writer it follows what comes, and only that', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, { checkpoint: { intervalMs: 50 } })
+  const map = store.map<number>('hot')
+  map.set('before', 1)
+  const first = await store.checkpoint()
+  const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { tidemark: string } }
+  const child = spawn(process.execPath, [join(root, bin.tidemark), 'profile', folder, '--for', '1.5', '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let out = ''
+  child.stdout.setEncoding('utf8').on('data', text => {
+    out += text
+  })
+  const ended = once(child, 'close')
+  let writes = 0
+  while (child.exitCode === null) {
+    for (let key = 0; key < 10; key++) map.set(`k${key}`, writes++)
+    await sleep(10)
+  }
+  assert.deepEqual(await ended, [0, null])
+  const last = await store.checkpoint()
+  await store.close()
+  const { ok, history, all } = JSON.parse(out) as Profile
+  assert.ok(ok && history.epochs >= 3, `${history.epochs} epochs`)
+  assert.ok(history.firstEpoch > first.epoch && history.lastEpoch <= last.epoch)
+  assert.equal(history.epochs, history.lastEpoch - history.firstEpoch + 1)
+  assert.equal(all.distinctKeys, 10)
+})

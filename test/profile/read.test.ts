@@ -1,0 +1,187 @@
+/** Profiles of stores: whole, damaged anywhere, and beside a writer that goes on, rolls, and gives files back. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TidemarkError } from '../../src/base/errors.ts'
+import { decodeManifest, encodeManifest } from '../../src/format/index.ts'
+import { type ProfileParts, profileStore } from '../../src/profile/read.ts'
+import type { Profile } from '../../src/profile/types.ts'
+import { MemoryDisk, MemoryStorage, type OpenMode, type Storage, type StorageFile } from '../../src/storage/index.ts'
+import { type Files, filesOf, flipped, logFiles, storageOf, withFile } from '../support/files.ts'
+import { type Block, Life } from '../support/log-store.ts'
+
+/** Time passes by waiting alone. */
+function parts(waited: () => Promise<void> = async () => {}): ProfileParts {
+  let now = 0
+  const wait = async (ms: number): Promise<void> => {
+    now += ms
+    await waited()
+  }
+  return { monotonic: () => now, pause: () => undefined, wait }
+}
+
+const epochOf = (at: number): Block[] => [
+  Array.from({ length: 5 }, (_, key) => [`k${key}`, `${at} ${'x'.repeat(20)}`] as const),
+  [[`new-${at}`, 'once']],
+]
+
+async function make(lives: readonly number[], fileBytesMax = 64 * 1024): Promise<Files> {
+  const disk = new MemoryDisk()
+  for (const [index, epochs] of lives.entries()) {
+    const life = await Life.open({ storage: new MemoryStorage(disk), name: `life ${index}`, fileBytesMax })
+    for (let at = 0; at < epochs; at++) await life.mustCommit(epochOf(at))
+    await life.close()
+  }
+  return await filesOf(new MemoryStorage(disk))
+}
+
+function look(storage: Storage): Promise<Profile> {
+  return profileStore(storage, {}, parts())
+}
+
+test('all epochs of all files and lives are counted once, and the bytes are those of the files', async () => {
+  const files = await make([30, 1, 20], 4000)
+  assert.ok(logFiles(files).length > 5)
+  const { ok, history, all } = await look(await storageOf(files))
+  assert.deepEqual([ok, history.epochs, history.firstEpoch, history.lastEpoch, history.restarts], [true, 51, 1, 51, 2])
+  assert.equal(all.records, 51 * 6)
+  assert.equal(all.distinctKeys, 5 + 30)
+  const sizes = logFiles(files).map(path => (files.get(path) as Buffer).length - 1024)
+  const bytes = sizes.reduce((a, b) => a + b, 0)
+  assert.ok(history.logBytes <= bytes && history.logBytes > 0.95 * bytes, `${history.logBytes} of ${bytes}`)
+  assert.ok(history.blockBytes < history.logBytes)
+})
+
+test('a store without an epoch has a profile that says so; no store is an error', async () => {
+  const { ok, history } = await look(await storageOf(await make([0])))
+  assert.deepEqual([ok, history.epochs], [true, 0])
+  await assert.rejects(look(new MemoryStorage()), { code: 'TIDEMARK_NO_STORE' })
+})
+
+test('a byte damaged anywhere: a typed error, or figures of a whole prefix, and nothing amiss goes unsaid', async () => {
+  const files = await make([6, 6], 1800)
+  const whole = await look(await storageOf(files))
+  assert.equal(whole.history.epochs, 12)
+  const outcomes = new Map<string, number>()
+  for (const [path, bytes] of files) {
+    for (let at = 0; at < bytes.length; at += path.startsWith('log/') ? 31 : 61) {
+      const storage = await storageOf(withFile(files, path, flipped(bytes, 8 * at + (at % 8))))
+      const found = await look(storage).catch(error => error as unknown)
+      if (found instanceof Error) {
+        assert.ok(found instanceof TidemarkError && found.kind === 'damage', `${path} at ${at}: ${found.stack}`)
+        outcomes.set('error', (outcomes.get('error') ?? 0) + 1)
+        continue
+      }
+      const { ok, history, all } = found as Profile
+      assert.equal(ok, history.damage === undefined)
+      assert.ok(history.epochs <= 12)
+      assert.equal(all.records, history.epochs * 6, `${path} at ${at}`)
+      const said = !ok || history.notes.length > 0
+      // The last epoch may look as if it had never been acknowledged: nothing behind it says otherwise.
+      assert.ok(said || history.epochs >= 11, `${path} at ${at}: ${history.epochs} epochs and not a word`)
+      const outcome = ok ? (said ? 'note' : 'whole') : 'damage'
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    }
+  }
+  for (const outcome of ['note', 'whole', 'damage']) assert.ok((outcomes.get(outcome) ?? 0) > 10, JSON.stringify([...outcomes]))
+})
+
+test('a file that is missing, or cut off anywhere, ends the figures and is said', async () => {
+  const files = await make([6, 6], 1800)
+  const paths = logFiles(files)
+  for (const [index, path] of paths.entries()) {
+    const without = new Map(files)
+    without.delete(path)
+    const { ok, history } = await look(await storageOf(without))
+    assert.equal(ok, false, path)
+    assert.equal(history.damage?.file, path)
+    const bytes = files.get(path) as Buffer
+    for (let length = 0; length < bytes.length; length += 211) {
+      const cut = await look(await storageOf(withFile(files, path, bytes.subarray(0, length))))
+      assert.ok(!cut.ok || (index === paths.length - 1 && length > 1024), `${path} of ${length} bytes`)
+      assert.equal(cut.all.records, cut.history.epochs * 6)
+    }
+  }
+})
+
+test('followed: the epochs of the time given, and none from before, over rolls and another opening', async () => {
+  const disk = new MemoryDisk()
+  let life = await Life.open({ storage: new MemoryStorage(disk), name: 'a', fileBytesMax: 2500 })
+  for (let at = 0; at < 10; at++) await life.mustCommit(epochOf(at))
+  let rounds = 0
+  const waited = async (): Promise<void> => {
+    rounds++
+    if (rounds === 5) {
+      await life.close()
+      life = await Life.open({ storage: new MemoryStorage(disk), name: 'b', fileBytesMax: 2500 })
+    }
+    for (let at = 0; at < rounds % 4; at++) await life.mustCommit(epochOf(at))
+  }
+  const { ok, history, all } = await profileStore(new MemoryStorage(disk), { forMs: 2000 }, parts(waited))
+  await life.close()
+  assert.equal(rounds, 10)
+  assert.deepEqual([ok, history.firstEpoch, history.epochs, history.restarts], [true, 11, 15, 1])
+  assert.equal(all.records, 15 * 6)
+})
+
+test('epochs that were given back before they were read are counted as missed', async () => {
+  const disk = new MemoryDisk()
+  const storage = new MemoryStorage(disk)
+  const life = await Life.open({ storage, name: 'a', fileBytesMax: 2000 })
+  for (let at = 0; at < 3; at++) await life.mustCommit(epochOf(at))
+  let rounds = 0
+  // What folding does to the log, in short: the newest manifest names fewer files.
+  const forgetful: Storage = forgetting(storage, () => rounds > 1)
+  const { ok, history } = await profileStore(
+    forgetful,
+    { forMs: 600 },
+    parts(async () => {
+      rounds++
+      for (let at = 0; at < 12; at++) await life.mustCommit(epochOf(at))
+    }),
+  )
+  await life.close()
+  assert.equal(ok, true)
+  assert.ok(history.missedEpochs > 0 && history.missedEpochs < 30)
+  assert.equal(history.epochs + history.missedEpochs, 36)
+})
+
+/** The same store, of whose manifests it seems, from `when` on, as if they named the last two log files alone. */
+function forgetting(storage: MemoryStorage, when: () => boolean): Storage {
+  const open = async (path: string, mode: OpenMode): Promise<StorageFile> => {
+    const file = await storage.open(path, mode)
+    if (!path.startsWith('manifest/') || !when()) return file
+    const manifest = decodeManifest(await file.read(0, await file.size()), path)
+    const bytes = encodeManifest({ ...manifest, log: manifest.log.slice(-2) })
+    return Object.assign(Object.create(file) as StorageFile, {
+      read: async (offset: number, length: number) => bytes.subarray(offset, offset + length),
+      size: async () => bytes.length,
+      close: () => file.close(),
+    })
+  }
+  const size = async (path: string): Promise<number> => {
+    const file = await open(path, 'read')
+    const bytes = await file.size()
+    await file.close()
+    return bytes
+  }
+  return Object.assign(Object.create(storage) as Storage, {
+    open,
+    size,
+    list: (folder: string) => storage.list(folder),
+    exists: (path: string) => storage.exists(path),
+  })
+}
+
+test('options are checked', async () => {
+  const storage = await storageOf(await make([1]))
+  for (const options of [
+    { forMs: -1 },
+    { forMs: Number.NaN },
+    { forMs: '5' as unknown as number },
+    { collection: '' },
+    { collection: 'no such' },
+  ]) {
+    await assert.rejects(profileStore(storage, options, parts()), { code: 'TIDEMARK_ARGUMENT' })
+  }
+  assert.equal((await profileStore(storage, { collection: 'things' }, parts())).all.records, 6)
+})

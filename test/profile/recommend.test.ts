@@ -1,0 +1,124 @@
+/** What is recommended, and that nothing is where nothing is to gain. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Recommendation } from '../../src/profile/types.ts'
+import { BEGIN_MS, dice, type EpochOf, joined, lifeOf, profileOf, type Write } from '../support/profile-history.ts'
+
+const HOT = { epochs: 160, perEpoch: 400, keys: 300, exponent: 0.8, seed: 4 }
+
+function find(recommendations: readonly Recommendation[], setting: string): Recommendation | undefined {
+  return recommendations.find(each => each.setting === setting)
+}
+
+test('a longer interval is recommended where keys come again soon, and does what is expected of it', async () => {
+  const epochs = lifeOf(HOT)
+  const found = find((await profileOf(epochs)).recommendations, 'checkpoint.intervalMs')
+  assert.ok(found !== undefined && typeof found.to === 'number' && typeof found.from === 'number')
+  const factor = Math.round(found.to / found.from)
+  assert.ok(factor === 8 || factor === 4)
+  const { bytesPerSecond, commitsPerSecond, lossMsMax } = found.expected
+  const { history } = await profileOf(joined(epochs, factor))
+  const measured = history.logBytes / HOT.epochs
+  assert.ok(
+    bytesPerSecond && Math.abs(bytesPerSecond.after / measured - 1) <= bytesPerSecond.errorShare + 0.01,
+    `${bytesPerSecond?.after}, ${measured}`,
+  )
+  assert.ok(bytesPerSecond.after < 0.85 * bytesPerSecond.before)
+  assert.ok(commitsPerSecond && Math.abs(commitsPerSecond.after - 1 / factor) < 0.05 / factor + 0.01)
+  assert.ok(lossMsMax && lossMsMax.after > lossMsMax.before)
+})
+
+test('no interval is recommended where calls make the checkpoints, or where the store hardly writes', async () => {
+  const random = dice(9)
+  let timeMs = BEGIN_MS
+  const irregular = lifeOf(HOT).map(({ writes }) => ({ writes, timeMs: (timeMs += 10 + 5000 * random() ** 4) }))
+  assert.equal(find((await profileOf(irregular)).recommendations, 'checkpoint.intervalMs'), undefined)
+  const slow = lifeOf({ ...HOT, perEpoch: 2, intervalMs: 10_000 })
+  assert.deepEqual((await profileOf(slow)).recommendations, [])
+  assert.deepEqual((await profileOf(lifeOf({ ...HOT, epochs: 8 }))).recommendations, [], 'too short')
+})
+
+test('redundant writes are named with what they cost', async () => {
+  const { recommendations } = await profileOf(lifeOf({ ...HOT, redundantShare: 0.5 }))
+  const found = recommendations.find(({ setting }) => setting.startsWith('significant'))
+  assert.ok(found?.kind === 'hint' && found.collection === 'things')
+  const { before, after } = found.expected.bytesPerSecond as { before: number; after: number }
+  assert.ok(after / before > 0.4 && after / before < 0.65, `${after} of ${before}`)
+  assert.equal(
+    (await profileOf(lifeOf(HOT))).recommendations.find(({ setting }) => setting.startsWith('significant')),
+    undefined,
+  )
+})
+
+test('a collection of few keys that are written again and again may be rebuildable; one of many keys is not', async () => {
+  const cache = lifeOf({ ...HOT, keys: 200, perEpoch: 800, seed: 2 })
+  const epochs = cache.map(
+    ({ timeMs, writes }, epoch): EpochOf => ({
+      timeMs,
+      writes: [
+        ...writes.map(([, key, value]): Write => ['cache', key, value]),
+        ...Array.from({ length: 150 }, (_, at): Write => ['orders', `${epoch}-${at}`, `order ${epoch * at} of many`]),
+      ],
+    }),
+  )
+  const found = (await profileOf(epochs)).recommendations.filter(({ setting }) => setting === 'class')
+  assert.deepEqual(
+    found.map(({ collection, to, kind }) => [collection, to, kind]),
+    [['cache', 'rebuildable', 'hint']],
+  )
+})
+
+test('compression is turned on where records shrink, off where they do not, and left alone where it is right', async () => {
+  const random = dice(1)
+  const text = lifeOf({ ...HOT, epochs: 40, keys: 100_000 })
+  const on = find((await profileOf(text, {}, 'none')).recommendations, 'compression')
+  assert.deepEqual([on?.from, on?.to], ['none', 'zstd'])
+  assert.ok(on?.expected.bytesPerSecond && on.expected.bytesPerSecond.after < 0.6 * on.expected.bytesPerSecond.before)
+  const noise = (): Buffer => Buffer.from(Array.from({ length: 1000 }, () => Math.floor(random() * 256)))
+  const packed = Array.from(
+    { length: 20 },
+    (_, epoch): EpochOf => ({
+      timeMs: BEGIN_MS + epoch * 1000,
+      writes: Array.from({ length: 50 }, (_, at): Write => ['a', `${epoch}-${at}`, noise()]),
+    }),
+  )
+  assert.equal(find((await profileOf(packed, {}, 'none')).recommendations, 'compression'), undefined)
+  assert.equal(find((await profileOf(text)).recommendations, 'compression'), undefined)
+  // What does not shrink is stored as it is: as if compression were off, and turning it off would change nothing but the time it takes.
+  assert.equal(find((await profileOf(packed)).recommendations, 'compression'), undefined)
+})
+
+test('large values that are written again are named', async () => {
+  const random = dice(3)
+  const epochs = Array.from(
+    { length: 30 },
+    (_, epoch): EpochOf => ({
+      timeMs: BEGIN_MS + epoch * 1000,
+      writes: [['documents', 'one', Array.from({ length: 20_000 }, () => `word${Math.floor(random() * 5000)}`).join(' ')]],
+    }),
+  )
+  const { recommendations, collections } = await profileOf(epochs)
+  assert.ok((collections[0]?.large.records ?? 0) === 30)
+  const found = find(recommendations, 'size of values')
+  assert.ok(found?.kind === 'hint' && found.collection === 'documents')
+})
+
+test('memory: a small hot set in a large store is worth a bound', async () => {
+  const epochs = lifeOf({ ...HOT, keys: 100 })
+  const fill = Array.from(
+    { length: 4 },
+    (_, epoch): EpochOf => ({
+      timeMs: BEGIN_MS - (4 - epoch) * 1000,
+      writes: Array.from({ length: 5000 }, (_, at): Write => ['things', `cold-${epoch}-${at}`, `${'data '.repeat(520)}${at}`]),
+    }),
+  )
+  const busy = [
+    ...fill,
+    ...Array.from({ length: 25 }, (_, round) => epochs.map(({ timeMs, writes }) => ({ timeMs: timeMs + round * 160_000, writes }))).flat(),
+  ]
+  const { recommendations, all } = await profileOf(busy)
+  const found = find(recommendations, 'budget.memoryBytesMax')
+  assert.ok(found !== undefined && typeof found.to === 'number', JSON.stringify(all.hotSet))
+  assert.ok(found.to < 0.3 * (found.expected.heapBytes?.before ?? 0))
+  assert.equal(find((await profileOf(epochs)).recommendations, 'budget.memoryBytesMax'), undefined)
+})
