@@ -217,6 +217,8 @@ function rebuildable(profile: Figures, collection: CollectionProfile): Recommend
   const { name, bytes, rewriteRatio, bytesPerSecond, merged, kind } = collection
   const lagging = merged.find(({ factor }) => factor === LAG)
   const before = logShare(profile, bytesPerSecond)
+  // Where everything could be built anew, nobody would keep a store.
+  if (profile.collections.length < 2) return undefined
   if (kind !== 'map' || lagging === undefined || profile.history.epochs < LAG * SPANS_MIN) return undefined
   if (bytes < REBUILDABLE_BYTES_SHARE_MIN * profile.all.bytes || rewriteRatio < REBUILDABLE_REWRITES_MIN) return undefined
   if (1 - lagging.bytesShare < 2 * GAIN_SHARE_MIN) return undefined
