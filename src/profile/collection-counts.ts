@@ -59,7 +59,7 @@ export class CollectionCounts {
   }
 
   /** `keys`: what is known of its keys. */
-  profile(coveredMs: number, keys: Keys = keysOf(this.keys)): CollectionProfile {
+  profile(coveredMs: number, keys: Keys): CollectionProfile {
     const { name, kind, entries, epochs, records, bytes } = this
     const { estimates, weights, share: sampledShare } = keys
     const { distinct, redundant, redundantBytes, merged } = estimates
@@ -100,13 +100,12 @@ export interface Keys {
   readonly share: number
 }
 
-function keysOf(sample: KeySample): Keys {
+export function keysOf(sample: KeySample): Keys {
   return { estimates: sample.estimates(), weights: sample.weights(), share: sample.share }
 }
 
 /** Of all collections together. */
-export function keysOfAll(counts: readonly CollectionCounts[]): Keys {
-  const each = counts.map(({ keys }) => keysOf(keys))
+export function keysOfAll(counts: readonly CollectionCounts[], each: readonly Keys[]): Keys {
   const estimates = addUp(each.map(keys => keys.estimates))
   const sampled = counts.reduce((sum, { keys }) => sum + keys.sampledKeys, 0)
   return {

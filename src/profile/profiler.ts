@@ -18,7 +18,7 @@ import {
   RECORD_TOMBSTONE,
   RecordCursor,
 } from '../format/index.ts'
-import { CollectionCounts, keysOfAll } from './collection-counts.ts'
+import { CollectionCounts, type Keys, keysOf, keysOfAll } from './collection-counts.ts'
 import { intervalEffects } from './intervals.ts'
 import { type Measuring, measureBlocks, measureSpans } from './measure.ts'
 import { recommend } from './recommend.ts'
@@ -138,9 +138,10 @@ export class Profiler {
     const counts = [...this.#counts.values()].filter(({ records }) => records > 0)
     if (this.#collection !== undefined && this.#epochs > 0 && !this.#names.has(this.#collection)) throw this.#noSuchCollection()
     const history = this.#history(coveredMs)
-    const keys = keysOfAll(counts)
+    const each = counts.map(({ keys }) => keysOf(keys))
+    const keys = keysOfAll(counts, each)
     const all = this.#all.profile(coveredMs, keys)
-    const collections = counts.map(each => each.profile(coveredMs)).sort((a, b) => b.bytes - a.bytes)
+    const collections = counts.map((one, index) => one.profile(coveredMs, each[index] as Keys)).sort((a, b) => b.bytes - a.bytes)
     const { runs } = this.#runs
     const ratios = await measureSpans(runs, history.compression, measuring)
     const blocks = await measureBlocks(runs, measuring)
