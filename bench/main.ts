@@ -18,6 +18,7 @@ import { oneKey } from './one-key/suite.ts'
 import { openLoop } from './open-loop/suite.ts'
 import { restart } from './restart/suite.ts'
 import { size } from './size/suite.ts'
+import { awkward, documents, evenness, flatOut, flightsDay, slowStorage, ticks } from './spikes/index.ts'
 import { startUp } from './start-up/suite.ts'
 import { tracking } from './tracking/suite.ts'
 import { transactions } from './transactions/suite.ts'
@@ -35,6 +36,13 @@ const SUITES: readonly Suite[] = [
   transactions,
   closedLoop,
   openLoop,
+  evenness,
+  ticks,
+  documents,
+  flatOut,
+  awkward,
+  slowStorage,
+  flightsDay,
   tracking,
   codec,
 ]
@@ -46,6 +54,8 @@ const HELP = `npm run bench -- [options]
   --only <name>   only this benchmark; may be given more than once
   --reps <n>      alternating runs of each measurement, at least 3 for a result (default 3, with --quick 1)
   --engine <name> only this engine (open-loop) or way (tracking), beside what is always there; may be repeated
+  --seconds <n>   measured in each run (evenness, ticks, documents, flat-out, awkward, slow-storage, flights-day)
+  --subject <name> judges another engine in place of this one in those: the naive ones have to fail
   --json <file>   where to write all figures (default .data/bench.json)
   --data <folder> where to keep stores meanwhile (default .data)
 benchmarks:
@@ -57,6 +67,8 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     reps: { type: 'string' },
     engine: { type: 'string', multiple: true },
+    seconds: { type: 'string' },
+    subject: { type: 'string' },
     json: { type: 'string', default: join(root, '.data', 'bench.json') },
     data: { type: 'string', default: join(root, '.data') },
     help: { type: 'boolean', default: false },
@@ -94,6 +106,8 @@ async function run(): Promise<number> {
         quick: values.quick,
         reps,
         engines: values.engine,
+        seconds: values.seconds === undefined ? undefined : Number(values.seconds),
+        subject: values.subject,
         folder,
         progress: line => console.log(`   ${line}`),
       })

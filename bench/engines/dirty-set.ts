@@ -21,6 +21,10 @@ export const dirtySet: EngineKind = {
         map.set(key, value)
         dirty.add(key)
       },
+      delete: key => {
+        map.delete(key)
+        dirty.add(key)
+      },
       checkpoint: async () => {
         const keys = dirty
         dirty = new Set()

@@ -1,6 +1,6 @@
 import type { EngineKind } from './contract.ts'
 
-export type { Engine, EngineKind } from './contract.ts'
+export type { Engine, EngineKind, EngineOptions } from './contract.ts'
 
 /** Loaded one at a time: what an engine imports must not weigh on another's process. */
 const ENGINES: Readonly<Record<string, () => Promise<EngineKind>>> = {
@@ -9,6 +9,8 @@ const ENGINES: Readonly<Record<string, () => Promise<EngineKind>>> = {
   'dirty-set': async () => (await import('./dirty-set.ts')).dirtySet,
   'lmdb-map': async () => (await import('./lmdb-map.ts')).lmdbMap,
   'jsonl-db': async () => (await import('./jsonl-db.ts')).jsonlDb,
+  'level-map': async () => (await import('./level-map.ts')).levelMap,
+  'sqlite-map': async () => (await import('./sqlite-map.ts')).sqliteMap,
   tidemark: async () => (await import('./tidemark.ts')).tidemark,
 }
 

@@ -12,6 +12,7 @@ export const jsonSnapshot: EngineKind = {
     return {
       get: key => map.get(key),
       set: (key, value) => void map.set(key, value),
+      delete: key => void map.delete(key),
       checkpoint: async () => {
         const text = JSON.stringify([...map])
         const file = await open(`${target}.new`, 'w')

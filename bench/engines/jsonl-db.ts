@@ -35,6 +35,7 @@ export const jsonlDb: EngineKind = {
     return {
       get: key => database.get(key),
       set: (key, value) => void database.set(key, value),
+      delete: key => void database.delete(key),
       checkpoint: async () => {
         if (inside._journal.length === 0) {
           await last

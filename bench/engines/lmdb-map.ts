@@ -15,6 +15,10 @@ export const lmdbMap: EngineKind = {
         map.set(key, value)
         database.put(key, value)
       },
+      delete: key => {
+        map.delete(key)
+        database.remove(key)
+      },
       checkpoint: async () => {
         await database.flushed
       },

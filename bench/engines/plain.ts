@@ -9,6 +9,7 @@ export const plain: EngineKind = {
     return {
       get: key => map.get(key),
       set: (key, value) => void map.set(key, value),
+      delete: key => void map.delete(key),
       checkpoint: async () => {},
       close: async () => {},
     }

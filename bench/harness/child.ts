@@ -14,6 +14,10 @@ export interface ChildOptions {
   readonly execArgv?: readonly string[]
   /** Runs the process under another program: its name and arguments, to which the worker's own command is added. */
   readonly under?: readonly string[]
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Called when the process is there; what it gives is called when the process is gone. */
+  readonly watch?: (pid: number) => () => void
 }
 
 export interface Measured<T> {
@@ -33,11 +37,13 @@ export function runChild<T>(file: string, config: unknown, options: ChildOptions
   return new Promise((resolve, reject) => {
     const before = readCpu()
     const stdio: ('ignore' | 'inherit' | 'ipc')[] = ['ignore', 'inherit', 'inherit', 'ipc']
+    const env = { ...process.env, ...options.env }
     const [program, ...programArgs] = options.under ?? []
     const child =
       program === undefined
-        ? fork(file, [JSON.stringify(config)], { execArgv: nodeArgs, stdio })
-        : spawn(program, [...programArgs, process.execPath, ...nodeArgs, file, JSON.stringify(config)], { stdio })
+        ? fork(file, [JSON.stringify(config)], { execArgv: nodeArgs, stdio, env })
+        : spawn(program, [...programArgs, process.execPath, ...nodeArgs, file, JSON.stringify(config)], { stdio, env })
+    const unwatch = child.pid === undefined ? undefined : options.watch?.(child.pid)
     let answer: { result?: T; error?: string; cpuMs: number } | undefined
     const timer = setTimeout(() => child.kill('SIGKILL'), CHILD_MS_MAX)
     const end = () => child.kill('SIGKILL')
@@ -48,6 +54,7 @@ export function runChild<T>(file: string, config: unknown, options: ChildOptions
     child.on('error', reject)
     child.on('close', (code, signal) => {
       clearTimeout(timer)
+      unwatch?.()
       process.removeListener('exit', end)
       if (answer?.error !== undefined) reject(new Error(`${file}: ${answer.error}`))
       else if (answer === undefined)

@@ -18,6 +18,10 @@ export interface Context {
   readonly reps: number
   /** Runs only these engines or ways, where a benchmark has a choice, beside those that are always there. */
   readonly engines: readonly string[] | undefined
+  /** Seconds that are measured in each run, where a benchmark has a choice. */
+  readonly seconds?: number | undefined
+  /** Judged in place of the engine: what is naive has to fail. */
+  readonly subject?: string | undefined
   /** An empty folder for whatever the benchmark writes; removed afterwards. */
   readonly folder: string
   /** One line of progress. */

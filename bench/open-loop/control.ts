@@ -18,6 +18,7 @@ export function openControl<V>({ slicesPerCheckpoint, sliceMs }: ControlSlices):
   return {
     get: key => map.get(key),
     set: (key, value) => void map.set(key, value),
+    delete: key => void map.delete(key),
     checkpoint: () =>
       new Promise(resolve => {
         left += slicesPerCheckpoint

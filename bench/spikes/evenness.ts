@@ -1,0 +1,73 @@
+/**
+ * W1: a million sessions, 20,000 operations a second, half of them updates, zipf 0.99, an interval of 5 s, a minute behind the settling.
+ * How evenly the bytes leave, folding included, beside the naive ways and databases; what requests and the event loop feel of it.
+ */
+import { hasSqlite } from '../engines/sqlite-map.ts'
+import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
+import { beyondBounds, drainWaste, evenness as evennessOf, exact, type Judged, medianOf } from './judge.ts'
+import { CONTROL, type Job, PLAIN, type Row, runTurn } from './run.ts'
+import { show } from './show.ts'
+
+const AUTOMATIC = 'tidemark, automatic'
+/** Once each: their peaks are far away from any bound. */
+const PEERS = ['dirty-set', 'json-snapshot', 'level-map', 'lmdb-map', 'sqlite-map']
+
+export const evenness: Suite = {
+  name: 'evenness',
+  about: 'W1: 1M sessions, 20,000 operations/s, interval 5 s: bytes in 100 ms windows, latency, stalls; beside naive ways and databases',
+  async run(context) {
+    const rows: Row[] = []
+    for (let rep = 0; rep < context.reps; rep++) {
+      const turn = async (name: string, engine: string, job: Job, check = false): Promise<void> => {
+        rows.push(await runTurn(context, { name, engine, rep, job, check, like: rows.filter(row => row.engine === 'tidemark') }))
+      }
+      const job = jobOf(context)
+      await turn(PLAIN, PLAIN, job)
+      await turn('tidemark', 'tidemark', job, true)
+      await turn(AUTOMATIC, 'tidemark', { ...job, barriers: { intervalMs: job.intervalMs } }, true)
+      await turn(CONTROL, CONTROL, job)
+      for (const peer of PEERS) if (rep === 0 && isWanted(context, peer)) await turn(peer, peer, job)
+    }
+    return outcome(context, rows)
+  },
+}
+
+function jobOf({ quick, seconds }: Context): Job {
+  return {
+    load: { kind: 'sessions', keys: quick ? 50_000 : 1_000_000, reads: 0.5, theta: 0.99 },
+    arrivals: { kind: 'open', perSecond: 20_000, idle: 'nap' },
+    intervalMs: quick ? 1000 : 5000,
+    warmSeconds: quick ? 1 : 6,
+    // Three intervals: folds and merges find their rhythm.
+    settleSeconds: quick ? 1 : 15,
+    seconds: seconds ?? (quick ? 3 : 60),
+  }
+}
+
+function isWanted({ engines, subject }: Context, peer: string): boolean {
+  if (peer === 'sqlite-map' && !hasSqlite()) return false
+  return engines === undefined || engines.includes(peer) || subject === peer
+}
+
+function outcome(context: Context, rows: readonly Row[]): Outcome {
+  const subjects = context.subject === undefined ? ['tidemark', AUTOMATIC] : [context.subject]
+  const bounds: Bound[] = []
+  const missing: string[] = []
+  for (const subject of subjects) {
+    const shape = `W1, ${subject === 'tidemark' ? 'checkpoint() each interval' : subject}`
+    const judged: Judged = { shape, rows, subject, quick: context.quick, latencyMs: { p999: 1, max: 1 } }
+    if (rows.some(row => row.windows.length > 0)) bounds.push(evennessOf(judged))
+    else missing.push('evenness: bytes written: the system does not count them')
+    bounds.push(...beyondBounds(judged))
+    const waste = medianOf(judged, row => drainWaste(row) ?? Number.NaN)
+    if (Number.isNaN(waste)) missing.push(`${shape}: drain waste: stats() has no drain`)
+    else bounds.push({ ...exact(`${shape}: captured in vain by the drain`, waste, 'at most', 0.2, 'of record bytes'), robust: false })
+  }
+  if (!hasSqlite()) missing.push(`evenness: sqlite-map: Node.js ${process.versions.node} has no node:sqlite; run it on a current release`)
+  return {
+    text: [`an interval of ${jobOf(context).intervalMs} ms, ${jobOf(context).seconds} s measured\n${show(rows)}`],
+    bounds,
+    data: rows,
+    missing,
+  }
+}

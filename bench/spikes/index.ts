@@ -1,0 +1,5 @@
+export { awkward } from './awkward.ts'
+export { evenness } from './evenness.ts'
+export { flightsDay } from './flights-day.ts'
+export { documents, flatOut, ticks } from './rates.ts'
+export { slowStorage } from './slow-storage.ts'

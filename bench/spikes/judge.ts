@@ -1,0 +1,121 @@
+/**
+ * From rows to bounds: pure functions, so that a test can hand them rows that must fail. Every comparison is of figures of the same
+ * repetition, and the bound is on the median over the repetitions.
+ */
+import { median } from '../harness/stats.ts'
+import type { Bound } from '../harness/suite.ts'
+import { CONTROL, PLAIN, type Row } from './run.ts'
+import { peak } from './sampler.ts'
+
+/** Loose by so much at small scale, where nothing about speed is asserted. */
+const QUICK = 20
+
+export interface Judged {
+  readonly shape: string
+  readonly rows: readonly Row[]
+  /** The row that is judged. */
+  readonly subject: string
+  readonly quick: boolean
+  /** p99.9 and longest latency beyond the plain Map's, in ms. */
+  readonly latencyMs: { readonly p999: number; readonly max: number }
+}
+
+/** Latency beside the plain Map, stalls beside the control, nothing lost. */
+export function beyondBounds(judged: Judged): Bound[] {
+  const { shape, subject, quick, latencyMs } = judged
+  const most = (name: string, measured: number, limit: number): Bound => ({
+    name: `${shape}: ${name}`,
+    measured,
+    sense: 'at most',
+    limit: quick ? limit * QUICK : limit,
+    unit: 'ms',
+    robust: false,
+  })
+  return [
+    most(
+      "latency p99.9 beyond the plain Map's",
+      beyond(judged, PLAIN, row => row.latencyMs.p999),
+      latencyMs.p999,
+    ),
+    most(
+      "longest latency beyond the plain Map's",
+      beyond(judged, PLAIN, row => row.latencyMs.max),
+      latencyMs.max,
+    ),
+    most(
+      "stalls p99.9 beyond the control loop's",
+      beyond(judged, CONTROL, row => row.stallMs.p999),
+      0.5,
+    ),
+    most(
+      "longest stall beyond the control loop's",
+      beyond(judged, CONTROL, row => row.stallMs.max),
+      1,
+    ),
+    ...nothingLost(
+      shape,
+      judged.rows.filter(row => row.name === subject),
+    ),
+  ]
+}
+
+/** Of every run, on any machine: the state afterwards, and that the comparison can fail. */
+export function nothingLost(shape: string, rows: readonly Row[]): Bound[] {
+  const checked = rows.flatMap(row => row.check ?? [])
+  if (checked.length === 0) return []
+  return [
+    exact(
+      `${shape}: entries that differ after reopening`,
+      checked.reduce((sum, check) => sum + check.differences, 0),
+      'at most',
+      0,
+    ),
+    exact(`${shape}: differences found where one was planted`, Math.min(...checked.map(check => check.planted)), 'at least', 1),
+  ]
+}
+
+export function exact(name: string, measured: number, sense: Bound['sense'], limit: number, unit = ''): Bound {
+  return { name, measured, sense, limit, unit, robust: true }
+}
+
+/** Median over the repetitions of the subject's figure less another's of the same repetition. */
+export function beyond({ rows, subject }: Pick<Judged, 'rows' | 'subject'>, base: string, pick: (row: Row) => number): number {
+  return median(
+    rows
+      .filter(row => row.name === subject)
+      .map(row => {
+        const other = rows.find(candidate => candidate.name === base && candidate.rep === row.rep)
+        return other === undefined ? Number.NaN : pick(row) - pick(other)
+      }),
+  )
+}
+
+export function medianOf({ rows, subject }: Pick<Judged, 'rows' | 'subject'>, pick: (row: Row) => number): number {
+  return median(rows.filter(row => row.name === subject).map(pick))
+}
+
+/** The busiest 100 ms of the mean. */
+export function evenness(judged: Judged): Bound {
+  return {
+    name: `${judged.shape}: busiest 100 ms of writing`,
+    measured: medianOf(judged, row => peak(row.windows)),
+    sense: 'at most',
+    limit: judged.quick ? 2.5 * QUICK : 2.5,
+    unit: 'of the mean',
+    robust: false,
+  }
+}
+
+interface Drain {
+  readonly bytes: number
+  readonly wasteBytes: number
+}
+
+/** What the drain captured in vain, of the bytes that were captured; undefined where `stats()` has no drain. */
+export function drainWaste({ stats, statsBefore }: Row): number | undefined {
+  const of = (value: unknown): Drain | undefined => (value as { drain?: Drain } | undefined)?.drain
+  const raw = (value: unknown): number => (value as { bytesRaw: number }).bytesRaw
+  const [now, before] = [of(stats), of(statsBefore)]
+  if (now === undefined || before === undefined) return undefined
+  return (now.wasteBytes - before.wasteBytes) / (raw(stats) - raw(statsBefore))
+}

@@ -1,0 +1,110 @@
+/** Runs the processes of one shape: the engines in turn, each watched from outside, and what they leave behind compared. */
+import { cpSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { beside, runChild } from '../harness/child.ts'
+import { median } from '../harness/stats.ts'
+import type { Context } from '../harness/suite.ts'
+import type { CheckAssignment, CheckResult, ControlRate, SpikesAssignment, SpikesResult } from './contract.ts'
+import { FAULTS_VARIABLE, type FaultsSetting } from './faults.ts'
+import { Sampler } from './sampler.ts'
+
+export const WINDOW_MS = 100
+export const CONTROL = 'control'
+export const PLAIN = 'plain'
+/** A slice of the engine ends after this share of `stallMsMax`, whose default is 1 ms. */
+const LONG_MS = 0.35
+const SHORT_MS = 0.02
+/** Taken for the control where the engine has not run. */
+const RATE_FIRST: ControlRate = { longPerSecond: 30, longMs: LONG_MS, shortPerSecond: 50, shortMs: SHORT_MS }
+
+export type Job = Omit<SpikesAssignment, 'engine' | 'folder' | 'control'>
+
+export interface Row extends SpikesResult {
+  /** What is measured, such as 'tidemark' or 'tidemark, asked'. */
+  readonly name: string
+  readonly rep: number
+  readonly foreignShare: number | undefined
+  readonly windows: readonly number[]
+  readonly segmentWindows: readonly number[]
+  readonly gapMs: number
+  readonly residentBytes: { readonly begin: number; readonly most: number }
+  readonly check: CheckResult | undefined
+}
+
+export interface Turn {
+  /** For the lines of progress. */
+  readonly shape?: string
+  readonly name: string
+  readonly engine: string
+  readonly rep: number
+  readonly job: Job
+  /** Compares what is left with what must be; only a store of this package can be. */
+  readonly check?: boolean
+  /** Does not empty the folder before, or leaves it as it is after. */
+  readonly takesUp?: boolean
+  readonly leaves?: boolean
+  /** Rows whose turns the control repeats. */
+  readonly like?: readonly Row[]
+}
+
+export async function runTurn(context: Context, { shape, name, engine, rep, job, check, takesUp, leaves, like }: Turn): Promise<Row> {
+  const folder = join(context.folder, engine)
+  if (takesUp !== true) rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const sampler = new Sampler(folder)
+  const assignment: SpikesAssignment = { ...job, engine, folder, ...(engine === CONTROL && { control: rateOf(like ?? []) }) }
+  const measured = await runChild<SpikesResult>(beside(import.meta.url, 'worker'), assignment, {
+    watch: sampler.watch,
+    ...(job.faults !== undefined && engine === 'tidemark' && { env: faultsIn(context.folder, job) }),
+  })
+  const { result, foreignShare } = measured
+  const { beginMs, endMs } = result
+  const row: Row = {
+    ...result,
+    name,
+    rep,
+    foreignShare,
+    windows: sampler.windows('written', beginMs, endMs, WINDOW_MS),
+    segmentWindows: sampler.windows('segments', beginMs, endMs, WINDOW_MS),
+    gapMs: sampler.gapMs(beginMs, endMs),
+    residentBytes: sampler.memory(beginMs, endMs),
+    check: check === true ? await compare(folder, job, result.operations) : undefined,
+  }
+  if (leaves !== true) rmSync(folder, { recursive: true, force: true })
+  context.progress(
+    `${shape === undefined ? '' : `${shape}: `}${name} #${rep + 1}: ${(row.perSecond / 1000).toFixed(1)}k/s, p99.9 ${row.latencyMs.p999.toFixed(2)} max ${row.latencyMs.max.toFixed(2)} ms, stalls p99.9 ${row.stallMs.p999.toFixed(2)} max ${row.stallMs.max.toFixed(2)} ms${row.check === undefined ? '' : `, ${row.check.entries} entries compared, ${row.check.differences} differ`}`,
+  )
+  return row
+}
+
+async function compare(folder: string, { load }: Job, operations: number): Promise<CheckResult> {
+  const assignment: CheckAssignment = { folder, load, operations }
+  return (await runChild<CheckResult>(beside(import.meta.url, 'check'), assignment)).result
+}
+
+function faultsIn(folder: string, { faults }: Job): Record<string, string> {
+  const setting: FaultsSetting = { ...faults, on: join(folder, 'faults-on'), stuck: join(folder, 'faults-stuck') }
+  rmSync(setting.on, { force: true })
+  rmSync(setting.stuck, { force: true })
+  const preload = `--import=${pathToFileURL(beside(import.meta.url, 'faults')).href}`
+  return { [FAULTS_VARIABLE]: JSON.stringify(setting), NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} ${preload}`.trim() }
+}
+
+/** As many turns as the engine took, the long ones together as long as the engine's, each as long as a slice should be. */
+function rateOf(rows: readonly Row[]): ControlRate {
+  if (rows.length === 0) return RATE_FIRST
+  const of = (pick: (row: Row) => number): number => median(rows.map(row => pick(row) / row.seconds))
+  return {
+    longPerSecond: of(row => row.longTotalMs) / LONG_MS,
+    longMs: LONG_MS,
+    shortPerSecond: of(row => row.turns - row.longTurns),
+    shortMs: SHORT_MS,
+  }
+}
+
+/** A store that was filled once, for several turns. */
+export function copyFolder(from: string, to: string): void {
+  rmSync(to, { recursive: true, force: true })
+  cpSync(from, to, { recursive: true })
+}
