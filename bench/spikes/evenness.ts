@@ -65,7 +65,10 @@ function outcome(context: Context, rows: readonly Row[]): Outcome {
   }
   if (!hasSqlite()) missing.push(`evenness: sqlite-map: Node.js ${process.versions.node} has no node:sqlite; run it on a current release`)
   return {
-    text: [`an interval of ${jobOf(context).intervalMs} ms, ${jobOf(context).seconds} s measured\n${show(rows)}`],
+    text: [
+      `an interval of ${jobOf(context).intervalMs} ms, ${jobOf(context).seconds} s measured\n${show(rows)}`,
+      `longest time between two looks at the bytes written: ${Math.max(...rows.map(row => row.gapMs)).toFixed(0)} ms`,
+    ],
     bounds,
     data: rows,
     missing,

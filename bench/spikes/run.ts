@@ -72,10 +72,16 @@ export async function runTurn(context: Context, { shape, name, engine, rep, job,
     check: check === true ? await compare(folder, job, result.operations) : undefined,
   }
   if (leaves !== true) rmSync(folder, { recursive: true, force: true })
-  context.progress(
-    `${shape === undefined ? '' : `${shape}: `}${name} #${rep + 1}: ${(row.perSecond / 1000).toFixed(1)}k/s, p99.9 ${row.latencyMs.p999.toFixed(2)} max ${row.latencyMs.max.toFixed(2)} ms, stalls p99.9 ${row.stallMs.p999.toFixed(2)} max ${row.stallMs.max.toFixed(2)} ms${row.check === undefined ? '' : `, ${row.check.entries} entries compared, ${row.check.differences} differ`}`,
-  )
+  context.progress(`${shape === undefined ? '' : `${shape}: `}${told(row)}`)
   return row
+}
+
+function told({ name, rep, perSecond, latencyMs, stallMs, check }: Row): string {
+  // What is not a number does not come through between processes as one.
+  const ms = (value: number | null): string => (value ?? Number.NaN).toFixed(2)
+  const compared = check === undefined ? '' : `, ${check.entries} entries compared, ${check.differences} differ`
+  const stalls = `stalls p99.9 ${ms(stallMs.p999)} max ${ms(stallMs.max)} ms`
+  return `${name} #${rep + 1}: ${(perSecond / 1000).toFixed(2)}k/s, p99.9 ${ms(latencyMs.p999)} max ${ms(latencyMs.max)} ms, ${stalls}${compared}`
 }
 
 async function compare(folder: string, { load }: Job, operations: number): Promise<CheckResult> {

@@ -1,0 +1,146 @@
+/**
+ * The benchmark of spikes can fail: its bounds are handed figures that break them, its faults reach the writer's thread and nobody else, its
+ * sampler sees a burst, and its comparison finds what was planted.
+ */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { holds } from '../bench/harness/suite.ts'
+import type { SpikesResult } from '../bench/spikes/contract.ts'
+import { FAULTS_VARIABLE, type FaultsSetting } from '../bench/spikes/faults.ts'
+import { beyondBounds, drainWaste, evenness, type Judged } from '../bench/spikes/judge.ts'
+import type { Row } from '../bench/spikes/run.ts'
+import { peak, Sampler } from '../bench/spikes/sampler.ts'
+import { root } from './root.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const four = (p999: number, max: number): SpikesResult['latencyMs'] => ({ p50: 0.1, p99: 0.5, p999, max })
+const row = (name: string, changes: Partial<Row> = {}): Row =>
+  ({
+    name,
+    rep: 0,
+    latencyMs: four(3, 10),
+    stallMs: four(0.4, 0.5),
+    windows: [10, 11, 9, 10],
+    check: undefined,
+    ...changes,
+  }) as Row
+
+const CHECK = { entries: 5, differences: 0, first: undefined, planted: 1, openMs: 1 }
+
+function judged(changes: Partial<Row>, without?: string): Judged {
+  const rows = [row('plain'), row('control'), row('tidemark', { check: CHECK, ...changes })].filter(({ name }) => name !== without)
+  return { shape: 'a shape', rows, subject: 'tidemark', quick: false, latencyMs: { p999: 1, max: 1 } }
+}
+
+const broken = (of: Judged): string[] =>
+  [...beyondBounds(of), evenness(of)].filter(bound => !holds(bound)).map(({ name }) => name.replace('a shape: ', ''))
+
+test('what is within its bounds meets all of them', () => {
+  assert.deepEqual(broken(judged({ latencyMs: four(3.9, 10.9), stallMs: four(0.8, 1.4) })), [])
+})
+
+test('each bound fails by what it is about, and by nothing else', () => {
+  assert.deepEqual(broken(judged({ latencyMs: four(4.1, 10) })), ["latency p99.9 beyond the plain Map's"])
+  assert.deepEqual(broken(judged({ latencyMs: four(3, 11.1) })), ["longest latency beyond the plain Map's"])
+  assert.deepEqual(broken(judged({ stallMs: four(1, 1.2) })), ["stalls p99.9 beyond the control loop's"])
+  assert.deepEqual(broken(judged({ stallMs: four(0.4, 1.6) })), ["longest stall beyond the control loop's"])
+  assert.deepEqual(broken(judged({ check: { ...CHECK, differences: 1 } })), ['entries that differ after reopening'])
+  assert.deepEqual(broken(judged({ check: { ...CHECK, planted: 0 } })), ['differences found where one was planted'])
+  assert.deepEqual(broken(judged({ windows: [1, 1, 1, 40] })), ['busiest 100 ms of writing'])
+})
+
+test('what was not measured meets no bound', () => {
+  assert.equal(broken(judged({}, 'plain')).length, 2)
+  assert.equal(broken(judged({}, 'control')).length, 2)
+  assert.deepEqual(broken(judged({ windows: [] })), ['busiest 100 ms of writing'])
+  assert.deepEqual(broken(judged({ windows: [0, 0, 0] })), ['busiest 100 ms of writing'])
+})
+
+test('what the drain captured in vain is a share of what was captured meanwhile', () => {
+  const stats = (bytesRaw: number, wasteBytes: number): unknown => ({ bytesRaw, drain: { bytes: 0, wasteBytes } })
+  assert.equal(drainWaste(row('tidemark', { statsBefore: stats(100, 50), stats: stats(1100, 300) })), 0.25)
+  assert.equal(drainWaste(row('tidemark', { statsBefore: { bytesRaw: 1 }, stats: { bytesRaw: 2 } })), undefined)
+})
+
+/** Runs code in a thread of a process with the faults, and gives what it prints. */
+async function inThread(setting: FaultsSetting, code: string, meanwhile: () => Promise<void> = async () => {}): Promise<string> {
+  const preload = pathToFileURL(join(root, '.build/bench/spikes/faults.js')).href
+  const main = `new (require('node:worker_threads').Worker)(${JSON.stringify(code)}, { eval: true, execArgv: [] })`
+  const child = spawn(process.execPath, ['-e', main], {
+    env: { ...process.env, NODE_OPTIONS: `--import=${preload}`, [FAULTS_VARIABLE]: JSON.stringify(setting) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  const ended = new Promise<void>(resolve => child.on('close', () => resolve()))
+  await meanwhile()
+  await ended
+  return output.trim()
+}
+
+const WRITES = `
+  const fs = require('node:fs')
+  const file = fs.openSync(process.env.TARGET ?? '/dev/null', 'w')
+  let failed = 0
+  for (let at = 0; at < 2000; at++) try { fs.writeSync(file, 'x') } catch (error) { if (error.code === 'EIO') failed++ }
+  const promisified = require('node:util').promisify(fs.write)
+  promisified(file, Buffer.from('x'), 0, 1, null).then(({ bytesWritten }) => bytesWritten, error => error.code).then(last => console.log(failed, last))
+`
+
+test('faults: one write in ten fails in a thread while they are switched on, none before, and callbacks keep their shape', async t => {
+  const folder = temporaryFolder(t)
+  const setting = { errorEvery: 10, on: join(folder, 'on'), stuck: join(folder, 'stuck') }
+  assert.equal(await inThread(setting, WRITES), '0 1')
+  writeFileSync(setting.on, '')
+  const failed = Number((await inThread(setting, WRITES)).split(' ')[0])
+  assert.ok(failed > 120 && failed < 280, `${failed} of 2000 failed`)
+})
+
+test('faults: no write returns while the storage is stuck', async t => {
+  const folder = temporaryFolder(t)
+  const setting = { on: join(folder, 'on'), stuck: join(folder, 'stuck') }
+  writeFileSync(setting.stuck, '')
+  const code = `
+    const fs = require('node:fs')
+    const file = fs.openSync('/dev/null', 'w')
+    fs.writeSync(file, 'x')
+    console.log(fs.existsSync(${JSON.stringify(setting.stuck)}))`
+  const output = await inThread(setting, code, async () => {
+    await new Promise(resolve => setTimeout(resolve, 400))
+    rmSync(setting.stuck)
+  })
+  assert.equal(output, 'false')
+  assert.ok(!existsSync(setting.stuck))
+})
+
+test('the sampler tells a burst from an even stream', {
+  skip: existsSync('/proc/self/io') ? false : 'the system does not count writes',
+}, async t => {
+  const folder = temporaryFolder(t)
+  const written = async (times: number): Promise<number> => {
+    const code = `
+      const fs = require('node:fs'), file = fs.openSync(${JSON.stringify(join(folder, 'file'))}, 'w'), begin = performance.now()
+      let done = 0
+      setInterval(() => {
+        const due = Math.min(20, ${times} === 1 ? (performance.now() - begin > 1000 ? 20 : 0) : Math.floor((performance.now() - begin) / 100))
+        for (; done < due; done++) fs.writeSync(file, Buffer.alloc(500_000))
+        if (performance.now() - begin > 2400) process.exit()
+      }, 10)`
+    const child = spawn(process.execPath, ['-e', code], { stdio: 'ignore' })
+    const sampler = new Sampler(folder)
+    const beginMs = performance.timeOrigin + performance.now()
+    const stop = sampler.watch(child.pid as number)
+    await new Promise(resolve => child.on('close', resolve))
+    stop()
+    return peak(sampler.windows('written', beginMs + 200, beginMs + 2200, 100))
+  }
+  const [burst, even] = [await written(1), await written(20)]
+  assert.ok(burst > 8, `a burst: ${burst}`)
+  assert.ok(even < burst / 2, `an even stream: ${even}`)
+})
