@@ -1,10 +1,8 @@
 import { open as openStore, type Settings } from 'tidemark'
-import { untilAtRest } from '../harness/upkeep.ts'
+import { calmMsOf, untilAtRest } from '../harness/upkeep.ts'
 import type { Engine, EngineKind, EngineOptions } from './contract.ts'
 
 const TIMEOUT_MS = 600_000
-/** Nothing has happened for so long: at rest. */
-const CALM_MS = 3000
 
 /** This package, through its public contract. */
 export const tidemark: EngineKind = {
@@ -26,7 +24,7 @@ export const tidemark: EngineKind = {
         await store.close()
       },
       hydrated: () => store.hydrated(),
-      rest: () => untilAtRest(store, 0, CALM_MS),
+      rest: () => untilAtRest(store, 0, calmMsOf(store.stats().entries)),
       onDurable: listener => void store.on('checkpoint', point => listener(point.time, point.bytes)),
       stats: () => store.stats(),
     }

@@ -4,7 +4,7 @@
  */
 import { median } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
-import { beyond, beyondBounds, exact, type Judged, nothingLost } from './judge.ts'
+import { beyond, beyondBounds, disturbed, exact, type Judged, nothingLost } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn } from './run.ts'
 import { show } from './show.ts'
 
@@ -28,12 +28,12 @@ export const awkward: Suite = {
       text.push(`${shape}, an interval of ${job.intervalMs} ms\n${show(rows)}`)
       bounds.push(...boundsOf(context, shape, rows))
     }
-    return { text, bounds, data }
+    return { text, bounds, data, missing: disturbed('awkward', Object.values(data).flat()) }
   },
 }
 
 function shapesOf({ quick, seconds }: Context): Record<string, Job> {
-  const times = { warmSeconds: quick ? 1 : 6, settleSeconds: quick ? 1 : 5, seconds: seconds ?? (quick ? 2 : 20) }
+  const times = { warmSeconds: quick ? 0.5 : 6, settleSeconds: quick ? 0.5 : 5, seconds: seconds ?? (quick ? 1.5 : 20) }
   const busy = { kind: 'open', perSecond: 20_000, idle: 'nap' } as const
   const keys = quick ? 20_000 : 100_000
   return {

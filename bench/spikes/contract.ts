@@ -115,7 +115,7 @@ export interface SpikesResult {
   readonly alive: { readonly before: number; readonly after: number; readonly dirtyKeys: number } | undefined
   /** The large value: its encoding alone, and whether `stats()` names it. */
   readonly giant: { readonly encodeMs: number; readonly bytes: number; readonly named: boolean } | undefined
-  /** Heap and external memory alive at the end of what is measured, before the last checkpoint. */
+  /** Heap and external memory alive at the end of what is measured, before the last checkpoint, beyond those before `open`; closed loop only. */
   readonly heapBytes: number
   readonly statsBefore: unknown
   readonly stats: unknown

@@ -4,7 +4,7 @@
  */
 import { hasSqlite } from '../engines/sqlite-map.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
-import { beyondBounds, drainWaste, evenness as evennessOf, exact, type Judged, medianOf } from './judge.ts'
+import { beyondBounds, disturbed, drainWaste, evenness as evennessOf, exact, type Judged, medianOf } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn } from './run.ts'
 import { show } from './show.ts'
 
@@ -37,10 +37,10 @@ function jobOf({ quick, seconds }: Context): Job {
     load: { kind: 'sessions', keys: quick ? 50_000 : 1_000_000, reads: 0.5, theta: 0.99 },
     arrivals: { kind: 'open', perSecond: 20_000, idle: 'nap' },
     intervalMs: quick ? 1000 : 5000,
-    warmSeconds: quick ? 1 : 6,
+    warmSeconds: quick ? 0.5 : 6,
     // Three intervals: folds and merges find their rhythm.
-    settleSeconds: quick ? 1 : 15,
-    seconds: seconds ?? (quick ? 3 : 60),
+    settleSeconds: quick ? 0.5 : 15,
+    seconds: seconds ?? (quick ? 2 : 60),
   }
 }
 
@@ -52,7 +52,7 @@ function isWanted({ engines, subject }: Context, peer: string): boolean {
 function outcome(context: Context, rows: readonly Row[]): Outcome {
   const subjects = context.subject === undefined ? ['tidemark', AUTOMATIC] : [context.subject]
   const bounds: Bound[] = []
-  const missing: string[] = []
+  const missing: string[] = disturbed('evenness', rows)
   for (const subject of subjects) {
     const shape = `W1, ${subject === 'tidemark' ? 'checkpoint() each interval' : subject}`
     const judged: Judged = { shape, rows, subject, quick: context.quick, latencyMs: { p999: 1, max: 1 } }

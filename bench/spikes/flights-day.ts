@@ -7,7 +7,7 @@ import { median } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import { prepareDay, quietHours, readDay } from './flights-input.ts'
-import { beyondBounds, type Judged } from './judge.ts'
+import { beyondBounds, disturbed, type Judged } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, WINDOW_MS } from './run.ts'
 import { show } from './show.ts'
 
@@ -31,7 +31,7 @@ export const flightsDay: Suite = {
       arrivals: { kind: 'timetable', idle: 'timer' },
       intervalMs: quick ? 500 : 2000,
       warmSeconds: 0,
-      settleSeconds: quick ? 1 : 5,
+      settleSeconds: quick ? 0.5 : 5,
       seconds,
     }
     const rows: Row[] = []
@@ -56,7 +56,7 @@ export const flightsDay: Suite = {
       text: [show(rows), showHours(mine, seconds, quiet)],
       bounds: [...beyondBounds(judged), share],
       data: rows,
-      missing: [...new Set(missing)],
+      missing: [...new Set(missing), ...disturbed('flights-day', rows)],
     }
   },
 }

@@ -119,3 +119,12 @@ export function drainWaste({ stats, statsBefore }: Row): number | undefined {
   if (now === undefined || before === undefined) return undefined
   return (now.wasteBytes - before.wasteBytes) / (raw(stats) - raw(statsBefore))
 }
+
+/** Of the machine, used by others, above which figures are of the others too. */
+const FOREIGN_MAX = 0.1
+
+/** Said beside the bounds: no bound can know whose fault it is. */
+export function disturbed(name: string, rows: readonly Row[]): string[] {
+  const most = Math.max(...rows.map(row => row.foreignShare ?? 0))
+  return most > FOREIGN_MAX ? [`${name}, undisturbed: others used up to ${(100 * most).toFixed(0)} % of the machine meanwhile`] : []
+}

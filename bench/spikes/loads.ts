@@ -47,8 +47,8 @@ export function makeLoad(spec: LoadSpec, operations: number): Load {
   }
 }
 
-/** Sequences longer than this begin again: all that a closed loop needs. */
-const SEQUENCE_MAX = 1 << 22
+/** Sequences longer than this begin again, and only they: whoever asks for fewer operations gets the beginning of the same sequence. */
+export const SEQUENCE_MAX = 1 << 22
 
 function sessions(spec: LoadSpec & { kind: 'sessions' }, operations: number): Load {
   const { theta, reads } = spec
@@ -66,9 +66,9 @@ function sessions(spec: LoadSpec & { kind: 'sessions' }, operations: number): Lo
         target.set(GIANT_KEY, { ...(giants[Math.floor(at / spec.giant.every) % 2] as object) })
         return
       }
-      const index = keyIndex[at % count] as number
+      const index = keyIndex[at % SEQUENCE_MAX] as number
       const key = keys[index] as string
-      if (isRead[at % count] === 1) {
+      if (isRead[at % SEQUENCE_MAX] === 1) {
         const value = target.get(key) as Player | undefined
         if (value?.id !== index || value.v !== versions[index]) {
           throw new Error(`${key} holds ${JSON.stringify(value)}, not version ${versions[index]}`)
@@ -80,8 +80,8 @@ function sessions(spec: LoadSpec & { kind: 'sessions' }, operations: number): Lo
     },
     skip: done => {
       for (let at = 0; at < done; at++) {
-        const index = keyIndex[at % count] as number
-        if (isRead[at % count] !== 1) versions[index] = (versions[index] as number) + 1
+        const index = keyIndex[at % SEQUENCE_MAX] as number
+        if (isRead[at % SEQUENCE_MAX] !== 1) versions[index] = (versions[index] as number) + 1
       }
     },
   }
@@ -117,7 +117,7 @@ function ticks({ keys, perTick, theta }: LoadSpec & { kind: 'ticks' }, operation
     put: (target, at) => target.set(names[at] as string, make(at, 0)),
     make: (target, at) => {
       for (let number = at * perTick; number < (at + 1) * perTick; number++) {
-        const index = keyIndex[number % count] as number
+        const index = keyIndex[number % SEQUENCE_MAX] as number
         versions[index] = (versions[index] as number) + 1
         target.set(names[index] as string, make(index, versions[index] as number))
       }
@@ -148,7 +148,7 @@ function churn({ keys }: LoadSpec & { kind: 'churn' }, operations: number): Load
     entries: keys,
     put: (target, at) => target.set(playerKey(at), makePlayer(at, 0)),
     make: (target, at) => {
-      const index = order[at % order.length] as number
+      const index = order[at % SEQUENCE_MAX] as number
       if (there[index] === 1) target.delete(playerKey(index))
       else {
         versions[index] = (versions[index] as number) + 1

@@ -1,7 +1,7 @@
 /** W2: ticks of a game. W3: large documents, changed a little. W4: as fast as it goes. Each beside the plain Map and the control. */
 import { median } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
-import { beyondBounds, type Judged } from './judge.ts'
+import { beyondBounds, disturbed, type Judged } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn } from './run.ts'
 import { show } from './show.ts'
 
@@ -21,9 +21,9 @@ export const ticks: Suite = suiteOf({
     load: { kind: 'ticks', keys: quick ? 10_000 : 100_000, perTick: quick ? 1000 : 10_000, theta: 0.99 },
     arrivals: { kind: 'open', perSecond: 20, idle: 'nap' },
     intervalMs: quick ? 500 : 2000,
-    warmSeconds: quick ? 1 : 6,
-    settleSeconds: quick ? 1 : 6,
-    seconds: seconds ?? (quick ? 2 : 30),
+    warmSeconds: quick ? 0.5 : 6,
+    settleSeconds: quick ? 0.5 : 6,
+    seconds: seconds ?? (quick ? 1.5 : 30),
   }),
 })
 
@@ -35,9 +35,9 @@ export const documents: Suite = suiteOf({
     load: { kind: 'documents', keys: quick ? 200 : 2000, theta: 0.99 },
     arrivals: { kind: 'open', perSecond: 200, idle: 'nap' },
     intervalMs: quick ? 1000 : 5000,
-    warmSeconds: quick ? 1 : 6,
-    settleSeconds: quick ? 1 : 10,
-    seconds: seconds ?? (quick ? 2 : 30),
+    warmSeconds: quick ? 0.5 : 6,
+    settleSeconds: quick ? 0.5 : 10,
+    seconds: seconds ?? (quick ? 1.5 : 30),
   }),
 })
 
@@ -49,9 +49,9 @@ export const flatOut: Suite = suiteOf({
     load: { kind: 'sessions', keys: quick ? 50_000 : 1_000_000, reads: 0, theta: 0 },
     arrivals: { kind: 'closed', perTurn: 1024 },
     intervalMs: quick ? 500 : 2000,
-    warmSeconds: quick ? 1 : 4,
-    settleSeconds: quick ? 1 : 4,
-    seconds: seconds ?? (quick ? 2 : 10),
+    warmSeconds: quick ? 0.5 : 4,
+    settleSeconds: quick ? 0.5 : 4,
+    seconds: seconds ?? (quick ? 1.5 : 10),
   }),
   bounds: judged => {
     const ratio = (pick: (row: Row) => number): number =>
@@ -104,6 +104,7 @@ function suiteOf(shape: Shape): Suite {
         text: [`an interval of ${job.intervalMs} ms, ${job.seconds} s measured\n${show(rows)}`],
         bounds: [...beyondBounds(judged), ...(shape.bounds?.(judged) ?? [])],
         data: rows,
+        missing: disturbed(shape.name, rows),
       }
     },
   }

@@ -113,8 +113,12 @@ function residentBytes(pid: number): number {
   }
 }
 
+/** Written by a process that writes to no file, such as its messages. */
+const NOTHING_BYTES = 16_384
+
 /** The largest of the mean; NaN: nothing was written. */
 export function peak(windows: readonly number[]): number {
-  const mean = windows.reduce((sum, bytes) => sum + bytes, 0) / windows.length
-  return mean > 0 ? Math.max(...windows) / mean : Number.NaN
+  const sum = windows.reduce((total, bytes) => total + bytes, 0)
+  const mean = sum / windows.length
+  return sum > NOTHING_BYTES ? Math.max(...windows) / mean : Number.NaN
 }

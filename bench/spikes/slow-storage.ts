@@ -5,7 +5,7 @@
 import { median } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import type { Faults } from './contract.ts'
-import { beyondBounds, exact, type Judged } from './judge.ts'
+import { beyondBounds, disturbed, exact, type Judged } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn } from './run.ts'
 import { show } from './show.ts'
 
@@ -36,26 +36,25 @@ export const slowStorage: Suite = {
       text.push(`an interval of ${shape.job.intervalMs} ms\n${show(rows)}`)
       for (const name of Object.keys(shape.faults)) bounds.push(...boundsOf(context, name, shape, rows))
     }
-    return { text, bounds, data }
+    return { text, bounds, data, missing: disturbed('slow-storage', data.flat()) }
   },
 }
 
 function shapesOf({ quick, seconds, engines }: Context): Shape[] {
-  const common = { arrivals: { kind: 'open', perSecond: 20_000, idle: 'nap' }, warmSeconds: quick ? 1 : 6 } as const
-  const slow = quick ? 1000 : 1000
+  const common = { arrivals: { kind: 'open', perSecond: 20_000, idle: 'nap' }, warmSeconds: quick ? 0.5 : 6 } as const
   const shapes: Shape[] = [
     {
       job: {
         ...common,
         load: { kind: 'sessions', keys: quick ? 20_000 : 200_000, reads: 0.5, theta: 0.99 },
-        intervalMs: slow,
-        settleSeconds: quick ? 1 : 5,
-        seconds: seconds ?? (quick ? 3 : 20),
+        intervalMs: quick ? 500 : 1000,
+        settleSeconds: quick ? 0.5 : 5,
+        seconds: seconds ?? (quick ? 2 : 20),
       },
       faults: {
         'no faults': {},
         'syncs of 50 ms': { syncMs: 50 },
-        'stalls of 2 s': { stall: quick ? { everyMs: 1500, forMs: 500 } : { everyMs: 6000, forMs: 2000 } },
+        'stalls of 2 s': { stall: quick ? { everyMs: 1000, forMs: 400 } : { everyMs: 6000, forMs: 2000 } },
         'errors in one of ten writes': { errorEvery: 10 },
       },
     },
@@ -64,7 +63,7 @@ function shapesOf({ quick, seconds, engines }: Context): Shape[] {
         ...common,
         load: { kind: 'sessions', keys: quick ? 50_000 : 1_000_000, reads: 0.5, theta: 0.99 },
         intervalMs: quick ? 500 : 5000,
-        settleSeconds: quick ? 1 : 10,
+        settleSeconds: quick ? 0.5 : 10,
         seconds: quick ? 4 : 45,
       },
       faults: { [STUCK]: { stuckMs: quick ? 1000 : 10_000 } },

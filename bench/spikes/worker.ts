@@ -9,7 +9,7 @@ import { Barriers } from './barriers.ts'
 import type { Percentiles, SpikesAssignment, SpikesResult } from './contract.ts'
 import { openControl } from './control.ts'
 import { weighGiant } from './giant.ts'
-import { GIANT_KEY, type Load, makeLoad, POSITION_KEY } from './loads.ts'
+import { GIANT_KEY, type Load, makeLoad, POSITION_KEY, SEQUENCE_MAX } from './loads.ts'
 import { countOf, type Served, serve } from './serve.ts'
 import { aliveBytes, Switches } from './switches.ts'
 
@@ -29,8 +29,10 @@ const epochMs = (ms: number): number => performance.timeOrigin + ms
 await deliver(async (): Promise<SpikesResult> => {
   const first = job.load.kind === 'flights' ? makeLoad(job.load, 0) : undefined
   const total = job.warmSeconds + job.settleSeconds + job.seconds
-  const load = first ?? makeLoad(job.load, 2 * countOf(job.arrivals, undefined, total))
+  const load = first ?? makeLoad(job.load, operationsMax(total))
   if (job.warmSeconds === 0) await rehearse()
+  // Of what the engine takes, not of what the benchmark needs for itself.
+  const bytesBefore = job.arrivals.kind === 'closed' ? aliveBytes() : 0
   const engine = await openEngine()
   const barriers = new Barriers(engine, job, watch)
   const from = job.restarted === true ? await takeUp(engine, load) : 0
@@ -39,8 +41,13 @@ await deliver(async (): Promise<SpikesResult> => {
   const giant = hasGiant() && job.engine === 'tidemark' ? await weighGiant(engine, job.load) : undefined
   barriers.begin()
   next = (await serveFor(job.arrivals.kind === 'timetable' ? 0 : job.settleSeconds, engine, load, barriers, next)).next
-  return await measure(engine, load, barriers, next, { from, giant })
+  return await measure(engine, load, barriers, next, { from, giant, bytesBefore })
 })
+
+/** A killed process and the one that goes on must have the same sequence. */
+function operationsMax(seconds: number): number {
+  return job.killed === true || job.restarted === true ? SEQUENCE_MAX : 2 * countOf(job.arrivals, undefined, seconds)
+}
 
 function hasGiant(): boolean {
   return job.load.kind === 'sessions' && job.load.giant !== undefined
@@ -100,6 +107,7 @@ async function serveFor(seconds: number, engine: Engine, load: Load, barriers: B
 }
 
 interface Before {
+  readonly bytesBefore: number
   readonly from: number
   readonly giant: Omit<NonNullable<SpikesResult['giant']>, 'named'> | undefined
 }
@@ -109,7 +117,13 @@ interface After {
   readonly heapBytes?: number
 }
 
-async function measure(engine: Engine, load: Load, barriers: Barriers, start: number, { from, giant }: Before): Promise<SpikesResult> {
+async function measure(
+  engine: Engine,
+  load: Load,
+  barriers: Barriers,
+  start: number,
+  { from, giant, bytesBefore }: Before,
+): Promise<SpikesResult> {
   // A timetable is not interrupted: what comes before is served in the same go, and left out.
   const skippedMs = job.arrivals.kind === 'timetable' ? job.settleSeconds * 1000 : 0
   const statsBefore = engine.stats?.()
@@ -125,7 +139,7 @@ async function measure(engine: Engine, load: Load, barriers: Barriers, start: nu
   watch.stop()
   faults.end()
   const weighed = await stuck
-  const heapBytes = job.arrivals.kind === 'closed' ? aliveBytes() : Number.NaN
+  const heapBytes = job.arrivals.kind === 'closed' ? aliveBytes() - bytesBefore : Number.NaN
   await barriers.end()
   await sleep(20)
   gc.stop()
