@@ -66,10 +66,17 @@ test('what the drain captured in vain is a share of what was captured meanwhile'
   assert.equal(drainWaste(row('tidemark', { statsBefore: { bytesRaw: 1 }, stats: { bytesRaw: 2 } })), undefined)
 })
 
-/** Runs code in a thread of a process with the faults, and gives what it prints. */
-async function inThread(setting: FaultsSetting, code: string, meanwhile: () => Promise<void> = async () => {}): Promise<string> {
+/** Runs code in a thread of a process with the faults, and gives what it prints; `meanwhile` gets what was printed so far. */
+async function inThread(
+  folder: string,
+  setting: FaultsSetting,
+  code: string,
+  meanwhile: (printed: () => string) => Promise<void> = async () => {},
+): Promise<string> {
   const preload = pathToFileURL(join(root, '.build/bench/spikes/faults.js')).href
-  const main = `new (require('node:worker_threads').Worker)(${JSON.stringify(code)}, { eval: true, execArgv: [] })`
+  const file = join(folder, 'thread.mjs')
+  writeFileSync(file, `import fs from 'node:fs'\nimport { promisify } from 'node:util'\n${code}`)
+  const main = `new (require('node:worker_threads').Worker)(${JSON.stringify(file)}, { execArgv: [] })`
   const child = spawn(process.execPath, ['-e', main], {
     env: { ...process.env, NODE_OPTIONS: `--import=${preload}`, [FAULTS_VARIABLE]: JSON.stringify(setting) },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -79,26 +86,24 @@ async function inThread(setting: FaultsSetting, code: string, meanwhile: () => P
     output += text
   })
   const ended = new Promise<void>(resolve => child.on('close', () => resolve()))
-  await meanwhile()
+  await meanwhile(() => output)
   await ended
   return output.trim()
 }
 
 const WRITES = `
-  const fs = require('node:fs')
-  const file = fs.openSync(process.env.TARGET ?? '/dev/null', 'w')
+  const file = fs.openSync('/dev/null', 'w')
   let failed = 0
   for (let at = 0; at < 2000; at++) try { fs.writeSync(file, 'x') } catch (error) { if (error.code === 'EIO') failed++ }
-  const promisified = require('node:util').promisify(fs.write)
-  promisified(file, Buffer.from('x'), 0, 1, null).then(({ bytesWritten }) => bytesWritten, error => error.code).then(last => console.log(failed, last))
-`
+  const last = await promisify(fs.write)(file, Buffer.from('x'), 0, 1, null).then(({ bytesWritten }) => bytesWritten, error => error.code)
+  console.log(failed, last)`
 
 test('faults: one write in ten fails in a thread while they are switched on, none before, and callbacks keep their shape', async t => {
   const folder = temporaryFolder(t)
   const setting = { errorEvery: 10, on: join(folder, 'on'), stuck: join(folder, 'stuck') }
-  assert.equal(await inThread(setting, WRITES), '0 1')
+  assert.equal(await inThread(folder, setting, WRITES), '0 1')
   writeFileSync(setting.on, '')
-  const failed = Number((await inThread(setting, WRITES)).split(' ')[0])
+  const failed = Number((await inThread(folder, setting, WRITES)).split(' ')[0])
   assert.ok(failed > 120 && failed < 280, `${failed} of 2000 failed`)
 })
 
@@ -106,17 +111,19 @@ test('faults: no write returns while the storage is stuck', async t => {
   const folder = temporaryFolder(t)
   const setting = { on: join(folder, 'on'), stuck: join(folder, 'stuck') }
   writeFileSync(setting.stuck, '')
+  const began = join(folder, 'began')
   const code = `
-    const fs = require('node:fs')
-    const file = fs.openSync('/dev/null', 'w')
-    fs.writeSync(file, 'x')
+    fs.closeSync(fs.openSync(${JSON.stringify(began)}, 'w'))
+    fs.writeSync(fs.openSync('/dev/null', 'w'), 'x')
     console.log(fs.existsSync(${JSON.stringify(setting.stuck)}))`
-  const output = await inThread(setting, code, async () => {
-    await new Promise(resolve => setTimeout(resolve, 400))
+  const output = await inThread(folder, setting, code, async printed => {
+    const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
+    while (!existsSync(began)) await pause(20)
+    await pause(300)
+    assert.equal(printed(), '')
     rmSync(setting.stuck)
   })
   assert.equal(output, 'false')
-  assert.ok(!existsSync(setting.stuck))
 })
 
 test('the sampler tells a burst from an even stream', {
