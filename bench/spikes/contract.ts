@@ -18,7 +18,14 @@ export type LoadSpec =
   | { readonly kind: 'documents'; readonly keys: number; readonly theta: number }
   | { readonly kind: 'queue'; readonly keys: number }
   | { readonly kind: 'churn'; readonly keys: number }
-  | { readonly kind: 'flights'; readonly file: string; readonly seconds: number }
+  | {
+      readonly kind: 'flights'
+      readonly file: string
+      /** Of one day. */
+      readonly seconds: number
+      /** The same day so many times. */
+      readonly days: number
+    }
 
 /** When operations come. */
 export type Arrivals =

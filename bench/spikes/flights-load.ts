@@ -13,10 +13,15 @@ interface Statistics {
   readonly bins: number[]
 }
 
-export function flights({ file, seconds }: LoadSpec & { kind: 'flights' }): Load {
-  const day = readDay(file)
-  const { minute, delay, origin, destination, airports } = day
-  const due = Float64Array.from(minute, minutes => (minutes / DAY_MINUTES) * seconds * 1000)
+export function flights({ file, seconds, days }: LoadSpec & { kind: 'flights' }): Load {
+  const { delay, origin, destination, airports, minute: ofDay } = readDay(file)
+  const ofADay = ofDay.length
+  /** Since the first noon. */
+  const minute = Float64Array.from(
+    { length: ofADay * days },
+    (_, at) => (ofDay[at % ofADay] as number) + Math.floor(at / ofADay) * DAY_MINUTES,
+  )
+  const due = minute.map(minutes => (minutes / DAY_MINUTES) * seconds * 1000)
   /** For each flight the first that is still there when it comes. */
   const oldest = new Uint32Array(minute.length)
   for (let at = 0, first = 0; at < minute.length; at++) {
@@ -28,10 +33,10 @@ export function flights({ file, seconds }: LoadSpec & { kind: 'flights' }): Load
     due,
     put: () => {},
     make: (target, at) => {
-      const hour = Math.floor((minute[at] as number) / 60)
-      const from = airports[origin[at] as number] as string
-      const to = airports[destination[at] as number] as string
-      const late = delay[at] as number
+      const hour = Math.floor((ofDay[at % ofADay] as number) / 60)
+      const from = airports[origin[at % ofADay] as number] as string
+      const to = airports[destination[at % ofADay] as number] as string
+      const late = delay[at % ofADay] as number
       const count = (key: string): void => {
         const statistics = (target.get(key) as Statistics | undefined) ?? { flights: 0, delay: 0, bins: new Array(DELAY_BINS).fill(0) }
         statistics.flights++
