@@ -19,14 +19,26 @@ export const evenness: Suite = {
     const rows: Row[] = []
     for (let rep = 0; rep < context.reps; rep++) {
       const turn = async (name: string, engine: string, job: Job, check = false): Promise<void> => {
-        rows.push(await runTurn(context, { name, engine, rep, job, check, like: rows.filter(row => row.engine === 'tidemark') }))
+        rows.push(
+          await runTurn(context, {
+            name,
+            engine,
+            rep,
+            job,
+            check,
+            like: rows.filter(row => row.engine === (context.subject ?? 'tidemark')),
+          }),
+        )
       }
       const job = jobOf(context)
       await turn(PLAIN, PLAIN, job)
-      await turn('tidemark', 'tidemark', job, true)
-      await turn(AUTOMATIC, 'tidemark', { ...job, barriers: { intervalMs: job.intervalMs } }, true)
+      if (context.subject === undefined) {
+        await turn('tidemark', 'tidemark', job, true)
+        await turn(AUTOMATIC, 'tidemark', { ...job, barriers: { intervalMs: job.intervalMs } }, true)
+      } else await turn(context.subject, context.subject, job)
       await turn(CONTROL, CONTROL, job)
-      for (const peer of PEERS) if (rep === 0 && isWanted(context, peer)) await turn(peer, peer, job)
+      if (rep > 0 || context.subject !== undefined) continue
+      for (const peer of PEERS) if (isWanted(context, peer)) await turn(peer, peer, job)
     }
     return outcome(context, rows)
   },
@@ -44,9 +56,9 @@ function jobOf({ quick, seconds }: Context): Job {
   }
 }
 
-function isWanted({ engines, subject }: Context, peer: string): boolean {
+function isWanted({ engines }: Context, peer: string): boolean {
   if (peer === 'sqlite-map' && !hasSqlite()) return false
-  return engines === undefined || engines.includes(peer) || subject === peer
+  return engines === undefined || engines.includes(peer)
 }
 
 function outcome(context: Context, rows: readonly Row[]): Outcome {
