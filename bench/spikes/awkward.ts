@@ -5,7 +5,7 @@
 import { median } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { beyond, beyondBounds, disturbed, exact, type Judged, nothingLost } from './judge.ts'
-import { CONTROL, type Job, PLAIN, type Row, runTurn } from './run.ts'
+import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
 import { show } from './show.ts'
 
 const GIANT = 'one giant value'
@@ -33,7 +33,7 @@ export const awkward: Suite = {
 }
 
 function shapesOf({ quick, seconds }: Context): Record<string, Job> {
-  const times = { warmSeconds: quick ? 0.5 : 6, settleSeconds: quick ? 0.5 : 5, seconds: seconds ?? (quick ? 1.5 : 20) }
+  const times = { warmSeconds: quick ? 0.5 : 6, settleSeconds: settling(2000, quick), seconds: seconds ?? (quick ? 1.5 : 20) }
   const busy = { kind: 'open', perSecond: 20_000, idle: 'nap' } as const
   const keys = quick ? 20_000 : 100_000
   return {

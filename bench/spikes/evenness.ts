@@ -5,7 +5,7 @@
 import { hasSqlite } from '../engines/sqlite-map.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
 import { beyondBounds, disturbed, drainWaste, evenness as evennessOf, exact, type Judged, medianOf } from './judge.ts'
-import { CONTROL, type Job, PLAIN, type Row, runTurn } from './run.ts'
+import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
 import { show } from './show.ts'
 
 const AUTOMATIC = 'tidemark, automatic'
@@ -50,8 +50,7 @@ function jobOf({ quick, seconds }: Context): Job {
     arrivals: { kind: 'open', perSecond: 20_000, idle: 'nap' },
     intervalMs: quick ? 1000 : 5000,
     warmSeconds: quick ? 0.5 : 6,
-    // Three intervals: folds and merges find their rhythm.
-    settleSeconds: quick ? 0.5 : 15,
+    settleSeconds: settling(quick ? 1000 : 5000, quick),
     seconds: seconds ?? (quick ? 2 : 60),
   }
 }

@@ -2,7 +2,7 @@
 import { median } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { beyondBounds, disturbed, type Judged } from './judge.ts'
-import { CONTROL, type Job, PLAIN, type Row, runTurn } from './run.ts'
+import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
 import { show } from './show.ts'
 
 interface Shape {
@@ -22,7 +22,7 @@ export const ticks: Suite = suiteOf({
     arrivals: { kind: 'open', perSecond: 20, idle: 'nap' },
     intervalMs: quick ? 500 : 2000,
     warmSeconds: quick ? 0.5 : 6,
-    settleSeconds: quick ? 0.5 : 6,
+    settleSeconds: settling(2000, quick),
     seconds: seconds ?? (quick ? 1.5 : 30),
   }),
 })
@@ -36,7 +36,7 @@ export const documents: Suite = suiteOf({
     arrivals: { kind: 'open', perSecond: 200, idle: 'nap' },
     intervalMs: quick ? 1000 : 5000,
     warmSeconds: quick ? 0.5 : 6,
-    settleSeconds: quick ? 0.5 : 10,
+    settleSeconds: settling(5000, quick),
     seconds: seconds ?? (quick ? 1.5 : 30),
   }),
 })
@@ -50,7 +50,7 @@ export const flatOut: Suite = suiteOf({
     arrivals: { kind: 'closed', perTurn: 1024 },
     intervalMs: quick ? 500 : 2000,
     warmSeconds: quick ? 0.5 : 4,
-    settleSeconds: quick ? 0.5 : 4,
+    settleSeconds: settling(2000, quick),
     seconds: seconds ?? (quick ? 1.5 : 10),
   }),
   bounds: judged => {

@@ -18,6 +18,14 @@ const SHORT_MS = 0.02
 /** Taken for the control where the engine has not run. */
 const RATE_FIRST: ControlRate = { longPerSecond: 30, longMs: LONG_MS, shortPerSecond: 50, shortMs: SHORT_MS }
 
+/**
+ * Seconds of the load at its own interval before what is measured: behind the warm-up's many checkpoints an engine that learns from them
+ * has to see some intervals, and folds and merges find their rhythm.
+ */
+export function settling(intervalMs: number, quick: boolean): number {
+  return quick ? 0.5 : (4.5 * intervalMs) / 1000
+}
+
 export type Job = Omit<SpikesAssignment, 'engine' | 'folder' | 'control'>
 
 export interface Row extends SpikesResult {

@@ -6,7 +6,7 @@ import { median } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import type { Faults } from './contract.ts'
 import { beyondBounds, disturbed, exact, type Judged } from './judge.ts'
-import { CONTROL, type Job, PLAIN, type Row, runTurn } from './run.ts'
+import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
 import { show } from './show.ts'
 
 const MIB = 1024 * 1024
@@ -48,7 +48,7 @@ function shapesOf({ quick, seconds, engines }: Context): Shape[] {
         ...common,
         load: { kind: 'sessions', keys: quick ? 20_000 : 200_000, reads: 0.5, theta: 0.99 },
         intervalMs: quick ? 500 : 1000,
-        settleSeconds: quick ? 0.5 : 5,
+        settleSeconds: settling(1000, quick),
         seconds: seconds ?? (quick ? 2 : 20),
       },
       faults: {
@@ -63,7 +63,7 @@ function shapesOf({ quick, seconds, engines }: Context): Shape[] {
         ...common,
         load: { kind: 'sessions', keys: quick ? 50_000 : 1_000_000, reads: 0.5, theta: 0.99 },
         intervalMs: quick ? 500 : 5000,
-        settleSeconds: quick ? 0.5 : 10,
+        settleSeconds: settling(5000, quick),
         seconds: quick ? 4 : 45,
       },
       faults: { [STUCK]: { stuckMs: quick ? 1000 : 10_000 } },
