@@ -27,6 +27,15 @@ export function foreignShare(before: Cpu | undefined, after: Cpu | undefined, ow
   return Math.max(0, after.busyMs - before.busyMs - ownMs) / (after.atMs - before.atMs) / cpus().length
 }
 
+/** For how long this process's main thread wanted a processor so far and had none, in ms; NaN where the system does not say. */
+export function waitedMs(): number {
+  try {
+    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6
+  } catch {
+    return Number.NaN
+  }
+}
+
 export function describeMachine(): Record<string, string | number> {
   return {
     node: process.versions.node,

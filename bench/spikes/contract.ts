@@ -124,6 +124,8 @@ export interface SpikesResult {
   readonly giant: { readonly encodeMs: number; readonly bytes: number; readonly named: boolean } | undefined
   /** Heap and external memory alive at the end of what is measured, before the last checkpoint, beyond those before `open`; closed loop only. */
   readonly heapBytes: number
+  /** For how long the main thread wanted a processor and had none: what it suffers from others, its own other threads among them. */
+  readonly waitedMs: number
   readonly statsBefore: unknown
   readonly stats: unknown
 }

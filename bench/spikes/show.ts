@@ -6,7 +6,7 @@ import { peak } from './sampler.ts'
 
 export function show(rows: readonly Row[]): string {
   const head = ['engine', 'k ops/s', 'p50 ms', 'p99', 'p99.9', 'max', 'turns', 'long', 'stalls p99.9', 'max', 'no gc: p99.9', 'max']
-  head.push('gc max', 'ckpts', 'left out', 'failed', 'ckpt ms', 'max', 'rpo ms', 'MB', 'peak/mean', 'RSS +MB', 'foreign %')
+  head.push('gc max', 'ckpts', 'left out', 'failed', 'ckpt ms', 'max', 'rpo ms', 'MB', 'peak/mean', 'RSS +MB', 'waited %', 'foreign %')
   return table(
     head,
     [...new Set(rows.map(row => row.name))].map(name => {
@@ -38,6 +38,7 @@ export function show(rows: readonly Row[]): string {
         of(row => row.windows.reduce((sum, bytes) => sum + bytes, 0) / 1e6),
         of(row => peak(row.windows)),
         of(row => (row.residentBytes.most - row.residentBytes.begin) / 1e6),
+        of(row => row.waitedMs / row.seconds / 10),
         of(row => 100 * (row.foreignShare ?? Number.NaN)),
       ]
     }),

@@ -3,6 +3,7 @@ import { type Engine, loadEngine } from '../engines/index.ts'
 import { plain } from '../engines/plain.ts'
 import { assignment, deliver } from '../harness/child.ts'
 import { GcWatch } from '../harness/gc.ts'
+import { waitedMs } from '../harness/machine.ts'
 import { percentile } from '../harness/stats.ts'
 import { TurnWatch, untimed } from '../open-loop/turn-watch.ts'
 import { Barriers } from './barriers.ts'
@@ -115,6 +116,7 @@ interface Before {
 interface After {
   readonly weighed?: Awaited<ReturnType<Switches['begin']>>
   readonly heapBytes?: number
+  readonly waited?: number
 }
 
 async function measure(
@@ -129,6 +131,7 @@ async function measure(
   const statsBefore = engine.stats?.()
   const gc = new GcWatch()
   const faults = new Switches(job)
+  const waitedBefore = waitedMs()
   const begin = performance.now()
   barriers.measure()
   watch.start()
@@ -136,6 +139,7 @@ async function measure(
   if (job.killed === true) killLater(barriers, served => result(served, performance.now()))
   const served = await serveFor(job.seconds, engine, load, barriers, start)
   const end = performance.now()
+  const waited = waitedMs() - waitedBefore
   watch.stop()
   faults.end()
   const weighed = await stuck
@@ -143,9 +147,9 @@ async function measure(
   await barriers.end()
   await sleep(20)
   gc.stop()
-  return result(served, end, { weighed, heapBytes })
+  return result(served, end, { weighed, heapBytes, waited })
 
-  function result(served: Served, end: number, { weighed, heapBytes = Number.NaN }: After = {}): SpikesResult {
+  function result(served: Served, end: number, { weighed, heapBytes = Number.NaN, waited = Number.NaN }: After = {}): SpikesResult {
     const dueFrom = load.due?.findIndex(ms => ms >= skippedMs) ?? 0
     const latencies = served.latencies.subarray(dueFrom)
     const spans = watch.spans.filter(({ startMs }) => startMs >= begin + skippedMs)
@@ -177,6 +181,7 @@ async function measure(
       alive: weighed?.alive,
       giant: giant === undefined ? undefined : { ...giant, named: JSON.stringify(stats).includes(`"${GIANT_KEY}"`) },
       heapBytes,
+      waitedMs: waited,
       statsBefore,
       stats,
     }
