@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { holds } from '../bench/harness/suite.ts'
-import type { SpikesResult } from '../bench/spikes/contract.ts'
+import type { LoadSpec, SpikesResult } from '../bench/spikes/contract.ts'
 import { FAULTS_VARIABLE, type FaultsSetting } from '../bench/spikes/faults.ts'
 import { beyondBounds, drainWaste, evenness, type Judged } from '../bench/spikes/judge.ts'
+import { makeLoad } from '../bench/spikes/loads.ts'
 import type { Row } from '../bench/spikes/run.ts'
 import { peak, Sampler } from '../bench/spikes/sampler.ts'
 import { root } from './root.ts'
@@ -64,6 +65,44 @@ test('what the drain captured in vain is a share of what was captured meanwhile'
   const stats = (bytesRaw: number, wasteBytes: number): unknown => ({ bytesRaw, drain: { bytes: 0, wasteBytes } })
   assert.equal(drainWaste(row('tidemark', { statsBefore: stats(100, 50), stats: stats(1100, 300) })), 0.25)
   assert.equal(drainWaste(row('tidemark', { statsBefore: { bytesRaw: 1 }, stats: { bytesRaw: 2 } })), undefined)
+})
+
+/** The state after so many operations, by a load that was made for more of them; the first `skipped` are known, not made. */
+function stateAfter(spec: LoadSpec, operations: number, made: number, skipped = 0, from?: Map<string, unknown>): Map<string, unknown> {
+  const map = from ?? new Map<string, unknown>()
+  const target = {
+    get: (key: string) => map.get(key),
+    set: (key: string, value: unknown) => void map.set(key, value),
+    delete: (key: string) => void map.delete(key),
+  }
+  const load = makeLoad(spec, made)
+  if (from === undefined) for (let at = 0; at < load.entries; at++) load.put(target, at)
+  load.skip?.(skipped)
+  for (let at = skipped; at < operations; at++) load.make(target, at)
+  load.turnEnd?.(target, operations)
+  return map
+}
+
+const LOADS: readonly LoadSpec[] = [
+  { kind: 'sessions', keys: 50, reads: 0.5, theta: 0.99 },
+  { kind: 'sessions', keys: 50, reads: 0, theta: 0, giant: { parts: 3, every: 7 } },
+  { kind: 'ticks', keys: 50, perTick: 10, theta: 0.99 },
+  { kind: 'documents', keys: 3, theta: 0.99 },
+  { kind: 'queue', keys: 20 },
+  { kind: 'churn', keys: 20 },
+]
+
+test('loads: the state follows from the number of operations alone, however many were expected', () => {
+  for (const spec of LOADS) {
+    assert.deepEqual(stateAfter(spec, 40, 40), stateAfter(spec, 40, 4000), spec.kind)
+    assert.notDeepEqual(stateAfter(spec, 40, 40), stateAfter(spec, 42, 40 + 2), spec.kind)
+  }
+})
+
+test('loads: a process that goes on where another was killed comes to the same state', () => {
+  const spec: LoadSpec = { kind: 'sessions', keys: 50, reads: 0.5, theta: 0.99, position: true }
+  const resumed = stateAfter(spec, 90, 500, 40, stateAfter(spec, 40, 500))
+  assert.deepEqual(resumed, stateAfter(spec, 90, 90))
 })
 
 /** Runs code in a thread of a process with the faults, and gives what it prints; `meanwhile` gets what was printed so far. */
@@ -137,15 +176,17 @@ test('the sampler tells a burst from an even stream', {
       setInterval(() => {
         const due = Math.min(20, ${times} === 1 ? (performance.now() - begin > 1000 ? 20 : 0) : Math.floor((performance.now() - begin) / 100))
         for (; done < due; done++) fs.writeSync(file, Buffer.alloc(500_000))
-        if (performance.now() - begin > 2400) process.exit()
-      }, 10)`
-    const child = spawn(process.execPath, ['-e', code], { stdio: 'ignore' })
+        if (performance.now() - begin > 3000) process.exit()
+      }, 10)
+      console.log('ready')`
+    const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
     const sampler = new Sampler(folder)
-    const beginMs = performance.timeOrigin + performance.now()
     const stop = sampler.watch(child.pid as number)
+    await new Promise(resolve => child.stdout.once('data', resolve))
+    const beginMs = performance.timeOrigin + performance.now()
     await new Promise(resolve => child.on('close', resolve))
     stop()
-    return peak(sampler.windows('written', beginMs + 200, beginMs + 2200, 100))
+    return peak(sampler.windows('written', beginMs, beginMs + 2000, 100))
   }
   const [burst, even] = [await written(1), await written(20)]
   assert.ok(burst > 8, `a burst: ${burst}`)
