@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { holds } from '../bench/harness/suite.ts'
+import { bytesWritten } from '../bench/harness/written.ts'
 import type { LoadSpec, SpikesResult } from '../bench/spikes/contract.ts'
 import { FAULTS_VARIABLE, type FaultsSetting } from '../bench/spikes/faults.ts'
 import { beyondBounds, drainWaste, evenness, type Judged } from '../bench/spikes/judge.ts'
@@ -165,30 +166,32 @@ test('faults: no write returns while the storage is stuck', async t => {
   assert.equal(output, 'false')
 })
 
-test('the sampler tells a burst from an even stream', {
-  skip: existsSync('/proc/self/io') ? false : 'the system does not count writes',
-}, async t => {
-  const folder = temporaryFolder(t)
-  const written = async (times: number): Promise<number> => {
-    const code = `
-      const fs = require('node:fs'), file = fs.openSync(${JSON.stringify(join(folder, 'file'))}, 'w'), begin = performance.now()
-      let done = 0
-      setInterval(() => {
-        const due = Math.min(20, ${times} === 1 ? (performance.now() - begin > 1000 ? 20 : 0) : Math.floor((performance.now() - begin) / 100))
-        for (; done < due; done++) fs.writeSync(file, Buffer.alloc(500_000))
-        if (performance.now() - begin > 3000) process.exit()
-      }, 10)
-      console.log('ready')`
-    const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const sampler = new Sampler(folder)
-    const stop = sampler.watch(child.pid as number)
-    await new Promise(resolve => child.stdout.once('data', resolve))
-    const beginMs = performance.timeOrigin + performance.now()
-    await new Promise(resolve => child.on('close', resolve))
-    stop()
-    return peak(sampler.windows('written', beginMs, beginMs + 2000, 100))
+/** Cumulative bytes at uneven times; the windows from 1,000 to 3,000 ms. */
+function windowsOf(writtenAt: (ms: number) => number): number[] {
+  const sampler = new Sampler('/nowhere')
+  for (let ms = 900, step = 20; ms < 3200; ms += step, step = 20 + ((step * 7) % 13)) {
+    sampler.add({ atMs: ms, written: writtenAt(ms), segments: 0, residentBytes: 0 })
   }
-  const [burst, even] = [await written(1), await written(20)]
-  assert.ok(burst > 8, `a burst: ${burst}`)
-  assert.ok(even < burst / 2, `an even stream: ${even}`)
+  return sampler.windows('written', 1000, 3000, 100)
+}
+
+test('the sampler tells a burst from an even stream, and what was not looked at from nothing', () => {
+  const even = windowsOf(ms => ms * 1000)
+  assert.equal(even.length, 20)
+  assert.ok(Math.abs(peak(even) - 1) < 0.01, `an even stream: ${peak(even)}`)
+  const burst = windowsOf(ms => (ms < 2040 ? 0 : 2e6))
+  assert.ok(peak(burst) > 15, `a burst: ${peak(burst)}`)
+  assert.equal(Math.round(burst.reduce((sum, bytes) => sum + bytes, 0)), 2e6)
+  assert.ok(new Sampler('/nowhere').windows('written', 1000, 1100, 100).every(Number.isNaN))
+})
+
+const uncounted = existsSync('/proc/self/io') ? false : 'the system does not count writes'
+test('what another process writes is seen', { skip: uncounted }, async t => {
+  const file = join(temporaryFolder(t), 'file')
+  const code = `require('fs').writeFileSync(${JSON.stringify(file)}, Buffer.alloc(5e6)); console.log('written'); setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => child.kill('SIGKILL'))
+  await new Promise(resolve => child.stdout.once('data', resolve))
+  const written = bytesWritten(child.pid as number) as number
+  assert.ok(written > 4e6 && written < 7e6, `${written} bytes`)
 })

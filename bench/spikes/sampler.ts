@@ -10,7 +10,7 @@ const SAMPLE_MS = 25
 /** Of memory and of segment files, one sample in so many. */
 const SELDOM = 4
 
-interface Sample {
+export interface Sample {
   readonly atMs: number
   readonly written: number
   readonly segments: number
@@ -39,10 +39,14 @@ export class Sampler {
       const written = bytesWritten(pid)
       if (written === undefined) return
       const atMs = performance.timeOrigin + performance.now()
-      this.#samples.push({ atMs, written, segments: this.#segments, residentBytes: this.#resident })
+      this.add({ atMs, written, segments: this.#segments, residentBytes: this.#resident })
     }
     const timer = setInterval(look, SAMPLE_MS)
     return () => clearInterval(timer)
+  }
+
+  add(sample: Sample): void {
+    this.#samples.push(sample)
   }
 
   /** Bytes in each whole window of `widthMs` between the two times, to files or to segment files. */
