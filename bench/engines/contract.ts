@@ -12,6 +12,8 @@ export interface Engine<V = unknown> {
   rest?(): Promise<void>
   /** Calls back at each acknowledgement, with the time of the barrier, ms since 1970, and the bytes written for it. */
   onDurable?(listener: (barrierMs: number, bytes: number) => void): void
+  /** Calls back when the engine itself says that it held a turn too long, and for which key if for one. */
+  onStall?(listener: (ms: number, key: unknown) => void): void
   /** The engine's own numbers. */
   stats?(): unknown
 }

@@ -26,6 +26,7 @@ export const tidemark: EngineKind = {
       hydrated: () => store.hydrated(),
       rest: () => untilAtRest(store, 0, calmMsOf(store.stats().entries)),
       onDurable: listener => void store.on('checkpoint', point => listener(point.time, point.bytes)),
+      onStall: listener => void store.on('stall', ({ ms, key }) => listener(ms, key)),
       stats: () => store.stats(),
     }
   },

@@ -126,7 +126,12 @@ function giantBounds(judged: Judged): Bound[] {
       beyond(judged, PLAIN, row => row.latencyMs.max - (row.giant?.encodeMs ?? 0)),
       1,
     ),
-    exact(`${shape}: runs in which stats() names it`, mine.filter(row => row.giant?.named).length, 'at least', mine.length),
+    exact(
+      `${shape}: runs in which the longest stall is reported as its`,
+      mine.filter(row => row.giant?.named).length,
+      'at least',
+      mine.length,
+    ),
     ...nothingLost(shape, mine),
   ]
 }

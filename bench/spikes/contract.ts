@@ -120,7 +120,9 @@ export interface SpikesResult {
   readonly recoveredMs: number | undefined
   /** Heap and external memory alive when the storage is stuck, and at the end of that; with `weigh` only. */
   readonly alive: { readonly before: number; readonly after: number; readonly dirtyKeys: number } | undefined
-  /** The large value: its encoding alone, and whether `stats()` names it. */
+  /** Stalls that the engine reported itself, and for which key it said the longest was. */
+  readonly told: { readonly count: number; readonly longestMs: number; readonly longestKey: string | undefined }
+  /** The large value: its encoding alone, and whether the longest stall was reported as its, and `stats()` lists it. */
   readonly giant: { readonly encodeMs: number; readonly bytes: number; readonly named: boolean } | undefined
   /** Heap and external memory alive at the end of what is measured, before the last checkpoint, beyond those before `open`; closed loop only. */
   readonly heapBytes: number

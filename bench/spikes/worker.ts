@@ -135,6 +135,11 @@ async function measure(
   const begin = performance.now()
   barriers.measure()
   watch.start()
+  let told: SpikesResult['told'] = { count: 0, longestMs: 0, longestKey: undefined }
+  engine.onStall?.((ms, key) => {
+    const longest = ms > told.longestMs ? { longestMs: ms, longestKey: key === undefined ? undefined : String(key) } : {}
+    told = { ...told, ...longest, count: told.count + 1 }
+  })
   const stuck = faults.begin(engine)
   if (job.killed === true) killLater(barriers, served => result(served, performance.now()))
   const served = await serveFor(job.seconds, engine, load, barriers, start)
@@ -179,13 +184,19 @@ async function measure(
       seconds: (end - begin - skippedMs) / 1000,
       ...barriers.figures(weighed?.releasedMs),
       alive: weighed?.alive,
-      giant: giant === undefined ? undefined : { ...giant, named: JSON.stringify(stats).includes(`"${GIANT_KEY}"`) },
+      giant: giant === undefined ? undefined : { ...giant, named: isNamed(told, stats) },
+      told,
       heapBytes,
       waitedMs: waited,
       statsBefore,
       stats,
     }
   }
+}
+
+function isNamed({ longestKey }: SpikesResult['told'], stats: unknown): boolean {
+  const { giants } = stats as { giants?: readonly { readonly key: unknown }[] }
+  return longestKey === GIANT_KEY && giants?.some(({ key }) => key === GIANT_KEY) === true
 }
 
 /** The process ends under load; what is told is told just before. */
