@@ -12,6 +12,7 @@ import { EVICTION_VISITS_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
 import type { Cold } from './cold.ts'
 import type { Collection } from './collection.ts'
+import { isChain } from './map-chain.ts'
 
 /** The list grows in pieces of so many keys. */
 const PIECE = 1024
@@ -20,6 +21,8 @@ export class Eviction {
   readonly #collection: Collection
   #live: ReadonlyMap<Key, unknown> | undefined
   #hand: Iterator<Key> | undefined
+  /** The hand knows that the Map is a chain. */
+  #chained = false
   /** The hand was round: the rest of the Map waits for a later stored state. */
   #round = false
   /** What came home since the hand was round, oldest first. */
@@ -78,10 +81,13 @@ export class Eviction {
   }
 
   #next(live: ReadonlyMap<Key, unknown>): Key | undefined {
+    if (this.#hand === undefined) this.#chained = isChain(live)
     this.#hand ??= live.keys()
     const result = this.#hand.next()
     if (result.done !== true) return result.value
     this.#hand = undefined
+    // A Map that became a chain meanwhile has more behind it.
+    if (this.#chained !== isChain(live)) return this.#next(live)
     this.#round = true
     return undefined
   }
