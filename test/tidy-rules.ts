@@ -52,6 +52,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   log: 3,
   segment: 3,
   image: 4,
+  schedule: 4,
   fold: 5,
   cold: 5,
   writer: 6,

@@ -1,9 +1,10 @@
 /**
  * The one door to the time of day and to elapsed time; a simulation brings its own.
- * Invariant: nothing is ordered, and no decision is made, by `now`: it is only reported.
+ * Invariant: nothing is ordered by `now`, and no decision is made by it but one: which part of the day this is, of whose pattern the scheduler
+ * knows something (a clock that jumps makes it expect the load of another time). Otherwise it is only reported.
  */
 export interface Clock {
-  /** Milliseconds since 1970 by the wall clock, for reporting only: it may jump either way. */
+  /** Milliseconds since 1970 by the wall clock, for reporting and the time of day only: it may jump either way. */
   now(): number
   /** Milliseconds since an arbitrary moment, with fractions; never goes backwards. */
   monotonic(): number

@@ -182,5 +182,18 @@ export const PROFILE_HELD_KEYS_MAX = 4096
 /** Collections that a profile counts by themselves, each with its own distributions and held keys; the others are counted together. */
 export const PROFILE_COLLECTIONS_MAX = 32
 
+/** Between two looks of the scheduler while something is to be written: a look costs microseconds, and what is missed between two is little. */
+export const LOOK_MS_MIN = 20
+export const LOOK_MS_MAX = 1000
+
+/** Decisions of the scheduler kept in memory and in its file; like ones in a row take one place. */
+export const DECISIONS_KEPT = 256
+
+/** Bytes of the scheduler's file: all it may hold takes a quarter of it. */
+export const SCHEDULE_BYTES_MAX = 256 * KIB
+
+/** The scheduler's file is written at most so often; what it loses in a crash is learned again. */
+export const SCHEDULE_SAVE_MS = 60_000
+
 /** Longest delay a timer takes: Node.js turns a longer one into 1 ms. */
 export const TIMER_MS_MAX = 2_147_483_647

@@ -2,6 +2,7 @@
 export const LOG_FOLDER = 'log'
 export const MANIFEST_FOLDER = 'manifest'
 export const SEGMENT_FOLDER = 'segment'
+export const SCHEDULE_FOLDER = 'schedule'
 
 export function manifestName(number: number): string {
   return `${MANIFEST_FOLDER}/${hex(number)}.manifest`
@@ -21,6 +22,16 @@ export function segmentName(token: number, sequence: number): string {
 export function segmentNumbers(name: string): { readonly token: number; readonly sequence: number } | undefined {
   const match = /^([0-9a-f]{8})-([0-9a-f]{8})\.seg$/.exec(name)
   return match === null ? undefined : { token: Number.parseInt(match[1] as string, 16), sequence: Number.parseInt(match[2] as string, 16) }
+}
+
+export function scheduleName(number: number): string {
+  return `${SCHEDULE_FOLDER}/${hex(number)}.schedule`
+}
+
+/** The number in the name of a file of the schedule folder; undefined for other files. */
+export function scheduleNumber(name: string): number | undefined {
+  const digits = /^([0-9a-f]{8})\.schedule$/.exec(name)?.[1]
+  return digits === undefined ? undefined : Number.parseInt(digits, 16)
 }
 
 export function logName(token: number, sequence: number): string {

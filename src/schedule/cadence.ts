@@ -1,0 +1,339 @@
+/**
+ * The scheduler: says when the barrier falls and what upkeep may do, and why.
+ *
+ * What: is shown the engine at looks (`Seen`), and told of barriers and commits; answers whether a barrier is to fall, and when to look again.
+ * Owns: everything learned (activity.ts, day.ts, delta.ts), the state of each policy (window.ts, pause.ts, pressure.ts, exposure.ts,
+ * upkeep-level.ts), the decisions made. Does not own: timers, the barrier, the writer, files.
+ * Invariants: nothing is done between looks; an engine that has nothing to write is looked at once an interval; every change of mind is a
+ * decision with its reason.
+ */
+import type { Clock, LoopLoad } from '../base/clock.ts'
+import { LOOK_MS_MAX, LOOK_MS_MIN } from '../base/limits.ts'
+import type { ScheduleRecord, StoredDecision } from '../format/index.ts'
+import { Activity } from './activity.ts'
+import { Day } from './day.ts'
+import { Decisions } from './decisions.ts'
+import { Delta } from './delta.ts'
+import { Exposure } from './exposure.ts'
+import { Pause } from './pause.ts'
+import { Pressure, type PressureFacts } from './pressure.ts'
+import type { BarrierReason, CadenceSettings, Changed, Decision, DecisionReason, DecisionType, Seen, UpkeepLevel } from './types.ts'
+import { UpkeepPlan } from './upkeep-level.ts'
+import { planBarrier, Window } from './window.ts'
+
+export interface CadenceParts {
+  readonly clock: Clock
+  readonly loopLoad: LoopLoad
+  readonly settings: CadenceSettings
+  /** Is told of every decision, once, and of the pressure at that moment. */
+  readonly decided: (decision: Decision, pressure: number) => void
+}
+
+export interface Look {
+  /** A barrier is to fall now, or as soon as the epoch under way has ended. */
+  readonly barrier: BarrierReason | undefined
+  readonly againMs: number
+}
+
+/** What became durable. */
+export interface Committed {
+  readonly records: number
+  /** Record bytes of every live collection. */
+  readonly written: readonly { readonly id: number; readonly bytes: number }[]
+}
+
+export interface ScheduleStats {
+  /** The time between barriers aimed at now. */
+  readonly windowMs: number
+  readonly lull: boolean
+  /** Barriers wait, as long as the RPO lets them. */
+  readonly paused: boolean
+  readonly upkeep: UpkeepLevel
+  /** From 0, durability keeps up, to 1. */
+  readonly pressure: number
+  /** At most so old is the oldest change that is not durable; 0: none is. What a crash now would lose. */
+  readonly rpoMs: number
+  /** The highest since `open`. */
+  readonly rpoMsWorst: number
+  /** Promised, as `checkpoint.intervalMsMax`; 0: barriers fall only when asked for. */
+  readonly rpoMsMax: number
+  /** Estimated record bytes that the next barrier would write. */
+  readonly deltaBytes: number
+  /** Share of the day of which the pattern is known, 0 to 1. */
+  readonly dayKnown: number
+  /** Decisions made since `open`. */
+  readonly decisions: number
+}
+
+const LOOKS_PER_INTERVAL = 8
+/** So many looks are "now", and so many the last while, or so much of the day when that is longer. */
+const NOW_LOOKS = 3
+const RECENT_LOOKS = 30
+const RECENT_SHARE = 1 / 1440
+/** So many collections are looked through in some 50 us. */
+const LOOK_COLLECTIONS = 1024
+
+export class Cadence {
+  readonly settings: CadenceSettings
+  readonly #parts: CadenceParts
+  readonly #decisions = new Decisions()
+  readonly #activity: Activity
+  readonly #day: Day
+  readonly #delta = new Delta()
+  readonly #exposure: Exposure
+  readonly #window: Window
+  readonly #pause = new Pause()
+  readonly #pressure: Pressure
+  readonly #upkeep: UpkeepPlan
+  readonly #lookMs: number
+  #windowStart: number
+  #looked: number
+  #againAt: number
+  /** Listed at the last look or since the barrier, and what came before a barrier since the look. */
+  #listed = 0
+  #before = 0
+  #listedAtBarrier = 0
+  #rate = 0
+  #deltaBytes = 0
+  /** A barrier was decided on and has not fallen. */
+  #wanted: BarrierReason | undefined
+  #failing = false
+  #partsEnded = 0
+
+  constructor(parts: CadenceParts) {
+    const { clock, settings } = parts
+    const { intervalMs, intervalMsMax, cycleMs } = settings
+    const now = clock.monotonic()
+    this.#parts = parts
+    this.settings = settings
+    this.#lookMs = Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, intervalMs / LOOKS_PER_INTERVAL))
+    this.#activity = new Activity(this.#lookMs * NOW_LOOKS, Math.max(this.#lookMs * RECENT_LOOKS, cycleMs * RECENT_SHARE))
+    this.#day = new Day(cycleMs)
+    this.#exposure = new Exposure(now, intervalMs === 0 ? Number.POSITIVE_INFINITY : intervalMsMax)
+    this.#window = new Window(settings)
+    this.#pressure = new Pressure(now, Math.max(intervalMs, LOOK_MS_MIN))
+    this.#upkeep = new UpkeepPlan(now, this.#day.partMs)
+    this.#windowStart = now
+    this.#looked = now
+    this.#againAt = now + intervalMs
+  }
+
+  /** How long from now until the next barrier is expected to fall, ms: what is to be done before it is spread over that time. */
+  get untilBarrierMs(): number {
+    return Math.max(0, this.#windowStart + this.#window.targetMs - this.#parts.clock.monotonic())
+  }
+
+  /** Captures that need not be made now wait. */
+  get paused(): boolean {
+    return this.#pause.paused
+  }
+
+  get upkeep(): UpkeepLevel {
+    return this.#upkeep.level
+  }
+
+  /** What is said of upkeep holds for so long, unless it is said again. */
+  get upkeepMs(): number {
+    return this.#day.partMs
+  }
+
+  /** Newest last, those of earlier runs included. */
+  get decisions(): readonly StoredDecision[] {
+    return this.#decisions.list()
+  }
+
+  /** Rises when there is more to keep than before. */
+  get changes(): number {
+    return this.#decisions.made + this.#partsEnded
+  }
+
+  look(seen: Seen): Look {
+    const { clock, loopLoad, settings } = this.#parts
+    const now = clock.monotonic()
+    const ms = now - this.#looked
+    const late = now - this.#againAt
+    const { dirty } = seen
+    this.#observe(ms, loopLoad(), seen)
+    this.#looked = now
+    if (!dirty) {
+      this.#exposure.clean(now)
+      this.#windowStart = now
+    }
+    this.#lookAtPressure(now, seen)
+    this.#lookAtExposure(now, dirty, late)
+    if (this.#upkeep.look(now, this.#day)) this.#decideUpkeep()
+    const look = dirty
+      ? this.#plan(now, seen)
+      : { barrier: undefined, againMs: this.#exposure.flight !== undefined ? this.#lookMsOf(seen) : settings.intervalMs }
+    this.#wanted = look.barrier
+    this.#againAt = now + look.againMs
+    return look
+  }
+
+  /** The barrier fell, or a cut that was void moved to now. `changed`: what was listed then; `because`: unless it was decided here. */
+  cut(changed: readonly Changed[], because: 'asked' | 'retry' | undefined): { readonly againMs: number } {
+    const now = this.#parts.clock.monotonic()
+    const moved = this.#exposure.flight !== undefined
+    const reason = because ?? this.#wanted ?? 'interval'
+    const listed = changed.reduce((sum, { keys }) => sum + keys, 0)
+    this.#before += Math.max(0, listed - this.#listed)
+    this.#listed = 0
+    if (!moved) {
+      this.#decide('barrier', reason, {
+        windowMs: now - this.#windowStart,
+        rpoMs: this.#exposure.ageMs(now, true),
+        changedKeysMax: listed,
+        deltaBytes: this.#delta.bytes(changed),
+      })
+      this.#delta.cut(changed)
+      this.#listedAtBarrier = listed
+    }
+    this.#exposure.cut(now)
+    this.#wanted = undefined
+    this.#windowStart = now
+    this.#againAt = now + this.#lookMs
+    return { againMs: Math.min(this.#lookMs, this.#window.targetMs) }
+  }
+
+  committed({ records, written }: Committed): void {
+    const now = this.#parts.clock.monotonic()
+    this.#failing = false
+    // It may have been too old between two looks.
+    this.#lookAtExposure(now, true, now - this.#againAt)
+    this.#delta.committed(new Map(written.map(({ id, bytes }) => [id, bytes])))
+    this.#exposure.committed(now)
+    const { commitMs, reserveMs } = this.#exposure
+    const rewrites = this.#listedAtBarrier === 0 ? 0 : Math.max(0, 1 - records / this.#listedAtBarrier)
+    const load = this.#activity.load.value
+    const old = this.#window.targetMs
+    const why = this.#window.committed({ rewrites, load, commitMs, reserveMs })
+    if (why === undefined) return
+    const { targetMs } = this.#window
+    const numbers = { windowMs: targetMs, windowMsBefore: old, rewriteShare: rewrites, loopLoad: load, commitMs }
+    if (why === 'rewrites') this.#decide('widen', why, numbers)
+    else this.#decide('narrow', why, numbers)
+  }
+
+  /** All that was cut is to be written again. */
+  failed(): void {
+    this.#failing = true
+    this.#exposure.failed()
+    // What comes back was counted when it was written.
+    this.#listed = Number.POSITIVE_INFINITY
+  }
+
+  /** As of now; 0 to 1. */
+  get pressure(): number {
+    return this.#pressure.value(this.#pressureFacts(this.#parts.clock.monotonic(), 0))
+  }
+
+  stats(dirty: boolean): ScheduleStats {
+    const now = this.#parts.clock.monotonic()
+    const { intervalMs, intervalMsMax } = this.settings
+    const rpoMs = this.#exposure.ageMs(now, dirty)
+    return {
+      windowMs: this.#window.targetMs,
+      lull: this.#activity.lull,
+      paused: this.#pause.paused,
+      upkeep: this.#upkeep.level,
+      pressure: this.pressure,
+      rpoMs,
+      rpoMsWorst: Math.max(rpoMs, this.#exposure.worstMs),
+      rpoMsMax: intervalMs === 0 ? 0 : intervalMsMax,
+      deltaBytes: Math.round(this.#deltaBytes),
+      dayKnown: this.#day.known,
+      decisions: this.#decisions.made,
+    }
+  }
+
+  /** What the next run shall know. */
+  record(): ScheduleRecord {
+    return { savedMs: this.#parts.clock.now(), cycleMs: this.settings.cycleMs, ...this.#day.learned(), decisions: this.#decisions.list() }
+  }
+
+  /** What an earlier run kept joins what was learned since; a pattern of another cycle is none. */
+  remember({ cycleMs, decisions, ...learned }: ScheduleRecord): void {
+    if (cycleMs === this.settings.cycleMs) this.#day.remember(learned)
+    this.#decisions.remember(decisions)
+  }
+
+  #observe(ms: number, load: number, { changed, counted }: Seen): void {
+    if (ms <= 0) return
+    const listed = changed.reduce((sum, { keys }) => sum + keys, 0)
+    // Where keys are not counted any more, they are written as before.
+    if (counted) this.#rate = ((this.#before + Math.max(0, listed - this.#listed)) * 1000) / ms
+    this.#before = 0
+    this.#listed = listed
+    this.#activity.observe(ms, load, this.#rate)
+    this.#upkeep.observe(ms, load, this.#rate)
+    if (this.#day.observe(ms, this.#parts.clock.now(), load, this.#rate)) this.#partsEnded++
+  }
+
+  #plan(now: number, seen: Seen): Look {
+    this.#deltaBytes = this.#delta.bytes(seen.changed)
+    const { lull, lullsExpected, busy } = this.#activity
+    const plan = planBarrier(this.settings, {
+      elapsedMs: now - this.#windowStart,
+      ageMs: now - this.#exposure.uncutSince,
+      reserveMs: this.#exposure.reserveMs,
+      deltaBytes: this.#deltaBytes,
+      targetMs: this.#window.targetMs,
+      lull,
+      lullsExpected,
+      busy,
+      paused: this.#pause.paused,
+    })
+    const lookMs = this.#lookMsOf(seen)
+    if (plan.falls !== undefined) return { barrier: plan.falls, againMs: lookMs }
+    return { barrier: undefined, againMs: Math.max(1, Math.min(lookMs, plan.inMs)) }
+  }
+
+  /** A look goes through all collections: where there are many it is made less often. */
+  #lookMsOf({ collections }: Seen): number {
+    return Math.min(this.settings.intervalMs, this.#lookMs * Math.ceil(collections / LOOK_COLLECTIONS))
+  }
+
+  #lookAtPressure(now: number, { inFlightBytes }: Seen): void {
+    const facts = this.#pressureFacts(now, inFlightBytes)
+    const { flightMs } = facts
+    const turned = this.#pressure.look(facts)
+    const numbers = { pressure: this.#pressure.value(facts), inFlightBytes, flightMs }
+    if (turned === 'calm') this.#decide('pressure-low', turned, numbers)
+    else if (turned !== undefined) this.#decide('pressure-high', turned, numbers)
+    if (!this.settings.elastic) return
+    const load = this.#activity.load.value
+    const why = this.#pause.look({ now, load, inFlightBytes, flightMs, intervalMs: this.settings.intervalMs })
+    if (why === 'calm') this.#decide('resume', why, { loopLoad: load, inFlightBytes, flightMs })
+    else if (why !== undefined) this.#decide('pause', why, { loopLoad: load, inFlightBytes, flightMs })
+  }
+
+  #lookAtExposure(now: number, dirty: boolean, late: number): void {
+    const turned = this.#exposure.look(now, dirty)
+    if (turned === undefined) return
+    const numbers = { rpoMs: this.#exposure.ageMs(now, dirty), rpoMsMax: this.settings.intervalMsMax, lateMs: Math.max(0, late) }
+    const blocked = late >= this.settings.intervalMs / 2
+    const flying = this.#exposure.flight !== undefined
+    if (turned === 'met') this.#decide('rpo-met', 'durable', { ...numbers, rpoMsWorst: this.#exposure.worstMs })
+    else this.#decide('rpo-broken', this.#failing ? 'failing' : blocked ? 'loop' : flying ? 'storage' : 'held', numbers)
+  }
+
+  #decideUpkeep(): void {
+    const { level, standing } = this.#upkeep
+    const numbers = standing === undefined ? {} : { activity: standing.activity, calmActivity: standing.calm, busyActivity: standing.busy }
+    if (level === 'held') this.#decide('upkeep-held', 'busy', numbers)
+    else if (level === 'free') this.#decide('upkeep-free', 'lull', numbers)
+    else this.#decide('upkeep-slow', 'even', numbers)
+  }
+
+  #pressureFacts(now: number, inFlightBytes: number): PressureFacts {
+    const { flight } = this.#exposure
+    const flightMs = flight === undefined ? 0 : now - flight.fell
+    return { now, failing: this.#failing, inFlightBytes, flightMs, intervalMsMax: this.settings.intervalMsMax }
+  }
+
+  #decide<Type extends DecisionType>(type: Type, reason: DecisionReason<Type>, numbers: Decision['numbers']): void {
+    const decision: Decision = { time: this.#parts.clock.now(), type, reason, numbers }
+    this.#decisions.add(decision)
+    this.#parts.decided(decision, this.#pressure.last)
+  }
+}

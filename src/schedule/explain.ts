@@ -1,0 +1,48 @@
+/** What the scheduler of a store kept, for people and programs; safe beside a living writer. Owns nothing, writes nothing. */
+import { resolve } from 'node:path'
+import { TidemarkError } from '../base/errors.ts'
+import { MANIFEST_FOLDER, type StoredDecision } from '../format/index.ts'
+import { FileStorage, isErrno, type Storage } from '../storage/index.ts'
+import { newestRecord } from './keeper.ts'
+
+export interface DayPart {
+  /** Where it begins, ms after the begin of the cycle, which is midnight UTC where the cycle is a day. */
+  readonly fromMs: number
+  /** Event-loop utilisation, 0 to 1, and keys written a second. */
+  readonly load: number
+  readonly keysPerSecond: number
+  /** Cycles in which it was seen. */
+  readonly seen: number
+}
+
+export interface Explanation {
+  /** When it was kept, ms since 1970; 0: nothing was, or nothing that verifies. */
+  readonly savedMs: number
+  readonly cycleMs: number
+  /** Newest last; like decisions in a row are one. */
+  readonly decisions: readonly StoredDecision[]
+  /** Parts of the cycle of which something is known. */
+  readonly day: readonly DayPart[]
+}
+
+/** @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_STORAGE */
+export async function explainDirectory(directory: string): Promise<Explanation> {
+  try {
+    return await explainStore(new FileStorage(directory), resolve(directory))
+  } catch (error) {
+    if (!isErrno(error, 'ENOTDIR')) throw error
+    throw new TidemarkError('TIDEMARK_DIRECTORY', `${resolve(directory)} is no directory`, { cause: error, hint: 'correct the path' })
+  }
+}
+
+export async function explainStore(storage: Storage, name: string): Promise<Explanation> {
+  if ((await storage.list(MANIFEST_FOLDER)).length === 0)
+    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${name}`, { hint: 'correct the path' })
+  const record = await newestRecord(storage)
+  if (record === undefined) return { savedMs: 0, cycleMs: 0, decisions: [], day: [] }
+  const { savedMs, cycleMs, decisions, load, rate, weight } = record
+  const day = weight.flatMap((seen, part) =>
+    seen > 0 ? [{ fromMs: (part * cycleMs) / weight.length, load: load[part] as number, keysPerSecond: rate[part] as number, seen }] : [],
+  )
+  return { savedMs, cycleMs, decisions, day }
+}

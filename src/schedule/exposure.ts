@@ -1,0 +1,74 @@
+/**
+ * What could be lost: how old the oldest change is that is not durable yet.
+ *
+ * Owns: since when something may be uncut, since when something cut is under way, how long a commit takes, whether the RPO is broken.
+ * Does not own: when the barrier falls.
+ * Invariants: ages are upper bounds, because a `set` tells nobody the time: a change is no older than the last look at which there was none,
+ * and than the last barrier; nothing is reported as durable before its commit.
+ */
+
+/** The time kept for capture and commit, against the longest of late. */
+const RESERVE_FACTOR = 1.5
+/** How fast a long commit is forgotten, a commit. */
+const FORGET = 0.1
+
+export class Exposure {
+  /** Nothing older is uncut. */
+  uncutSince: number
+  /** Of the epoch under way: its oldest change, and its barrier. */
+  flight: { readonly since: number; readonly fell: number } | undefined
+  /** The longest commit of late. */
+  commitMs = 0
+  worstMs = 0
+  broken = false
+  readonly #limitMs: number
+
+  constructor(now: number, limitMs: number) {
+    this.uncutSince = now
+    this.#limitMs = limitMs
+  }
+
+  /** Time from the barrier to the acknowledgement that has to be kept free. */
+  get reserveMs(): number {
+    return Math.min(this.commitMs * RESERVE_FACTOR, this.#limitMs / 2)
+  }
+
+  /** 0: nothing could be lost. */
+  ageMs(now: number, dirty: boolean): number {
+    if (this.flight !== undefined) return now - this.flight.since
+    return dirty ? now - this.uncutSince : 0
+  }
+
+  clean(now: number): void {
+    this.uncutSince = now
+  }
+
+  cut(now: number): void {
+    // A cut that moved is the same epoch: its oldest change is what it was.
+    this.flight = { since: this.flight?.since ?? this.uncutSince, fell: now }
+    this.uncutSince = now
+  }
+
+  committed(now: number): void {
+    const { flight } = this
+    if (flight === undefined) return
+    const ms = now - flight.fell
+    this.commitMs = Math.max(ms, this.commitMs + (ms - this.commitMs) * FORGET)
+    this.worstMs = Math.max(this.worstMs, now - flight.since)
+    this.flight = undefined
+  }
+
+  failed(): void {
+    if (this.flight !== undefined) this.uncutSince = this.flight.since
+    this.flight = undefined
+  }
+
+  /** Says when the RPO is broken, and when it is met again. */
+  look(now: number, dirty: boolean): 'broken' | 'met' | undefined {
+    const ageMs = this.ageMs(now, dirty)
+    this.worstMs = Math.max(this.worstMs, ageMs)
+    if (this.broken === ageMs > this.#limitMs) return undefined
+    this.broken = !this.broken
+    return this.broken ? 'broken' : 'met'
+  }
+}

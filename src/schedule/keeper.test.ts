@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SCHEDULE_FOLDER, SCHEDULE_PARTS, type ScheduleRecord, scheduleName } from '../format/index.ts'
+import { SimulatedScheduler, SimulatedStorage } from '../testing/index.ts'
+import { Keeper, newestRecord } from './keeper.ts'
+
+const DAY = 86_400_000
+const zeros = new Array<number>(SCHEDULE_PARTS).fill(0)
+
+/** A keeper over a storage in which every call takes a millisecond. */
+function rig(seed = 1) {
+  const scheduler = new SimulatedScheduler({ seed })
+  const { clock } = scheduler
+  const storage = new SimulatedStorage({ seed, scheduler, latencyMs: { min: 1, max: 1 } })
+  const remembered: ScheduleRecord[] = []
+  const state = { cycleMs: DAY }
+  const begin = (): Keeper =>
+    new Keeper({
+      storage,
+      clock,
+      record: () => ({ savedMs: clock.now(), cycleMs: state.cycleMs, load: zeros, rate: zeros, weight: zeros, decisions: [] }),
+      remember: record => remembered.push(record),
+    })
+  return { scheduler, clock, storage, remembered, state, begin }
+}
+
+async function writeSome(keeper: Keeper, { scheduler, state }: ReturnType<typeof rig>, times: number): Promise<void> {
+  for (let n = 1; n <= times; n++) {
+    state.cycleMs = DAY + n
+    await scheduler.run(scheduler.clock.monotonic() + 61_000)
+    keeper.look(n)
+    await scheduler.run(scheduler.clock.monotonic() + 100)
+  }
+}
+
+test('what one run kept is given to the next; two files stay', async () => {
+  const world = rig()
+  const keeper = world.begin()
+  await writeSome(keeper, world, 5)
+  assert.deepEqual(await world.scheduler.run(world.storage.list(SCHEDULE_FOLDER)), ['00000004.schedule', '00000005.schedule'])
+  world.begin()
+  await world.scheduler.run(world.clock.monotonic() + 100)
+  assert.deepEqual(
+    world.remembered.map(({ cycleMs }) => cycleMs),
+    [DAY + 5],
+  )
+})
+
+test('it writes at most once a minute, and at the end only when there is something to keep', async () => {
+  const world = rig()
+  const { scheduler, storage } = world
+  const keeper = world.begin()
+  for (let n = 0; n < 100; n++) {
+    keeper.look(n + 1)
+    await scheduler.run(scheduler.clock.monotonic() + 100)
+  }
+  assert.deepEqual(await scheduler.run(storage.list(SCHEDULE_FOLDER)), [])
+  await scheduler.run(keeper.stop())
+  assert.deepEqual(await scheduler.run(storage.list(SCHEDULE_FOLDER)), ['00000001.schedule'])
+  await scheduler.run(world.begin().stop())
+  assert.deepEqual(await scheduler.run(storage.list(SCHEDULE_FOLDER)), ['00000001.schedule'])
+})
+
+test('damage, files of another kind and records that are too old are passed over', async () => {
+  const world = rig()
+  const { scheduler, storage, clock } = world
+  await writeSome(world.begin(), world, 2)
+  await scheduler.run(storage.createIfAbsent(scheduleName(3), Buffer.from('tidemark-schedule 1')))
+  await scheduler.run(storage.createIfAbsent(`${SCHEDULE_FOLDER}/notes.txt`, Buffer.from('x')))
+  assert.equal((await scheduler.run(newestRecord(storage)))?.cycleMs, DAY + 2)
+  clock.jump(31 * DAY)
+  const keeper = world.begin()
+  await scheduler.run(clock.monotonic() + 100)
+  assert.deepEqual(world.remembered, [])
+  keeper.look(1)
+  await scheduler.run(keeper.stop())
+  assert.equal(
+    (await scheduler.run(storage.list(SCHEDULE_FOLDER))).includes('00000004.schedule'),
+    true,
+    'goes on behind the highest number',
+  )
+})
+
+test('a storage that fails at any call harms nobody, and the next run has what was kept or nothing', async () => {
+  for (const errno of ['EIO', 'ENOSPC'] as const) {
+    for (let nth = 1; nth <= 20; nth++) {
+      const world = rig(nth)
+      const { scheduler, storage } = world
+      await writeSome(world.begin(), world, 2)
+      for (const operation of ['list', 'open', 'createIfAbsent', 'remove', 'read', 'size', 'makeFolder', 'close'] as const) {
+        if (nth % 8 === operation.length % 8 || nth > 12) storage.inject({ operation, errno, nth: 1 + (nth % 3) })
+      }
+      const keeper = world.begin()
+      await writeSome(keeper, world, 3)
+      await scheduler.run(keeper.stop())
+      const record = await scheduler.run(newestRecord(storage).catch(() => undefined))
+      assert.ok(record === undefined || record.cycleMs > DAY)
+    }
+  }
+})
+
+test('the power may go at any call: what is read afterwards is a whole record or none', async () => {
+  for (let step = 1; step <= 40; step++) {
+    const scheduler = new SimulatedScheduler({ seed: step })
+    const storage = new SimulatedStorage({ seed: step, scheduler, latencyMs: { min: 1, max: 1 }, powerCutAtStep: step })
+    const world = { ...rig(step), scheduler, storage, clock: scheduler.clock }
+    const keeper = new Keeper({
+      storage,
+      clock: scheduler.clock,
+      record: () => ({
+        savedMs: scheduler.clock.now(),
+        cycleMs: world.state.cycleMs,
+        load: zeros,
+        rate: zeros,
+        weight: zeros,
+        decisions: [],
+      }),
+      remember: () => {},
+    })
+    await writeSome(keeper, world, 6)
+    const record = await newestRecord(storage.crash({ mode: 'random', seed: step }))
+    assert.ok(record === undefined || (record.cycleMs > DAY && record.cycleMs <= DAY + 6))
+  }
+})

@@ -1,0 +1,103 @@
+/**
+ * Keeps what the scheduler learned from one run to the next, in a small file of its own that nothing stands on.
+ *
+ * Does: reads the newest file that verifies, in the background after `open`; writes a new one at most once in SCHEDULE_SAVE_MS and at the end,
+ * whole under a new name, then removes those before the last two.
+ * Owns: the files. Does not own: what is in them. Invariants: nothing thrown gets out, nobody waits for it but `stop`; a
+ * record too old to be of use is none; one read or write is under way at most.
+ */
+import type { Clock } from '../base/clock.ts'
+import { SCHEDULE_BYTES_MAX, SCHEDULE_SAVE_MS } from '../base/limits.ts'
+import { decodeSchedule, encodeSchedule, SCHEDULE_FOLDER, type ScheduleRecord, scheduleName, scheduleNumber } from '../format/index.ts'
+import type { Storage } from '../storage/index.ts'
+
+const KEPT = 2
+/** Of what was learned so long ago little is true today. */
+const STALE_MS = 30 * 86_400_000
+
+export interface KeeperParts {
+  readonly storage: Storage
+  readonly clock: Clock
+  /** What is to be kept. */
+  readonly record: () => ScheduleRecord
+  readonly remember: (record: ScheduleRecord) => void
+}
+
+export class Keeper {
+  readonly #parts: KeeperParts
+  #under: Promise<void>
+  #busy = true
+  #savedAt: number
+  /** Seen at the last look, and written. */
+  #changes = 0
+  #kept = 0
+
+  constructor(parts: KeeperParts) {
+    this.#parts = parts
+    this.#savedAt = parts.clock.monotonic()
+    this.#under = this.#run(() => this.#read())
+  }
+
+  /** `changes` rises when there is more to keep. It is written when it is time. */
+  look(changes: number): void {
+    this.#changes = changes
+    if (changes === this.#kept || this.#busy || this.#parts.clock.monotonic() - this.#savedAt < SCHEDULE_SAVE_MS) return
+    this.#under = this.#run(() => this.#write())
+  }
+
+  /** Writes what is left to keep; nothing is under way afterwards. */
+  async stop(): Promise<void> {
+    await this.#under
+    if (this.#changes !== this.#kept) await this.#run(() => this.#write())
+  }
+
+  async #run(work: () => Promise<void>): Promise<void> {
+    this.#busy = true
+    this.#savedAt = this.#parts.clock.monotonic()
+    try {
+      await work()
+    } catch {
+      // It is learned again.
+    }
+    this.#busy = false
+  }
+
+  async #read(): Promise<void> {
+    const { storage, clock, remember } = this.#parts
+    const record = await newestRecord(storage)
+    if (record !== undefined && Math.abs(clock.now() - record.savedMs) <= STALE_MS) remember(record)
+  }
+
+  async #write(): Promise<void> {
+    const { storage, record } = this.#parts
+    this.#kept = this.#changes
+    await storage.makeFolder(SCHEDULE_FOLDER)
+    const numbers = await numbersOf(storage)
+    await storage.createIfAbsent(scheduleName((numbers[0] ?? 0) + 1), encodeSchedule(record()))
+    for (const number of numbers.slice(KEPT - 1)) await storage.remove(scheduleName(number))
+  }
+}
+
+/** Undefined: none verifies. @throws TIDEMARK_STORAGE when the folder cannot be listed */
+export async function newestRecord(storage: Storage): Promise<ScheduleRecord | undefined> {
+  for (const number of (await numbersOf(storage)).slice(0, KEPT + 1)) {
+    const record = await readOne(storage, scheduleName(number)).catch(() => undefined)
+    if (record !== undefined) return record
+  }
+  return undefined
+}
+
+async function readOne(storage: Storage, name: string): Promise<ScheduleRecord | undefined> {
+  const file = await storage.open(name, 'read')
+  try {
+    const bytes = await file.size()
+    return bytes > SCHEDULE_BYTES_MAX ? undefined : decodeSchedule(await file.read(0, bytes))
+  } finally {
+    await file.close()
+  }
+}
+
+/** Highest first. */
+async function numbersOf(storage: Storage): Promise<number[]> {
+  return (await storage.list(SCHEDULE_FOLDER)).flatMap(name => scheduleNumber(name) ?? []).sort((a, b) => b - a)
+}

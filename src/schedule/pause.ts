@@ -1,0 +1,44 @@
+/**
+ * Whether barriers wait because the process or its storage has no room for a capture now.
+ *
+ * Owns: whether it is so, and since when. Does not own: the RPO, which goes before it.
+ * Invariant: it begins and ends by thresholds that lie apart, and each state lasts an interval at least.
+ */
+import { IN_FLIGHT_BYTES_MAX } from '../base/limits.ts'
+import type { DecisionReason } from './types.ts'
+
+export interface PauseFacts {
+  readonly now: number
+  readonly load: number
+  readonly inFlightBytes: number
+  /** Since the barrier of the epoch under way; 0: none is. */
+  readonly flightMs: number
+  readonly intervalMs: number
+}
+
+const LOAD_ENTER = 0.95
+const LOAD_LEAVE = 0.8
+
+export class Pause {
+  paused = false
+  #since = Number.NEGATIVE_INFINITY
+
+  /** Gives why it began, or 'calm' when it ended. */
+  look({ now, load, inFlightBytes, flightMs, intervalMs }: PauseFacts): DecisionReason<'pause' | 'resume'> | undefined {
+    if (now - this.#since < intervalMs) return undefined
+    const share = inFlightBytes / IN_FLIGHT_BYTES_MAX
+    if (this.paused) {
+      const calm = load <= LOAD_LEAVE && share <= 0.25 && flightMs <= intervalMs / 2
+      return calm ? this.#turn(now, 'calm') : undefined
+    }
+    if (flightMs >= intervalMs) return this.#turn(now, 'storage')
+    if (share >= 0.75) return this.#turn(now, 'writer')
+    return load >= LOAD_ENTER ? this.#turn(now, 'loop') : undefined
+  }
+
+  #turn<Why>(now: number, why: Why): Why {
+    this.paused = !this.paused
+    this.#since = now
+    return why
+  }
+}

@@ -1,0 +1,69 @@
+/** The words of the scheduler. Plain data. */
+
+/** What upkeep may do: wait for a quieter time, go on as always, or use the quiet there is. */
+export type UpkeepLevel = 'held' | 'slow' | 'free'
+
+/** Every kind of decision, with its reasons. */
+export const DECISIONS = {
+  /** A barrier falls. */
+  barrier: ['interval', 'lull', 'delta', 'rpo', 'asked', 'retry'],
+  /** The window becomes longer. */
+  widen: ['rewrites'],
+  /** The window becomes shorter again. */
+  narrow: ['calm', 'slow-commits'],
+  /** Barriers wait while the RPO has room. */
+  pause: ['loop', 'writer', 'storage'],
+  resume: ['calm'],
+  'upkeep-held': ['busy'],
+  'upkeep-slow': ['even'],
+  'upkeep-free': ['lull'],
+  'pressure-high': ['failing', 'storage', 'writer'],
+  'pressure-low': ['calm'],
+  /** A change is older than the RPO allows and not durable. */
+  'rpo-broken': ['failing', 'storage', 'loop', 'held'],
+  'rpo-met': ['durable'],
+} as const satisfies Record<string, readonly string[]>
+
+export type DecisionType = keyof typeof DECISIONS
+export type DecisionReason<Type extends DecisionType = DecisionType> = (typeof DECISIONS)[Type][number]
+export type BarrierReason = DecisionReason<'barrier'>
+
+/** What was decided and why. */
+export interface Decision {
+  /** ms since 1970. */
+  readonly time: number
+  readonly type: DecisionType
+  readonly reason: DecisionReason
+  /** What it was decided on: milliseconds, bytes, counts and shares, each named so. */
+  readonly numbers: Readonly<Record<string, number>>
+}
+
+export interface CadenceSettings {
+  /** 0: no barrier but those asked for. */
+  readonly intervalMs: number
+  readonly intervalMsMin: number
+  /** The RPO. */
+  readonly intervalMsMax: number
+  /** Whether windows may be made longer than `intervalMs`, and moved into lulls. */
+  readonly elastic: boolean
+  readonly deltaBytesMax: number
+  readonly cycleMs: number
+}
+
+/** Of one collection: keys listed as changed since the last barrier, some of them twice. */
+export interface Changed {
+  readonly id: number
+  readonly keys: number
+}
+
+/** What is to be seen of the engine at a look. */
+export interface Seen {
+  /** Something changed that no barrier has cut, and can be written. */
+  readonly dirty: boolean
+  readonly changed: readonly Changed[]
+  readonly collections: number
+  /** False: `changed` does not grow any more, although keys are written. */
+  readonly counted: boolean
+  /** Handed to the writer and not credited back. */
+  readonly inFlightBytes: number
+}

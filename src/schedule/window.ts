@@ -1,0 +1,88 @@
+/**
+ * When the barrier falls: a pure function of what is known, and the length of the window it aims at.
+ *
+ * Owns: the target. Does not own: the barrier, what is observed.
+ * Invariants: the RPO goes before everything else; a window that is not elastic is `intervalMs`, and ends earlier only for `deltaBytesMax` or
+ * the RPO; the target changes at commits only, at most every second one, and by thresholds that lie apart.
+ */
+import type { BarrierReason, CadenceSettings } from './types.ts'
+
+export interface WindowFacts {
+  /** Since the last barrier, or since there was last nothing to cut. */
+  readonly elapsedMs: number
+  /** At most, of the oldest change that is not cut. */
+  readonly ageMs: number
+  /** Kept for capture and commit. */
+  readonly reserveMs: number
+  readonly deltaBytes: number
+  readonly targetMs: number
+  readonly lull: boolean
+  readonly lullsExpected: boolean
+  readonly busy: boolean
+  readonly paused: boolean
+}
+
+export type WindowPlan = { readonly falls: BarrierReason } | { readonly falls: undefined; readonly inMs: number }
+
+/** `inMs`: nothing is due before, unless something else happens. */
+export function planBarrier(settings: CadenceSettings, facts: WindowFacts): WindowPlan {
+  const { intervalMsMin, intervalMsMax, deltaBytesMax, elastic } = settings
+  const { elapsedMs, ageMs, reserveMs, deltaBytes, targetMs, lull, lullsExpected, busy, paused } = facts
+  const leftMs = intervalMsMax - reserveMs - ageMs
+  const late = elapsedMs >= targetMs
+  if (leftMs <= 0) return { falls: late && !paused && !elastic ? 'interval' : 'rpo' }
+  if (deltaBytes >= deltaBytesMax && elapsedMs >= intervalMsMin) return { falls: 'delta' }
+  if (paused) return { falls: undefined, inMs: leftMs }
+  if (elastic && lull && elapsedMs >= Math.max(intervalMsMin, targetMs / 2)) return { falls: late ? 'interval' : 'lull' }
+  if (late) return elastic && busy && lullsExpected ? { falls: undefined, inMs: leftMs } : { falls: 'interval' }
+  return { falls: undefined, inMs: Math.min(targetMs - elapsedMs, leftMs) }
+}
+
+export interface WindowCommit {
+  /** Share of the listed keys that needed no record, because another of the same key did. */
+  readonly rewrites: number
+  readonly load: number
+  readonly commitMs: number
+  readonly reserveMs: number
+}
+
+const STEP = 1.5
+const REWRITES_MIN = 0.3
+const LOAD_HIGH = 0.7
+const LOAD_LOW = 0.5
+const COMMITS_BETWEEN = 2
+
+export class Window {
+  targetMs: number
+  readonly #settings: CadenceSettings
+  #commits = 0
+
+  constructor(settings: CadenceSettings) {
+    this.#settings = settings
+    this.targetMs = settings.intervalMs
+  }
+
+  /** Gives why the target changed. */
+  committed({ rewrites, load, commitMs, reserveMs }: WindowCommit): 'rewrites' | 'calm' | 'slow-commits' | undefined {
+    const { intervalMs, intervalMsMax, elastic } = this.#settings
+    if (!elastic) return undefined
+    const longestMs = Math.max(intervalMs, intervalMsMax - reserveMs)
+    if (this.targetMs > longestMs) {
+      this.targetMs = longestMs
+      return 'slow-commits'
+    }
+    if (++this.#commits < COMMITS_BETWEEN) return undefined
+    const loaded = load >= LOAD_HIGH || commitMs >= this.targetMs / 2
+    const calm = load < LOAD_LOW && commitMs < this.targetMs / 4
+    if (loaded && rewrites >= REWRITES_MIN && this.targetMs < longestMs)
+      return this.#change(Math.min(longestMs, this.targetMs * STEP), 'rewrites')
+    if (calm && this.targetMs > intervalMs) return this.#change(Math.max(intervalMs, this.targetMs / STEP), 'calm')
+    return undefined
+  }
+
+  #change<Why>(targetMs: number, why: Why): Why {
+    this.targetMs = targetMs
+    this.#commits = 0
+    return why
+  }
+}
