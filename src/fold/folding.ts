@@ -21,9 +21,11 @@ import {
 } from '../format/index.ts'
 import { dropDead, foldTo, type Retention, raiseBase } from '../manifest/index.ts'
 import { type Budget, floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
+import type { UpkeepLevel } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { Collector, GRACE_MS } from './collect.ts'
 import { foldLog, foldWork } from './fold.ts'
+import { Level } from './level.ts'
 import { mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { aliveIn, isDead, MERGE_LIMITS, type MergeLimits, planMerge } from './policy.ts'
@@ -79,7 +81,7 @@ export class Folding {
   readonly #limits: Thresholds
   readonly #collector: Collector
   readonly #using = new Set<string>()
-  readonly #timers = new Map<'fold' | 'merge' | 'collect', Cancel>()
+  readonly #timers = new Map<'fold' | 'merge' | 'collect' | 'level', Cancel>()
   readonly #rhythms = new Set<Rhythm>()
   readonly #running = new Map<'fold' | 'merge' | 'collect', Promise<void>>()
   readonly #failures = { fold: 0, merge: 0, collect: 0 }
@@ -90,6 +92,7 @@ export class Folding {
   #density = 0.3
   #left = 1
   #sequence = 0
+  readonly #level = new Level()
   #folder = false
   #stopped = false
 
@@ -127,6 +130,21 @@ export class Folding {
     this.#parts.budget.stopUpkeep()
     for (const rhythm of this.#rhythms) rhythm.stop()
     await Promise.all(this.#running.values())
+  }
+
+  /** What heavy work may do for the next `ms`; without a word after that, as always. */
+  setLevel(level: UpkeepLevel, ms: number): void {
+    const { monotonic, scheduler } = this.#parts
+    if (this.#stopped) return
+    const goOn = (): void => {
+      this.#tail.allow(this.#level.tables(monotonic()))
+      if (this.#tail.isDue) this.#wake('fold', 0)
+      this.#wake('merge', 0)
+    }
+    this.#level.set(level, monotonic(), ms)
+    this.#timers.get('level')?.()
+    this.#timers.set('level', scheduler.after(ms, goOn))
+    goOn()
   }
 
   /** A tail that grows without bound is said so. */
@@ -200,6 +218,7 @@ export class Folding {
     const { monotonic, failpoint, report } = this.#parts
     const begin = monotonic()
     const before = this.#parts.manifest()
+    if (this.#level.holdsMerge(begin, before, this.#limits)) return undefined
     const plan = planMerge(before, this.#limits)
     if (plan === undefined) return undefined
     let bytesWritten = 0
@@ -256,7 +275,7 @@ export class Folding {
       return name
     }
     const floor = (): number => (floorRate(budget.silentMs, this.#tail.flow.intervalMs) * work.bytes) / Math.max(1, work.stored)
-    const rate = (left: number, now: number): number => Math.max(work.rate(left, now), floor())
+    const rate = (left: number, now: number): number => Math.max(work.rate(left, now), floor(), this.#level.rate(now, work.bytes))
     const rhythm = new Rhythm({ monotonic, scheduler, sliceMs, budget }, { ...work, rate })
     this.#rhythms.add(rhythm)
     try {

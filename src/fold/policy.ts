@@ -115,7 +115,7 @@ export function roundAt(base: readonly SegmentEntry[], limits: MergeLimits): { b
   return { bytes: Math.max(limits.slackBytes, bytes / 2), records: Math.max(limits.slackRecords, records / 2) }
 }
 
-function held(entries: readonly SegmentEntry[]): { bytes: number; records: number } {
+export function held(entries: readonly SegmentEntry[]): { bytes: number; records: number } {
   return {
     bytes: entries.reduce((sum, entry) => sum + entry.bytes, 0),
     records: entries.reduce((sum, entry) => sum + entry.records, 0),

@@ -33,6 +33,8 @@ export class Tail {
   #takenBytes = 0
   #takenRecords = 0
   #longSince: number | undefined
+  #more = 0
+  #leave = 0
 
   constructor(limits: { readonly bytes: number; readonly records: number }, start: TailSize, now: number) {
     this.#limits = limits
@@ -59,14 +61,22 @@ export class Tail {
     this.#takenRecords = this.#records
   }
 
+  /** So many tables more are let lie behind the fold point; negative: so many fewer. What lies there by leave is not too long until it is folded. */
+  allow(tables: number): void {
+    this.#more = tables
+    this.#leave = Math.max(this.#leave, tables)
+  }
+
   folded(now: number, rawBytes: number, records: number): void {
     this.#rawBytes = Math.max(0, this.#rawBytes - rawBytes)
     this.#records = Math.max(0, this.#records - records)
+    this.#leave = Math.max(0, this.#more)
     this.#look(now)
   }
 
   get isDue(): boolean {
-    return this.#tables(this.#rawBytes, this.#records) >= foldAt(this.flow.tables(this.#limits))
+    const at = foldAt(this.flow.tables(this.#limits))
+    return this.#tables(this.#rawBytes, this.#records) >= Math.max(at / 2, at + this.#more)
   }
 
   /** Memory and restart stay bounded, whatever the pace was meant to be. */
@@ -76,7 +86,8 @@ export class Tail {
 
   /** Of a tail that is too long. */
   get #length(): number {
-    return this.#tables(this.#rawBytes, this.#records) / Math.max(LONG_TABLES, LONG_COMMITS * this.flow.tables(this.#limits))
+    const long = Math.max(LONG_TABLES, LONG_COMMITS * this.flow.tables(this.#limits))
+    return this.#tables(this.#rawBytes, this.#records) / (long + this.#leave)
   }
 
   /** Ms for which it has been too long; 0: upkeep is not behind. */
@@ -103,7 +114,7 @@ export class Tail {
 
   #dueAt(): number {
     const come = this.#tables(this.#rawBytes - this.#takenBytes, this.#records - this.#takenRecords)
-    return foldDueAt(this.flow, this.flow.tables(this.#limits), Math.max(0, come))
+    return foldDueAt(this.flow, this.flow.tables(this.#limits), Math.max(0, come) - this.#more)
   }
 
   #look(now: number): void {

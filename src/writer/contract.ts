@@ -8,6 +8,7 @@ import type { ErrorCode } from '../base/errors.ts'
 import type { Thresholds } from '../fold/index.ts'
 import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest } from '../format/index.ts'
 import type { Retention } from '../manifest/index.ts'
+import type { UpkeepLevel } from '../schedule/index.ts'
 
 export interface BatchMessage {
   readonly type: 'batch'
@@ -31,7 +32,19 @@ export interface CommitMessage {
   readonly refused: number
 }
 
-export type ToWriter = BatchMessage | CommitMessage | { readonly type: 'reset'; readonly attempt: number } | { readonly type: 'close' }
+/** What heavy upkeep may do from now on, for at most `ms`; then it is 'slow' again. */
+export interface UpkeepLevelMessage {
+  readonly type: 'upkeep-level'
+  readonly level: UpkeepLevel
+  readonly ms: number
+}
+
+export type ToWriter =
+  | BatchMessage
+  | CommitMessage
+  | UpkeepLevelMessage
+  | { readonly type: 'reset'; readonly attempt: number }
+  | { readonly type: 'close' }
 
 /** A TidemarkError that crossed a thread. */
 export interface ErrorData {

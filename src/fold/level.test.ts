@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type BaseRange, EMPTY_BASE, FIRST_PLACE, type Manifest, type SegmentEntry } from '../format/index.ts'
+import { Level } from './level.ts'
+import { MERGE_LIMITS, planMerge } from './policy.ts'
+import { Tail } from './tail.ts'
+
+const segment = (through: number, bytes: number): SegmentEntry => ({
+  file: `segment/00000001-${String(through).padStart(8, '0')}.seg`,
+  bytes,
+  sha256: 'ab'.repeat(32),
+  describedAt: bytes - 100,
+  from: through - 1,
+  through,
+  records: 1000,
+  tombstones: 0,
+  rawBytes: bytes * 3,
+  first: FIRST_PLACE,
+  last: { collection: 1, key: 'ff' },
+})
+
+function manifest(young: readonly SegmentEntry[], base: readonly BaseRange[] = EMPTY_BASE): Manifest {
+  const catalogue = [{ id: 1, kind: 'map' as const, name: 'map', codec: 'tide1', entries: 1, bytes: 1 }]
+  return {
+    number: 1,
+    storeId: 'ab'.repeat(16),
+    lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }],
+    token: 1,
+    writer: '03'.repeat(16),
+    format: 2,
+    createdBy: 'tidemark',
+    log: [],
+    catalogue: null,
+    fold: {
+      file: 'log/00000001-00000001.log',
+      bytes: 1,
+      epoch: young[0]?.through ?? 0,
+      digest: 'ab'.repeat(32),
+      timeMs: 0,
+      nextId: 2,
+      catalogue,
+    },
+    young,
+    base,
+    retained: [],
+  }
+}
+
+test('a hold lasts as long as it was said, and moves the fold by a bounded number of tables; a lull gives what waited a pace', () => {
+  const level = new Level()
+  assert.equal(level.at(0), 'slow')
+  level.set('held', 0, 1000)
+  assert.equal(level.at(999), 'held')
+  assert.deepEqual([level.tables(999), level.rate(999, 5000)], [2, 0])
+  assert.equal(level.at(1000), 'slow')
+  assert.deepEqual([level.tables(1000), level.rate(1000, 5000)], [0, 0])
+  level.set('free', 1000, 2000)
+  assert.deepEqual([level.tables(1500), level.rate(1500, 5000)], [-0.5, 2500])
+})
+
+test('what lies behind the fold point by leave is not too long until it is folded, and too long beyond it', () => {
+  const limits = { bytes: 1000, records: 100 }
+  const tail = new Tail(limits, { rawBytes: 0, records: 0 }, 0)
+  tail.allow(2)
+  let now = 0
+  const commits = (count: number): void => {
+    for (let n = 0; n < count; n++) tail.committed((now += 1000), 100, 5)
+  }
+  commits(28)
+  assert.deepEqual([tail.isDue, tail.isLong], [false, false])
+  commits(3)
+  assert.deepEqual([tail.isDue, tail.isLong], [true, false])
+  tail.allow(0)
+  assert.deepEqual([tail.isDue, tail.isLong], [true, false], 'the lull has come')
+  commits(10)
+  assert.equal(tail.isLong, true)
+  tail.folded(now, 3100, 155)
+  assert.deepEqual([tail.isDue, tail.isLong], [true, false])
+  tail.folded(now, 500, 25)
+  assert.equal(tail.isDue, false)
+  tail.allow(-0.5)
+  assert.equal(tail.isDue, true)
+})
+
+test('merging that is due waits in a hold, until the young segments hold twice what begins a round, or are too many', () => {
+  const level = new Level()
+  const MIB = 1024 * 1024
+  const due = manifest([segment(3, 6 * MIB), segment(2, 3 * MIB)])
+  assert.equal(planMerge(due)?.type, 'base')
+  assert.equal(level.holdsMerge(0, due, MERGE_LIMITS), false)
+  level.set('held', 0, 1000)
+  assert.equal(level.holdsMerge(0, due, MERGE_LIMITS), true)
+  assert.equal(level.holdsMerge(1000, due, MERGE_LIMITS), false)
+  assert.equal(level.holdsMerge(0, manifest([segment(3, 12 * MIB), segment(2, 5 * MIB)]), MERGE_LIMITS), false)
+  const many = Array.from({ length: 49 }, (_, n) => segment(100 - n, 1000))
+  assert.equal(level.holdsMerge(0, manifest(many), MERGE_LIMITS), false)
+  assert.equal(level.holdsMerge(0, manifest(many.slice(1)), MERGE_LIMITS), true)
+  level.set('free', 0, 1000)
+  assert.equal(level.holdsMerge(0, due, MERGE_LIMITS), false)
+})

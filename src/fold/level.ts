@@ -1,0 +1,59 @@
+/**
+ * What heavy upkeep may do now, as the scheduler says it (schedule/), and how far it lets itself be held.
+ *
+ * Owns: the level, and when it lapses. Does not own: the tail, the segments, the pace.
+ * Invariants: a level that is not said again lapses to 'slow'; a hold lets the tail of the log grow to HELD_TABLES tables and the young segments
+ * to twice of what is merged otherwise, and then counts for nothing: a restart and a look-up cost a bounded time whatever is said.
+ */
+import type { Manifest } from '../format/index.ts'
+import type { UpkeepLevel } from '../schedule/index.ts'
+import { held, type MergeLimits, roundAt } from './policy.ts'
+
+/**
+ * Tables that may lie behind the fold point beyond those at which one is folded otherwise. Held: two, which with one more that comes meanwhile are
+ * 8 MiB or 131,072 records, read by a restart in 22 to 34 ms. Free: half a one less, so that the busy time begins with little behind it.
+ */
+const HELD_TABLES = 2
+const FREE_TABLES = -0.5
+/** Young segments that a look-up asks at most while merging is held, in times of `fanIn`. */
+const HELD_YOUNG_TIMES = 6
+/** Young bytes and records, against those at which a round through the base is due. */
+const HELD_ROUNDS = 2
+
+export class Level {
+  #level: UpkeepLevel = 'slow'
+  #until = 0
+  #ms = 1
+
+  set(level: UpkeepLevel, now: number, ms: number): void {
+    this.#level = level
+    this.#until = now + ms
+    this.#ms = Math.max(1, ms)
+  }
+
+  at(now: number): UpkeepLevel {
+    return now < this.#until ? this.#level : 'slow'
+  }
+
+  /** Tables behind the fold point, more or fewer than otherwise. */
+  tables(now: number): number {
+    const level = this.at(now)
+    return level === 'held' ? HELD_TABLES : level === 'free' ? FREE_TABLES : 0
+  }
+
+  /** Merging waits. */
+  holdsMerge(now: number, { young, base }: Manifest, limits: MergeLimits): boolean {
+    if (this.at(now) !== 'held' || young.length > HELD_YOUNG_TIMES * limits.fanIn) return false
+    const due = roundAt(
+      base.flatMap(range => range.segment ?? []),
+      limits,
+    )
+    const { bytes, records } = held(young)
+    return bytes < HELD_ROUNDS * due.bytes && records < HELD_ROUNDS * due.records
+  }
+
+  /** Work a second below which no job goes: what waited for the lull is done in it. */
+  rate(now: number, work: number): number {
+    return this.at(now) === 'free' ? (work * 1000) / this.#ms : 0
+  }
+}
