@@ -3,6 +3,7 @@ import type { Codec } from './codec/index.ts'
 import type { Settings } from './options.ts'
 import type { Profile, ProfileOptions } from './profile/index.ts'
 import type { Copied, Verification } from './restore/index.ts'
+import type { Explanation } from './schedule/index.ts'
 import type { Store } from './store.ts'
 
 export { CODES, type ErrorCode, type ErrorKind, hasCode, TidemarkError } from './base/errors.ts'
@@ -10,6 +11,7 @@ export type { TidemarkMap, TidemarkValue } from './capture/index.ts'
 export type { CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.ts'
 export type { Codec, Key } from './codec/index.ts'
 export type { CollectionOptions, Restored, StoreEvents, StoreStats, TimeoutOptions } from './face/index.ts'
+export type { StoredDecision } from './format/index.ts'
 export type { Settings } from './options.ts'
 export type {
   BlockMeasurement,
@@ -25,6 +27,7 @@ export type {
   Recommendation,
 } from './profile/index.ts'
 export type { Copied, FileReport, RecoveryPoint, Verification } from './restore/index.ts'
+export type { DayPart, Decision, Explanation, ScheduleStats } from './schedule/index.ts'
 export type { Store } from './store.ts'
 
 /**
@@ -77,6 +80,15 @@ export async function copy(directory: string, target: string): Promise<Copied> {
 export async function profile(directory: string, options?: ProfileOptions): Promise<Profile> {
   const { profileDirectory } = await import('./profile/index.ts')
   return await profileDirectory(directory, options)
+}
+
+/**
+ * What the scheduler of this store decided of late and why, and how busy the parts of the day are, as the running or the last process kept it: at
+ * most a minute old. Writes nothing. @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_STORAGE
+ */
+export async function explain(directory: string): Promise<Explanation> {
+  const { explainDirectory } = await import('./schedule/index.ts')
+  return await explainDirectory(directory)
 }
 
 /** The codec of collections that were given none: values to bytes and back, each exactly. */

@@ -4,7 +4,7 @@
  * Owns: the order. Does not own: any of the steps. Invariant: the lock is held from before the first write to after the last.
  */
 import { resolve } from 'node:path'
-import { type Clock, systemClock, systemLoopLoad } from './base/clock.ts'
+import { type Clock, type LoopLoad, systemClock, systemLoopLoad } from './base/clock.ts'
 import { hasCode, TidemarkError } from './base/errors.ts'
 import { type Failpoint, noFailpoint } from './base/failpoint.ts'
 import { Histogram } from './base/histogram.ts'
@@ -16,8 +16,8 @@ import { Collection, describe, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
 import { tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, TouchOrder } from './cold/index.ts'
-import { Events, type Restored, Upkeep } from './face/index.ts'
-import { LOG_FOLDER, MANIFEST_FOLDER, ORDER_FOLDER } from './format/index.ts'
+import { Events, type Restored, startSchedule, Upkeep } from './face/index.ts'
+import { LOG_FOLDER, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
 import { acquireLock, FileStorage, isErrno, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
@@ -29,6 +29,8 @@ export interface Components {
   readonly storage?: Storage
   readonly clock?: Clock
   readonly scheduler?: Scheduler
+  /** Default: the event loop's utilisation, and 0 where the clock is injected. */
+  readonly loopLoad?: LoopLoad
   readonly random?: Random
   /** Where the writer runs. Default: a thread; inline for `:memory:` and for an injected storage. */
   readonly writer?: 'inline' | 'thread'
@@ -54,6 +56,7 @@ interface Surroundings {
   readonly mapEntriesMax: number
 }
 
+const MEMORY = ':memory:'
 /** A temporary file this old belongs to nobody. */
 const STALE_MS = 60_000
 /** A slice of loading takes this share of the stall budget. */
@@ -70,7 +73,7 @@ export async function openStore(directory: string, given: Settings = {}, compone
       hint: "open('./state'), or open(':memory:')",
     })
   }
-  const memory = directory === ':memory:'
+  const memory = directory === MEMORY
   const onFiles = !memory && components.storage === undefined
   const surroundings: Surroundings = {
     directory: memory ? directory : resolve(directory),
@@ -102,6 +105,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
   return new Store({
     ...built,
     checkpointer: undefined,
+    cadence: undefined,
     restored: describeRestore(opened, loaded, surroundings.clock.monotonic() - begin),
     points: () => listPoints(surroundings.storage, loaded.report.end.epoch, pauser(surroundings)),
     release: () => built.leave(),
@@ -133,8 +137,10 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       },
     })
     const built = build(surroundings, loaded, manifest.token)
-    const { intervalMs, stallMsMax } = settings
     const { space, collections, events } = built
+    const loopLoad = components.loopLoad ?? (components.clock === undefined ? systemLoopLoad() : () => 0)
+    const keeps = surroundings.directory === MEMORY ? undefined : storage
+    const schedule = startSchedule({ clock, loopLoad, settings: settings.cadence, events }, keeps)
     if (settings.untracked) {
       space.untracked = new Untracked(settings.sample, change => scheduler.immediate(() => events.emit('untracked', change)))
       for (const collection of collections.values()) space.untracked.loaded(collection)
@@ -145,9 +151,9 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       host,
       clock,
       scheduler,
-      events: forward(events, built),
-      intervalMs,
-      stallMsMax,
+      events: { ...forward(events, built), looked: schedule.looked },
+      cadence: schedule.cadence,
+      stallMsMax: settings.stallMsMax,
       epoch: report.end.epoch,
     })
     built.countStallsIn(checkpointer.stalls)
@@ -156,12 +162,24 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     return new Store({
       ...built,
       checkpointer,
+      cadence: schedule.cadence,
       restored: describeRestore(opened, loaded, clock.monotonic() - begin),
       points: () => listPoints(storage, checkpointer.epoch, pauser(surroundings)),
       release: async timeoutMs => {
-        const cancel = scheduler.after(Math.max(timeoutMs, RELEASE_MS_MIN), () => writer.terminate(), true)
+        let late = (): void => {}
+        const tooLate = new Promise<void>(resolveLate => {
+          late = resolveLate
+        })
+        const giveUp = (): void => {
+          writer.terminate()
+          late()
+        }
+        const cancel = scheduler.after(Math.max(timeoutMs, RELEASE_MS_MIN), giveUp, true)
         await built.leave()
+        // Who was fenced writes nothing more.
+        const kept = checkpointer.status === 'failed' ? undefined : schedule.stop()
         await writer.close()
+        await Promise.race([kept, tooLate])
         cancel()
         lock?.release()
       },
@@ -325,8 +343,9 @@ function absentCodec(name: string): ValueCodec {
 }
 
 type Built = ReturnType<typeof build>
+type Told = Omit<CheckpointerEvents, 'looked'>
 
-function forward(events: Events, { upkeep, following, order }: Pick<Built, 'upkeep' | 'following' | 'order'>): CheckpointerEvents {
+function forward(events: Events, { upkeep, following, order }: Pick<Built, 'upkeep' | 'following' | 'order'>): Told {
   return {
     upkeep: message => {
       upkeep.take(message)
@@ -375,5 +394,6 @@ function describeRestore(opened: OpenedStore, loaded: LoadResult, durationMs: nu
 
 /** Temporary files of openers that died: in the background, and no failure when it fails. */
 function sweep(storage: FileStorage, clock: Clock): void {
-  for (const folder of [MANIFEST_FOLDER, ORDER_FOLDER]) storage.removeTemporaries(folder, clock.now() - STALE_MS).catch(() => {})
+  for (const folder of [MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER])
+    storage.removeTemporaries(folder, clock.now() - STALE_MS).catch(() => {})
 }

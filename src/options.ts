@@ -2,8 +2,9 @@
  * Settings: plain data, their defaults and their validation. Unknown names and wrong types are refused with the name in question.
  */
 import { TidemarkError } from './base/errors.ts'
-import { IO_BYTES_PER_SECOND_MIN, MANIFESTS_MAX, TIMER_MS_MAX } from './base/limits.ts'
+import { BLOCK_RAW_BYTES, IO_BYTES_PER_SECOND_MIN, LOG_FILE_BYTES_MAX, MANIFESTS_MAX, TIMER_MS_MAX } from './base/limits.ts'
 import { type Codec, type ValueCodec, wrapCodec } from './codec/index.ts'
+import type { CadenceSettings } from './schedule/index.ts'
 
 export interface Settings {
   /** Open beside a live writer without writing; sees the newest recovery point at the time of opening. Default false. */
@@ -11,6 +12,18 @@ export interface Settings {
   readonly checkpoint?: {
     /** Time between automatic checkpoints in ms; 0: only when asked. Default 1,000. */
     readonly intervalMs?: number
+    /** No automatic checkpoint follows another sooner, ms, whatever `deltaBytesMax` says; at most `intervalMs`. Default a quarter of it. */
+    readonly intervalMsMin?: number
+    /**
+     * The recovery point objective, ms: no change is to stay longer without being durable, as far as the storage lets it; when one does, the
+     * `decision` event says so. At least `intervalMs`. Given, it also says that checkpoints may come later than `intervalMs` when that saves
+     * work or meets a lull, or when the event loop or the storage has no room. Default four times `intervalMs`, and none comes later.
+     */
+    readonly intervalMsMax?: number
+    /** Estimated record bytes at which a checkpoint does not wait for its interval. Default 64 MiB. */
+    readonly deltaBytesMax?: number
+    /** Time after which the load of the service repeats, ms, from a minute to a week; its lulls are learned over it. Default a day. */
+    readonly cycleMs?: number
   }
   readonly budget?: {
     /** Longest time in ms the engine may hold a turn of the event loop. Default 1. */
@@ -62,7 +75,7 @@ export interface Settings {
 
 export interface ResolvedSettings {
   readonly readOnly: boolean
-  readonly intervalMs: number
+  readonly cadence: CadenceSettings
   readonly stallMsMax: number
   readonly ioBytesPerSecondMax: number
   readonly memoryBytesMax: number
@@ -99,9 +112,19 @@ const number =
 /** Fold points that one manifest may keep, with room for those of `keepMs`. */
 const KEEP_MAX = MANIFESTS_MAX / 2
 
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+const WEEK_MS = 7 * DAY_MS
+
 const SHAPE: Shape = {
   readOnly: boolean,
-  checkpoint: { intervalMs: number(0, TIMER_MS_MAX) },
+  checkpoint: {
+    intervalMs: number(0, TIMER_MS_MAX),
+    intervalMsMin: number(0, TIMER_MS_MAX),
+    intervalMsMax: number(1, TIMER_MS_MAX),
+    deltaBytesMax: number(BLOCK_RAW_BYTES, Number.POSITIVE_INFINITY),
+    cycleMs: number(MINUTE_MS, WEEK_MS),
+  },
   budget: {
     stallMsMax: number(0.1, 1000),
     ioBytesPerSecondMax: number(IO_BYTES_PER_SECOND_MIN, Number.POSITIVE_INFINITY),
@@ -144,7 +167,7 @@ export function resolveSettings(settings: Settings = {}): ResolvedSettings {
   }
   return {
     readOnly: settings.readOnly ?? false,
-    intervalMs: settings.checkpoint?.intervalMs ?? 1000,
+    cadence: resolveCadence(settings.checkpoint ?? {}),
     stallMsMax: settings.budget?.stallMsMax ?? 1,
     ioBytesPerSecondMax: settings.budget?.ioBytesPerSecondMax ?? Number.POSITIVE_INFINITY,
     at: settings.restore?.at ?? 'latest',
@@ -158,6 +181,16 @@ export function resolveSettings(settings: Settings = {}): ResolvedSettings {
     untracked: settings.debug?.untracked ?? false,
     sample: settings.debug?.sample ?? 1000,
   }
+}
+
+function resolveCadence(given: NonNullable<Settings['checkpoint']>): CadenceSettings {
+  const { intervalMs = 1000, intervalMsMin = intervalMs / 4, deltaBytesMax = LOG_FILE_BYTES_MAX, cycleMs = DAY_MS } = given
+  const intervalMsMax = given.intervalMsMax ?? Math.min(TIMER_MS_MAX, 4 * intervalMs)
+  if (intervalMsMin > intervalMs) refuse('checkpoint.intervalMsMin', `at most intervalMs, which is ${intervalMs}`, intervalMsMin)
+  if (intervalMs === 0 && given.intervalMsMax !== undefined)
+    refuse('checkpoint.intervalMsMax', 'left out where intervalMs is 0: nothing is checkpointed unless asked for', intervalMsMax)
+  if (intervalMsMax < intervalMs) refuse('checkpoint.intervalMsMax', `at least intervalMs, which is ${intervalMs}`, intervalMsMax)
+  return { intervalMs, intervalMsMin, intervalMsMax, elastic: given.intervalMsMax !== undefined, deltaBytesMax, cycleMs }
 }
 
 function walk(value: unknown, shape: Shape, path: string): void {

@@ -19,6 +19,7 @@ import {
   dropped,
   type Events,
   isThenable,
+  memoryStats,
   milliseconds,
   noFunction,
   type Restored,
@@ -29,6 +30,7 @@ import {
 } from './face/index.ts'
 import type { ResolvedSettings } from './options.ts'
 import type { RecoveryPoint } from './restore/index.ts'
+import type { Cadence } from './schedule/index.ts'
 
 /** What the store needs beside its collections; made by `open`. */
 export interface StoreParts {
@@ -41,6 +43,7 @@ export interface StoreParts {
   readonly encoded: ReadonlySet<string>
   readonly upkeep: Upkeep
   readonly checkpointer: Checkpointer | undefined
+  readonly cadence: Cadence | undefined
   readonly restored: Restored
   /** Of live entries, where they are bounded. */
   memory(): Omit<NonNullable<StoreStats['memory']>, 'held'> | undefined
@@ -85,6 +88,16 @@ export class Store implements AsyncDisposable {
 
   get restored(): Restored {
     return this.#parts.restored
+  }
+
+  /** From 0, durability keeps up, to 1: less should be written. The `pressure` event tells of 0.8, and of 0.4 again. */
+  get pressure(): number {
+    return this.#parts.cadence?.pressure ?? 0
+  }
+
+  /** What the scheduler decided of late and why, oldest first, that of earlier runs included; like decisions in a row are one. */
+  decisions(): Cadence['decisions'] {
+    return this.#parts.cadence?.decisions ?? []
   }
 
   /** The durable map of this name; the same object every time. @throws TIDEMARK_NAME, TIDEMARK_NAME_TAKEN, TIDEMARK_CODEC_MISMATCH */
@@ -255,18 +268,11 @@ export class Store implements AsyncDisposable {
       drain: checkpointer?.drained ?? { records: 0, bytes: 0, wasteRecords: 0, wasteBytes: 0 },
       refused: checkpointer?.refusals ?? [],
       degradedBy: checkpointer?.degradedBy?.message,
-      memory: this.#memory(),
+      memory: memoryStats(this.#parts.memory(), collections.values()),
       upkeep: this.#parts.upkeep.stats,
+      schedule: this.#parts.cadence?.stats(checkpointer?.dirty === true),
       restored,
     }
-  }
-
-  #memory(): StoreStats['memory'] {
-    const memory = this.#parts.memory()
-    if (memory === undefined) return undefined
-    let held = 0
-    for (const { cold } of this.#parts.collections.values()) held += cold?.held.size ?? 0
-    return { ...memory, held }
   }
 
   /**

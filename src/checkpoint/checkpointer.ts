@@ -1,10 +1,10 @@
 /**
  * Turns barriers into committed epochs, one at a time.
  *
- * What: decides when the barrier falls (asked for, or the interval is over), hands the commit to the writer, and tells those who wait. After
+ * What: lets the barrier fall when it is asked for or the scheduler says so, hands the commit to the writer, and tells those who wait. After
  * a failure everything is dirty again and the next barrier follows with back-off.
- * Owns: the epoch under way, who waits for which epoch. Does not own: the entries (capture/), the slices in which they are captured
- * (drainer.ts before the barrier, round.ts behind it), the bytes (writer/).
+ * Owns: the epoch under way, who waits for which epoch. Does not own: when a barrier is due (schedule/, looks.ts), the entries (capture/), the
+ * slices in which they are captured (drainer.ts before the barrier, round.ts behind it), the bytes (writer/).
  * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a
  * transaction or an unbroken hold; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
@@ -14,12 +14,14 @@ import { VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import { Capture, type CaptureOwner, type Collection, Drain, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
+import type { BarrierReason } from '../schedule/index.ts'
 import { type FromWriter, fromErrorData } from '../writer/index.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { Drainer } from './drainer.ts'
 import { catalogueOf, type Flight, newFlight } from './flight.ts'
 import { Holds } from './holds.ts'
+import { Looks } from './looks.ts'
 import { Pace } from './pace.ts'
 import { type Refusal, Refusals } from './refusals.ts'
 import { Retry } from './retry.ts'
@@ -48,6 +50,7 @@ export class Checkpointer implements CaptureOwner {
   readonly #drainer: Drainer
   readonly #round: Round
   readonly #retry: Retry
+  readonly #looks: Looks
   #attempt = 0
   #resetNeeded = false
   #flight: Flight | undefined
@@ -56,7 +59,6 @@ export class Checkpointer implements CaptureOwner {
   #wanted = false
   /** Somebody waits who should not wait for the spreading. */
   #hurry = false
-  #interval: Cancel | undefined
   #recutSoon: Cancel | undefined
 
   constructor(parts: CheckpointerParts) {
@@ -76,16 +78,17 @@ export class Checkpointer implements CaptureOwner {
       broken: ms => parts.events.holdBroken({ ms }),
       free: () => this.#turns.later(() => this.#tryBarrier()),
     })
-    const { clock, stallMsMax, space, collections } = parts
+    const { clock, stallMsMax, space, collections, cadence } = parts
     this.#retry = new Retry(this.#turns)
-    this.#pace = new Pace(parts.intervalMs)
+    this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
     const slices = { clock, stallMsMax, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
     this.#drainer = new Drainer({
       ...slices,
       drain: this.#drain,
       collections: () => collections.values(),
-      allowed: () => this.status === 'ok' && !this.#resetNeeded && (this.#flight === undefined || this.#flight.committing),
+      watched: cadence.settings.intervalMs > 0,
+      allowed: () => this.status === 'ok' && !this.#resetNeeded && !cadence.paused && this.#flight?.committing !== false,
     })
     this.#round = new Round({
       ...slices,
@@ -94,7 +97,14 @@ export class Checkpointer implements CaptureOwner {
       failed: error => this.#failed(error),
     })
     parts.host.onMessage((message: FromWriter) => this.#turns.run(() => this.#receive(message)))
-    this.#arm()
+    this.#looks = new Looks(parts, this.#turns, {
+      state: () => ({
+        dirty: this.dirty && !this.#refusals.areAll(space, collections.values()),
+        inFlightBytes: this.outbox.inFlight,
+      }),
+      due: reason => this.#due(reason),
+      drains: () => this.#drainer.wake(),
+    })
     this.#drainer.wake()
   }
 
@@ -149,7 +159,7 @@ export class Checkpointer implements CaptureOwner {
   /** Stops timers and fails whoever waits; nothing is sent to the writer any more. */
   stop(error: TidemarkError): void {
     this.status = this.status === 'failed' ? 'failed' : 'closed'
-    this.#interval?.()
+    this.#looks.stop()
     this.#retry.stop()
     this.#recutSoon?.()
     this.#round.stop()
@@ -222,6 +232,7 @@ export class Checkpointer implements CaptureOwner {
     if (!this.#wanted || this.#flight !== undefined || this.#retry.waiting || this.status === 'failed' || this.status === 'closed') return
     if (space.transaction !== undefined || this.holds.inTheWay()) return
     this.#wanted = false
+    const because = this.#waiters.waiting ? 'asked' : this.#resetNeeded ? 'retry' : undefined
     this.#waiters.depart()
     if (this.#resetNeeded) {
       this.#resetNeeded = false
@@ -240,14 +251,14 @@ export class Checkpointer implements CaptureOwner {
     this.#hurry = false
     space.untracked?.inspect(this.#parts.collections.values())
     this.#flight = flight
-    this.#cut(flight)
-    this.#arm()
+    this.#cut(flight, because)
     this.#round.begin(flight)
   }
 
-  #cut(flight: Flight): void {
+  #cut(flight: Flight, because?: 'asked' | 'retry'): void {
     const { space, collections, clock, events } = this.#parts
     this.holds.barrierFell()
+    this.#looks.barrierFell(because)
     flight.time = clock.now()
     flight.catalogue = catalogueOf(collections.values())
     flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)
@@ -271,6 +282,7 @@ export class Checkpointer implements CaptureOwner {
     this.#pace.steer(flight.records, space.rewrites.records)
     space.rewrites.endEpoch()
     const block = this.outbox.take()
+    flight.written = capture.complete(flight.catalogue, count?.existed ?? new Map())
     host.post({
       type: 'commit',
       attempt: this.#attempt,
@@ -278,7 +290,7 @@ export class Checkpointer implements CaptureOwner {
       timeMs: flight.time,
       bytes: block.bytes,
       records: block.records,
-      catalogue: capture.complete(flight.catalogue, count?.existed ?? new Map()),
+      catalogue: flight.written,
       refused: flight.refusals.length,
     })
     this.#drainer.wake()
@@ -309,9 +321,10 @@ export class Checkpointer implements CaptureOwner {
   #committed(message: Extract<FromWriter, { type: 'committed' }>): void {
     const flight = this.#flight
     if (flight === undefined) return
-    const { clock, space, events } = this.#parts
+    const { clock, space, events, cadence } = this.#parts
     this.#flight = undefined
     space.uncommitted = false
+    cadence.committed(flight)
     this.epoch = flight.epoch
     this.#retry.reset()
     this.#refusals.settle(flight.refusals)
@@ -330,6 +343,7 @@ export class Checkpointer implements CaptureOwner {
   #failed(error: TidemarkError): void {
     const { space, events, collections } = this.#parts
     this.counters.failures++
+    this.#parts.cadence.failed()
     this.#resetNeeded = true
     const flight = this.#flight
     this.#flight = undefined
@@ -358,8 +372,9 @@ export class Checkpointer implements CaptureOwner {
     const { space, collections, events } = this.#parts
     if (this.status === 'failed' || this.status === 'closed') return
     this.status = 'failed'
+    this.#parts.cadence.failed()
     this.degradedBy = error
-    this.#interval?.()
+    this.#looks.stop()
     this.#retry.stop()
     this.#recutSoon?.()
     this.#round.stop()
@@ -374,27 +389,12 @@ export class Checkpointer implements CaptureOwner {
     events.failed(error)
   }
 
-  // ---- time
-  #arm(): void {
-    this.#interval?.()
-    this.#interval = undefined
-    const { intervalMs } = this.#parts
-    if (intervalMs === 0) return
-    this.#interval = this.#turns.after(intervalMs, () => {
-      this.#interval = undefined
-      this.#due()
-    })
-  }
-
-  #due(): void {
-    if (this.#flight === undefined && this.dirty && !this.#refusals.areAll(this.#parts.space, this.#parts.collections.values())) {
-      this.#wanted = true
-      this.#tryBarrier()
-    } else if (this.#flight !== undefined && this.dirty) {
-      // The last interval's epoch is still under way: the next barrier follows it.
-      this.#wanted = true
-      if (this.#parts.clock.monotonic() - this.#flight.started > LATE_INTERVALS * this.#parts.intervalMs) this.#round.hurry()
-    }
-    if (this.#interval === undefined) this.#arm()
+  /** While an epoch is under way the barrier follows it. */
+  #due(reason: BarrierReason): void {
+    const flightMs = this.#flight === undefined ? 0 : this.#parts.clock.monotonic() - this.#flight.started
+    this.#wanted = true
+    this.#hurry ||= reason === 'rpo'
+    if (this.#hurry || flightMs > LATE_INTERVALS * this.#parts.cadence.settings.intervalMs) this.#round.hurry()
+    this.#tryBarrier()
   }
 }

@@ -29,6 +29,8 @@ export interface DrainerParts {
   readonly pace: Pace
   readonly stallMsMax: number
   readonly collections: () => Iterable<Collection>
+  /** Whoever looks at the collections once an interval wakes it. */
+  readonly watched: boolean
   /** No cut is being taken, and what is written goes somewhere. */
   readonly allowed: () => boolean
 }
@@ -93,7 +95,8 @@ export class Drainer {
     const took = clock.monotonic() - begin
     if (took >= stallMsMax * SLICE_SHARE) return Math.min(Math.max(took / LOAD_SHARE, 1), tickMs)
     if (!drain.idle) return left > 0 ? tickMs : Math.max(tickMs, ageMs / MARKS)
-    // Nobody writes: looks become rare.
+    // Nobody writes: looks become rare, and where somebody else looks there are none.
+    if (this.#idleMs >= cadenceMs && this.#parts.watched) return undefined
     this.#idleMs = Math.min(cadenceMs, this.#idleMs * 2)
     return this.#idleMs
   }

@@ -18,6 +18,8 @@ export interface Flight {
   /** False between a void and the new cut. */
   cut: boolean
   committing: boolean
+  /** The catalogue with the bytes, once the commit is posted. */
+  written: readonly CatalogueEntry[]
   /** Written before the cut that counts. */
   records: number
   /** When all is to be captured, by the monotonic clock; slices come evenly until then, unless hurried. */
@@ -38,6 +40,7 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     voids: 0,
     cut: false,
     committing: false,
+    written: [],
   }
 }
 

@@ -4,6 +4,7 @@ import type { TidemarkError } from '../base/errors.ts'
 import type { Scheduler } from '../base/scheduler.ts'
 import type { Collection, Space, VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
+import type { Cadence } from '../schedule/index.ts'
 import type { UpkeepMessage, WriterHost } from '../writer/index.ts'
 import type { Refusal } from './refusals.ts'
 
@@ -51,6 +52,8 @@ export interface CheckpointerEvents {
   /** A barrier falls now; synchronous. */
   barrier(info: { epoch: number; time: number }): void
   upkeep(message: UpkeepMessage): void
+  /** The scheduler has looked at the engine. */
+  looked(): void
 }
 
 export interface CheckpointerParts {
@@ -60,7 +63,7 @@ export interface CheckpointerParts {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly events: CheckpointerEvents
-  readonly intervalMs: number
+  readonly cadence: Cadence
   readonly stallMsMax: number
   /** The newest committed epoch, 0 for a new store. */
   readonly epoch: number

@@ -24,6 +24,11 @@ export class Waiters {
     return this.#aboard.length > 0
   }
 
+  /** Somebody waits for the next barrier's epoch. */
+  get waiting(): boolean {
+    return this.#next.length > 0
+  }
+
   /** Waits for the next barrier's epoch. */
   add(timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
     return this.#enter(this.#next, timeoutMs, scheduler, why)

@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events'
 import type { TidemarkError } from '../base/errors.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import type { CheckpointPoint, Refusal, StallInfo } from '../checkpoint/index.ts'
+import type { Decision } from '../schedule/index.ts'
 
 export interface StoreEvents {
   /** An epoch became durable, automatic ones included. */
@@ -26,6 +27,10 @@ export interface StoreEvents {
   holdBroken: [info: { readonly ms: number }]
   /** The engine held a turn of the event loop longer than `budget.stallMsMax`; names the value when a large one was the reason. */
   stall: [info: StallInfo]
+  /** The scheduler decided something: when a barrier falls, how long the window is, what upkeep may do, that the RPO is broken … and why. */
+  decision: [decision: Decision]
+  /** Durability does not keep up (`high`, from 0.8 on), or does again (below 0.4): for those who want to shed load. See `store.pressure`. */
+  pressure: [info: { readonly high: boolean; readonly pressure: number; readonly reason: string }]
   /** Folding does not keep up with the log, which grows: the disk is too slow, or `budget.ioBytesPerSecondMax` too low. */
   behind: [info: { readonly ms: number; readonly rawBytes: number; readonly records: number }]
   /** Folding keeps up again after `behind`. */

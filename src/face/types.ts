@@ -3,6 +3,7 @@ import type { HistogramSnapshot } from '../base/histogram.ts'
 import type { CollectionKind, Giant } from '../capture/index.ts'
 import type { EngineStatus, Refusal } from '../checkpoint/index.ts'
 import type { Codec } from '../codec/index.ts'
+import type { ScheduleStats } from '../schedule/index.ts'
 import type { UpkeepStats } from './upkeep.ts'
 
 /** What `open` found and did. */
@@ -73,6 +74,8 @@ export interface StoreStats {
   readonly memory: MemoryStats | undefined
   /** Folding, merging and collecting, since `open`. */
   readonly upkeep: UpkeepStats
+  /** When barriers fall and what could be lost; undefined in a store that is open read-only. */
+  readonly schedule: ScheduleStats | undefined
   readonly restored: Restored
 }
 

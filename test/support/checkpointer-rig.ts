@@ -5,7 +5,9 @@ import { Collection, Space } from '../../src/capture/index.ts'
 import { Checkpointer, type CheckpointerEvents, type StallInfo } from '../../src/checkpoint/index.ts'
 import { tideCodec } from '../../src/codec/index.ts'
 import { type RECORD_PUT, RecordCursor } from '../../src/format/index.ts'
+import { Cadence } from '../../src/schedule/index.ts'
 import type { FromWriter, ToWriter, WriterHost } from '../../src/writer/index.ts'
+import { SETTINGS } from './cadence-world.ts'
 
 /** Runs nothing by itself. */
 export class ManualScheduler implements Scheduler {
@@ -112,8 +114,11 @@ export function alone(intervalMs = 0, restless = false) {
     stall: info => stalls.push(info),
     barrier: note('barrier'),
     upkeep: note('upkeep'),
+    looked: () => {},
   }
-  const parts = { space, collections, host, clock, scheduler, events, intervalMs, stallMsMax: 1, epoch: 0 }
+  const settings = { ...SETTINGS, intervalMs, intervalMsMin: intervalMs / 4, intervalMsMax: 4 * intervalMs }
+  const cadence = new Cadence({ clock, loopLoad: () => 0, settings, decided: () => {} })
+  const parts = { space, collections, host, clock, scheduler, events, cadence, stallMsMax: 1, epoch: 0 }
   const checkpointer = new Checkpointer(parts)
   const map = new Collection(space, 'map', 'map', tideCodec, space.nextId++)
   collections.set('map', map)

@@ -1,0 +1,93 @@
+/**
+ * The eyes and the clock of the scheduler: looks at the engine when it is time, and carries out what is decided.
+ *
+ * Owns: the timer of the next look, what upkeep was told last. Does not own: decisions (schedule/), the barrier (checkpointer.ts).
+ * Invariants: one look is planned at most; without an interval there is none; a level of upkeep is said again before it lapses, as long as
+ * it holds.
+ */
+import type { Cancel } from '../base/scheduler.ts'
+import type { Collection } from '../capture/index.ts'
+import type { BarrierReason, Changed, Seen, UpkeepLevel } from '../schedule/index.ts'
+import type { Turns } from './turns.ts'
+import type { CheckpointerParts } from './types.ts'
+
+/** What is looked at and acted upon. */
+export interface Engine {
+  state(): Omit<Seen, 'changed' | 'collections' | 'counted'>
+  /** A barrier is to fall. */
+  due(reason: BarrierReason): void
+  /** There is something to capture, and no pause. */
+  drains(): void
+}
+
+export class Looks {
+  readonly #parts: CheckpointerParts
+  readonly #turns: Turns
+  readonly #engine: Engine
+  #timer: Cancel | undefined
+  #stopped = false
+  #level: UpkeepLevel = 'slow'
+  #saidAt = 0
+
+  constructor(parts: CheckpointerParts, turns: Turns, engine: Engine) {
+    this.#parts = parts
+    this.#turns = turns
+    this.#engine = engine
+    this.again(parts.cadence.settings.intervalMs)
+  }
+
+  /** The next look is so far away; one planned before is not made. */
+  again(ms: number): void {
+    this.#timer?.()
+    if (this.#stopped || this.#parts.cadence.settings.intervalMs === 0) return
+    this.#timer = this.#turns.after(ms, () => {
+      this.#timer = undefined
+      this.#look()
+    })
+  }
+
+  /** A cut is about to be taken of what is listed now. */
+  barrierFell(because: 'asked' | 'retry' | undefined): void {
+    const { cadence, collections } = this.#parts
+    this.again(cadence.cut(changedIn(collections.values()).changed, because).againMs)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.()
+  }
+
+  #look(): void {
+    const { cadence, events, collections } = this.#parts
+    const state = this.#engine.state()
+    const { barrier, againMs } = cadence.look({ ...state, ...changedIn(collections.values()), collections: collections.size })
+    if (barrier !== undefined) this.#engine.due(barrier)
+    if (state.dirty && !cadence.paused) this.#engine.drains()
+    // The barrier that fell has planned the next look itself.
+    if (this.#timer === undefined) this.again(againMs)
+    if (!this.#stopped) this.#sayLevel()
+    events.looked()
+  }
+
+  #sayLevel(): void {
+    const { cadence, host, clock } = this.#parts
+    const { upkeep: level, upkeepMs: ms } = cadence
+    const now = clock.monotonic()
+    if (level === this.#level && (level === 'slow' || now - this.#saidAt < ms / 2)) return
+    this.#level = level
+    this.#saidAt = now
+    host.post({ type: 'upkeep-level', level, ms })
+  }
+}
+
+/** Keys that collections list as written since the last barrier. `counted`: every write is among them. */
+function changedIn(collections: Iterable<Collection>): { readonly changed: readonly Changed[]; readonly counted: boolean } {
+  const changed: Changed[] = []
+  let counted = true
+  for (const { id, saturated, live, journal, arrivals } of collections) {
+    const keys = saturated ? live.size : journal.end + arrivals.end
+    if (keys > 0) changed.push({ id, keys })
+    if (saturated) counted = false
+  }
+  return { changed, counted }
+}

@@ -1,0 +1,34 @@
+/** The scheduler of a store, what keeps what it learned, and its decisions as events. Owns nothing but their lives. */
+import type { Clock, LoopLoad } from '../base/clock.ts'
+import { Cadence, type CadenceSettings, Keeper } from '../schedule/index.ts'
+import type { Storage } from '../storage/index.ts'
+import type { Events } from './events.ts'
+
+export interface Schedule {
+  readonly cadence: Cadence
+  /** After each look of the scheduler. */
+  readonly looked: () => void
+  /** Keeps what was learned. */
+  readonly stop: () => Promise<void>
+}
+
+/** `storage`: undefined where nothing is kept. */
+export function startSchedule(
+  parts: { readonly clock: Clock; readonly loopLoad: LoopLoad; readonly settings: CadenceSettings; readonly events: Events },
+  storage: Storage | undefined,
+): Schedule {
+  const { clock, loopLoad, settings, events } = parts
+  const cadence = new Cadence({
+    clock,
+    loopLoad,
+    settings,
+    decided: (decision, pressure) => {
+      events.emit('decision', decision)
+      const { type, reason } = decision
+      if (type === 'pressure-high' || type === 'pressure-low') events.emit('pressure', { high: type === 'pressure-high', pressure, reason })
+    },
+  })
+  if (storage === undefined) return { cadence, looked: () => {}, stop: async () => {} }
+  const keeper = new Keeper({ storage, clock, record: () => cadence.record(), remember: record => cadence.remember(record) })
+  return { cadence, looked: () => keeper.look(cadence.changes), stop: () => keeper.stop() }
+}

@@ -1,0 +1,212 @@
+/** Whole stores under the scheduler, in simulated time: what could be lost, what is said about it, and when upkeep writes. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openStore } from '../src/open.ts'
+import type { Settings } from '../src/options.ts'
+import { type Decision, explainStore } from '../src/schedule/index.ts'
+import { MemoryStorage } from '../src/storage/index.ts'
+import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+import { flightsDays, quietShare } from './support/flights-day.ts'
+
+type Told = Decision & { readonly at: number }
+
+async function opened(checkpoint: Settings['checkpoint'], seed = 1, scheduler = new SimulatedScheduler({ seed, tasksMax: 20_000_000 })) {
+  const latencyMs = { min: 0, max: 2 }
+  const storage = new SimulatedStorage({ seed, scheduler, latencyMs })
+  const { clock } = scheduler
+  const world = { load: 0.1 }
+  const components = { storage, scheduler, clock, random: new SeededRandom(seed), loopLoad: () => world.load }
+  const settings: Settings = { ...(checkpoint === undefined ? {} : { checkpoint }), compression: 'none' }
+  const open = () => scheduler.run(openStore('simulated', settings, components))
+  const store = await open()
+  const decisions: Told[] = []
+  store.on('decision', decision => decisions.push({ ...decision, at: clock.monotonic() }))
+  const pass = (ms: number): Promise<void> => scheduler.run(clock.monotonic() + ms)
+  return { scheduler, clock, storage, latencyMs, world, store, open, decisions, pass, map: store.map<unknown, string>('map') }
+}
+
+/** What the oldest change is that is not durable, as it really is. */
+function watch({ store, clock }: Pick<Awaited<ReturnType<typeof opened>>, 'store' | 'clock'>) {
+  let uncut: number | undefined
+  let flying: number | undefined
+  store.on('barrier', () => {
+    flying ??= uncut
+    uncut = undefined
+  })
+  store.on('checkpoint', () => {
+    flying = undefined
+  })
+  return {
+    wrote: (): void => {
+      uncut ??= clock.monotonic()
+    },
+    ageMs: (): number => clock.monotonic() - (flying ?? uncut ?? clock.monotonic()),
+  }
+}
+
+const said = (decisions: readonly Told[], ...types: string[]): string[] =>
+  decisions.filter(({ type }) => types.includes(type)).map(({ type, reason }) => `${type} ${reason}`)
+
+test('whatever is written and however slow the storage is, nothing is older than the RPO unless it was said', async () => {
+  for (let seed = 1; seed <= 8; seed++) {
+    const random = new SeededRandom(seed)
+    const intervalMs = 200
+    const intervalMsMax = 200 * (3 + random.below(4))
+    const world = await opened({ intervalMs, ...(seed % 2 === 0 ? { intervalMsMax } : {}) }, seed)
+    const { store, map, pass, decisions, latencyMs, clock } = world
+    const limitMs = seed % 2 === 0 ? intervalMsMax : 4 * intervalMs
+    const { wrote, ageMs } = watch(world)
+    const tooOld: number[] = []
+    let steps = 0
+    for (let phase = 0; phase < 40; phase++) {
+      const writes = [0, 1, 20, 200][random.below(4)] as number
+      latencyMs.max = [1, 5, 30, 60, 150][random.below(5)] as number
+      latencyMs.min = latencyMs.max / 2
+      world.world.load = random.float()
+      for (let step = 0; step < 50; step++, steps++) {
+        for (let n = 0; n < writes; n++) map.set(`k${random.below(500)}`, { n, step })
+        if (writes > 0) wrote()
+        await pass(20)
+        // What is measured is never less than what is.
+        assert.ok((store.stats().schedule?.rpoMs ?? 0) >= ageMs() - 1e-6, `seed ${seed}`)
+        if (ageMs() > limitMs) tooOld.push(clock.monotonic())
+      }
+    }
+    const told = decisions.filter(({ type }) => type.startsWith('rpo'))
+    for (const at of tooOld) {
+      const last = told.filter(decision => decision.at <= at + intervalMs).at(-1)
+      assert.ok(last !== undefined && (last.type === 'rpo-broken' || last.at >= at - intervalMs), `seed ${seed}: not said at ${at}`)
+    }
+    assert.ok(tooOld.length < steps / 5, `seed ${seed}: ${tooOld.length} of ${steps}`)
+    latencyMs.min = latencyMs.max = 1
+    await world.scheduler.run(store.close())
+  }
+})
+
+test('a store that is not touched costs a wake-up an interval, and decides nothing', async () => {
+  const { store, scheduler, map, pass, decisions } = await opened({ intervalMs: 100, intervalMsMax: 1000 })
+  map.set('k', 1)
+  await pass(20_000)
+  const before = scheduler.ran
+  const decided = decisions.length
+  await pass(100 * 1000)
+  assert.ok(scheduler.ran - before <= 1010, `${scheduler.ran - before} wake-ups in 1,000 intervals`)
+  assert.equal(decisions.length, decided)
+  await scheduler.run(store.close())
+})
+
+test('without an interval there is no wake-up, no automatic barrier and no file', async () => {
+  const { store, storage, scheduler, map, pass, decisions } = await opened({ intervalMs: 0 })
+  map.set('k', 1)
+  await pass(20_000)
+  const before = scheduler.ran
+  await pass(100_000)
+  assert.equal(scheduler.ran, before)
+  await scheduler.run(store.durable())
+  assert.deepEqual(said(decisions, 'barrier'), ['barrier asked'])
+  assert.equal(store.stats().schedule?.rpoMsMax, 0)
+  await scheduler.run(store.close())
+  assert.deepEqual(await scheduler.run(storage.list('schedule')), [])
+})
+
+test('a storage that is stuck for ten seconds raises the pressure, breaks the RPO aloud, and both are well within two intervals after it', async () => {
+  const { store, scheduler, latencyMs, map, pass, decisions, clock } = await opened({ intervalMs: 1000, intervalMsMax: 4000 })
+  const pressures: { readonly high: boolean; readonly pressure: number; readonly at: number }[] = []
+  store.on('pressure', info => pressures.push({ ...info, at: clock.monotonic() }))
+  const write = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 50) {
+      map.set(`k${passed % 1000}`, passed)
+      await pass(50)
+    }
+  }
+  await write(5000)
+  assert.ok(store.pressure < 0.1)
+  latencyMs.min = latencyMs.max = 10_000
+  await write(5000)
+  latencyMs.min = latencyMs.max = 1
+  assert.ok(store.pressure >= 0.8, `${store.pressure}`)
+  const freed = clock.monotonic() + 10_000
+  await write(60_000)
+  assert.deepEqual(
+    pressures.map(({ high }) => high),
+    [true, false],
+  )
+  const [high, low] = pressures as [(typeof pressures)[number], (typeof pressures)[number]]
+  assert.ok(high.pressure >= 0.8 && low.pressure < 0.4)
+  assert.deepEqual(said(decisions, 'rpo-broken', 'rpo-met'), ['rpo-broken storage', 'rpo-met durable'])
+  const met = decisions.find(({ type }) => type === 'rpo-met') as Told
+  assert.ok(met.at <= freed + 2000, `${met.at - freed}`)
+  assert.ok(store.pressure < 0.1)
+  await scheduler.run(store.close())
+})
+
+test('a storage that fails, and a hold that lasts, are named as what broke the RPO', async () => {
+  const { store, storage, scheduler, map, pass, decisions } = await opened({ intervalMs: 100, intervalMsMax: 300 })
+  const heal = storage.inject({ operation: 'append', errno: 'ENOSPC' })
+  map.set('k', 1)
+  await pass(3000)
+  assert.deepEqual(said(decisions, 'rpo-broken', 'pressure-high'), ['pressure-high failing', 'rpo-broken failing'])
+  assert.ok(said(decisions, 'barrier').includes('barrier retry'))
+  assert.equal(store.pressure, 1)
+  heal()
+  await pass(15_000)
+  assert.deepEqual(said(decisions, 'rpo-met', 'pressure-low').sort(), ['pressure-low calm', 'rpo-met durable'])
+  decisions.length = 0
+  const hold = store.hold(() => scheduler.sleep(2000), { msMax: 5000 })
+  map.set('k', 2)
+  await pass(6000)
+  await hold
+  assert.deepEqual(said(decisions, 'rpo-broken', 'rpo-met'), ['rpo-broken held', 'rpo-met durable'])
+  await scheduler.run(store.close())
+})
+
+test('what cannot be kept does not keep the store from closing', async () => {
+  const { store, scheduler, latencyMs, map, pass, clock } = await opened({ intervalMs: 100 })
+  map.set('k', 1)
+  await pass(1000)
+  latencyMs.min = latencyMs.max = 1e9
+  const begin = clock.monotonic()
+  await scheduler.run(store.close({ timeoutMs: 2000 }))
+  assert.ok(clock.monotonic() - begin <= 2001, `${clock.monotonic() - begin}`)
+})
+
+test('decisions and the pattern outlive the process; explain shows them beside a living writer', async () => {
+  const world = await opened({ intervalMs: 1000, cycleMs: 600_000 })
+  const { store, storage, scheduler, map, pass, clock } = world
+  for (let n = 0; n < 100; n++) {
+    map.set('k', n)
+    await pass(1000)
+  }
+  const live = await scheduler.run(explainStore(storage, 'simulated'))
+  assert.ok(live.savedMs > 0 && clock.now() - live.savedMs <= 61_000)
+  assert.ok(live.decisions.some(({ type, reason, times }) => type === 'barrier' && reason === 'interval' && times > 20))
+  assert.ok(live.day.length >= 8, `${live.day.length}`)
+  await scheduler.run(store.close())
+  const kept = await scheduler.run(explainStore(storage, 'simulated'))
+  assert.ok(kept.decisions.length > 0)
+  const second = await world.open()
+  await pass(100)
+  assert.deepEqual(second.decisions(), kept.decisions)
+  assert.ok((second.stats().schedule?.dayKnown ?? 0) > 0)
+  await scheduler.run(second.close())
+  await assert.rejects(explainStore(new MemoryStorage(), 'nowhere'), { code: 'TIDEMARK_NO_STORE' })
+})
+
+test('the days of the flights data: held through the busy hours, upkeep writes in the quiet half, and the tail stays bounded', async () => {
+  const settings: Settings = { retention: { keepLast: 1, keepMs: 0 } }
+  // A quarter of the flights, and of the tables: what moves is the same.
+  const thresholds = { bytes: 512 * 1024, records: 8192, slackBytes: 2 * 1024 * 1024, slackRecords: 65_536 }
+  const days = (checkpoint: Settings['checkpoint']) =>
+    flightsDays(2, 120_000, { ...settings, ...(checkpoint === undefined ? {} : { checkpoint }) }, { flightsADay: 4150, thresholds })
+  const moved = await days({ intervalMs: 500, intervalMsMax: 2500, cycleMs: 120_000 })
+  const day = moved.written[1] as number[]
+  assert.ok(day.some(bytes => bytes > 0))
+  assert.ok(quietShare(day) >= 0.7, `${quietShare(day)} of ${day}`)
+  assert.ok(moved.tailBytesMax <= 4 * thresholds.bytes, `${moved.tailBytesMax}`)
+  await moved.run(moved.store.close())
+  // Where the pattern is not known, upkeep writes when there is something to write.
+  const plain = await days({ intervalMs: 500 })
+  const unmoved = plain.written[1] as number[]
+  assert.ok(quietShare(unmoved) < 0.6, `${quietShare(unmoved)} of ${unmoved}`)
+  await plain.run(plain.store.close())
+})
