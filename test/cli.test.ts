@@ -28,7 +28,7 @@ test('a command that is wrong ends with 2, help with 0', () => {
   fails(2, /needs --to/, 'restore', 'a')
   const help = run(['--help'])
   assert.equal(help.status, 0)
-  for (const verb of ['status', 'log', 'show', 'diff', 'verify', 'profile', 'restore', 'copy', 'export', 'import']) {
+  for (const verb of ['status', 'log', 'show', 'diff', 'explain', 'verify', 'profile', 'restore', 'copy', 'export', 'import']) {
     assert.match(help.out, new RegExp(`^  ${verb} `, 'm'))
     assert.match(run([verb, '--help']).out, new RegExp(`^tidemark ${verb} `))
   }
@@ -41,6 +41,7 @@ test('a directory without a store is named, not made', t => {
     ['log'],
     ['show', 'a'],
     ['diff', '1', '2'],
+    ['explain'],
     ['verify'],
     ['profile'],
     ['restore', '--to', '1'],

@@ -4,13 +4,14 @@
  * Owns the output and the exit status. Does not own: what the verbs do.
  */
 import type { TidemarkError } from 'tidemark'
+import { explain } from './explain.ts'
 import { check, diff, log, show, status } from './look.ts'
 import { profile } from './profile.ts'
 import { copy, exportLines, importLines, restore } from './transfer.ts'
 import { parse, UsageError, type Verb } from './usage.ts'
 
 const VERBS: ReadonlyMap<string, Verb> = new Map(
-  Object.entries({ status, log, show, diff, verify: check, profile, restore, copy, export: exportLines, import: importLines }),
+  Object.entries({ status, log, show, diff, explain, verify: check, profile, restore, copy, export: exportLines, import: importLines }),
 )
 
 function help(): string {
