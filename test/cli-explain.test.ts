@@ -15,13 +15,13 @@ test('explain shows the decisions that a process kept, and says so where there a
   const four = new Promise<void>(resolve => {
     store.on('decision', decision => {
       told.push(decision)
-      if (told.length === 4) resolve()
+      if (told.filter(({ type }) => type === 'barrier').length === 4) resolve()
       else players.set('ada', told.length)
     })
   })
   players.set('ada', 0)
   await four
-  assert.deepEqual([told[0]?.type, told[0]?.reason], ['barrier', 'interval'])
+  assert.ok(told.some(({ type, reason }) => type === 'barrier' && reason === 'interval'))
   assert.equal(store.stats().schedule?.decisions, told.length)
   await store.close()
   const kept = (await explain(folder)).decisions
