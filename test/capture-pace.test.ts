@@ -144,8 +144,10 @@ test('nothing is drained while the disk fails, and what was drained is in the at
 })
 
 test('a store that nobody writes to is looked at no more often than its interval', () => {
-  const { scheduler, map, checkpointer } = alone(800)
+  const { scheduler, host, map, checkpointer } = alone(800)
   map.set('k', 1)
+  scheduler.pass(900)
+  host.commit()
   scheduler.pass(8000)
   const { count } = checkpointer.stalls.snapshot()
   scheduler.pass(80_000)

@@ -231,7 +231,8 @@ test('a disk whose syncs fail for good: the service runs on, waiting ends in tim
   let durable = 0
   for (let n = 1; n < 50; n++) {
     await service.call({ op: 'set', key: 'latest', value: n })
-    const { failed } = await service.attempt({ op: 'checkpoint', timeoutMs: 500 })
+    // Longer than the first commit of a store takes on a busy machine.
+    const { failed } = await service.attempt({ op: 'checkpoint', timeoutMs: 3000 })
     if (failed !== undefined) {
       assert.equal(failed.code, 'TIDEMARK_TIMEOUT')
       assert.equal(failed.cause?.code, 'TIDEMARK_STORAGE')
