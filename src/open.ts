@@ -99,7 +99,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
     })
   })
   const loaded = await loadInto(surroundings, opened)
-  const built = build(surroundings, loaded, undefined)
+  const built = build(surroundings, loaded, undefined, undefined)
   built.space.forbidden = 'readOnly'
   built.space.refresh()
   return new Store({
@@ -136,7 +136,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
         ...(components.thresholds === undefined ? {} : { thresholds: components.thresholds }),
       },
     })
-    const built = build(surroundings, loaded, manifest.token)
+    const built = build(surroundings, loaded, manifest.token, host)
     const { space, collections, events } = built
     const loopLoad = components.loopLoad ?? (components.clock === undefined ? systemLoopLoad() : () => 0)
     const keeps = surroundings.directory === MEMORY ? undefined : storage
@@ -262,6 +262,7 @@ function build(
   { settings, directory, clock, scheduler, storage, mapEntriesMax }: Surroundings,
   loaded: LoadResult,
   writes: number | undefined,
+  host: WriterHost | undefined,
 ) {
   const { cold, tail, catalogue, image, layers } = loaded
   const { stallMsMax, memoryBytesMax: bytesMax } = settings
@@ -285,7 +286,9 @@ function build(
   const upkeep = new Upkeep({ foldedEpoch: image.fold?.epoch ?? 0, segments: segments.length, segmentBytes })
   let stalls = access
   const turns = { clock, scheduler, stallMsMax, stalled: (ms: number) => stalls.record(ms), collections: () => collections.values() }
-  const evictor = evicts ? new Evictor({ ...turns, bytesMax, accessed: ms => access.record(ms) }) : undefined
+  const evictor = evicts
+    ? new Evictor({ ...turns, bytesMax, accessed: ms => access.record(ms), starved: () => host?.post({ type: 'fold' }) })
+    : undefined
   if (evictor !== undefined) space.enters = (collection, key, value, came) => evictor.enters(collection, key, value, came)
   const renewed = (collection: Collection): void => evictor?.renew(collection)
   const following = evicts ? new Following({ ...turns, storage, state: cold, layers, tail, renewed }) : undefined

@@ -24,11 +24,15 @@ export interface EvictorParts {
   readonly stalled: (ms: number) => void
   /** Is told how long was evicted inside a call of the user. */
   readonly accessed: (ms: number) => void
+  /** The bound is passed by entries that are not in segments yet: whoever folds should. */
+  readonly starved: () => void
   /** Those alive now. */
   readonly collections: () => Iterable<Collection>
 }
 
 const TICK_MS = 100
+/** Whoever folds is asked once in so long at most: each time it is a segment more. */
+const STARVED_MS = 2000
 /** A slice takes this share of the stall budget. */
 const SLICE_SHARE = 0.35
 /** Of the collections that are looked at in turn, entries looked at in each. */
@@ -44,8 +48,10 @@ const ENTERING = 16
 const ENTERING_VISITS = 16
 /** Slices go on until so much of the bound is used. */
 const ENOUGH = 0.95
-/** Weak references looked at beside each collection in turn. */
-const SWEEP = 64
+/** Weak references looked at beside each collection in turn: this share of them, so that dead ones are gone in a few seconds, within bounds. */
+const SWEEP_SHARE = 1 / 16
+const SWEEP_MIN = 64
+const SWEEP_MAX = 2048
 /** Collections passed over in one step. */
 const SKIPS = 64
 
@@ -65,6 +71,7 @@ export class Evictor {
   #checks: Iterator<Resident> | undefined
   #entered = 0
   #cancel: Cancel | undefined
+  #starvedAt: number | undefined
   #working = false
   #stopped = false
 
@@ -134,8 +141,18 @@ export class Evictor {
       this.#slice(() => this.#bytes > this.#parts.bytesMax * ENOUGH && this.#run(STEP_VISITS))
       const over = this.#bytes > this.#parts.bytesMax * ENOUGH
       if (over && !this.#stopped && this.#idle <= this.#residents.size) this.#work()
-      else this.#rest()
+      else {
+        if (this.#bytes > this.#parts.bytesMax) this.#starve()
+        this.#rest()
+      }
     })
+  }
+
+  #starve(): void {
+    const now = this.#parts.clock.monotonic()
+    if (this.#starvedAt !== undefined && now - this.#starvedAt < STARVED_MS) return
+    this.#starvedAt = now
+    this.#parts.starved()
   }
 
   /** The next collection: what it takes, and what it need not keep. False when all were looked at. */
@@ -153,7 +170,8 @@ export class Evictor {
     const resident = this.#of(collection)
     resident.sample(SAMPLES)
     resident.eviction.keepUp()
-    collection.cold.held.sweep(SWEEP)
+    const { held } = collection.cold
+    held.sweep(Math.min(SWEEP_MAX, Math.max(SWEEP_MIN, Math.ceil(held.size * SWEEP_SHARE))))
     this.#count(resident)
     // With room to spare the hand begins anew: what it found at its last round need not hold any more.
     if (this.#bytes <= this.#parts.bytesMax && resident.eviction.idle) resident.eviction.renew()

@@ -122,6 +122,12 @@ export class Folding {
     this.#lookBehind()
   }
 
+  /** What was committed so far is to be in segments soon, however little it is. */
+  ask(): void {
+    this.#tail.ask()
+    if (this.#tail.isDue) this.#wake('fold', 0)
+  }
+
   /** Ends every job where it is; resolves when nothing is under way. */
   async stop(): Promise<void> {
     this.#stopped = true

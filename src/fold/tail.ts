@@ -35,6 +35,8 @@ export class Tail {
   #longSince: number | undefined
   #more = 0
   #leave = 0
+  /** Whatever there is, is to be folded. */
+  #asked = false
 
   constructor(limits: { readonly bytes: number; readonly records: number }, start: TailSize, now: number) {
     this.#limits = limits
@@ -71,10 +73,17 @@ export class Tail {
     this.#rawBytes = Math.max(0, this.#rawBytes - rawBytes)
     this.#records = Math.max(0, this.#records - records)
     this.#leave = Math.max(0, this.#more)
+    this.#asked = false
     this.#look(now)
   }
 
+  /** Somebody waits for what lies there to be in segments. */
+  ask(): void {
+    this.#asked = true
+  }
+
   get isDue(): boolean {
+    if (this.#asked && this.#records > 0) return true
     const at = foldAt(this.flow.tables(this.#limits))
     return this.#tables(this.#rawBytes, this.#records) >= Math.max(at / 2, at + this.#more)
   }
@@ -106,7 +115,7 @@ export class Tail {
       const length = this.#length
       if (length >= 2) return Number.POSITIVE_INFINITY
       const rate = foldRate(pace, left, at, barMs())
-      if (length < 1) return rate
+      if (length < 1 && !this.#asked) return rate
       // Of the whole: a part of what is left, again and again, never ends.
       return Math.max(rate, (work * 1000) / Math.min(PRESSED_MS_MAX, this.flow.intervalMs * PRESSED_SHARE))
     }

@@ -43,6 +43,8 @@ export type ToWriter =
   | BatchMessage
   | CommitMessage
   | UpkeepLevelMessage
+  /** What was committed so far is to be in segments soon, however little it is: entries wait for it that are to leave the heap. */
+  | { readonly type: 'fold' }
   | { readonly type: 'reset'; readonly attempt: number }
   | { readonly type: 'close' }
 

@@ -141,6 +141,8 @@ export class Writer {
         return await this.#commit(message)
       case 'upkeep-level':
         return this.#folding?.setLevel(message.level, message.ms)
+      case 'fold':
+        return this.#folding?.ask()
       case 'reset':
         if (this.#state === 'open' && this.#log?.atBoundary === false) await this.#giveUp()
         if (this.#state === 'failed') this.#state = 'open'
