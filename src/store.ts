@@ -228,7 +228,7 @@ export class Store implements AsyncDisposable {
 
   stats(): StoreStats {
     const { checkpointer, collections, access, restored, space } = this.#parts
-    const byName: Record<string, { kind: CollectionKind; codec: string; entries: number; dirtyMax: number }> = Object.create(null)
+    const byName: Record<string, StoreStats['collections'][string]> = Object.create(null)
     let dirtyMax = 0
     let entries = 0
     if (!this.#closed) {
@@ -238,6 +238,7 @@ export class Store implements AsyncDisposable {
           codec: collection.codec.name,
           entries: collection.sizeMax,
           dirtyMax: collection.dirtyKeysMax,
+          redundant: { ...collection.redundancy.spared },
         }
         dirtyMax += collection.dirtyKeysMax
         entries += collection.sizeMax

@@ -57,6 +57,13 @@ export const IN_FLIGHT_BYTES_MAX = 8 * MIB
 /** Bytes of pre-images, values kept because they changed between barrier and capture; beyond it the cut is void and moves to now. */
 export const PRE_IMAGE_BYTES_MAX = 64 * MIB
 
+/** Copies of last records, and how many, by which a record that equals the last of its key is seen: an hour of looks costs no more memory than a minute. */
+export const REDUNDANT_RING_BYTES = 8 * MIB
+export const REDUNDANT_ENTRIES = 65_536
+
+/** Bytes of a record that is still kept for comparing: one that is larger would displace an eighth of the others. */
+export const REDUNDANT_RECORD_BYTES_MAX = MIB
+
 /** Entries of one journal or dirty-set piece: pieces are retired whole, and clearing one must not be a pause. */
 export const PIECE_ENTRIES_MAX = 16_384
 

@@ -14,12 +14,14 @@ import type { Collection } from './collection.ts'
 import { type Group, isList, type Journal, keysIn, sizeOf } from './journal.ts'
 import { KeyPositions } from './key-positions.ts'
 import { KeySet } from './key-set.ts'
+import type { Redundancy } from './redundant.ts'
 import type { Space } from './space.ts'
 
 const NOTHING = new KeyPositions()
 
 export class CapturePart {
   readonly collection: Collection
+  readonly redundancy: Redundancy
   readonly space: Space
   readonly id: number
   readonly name: string
@@ -56,6 +58,7 @@ export class CapturePart {
   /** Takes over what `collection` remembers, which begins a new epoch. */
   constructor(collection: Collection, epoch: number) {
     this.collection = collection
+    this.redundancy = collection.redundancy
     this.space = collection.space
     this.id = collection.id
     this.name = collection.name

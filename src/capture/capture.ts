@@ -210,10 +210,11 @@ export class Capture {
     access.record(now() - begin)
   }
 
-  /** Returns the record's bytes, 0 for a value that was refused. */
+  /** Returns the bytes that were encoded, 0 for a value that was refused. */
   #record(part: CapturePart, key: Key): number {
     try {
       const bytes = record(this.#outbox, part, key)
+      if (bytes < 0) return -bytes
       part.bytes += bytes
       this.records++
       return bytes

@@ -18,6 +18,7 @@ import { type Group, Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import { checkKey } from './keys.ts'
 import { lengthen, setIn } from './map-chain.ts'
+import { Redundancy } from './redundant.ts'
 import type { Space } from './space.ts'
 
 export type CollectionKind = 'map' | 'value'
@@ -54,6 +55,7 @@ export class Collection {
   /** What a barrier froze of this incarnation and has not finished capturing. */
   part: CapturePart | undefined
   dropped = false
+  readonly redundancy = new Redundancy()
   /** Entries of this incarnation that are stored and not in live; undefined where there never were any. */
   cold: ColdSide | undefined
 

@@ -22,6 +22,8 @@ export class Outbox {
   #writer = new ByteWriter(BUFFER_BYTES)
   /** Records being written: encoding runs code of the user (a codec, a proxy), which may read and write collections. */
   #open = 0
+  /** Records begun so far. */
+  begun = 0
   /** Records written while another one was being written. */
   #aside: Uint8Array[] = []
   inFlight = 0
@@ -42,7 +44,13 @@ export class Outbox {
 
   /** Where to write a record; `end` follows, whatever happens. */
   begin(): ByteWriter {
+    this.begun++
     return this.#open++ === 0 ? this.#writer : new ByteWriter(256)
+  }
+
+  /** Nobody wrote a record while the one that is the last to be begun, of so many, was being written. */
+  alone(begun: number): boolean {
+    return this.#open === 1 && this.begun === begun
   }
 
   /** The record that was begun with this writer has so many bytes; 0 when there is none. */

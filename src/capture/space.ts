@@ -12,6 +12,7 @@ import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
 import type { Collection } from './collection.ts'
 import { Giants } from './giants.ts'
+import { RecordMemory } from './redundant.ts'
 import { Rewrites } from './rewrites.ts'
 import { Touches } from './touches.ts'
 import type { Transaction } from './transaction.ts'
@@ -30,6 +31,8 @@ export class Space {
   untracked: Untracked | undefined
   /** A capture exists whose epoch is not committed: what it wrote may or may not be on disk. */
   uncommitted = false
+  /** The last records of keys. */
+  readonly recent = new RecordMemory()
   readonly rewrites = new Rewrites()
   readonly giants = new Giants()
   /** Engine time inside calls of the user. */

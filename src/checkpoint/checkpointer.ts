@@ -281,6 +281,7 @@ export class Checkpointer implements CaptureOwner {
     flight.records += capture.records
     this.#pace.steer(flight.records, space.rewrites.records)
     space.rewrites.endEpoch()
+    flight.redundant = this.counters.spared(space.recent.spared)
     const block = this.outbox.take()
     flight.written = capture.complete(flight.catalogue, count?.existed ?? new Map())
     host.post({
@@ -359,6 +360,7 @@ export class Checkpointer implements CaptureOwner {
     space.rewrites.endEpoch()
     this.holds.barrierFell()
     this.outbox.reset()
+    space.recent.forget()
     space.catalogueChanged = true
     this.#waiters.back()
     this.#wanted = true

@@ -1,5 +1,6 @@
 /** What a checkpointer has done since it began. Owns the sums. */
 import { Histogram } from '../base/histogram.ts'
+import type { Spared } from '../capture/index.ts'
 import type { CommittedMessage } from '../writer/index.ts'
 import type { Flight } from './flight.ts'
 import type { CheckpointPoint } from './types.ts'
@@ -12,19 +13,27 @@ export class Counters {
   bytes = 0
   rawBytes = 0
   records = 0
+  #spared: Spared = { records: 0, bytes: 0 }
   /** From the commit's append to its read-back. */
   readonly commits = new Histogram()
   readonly syncs = new Histogram()
 
+  /** Of these, which are all since `open`: what was spared since the last call. */
+  spared({ records, bytes }: Spared): Spared {
+    const before = this.#spared
+    this.#spared = { records, bytes }
+    return { records: records - before.records, bytes: bytes - before.bytes }
+  }
+
   /** An epoch became durable; gives it as callers see it. `now`: milliseconds of the clock that `flight.started` is of. */
   committed(flight: Flight, { logBytes, rawBytes, commitMs, syncMs }: CommittedMessage, now: number): CheckpointPoint {
-    const { epoch, time, entries, records, refusals, started } = flight
+    const { epoch, time, entries, records, redundant, refusals, started } = flight
     this.checkpoints++
     this.bytes += logBytes
     this.rawBytes += rawBytes
     this.records += records
     this.commits.record(commitMs)
     this.syncs.record(syncMs)
-    return { epoch, time, bytes: logBytes, rawBytes, entries, records, refused: refusals, durationMs: now - started }
+    return { epoch, time, bytes: logBytes, rawBytes, entries, records, redundant, refused: refusals, durationMs: now - started }
   }
 }

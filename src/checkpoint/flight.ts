@@ -1,5 +1,5 @@
 /** The epoch under way, from its barrier to its acknowledgement. Owns nothing: the checkpointer has it, one at a time. */
-import type { Capture, Collection } from '../capture/index.ts'
+import type { Capture, Collection, Spared } from '../capture/index.ts'
 import type { CatalogueEntry } from '../format/index.ts'
 import type { Count } from './count.ts'
 import type { Refusal } from './refusals.ts'
@@ -22,6 +22,7 @@ export interface Flight {
   written: readonly CatalogueEntry[]
   /** Written before the cut that counts. */
   records: number
+  redundant: Spared
   /** When all is to be captured, by the monotonic clock; slices come evenly until then, unless hurried. */
   readonly dueAt: number
   hurried: boolean
@@ -41,6 +42,7 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     cut: false,
     committing: false,
     written: [],
+    redundant: { records: 0, bytes: 0 },
   }
 }
 

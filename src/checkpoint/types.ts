@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { TidemarkError } from '../base/errors.ts'
 import type { Scheduler } from '../base/scheduler.ts'
-import type { Collection, Space, VoidReason } from '../capture/index.ts'
+import type { Collection, Space, Spared, VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { Cadence } from '../schedule/index.ts'
 import type { UpkeepMessage, WriterHost } from '../writer/index.ts'
@@ -21,6 +21,8 @@ export interface CheckpointPoint {
   readonly entries: number
   /** Records written: changed and deleted keys. */
   readonly records: number
+  /** Keys that were set and not written, because their encoding is that of their last record, and the bytes that this spared. */
+  readonly redundant: Spared
   /** Entries that could not be encoded and kept their last good value on disk. */
   readonly refused: readonly Refusal[]
   /** From the barrier to the acknowledgement. */

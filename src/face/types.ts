@@ -1,6 +1,6 @@
 /** What the store tells about itself, and the options of its calls: plain data. */
 import type { HistogramSnapshot } from '../base/histogram.ts'
-import type { CollectionKind, Giant } from '../capture/index.ts'
+import type { CollectionKind, Giant, Spared } from '../capture/index.ts'
 import type { EngineStatus, Refusal } from '../checkpoint/index.ts'
 import type { Codec } from '../codec/index.ts'
 import type { ScheduleStats } from '../schedule/index.ts'
@@ -41,7 +41,17 @@ export interface StoreStats {
   readonly status: EngineStatus
   readonly epoch: number
   readonly collections: Readonly<
-    Record<string, { readonly kind: CollectionKind; readonly codec: string; readonly entries: number; readonly dirtyMax: number }>
+    Record<
+      string,
+      {
+        readonly kind: CollectionKind
+        readonly codec: string
+        readonly entries: number
+        readonly dirtyMax: number
+        /** Keys that were set and not written, because their encoding is that of their last record, since `open`. */
+        readonly redundant: Spared
+      }
+    >
   >
   /** Upper bound of the entries written since the last barrier. */
   readonly dirtyMax: number

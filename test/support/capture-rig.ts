@@ -101,6 +101,7 @@ export class Rig implements CaptureOwner {
     for (const collection of this.collections) collection.abandonDrained()
     this.drain.barrier()
     this.outbox.reset()
+    this.space.recent.forget()
     this.#blocks = []
     this.#end()
   }
