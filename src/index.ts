@@ -10,7 +10,7 @@ export { CODES, type ErrorCode, type ErrorKind, hasCode, TidemarkError } from '.
 export type { TidemarkMap, TidemarkValue } from './capture/index.ts'
 export type { CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.ts'
 export type { Codec, Key } from './codec/index.ts'
-export type { CollectionOptions, Restored, StoreEvents, StoreStats, TimeoutOptions } from './face/index.ts'
+export type { CollectionOptions, CollectionStats, Restored, StoreEvents, StoreStats, TimeoutOptions } from './face/index.ts'
 export type { StoredDecision } from './format/index.ts'
 export type { Settings } from './options.ts'
 export type {

@@ -302,11 +302,13 @@ function build(
   })
   // Whoever asks is told; nobody has to ask.
   homecoming.done.catch(() => {})
+  const events = new Events()
+  space.significantFailed = failure => scheduler.immediate(() => events.emit('significantFailed', failure))
   return {
     settings,
     directory,
     space,
-    events: new Events(),
+    events,
     access,
     collections,
     encoded,

@@ -15,7 +15,10 @@ import {
   asyncTransaction,
   ClosedMap,
   type CollectionOptions,
+  type CollectionStats,
+  checkOptions,
   closed,
+  collectionStats,
   dropped,
   type Events,
   isThenable,
@@ -102,14 +105,14 @@ export class Store implements AsyncDisposable {
 
   /** The durable map of this name; the same object every time. @throws TIDEMARK_NAME, TIDEMARK_NAME_TAKEN, TIDEMARK_CODEC_MISMATCH */
   map<V, K extends Key = Key>(name: string, options: CollectionOptions<V> = {}): TidemarkMap<K, V> {
-    return this.#face(name, 'map', options.codec, collection => new TidemarkMap(collection)) as TidemarkMap<K, V>
+    return this.#face(name, 'map', options, collection => new TidemarkMap(collection)) as TidemarkMap<K, V>
   }
 
   /** The durable cell of this name; `initial` is given until the first `set`. @throws as `map` */
   value<V>(name: string, initial: V, options?: CollectionOptions<V>): TidemarkValue<V>
   value<V>(name: string): TidemarkValue<V | undefined>
   value<V>(name: string, initial?: V, options: CollectionOptions<V> = {}): TidemarkValue<V | undefined> {
-    return this.#face(name, 'value', options.codec, collection => new TidemarkValue<V | undefined>(collection, initial)) as TidemarkValue<
+    return this.#face(name, 'value', options, collection => new TidemarkValue<V | undefined>(collection, initial)) as TidemarkValue<
       V | undefined
     >
   }
@@ -182,7 +185,7 @@ export class Store implements AsyncDisposable {
   /**
    * Sets a barrier now and resolves when the epoch it ends is durable. Callers during a capture share the next one. Where barriers come
    * regularly what is left to capture is spread over an eighth of the interval, a second at most, so that it makes no burst; `durable` and
-   * `close` do not wait for that.
+   * `close` do not wait for that. Insignificant changes are passed over, as by an automatic checkpoint; `durable` takes them in.
    * @throws at once TIDEMARK_INSIDE inside a transaction or hold, TIDEMARK_READ_ONLY, TIDEMARK_CLOSED
    */
   checkpoint(options: TimeoutOptions = {}): Promise<CheckpointPoint> {
@@ -190,7 +193,10 @@ export class Store implements AsyncDisposable {
     return checkpointer.checkpoint(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
   }
 
-  /** Resolves as soon as can be when every mutation made before the call is durable; brings the barrier forward. @throws as `checkpoint` */
+  /**
+   * Resolves as soon as can be when every mutation made before the call is durable, insignificant ones included; brings the barrier forward.
+   * @throws as `checkpoint`
+   */
   durable(options: TimeoutOptions = {}): Promise<void> {
     const checkpointer = this.#ready('durable')
     return checkpointer.durable(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
@@ -228,18 +234,12 @@ export class Store implements AsyncDisposable {
 
   stats(): StoreStats {
     const { checkpointer, collections, access, restored, space } = this.#parts
-    const byName: Record<string, StoreStats['collections'][string]> = Object.create(null)
+    const byName: Record<string, CollectionStats> = Object.create(null)
     let dirtyMax = 0
     let entries = 0
     if (!this.#closed) {
       for (const collection of collections.values()) {
-        byName[collection.name] = {
-          kind: collection.kind,
-          codec: collection.codec.name,
-          entries: collection.sizeMax,
-          dirtyMax: collection.dirtyKeysMax,
-          redundant: { ...collection.redundancy.spared },
-        }
+        byName[collection.name] = collectionStats(collection)
         dirtyMax += collection.dirtyKeysMax
         entries += collection.sizeMax
       }
@@ -316,12 +316,13 @@ export class Store implements AsyncDisposable {
   #face<Face extends TidemarkMap<Key, unknown> | TidemarkValue<unknown>>(
     name: string,
     kind: CollectionKind,
-    given: Codec<unknown> | undefined,
+    options: unknown,
     make: (collection: Collection) => Face,
   ): TidemarkMap<Key, unknown> | TidemarkValue<unknown> {
     this.#assertOpen()
     checkName(name)
-    const codec = given === undefined ? undefined : wrapCodec(given)
+    const { codec: given, significant } = checkOptions(name, options)
+    const codec = given === undefined ? undefined : wrapCodec(given as Codec<unknown>)
     const { space, collections } = this.#parts
     let collection = collections.get(name)
     if (collection === undefined) {
@@ -341,6 +342,7 @@ export class Store implements AsyncDisposable {
       })
     }
     this.#settleCodec(collection, codec)
+    if (significant !== undefined) collection.judgeBy(significant as (old: unknown, next: unknown) => boolean)
     const face = this.#faces.get(name) ?? make(collection)
     this.#faces.set(name, face)
     return face

@@ -64,6 +64,9 @@ export const REDUNDANT_ENTRIES = 65_536
 /** Bytes of a record that is still kept for comparing: one that is larger would displace an eighth of the others. */
 export const REDUNDANT_RECORD_BYTES_MAX = MIB
 
+/** Keys of a collection whose newest value is insignificant and not written; each holds on to an older value. Beyond it all are written. */
+export const INSIGNIFICANT_KEYS_MAX = 262_144
+
 /** Entries of one journal or dirty-set piece: pieces are retired whole, and clearing one must not be a pause. */
 export const PIECE_ENTRIES_MAX = 16_384
 

@@ -10,6 +10,7 @@
  * journal; a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
+import { INSIGNIFICANT_KEYS_MAX } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
@@ -19,6 +20,7 @@ import { KeySet } from './key-set.ts'
 import { checkKey } from './keys.ts'
 import { lengthen, setIn } from './map-chain.ts'
 import { Redundancy } from './redundant.ts'
+import { SIGNIFICANT, Significance, type Significant } from './significance.ts'
 import type { Space } from './space.ts'
 
 export type CollectionKind = 'map' | 'value'
@@ -56,6 +58,8 @@ export class Collection {
   part: CapturePart | undefined
   dropped = false
   readonly redundancy = new Redundancy()
+  /** Where some changes cause no I/O by themselves. */
+  significance: Significance | undefined
   /** Entries of this incarnation that are stored and not in live; undefined where there never were any. */
   cold: ColdSide | undefined
 
@@ -181,18 +185,26 @@ export class Collection {
   }
 
   set(key: Key, value: unknown): void {
-    const live = this.live
     if (typeof value !== 'object' || value === null) {
-      const old = live.get(key)
-      if (Object.is(old, value) && (value !== undefined || live.has(key)) && this.space.forbidden === undefined) return
+      const old = this.live.get(key)
+      if (Object.is(old, value) && (value !== undefined || this.live.has(key)) && this.space.forbidden === undefined) return
     }
+    const { significance } = this
+    // First of all, because the function may change the collection itself.
+    const since = significance === undefined ? SIGNIFICANT : significance.judge(this, key, value)
     if (this.space.guarded) this.beforeWrite(key, value)
+    const live = this.live
     const before = live.size
     setIn(live, key, value, this.space.mapEntriesMax)
     if (live.size !== before) this.#inserted(key)
     else {
-      if (!this.saturated) this.#changed(key)
+      if (since !== SIGNIFICANT) significance?.wait(key, since)
+      else {
+        significance?.settle(key)
+        if (!this.saturated) this.#changed(key)
+      }
       if (this.cold !== undefined) this.cold.written(key)
+      if (significance !== undefined && significance.size > INSIGNIFICANT_KEYS_MAX) this.takeIn()
     }
   }
 
@@ -204,6 +216,7 @@ export class Collection {
       }
       this.beforeWrite(key, undefined)
     }
+    if (this.significance !== undefined) this.significance.settle(key)
     if (this.cold !== undefined) return this.#deleteBeside(this.cold, key)
     if (!this.live.delete(key)) return false
     if (this.fresh.size === 0 || !this.fresh.delete(key)) this.#gone(key)
@@ -256,7 +269,24 @@ export class Collection {
     this.cold = cold === undefined ? undefined : new ColdSide(cold)
     this.part = undefined
     this.beginEpoch()
+    if (this.significance !== undefined) this.significance = new Significance(this.significance.significant)
     this.space.catalogueChanged = true
+  }
+
+  /** From now on this function says which changes cause I/O. */
+  judgeBy(significant: Significant): void {
+    if (this.significance === undefined) this.significance = new Significance(significant)
+    else this.significance.significant = significant
+  }
+
+  /** Insignificant changes are to be written too, with the next barrier. */
+  takeIn(): void {
+    const groups = this.significance?.take() ?? []
+    for (const group of groups) {
+      if (!this.saturated) this.journal.adopt(group)
+      // What waits may not leave the heap; what does no longer may not either, before it is stored.
+      if (this.cold?.evicts === true) for (const key of group.keys()) this.cold.written(key)
+    }
   }
 
   /** The key's state on disk may differ from now on, whatever it is. */

@@ -61,7 +61,7 @@ export class Eviction {
 
   /** Looks at so many entries and evicts those that may go; tells how many went. Also drops weak references that died. */
   run(visits: number): number {
-    const { live, cold, dropped, space } = this.#collection
+    const { live, cold, dropped, significance, space } = this.#collection
     if (cold?.evicts !== true || dropped || space.transaction !== undefined) return 0
     if (live !== this.#live) this.renew()
     this.#live = live
@@ -71,7 +71,7 @@ export class Eviction {
     for (let left = count; left > 0; left--) {
       const key = this.#round ? this.#nextLate() : this.#next(live)
       if (key === undefined) break
-      if (!cold.covers(key) || !live.has(key) || !isStored(cold.cold, key)) continue
+      if (!cold.covers(key) || !live.has(key) || significance?.waits(key) || !isStored(cold.cold, key)) continue
       const value = live.get(key)
       live.delete(key)
       cold.evict(key, value)

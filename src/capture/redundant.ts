@@ -28,6 +28,8 @@ export interface Spared {
 export class RecordMemory {
   /** Of all collections. */
   readonly spared = { records: 0, bytes: 0 }
+  /** Whether the last record of the key was known, at the last look. */
+  known = false
   readonly entries: number
   readonly #ringBytes: number
   readonly #sets: number
@@ -57,6 +59,7 @@ export class RecordMemory {
   /** Whether the record in `bytes` is the last one of its key, as far as is known from `floor` on; it is from now on. */
   same(hash: number, bytes: Buffer, start: number, end: number, floor = 0): boolean {
     const length = end - start
+    this.known = false
     if (length > REDUNDANT_RECORD_BYTES_MAX || length > this.#ringBytes / 8) {
       this.drop(hash)
       return false
@@ -65,7 +68,8 @@ export class RecordMemory {
     const oldest = Math.max(this.#floor, floor, this.#head - this.#ringBytes)
     const at = this.#find(hash)
     const place = this.#places[at] as number
-    if (this.#tags[at] === hash && place >= oldest && this.#lengths[at] === length) {
+    this.known = this.#tags[at] === hash && place >= oldest
+    if (this.known && this.#lengths[at] === length) {
       const from = place % this.#ringBytes
       if (ring.compare(bytes, start, end, from, from + length) === 0) {
         // Soon it would be written over: what comes again and again stays.
@@ -131,7 +135,7 @@ export class RecordMemory {
 const SAMPLE_LOOKS = 512
 /** It pays where one look in so many spares a record: a look costs a tenth of what compressing, writing and folding a record costs. */
 const LOOKS_PER_HIT_MAX = 16
-/** Looks without success after which fewer keys take part; after a widening, when most records are not known yet, as many as are remembered. */
+/** Looks at known records that differed, after which fewer keys take part; while few are known, so many looks as records are remembered. */
 const PATIENCE_LOOKS = 4096
 /** The least share of the keys that take part: one in 64. */
 const MASK_MAX = 63
@@ -147,7 +151,7 @@ export class Redundancy {
   #floor = 0
   #looks = 0
   #hits = 0
-  #patience = PATIENCE_LOOKS
+  #known = 0
   #rests = 1
   #paying = 0
   /** More keys take part than did before, and it is not known for long whether that pays. */
@@ -165,6 +169,7 @@ export class Redundancy {
     if ((((hash >>> 20) ^ this.#turn) & this.#mask) !== 0) return false
     const same = memory.same(hash, bytes, start, end, this.#floor)
     this.#looks++
+    if (memory.known) this.#known++
     if (same) {
       this.#hits++
       for (const spared of [this.spared, memory.spared]) {
@@ -184,28 +189,25 @@ export class Redundancy {
   #judge(memory: RecordMemory): void {
     if (this.#hits * LOOKS_PER_HIT_MAX >= this.#looks) {
       this.#paying++
-      this.#patience = PATIENCE_LOOKS
       if (this.#mask > 0 && this.#paying >= this.#rests) {
         // Those that took part go on doing so: what is known of them is right.
         this.#mask >>= 1
         this.#widened = true
-        this.#patience = Math.max(PATIENCE_LOOKS, memory.entries)
         this.#paying = 0
       } else if (this.#paying >= RESTS_MAX) {
         this.#rests = 1
         this.#widened = false
       }
-    } else if (this.#looks >= this.#patience) {
+    } else if (this.#known - this.#hits >= PATIENCE_LOOKS || this.#looks >= Math.max(PATIENCE_LOOKS, memory.entries)) {
       this.#mask = Math.min(MASK_MAX, this.#mask * 2 + 1)
       this.#turn++
       // Keys that take part no more may do so again: what is known of them now is not what will be right then.
       this.#floor = memory.head
-      this.#patience = PATIENCE_LOOKS
       if (this.#widened) this.#rests = Math.min(RESTS_MAX, this.#rests * 2)
       this.#widened = false
       this.#paying = 0
     } else return
-    this.#looks = this.#hits = 0
+    this.#looks = this.#hits = this.#known = 0
   }
 }
 

@@ -14,6 +14,7 @@ import type { Collection } from './collection.ts'
 import { Giants } from './giants.ts'
 import { RecordMemory } from './redundant.ts'
 import { Rewrites } from './rewrites.ts'
+import type { SignificantFailure } from './significance.ts'
 import { Touches } from './touches.ts'
 import type { Transaction } from './transaction.ts'
 import type { Untracked } from './untracked.ts'
@@ -42,6 +43,8 @@ export class Space {
   nextId = 1
   /** The cold side of an incarnation that is new, where entries may leave the heap. */
   coldOf: ((id: number, codec: ValueCodec) => ColdStart) | undefined
+  /** Is told of a `significant` that threw. */
+  significantFailed: ((failure: SignificantFailure) => void) | undefined
   readonly touches = new Touches()
   /** Entries of one Map; tests take less. */
   mapEntriesMax = MAP_ENTRIES_MAX

@@ -76,7 +76,23 @@ export class Transaction {
 
   beforeClear(collection: Collection): void {
     const { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, freshAllowed, part } = collection
-    const before = { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, freshAllowed, part }
+    const { significance } = collection
+    const before = {
+      id,
+      live,
+      cold,
+      journal,
+      fresh,
+      arrivals,
+      deleted,
+      drained,
+      drainedBytes,
+      gone,
+      saturated,
+      freshAllowed,
+      part,
+      significance,
+    }
     this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), live])
     this.#steps.push({
       restore: () => {

@@ -82,7 +82,7 @@ export class Untracked {
     for (const group of collection.written()) for (const key of keysIn(group)) if (key !== undefined) dirty.add(key)
     const { digests } = watched
     const differs = (key: Key): boolean => {
-      if (dirty.has(key)) return false
+      if (dirty.has(key) || collection.significance?.waits(key) === true) return false
       if (collection.live.has(key)) return digests.get(key) !== this.#digest(collection, key)
       // Cold entries have nobody who could change them.
       if (collection.cold === undefined) digests.delete(key)

@@ -149,6 +149,7 @@ export class Checkpointer implements CaptureOwner {
 
   /** Resolves when all mutations made so far are durable. */
   async durable(timeoutMs: number): Promise<void> {
+    for (const collection of this.#parts.collections.values()) collection.takeIn()
     if (this.dirty) await this.checkpoint(timeoutMs, true)
     else if (this.#flight !== undefined) {
       this.#round.hurry()

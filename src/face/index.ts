@@ -1,5 +1,7 @@
 /** What a user of the store sees beside its methods. */
 export { ClosedMap } from './closed-map.ts'
+export { checkOptions } from './collection-options.ts'
+export { type CollectionStats, collectionStats } from './collection-stats.ts'
 export { Events, type StoreEvents } from './events.ts'
 export { memoryStats } from './memory.ts'
 export { asyncTransaction, closed, dropped, isThenable, milliseconds, noFunction } from './refusals.ts'

@@ -1,9 +1,10 @@
 /** What the store tells about itself, and the options of its calls: plain data. */
 import type { HistogramSnapshot } from '../base/histogram.ts'
-import type { CollectionKind, Giant, Spared } from '../capture/index.ts'
+import type { Giant } from '../capture/index.ts'
 import type { EngineStatus, Refusal } from '../checkpoint/index.ts'
 import type { Codec } from '../codec/index.ts'
 import type { ScheduleStats } from '../schedule/index.ts'
+import type { CollectionStats } from './collection-stats.ts'
 import type { UpkeepStats } from './upkeep.ts'
 
 /** What `open` found and did. */
@@ -40,19 +41,7 @@ export interface MemoryStats {
 export interface StoreStats {
   readonly status: EngineStatus
   readonly epoch: number
-  readonly collections: Readonly<
-    Record<
-      string,
-      {
-        readonly kind: CollectionKind
-        readonly codec: string
-        readonly entries: number
-        readonly dirtyMax: number
-        /** Keys that were set and not written, because their encoding is that of their last record, since `open`. */
-        readonly redundant: Spared
-      }
-    >
-  >
+  readonly collections: Readonly<Record<string, CollectionStats>>
   /** Upper bound of the entries written since the last barrier. */
   readonly dirtyMax: number
   readonly entries: number
@@ -92,6 +81,21 @@ export interface StoreStats {
 export interface CollectionOptions<V> {
   /** Encoding of this collection's values; the name is recorded and has to be the same at every open. */
   readonly codec?: Codec<V>
+  /**
+   * Whether a change is worth writing for its own sake; only `false` says that it is not. The value in memory changes all the same. An
+   * insignificant change is written with the next significant one of its key, by `durable()` and `close()`, and when more than 262,144
+   * keys of the collection wait; checkpoints, automatic or asked for by `checkpoint()`, pass it over, and a crash loses it.
+   *
+   * `old` is the value at the last change that was significant, so that small steps add up. It is not called for what always counts: a new
+   * key, a key that is not in memory, a delete, an object that was changed in place and set again (return a new one from `update` to be
+   * asked), and everything inside a transaction, which counts together or not at all. Called inside `set`: it has to be quick, and must not
+   * change what it is given. When it throws, the change is significant, and the event `significantFailed` says so. A later `map` without
+   * the option keeps the function that was given before. Default: every change is significant.
+   *
+   * @example
+   * store.map<{ x: number }>('ships', { significant: (old, next) => Math.abs(next.x - old.x) >= 1 })
+   */
+  readonly significant?: (old: V, next: V) => boolean
 }
 
 export interface TimeoutOptions {

@@ -1,0 +1,102 @@
+/**
+ * Changes that cause no I/O by themselves: those of which the collection's `significant(old, next)` says that they do not matter.
+ *
+ * What: asks the caller's function about a change, and keeps, of each key that has a newer value than is on its way to the disk, the value
+ * it had when it was last to be written: a hundred small steps are judged by how far they lead, not one by one.
+ * Owns: these keys and values, of one incarnation. Does not own: the live values; when they are written (`Collection.takeIn`, at `durable()`).
+ * Invariants: the function is asked only where it can tell: about a live key, outside of a transaction, and not about an object that was
+ * changed in place; whatever it does, what it does not call insignificant is written. A key that waits is live. A key waits until it is in the
+ * journal, whatever records of it are written meanwhile, because their epoch may fail.
+ */
+import type { Key } from '../codec/index.ts'
+import type { Collection } from './collection.ts'
+import { Pieces } from './pieces.ts'
+
+/** What a collection was given: false when the change need not be written for its own sake. */
+export type Significant = (old: unknown, next: unknown) => boolean
+
+export interface SignificantFailure {
+  readonly collection: string
+  readonly key: Key
+  readonly error: unknown
+}
+
+export const SIGNIFICANT: unique symbol = Symbol('significant')
+
+export class Significance {
+  significant: Significant
+  #waiting = new Waiting()
+  #failed = false
+
+  constructor(significant: Significant) {
+    this.significant = significant
+  }
+
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /** SIGNIFICANT, or the value that the key is to be compared with from now on. */
+  judge(collection: Collection, key: Key, next: unknown): unknown {
+    const { live, space } = collection
+    const old = live.get(key)
+    // An insert, or a value that is not in the heap; changed in place; all or nothing; all of it will be written anyway.
+    if (old === undefined && !live.has(key)) return SIGNIFICANT
+    if (old === next || space.transaction !== undefined || space.forbidden !== undefined || collection.saturated) return SIGNIFICANT
+    const since = this.#waiting.has(key) ? this.#waiting.get(key) : old
+    if (since === next && typeof next === 'object' && next !== null) return SIGNIFICANT
+    if (space.guarded && typeof old === 'object' && old !== null) collection.handOut(key, old)
+    try {
+      if (this.significant(since, next) !== false) return SIGNIFICANT
+      this.#failed = false
+    } catch (error) {
+      if (!this.#failed) space.significantFailed?.({ collection: collection.name, key, error })
+      this.#failed = true
+      return SIGNIFICANT
+    }
+    // It may have changed the collection itself.
+    return collection.live === live && live.get(key) === old && !collection.saturated ? since : SIGNIFICANT
+  }
+
+  /** The key has a value that need not be written; `since`: what it had when it was last to be. */
+  wait(key: Key, since: unknown): void {
+    this.#waiting.set(key, since)
+  }
+
+  waits(key: Key): boolean {
+    return this.#waiting.has(key)
+  }
+
+  /** The key is in the journal, or gone. */
+  settle(key: Key): void {
+    this.#waiting.delete(key)
+  }
+
+  /** All keys that wait, which do no longer. */
+  take(): Map<Key, unknown>[] {
+    const pieces = this.#waiting.pieces()
+    this.#waiting = new Waiting()
+    return pieces
+  }
+}
+
+class Waiting extends Pieces<Map<Key, unknown>> {
+  constructor() {
+    super(() => new Map(), 0)
+  }
+
+  get(key: Key): unknown {
+    return this.pieceOf(key).get(key)
+  }
+
+  set(key: Key, since: unknown): void {
+    const piece = this.pieceOf(key)
+    const before = piece.size
+    piece.set(key, since)
+    if (piece.size !== before) this.added()
+  }
+
+  protected divide(old: Map<Key, unknown>, low: Map<Key, unknown>, high: Map<Key, unknown>, isHigh: (key: Key) => boolean): void {
+    for (const [key, since] of old) (isHigh(key) ? high : low).set(key, since)
+  }
+}

@@ -1,0 +1,26 @@
+/** What `stats()` says about one collection. Owns nothing. */
+import type { Collection, CollectionKind, Spared } from '../capture/index.ts'
+
+export interface CollectionStats {
+  readonly kind: CollectionKind
+  readonly codec: string
+  readonly entries: number
+  /** Upper bound of the entries written since the last barrier. */
+  readonly dirtyMax: number
+  /** Keys whose newest change was not significant and waits. */
+  readonly insignificant: number
+  /** Keys that were set and not written, because their encoding is that of their last record, since `open`; and the bytes that this spared. */
+  readonly redundant: Spared
+}
+
+export function collectionStats(collection: Collection): CollectionStats {
+  const { kind, codec, sizeMax, dirtyKeysMax, significance, redundancy } = collection
+  return {
+    kind,
+    codec: codec.name,
+    entries: sizeMax,
+    dirtyMax: dirtyKeysMax,
+    insignificant: significance?.size ?? 0,
+    redundant: { ...redundancy.spared },
+  }
+}

@@ -1,0 +1,73 @@
+/** Redundant writes: what is not written because it is there already, and that it is there. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+async function rested() {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<unknown, string>('map')
+  for (let n = 0; n < 100; n++) map.set(`k${n}`, { at: 'rest', n })
+  await world.checkpoint()
+  return { world, store, map }
+}
+
+test('objects set anew with what they held are not written, and the point and the statistics say what that spared', async () => {
+  const { world, store, map } = await rested()
+  for (let n = 0; n < 100; n++) map.set(`k${n}`, { at: n === 42 ? 'sea' : 'rest', n })
+  const point = await world.checkpoint()
+  assert.equal(point.records, 1)
+  assert.equal(point.redundant.records, 99)
+  assert.ok(point.redundant.bytes > 99 * 20 && point.rawBytes < 100)
+  assert.equal(point.entries, 100)
+  assert.deepEqual(store.stats().collections['map']?.redundant, point.redundant)
+  map.set('k1', { at: 'rest', n: 1 })
+  assert.equal((await world.checkpoint()).redundant.records, 1, 'of this epoch alone')
+  const back = (await world.crash()).map<{ at: string }, string>('map')
+  assert.equal(back.size, 100)
+  assert.deepEqual(
+    [back.get('k42'), back.get('k41')],
+    [
+      { at: 'sea', n: 42 },
+      { at: 'rest', n: 41 },
+    ],
+  )
+  await world.close()
+})
+
+for (const operation of ['append', 'sync'] as const) {
+  test(`what an epoch wrote that failed (${operation}) is not taken for stored`, async () => {
+    const { world, store, map } = await rested()
+    map.set('k1', 'new')
+    const heal = world.storage.inject({ operation, errno: 'EIO' })
+    const point = store.checkpoint()
+    await world.pass(400)
+    assert.equal(store.status, 'degraded')
+    map.set('k1', 'old')
+    map.set('k1', 'new')
+    heal()
+    await world.run(point)
+    assert.equal((await world.crash()).map('map').get('k1'), 'new')
+    await world.close()
+  })
+}
+
+test('what an older process wrote is not known: it is written once more, then no longer', async () => {
+  const { world } = await rested()
+  const map = (await world.crash()).map<unknown, string>('map')
+  map.set('k1', { at: 'rest', n: 1 })
+  assert.equal((await world.checkpoint()).records, 1)
+  map.set('k1', { at: 'rest', n: 1 })
+  assert.equal((await world.checkpoint()).records, 0)
+  await world.close()
+})
+
+test('a collection that was dropped and made again has none of the records of the one before', async () => {
+  const { world, store } = await rested()
+  store.delete('map')
+  const map = store.map<unknown, string>('map')
+  map.set('k1', { at: 'rest', n: 1 })
+  assert.equal((await world.checkpoint()).records, 1)
+  assert.deepEqual([...(await world.crash()).map('map')], [['k1', { at: 'rest', n: 1 }]])
+  await world.close()
+})

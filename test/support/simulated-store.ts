@@ -1,0 +1,52 @@
+/** A store in simulated time on a simulated disk, for tests that ask what is written and what comes back. */
+import type { CheckpointPoint } from '../../src/checkpoint/index.ts'
+import { openStore } from '../../src/open.ts'
+import type { Settings } from '../../src/options.ts'
+import type { Store } from '../../src/store.ts'
+import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
+
+export class SimulatedStore {
+  readonly scheduler = new SimulatedScheduler({ seed: 1 })
+  readonly clock = this.scheduler.clock
+  storage = new SimulatedStorage({ seed: 1, scheduler: this.scheduler })
+  readonly points: CheckpointPoint[] = []
+  readonly settings: Settings
+  store!: Store
+
+  constructor(settings: Settings = {}) {
+    // Compression would run in real time.
+    this.settings = { checkpoint: { intervalMs: 0 }, ...settings, compression: 'none' }
+  }
+
+  async open(settings: Settings = {}): Promise<Store> {
+    const { scheduler, storage, clock } = this
+    const components = { storage, scheduler, clock, random: new SeededRandom(1) }
+    this.store = await this.run(openStore('simulated', { ...this.settings, ...settings }, components))
+    this.store.on('checkpoint', point => this.points.push(point))
+    return this.store
+  }
+
+  run<T>(promise: Promise<T>): Promise<T> {
+    return this.scheduler.run(promise)
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.scheduler.run(this.clock.monotonic() + ms)
+  }
+
+  checkpoint(): Promise<CheckpointPoint> {
+    return this.run(this.store.checkpoint())
+  }
+
+  async close(): Promise<void> {
+    await this.run(this.store.close())
+  }
+
+  /** The process is gone, and what was not synced with it. */
+  async crash(settings: Settings = {}): Promise<Store> {
+    const { disk } = this.storage.crash({ mode: 'lost' })
+    this.storage.powerOff()
+    this.storage = new SimulatedStorage({ seed: 2, scheduler: this.scheduler, disk })
+    return await this.open(settings)
+  }
+}
