@@ -52,6 +52,17 @@ export async function uses(): Promise<void> {
     player.score++
   })
 
+  // What matters how much.
+  store.map<Player>('players', { significant: (old, next) => old.score !== next.score, class: 'critical', rpoMs: 50 })
+  // @ts-expect-error it compares values of the map
+  store.map<Player>('players', { significant: (old: number, next: number) => old !== next })
+  // @ts-expect-error it answers at once
+  store.map<Player>('players', { significant: async () => true })
+  // @ts-expect-error there is no such class
+  store.map<Player>('players', { class: 'important' })
+  store.value<number>('level', 0, { significant: (old, next) => Math.abs(old - next) > 1 })
+  store.on('significantFailed', ({ collection, error }) => [collection.length, error])
+
   const total = store.value('total', 0)
   total.update(n => n + 1)
   // @ts-expect-error the cell holds a number
@@ -68,6 +79,9 @@ export async function uses(): Promise<void> {
 
   const held = await store.hold(async () => 'done', { msMax: 100 })
   const point = await store.checkpoint({ timeoutMs: 100 })
+  const spared: number = point.redundant.bytes
+  const late: string[] = point.lagging.map(({ collection, epoch }) => `${collection} ${epoch.toFixed()}`)
+  void [spared, late]
   const refused = point.refused.map(({ collection, key }) => `${collection} ${String(key)}`)
   // @ts-expect-error a point does not change
   point.epoch = 1

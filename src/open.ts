@@ -17,7 +17,7 @@ import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
 import { tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, TouchOrder } from './cold/index.ts'
 import { Events, type Restored, startSchedule, Upkeep } from './face/index.ts'
-import { LOG_FOLDER, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
+import { LOG_FOLDER, laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
 import { acquireLock, FileStorage, isErrno, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
@@ -38,6 +38,8 @@ export interface Components {
   /** The writer's thread looks at TIDEMARK_FAILPOINT. */
   readonly testing?: boolean
   readonly fileBytesMax?: number
+  /** Whether durability keeps up. */
+  readonly pressed?: () => boolean
   /** When to fold and to merge; tests take less. */
   readonly thresholds?: UpkeepFacts['thresholds']
   /** Entries of one Map of a collection; tests take less. */
@@ -154,6 +156,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       events: { ...forward(events, built), looked: schedule.looked },
       cadence: schedule.cadence,
       stallMsMax: settings.stallMsMax,
+      pressed: components.pressed,
       epoch: report.end.epoch,
     })
     built.countStallsIn(checkpointer.stalls)
@@ -393,6 +396,7 @@ function describeRestore(opened: OpenedStore, loaded: LoadResult, durationMs: nu
     records,
     durationMs,
     lost: damage === null ? undefined : damage,
+    lagging: laggingIn(catalogue),
     notes,
   }
 }

@@ -18,6 +18,7 @@ import {
   type CollectionStats,
   checkOptions,
   closed,
+  codecMismatch,
   collectionStats,
   dropped,
   type Events,
@@ -159,6 +160,7 @@ export class Store implements AsyncDisposable {
         throw asyncTransaction()
       }
       transaction.validate()
+      if (space.rebuildable) transaction.link(space.links)
       return result
     } catch (error) {
       transaction.rollback()
@@ -321,7 +323,7 @@ export class Store implements AsyncDisposable {
   ): TidemarkMap<Key, unknown> | TidemarkValue<unknown> {
     this.#assertOpen()
     checkName(name)
-    const { codec: given, significant } = checkOptions(name, options)
+    const { codec: given, ...importance } = checkOptions(name, options)
     const codec = given === undefined ? undefined : wrapCodec(given as Codec<unknown>)
     const { space, collections } = this.#parts
     let collection = collections.get(name)
@@ -342,7 +344,8 @@ export class Store implements AsyncDisposable {
       })
     }
     this.#settleCodec(collection, codec)
-    if (significant !== undefined) collection.judgeBy(significant as (old: unknown, next: unknown) => boolean)
+    collection.treat(importance)
+    if (importance.rpoMs !== undefined) this.#parts.checkpointer?.classes.rpoGiven()
     const face = this.#faces.get(name) ?? make(collection)
     this.#faces.set(name, face)
     return face
@@ -352,14 +355,7 @@ export class Store implements AsyncDisposable {
   #settleCodec(collection: Collection, codec: ValueCodec | undefined): void {
     const { name } = collection
     if (codec !== undefined ? codec.name !== collection.codec.name : this.#encoded.has(name)) {
-      throw new TidemarkError(
-        'TIDEMARK_CODEC_MISMATCH',
-        `'${name}' is stored with the codec '${collection.codec.name}', not '${codec?.name ?? tideCodec.name}'`,
-        {
-          collection: name,
-          hint: `give the codec named '${collection.codec.name}'`,
-        },
-      )
+      throw codecMismatch(name, collection.codec.name, codec?.name ?? tideCodec.name)
     }
     // One that could not read what is stored may be followed by a better one.
     if (codec === undefined || collection.cold === undefined) return

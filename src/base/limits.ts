@@ -64,6 +64,13 @@ export const REDUNDANT_ENTRIES = 65_536
 /** Bytes of a record that is still kept for comparing: one that is larger would displace an eighth of the others. */
 export const REDUNDANT_RECORD_BYTES_MAX = MIB
 
+/** Least `rpoMs`: a look at the critical collections this often is all that it costs, and a commit takes about as long. */
+export const RPO_MS_MIN = 5
+
+/** Intervals that a rebuildable collection may lag behind; where barriers are only asked for, epochs. */
+export const LAG_INTERVALS_MAX = 10
+export const LAG_EPOCHS_MAX = 10
+
 /** Keys of a collection whose newest value is insignificant and not written; each holds on to an older value. Beyond it all are written. */
 export const INSIGNIFICANT_KEYS_MAX = 262_144
 

@@ -15,6 +15,7 @@ import type { Cold } from './cold.ts'
 import type { Collection } from './collection.ts'
 import { Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
+import type { LinkGroup } from './links.ts'
 import type { Outbox } from './outbox.ts'
 import { record } from './record.ts'
 
@@ -42,10 +43,13 @@ export class Capture {
   steps = 0
   readonly #outbox: Outbox
   readonly #owner: CaptureOwner
+  /** Groups of collections that have to be in one cut, and are in this one. */
+  readonly #linked: readonly LinkGroup[]
   #at = 0
 
   /** Freezes what is dirty in `collections` for this epoch; synchronous, a few steps per collection. */
-  constructor(collections: Iterable<Collection>, epoch: number, outbox: Outbox, owner: CaptureOwner) {
+  constructor(collections: Iterable<Collection>, epoch: number, outbox: Outbox, owner: CaptureOwner, linked: readonly LinkGroup[] = []) {
+    this.#linked = linked
     const parts: CapturePart[] = []
     for (const collection of collections) {
       if (collection.dirty) parts.push(new CapturePart(collection, epoch))
@@ -165,6 +169,7 @@ export class Capture {
 
   /** What was frozen is dirty again, as if the barrier had never been. `abandoned`: no record of this epoch will ever count. */
   giveBack(abandoned: boolean): void {
+    for (const group of this.#linked) this.parts[0]?.space.links.join(group)
     for (const part of this.parts) {
       const { collection } = part
       if (collection.part === part) collection.part = undefined

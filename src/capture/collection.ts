@@ -25,6 +25,15 @@ import type { Space } from './space.ts'
 
 export type CollectionKind = 'map' | 'value'
 
+/** How much it matters that a change is durable soon. */
+export type CollectionClass = 'critical' | 'standard' | 'rebuildable'
+
+export interface Importance {
+  readonly significant?: Significant
+  readonly class?: CollectionClass
+  readonly rpoMs?: number
+}
+
 /**
  * The journal may list this many keys more than twice the entries; beyond it the whole collection counts as dirty. Beyond as many, arrivals
  * are forgotten: the next barrier finds in `fresh` what is left of them.
@@ -57,6 +66,9 @@ export class Collection {
   /** What a barrier froze of this incarnation and has not finished capturing. */
   part: CapturePart | undefined
   dropped = false
+  class: CollectionClass = 'standard'
+  /** Of a critical one: a barrier follows its changes within this time. */
+  rpoMs: number | undefined
   readonly redundancy = new Redundancy()
   /** Where some changes cause no I/O by themselves. */
   significance: Significance | undefined
@@ -273,10 +285,16 @@ export class Collection {
     this.space.catalogueChanged = true
   }
 
-  /** From now on this function says which changes cause I/O. */
-  judgeBy(significant: Significant): void {
-    if (this.significance === undefined) this.significance = new Significance(significant)
-    else this.significance.significant = significant
+  /** What is given counts from now on: what changes matter, and how much. */
+  treat({ significant, class: of, rpoMs }: Importance): void {
+    if (significant !== undefined) {
+      if (this.significance === undefined) this.significance = new Significance(significant)
+      else this.significance.significant = significant
+    }
+    if (of === undefined) return
+    this.class = of
+    this.rpoMs = rpoMs
+    if (of === 'rebuildable') this.space.rebuildable = true
   }
 
   /** Insignificant changes are to be written too, with the next barrier. */

@@ -98,7 +98,7 @@ test('a record too large to be kept makes the smaller one before it forgotten', 
 test('where nothing is redundant one key in 64 is looked at; when it begins to pay all are again', () => {
   const memory = new RecordMemory()
   const redundancy = new Redundancy()
-  for (let n = 0; n < 400_000; n++) spares(redundancy, memory, n % 20_000, n)
+  for (let n = 0; n < 500_000; n++) spares(redundancy, memory, n % 20_000, n)
   assert.equal(redundancy.oneIn, 64)
   assert.equal(redundancy.spared.records, 0)
   const round = (): number => {

@@ -18,6 +18,8 @@ import type { Key } from '../codec/index.ts'
 import { hashKey } from './pieces.ts'
 
 const WAYS = 4
+/** Keys a set may have on average before there have to be more sets: with more of them too many sets are asked for five. */
+const FULL_KEYS = 2
 
 /** Records that were not written, and their bytes. */
 export interface Spared {
@@ -25,15 +27,21 @@ export interface Spared {
   readonly bytes: number
 }
 
+/** What a memory begins with; it doubles, forgetting all, when its ring is full for the first time, or its places nearly are. */
+const FIRST_RING_BYTES = REDUNDANT_RING_BYTES / 32
+const FIRST_ENTRIES = REDUNDANT_ENTRIES / 32
+
 export class RecordMemory {
   /** Of all collections. */
   readonly spared = { records: 0, bytes: 0 }
   /** Whether the last record of the key was known, at the last look. */
   known = false
-  readonly entries: number
-  readonly #ringBytes: number
-  readonly #sets: number
-  /** Made at the first record: many a store never writes one. */
+  readonly entriesMax: number
+  readonly #ringBytesMax: number
+  #ringBytes: number
+  #sets: number
+  /** That were given a place since it is as large as it is. */
+  #keys = 0
   #ring: Buffer | undefined
   #tags = new Int32Array(0)
   #lengths = new Uint32Array(0)
@@ -43,12 +51,13 @@ export class RecordMemory {
   /** What lies before it does not count. */
   #floor: number
 
-  /** `ringBytes` and `entries` are powers of two. */
-  constructor(ringBytes = REDUNDANT_RING_BYTES, entries = REDUNDANT_ENTRIES) {
-    this.#ringBytes = ringBytes
-    this.entries = entries
-    this.#sets = entries / WAYS
-    this.#head = this.#floor = ringBytes
+  /** `ringBytesMax` and `entriesMax` are powers of two. */
+  constructor(ringBytesMax = REDUNDANT_RING_BYTES, entriesMax = REDUNDANT_ENTRIES) {
+    this.#ringBytesMax = ringBytesMax
+    this.entriesMax = entriesMax
+    this.#ringBytes = Math.min(ringBytesMax, FIRST_RING_BYTES)
+    this.#sets = Math.min(entriesMax, FIRST_ENTRIES) / WAYS
+    this.#head = this.#floor = ringBytesMax
   }
 
   /** Later records lie behind it. */
@@ -60,11 +69,11 @@ export class RecordMemory {
   same(hash: number, bytes: Buffer, start: number, end: number, floor = 0): boolean {
     const length = end - start
     this.known = false
-    if (length > REDUNDANT_RECORD_BYTES_MAX || length > this.#ringBytes / 8) {
+    if (length > REDUNDANT_RECORD_BYTES_MAX || length > this.#ringBytesMax / 8) {
       this.drop(hash)
       return false
     }
-    const ring = this.#ring ?? this.#begin()
+    const ring = this.#ringFor(length)
     const oldest = Math.max(this.#floor, floor, this.#head - this.#ringBytes)
     const at = this.#find(hash)
     const place = this.#places[at] as number
@@ -74,12 +83,14 @@ export class RecordMemory {
       if (ring.compare(bytes, start, end, from, from + length) === 0) {
         // Soon it would be written over: what comes again and again stays.
         if (place - (this.#head - this.#ringBytes) < this.#ringBytes / 2) {
-          this.#places[at] = this.#room(length)
-          ring.copyWithin((this.#places[at] as number) % this.#ringBytes, from, from + length)
+          const to = this.#room(length)
+          ring.copyWithin(to % this.#ringBytes, from, from + length)
+          this.#places[at] = to
         }
         return true
       }
     }
+    if (this.#tags[at] !== hash) this.#keys++
     const to = this.#room(length)
     bytes.copy(ring, to % this.#ringBytes, start, end)
     this.#tags[at] = hash
@@ -100,14 +111,28 @@ export class RecordMemory {
     this.#floor = this.#head
   }
 
-  #begin(): Buffer {
-    const { entries } = this
+  #ringFor(length: number): Buffer {
+    if (this.#ring === undefined) this.#make()
+    while (
+      this.#ringBytes < this.#ringBytesMax &&
+      (this.#head + length > this.#floor + this.#ringBytes || length > this.#ringBytes / 8 || this.#keys > this.#sets * FULL_KEYS)
+    ) {
+      this.#ringBytes *= 2
+      this.#sets = Math.min(this.entriesMax / WAYS, this.#sets * 2)
+      this.#make()
+    }
+    return this.#ring as Buffer
+  }
+
+  /** An empty memory; places go on from where they were. */
+  #make(): void {
+    const entries = this.#sets * WAYS
+    this.#keys = 0
     this.#tags = new Int32Array(entries)
     this.#lengths = new Uint32Array(entries)
     this.#places = new Float64Array(entries)
-    // Zeroed memory is not there before it is written.
     this.#ring = Buffer.alloc(this.#ringBytes)
-    return this.#ring
+    this.#head = this.#floor = Math.ceil(this.#head / this.#ringBytes) * this.#ringBytes
   }
 
   /** Where the key of this hash is, or else the place in its set that was written longest ago. A hash has one place at most. */
@@ -198,7 +223,7 @@ export class Redundancy {
         this.#rests = 1
         this.#widened = false
       }
-    } else if (this.#known - this.#hits >= PATIENCE_LOOKS || this.#looks >= Math.max(PATIENCE_LOOKS, memory.entries)) {
+    } else if (this.#known - this.#hits >= PATIENCE_LOOKS || this.#looks >= Math.max(PATIENCE_LOOKS, memory.entriesMax)) {
       this.#mask = Math.min(MASK_MAX, this.#mask * 2 + 1)
       this.#turn++
       // Keys that take part no more may do so again: what is known of them now is not what will be right then.

@@ -12,6 +12,7 @@ import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
 import type { Collection } from './collection.ts'
 import { Giants } from './giants.ts'
+import { Links } from './links.ts'
 import { RecordMemory } from './redundant.ts'
 import { Rewrites } from './rewrites.ts'
 import type { SignificantFailure } from './significance.ts'
@@ -32,6 +33,9 @@ export class Space {
   untracked: Untracked | undefined
   /** A capture exists whose epoch is not committed: what it wrote may or may not be on disk. */
   uncommitted = false
+  readonly links = new Links()
+  /** There are, or were, rebuildable collections. */
+  rebuildable = false
   /** The last records of keys. */
   readonly recent = new RecordMemory()
   readonly rewrites = new Rewrites()

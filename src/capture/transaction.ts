@@ -11,6 +11,7 @@ import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
+import type { Links } from './links.ts'
 import { setIn } from './map-chain.ts'
 
 interface Undo {
@@ -121,6 +122,13 @@ export class Transaction {
         })
       }
     }
+  }
+
+  /** What it changed has to be in one cut. */
+  link(links: Links): void {
+    const changed = new Set<Collection>(this.#cleared.keys())
+    for (const step of this.#steps) if ('undo' in step && step.undo.written) changed.add(step.collection)
+    links.join(changed)
   }
 
   rollback(): void {

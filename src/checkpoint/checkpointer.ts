@@ -16,10 +16,11 @@ import { Capture, type CaptureOwner, type Collection, Drain, Outbox, type VoidRe
 import type { Key } from '../codec/index.ts'
 import type { BarrierReason } from '../schedule/index.ts'
 import { type FromWriter, fromErrorData } from '../writer/index.ts'
+import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { Drainer } from './drainer.ts'
-import { catalogueOf, type Flight, newFlight } from './flight.ts'
+import { catalogueOf, commitOf, complete, type Flight, newFlight } from './flight.ts'
 import { Holds } from './holds.ts'
 import { Looks } from './looks.ts'
 import { Pace } from './pace.ts'
@@ -39,6 +40,7 @@ export class Checkpointer implements CaptureOwner {
   degradedBy: TidemarkError | undefined
   readonly holds: Holds
   readonly counters = new Counters()
+  readonly classes: Classes
   readonly contract: Contract
   readonly outbox: Outbox
   readonly #parts: CheckpointerParts
@@ -79,6 +81,9 @@ export class Checkpointer implements CaptureOwner {
       free: () => this.#turns.later(() => this.#tryBarrier()),
     })
     const { clock, stallMsMax, space, collections, cadence } = parts
+    this.classes = new Classes(parts, this.#turns, this.#refusals, () => {
+      if (!this.#refusals.areAll(space, collections.values())) this.#due('rpo')
+    })
     this.#retry = new Retry(this.#turns)
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
@@ -86,7 +91,7 @@ export class Checkpointer implements CaptureOwner {
     this.#drainer = new Drainer({
       ...slices,
       drain: this.#drain,
-      collections: () => collections.values(),
+      collections: () => this.classes.early(),
       watched: cadence.settings.intervalMs > 0,
       allowed: () => this.status === 'ok' && !this.#resetNeeded && !cadence.paused && this.#flight?.committing !== false,
     })
@@ -99,7 +104,7 @@ export class Checkpointer implements CaptureOwner {
     parts.host.onMessage((message: FromWriter) => this.#turns.run(() => this.#receive(message)))
     this.#looks = new Looks(parts, this.#turns, {
       state: () => ({
-        dirty: this.dirty && !this.#refusals.areAll(space, collections.values()),
+        dirty: this.dirty && !this.#refusals.areAll(space, collections.values()) && !this.classes.canWait(this.epoch + 1),
         inFlightBytes: this.outbox.inFlight,
       }),
       due: reason => this.#due(reason),
@@ -149,7 +154,7 @@ export class Checkpointer implements CaptureOwner {
 
   /** Resolves when all mutations made so far are durable. */
   async durable(timeoutMs: number): Promise<void> {
-    for (const collection of this.#parts.collections.values()) collection.takeIn()
+    this.classes.takeAll()
     if (this.dirty) await this.checkpoint(timeoutMs, true)
     else if (this.#flight !== undefined) {
       this.#round.hurry()
@@ -160,14 +165,7 @@ export class Checkpointer implements CaptureOwner {
   /** Stops timers and fails whoever waits; nothing is sent to the writer any more. */
   stop(error: TidemarkError): void {
     this.status = this.status === 'failed' ? 'failed' : 'closed'
-    this.#looks.stop()
-    this.#retry.stop()
-    this.#recutSoon?.()
-    this.#round.stop()
-    this.#drainer.stop()
-    this.#flight = undefined
-    this.holds.stop()
-    this.#waiters.fail(error)
+    this.#halt(error)
   }
 
   /** The transaction that ran is over. */
@@ -257,16 +255,17 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #cut(flight: Flight, because?: 'asked' | 'retry'): void {
-    const { space, collections, clock, events } = this.#parts
+    const { space, clock, events } = this.#parts
     this.holds.barrierFell()
     this.#looks.barrierFell(because)
     flight.time = clock.now()
-    flight.catalogue = catalogueOf(collections.values())
+    const taken = this.classes.cut(flight)
+    flight.catalogue = catalogueOf(taken, flight.leftEntries)
     flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)
     space.catalogueChanged = false
     space.uncommitted = true
     this.#refusals.retry()
-    flight.capture = new Capture(collections.values(), flight.epoch, this.outbox, this)
+    flight.capture = new Capture(taken, flight.epoch, this.outbox, this, flight.linked)
     flight.count = undefined
     flight.cut = true
     space.capture = flight.capture
@@ -275,26 +274,11 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #captured(flight: Flight): void {
-    const { capture, count } = flight
     const { space, host } = this.#parts
-    flight.committing = true
-    flight.entries -= count?.total ?? 0
-    flight.records += capture.records
+    complete(flight, this.counters.spared(space.recent.spared))
     this.#pace.steer(flight.records, space.rewrites.records)
     space.rewrites.endEpoch()
-    flight.redundant = this.counters.spared(space.recent.spared)
-    const block = this.outbox.take()
-    flight.written = capture.complete(flight.catalogue, count?.existed ?? new Map())
-    host.post({
-      type: 'commit',
-      attempt: this.#attempt,
-      epoch: flight.epoch,
-      timeMs: flight.time,
-      bytes: block.bytes,
-      records: block.records,
-      catalogue: flight.written,
-      refused: flight.refusals.length,
-    })
+    host.post(commitOf(flight, this.#attempt, this.outbox.take()))
     this.#drainer.wake()
   }
 
@@ -330,6 +314,7 @@ export class Checkpointer implements CaptureOwner {
     this.epoch = flight.epoch
     this.#retry.reset()
     this.#refusals.settle(flight.refusals)
+    this.classes.committed(flight)
     const point = this.counters.committed(flight, message, clock.monotonic())
     this.#waiters.arrive(point)
     if (this.status === 'degraded') {
@@ -361,7 +346,7 @@ export class Checkpointer implements CaptureOwner {
     space.rewrites.endEpoch()
     this.holds.barrierFell()
     this.outbox.reset()
-    space.recent.forget()
+    this.classes.failed(flight)
     space.catalogueChanged = true
     this.#waiters.back()
     this.#wanted = true
@@ -377,19 +362,24 @@ export class Checkpointer implements CaptureOwner {
     this.status = 'failed'
     this.#parts.cadence.failed()
     this.degradedBy = error
+    space.endCapture()
+    // Nothing will be written any more: what comes and goes from now on must not be remembered.
+    space.uncommitted = false
+    for (const collection of collections.values()) collection.freshAllowed = true
+    this.#halt(error)
+    events.failed(error)
+  }
+
+  #halt(error: TidemarkError): void {
     this.#looks.stop()
     this.#retry.stop()
     this.#recutSoon?.()
     this.#round.stop()
     this.#drainer.stop()
-    space.endCapture()
-    // Nothing will be written any more: what comes and goes from now on must not be remembered.
-    space.uncommitted = false
-    for (const collection of collections.values()) collection.freshAllowed = true
+    this.classes.stop()
     this.#flight = undefined
     this.holds.stop()
     this.#waiters.fail(error)
-    events.failed(error)
   }
 
   /** While an epoch is under way the barrier follows it. */

@@ -1,6 +1,7 @@
 /** What a checkpointer has done since it began. Owns the sums. */
 import { Histogram } from '../base/histogram.ts'
 import type { Spared } from '../capture/index.ts'
+import { laggingIn } from '../format/index.ts'
 import type { CommittedMessage } from '../writer/index.ts'
 import type { Flight } from './flight.ts'
 import type { CheckpointPoint } from './types.ts'
@@ -27,13 +28,14 @@ export class Counters {
 
   /** An epoch became durable; gives it as callers see it. `now`: milliseconds of the clock that `flight.started` is of. */
   committed(flight: Flight, { logBytes, rawBytes, commitMs, syncMs }: CommittedMessage, now: number): CheckpointPoint {
-    const { epoch, time, entries, records, redundant, refusals, started } = flight
+    const { epoch, time, entries, records, redundant, committed, refusals, started } = flight
+    const lagging = laggingIn(committed)
     this.checkpoints++
     this.bytes += logBytes
     this.rawBytes += rawBytes
     this.records += records
     this.commits.record(commitMs)
     this.syncs.record(syncMs)
-    return { epoch, time, bytes: logBytes, rawBytes, entries, records, redundant, refused: refusals, durationMs: now - started }
+    return { epoch, time, bytes: logBytes, rawBytes, entries, records, redundant, lagging, refused: refusals, durationMs: now - started }
   }
 }

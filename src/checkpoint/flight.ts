@@ -1,6 +1,7 @@
 /** The epoch under way, from its barrier to its acknowledgement. Owns nothing: the checkpointer has it, one at a time. */
-import type { Capture, Collection, Spared } from '../capture/index.ts'
+import type { Block, Capture, Collection, LinkGroup, Spared } from '../capture/index.ts'
 import type { CatalogueEntry } from '../format/index.ts'
+import type { ToWriter } from '../writer/index.ts'
 import type { Count } from './count.ts'
 import type { Refusal } from './refusals.ts'
 
@@ -18,11 +19,18 @@ export interface Flight {
   /** False between a void and the new cut. */
   cut: boolean
   committing: boolean
-  /** The catalogue with the bytes, once the commit is posted. */
-  written: readonly CatalogueEntry[]
   /** Written before the cut that counts. */
   records: number
   redundant: Spared
+  /** Somebody waits for everything: nothing may be left out. */
+  whole: boolean
+  /** What the cut left out, and its entries of the catalogue; undefined before the first cut. */
+  left: ReadonlySet<Collection> | undefined
+  leftEntries: readonly Omit<CatalogueEntry, 'bytes'>[]
+  /** Groups of collections that had to be in one cut, and are in this one. */
+  linked: readonly LinkGroup[]
+  /** As it is committed. */
+  committed: readonly CatalogueEntry[]
   /** When all is to be captured, by the monotonic clock; slices come evenly until then, unless hurried. */
   readonly dueAt: number
   hurried: boolean
@@ -41,14 +49,37 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     voids: 0,
     cut: false,
     committing: false,
-    written: [],
     redundant: { records: 0, bytes: 0 },
+    whole: false,
+    left: undefined,
+    leftEntries: [],
+    linked: [],
+    committed: [],
   }
 }
 
-/** What a commit says of the collections as they are now, but for the bytes; in the order of their ids. */
-export function catalogueOf(collections: Iterable<Collection>): Omit<CatalogueEntry, 'bytes'>[] {
-  const catalogue: Omit<CatalogueEntry, 'bytes'>[] = []
+/** What a commit says: of the collections as they are now, but for the bytes, and of those it leaves out; in the order of their ids. */
+export function catalogueOf(
+  collections: Iterable<Collection>,
+  leftEntries: readonly Omit<CatalogueEntry, 'bytes'>[],
+): Omit<CatalogueEntry, 'bytes'>[] {
+  const catalogue = [...leftEntries]
   for (const { id, kind, name, codec, sizeMax } of collections) catalogue.push({ id, kind, name, codec: codec.name, entries: sizeMax })
   return catalogue.sort((one, other) => one.id - other.id)
+}
+
+/** All is captured and counted. */
+export function complete(flight: Flight, redundant: Spared): void {
+  const { capture, count } = flight
+  flight.committing = true
+  flight.entries -= count?.total ?? 0
+  flight.records += capture.records
+  flight.redundant = redundant
+  flight.committed = capture.complete(flight.catalogue, count?.existed ?? new Map())
+}
+
+/** What makes a complete epoch durable; `block`: its last records. */
+export function commitOf(flight: Flight, attempt: number, { bytes, records }: Block): Extract<ToWriter, { type: 'commit' }> {
+  const { epoch, time: timeMs, committed: catalogue, refusals } = flight
+  return { type: 'commit', attempt, epoch, timeMs, bytes, records, catalogue, refused: refusals.length }
 }

@@ -24,6 +24,11 @@ export class Refusals {
     return count
   }
 
+  /** Whether values of this incarnation are refused. */
+  has(incarnation: number): boolean {
+    return this.#known.has(incarnation)
+  }
+
   add(collection: Collection, key: Key, error: unknown): { refusal: Refusal; first: boolean } {
     const { message, hint } = error as { message?: string; hint?: string }
     const refusal: Refusal = { collection: collection.name, key, reason: message ?? String(error), hint }

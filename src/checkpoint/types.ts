@@ -4,6 +4,7 @@ import type { TidemarkError } from '../base/errors.ts'
 import type { Scheduler } from '../base/scheduler.ts'
 import type { Collection, Space, Spared, VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
+import type { Lagging } from '../format/index.ts'
 import type { Cadence } from '../schedule/index.ts'
 import type { UpkeepMessage, WriterHost } from '../writer/index.ts'
 import type { Refusal } from './refusals.ts'
@@ -23,6 +24,8 @@ export interface CheckpointPoint {
   readonly records: number
   /** Keys that were set and not written, because their encoding is that of their last record, and the bytes that this spared. */
   readonly redundant: Spared
+  /** Rebuildable collections that the epoch left out, each with the earlier epoch whose state of it this point has. */
+  readonly lagging: readonly Lagging[]
   /** Entries that could not be encoded and kept their last good value on disk. */
   readonly refused: readonly Refusal[]
   /** From the barrier to the acknowledgement. */
@@ -67,6 +70,8 @@ export interface CheckpointerParts {
   readonly events: CheckpointerEvents
   readonly cadence: Cadence
   readonly stallMsMax: number
+  /** Durability does not keep up: rebuildable collections may lag. Default: while the pressure is high. */
+  readonly pressed?: (() => boolean) | undefined
   /** The newest committed epoch, 0 for a new store. */
   readonly epoch: number
 }

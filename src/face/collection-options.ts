@@ -1,9 +1,11 @@
 /** The options of a collection, checked. Owns nothing. */
 import { TidemarkError } from '../base/errors.ts'
+import { RPO_MS_MIN, TIMER_MS_MAX } from '../base/limits.ts'
 import { describe } from '../capture/index.ts'
 import type { CollectionOptions } from './types.ts'
 
-const KNOWN = ['codec', 'significant']
+const KNOWN = ['codec', 'significant', 'class', 'rpoMs']
+const CLASSES = ['critical', 'standard', 'rebuildable']
 
 /** @throws TIDEMARK_ARGUMENT for an option that is unknown or of the wrong type */
 export function checkOptions(name: string, options: unknown): CollectionOptions<unknown> {
@@ -15,9 +17,15 @@ export function checkOptions(name: string, options: unknown): CollectionOptions<
   for (const option of Object.keys(options)) {
     if (!KNOWN.includes(option)) refuse(`there is no option '${option}'`, `known are ${KNOWN.join(', ')}`)
   }
-  const { significant } = options as { readonly significant?: unknown }
+  const { significant, class: of, rpoMs } = options as Record<string, unknown>
   if (significant !== undefined && typeof significant !== 'function') {
     refuse(`'significant' is a function, not ${describe(significant)}`, 'significant: (old, next) => true or false')
+  }
+  if (of !== undefined && !CLASSES.includes(of as string)) refuse(`there is no such class`, `one of ${CLASSES.join(', ')}`)
+  if (rpoMs !== undefined) {
+    if (of !== 'critical') refuse("'rpoMs' is for the class 'critical'", "give both: { class: 'critical', rpoMs }")
+    if (typeof rpoMs !== 'number' || !(rpoMs >= RPO_MS_MIN && rpoMs <= TIMER_MS_MAX))
+      refuse(`'rpoMs' is a number from ${RPO_MS_MIN} to ${TIMER_MS_MAX}`, 'or leave it out for the interval of the store')
   }
   return options as CollectionOptions<unknown>
 }

@@ -1,9 +1,10 @@
 /** What `stats()` says about one collection. Owns nothing. */
-import type { Collection, CollectionKind, Spared } from '../capture/index.ts'
+import type { Collection, CollectionClass, CollectionKind, Spared } from '../capture/index.ts'
 
 export interface CollectionStats {
   readonly kind: CollectionKind
   readonly codec: string
+  readonly class: CollectionClass
   readonly entries: number
   /** Upper bound of the entries written since the last barrier. */
   readonly dirtyMax: number
@@ -14,10 +15,11 @@ export interface CollectionStats {
 }
 
 export function collectionStats(collection: Collection): CollectionStats {
-  const { kind, codec, sizeMax, dirtyKeysMax, significance, redundancy } = collection
+  const { kind, codec, class: of, sizeMax, dirtyKeysMax, significance, redundancy } = collection
   return {
     kind,
     codec: codec.name,
+    class: of,
     entries: sizeMax,
     dirtyMax: dirtyKeysMax,
     insignificant: significance?.size ?? 0,

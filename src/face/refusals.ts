@@ -13,6 +13,13 @@ export function dropped(name: string): TidemarkError {
   })
 }
 
+export function codecMismatch(name: string, stored: string, given: string): TidemarkError {
+  return new TidemarkError('TIDEMARK_CODEC_MISMATCH', `'${name}' is stored with the codec '${stored}', not '${given}'`, {
+    collection: name,
+    hint: `give the codec named '${stored}'`,
+  })
+}
+
 export function noFunction(what: string, given: unknown, hint: string): TidemarkError {
   return new TidemarkError('TIDEMARK_ARGUMENT', `${what} takes a function, not ${describe(given)}`, { hint })
 }

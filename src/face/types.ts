@@ -1,8 +1,9 @@
 /** What the store tells about itself, and the options of its calls: plain data. */
 import type { HistogramSnapshot } from '../base/histogram.ts'
-import type { Giant } from '../capture/index.ts'
+import type { CollectionClass, Giant } from '../capture/index.ts'
 import type { EngineStatus, Refusal } from '../checkpoint/index.ts'
 import type { Codec } from '../codec/index.ts'
+import type { Lagging } from '../format/index.ts'
 import type { ScheduleStats } from '../schedule/index.ts'
 import type { CollectionStats } from './collection-stats.ts'
 import type { UpkeepStats } from './upkeep.ts'
@@ -21,6 +22,8 @@ export interface Restored {
   readonly lost:
     | { readonly firstLostEpoch: number; readonly lastSeenEpoch: number; readonly file: string; readonly offset: number }
     | undefined
+  /** Collections that the epoch had left out: they are back as of the epoch that is named. */
+  readonly lagging: readonly Lagging[]
   /** What was mended on the way, in words. */
   readonly notes: readonly string[]
 }
@@ -96,6 +99,16 @@ export interface CollectionOptions<V> {
    * store.map<{ x: number }>('ships', { significant: (old, next) => Math.abs(next.x - old.x) >= 1 })
    */
   readonly significant?: (old: V, next: V) => boolean
+  /**
+   * How much it matters that changes are durable soon. 'critical': captured first in every epoch, and within `rpoMs` if that is given.
+   * 'rebuildable': while durability does not keep up, an epoch may leave the collection out, for at most ten intervals (ten epochs where
+   * there is no interval); its recovery point then has the collection as of an earlier one and says so (`lagging`). `durable()` and
+   * `close()` never leave it out, `checkpoint()` may. What a transaction changed together is in one epoch: with a collection of a
+   * stricter class the stricter one counts. Not stored: until `map` says so again after a restart it is 'standard', which is the default.
+   */
+  readonly class?: CollectionClass
+  /** With class 'critical': a barrier, which cuts all collections, follows a change within this time. Default: that of the interval. */
+  readonly rpoMs?: number
 }
 
 export interface TimeoutOptions {

@@ -11,6 +11,8 @@ import { COLLECTIONS_MAX } from '../base/limits.ts'
 import { FRAME_DIGEST_BYTES } from './frame.ts'
 
 export const DIGEST_BYTES = 32
+/** In the byte of a collection's kind: the epoch left it out. */
+const LEFT_OUT = 0x80
 /** The digest before the first commit of a store. */
 export const GENESIS_DIGEST = '00'.repeat(DIGEST_BYTES)
 
@@ -23,6 +25,18 @@ export interface CatalogueEntry {
   readonly entries: number
   /** Record bytes of this epoch. */
   readonly bytes: number
+  /** Set where the epoch left the collection out: the earlier epoch whose state of it stands, `entries` included. */
+  readonly asOf?: number
+}
+
+/** A collection that an epoch left out, and the earlier epoch whose state of it stands. */
+export interface Lagging {
+  readonly collection: string
+  readonly epoch: number
+}
+
+export function laggingIn(catalogue: readonly Omit<CatalogueEntry, 'bytes'>[]): Lagging[] {
+  return catalogue.flatMap(({ name, asOf }) => (asOf === undefined ? [] : [{ collection: name, epoch: asOf }]))
 }
 
 export interface CommitFacts {
@@ -84,11 +98,12 @@ export function encodeCommit(facts: CommitFacts, chain: ChainDigest): { readonly
   writer.u32(facts.catalogue.length)
   for (const entry of facts.catalogue.toSorted((a, b) => a.id - b.id)) {
     writer.u32(entry.id)
-    writer.u8(entry.kind === 'map' ? 1 : 2)
+    writer.u8((entry.kind === 'map' ? 1 : 2) | (entry.asOf === undefined ? 0 : LEFT_OUT))
     text(writer, entry.name)
     text(writer, entry.codec)
     writer.u64(entry.entries)
     writer.u64(entry.bytes)
+    if (entry.asOf !== undefined) writer.u64(entry.asOf)
   }
   const digest = chain.finish(writer.view())
   writer.raw(digest)
@@ -119,15 +134,23 @@ export function decodeCommit(payload: Buffer): Commit {
     const id = reader.u32()
     if (id <= last) throw damaged('collections out of order')
     last = id
-    const kind = reader.u8()
+    const flags = reader.u8()
+    const kind = flags & ~LEFT_OUT
     if (kind !== 1 && kind !== 2) throw damaged(`collection kind ${kind}`)
     const name = readText(reader)
     const codec = readText(reader)
-    catalogue.push({ id, kind: kind === 1 ? 'map' : 'value', name, codec, entries: reader.u64(), bytes: reader.u64() })
+    const entry: CatalogueEntry = { id, kind: kind === 1 ? 'map' : 'value', name, codec, entries: reader.u64(), bytes: reader.u64() }
+    catalogue.push(flags === kind ? entry : { ...entry, asOf: readAsOf(reader, entry, epoch) })
   }
   const digest = reader.raw(DIGEST_BYTES).toString('hex')
   if (reader.left !== 0) throw damaged(`${reader.left} bytes behind the digest`)
   return { epoch, timeMs, blocks, records, rawBytes, blockBytes, refused, catalogue, digest }
+}
+
+function readAsOf(reader: ByteReader, { name, bytes }: CatalogueEntry, epoch: number): number {
+  const asOf = reader.u64()
+  if (asOf === 0 || asOf >= epoch || bytes !== 0) throw damaged(`'${name}' as of epoch ${asOf}, with ${bytes} bytes`)
+  return asOf
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

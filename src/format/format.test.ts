@@ -176,6 +176,39 @@ test('a commit comes back as it was encoded, and any change of a byte is a typed
   )
 })
 
+test('a commit says which collections its epoch left out, in these bytes', () => {
+  const catalogue: CatalogueEntry[] = [
+    { id: 1, kind: 'map', name: 'a', codec: 't', entries: 3, bytes: 9 },
+    { id: 2, kind: 'map', name: 'b', codec: 't', entries: 5, bytes: 0, asOf: 7 },
+    { id: 3, kind: 'value', name: 'c', codec: 't', entries: 1, bytes: 0, asOf: 8 },
+  ]
+  const facts = { epoch: 9, timeMs: 1, blocks: 0, records: 0, rawBytes: 0, blockBytes: 0, refused: 0, catalogue }
+  const { payload, digest } = encodeCommit(facts, new ChainDigest(GENESIS_DIGEST))
+  assert.deepEqual(decodeCommit(payload), { ...facts, digest })
+  const entries = payload.subarray(48, -32).toString('hex')
+  assert.equal(
+    entries,
+    [
+      '03000000',
+      '01000000 01 0100 61 0100 74 0300000000000000 0900000000000000',
+      '02000000 81 0100 62 0100 74 0500000000000000 0000000000000000 0700000000000000',
+      '03000000 82 0100 63 0100 74 0100000000000000 0000000000000000 0800000000000000',
+    ]
+      .join('')
+      .replaceAll(' ', ''),
+  )
+  for (const [asOf, bytes] of [
+    [9, 0],
+    [10, 0],
+    [0, 0],
+    [7, 1],
+  ] as const) {
+    const impossible = { ...facts, catalogue: [{ ...(catalogue[1] as CatalogueEntry), asOf, bytes }] }
+    const { payload: wrong } = encodeCommit(impossible, new ChainDigest(GENESIS_DIGEST))
+    assert.throws(() => decodeCommit(wrong), { code: 'TIDEMARK_VALUE_DAMAGED' }, `as of ${asOf}, ${bytes} bytes`)
+  }
+})
+
 test('the chain tells order, content and the commit before apart', () => {
   const end = (previous: string, blocks: readonly string[]): string => {
     const chain = new ChainDigest(previous)

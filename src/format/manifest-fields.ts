@@ -104,6 +104,7 @@ export function readFields(value: unknown, file: string, newest: number): Manife
         codec: text(entry['codec'], ANY, 'a codec name'),
         entries: count(entry['entries'], 'a number of entries'),
         bytes: count(entry['bytes'], 'a number of bytes'),
+        ...(entry['asOf'] === undefined ? {} : { asOf: count(entry['asOf'], 'the epoch of a collection', 1) }),
       }
     })
   }

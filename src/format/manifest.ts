@@ -98,8 +98,9 @@ function plainSegment(entry: SegmentEntry): SegmentEntry {
   }
 }
 
-function plainEntry({ id, kind, name, codec, entries, bytes }: CatalogueEntry): CatalogueEntry {
-  return { id, kind, name, codec, entries, bytes }
+function plainEntry({ id, kind, name, codec, entries, bytes, asOf }: CatalogueEntry): CatalogueEntry {
+  const plain = { id, kind, name, codec, entries, bytes }
+  return asOf === undefined ? plain : { ...plain, asOf }
 }
 
 function sum(version: string, body: Uint8Array): string {

@@ -1,5 +1,5 @@
 /** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
-import type { CatalogueEntry, Manifest } from '../format/index.ts'
+import { type CatalogueEntry, type Lagging, laggingIn, type Manifest } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
@@ -14,6 +14,8 @@ export interface RecoveryPoint {
   readonly bytes: number
   /** Live entries of all collections; at most so many where values were refused. */
   readonly entries: number
+  /** Collections that the epoch left out, each with the earlier epoch whose state of it this point has. */
+  readonly lagging: readonly Lagging[]
   /** What was checked just now: the checksum of every frame, and the digest chain from the first epoch on. */
   readonly verified: readonly ('checksums' | 'chain')[]
 }
@@ -32,7 +34,7 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
   const points: RecoveryPoint[] = []
   const add = (epoch: number, time: number, bytes: number, catalogue: readonly CatalogueEntry[]): void => {
     const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
-    points.push({ epoch, time, bytes, entries, verified: ['checksums', 'chain'] })
+    points.push({ epoch, time, bytes, entries, lagging: laggingIn(catalogue), verified: ['checksums', 'chain'] })
   }
   if (fold !== null && fold.epoch <= epochMax) add(fold.epoch, fold.timeMs, 0, fold.catalogue)
   for await (const item of scan) {

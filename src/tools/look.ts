@@ -61,7 +61,12 @@ export const log: Verb = {
       const points = await store.recoveryPoints()
       return {
         json: points,
-        text: points.map(({ epoch, time: ms, bytes, entries }) => `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`),
+        text: points.map(({ epoch, time: ms, bytes, entries, lagging }) =>
+          [
+            `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`,
+            ...lagging.map(({ collection, epoch: asOf }) => `${JSON.stringify(collection)} as of ${asOf}`),
+          ].join('  '),
+        ),
       }
     }),
 }

@@ -1,6 +1,6 @@
 /** A store in simulated time on a simulated disk, for tests that ask what is written and what comes back. */
 import type { CheckpointPoint } from '../../src/checkpoint/index.ts'
-import { openStore } from '../../src/open.ts'
+import { type Components, openStore } from '../../src/open.ts'
 import type { Settings } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
@@ -11,6 +11,9 @@ export class SimulatedStore {
   storage = new SimulatedStorage({ seed: 1, scheduler: this.scheduler })
   readonly points: CheckpointPoint[] = []
   readonly settings: Settings
+  /** Durability does not keep up, as far as the store is told. */
+  pressed = false
+  thresholds: Components['thresholds']
   store!: Store
 
   constructor(settings: Settings = {}) {
@@ -20,7 +23,10 @@ export class SimulatedStore {
 
   async open(settings: Settings = {}): Promise<Store> {
     const { scheduler, storage, clock } = this
-    const components = { storage, scheduler, clock, random: new SeededRandom(1) }
+    const components: Components = {
+      ...{ storage, scheduler, clock, random: new SeededRandom(1), pressed: () => this.pressed },
+      ...(this.thresholds === undefined ? {} : { thresholds: this.thresholds }),
+    }
     this.store = await this.run(openStore('simulated', { ...this.settings, ...settings }, components))
     this.store.on('checkpoint', point => this.points.push(point))
     return this.store

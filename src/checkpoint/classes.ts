@@ -1,0 +1,92 @@
+/**
+ * What the classes of collections mean for epochs, in one place for the checkpointer.
+ *
+ * What: critical collections come first and may ask for a barrier (rpo.ts); rebuildable ones may be left out (lag.ts), unless somebody waits
+ * for everything. Owns: whether somebody does. Does not own: the reckoning, the cut.
+ * Invariant: a wish for everything lives until an epoch that took everything is committed.
+ */
+import type { Collection } from '../capture/index.ts'
+import { PRESSURE_HIGH } from '../schedule/index.ts'
+import type { Flight } from './flight.ts'
+import { Lag } from './lag.ts'
+import type { Refusals } from './refusals.ts'
+import { Rpo } from './rpo.ts'
+import type { Turns } from './turns.ts'
+import type { CheckpointerParts } from './types.ts'
+
+export class Classes {
+  readonly #parts: CheckpointerParts
+  readonly #lag: Lag
+  readonly #rpo: Rpo
+  #whole = false
+
+  /** `due`: a critical collection asks for a barrier. */
+  constructor(parts: CheckpointerParts, turns: Turns, refusals: Refusals, due: () => void) {
+    this.#parts = parts
+    const { clock, cadence, space, pressed, collections } = parts
+    this.#lag = new Lag({
+      clock,
+      intervalMs: cadence.settings.intervalMs,
+      links: space.links,
+      pressed: pressed ?? (() => cadence.pressure >= PRESSURE_HIGH),
+      refuses: ({ id }) => refusals.has(id),
+    })
+    this.#rpo = new Rpo({ turns, now: () => clock.monotonic(), collections: () => collections.values(), due })
+  }
+
+  /** The next epoch takes everything, insignificant changes included. */
+  takeAll(): void {
+    for (const collection of this.#parts.collections.values()) {
+      collection.takeIn()
+      this.#whole ||= collection.dirty
+    }
+  }
+
+  /** Collections that may be captured before the barrier: what is to be left out must not be begun. */
+  early(): Iterable<Collection> {
+    const { collections, space } = this.#parts
+    return space.rebuildable ? this.#lag.early(collections.values()) : collections.values()
+  }
+
+  /** The cut falls, for the first time or again: gives what it takes, in order, and names in the flight what it leaves out. */
+  cut(flight: Flight): readonly Collection[] {
+    const all = [...this.#parts.collections.values()]
+    flight.whole ||= this.#whole
+    this.#whole = false
+    flight.left = this.#lag.cut(all, flight.epoch, flight.whole, flight.left)
+    const { left } = flight
+    this.#rpo.arm()
+    flight.linked = this.#parts.space.links.cut(left)
+    flight.leftEntries = [...left].map(collection => this.#lag.entryOf(collection))
+    const taken = left.size === 0 ? all : all.filter(collection => !left.has(collection))
+    if (!taken.some(collection => collection.class === 'critical')) return taken
+    return [...taken.filter(({ class: of }) => of === 'critical'), ...taken.filter(({ class: of }) => of !== 'critical')]
+  }
+
+  /** A collection was given an `rpoMs`. */
+  rpoGiven(): void {
+    this.#rpo.given()
+  }
+
+  committed({ epoch, started, committed }: Flight): void {
+    if (this.#parts.space.rebuildable) this.#lag.committed(epoch, committed, started)
+  }
+
+  /** What was written since the last commit counts for nothing. */
+  failed(flight: Flight | undefined): void {
+    this.#whole ||= flight?.whole === true
+    this.#parts.space.recent.forget()
+  }
+
+  /** All that is dirty would be left out of this epoch. */
+  canWait(epoch: number): boolean {
+    const { collections, space } = this.#parts
+    if (!space.rebuildable || this.#whole || space.catalogueChanged) return false
+    const dirty = [...collections.values()].filter(collection => collection.dirty)
+    return dirty.length > 0 && this.#lag.leavesAll(dirty, epoch)
+  }
+
+  stop(): void {
+    this.#rpo.stop()
+  }
+}

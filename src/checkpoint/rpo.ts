@@ -1,0 +1,78 @@
+/**
+ * When a critical collection asks for a barrier, by its `rpoMs`.
+ *
+ * What: looks at the critical collections from time to time, and asks when one of them would else have changes older than its `rpoMs` before
+ * the next look. Owns: the timer, since when each may be dirty. Does not own: the barrier.
+ * Invariants: no `set` pays for it; without a critical collection that has an `rpoMs` there is no timer; a barrier is asked for no later than
+ * `rpoMs` after the first change that no barrier cut.
+ */
+import type { Cancel } from '../base/scheduler.ts'
+import type { Collection } from '../capture/index.ts'
+import type { Turns } from './turns.ts'
+
+export interface RpoParts {
+  readonly turns: Turns
+  readonly now: () => number
+  readonly collections: () => Iterable<Collection>
+  /** A barrier should fall now. */
+  readonly due: () => void
+}
+
+export class Rpo {
+  readonly #parts: RpoParts
+  #since = new Map<Collection, number>()
+  #lookedAt: number
+  #cancel: Cancel | undefined
+
+  constructor(parts: RpoParts) {
+    this.#parts = parts
+    this.#lookedAt = parts.now()
+  }
+
+  /** A barrier fell. */
+  arm(): void {
+    this.stop()
+    this.#since.clear()
+    this.#lookedAt = this.#parts.now()
+    this.#next()
+  }
+
+  /** An `rpoMs` was given. */
+  given(): void {
+    this.stop()
+    this.#next()
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  #next(): void {
+    let soonest = Number.POSITIVE_INFINITY
+    for (const { rpoMs } of this.#parts.collections()) if (rpoMs !== undefined && rpoMs < soonest) soonest = rpoMs
+    if (soonest !== Number.POSITIVE_INFINITY) this.#cancel = this.#parts.turns.after(soonest, () => this.#look(soonest))
+  }
+
+  #look(nextMs: number): void {
+    this.#cancel = undefined
+    const now = this.#parts.now()
+    let due = false
+    for (const collection of this.#parts.collections()) {
+      const { rpoMs } = collection
+      if (rpoMs === undefined) continue
+      if (!collection.dirty) {
+        this.#since.delete(collection)
+        continue
+      }
+      // It may have become dirty right after the look before.
+      const since = this.#since.get(collection) ?? this.#lookedAt
+      this.#since.set(collection, since)
+      due ||= now + nextMs - since > rpoMs
+    }
+    this.#lookedAt = now
+    if (due) this.#parts.due()
+    // The barrier may have armed it anew.
+    if (this.#cancel === undefined) this.#next()
+  }
+}

@@ -1,0 +1,113 @@
+/** Records that are there already, through cuts, failures and voids. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
+import { numbered, Rig } from './support/capture-rig.ts'
+
+test('a key set to what its last record says is not written again, and nothing is lost by it', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(20, n => ({ n })))
+  rig.checkpoint()
+  for (const [key, value] of numbered(20, n => ({ n: n === 7 ? -7 : n }))) map.set(key, value)
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k7'])
+  assert.equal(map.redundancy.spared.records, 19)
+  rig.check(map)
+  map.set('k1', { n: 1 })
+  rig.checkpoint()
+  assert.deepEqual(rig.written, [])
+  rig.check(map)
+})
+
+test('what was written in an epoch that failed is on no disk: the same value is written again', () => {
+  const rig = new Rig()
+  const map = rig.collection([['k', 'old']])
+  rig.checkpoint()
+  map.set('k', 'new')
+  rig.cut()
+  rig.capture?.run(() => false)
+  rig.fail()
+  map.set('k', 'new')
+  rig.checkpoint()
+  rig.check(map)
+  assert.deepEqual(rig.written, ['k'])
+})
+
+test('what a cut wrote before it moved stands: the same value is not written again', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(3))
+  rig.cut()
+  rig.capture?.run(() => false, true)
+  map.set('k0', 'later')
+  rig.void()
+  rig.cut()
+  rig.commit()
+  rig.check(map)
+  assert.deepEqual(rig.written.toSorted(), ['k0', 'k0', 'k1', 'k2'])
+})
+
+test('a key deleted and inserted again with its old value needs no record; with its tombstone written it needs one', () => {
+  const rig = new Rig()
+  const map = rig.collection([['k', 'value']])
+  rig.checkpoint()
+  map.delete('k')
+  map.set('k', 'value')
+  rig.checkpoint()
+  assert.deepEqual(rig.written, [])
+  rig.check(map)
+  map.delete('k')
+  rig.checkpoint()
+  map.set('k', 'value')
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k'])
+  rig.check(map)
+})
+
+test('an emptied collection has no records: equal values are written again', () => {
+  const rig = new Rig()
+  const map = rig.collection([['k', 'value']])
+  rig.checkpoint()
+  map.clear()
+  map.set('k', 'value')
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k'])
+  rig.check(map)
+})
+
+test('a value that was refused leaves the record before it: setting that value again needs none', () => {
+  const rig = new Rig()
+  const map = rig.collection([['k', 'value']])
+  rig.checkpoint()
+  map.set('k', () => {})
+  rig.checkpoint()
+  assert.deepEqual(rig.refusals, ['k'])
+  map.set('k', 'value')
+  rig.checkpoint()
+  assert.deepEqual(rig.written, [])
+  rig.check(map)
+})
+
+test('a codec that writes other keys while it encodes: records beside each other are written, all of them', () => {
+  const rig = new Rig()
+  let inner: (() => void) | undefined
+  const codec: ValueCodec = {
+    name: 'meddling',
+    encodeInto(writer, value) {
+      const run = inner
+      inner = undefined
+      run?.()
+      tideCodec.encodeInto(writer, value)
+    },
+    decode: (bytes, start, end) => tideCodec.decode(bytes, start, end),
+  }
+  const map = rig.collection(numbered(4), codec)
+  rig.checkpoint()
+  for (const [key, value] of numbered(4)) map.set(key, value === undefined ? 0 : structuredClone(value))
+  for (const key of ['k0', 'k1', 'k2', 'k3']) map.set(key, 'other')
+  inner = () => map.set('k3', 'from within')
+  rig.cut()
+  rig.commit()
+  rig.check(map)
+  rig.checkpoint()
+  rig.check(map)
+})

@@ -1,0 +1,239 @@
+/** Classes of collections: what comes first, what may lag, and what a recovery point says about it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LAG_INTERVALS_MAX } from '../src/base/limits.ts'
+import type { Settings } from '../src/options.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+async function opened(settings: Settings = {}) {
+  const world = new SimulatedStore(settings)
+  const store = await world.open()
+  const orders = store.map<number, string>('orders')
+  const cache = store.map<number, string>('cache', { class: 'rebuildable' })
+  const index = store.map<number, string>('index', { class: 'rebuildable' })
+  for (const map of [orders, cache, index]) map.set('k', 0)
+  await world.run(store.durable())
+  return { world, store, orders, cache, index }
+}
+
+test('under pressure a rebuildable collection lags, the point says so, and a restart has it as of its own epoch', async () => {
+  const { world, store, orders, cache, index } = await opened()
+  world.pressed = true
+  for (const map of [orders, cache]) {
+    map.set('k', 1)
+    map.set('more', 1)
+  }
+  const point = await world.checkpoint()
+  assert.deepEqual(point.lagging, [{ collection: 'cache', epoch: 1 }])
+  assert.deepEqual([point.records, point.entries], [2, 4])
+  orders.set('k', 2)
+  cache.delete('k')
+  const later = await world.checkpoint()
+  assert.deepEqual(later.lagging, [{ collection: 'cache', epoch: 1 }])
+  const points = await world.run(store.recoveryPoints())
+  assert.deepEqual(
+    points.map(({ epoch, lagging, entries }) => [epoch, lagging.map(one => one.epoch), entries]),
+    [
+      [3, [1], 4],
+      [2, [1], 4],
+      [1, [], 3],
+    ],
+  )
+  assert.equal(index.size, 1)
+  const back = await world.crash()
+  assert.deepEqual(back.restored.lagging, [{ collection: 'cache', epoch: 1 }])
+  assert.equal(back.restored.entries, 4)
+  assert.deepEqual(
+    [...back.map('orders')],
+    [
+      ['k', 2],
+      ['more', 1],
+    ],
+  )
+  assert.equal(back.map('cache').size, 1)
+  assert.deepEqual([...back.map('cache')], [['k', 0]])
+  back.map('cache').set('k', 5)
+  assert.deepEqual((await world.checkpoint()).lagging, [], 'a standard one until map says otherwise')
+  await world.close()
+})
+
+test('without pressure nothing lags; durable() and close() never leave anything out', async () => {
+  const { world, store, cache } = await opened()
+  cache.set('k', 1)
+  assert.deepEqual((await world.checkpoint()).lagging, [])
+  world.pressed = true
+  cache.set('k', 2)
+  await world.run(store.durable())
+  assert.deepEqual(world.points.at(-1)?.lagging, [])
+  cache.set('k', 3)
+  assert.equal((await world.checkpoint()).lagging.length, 1)
+  await world.close()
+  assert.equal((await world.open()).map('cache').get('k'), 3)
+  await world.close()
+})
+
+test('durable() that meets an epoch which leaves something out waits for the next one', async () => {
+  const { world, store, cache, orders } = await opened()
+  world.pressed = true
+  cache.set('k', 1)
+  orders.set('k', 1)
+  const first = store.checkpoint()
+  const durable = store.durable()
+  assert.equal((await world.run(first)).lagging.length, 1)
+  await world.run(durable)
+  assert.equal((await world.crash()).map('cache').get('k'), 1)
+  await world.close()
+})
+
+test('durable() whose epoch fails leaves nothing out of the next', async () => {
+  const { world, store, cache } = await opened()
+  world.pressed = true
+  cache.set('k', 1)
+  const heal = world.storage.inject({ operation: 'append', errno: 'EIO' })
+  const durable = store.durable()
+  await world.pass(300)
+  heal()
+  await world.run(durable)
+  assert.deepEqual(world.points.at(-1)?.lagging, [])
+  assert.equal((await world.crash()).map('cache').get('k'), 1)
+  await world.close()
+})
+
+test('it lags ten intervals at most', async () => {
+  const { world, orders, cache } = await opened({ checkpoint: { intervalMs: 100 } })
+  world.pressed = true
+  const began = world.points.length
+  for (let n = 1; n <= 300; n++) {
+    orders.set('k', n)
+    cache.set('k', n)
+    await world.pass(10)
+  }
+  const points = world.points.slice(began)
+  const lagging = points.map(point => point.lagging.length)
+  assert.ok(lagging.filter(count => count === 1).length > points.length / 2, `${lagging}`)
+  let since = 0
+  for (const { lagging: late, time } of points) {
+    if (late.length === 0) since = time
+    else if (since > 0) assert.ok(time - since <= LAG_INTERVALS_MAX * 100 + 20, `${time - since} ms`)
+  }
+  assert.ok(since > 0, 'it was never taken')
+  await world.close()
+})
+
+test('when only what may lag is dirty no timer makes a checkpoint, until it may lag no longer', async () => {
+  const { world, cache } = await opened({ checkpoint: { intervalMs: 100 } })
+  world.pressed = true
+  await world.pass(300)
+  const { length } = world.points
+  cache.set('k', 1)
+  await world.pass(500)
+  assert.equal(world.points.length, length)
+  await world.pass(700)
+  assert.equal(world.points.length, length + 1)
+  assert.deepEqual(world.points.at(-1)?.lagging, [])
+  await world.close()
+})
+
+test('what a transaction changed together is in one epoch: the stricter class counts', async () => {
+  const { world, store, orders, cache, index } = await opened()
+  world.pressed = true
+  store.transaction(() => {
+    cache.set('k', 1)
+    index.set('k', 1)
+  })
+  orders.set('k', 1)
+  assert.deepEqual(
+    (await world.checkpoint()).lagging.map(({ collection }) => collection),
+    ['cache', 'index'],
+  )
+  store.transaction(() => {
+    orders.set('k', 2)
+    index.set('k', 2)
+  })
+  assert.deepEqual((await world.checkpoint()).lagging, [], 'and what was changed with it before')
+  assert.throws(() =>
+    store.transaction(() => {
+      orders.set('k', 3)
+      cache.set('k', 3)
+      throw new Error('back')
+    }),
+  )
+  cache.set('other', 1)
+  assert.equal((await world.checkpoint()).lagging.length, 1, 'what was taken back binds nothing')
+  store.transaction(() => {
+    cache.clear()
+    index.set('k', 4)
+  })
+  assert.deepEqual((await world.checkpoint()).lagging, [], 'an emptied collection is never left out')
+  await world.close()
+})
+
+test('a failed epoch: what was bound stays bound', async () => {
+  const { world, store, orders, cache } = await opened()
+  world.pressed = true
+  store.transaction(() => {
+    orders.set('k', 1)
+    cache.set('k', 1)
+  })
+  const heal = world.storage.inject({ operation: 'append', errno: 'EIO' })
+  const point = store.checkpoint()
+  await world.pass(300)
+  heal()
+  assert.deepEqual((await world.run(point)).lagging, [])
+  const back = await world.crash()
+  assert.deepEqual([back.map('orders').get('k'), back.map('cache').get('k')], [1, 1])
+  await world.close()
+})
+
+test('a critical collection brings the barrier forward, for all', async () => {
+  const { world, store, orders } = await opened({ checkpoint: { intervalMs: 10_000 } })
+  const payments = store.map<number>('payments', { class: 'critical', rpoMs: 50 })
+  await world.run(store.durable())
+  const before = world.points.length
+  orders.set('k', 7)
+  await world.pass(1000)
+  assert.equal(world.points.length, before, 'no critical one is dirty')
+  payments.set('k', 1)
+  await world.pass(100)
+  assert.equal(world.points.length, before + 1)
+  const back = await world.crash()
+  assert.deepEqual([back.map('payments').get('k'), back.map('orders').get('k')], [1, 7])
+  await world.close()
+})
+
+test('critical collections are captured first', async () => {
+  const { world, store, orders } = await opened()
+  const payments = store.map<number>('payments', { class: 'critical' })
+  const read: string[] = []
+  const spy = (name: string): unknown =>
+    new Proxy(
+      {},
+      {
+        ownKeys: target => {
+          read.push(name)
+          return Reflect.ownKeys(target)
+        },
+      },
+    )
+  store.map<unknown, string>('orders').set('spy', spy('orders'))
+  ;(payments as unknown as Map<string, unknown>).set('spy', spy('payments'))
+  await world.checkpoint().catch(() => {})
+  assert.equal(orders.size, 2)
+  assert.deepEqual(
+    read.filter((name, at) => read.indexOf(name) === at),
+    ['payments', 'orders'],
+  )
+  store.delete('payments')
+  orders.delete('spy')
+  await world.close()
+})
+
+test('options are checked, and shown', async () => {
+  const { world, store } = await opened()
+  for (const options of [{ class: 'important' }, { rpoMs: 50 }, { class: 'standard', rpoMs: 50 }, { class: 'critical', rpoMs: 0 }]) {
+    assert.throws(() => store.map('orders', options as never), { code: 'TIDEMARK_ARGUMENT', collection: 'orders' }, JSON.stringify(options))
+  }
+  const { collections } = store.stats()
+  assert.deepEqual([collections['orders']?.class, collections['cache']?.class], ['standard', 'rebuildable'])
+  await world.close()
+})

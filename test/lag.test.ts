@@ -1,0 +1,203 @@
+/** What an epoch leaves out, and when a critical collection asks for a barrier: the reckoning, without a store. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Histogram } from '../src/base/histogram.ts'
+import { LAG_EPOCHS_MAX, LAG_INTERVALS_MAX } from '../src/base/limits.ts'
+import { Collection } from '../src/capture/collection.ts'
+import { Space } from '../src/capture/space.ts'
+import { Lag } from '../src/checkpoint/lag.ts'
+import { Rpo } from '../src/checkpoint/rpo.ts'
+import { Turns } from '../src/checkpoint/turns.ts'
+import { tideCodec } from '../src/codec/index.ts'
+import type { CatalogueEntry } from '../src/format/index.ts'
+import { SimulatedScheduler } from '../src/testing/index.ts'
+
+class Bench {
+  readonly scheduler = new SimulatedScheduler({ seed: 1 })
+  readonly clock = this.scheduler.clock
+  readonly space = new Space(new Histogram(), () => this.clock.monotonic())
+  readonly cache = this.collection('cache', 'rebuildable')
+  readonly index = this.collection('index', 'rebuildable')
+  readonly orders = this.collection('orders', 'standard')
+  readonly all = [this.cache, this.index, this.orders]
+  readonly refusing = new Set<Collection>()
+  pressed = true
+  epoch = 0
+  readonly lag: Lag
+
+  constructor(intervalMs = 100) {
+    this.lag = new Lag({
+      clock: this.clock,
+      intervalMs,
+      links: this.space.links,
+      pressed: () => this.pressed,
+      refuses: collection => this.refusing.has(collection),
+    })
+  }
+
+  collection(name: string, of: Collection['class']): Collection {
+    const collection = new Collection(this.space, name, 'map', tideCodec, this.space.nextId++)
+    collection.class = of
+    return collection
+  }
+
+  /** A whole epoch; the names of what it left out. */
+  cut({ whole = false, among }: { whole?: boolean; among?: ReadonlySet<Collection> } = {}): string {
+    const epoch = ++this.epoch
+    const left = this.lag.cut(this.all, epoch, whole, among)
+    const entry = ({ id, name, kind, live }: Collection): CatalogueEntry => ({
+      id,
+      name,
+      kind,
+      codec: 'tide1',
+      entries: live.size,
+      bytes: 0,
+    })
+    const catalogue = this.all.map(one => (left.has(one) ? { ...this.lag.entryOf(one), bytes: 0 } : entry(one)))
+    this.space.links.cut(left)
+    for (const one of this.all) if (!left.has(one)) one.replace(one.id, one.live)
+    this.lag.committed(epoch, catalogue, this.clock.monotonic())
+    return [...left].map(({ name }) => name).join(' ')
+  }
+
+  change(...collections: Collection[]): void {
+    for (const collection of collections) collection.set('k', { n: ++this.#serial })
+  }
+  #serial = 0
+}
+
+test('a rebuildable collection is left out when it is dirty, was committed before, and there is pressure', () => {
+  const bench = new Bench()
+  const { cache, index, orders } = bench
+  bench.change(cache, index, orders)
+  assert.equal(bench.cut(), '', 'nothing of it is stored')
+  bench.change(cache, orders)
+  assert.equal(bench.cut(), 'cache', 'the index is not dirty')
+  bench.pressed = false
+  assert.equal(bench.cut(), '')
+  bench.pressed = true
+  bench.change(cache)
+  assert.equal(bench.cut({ whole: true }), '', 'asked for by durable')
+  bench.change(cache)
+  bench.refusing.add(cache)
+  assert.equal(bench.cut(), '', 'its count is not exact')
+  bench.refusing.clear()
+  bench.change(cache)
+  cache.replace(bench.space.nextId++, new Map())
+  bench.change(cache)
+  assert.equal(bench.cut(), '', 'it was emptied')
+})
+
+test('its entry stays what was committed, however often it is left out', () => {
+  const bench = new Bench()
+  bench.change(bench.cache)
+  bench.cut()
+  bench.cache.set('more', 1)
+  for (let n = 0; n < 3; n++) {
+    assert.equal(bench.cut(), 'cache')
+    const { entries, asOf } = bench.lag.entryOf(bench.cache)
+    assert.deepEqual([entries, asOf], [1, 1])
+  }
+})
+
+test('it lags behind ten intervals at most, and ten epochs where there is no interval', async () => {
+  const bench = new Bench(100)
+  bench.change(bench.cache)
+  bench.cut()
+  let left = 0
+  for (let n = 0; n < 3 * LAG_INTERVALS_MAX; n++) {
+    await bench.scheduler.run(bench.clock.monotonic() + 100)
+    bench.change(bench.cache)
+    left = bench.cut() === 'cache' ? left + 1 : 0
+    assert.ok(left < LAG_INTERVALS_MAX)
+  }
+  const asked = new Bench(0)
+  asked.change(asked.cache)
+  asked.cut()
+  const cuts = Array.from({ length: LAG_EPOCHS_MAX }, () => {
+    asked.change(asked.cache)
+    return asked.cut()
+  })
+  assert.deepEqual(cuts, [...Array.from({ length: LAG_EPOCHS_MAX - 1 }, () => 'cache'), ''])
+})
+
+test('what a transaction changed together is left out together, or not at all', () => {
+  const bench = new Bench()
+  const { cache, index, orders, space } = bench
+  bench.change(cache, index, orders)
+  bench.cut()
+  bench.change(cache, index)
+  space.links.join(new Set([cache, index]))
+  assert.equal(bench.cut(), 'cache index')
+  bench.change(index, orders)
+  space.links.join(new Set([index, orders]))
+  assert.equal(bench.cut(), '', 'one of them was changed with a stricter one')
+  bench.change(cache, index, orders)
+  assert.equal(bench.cut(), 'cache index', 'the cut took the group, and it is no more')
+})
+
+test('a cut that moves leaves out nothing that its first cut took', () => {
+  const bench = new Bench()
+  const { cache, index, space } = bench
+  bench.change(cache, index)
+  bench.cut()
+  bench.change(cache, index)
+  assert.equal(bench.cut({ among: new Set([cache]) }), 'cache')
+  bench.change(cache, index)
+  space.links.join(new Set([cache, index]))
+  assert.equal(bench.cut({ among: new Set([cache]) }), '')
+})
+
+test('a class that was given after the last cut does not count yet', () => {
+  const bench = new Bench()
+  const { orders } = bench
+  bench.change(orders)
+  bench.cut()
+  orders.class = 'rebuildable'
+  bench.change(orders)
+  assert.equal(bench.cut(), '', 'what was changed together with it is not known')
+  bench.change(orders)
+  assert.equal(bench.cut(), 'orders')
+})
+
+test('a barrier is due no later than rpoMs after the first change of a critical collection, and never without one', async () => {
+  for (const rpos of [[40], [40, 100], [100, 30, 250]]) {
+    const bench = new Bench()
+    const { clock, scheduler } = bench
+    const critical = rpos.map((rpoMs, n) => {
+      const collection = bench.collection(`critical ${n}`, 'critical')
+      collection.rpoMs = rpoMs
+      return collection
+    })
+    const changedAt = new Map<Collection, number>()
+    let barriers = 0
+    const barrier = (): void => {
+      barriers++
+      for (const collection of critical) {
+        const at = changedAt.get(collection)
+        if (at !== undefined) assert.ok(clock.monotonic() - at <= (collection.rpoMs as number) + 1, `${clock.monotonic() - at} ms`)
+        collection.replace(collection.id, collection.live)
+      }
+      changedAt.clear()
+      rpo.arm()
+    }
+    const turns = new Turns(clock, scheduler, error => assert.fail(error))
+    const rpo = new Rpo({ turns, now: () => clock.monotonic(), collections: () => [bench.orders, ...critical], due: barrier })
+    rpo.arm()
+    await scheduler.run(clock.monotonic() + 2000)
+    bench.change(bench.orders)
+    await scheduler.run(clock.monotonic() + 2000)
+    assert.equal(barriers, 0)
+    for (let n = 0; n < 300; n++) {
+      const collection = critical[n % critical.length] as Collection
+      if (n % 7 < 3) {
+        bench.change(collection)
+        if (!changedAt.has(collection)) changedAt.set(collection, clock.monotonic())
+      }
+      await scheduler.run(clock.monotonic() + 1 + ((n * 13) % 37))
+      for (const [one, at] of changedAt) assert.ok(clock.monotonic() - at <= (one.rpoMs as number) + 40)
+    }
+    assert.ok(barriers > 3)
+    rpo.stop()
+  }
+})

@@ -1,0 +1,259 @@
+/**
+ * Random programs over collections of every class, under pressure that comes and goes, with failures, cuts that move and power cuts: each
+ * collection comes back as it was at the barrier of the epoch that the recovery point names for it, and a transaction is there whole or not.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { TidemarkMap } from '../../src/capture/index.ts'
+import type { CheckpointPoint } from '../../src/checkpoint/index.ts'
+import type { CollectionOptions } from '../../src/face/index.ts'
+import type { Store } from '../../src/store.ts'
+import { SimulatedStore } from '../support/simulated-store.ts'
+
+const CLASSES: Readonly<Record<string, CollectionOptions<unknown>>> = {
+  payments: { class: 'critical', rpoMs: 40 },
+  orders: {},
+  cache: { class: 'rebuildable' },
+  index: { class: 'rebuildable' },
+  hints: { class: 'rebuildable' },
+}
+const NAMES = Object.keys(CLASSES)
+const KEYS = Array.from({ length: 12 }, (_, n) => `k${n}`)
+/** Folding and merging of a few records, as in life.ts. */
+const SMALL = { fanIn: 2, smallestBytes: 1500, youngBytesMax: 4000, slackBytes: 2500, slackRecords: 20, baseBytes: 1500, graceMs: 20 }
+
+type Maps = Record<string, TidemarkMap<string, { n: number }>>
+type State = Record<string, Record<string, unknown>>
+
+const copyOf = (value: unknown): unknown => (typeof value === 'function' ? 'refused' : { ...(value as object) })
+
+const stateOf = (maps: Maps): State =>
+  Object.fromEntries(NAMES.map(name => [name, Object.fromEntries([...(maps[name] ?? [])].map(([key, value]) => [key, copyOf(value)]))]))
+
+const step = fc.record({
+  op: fc.oneof(
+    { weight: 14, arbitrary: fc.constantFrom('set', 'update') },
+    { weight: 4, arbitrary: fc.constantFrom('delete', 'reset') },
+    { weight: 10, arbitrary: fc.constant('transaction') },
+    { weight: 1, arbitrary: fc.constantFrom('clear', 'drop', 'refused') },
+    { weight: 5, arbitrary: fc.constantFrom('checkpoint', 'checkpoint', 'durable', 'start') },
+    { weight: 4, arbitrary: fc.constant('pass') },
+    { weight: 3, arbitrary: fc.constantFrom('press', 'calm', 'press') },
+    { weight: 2, arbitrary: fc.constantFrom('fault', 'hold', 'tear') },
+  ),
+  names: fc.uniqueArray(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 3 }),
+  key: fc.constantFrom(...KEYS),
+  amount: fc.nat({ max: 60 }),
+})
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+class World {
+  readonly world: SimulatedStore
+  maps: Maps = {}
+  /** At the last barrier of each epoch. */
+  readonly states = new Map<number, State>()
+  readonly totals: { lagging: number; restarts: number; points: number; voids: number }
+  acked = 0
+  #held: { n: number } | undefined
+  #heldBy: [name: string, key: string] | undefined
+  #serial = 0
+  #store!: Store
+  #alive: Store | undefined
+  /** An epoch of this life is durable. */
+  #synced = false
+
+  constructor(intervalMs: number, totals: World['totals']) {
+    this.world = new SimulatedStore({ checkpoint: { intervalMs } })
+    this.world.thresholds = { ...SMALL, bytes: 600 }
+    this.totals = totals
+  }
+
+  begin(store: Store): void {
+    this.#store = store
+    this.#held = undefined
+    this.#synced = false
+    for (const [name, options] of Object.entries(CLASSES)) this.maps[name] = store.map(name, options as never)
+    // The store of a process that is gone goes on trying.
+    this.#alive = store
+    const mine = (): boolean => this.#alive === store
+    store.on('barrier', ({ epoch }) => {
+      if (mine()) this.states.set(epoch, stateOf(this.maps))
+    })
+    store.on('voided', () => this.totals.voids++)
+    store.on('checkpoint', point => {
+      if (mine()) this.#check(point)
+    })
+  }
+
+  async do({ op, names, key, amount }: Step): Promise<void> {
+    const store = this.#store
+    const maps = names.map(name => this.maps[name] as Maps[string])
+    const [first] = maps as [Maps[string]]
+    const n = ++this.#serial
+    switch (op) {
+      case 'set':
+        first.set(key, { n: amount < 20 ? 0 : n })
+        return
+      case 'update':
+        first.update(key, value => (value === undefined ? { n } : { ...value, n }))
+        return
+      case 'delete':
+        first.delete(key)
+        return
+      case 'reset': {
+        const value = first.get(key)
+        first.delete(key)
+        if (value !== undefined) first.set(key, { ...value })
+        return
+      }
+      case 'transaction':
+        try {
+          store.transaction(() => {
+            for (const map of maps) map.set(`together ${[...names].sort().join(' ')}`, { n })
+            first.delete(key)
+            if (amount < 8) throw new Error('back')
+          })
+        } catch (error) {
+          assert.equal((error as Error).message, 'back')
+        }
+        return
+      case 'clear':
+        // It would take half of what transactions did.
+        for (const name of NAMES) (this.maps[name] as Maps[string]).clear()
+        return
+      case 'drop':
+        for (const name of NAMES) {
+          store.delete(name)
+          this.maps[name] = store.map(name, CLASSES[name] as never)
+        }
+        return
+      case 'refused': {
+        first.set('refused', (() => {}) as never)
+        await this.world.run(store.checkpoint().catch(() => {}))
+        first.delete('refused')
+        return
+      }
+      case 'checkpoint':
+      case 'durable':
+        await this.world.run(Promise.resolve(op === 'durable' ? store.durable() : store.checkpoint()).catch(this.#onlyRefused))
+        if (op === 'durable') this.#assertDurable()
+        return
+      case 'start':
+        store.checkpoint().catch(() => {})
+        return
+      case 'pass':
+        await this.world.pass(amount * 4)
+        return
+      case 'press':
+      case 'calm':
+        this.world.pressed = op === 'press'
+        return
+      case 'fault':
+        // The first sync of a life that fails ends it: nothing can be built on what it inherited.
+        this.world.storage.inject({ operation: amount < 30 && this.#synced ? 'sync' : 'append', errno: 'EIO', times: 1 })
+        return
+      case 'hold':
+        this.#held = first.get(key)
+        this.#heldBy = [names[0] as string, key]
+        return
+      case 'tear': {
+        if (this.#held === undefined || this.#heldBy === undefined) return
+        const [name, heldKey] = this.#heldBy
+        const map = this.maps[name] as Maps[string]
+        this.#held.n = n
+        map.set(heldKey, this.#held)
+        return
+      }
+    }
+  }
+
+  async restart(crashes: boolean): Promise<void> {
+    this.totals.restarts++
+    if (crashes) this.#alive = undefined
+    const store = crashes ? await this.world.crash() : await this.#close()
+    const { epoch, lagging, entries } = store.restored
+    assert.ok(epoch >= this.acked)
+    this.totals.lagging += lagging.length
+    const asOf = new Map(lagging.map(one => [one.collection, one.epoch]))
+    this.begin(store)
+    const found = stateOf(this.maps)
+    if (epoch > 0) {
+      for (const name of NAMES) {
+        const want = this.states.get(asOf.get(name) ?? epoch)?.[name]
+        if (this.#comparable(want)) assert.deepEqual(found[name], want, `${name} of epoch ${asOf.get(name) ?? epoch}, in ${epoch}`)
+      }
+    }
+    const sizes = NAMES.map(name => (this.maps[name] as Maps[string]).size)
+    const counts = NAMES.map(name => Object.keys(found[name] as object).length)
+    assert.deepEqual(sizes, counts)
+    assert.equal(
+      entries,
+      counts.reduce((sum, count) => sum + count, 0),
+      'entries of the recovery point',
+    )
+    this.#assertWhole(found)
+    const points = await this.world.run(store.recoveryPoints())
+    assert.deepEqual(points[0]?.lagging ?? [], lagging)
+  }
+
+  async #close(): Promise<Store> {
+    await this.world.run(this.#store.close())
+    const store = await this.world.open()
+    assert.deepEqual(store.restored.lagging, [])
+    return store
+  }
+
+  #check(point: CheckpointPoint): void {
+    this.totals.points++
+    this.#synced = true
+    this.acked = point.epoch
+    for (const { collection, epoch } of point.lagging) {
+      assert.equal(CLASSES[collection]?.class, 'rebuildable')
+      assert.ok(this.states.has(epoch) && epoch < point.epoch)
+    }
+  }
+
+  /** A refused value is in no model. */
+  #comparable(state: Record<string, unknown> | undefined): boolean {
+    return state !== undefined && !('refused' in state)
+  }
+
+  #onlyRefused = (error: { code?: string }): void => assert.equal(error.code, 'TIDEMARK_VALUE_REFUSED', String(error))
+
+  #assertDurable(): void {
+    assert.deepEqual(this.world.points.at(-1)?.lagging ?? [], [])
+  }
+
+  /** Of every transaction both halves, or none. */
+  #assertWhole(found: State): void {
+    for (const name of NAMES) {
+      for (const [key, value] of Object.entries(found[name] as object)) {
+        if (!key.startsWith('together ')) continue
+        for (const other of key.split(' ').slice(1)) assert.deepEqual(found[other]?.[key], value, `${key} in ${name} and in ${other}`)
+      }
+    }
+  }
+}
+
+test('random programs under pressure: collections lag by class, and what a transaction did is there whole or not at all', async context => {
+  const totals = { lagging: 0, restarts: 0, points: 0, voids: 0 }
+  const lives = fc.array(fc.record({ steps: fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), crashes: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 3,
+  })
+  await fc.assert(
+    fc.asyncProperty(lives, fc.constantFrom(0, 20, 50), async (program, intervalMs) => {
+      const life = new World(intervalMs, totals)
+      life.begin(await life.world.open())
+      for (const { steps, crashes } of program) {
+        for (const one of steps) await life.do(one)
+        await life.restart(crashes)
+      }
+      await life.world.close()
+    }),
+    { seed: 20_261_127, numRuns: Number(process.env.TIDEMARK_RUNS ?? 150) },
+  )
+  context.diagnostic(JSON.stringify(totals))
+  assert.ok(totals.lagging > totals.restarts / 10, `hardly anything lagged: ${JSON.stringify(totals)}`)
+})
