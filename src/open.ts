@@ -14,7 +14,7 @@ import { type Scheduler, systemScheduler } from './base/scheduler.ts'
 import { VERSION } from './base/version.ts'
 import { Collection, describe, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
-import { tideCodec, type ValueCodec } from './codec/index.ts'
+import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, TouchOrder } from './cold/index.ts'
 import { Events, type Restored, startSchedule, Upkeep } from './face/index.ts'
 import { LOG_FOLDER, laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
@@ -341,14 +341,6 @@ function build(
 
 /** Records of the tail put in order between two looks at the clock. */
 const SORT_RECORDS = 256
-
-/** Stands for a codec that was not given yet. */
-function absentCodec(name: string): ValueCodec {
-  const fail = (): never => {
-    throw new TidemarkError('TIDEMARK_CODEC_MISMATCH', `the codec '${name}' was not given`, { hint: `give it: store.map(name, { codec })` })
-  }
-  return { name, encodeInto: fail, decode: fail }
-}
 
 type Built = ReturnType<typeof build>
 type Told = Omit<CheckpointerEvents, 'looked'>

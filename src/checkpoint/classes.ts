@@ -68,8 +68,8 @@ export class Classes {
     this.#rpo.given()
   }
 
-  committed({ epoch, started, committed }: Flight): void {
-    if (this.#parts.space.rebuildable) this.#lag.committed(epoch, committed, started)
+  committed({ epoch, started, written }: Flight): void {
+    if (this.#parts.space.rebuildable) this.#lag.committed(epoch, written, started)
   }
 
   /** What was written since the last commit counts for nothing. */

@@ -28,8 +28,8 @@ export class Counters {
 
   /** An epoch became durable; gives it as callers see it. `now`: milliseconds of the clock that `flight.started` is of. */
   committed(flight: Flight, { logBytes, rawBytes, commitMs, syncMs }: CommittedMessage, now: number): CheckpointPoint {
-    const { epoch, time, entries, records, redundant, committed, refusals, started } = flight
-    const lagging = laggingIn(committed)
+    const { epoch, time, entries, records, redundant, written, refusals, started } = flight
+    const lagging = laggingIn(written)
     this.checkpoints++
     this.bytes += logBytes
     this.rawBytes += rawBytes

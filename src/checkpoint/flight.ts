@@ -30,7 +30,7 @@ export interface Flight {
   /** Groups of collections that had to be in one cut, and are in this one. */
   linked: readonly LinkGroup[]
   /** As it is committed. */
-  committed: readonly CatalogueEntry[]
+  written: readonly CatalogueEntry[]
   /** When all is to be captured, by the monotonic clock; slices come evenly until then, unless hurried. */
   readonly dueAt: number
   hurried: boolean
@@ -54,7 +54,7 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     left: undefined,
     leftEntries: [],
     linked: [],
-    committed: [],
+    written: [],
   }
 }
 
@@ -75,11 +75,11 @@ export function complete(flight: Flight, redundant: Spared): void {
   flight.entries -= count?.total ?? 0
   flight.records += capture.records
   flight.redundant = redundant
-  flight.committed = capture.complete(flight.catalogue, count?.existed ?? new Map())
+  flight.written = capture.complete(flight.catalogue, count?.existed ?? new Map())
 }
 
 /** What makes a complete epoch durable; `block`: its last records. */
 export function commitOf(flight: Flight, attempt: number, { bytes, records }: Block): Extract<ToWriter, { type: 'commit' }> {
-  const { epoch, time: timeMs, committed: catalogue, refusals } = flight
+  const { epoch, time: timeMs, written: catalogue, refusals } = flight
   return { type: 'commit', attempt, epoch, timeMs, bytes, records, catalogue, refused: refusals.length }
 }
