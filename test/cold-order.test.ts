@@ -17,6 +17,7 @@ const MIB = 2 ** 20
 const THRESHOLDS = {
   bytes: MIB,
   fanIn: 2,
+  fewTimes: 0.5,
   smallestBytes: MIB,
   youngBytesMax: 4 * MIB,
   slackBytes: 2 * MIB,

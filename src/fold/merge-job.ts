@@ -6,7 +6,7 @@ import { type BaseRange, FIRST_PLACE, type Manifest, type SegmentEntry } from '.
 import { mergeBase, mergeYoung } from '../manifest/index.ts'
 import type { MergeCost } from '../pace/index.ts'
 import { type MergeRequest, RECORD_BYTES, rangeOf } from './merge.ts'
-import { aliveIn, type MergeLimits, type MergePlan, roundAt, YOUNG_TIMES_FEW } from './policy.ts'
+import { aliveIn, type MergeLimits, type MergePlan, roundAt } from './policy.ts'
 
 export interface MergeJob {
   readonly request: MergeRequest
@@ -92,7 +92,7 @@ function costOf(manifest: Manifest, limits: MergeLimits): MergeCost {
   // Young beside base when the round begins, by that of the two measures that makes it due first.
   const share = base.length > 0 ? Math.min(bytes / below.bytes, records / below.records) : Number.POSITIVE_INFINITY
   // Those that are let be, and those that the segments of each level are merged from.
-  const many = bytes / limits.smallestBytes / (YOUNG_TIMES_FEW * limits.fanIn)
+  const many = bytes / limits.smallestBytes / (limits.fewTimes * limits.fanIn)
   const levels = many <= 1 ? 0 : Math.ceil(Math.log(many) / Math.log(limits.fanIn))
   return { levels, roundBytes: Number.isFinite(share) ? 1 + share : 1, youngBytes: Number.isFinite(share) ? share : 1 }
 }

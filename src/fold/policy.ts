@@ -13,6 +13,11 @@ import { isUntouched, wordsOn } from '../manifest/index.ts'
 export interface MergeLimits {
   /** So many young segments of like size become one. */
   readonly fanIn: number
+  /**
+   * Up to so many times `fanIn` young segments are let be: a look-up asks their filters in a few microseconds, and the next round through the
+   * base takes them all. Where the base is large, and the round far, each byte is merged among young ones first.
+   */
+  readonly fewTimes: number
   /** Young segments up to this size are alike; from `youngBytesMax` on they are merged into the base alone. */
   readonly smallestBytes: number
   readonly youngBytesMax: number
@@ -25,6 +30,7 @@ export interface MergeLimits {
 
 export const MERGE_LIMITS: MergeLimits = {
   fanIn: 8,
+  fewTimes: 3,
   smallestBytes: 1024 * 1024,
   youngBytesMax: YOUNG_SEGMENT_BYTES_MAX,
   slackBytes: 8 * 1024 * 1024,
@@ -67,15 +73,9 @@ function planDrop(manifest: Manifest): MergePlan | undefined {
   return manifest.base.some(({ segment }) => segment !== null && isDead(segment, alive)) ? { type: 'drop' } : undefined
 }
 
-/**
- * Up to so many times `fanIn` young segments are let be: a look-up asks their filters in a few microseconds, and the next round through the
- * base takes them all. Where the base is large, and the round far, each byte is merged among young ones first.
- */
-export const YOUNG_TIMES_FEW = 3
-
 /** The newest run of `fanIn` segments that are alike. */
-function planYoung(young: readonly SegmentEntry[], { fanIn, smallestBytes, youngBytesMax }: MergeLimits): MergePlan | undefined {
-  if (young.length <= YOUNG_TIMES_FEW * fanIn) return undefined
+function planYoung(young: readonly SegmentEntry[], { fanIn, fewTimes, smallestBytes, youngBytesMax }: MergeLimits): MergePlan | undefined {
+  if (young.length <= fewTimes * fanIn) return undefined
   /** 0, 1, 2: each `fanIn` times as large as the one before. */
   const sizeOf = (entry: SegmentEntry): number => {
     if (entry.bytes >= youngBytesMax) return Number.POSITIVE_INFINITY

@@ -10,10 +10,11 @@ const SMALL = {
   bytes: 3000,
   records: 1000,
   fanIn: 2,
+  fewTimes: 0.5,
   smallestBytes: 3000,
   youngBytesMax: 20_000,
-  slackBytes: 6000,
-  slackRecords: 200,
+  slackBytes: 3000,
+  slackRecords: 20,
   baseBytes: 6000,
   graceMs: 20,
 }

@@ -21,7 +21,16 @@ const CLASSES: Readonly<Record<string, CollectionOptions<unknown>>> = {
 const NAMES = Object.keys(CLASSES)
 const KEYS = Array.from({ length: 12 }, (_, n) => `k${n}`)
 /** Folding and merging of a few records, as in life.ts. */
-const SMALL = { fanIn: 2, smallestBytes: 1500, youngBytesMax: 4000, slackBytes: 2500, slackRecords: 20, baseBytes: 1500, graceMs: 20 }
+const SMALL = {
+  fanIn: 2,
+  fewTimes: 0.5,
+  smallestBytes: 1500,
+  youngBytesMax: 4000,
+  slackBytes: 2500,
+  slackRecords: 20,
+  baseBytes: 1500,
+  graceMs: 20,
+}
 
 type Maps = Record<string, TidemarkMap<string, { n: number }>>
 type State = Record<string, Record<string, unknown>>

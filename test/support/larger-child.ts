@@ -49,14 +49,14 @@ function used(): number {
   return heapUsed + external
 }
 
-/** Until the bound is kept, nothing more leaves, and the weak references of what left are gone. */
+/** Until the bound is kept, nothing more leaves, and the weak references of what left are gone; a minute at most. */
 async function atRest(store: Store, what: string): Promise<void> {
   let said = ''
-  for (let calm = 0; calm < 8; calm++) {
+  for (let calm = 0, looks = 0; calm < 8 && looks < 600; calm++, looks++) {
     await setTimeout(100)
     globalThis.gc?.()
     const { memory } = store.stats()
-    const now = JSON.stringify([memory?.evicted, memory?.held])
+    const now = JSON.stringify([memory?.evicted, memory?.held, store.stats().upkeep.folds])
     // What is not folded yet stays, and a fold is asked for once in two seconds.
     if (now !== said || (memory !== undefined && memory.liveBytes > plan.memoryBytesMax)) calm = 0
     said = now
