@@ -271,7 +271,7 @@ function build(
   const { stallMsMax, memoryBytesMax: bytesMax } = settings
   const evicts = bytesMax !== Number.POSITIVE_INFINITY
   const access = new Histogram()
-  const space = new Space(access, () => clock.monotonic())
+  const space = new Space(access, () => clock.monotonic(), bytesMax)
   space.nextId = tail.nextId
   space.mapEntriesMax = mapEntriesMax
   const codecs = codecsOf(settings)

@@ -6,7 +6,7 @@
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
-import { MAP_ENTRIES_MAX } from '../base/limits.ts'
+import { MAP_ENTRIES_MAX, REDUNDANT_RING_BYTES } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
@@ -19,6 +19,9 @@ import type { SignificantFailure } from './significance.ts'
 import { Touches } from './touches.ts'
 import type { Transaction } from './transaction.ts'
 import type { Untracked } from './untracked.ts'
+
+const REMEMBERED_SHARE = 1 / 16
+const REMEMBERED_BYTES_MIN = 65_536
 
 /** Why writing is forbidden; undefined while it is allowed. */
 export type Forbidden = 'closed' | 'readOnly'
@@ -37,7 +40,7 @@ export class Space {
   /** There are, or were, rebuildable collections. */
   rebuildable = false
   /** The last records of keys. */
-  readonly recent = new RecordMemory()
+  readonly recent: RecordMemory
   readonly rewrites = new Rewrites()
   readonly giants = new Giants()
   /** Engine time inside calls of the user. */
@@ -60,9 +63,12 @@ export class Space {
   /** Set when collections were made, dropped or emptied since the last barrier. */
   catalogueChanged = false
 
-  constructor(access: Histogram, now: () => number) {
+  /** `memoryBytesMax`: what live entries may take, of which records that are remembered take a sixteenth at most. */
+  constructor(access: Histogram, now: () => number, memoryBytesMax = Number.POSITIVE_INFINITY) {
     this.access = access
     this.now = now
+    const bytes = 2 ** Math.floor(Math.log2(Math.max(REMEMBERED_BYTES_MIN, memoryBytesMax * REMEMBERED_SHARE)))
+    this.recent = new RecordMemory(Math.min(bytes, REDUNDANT_RING_BYTES))
   }
 
   refresh(): void {
