@@ -17,6 +17,7 @@ const SMALL = {
   slackRecords: 20,
   baseBytes: 6000,
   graceMs: 20,
+  paced: false,
 }
 
 export async function openFailing(directory: string, settings: Settings = {}): Promise<Store> {
