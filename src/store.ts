@@ -150,7 +150,7 @@ export class Store implements AsyncDisposable {
     space.assertWritable('transaction')
     if (fn instanceof AsyncFunction) throw asyncTransaction()
     if (space.transaction !== undefined) return fn()
-    const transaction = new Transaction()
+    const transaction = new Transaction(space.images())
     space.transaction = transaction
     space.refresh()
     try {

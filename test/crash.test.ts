@@ -35,7 +35,7 @@ test('killed at every named point of append, sync, commit, roll, manifest and ta
     PLACES.map((place, at) =>
       t.test(place, async () => {
         let reached = 0
-        for (let attempt = 0; attempt < 3 && reached === 0; attempt++) {
+        for (let attempt = 0; attempt < 4 && reached === 0; attempt++) {
           const result = await run({
             seed: SEED + 100 * attempt + at,
             lives: attempt + (NEED_A_STORE.test(place) ? 2 : 1),

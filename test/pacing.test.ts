@@ -212,7 +212,7 @@ test('closed at any moment it ends soon, writes nothing more, and everything ack
       await scheduler.run(scheduler.clock.monotonic() + moment * 137)
       const begin = scheduler.clock.monotonic()
       await scheduler.run(life.close())
-      assert.ok(scheduler.clock.monotonic() - begin < 500, `${scheduler.clock.monotonic() - begin} ms`)
+      assert.ok(scheduler.clock.monotonic() - begin < 2200, `${scheduler.clock.monotonic() - begin} ms`)
       const count = written.length
       await scheduler.run()
       assert.equal(written.length, count)

@@ -52,6 +52,8 @@ export class CapturePart {
   #array: readonly (Key | undefined)[] | undefined
   #at = 0
   #keys: Iterator<Key> | undefined
+  /** Asked about last, and not frozen: it never will be again. A key is asked about several times in a row. */
+  #thawed: Key | undefined
   /** Given and put back. */
   #again: Key | undefined
 
@@ -86,10 +88,14 @@ export class CapturePart {
   }
 
   frozen(key: Key): boolean {
-    return this.mode === 'pending' ? this.#pending.has(key) : this.mode !== 'finished' && !this.done.has(key)
+    if (key === this.#thawed) return false
+    const frozen = this.mode === 'pending' ? this.#pending.has(key) : this.mode !== 'finished' && !this.done.has(key)
+    if (!frozen) this.#thawed = key
+    return frozen
   }
 
   settle(key: Key): void {
+    this.#thawed = key
     if (this.mode === 'pending' || this.mode === 'sift') this.#pending.delete(key)
     if (this.mode !== 'pending') this.done.add(key)
   }
@@ -121,6 +127,7 @@ export class CapturePart {
   /** The key given last is to be given again, first of all. */
   putBack(key: Key): void {
     this.#again = key
+    this.#thawed = undefined
     if (this.mode === 'pending') this.#pending.set(key, 0)
     else this.done.delete(key)
   }

@@ -4,6 +4,8 @@
  * Owns: the flag that sends reads and writes the slow way, and the reasons for it. Does not own: when a barrier falls.
  * Invariant: `guarded` is true exactly while a capture has unfinished parts, a transaction runs, writing is forbidden, or accesses are noted.
  */
+
+import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
 import { MAP_ENTRIES_MAX, REDUNDANT_RING_BYTES } from '../base/limits.ts'
@@ -22,6 +24,9 @@ import type { Untracked } from './untracked.ts'
 
 const REMEMBERED_SHARE = 1 / 16
 const REMEMBERED_BYTES_MIN = 65_536
+/** Room for what a transaction may have to put back. */
+const IMAGES_BYTES = 4096
+const IMAGES_BYTES_KEPT = 1024 * 1024
 
 /** Why writing is forbidden; undefined while it is allowed. */
 export type Forbidden = 'closed' | 'readOnly'
@@ -60,6 +65,7 @@ export class Space {
    * live, or when it may not leave any more, so that it is not the one to go.
    */
   enters: ((collection: Collection, key: Key, value: unknown, came: boolean) => void) | undefined
+  #images = new ByteWriter(IMAGES_BYTES)
   /** Set when collections were made, dropped or emptied since the last barrier. */
   catalogueChanged = false
 
@@ -85,6 +91,12 @@ export class Space {
   touched(collection: number, key: Key): void {
     this.touches.note(collection, key)
     if (this.touches.left <= 0) this.refresh()
+  }
+
+  /** For the one transaction that runs; what a large one needed is not kept. */
+  images(): ByteWriter {
+    if (this.#images.bytes.length > IMAGES_BYTES_KEPT) this.#images = new ByteWriter(IMAGES_BYTES)
+    return this.#images
   }
 
   /** No cut is being taken any more. */

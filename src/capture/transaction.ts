@@ -14,65 +14,109 @@ import type { Collection } from './collection.ts'
 import type { Links } from './links.ts'
 import { setIn } from './map-chain.ts'
 
-interface Undo {
+/** What a key held before. */
+class Undo {
+  readonly collection: Collection
+  /** The incarnation. */
+  readonly live: Map<Key, unknown>
   readonly key: Key
   readonly existed: boolean
-  /** Kept as it is when it was not handed out. */
+  /** Kept as it is when it was not handed out; also one that cannot be encoded, since nothing of it can become durable. */
   readonly value: unknown
-  /** Encoded when it was handed out; a value that cannot be encoded is kept as it is, since nothing of it can become durable. */
-  readonly bytes: Buffer | undefined
   /** This transaction got the value from the store before it wrote the key. */
   readonly handedOut: boolean
-  written: boolean
+  /** Where the bytes of a value that was handed out are. */
+  image: ByteWriter | undefined
+  from = 0
+  end = 0
+  written = false
+  /** Set last; undefined also for a key that was deleted. */
+  after: unknown
+
+  constructor(collection: Collection, key: Key, existed: boolean, value: unknown, handedOut: boolean) {
+    this.collection = collection
+    this.live = collection.live
+    this.key = key
+    this.existed = existed
+    this.value = value
+    this.handedOut = handedOut
+  }
+
+  get before(): unknown {
+    return this.image === undefined ? this.value : this.collection.codec.decode(this.image.bytes, this.from, this.end)
+  }
 }
 
-type Step = { readonly collection: Collection; readonly undo: Undo } | { readonly restore: () => void }
+/** Something else to put back. */
+class Restore {
+  readonly run: () => void
+
+  constructor(run: () => void) {
+    this.run = run
+  }
+}
 
 export class Transaction {
-  readonly #steps: Step[] = []
+  readonly #steps: (Undo | Restore)[] = []
   /** Undo records by incarnation (its live Map) and key. */
   readonly #known = new Map<Map<Key, unknown>, Map<Key, Undo>>()
-  readonly #scratch = new ByteWriter(256)
+  /** Of the last incarnation asked for, and the last of all: most keys are asked for several times in a row. */
+  #lastLive: Map<Key, unknown> | undefined
+  #lastKeys: Map<Key, Undo> | undefined
+  #last: Undo | undefined
+  /** Bytes of what was handed out, one behind the other. */
+  readonly #images: ByteWriter
   /** Entries of collections that were emptied, kept as they are. */
   readonly #cleared = new Map<Collection, readonly Map<Key, unknown>[]>()
   #encoding = false
   /** Cells whose initial value was handed out. */
   readonly #cells = new Set<object>()
 
+  /** `images`: room for bytes, its own until it ends. */
+  constructor(images = new ByteWriter(256)) {
+    images.reset()
+    this.#images = images
+  }
+
   beforeHandOut(collection: Collection, key: Key, value: object): void {
     if (this.#find(collection, key) !== undefined) return
-    const bytes = this.#preImage(collection, value)
-    this.#add(collection, { key, existed: true, value: bytes === undefined ? value : undefined, bytes, handedOut: true, written: false })
+    const begin = collection.space.now()
+    const image = this.#encoding ? new ByteWriter(256) : this.#images
+    const from = image.length
+    const encoded = this.#encode(image, collection.codec, value)
+    const undo = new Undo(collection, key, true, encoded ? undefined : value, true)
+    if (encoded) {
+      undo.image = image
+      undo.from = from
+      undo.end = image.length
+    }
+    this.#add(undo)
+    collection.space.access.record(collection.space.now() - begin)
   }
 
   /** The object that a cell gives until it is first set is about to leave the engine's hands; `putBack` gets an equal one at a rollback. */
   beforeInitial(collection: Collection, cell: object, initial: object, putBack: (initial: unknown) => void): void {
     if (this.#cells.has(cell)) return
     this.#cells.add(cell)
-    const bytes = this.#preImage(collection, initial)
-    if (bytes !== undefined) this.#steps.push({ restore: () => putBack(collection.codec.decode(bytes, 0, bytes.length)) })
+    const image = new ByteWriter(256)
+    if (!this.#encode(image, collection.codec, initial)) return
+    this.#steps.push(new Restore(() => putBack(collection.codec.decode(image.bytes, 0, image.length))))
   }
 
   beforeWrite(collection: Collection, key: Key, value: unknown): void {
     const known = this.#find(collection, key)
-    const old = collection.live.get(key)
-    if (typeof value === 'object' && value !== null && this.#isStale(collection, key, value)) {
-      throw new TidemarkError(
-        'TIDEMARK_TRANSACTION_STALE',
-        `'${collection.name}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
-        {
-          collection: collection.name,
-          key,
-          hint: 'get the object inside the transaction, then change and set it; a change made before cannot be rolled back',
-        },
-      )
-    }
     if (known !== undefined) {
+      if (typeof value === 'object' && value !== null) this.#assertFresh(collection, key, value, known.handedOut ? undefined : known.value)
       known.written = true
+      known.after = value
       return
     }
-    const existed = old !== undefined || collection.live.has(key)
-    this.#add(collection, { key, existed, value: old, bytes: undefined, handedOut: false, written: true })
+    const old = collection.live.get(key)
+    if (typeof value === 'object' && value !== null) this.#assertFresh(collection, key, value, old)
+    const undo = new Undo(collection, key, old !== undefined || collection.live.has(key), old, false)
+    undo.written = true
+    undo.after = value
+    this.#add(undo)
   }
 
   beforeClear(collection: Collection): void {
@@ -95,28 +139,32 @@ export class Transaction {
       significance,
     }
     this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), live])
-    this.#steps.push({
-      restore: () => {
+    this.#steps.push(
+      new Restore(() => {
         Object.assign(collection, before)
-      },
-    })
+      }),
+    )
   }
 
   /** Encodes everything written, so that a value that cannot be stored is refused here. */
   validate(): void {
-    for (const step of this.#steps) {
-      if (!('undo' in step) || !step.undo.written) continue
-      const { collection, undo } = step
-      if (this.#known.get(collection.live)?.get(undo.key) !== undo) continue
-      const value = collection.live.get(undo.key)
-      if (value === undefined && !collection.live.has(undo.key)) continue
+    const images = this.#images
+    // Behind what a rollback needs.
+    const end = images.length
+    for (const undo of this.#steps) {
+      if (!(undo instanceof Undo) || undo.after === undefined || undo.collection.live !== undo.live) continue
+      images.length = end
       try {
-        this.#encode(collection.codec, value)
+        undo.collection.codec.encodeInto(images, undo.after)
       } catch (error) {
+        images.length = end
+        const { collection, key } = undo
+        // It was refused before it was there, and the caller knows.
+        if (collection.live.get(key) !== undo.after) continue
         const refusal = error as TidemarkError
-        throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${collection.name}', key ${String(undo.key)}: ${refusal.message}`, {
+        throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${collection.name}', key ${String(key)}: ${refusal.message}`, {
           collection: collection.name,
-          key: undo.key,
+          key,
           cause: error,
           hint: refusal.hint ?? 'the transaction was rolled back',
         })
@@ -127,77 +175,84 @@ export class Transaction {
   /** What it changed has to be in one cut. */
   link(links: Links): void {
     const changed = new Set<Collection>(this.#cleared.keys())
-    for (const step of this.#steps) if ('undo' in step && step.undo.written) changed.add(step.collection)
+    for (const step of this.#steps) if (step instanceof Undo && step.written) changed.add(step.collection)
     links.join(changed)
   }
 
   rollback(): void {
     for (const step of this.#steps.reverse()) {
-      if ('restore' in step) {
-        step.restore()
+      if (step instanceof Restore) {
+        step.run()
         continue
       }
-      const { collection, undo } = step
-      if (this.#known.get(collection.live)?.get(undo.key) !== undo) continue
-      if (!undo.existed) {
-        if (collection.live.delete(undo.key)) collection.cold?.tell('deleted', undo.key)
-      } else
-        setIn(
-          collection.live,
-          undo.key,
-          undo.bytes === undefined ? undo.value : collection.codec.decode(undo.bytes, 0, undo.bytes.length),
-          collection.space.mapEntriesMax,
-        )
-      if (undo.written) collection.markDirty(undo.key)
+      const { collection, live, key } = step
+      if (collection.live !== live) continue
+      if (step.existed) setIn(live, key, step.before, collection.space.mapEntriesMax)
+      else if (live.delete(key)) collection.cold?.tell('deleted', key)
+      if (step.written) collection.markDirty(key)
     }
   }
 
-  #preImage(collection: Collection, value: object): Buffer | undefined {
-    const { access, now } = collection.space
-    const begin = now()
-    try {
-      return Buffer.from(this.#encode(collection.codec, value))
-    } catch {
-      return undefined
-    } finally {
-      access.record(now() - begin)
-    }
-  }
-
-  /** Valid until the next call. Encoding runs code of the user (a codec, a proxy), which may come back in here. */
-  #encode(codec: ValueCodec, value: unknown): Buffer {
-    const writer = this.#encoding ? new ByteWriter(256) : this.#scratch
+  /** False when it cannot be encoded. Encoding runs code of the user (a codec, a proxy), which may come back in here. */
+  #encode(image: ByteWriter, codec: ValueCodec, value: unknown): boolean {
+    const from = image.length
     const inner = this.#encoding
     this.#encoding = true
     try {
-      writer.reset()
-      codec.encodeInto(writer, value)
-      return writer.view()
+      codec.encodeInto(image, value)
+      return true
+    } catch {
+      image.length = from
+      return false
     } finally {
       this.#encoding = inner
     }
   }
 
-  /** What the undo log keeps as it is must not have been changed: whoever sets that very object again has held it since before. */
-  #isStale(collection: Collection, key: Key, value: object): boolean {
-    const keeps = (live: Map<Key, unknown>): boolean => {
-      const known = this.#known.get(live)?.get(key)
-      return value === (known === undefined ? live.get(key) : known.handedOut ? undefined : known.value)
-    }
-    return keeps(collection.live) || (this.#cleared.get(collection)?.some(keeps) ?? false)
+  /** What the undo log keeps as it is (`kept`) must not have been changed: whoever sets that very object again has held it since before. */
+  #assertFresh(collection: Collection, key: Key, value: object, kept: unknown): void {
+    if (value !== kept && !(this.#cleared.get(collection)?.some(live => this.#keeps(live, key, value)) ?? false)) return
+    throw new TidemarkError(
+      'TIDEMARK_TRANSACTION_STALE',
+      `'${collection.name}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
+      {
+        collection: collection.name,
+        key,
+        hint: 'get the object inside the transaction, then change and set it; a change made before cannot be rolled back',
+      },
+    )
   }
 
-  #find(collection: Collection, key: Key): Undo | undefined {
-    return this.#known.get(collection.live)?.get(key)
+  #keeps(live: Map<Key, unknown>, key: Key, value: object): boolean {
+    const known = this.#known.get(live)?.get(key)
+    return value === (known === undefined ? live.get(key) : known.handedOut ? undefined : known.value)
   }
 
-  #add(collection: Collection, undo: Undo): void {
-    let keys = this.#known.get(collection.live)
+  #find({ live }: Collection, key: Key): Undo | undefined {
+    const last = this.#last
+    if (last !== undefined && last.key === key && last.live === live) return last
+    const found = this.#keysOf(live)?.get(key)
+    if (found !== undefined) this.#last = found
+    return found
+  }
+
+  #add(undo: Undo): void {
+    const { live } = undo
+    let keys = this.#keysOf(live)
     if (keys === undefined) {
       keys = new Map()
-      this.#known.set(collection.live, keys)
+      this.#known.set(live, keys)
+      this.#lastKeys = keys
     }
     setIn(keys, undo.key, undo)
-    this.#steps.push({ collection, undo })
+    this.#last = undo
+    this.#steps.push(undo)
+  }
+
+  #keysOf(live: Map<Key, unknown>): Map<Key, Undo> | undefined {
+    if (this.#lastLive === live) return this.#lastKeys
+    this.#lastLive = live
+    this.#lastKeys = this.#known.get(live)
+    return this.#lastKeys
   }
 }

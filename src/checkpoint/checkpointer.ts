@@ -31,9 +31,6 @@ import { Turns } from './turns.ts'
 import type { CheckpointerParts, CheckpointPoint, EngineStatus } from './types.ts'
 import { Waiters } from './waiters.ts'
 
-/** An epoch that takes so many intervals is late: the service's time is taken for it. */
-const LATE_INTERVALS = 3
-
 export class Checkpointer implements CaptureOwner {
   status: EngineStatus = 'ok'
   epoch: number
@@ -87,7 +84,8 @@ export class Checkpointer implements CaptureOwner {
     this.#retry = new Retry(this.#turns)
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
-    const slices = { clock, stallMsMax, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
+    const load = (): number => cadence.load
+    const slices = { clock, stallMsMax, load, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
     this.#drainer = new Drainer({
       ...slices,
       drain: this.#drain,
@@ -98,6 +96,7 @@ export class Checkpointer implements CaptureOwner {
     this.#round = new Round({
       ...slices,
       space,
+      captureBy: () => cadence.captureBy,
       captured: flight => this.#captured(flight),
       failed: error => this.#failed(error),
     })
@@ -384,10 +383,9 @@ export class Checkpointer implements CaptureOwner {
 
   /** While an epoch is under way the barrier follows it. */
   #due(reason: BarrierReason): void {
-    const flightMs = this.#flight === undefined ? 0 : this.#parts.clock.monotonic() - this.#flight.started
     this.#wanted = true
     this.#hurry ||= reason === 'rpo'
-    if (this.#hurry || flightMs > LATE_INTERVALS * this.#parts.cadence.settings.intervalMs) this.#round.hurry()
+    if (this.#hurry) this.#round.hurry()
     this.#tryBarrier()
   }
 }

@@ -11,12 +11,11 @@ import type { Clock } from '../base/clock.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import { type Collection, type Drain, MARKS, type Outbox } from '../capture/index.ts'
 import type { Pace } from './pace.ts'
-import { SLICE_SHARE } from './round.ts'
+import { SLICE_SHARE, shareOf } from './round.ts'
 import type { Turns } from './turns.ts'
 
 /** More than the mean rate, so that what was left behind comes down. */
 const RATE_FACTOR = 1.5
-const LOAD_SHARE = 0.15
 const STEPS_MIN = 16
 /** Keys written in a millisecond beyond which nothing is drained: noting each of them would take the time of the writer. */
 const WRITES_PER_MS_MAX = 300
@@ -28,6 +27,8 @@ export interface DrainerParts {
   readonly drain: Drain
   readonly pace: Pace
   readonly stallMsMax: number
+  /** How busy the loop is, 0 to 1. */
+  readonly load: () => number
   readonly collections: () => Iterable<Collection>
   /** Whoever looks at the collections once an interval wakes it. */
   readonly watched: boolean
@@ -74,7 +75,7 @@ export class Drainer {
 
   /** Gives the time until the next tick. */
   #tick(): number | undefined {
-    const { clock, drain, pace, outbox, stallMsMax, collections } = this.#parts
+    const { clock, drain, pace, outbox, stallMsMax, load, collections } = this.#parts
     const { ageMs, tickMs, cadenceMs } = pace
     if (ageMs === 0) return undefined
     const begin = clock.monotonic()
@@ -93,7 +94,7 @@ export class Drainer {
     const made = drain.run(collections(), begin, ageMs, quota, () => clock.monotonic() >= end || outbox.full)
     this.#left = left - made
     const took = clock.monotonic() - begin
-    if (took >= stallMsMax * SLICE_SHARE) return Math.min(Math.max(took / LOAD_SHARE, 1), tickMs)
+    if (took >= stallMsMax * SLICE_SHARE) return Math.min(Math.max(took / shareOf(load()), 1), tickMs)
     if (!drain.idle) return left > 0 ? tickMs : Math.max(tickMs, ageMs / MARKS)
     // Nobody writes: looks become rare, and where somebody else looks there are none.
     if (this.#idleMs >= cadenceMs && this.#parts.watched) return undefined

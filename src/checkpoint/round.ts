@@ -3,7 +3,7 @@
  *
  * Owns: when the next slice comes and how much it does. Does not own: the cut, the commit, who waits.
  * Invariants: a slice ends within its share of the stall budget, one step later at most; slices that are not hurried leave most of the time
- * to the service, however busy it is; while the writer is behind there are none.
+ * to the service, however busy it is, until the RPO would break: then they take what is needed; while the writer is behind there are none.
  */
 import type { Clock } from '../base/clock.ts'
 import { hasCode, type TidemarkError } from '../base/errors.ts'
@@ -16,10 +16,18 @@ import type { Turns } from './turns.ts'
 
 /** A slice takes this share of the budget, which leaves room for the step that overruns. */
 export const SLICE_SHARE = 0.35
-/** Slices that nobody waits for take at most this share of the time. */
+/** Where the loop's turns are long there are few slices: each takes up to this share, when less would be too little. */
+const SLICE_SHARE_MAX = 0.8
+/** Slices that nobody waits for take this share of the time, and this one of what the loop has to spare. */
 const LOAD_SHARE = 0.15
+const IDLE_SHARE = 0.5
 /** So many steps are worth a slice. */
 const STEPS_MIN = 64
+
+/** The share of the time that slices take of a loop so busy, while nothing presses. */
+export function shareOf(load: number): number {
+  return LOAD_SHARE + IDLE_SHARE * Math.max(0, 1 - load)
+}
 
 export interface RoundParts {
   readonly clock: Clock
@@ -28,6 +36,10 @@ export interface RoundParts {
   readonly space: Space
   readonly pace: Pace
   readonly stallMsMax: number
+  /** How busy the loop is, 0 to 1. */
+  readonly load: () => number
+  /** When all has to be captured, or the RPO breaks; by the monotonic clock. */
+  readonly captureBy: () => number
   /** All is captured and counted. */
   readonly captured: (flight: Flight) => void
   /** The stored state cannot be read now. */
@@ -38,6 +50,11 @@ export class Round {
   readonly #parts: RoundParts
   #flight: Flight | undefined
   #cancel: Cancel | undefined
+  /** Of this flight: time spent in slices, when the last one began, and the share of the time that is taken. */
+  #spentMs = 0
+  #begun: number | undefined
+  #share = LOAD_SHARE
+  #pressed = false
 
   constructor(parts: RoundParts) {
     this.#parts = parts
@@ -47,6 +64,8 @@ export class Round {
   begin(flight: Flight): void {
     this.stop()
     this.#flight = flight
+    this.#spentMs = 0
+    this.#begun = undefined
     this.resume()
   }
 
@@ -75,16 +94,20 @@ export class Round {
   slice(): void {
     const flight = this.#flight
     if (flight === undefined) return
-    const { clock, stallMsMax, space, outbox } = this.#parts
+    const { clock, space, outbox } = this.#parts
     const begin = clock.monotonic()
-    const end = begin + stallMsMax * SLICE_SHARE
     const { capture } = flight
+    this.#share = this.#shareNow(flight, begin)
+    const end = begin + this.#sliceMs(begin)
+    this.#begun = begin
     const steps = capture.steps + this.#quota(flight, begin)
     const expired = (): boolean => capture.steps >= steps || clock.monotonic() >= end
     if (!outbox.full) capture.run(expired)
     if (capture.finished) space.endCapture()
     const counted = capture.finished && this.#counted(flight, () => clock.monotonic() >= end)
     if (this.#flight !== flight) return
+    const tookMs = clock.monotonic() - begin
+    this.#spentMs += tookMs
     if (counted) {
       this.stop()
       this.#parts.captured(flight)
@@ -92,12 +115,29 @@ export class Round {
     }
     outbox.sendEarly(begin)
     // A full outbox is continued by the next credit.
-    if (!outbox.full) this.#next(flight, clock.monotonic() - begin)
+    if (!outbox.full) this.#next(flight, tookMs)
   }
 
   #turn(): void {
     this.#cancel = undefined
     this.slice()
+  }
+
+  /** What is taken at least, or what the rest needs to be done in time. */
+  #shareNow(flight: Flight, nowMs: number): number {
+    const { load, captureBy } = this.#parts
+    const { capture } = flight
+    const share = shareOf(load())
+    const leftMs = capture.steps === 0 ? 0 : (capture.stepsMax * this.#spentMs) / capture.steps
+    const untilMs = captureBy() - nowMs
+    return untilMs <= leftMs ? 1 : Math.max(share, leftMs / untilMs)
+  }
+
+  /** Longer where the last one is long ago: the loop has long turns of its own, and no slice comes between them. */
+  #sliceMs(nowMs: number): number {
+    const { stallMsMax } = this.#parts
+    const sinceMs = this.#begun === undefined ? 0 : nowMs - this.#begun
+    return Math.min(stallMsMax * SLICE_SHARE_MAX, Math.max(stallMsMax * SLICE_SHARE, sinceMs * this.#share))
   }
 
   /** Steps of the next slice: an even share of what is left. */
@@ -114,7 +154,14 @@ export class Round {
       this.resume()
       return
     }
-    const restMs = tookMs / LOAD_SHARE
+    if (this.#share >= 1) {
+      // Both phases of the loop, in turn: in a loop with long turns of its own there is no other way to come more often.
+      this.#pressed = !this.#pressed
+      if (this.#pressed) this.#cancel = turns.after(1, () => this.#turn())
+      else this.resume()
+      return
+    }
+    const restMs = tookMs / this.#share
     // A slice that ended by the clock did less than its share.
     const early = tookMs >= this.#parts.stallMsMax * SLICE_SHARE || this.#parts.clock.monotonic() >= flight.dueAt
     this.#cancel = turns.after(early ? restMs : Math.max(restMs, pace.tickMs), () => this.#turn())

@@ -75,6 +75,10 @@ export type FoldNews =
 
 /** So many times `fanIn` young segments: merging goes as fast as it can, for each look-up asks all of them. */
 const YOUNG_TIMES_MAX = 6
+/** At the end so many tables are folded, which takes from a third of a second on; in this time, or not. */
+const FINISH_TABLES_MIN = 1
+const FINISH_TABLES_MAX = 16
+const FINISH_MS_MAX = 2000
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
 
@@ -96,6 +100,8 @@ export class Folding {
   #sequence = 0
   readonly #level = new Level()
   #folder = false
+  /** The end is near: the fold under way, and the last one, go as fast as they can. */
+  #finishing = false
   #stopped = false
 
   /** `tail`: what lies behind the fold point at the start. */
@@ -128,6 +134,25 @@ export class Folding {
   ask(): void {
     this.#tail.ask()
     if (this.#tail.isDue) this.#wake('fold', 0)
+  }
+
+  /** Folds what a restart would take long to read, where that takes moments; then ends as `stop`. */
+  async finish(): Promise<void> {
+    const { tables } = this.#tail
+    if (this.#stopped || tables < FINISH_TABLES_MIN || tables > FINISH_TABLES_MAX) return await this.stop()
+    this.#finishing = true
+    for (const rhythm of this.#rhythms) rhythm.nudge()
+    const cancel = this.#parts.scheduler.after(FINISH_MS_MAX, () => void this.stop())
+    await this.#running.get('fold')
+    if (!this.#stopped && this.#tail.isDue) {
+      this.#timers.get('fold')?.()
+      this.#timers.delete('fold')
+      const last = this.#run('fold')
+      this.#running.set('fold', last)
+      await last
+    }
+    cancel()
+    await this.stop()
   }
 
   /** Ends every job where it is; resolves when nothing is under way. */
@@ -200,7 +225,9 @@ export class Folding {
     const size = this.#tail.size
     const bytes = foldWork(size.rawBytes, size.records)
     const stored = size.rawBytes * this.#density
-    await this.#work({ bytes, stored, rate: this.#tail.rate(begin, bytes) }, async (parts, rhythm) => {
+    const paced = this.#tail.rate(begin, bytes)
+    const rate = (left: number, now: number): number => (this.#finishing ? Number.POSITIVE_INFINITY : paced(left, now))
+    await this.#work({ bytes, stored, rate }, async (parts, rhythm) => {
       await failpoint('fold.read')
       const before = this.#parts.manifest()
       const folded = await foldLog(parts, before, this.#parts.end(), rhythm)

@@ -12,12 +12,12 @@ export interface TailSize {
 }
 
 /**
- * Tables behind the fold point beyond which a fold is pressed: it ends in a part of an interval, and beyond twice as many it goes as fast as it
- * can. Where commits are larger than tables, so many commits: one that is
- * folded while the next comes, and a little.
+ * Tables behind the fold point beyond which a fold is pressed: it ends in a part of an interval, and beyond half as many again it goes as fast
+ * as it can. Where commits are larger than tables, so many commits: one that is folded before the next comes, and a little.
  */
 const LONG_TABLES = 2
-const LONG_COMMITS = 2.25
+const LONG_COMMITS = 1.25
+const FLAT_OUT_LENGTH = 1.5
 const PRESSED_SHARE = 0.5
 const PRESSED_MS_MAX = 3000
 /** A tail that long for so long, and for so many intervals: upkeep is behind. */
@@ -44,6 +44,11 @@ export class Tail {
     this.#records = start.records
     this.flow = new Flow(now)
     this.#look(now)
+  }
+
+  /** How much it is, in what is folded at once. */
+  get tables(): number {
+    return this.#tables(this.#rawBytes, this.#records)
   }
 
   get size(): TailSize {
@@ -85,7 +90,7 @@ export class Tail {
   get isDue(): boolean {
     if (this.#asked && this.#records > 0) return true
     const at = foldAt(this.flow.tables(this.#limits))
-    return this.#tables(this.#rawBytes, this.#records) >= Math.max(at / 2, at + this.#more)
+    return this.tables >= Math.max(at / 2, at + this.#more)
   }
 
   /** Memory and restart stay bounded, whatever the pace was meant to be. */
@@ -96,7 +101,7 @@ export class Tail {
   /** Of a tail that is too long. */
   get #length(): number {
     const long = Math.max(LONG_TABLES, LONG_COMMITS * this.flow.tables(this.#limits))
-    return this.#tables(this.#rawBytes, this.#records) / (long + this.#leave)
+    return this.tables / (long + this.#leave)
   }
 
   /** Ms for which it has been too long; 0: upkeep is not behind. */
@@ -113,7 +118,7 @@ export class Tail {
     const pace = { work, begin: now, barMs: barMs() }
     return (left, at) => {
       const length = this.#length
-      if (length >= 2) return Number.POSITIVE_INFINITY
+      if (length >= FLAT_OUT_LENGTH) return Number.POSITIVE_INFINITY
       const rate = foldRate(pace, left, at, barMs())
       if (length < 1 && !this.#asked) return rate
       // Of the whole: a part of what is left, again and again, never ends.

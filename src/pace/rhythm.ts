@@ -119,6 +119,11 @@ export class Rhythm {
     this.#parts.budget.need(this, 0)
   }
 
+  /** The rate is another now: what waits looks at it. */
+  nudge(): void {
+    this.#wake?.()
+  }
+
   stop(): void {
     this.#stopped = true
     this.#wake?.()

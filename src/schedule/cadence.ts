@@ -65,6 +65,8 @@ export interface ScheduleStats {
   readonly decisions: number
 }
 
+/** Of the RPO, until all is captured; the rest is the writer's. */
+const CAPTURE_SHARE = 0.8
 const LOOKS_PER_INTERVAL = 8
 /** So many looks are "now", and so many the last while, or so much of the day when that is longer. */
 const NOW_LOOKS = 3
@@ -121,6 +123,19 @@ export class Cadence {
   /** How long from now until the next barrier is expected to fall, ms: what is to be done before it is spread over that time. */
   get untilBarrierMs(): number {
     return Math.max(0, this.#windowStart + this.#window.targetMs - this.#parts.clock.monotonic())
+  }
+
+  /** How busy the loop was of late, 0 to 1; 1 where nobody looks. */
+  get load(): number {
+    return this.#activity.load.knownMs === 0 ? 1 : this.#activity.load.value
+  }
+
+  /** When the epoch under way has to be captured, by the monotonic clock, so that the RPO is met. */
+  get captureBy(): number {
+    const { flight } = this.#exposure
+    return this.settings.intervalMs === 0 || flight === undefined
+      ? Number.POSITIVE_INFINITY
+      : flight.since + this.settings.intervalMsMax * CAPTURE_SHARE
   }
 
   /** Captures that need not be made now wait. */

@@ -72,7 +72,7 @@ export class Writer {
   #sealDue = false
   #sealTimer: Cancel | undefined
   readonly #folding: Folding | undefined
-  #closing = false
+  #abandoned = false
 
   constructor(facts: WriterFacts, parts: WriterParts) {
     this.#parts = parts
@@ -101,14 +101,13 @@ export class Writer {
 
   /** Takes a message; everything happens later, in order. */
   receive(message: ToWriter): void {
-    if (message.type === 'close') this.#closing = true
     if (message.type === 'commit') this.#budget.commitArrived()
     this.#enqueue(message)
   }
 
   /** Upkeep ends where it is: nobody listens any more. */
   abandon(): void {
-    this.#closing = true
+    this.#abandoned = true
     void this.#folding?.stop()
   }
 
@@ -286,7 +285,7 @@ export class Writer {
   /** For upkeep, beside the log: no commit waits for it. A failure is the job's; only another writer's coming ends us. */
   async #publishBeside(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
     try {
-      if (this.#closing || this.#state === 'fenced' || this.#state === 'closed') throw closed()
+      if (this.#abandoned || this.#state === 'fenced' || this.#state === 'closed') throw closed()
       await this.#ownership.publishBeside(storage, plan)
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_FENCED')) this.#enqueue({ type: 'stranger', error })
@@ -367,7 +366,7 @@ export class Writer {
   async #close(): Promise<void> {
     if (this.#state === 'closed') return
     this.#sealTimer?.()
-    await this.#folding?.stop()
+    await this.#folding?.finish()
     try {
       if (this.#sealDue && this.#log?.atBoundary === true) await this.#sealOrLeave(this.#log)
       await this.#failpoint('close.sync')

@@ -32,7 +32,7 @@ export interface Life {
 
 const CHILD = join(import.meta.dirname, 'child.js')
 /** A failpoint that is not reached so long after the opening is not reached at all. */
-const FAILPOINT_MS_MAX = 9000
+const FAILPOINT_MS_MAX = 22_000
 /** Even a very busy machine gets as far as the first acknowledgement by then. */
 const ACK_MS_MAX = 25_000
 
