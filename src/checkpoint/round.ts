@@ -18,6 +18,8 @@ import type { Turns } from './turns.ts'
 export const SLICE_SHARE = 0.35
 /** Where the loop's turns are long there are few slices: each takes up to this share, when less would be too little. */
 const SLICE_SHARE_MAX = 0.8
+/** Timers of a loop at rest come so late. */
+const LATE_MS = 2
 /** Slices that nobody waits for take this share of the time, and this one of what the loop has to spare. */
 const LOAD_SHARE = 0.15
 const IDLE_SHARE = 0.5
@@ -50,9 +52,9 @@ export class Round {
   readonly #parts: RoundParts
   #flight: Flight | undefined
   #cancel: Cancel | undefined
-  /** Of this flight: time spent in slices, when the last one began, and the share of the time that is taken. */
+  /** Of this flight: time spent in slices, when the next one should come, and the share of the time that is taken. */
   #spentMs = 0
-  #begun: number | undefined
+  #plannedAt: number | undefined
   #share = LOAD_SHARE
   #pressed = false
 
@@ -65,7 +67,7 @@ export class Round {
     this.stop()
     this.#flight = flight
     this.#spentMs = 0
-    this.#begun = undefined
+    this.#plannedAt = undefined
     this.resume()
   }
 
@@ -99,7 +101,6 @@ export class Round {
     const { capture } = flight
     this.#share = this.#shareNow(flight, begin)
     const end = begin + this.#sliceMs(begin)
-    this.#begun = begin
     const steps = capture.steps + this.#quota(flight, begin)
     const expired = (): boolean => capture.steps >= steps || clock.monotonic() >= end
     if (!outbox.full) capture.run(expired)
@@ -133,11 +134,11 @@ export class Round {
     return untilMs <= leftMs ? 1 : Math.max(share, leftMs / untilMs)
   }
 
-  /** Longer where the last one is long ago: the loop has long turns of its own, and no slice comes between them. */
+  /** Longer where it comes late: the loop has long turns of its own, and no slice comes between them. */
   #sliceMs(nowMs: number): number {
     const { stallMsMax } = this.#parts
-    const sinceMs = this.#begun === undefined ? 0 : nowMs - this.#begun
-    return Math.min(stallMsMax * SLICE_SHARE_MAX, Math.max(stallMsMax * SLICE_SHARE, sinceMs * this.#share))
+    const lateMs = this.#plannedAt === undefined ? 0 : Math.max(0, nowMs - this.#plannedAt - LATE_MS)
+    return Math.min(stallMsMax * SLICE_SHARE_MAX, stallMsMax * SLICE_SHARE + lateMs * this.#share)
   }
 
   /** Steps of the next slice: an even share of what is left. */
@@ -149,6 +150,8 @@ export class Round {
 
   #next(flight: Flight, tookMs: number): void {
     const { turns, pace } = this.#parts
+    const nowMs = this.#parts.clock.monotonic()
+    this.#plannedAt = undefined
     // Counting goes by slices, not by steps.
     if (flight.hurried || flight.capture.finished || pace.cadenceMs === 0) {
       this.resume()
@@ -156,15 +159,18 @@ export class Round {
     }
     if (this.#share >= 1) {
       // Both phases of the loop, in turn: in a loop with long turns of its own there is no other way to come more often.
+      this.#plannedAt = nowMs
       this.#pressed = !this.#pressed
       if (this.#pressed) this.#cancel = turns.after(1, () => this.#turn())
       else this.resume()
       return
     }
-    const restMs = tookMs / this.#share
+    const shareMs = tookMs / this.#share
     // A slice that ended by the clock did less than its share.
-    const early = tookMs >= this.#parts.stallMsMax * SLICE_SHARE || this.#parts.clock.monotonic() >= flight.dueAt
-    this.#cancel = turns.after(early ? restMs : Math.max(restMs, pace.tickMs), () => this.#turn())
+    const early = tookMs >= this.#parts.stallMsMax * SLICE_SHARE || nowMs >= flight.dueAt
+    const restMs = early ? shareMs : Math.max(shareMs, pace.tickMs)
+    this.#plannedAt = nowMs + restMs
+    this.#cancel = turns.after(restMs, () => this.#turn())
   }
 
   /** False: the time is up, or the stored state cannot be read now, which is tried again. */
