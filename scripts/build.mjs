@@ -2,6 +2,7 @@
  * Builds what is published: declarations and modules by the compiler, and from the modules a few files that load fast (a hundred small
  * modules cost tens of milliseconds at every `open`).
  */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { quiet, root, tool } from './setup.mjs'
@@ -19,6 +20,9 @@ export function compile(project) {
 export async function bundle() {
   const { build } = await import('esbuild')
   const from = name => join(root, 'src', name)
+  const outdir = join(root, 'dist/bundle')
+  // Names of chunks follow their contents: those of earlier builds would be published too.
+  rmSync(outdir, { recursive: true, force: true })
   await build({
     entryPoints: {
       index: from('index.ts'),
@@ -27,7 +31,7 @@ export async function bundle() {
       testing: from('testing/index.ts'),
       cli: from('tools/cli.ts'),
     },
-    outdir: join(root, 'dist/bundle'),
+    outdir,
     bundle: true,
     splitting: true,
     format: 'esm',

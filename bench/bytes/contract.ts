@@ -10,9 +10,10 @@ export interface BytesAssignment {
 export interface BytesResult {
   /** Bytes of all files after loading and the first checkpoint. */
   readonly loaded: number
-  /** Bytes that the later checkpoints added. */
+  /** Bytes that the later checkpoints wrote: what their files grew by. */
   readonly added: number
-  readonly addedBlocks: number
+  /** With what was made of it in the background meanwhile, segments and manifests: all files. */
+  readonly addedAll: number
   /** Keys that changed, summed over the checkpoints. */
   readonly changed: number
 }

@@ -50,6 +50,7 @@ export const bytes: Suite = {
         ratio,
         mine.added / mine.changed,
         naive.added / naive.changed,
+        mine.addedAll / checkpoints / 1000,
         mine.loaded / 1e6,
         naive.loaded / 1e6,
       ])
@@ -64,7 +65,18 @@ export const bytes: Suite = {
           robust: true,
         })
     }
-    const head = ['checkpoint', 'keys', 'tidemark kB', 'dirty set kB', 'ratio', 'B/key', 'B/key naive', 'all MB', 'all MB naive']
+    const head = [
+      'checkpoint',
+      'keys',
+      'tidemark kB',
+      'dirty set kB',
+      'ratio',
+      'B/key',
+      'B/key naive',
+      'with folding kB',
+      'all MB',
+      'all MB naive',
+    ]
     return { text: [table(head, rows)], bounds, data }
   },
 }

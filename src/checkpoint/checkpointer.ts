@@ -244,6 +244,7 @@ export class Checkpointer implements CaptureOwner {
       started: now,
       records: this.#drain.barrier(),
       dueAt: now + this.#pace.spreadMs(this.#waiters.aboard),
+      asked: this.#waiters.aboard,
       hurried: this.#hurry,
     })
     this.#hurry = false

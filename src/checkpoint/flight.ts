@@ -33,11 +33,13 @@ export interface Flight {
   written: readonly CatalogueEntry[]
   /** When all is to be captured, by the monotonic clock; slices come evenly until then, unless hurried. */
   readonly dueAt: number
+  /** Somebody waits for it. */
+  readonly asked: boolean
   hurried: boolean
 }
 
 /** `capture` is set by the cut. */
-export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'dueAt' | 'hurried'>): Flight {
+export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'dueAt' | 'asked' | 'hurried'>): Flight {
   return {
     ...of,
     time: 0,

@@ -99,6 +99,8 @@ export class Round {
     const { clock, space, outbox } = this.#parts
     const begin = clock.monotonic()
     const { capture } = flight
+    // Somebody waits, and has waited for as long as the spreading was meant to last.
+    if (flight.asked && begin >= flight.dueAt) flight.hurried = true
     this.#share = this.#shareNow(flight, begin)
     const end = begin + this.#sliceMs(begin)
     const steps = capture.steps + this.#quota(flight, begin)
@@ -151,16 +153,17 @@ export class Round {
   #next(flight: Flight, tookMs: number): void {
     const { turns, pace } = this.#parts
     const nowMs = this.#parts.clock.monotonic()
-    this.#plannedAt = undefined
     // Counting goes by slices, not by steps.
     if (flight.hurried || flight.capture.finished || pace.cadenceMs === 0) {
+      this.#plannedAt = undefined
       this.resume()
       return
     }
     if (this.#share >= 1) {
-      // Both phases of the loop, in turn: in a loop with long turns of its own there is no other way to come more often.
+      // In a loop with long turns of its own both its phases, in turn: there is no other way to come more often.
+      const late = this.#plannedAt !== undefined && nowMs - tookMs - this.#plannedAt > LATE_MS
       this.#plannedAt = nowMs
-      this.#pressed = !this.#pressed
+      this.#pressed = late && !this.#pressed
       if (this.#pressed) this.#cancel = turns.after(1, () => this.#turn())
       else this.resume()
       return
