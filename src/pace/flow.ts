@@ -10,6 +10,9 @@ const WEIGHT = 0.3
 const INTERVAL_TIMES_MAX = 2
 const INTERVAL_MS_FIRST_MAX = 5000
 const WEIGHT_SHORT = 0.6
+/** A commit that brings less than this part of the mean weighs more, too: what was loaded once is no flow. */
+const SMALL_SHARE = 0.25
+const WEIGHT_SMALL = 0.6
 
 export class Flow {
   /** Between two commits. */
@@ -30,8 +33,8 @@ export class Flow {
     const most = this.#commits === 1 ? INTERVAL_MS_FIRST_MAX : Math.max(1000, INTERVAL_TIMES_MAX * this.intervalMs)
     const interval = Math.min(now - this.lastAt, most)
     this.intervalMs += (interval < this.intervalMs ? Math.max(weight, WEIGHT_SHORT) : weight) * (interval - this.intervalMs)
-    this.rawBytes += weight * (rawBytes - this.rawBytes)
-    this.records += weight * (records - this.records)
+    this.rawBytes = towards(this.rawBytes, rawBytes, weight)
+    this.records = towards(this.records, records, weight)
     this.lastAt = now
   }
 
@@ -43,4 +46,8 @@ export class Flow {
   tables(limits: { readonly bytes: number; readonly records: number }): number {
     return Math.max(this.rawBytes / limits.bytes, this.records / limits.records)
   }
+}
+
+function towards(mean: number, value: number, weight: number): number {
+  return mean + (value < mean * SMALL_SHARE ? Math.max(weight, WEIGHT_SMALL) : weight) * (value - mean)
 }
