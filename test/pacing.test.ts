@@ -224,6 +224,18 @@ test('closed at any moment it ends soon, writes nothing more, and everything ack
   }
 })
 
+test('a tail that a restart would take long to read is folded by the close, a short one is left', async () => {
+  for (const blocks of [80, 8]) {
+    const world = await newWorld({ min: 0, max: 2 })
+    const { scheduler, life, storage } = world
+    await live(world, 1, new SeededRandom(5), blocks)
+    await scheduler.run(life.close())
+    const { fold } = (await scheduler.run(openForReading(storage))).manifest
+    assert.equal(fold?.epoch ?? 0, blocks === 80 ? life.epoch : 0)
+    assert.equal(storage.openFiles, 0)
+  }
+})
+
 test('a store says when its folding is behind, in an event and in its figures, and when it is not any more', async () => {
   const scheduler = new SimulatedScheduler({ seed: 4, tasksMax: 10_000_000 })
   const storage = new SimulatedStorage({ seed: 4, scheduler })

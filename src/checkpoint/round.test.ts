@@ -1,0 +1,136 @@
+/** The last round beside a service whose turns have a length: how long its slices are, how much of the time they take, when it is through. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Histogram } from '../base/histogram.ts'
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
+import { type Capture, Outbox, Space } from '../capture/index.ts'
+import { type Flight, newFlight } from './flight.ts'
+import { Pace } from './pace.ts'
+import { Round } from './round.ts'
+import { Turns } from './turns.ts'
+
+const STEP_MS = 0.01
+const STALL_MS = 1
+
+/** A loop of timers and immediates, whose every turn lasts as long as the service needs. */
+class Loop implements Scheduler {
+  nowMs = 0
+  #timers: { at: number; fn: () => void }[] = []
+  #immediates: (() => void)[] = []
+
+  immediate(fn: () => void): Cancel {
+    this.#immediates.push(fn)
+    return () => {
+      this.#immediates = this.#immediates.filter(other => other !== fn)
+    }
+  }
+
+  after(ms: number, fn: () => void): Cancel {
+    const timer = { at: this.nowMs + ms, fn }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter(other => other !== timer)
+    }
+  }
+
+  turn(serviceMs: number): void {
+    const due = this.#timers.filter(timer => timer.at <= this.nowMs)
+    this.#timers = this.#timers.filter(timer => !due.includes(timer))
+    for (const timer of due) timer.fn()
+    this.nowMs += serviceMs
+    for (const fn of this.#immediates.splice(0)) fn()
+  }
+}
+
+interface Way {
+  /** Of the service, in each turn of the loop; the loop rests for 0.1 ms otherwise. */
+  readonly serviceMs: number
+  readonly steps: number
+  readonly load: number
+  readonly captureBy?: number
+  readonly asked?: boolean
+  readonly spreadMs?: number
+}
+
+/** When all was captured, the longest slice, and the share of the time that slices took. */
+function run({ serviceMs, steps, load, captureBy = Number.POSITIVE_INFINITY, asked = false, spreadMs = 0 }: Way) {
+  const loop = new Loop()
+  const clock = { monotonic: () => loop.nowMs, now: () => 0 }
+  const slices: number[] = []
+  const turns = new Turns(
+    clock,
+    loop,
+    error => assert.fail(error),
+    ms => slices.push(ms),
+  )
+  const pace = new Pace(500)
+  let endedAt: number | undefined
+  const round = new Round({
+    clock,
+    turns,
+    outbox: new Outbox(() => {}),
+    space: new Space(new Histogram(), () => 0),
+    pace,
+    stallMsMax: STALL_MS,
+    load: () => load,
+    captureBy: () => captureBy,
+    captured: () => {
+      endedAt = loop.nowMs
+    },
+    failed: error => assert.fail(error),
+  })
+  const capture = {
+    steps: 0,
+    parts: [],
+    get stepsMax() {
+      return steps - this.steps
+    },
+    get finished() {
+      return this.steps >= steps
+    },
+    run(expired: () => boolean) {
+      while (!this.finished && !expired()) {
+        this.steps++
+        loop.nowMs += STEP_MS
+      }
+    },
+    *unresolved() {},
+    resolved() {},
+  }
+  const flight: Flight = newFlight({ epoch: 1, started: 0, records: 0, dueAt: spreadMs, asked, hurried: false })
+  flight.capture = capture as unknown as Capture
+  round.begin(flight)
+  for (let turn = 0; endedAt === undefined && turn < 1e6; turn++) loop.turn(Math.max(serviceMs, 0.1))
+  assert.ok(endedAt !== undefined, 'it never ends')
+  return { endedAt, longest: Math.max(...slices), share: slices.reduce((sum, ms) => sum + ms, 0) / endedAt }
+}
+
+test('slices leave most of the time to the service while nothing presses, and take half of what it has to spare', () => {
+  const busy = run({ serviceMs: 0, steps: 50_000, load: 1 })
+  assert.ok(busy.share > 0.1 && busy.share <= 0.16, `${busy.share} of a busy loop`)
+  const idle = run({ serviceMs: 0, steps: 50_000, load: 0 })
+  assert.ok(idle.share > 0.3 && idle.share <= 0.45, `${idle.share} of one at rest`)
+  for (const { longest } of [busy, idle]) assert.ok(longest <= 0.4, `${longest} ms`)
+})
+
+test('in a loop with long turns of its own it is through much sooner when the time presses, and no slice goes beyond the budget', () => {
+  // 1 s of work in turns of 8 ms: slices of a third of the budget that came once a turn would need 23 s.
+  const pressed = run({ serviceMs: 8, steps: 100_000, load: 1, captureBy: 10_000 })
+  assert.ok(pressed.endedAt <= 13_000, `${pressed.endedAt} ms`)
+  assert.ok(pressed.longest <= 0.8 * STALL_MS + 2 * STEP_MS, `${pressed.longest} ms`)
+  const easy = run({ serviceMs: 8, steps: 100_000, load: 1 })
+  assert.ok(easy.endedAt > pressed.endedAt && easy.share <= 0.15, `${easy.endedAt} ms, ${easy.share}`)
+})
+
+test('where the time is too short the whole of it is taken', () => {
+  const late = run({ serviceMs: 0, steps: 50_000, load: 1, captureBy: 0 })
+  assert.ok(late.share > 0.5, `${late.share}`)
+  assert.ok(late.longest <= 0.8 * STALL_MS + 2 * STEP_MS, `${late.longest} ms`)
+})
+
+test('one that somebody waits for hurries when its time is over', () => {
+  const asked = run({ serviceMs: 0, steps: 100_000, load: 1, asked: true, spreadMs: 100 })
+  const other = run({ serviceMs: 0, steps: 100_000, load: 1, asked: false, spreadMs: 100 })
+  assert.ok(asked.endedAt < 2000, `${asked.endedAt} ms for a second of work`)
+  assert.ok(other.endedAt > 5000, `${other.endedAt} ms`)
+})
