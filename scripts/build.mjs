@@ -2,8 +2,8 @@
  * Builds what is published: declarations and modules by the compiler, and from the modules a few files that load fast (a hundred small
  * modules cost tens of milliseconds at every `open`).
  */
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { quiet, root, tool } from './setup.mjs'
 
@@ -21,9 +21,7 @@ export async function bundle() {
   const { build } = await import('esbuild')
   const from = name => join(root, 'src', name)
   const outdir = join(root, 'dist/bundle')
-  // Names of chunks follow their contents: those of earlier builds would be published too.
-  rmSync(outdir, { recursive: true, force: true })
-  await build({
+  const { metafile } = await build({
     entryPoints: {
       index: from('index.ts'),
       engine: from('open.ts'),
@@ -40,10 +38,15 @@ export async function bundle() {
     packages: 'external',
     chunkNames: 'chunk-[hash]',
     sourcemap: true,
+    metafile: true,
+    absWorkingDir: root,
     minifySyntax: true,
     minifyWhitespace: true,
     logLevel: 'warning',
   })
+  // Names of chunks follow their contents: those of earlier builds would be published too.
+  const made = new Set(Object.keys(metafile.outputs).map(path => resolve(root, path)))
+  for (const name of readdirSync(outdir)) if (!made.has(join(outdir, name))) rmSync(join(outdir, name), { force: true })
 }
 
 export async function buildPackage() {

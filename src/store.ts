@@ -150,7 +150,7 @@ export class Store implements AsyncDisposable {
     space.assertWritable('transaction')
     if (fn instanceof AsyncFunction) throw asyncTransaction()
     if (space.transaction !== undefined) return fn()
-    const transaction = new Transaction(space.images())
+    const transaction = new Transaction(space.images)
     space.transaction = transaction
     space.refresh()
     try {
@@ -166,8 +166,7 @@ export class Store implements AsyncDisposable {
       transaction.rollback()
       throw error
     } finally {
-      space.transaction = undefined
-      space.refresh()
+      space.endTransaction()
       checkpointer?.transactionEnded()
     }
   }
@@ -279,7 +278,8 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * Makes everything durable, stops the engine and gives back the lock. Later calls give the same promise.
+   * Makes everything durable, folds a long log tail for up to two seconds so that the next `open` is spared it, stops the engine and gives back
+   * the lock. Later calls give the same promise.
    * @throws after everything was released: TIDEMARK_TIMEOUT, TIDEMARK_VALUE_REFUSED or what kept the last checkpoint from being made
    */
   close(options: TimeoutOptions = {}): Promise<void> {

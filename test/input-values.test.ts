@@ -147,6 +147,38 @@ test('a codec that throws while it encodes', t =>
     await store.checkpoint()
   }))
 
+test('a codec that looks at the store while a transaction is checked: what it was handed out comes back whole', t =>
+  unharmed(t, async store => {
+    const other = store.map<{ name: string }>('other')
+    for (let n = 0; n < 20; n++) other.set(`k${n}`, { name: `before ${n} ${'x'.repeat(n * 50)}` })
+    let looked = 0
+    const looking: Codec<unknown> = {
+      ...throwing,
+      name: 'looking',
+      encode: value => {
+        if (store.status === 'ok' && inside) {
+          const key = `k${looked++ % 20}`
+          const handed = other.get(key)
+          if (handed !== undefined) handed.name = 'changed'
+        }
+        return throwing.encode(value)
+      },
+    }
+    let inside = false
+    const map = store.map<unknown>('coded', { codec: looking })
+    await failsWith('TIDEMARK_VALUE_REFUSED', () =>
+      store.transaction(() => {
+        for (let n = 0; n < 10; n++) map.set(`good ${n}`, { long: 'y'.repeat(n * 300) })
+        map.set('key', 'bad')
+        inside = true
+      }),
+    )
+    inside = false
+    assert.ok(looked > 5)
+    for (let n = 0; n < 20; n++) assert.deepEqual(other.get(`k${n}`), { name: `before ${n} ${'x'.repeat(n * 50)}` })
+    assert.equal(map.size, 0)
+  }))
+
 test('a codec that returns no bytes', t =>
   unharmed(t, async store => {
     const map = store.map<unknown>('coded', { codec: { name: 'wrong', encode: () => 'text' as never, decode: () => 1 } })

@@ -212,7 +212,9 @@ test('closed at any moment it ends soon, writes nothing more, and everything ack
       await scheduler.run(scheduler.clock.monotonic() + moment * 137)
       const begin = scheduler.clock.monotonic()
       await scheduler.run(life.close())
-      assert.ok(scheduler.clock.monotonic() - begin < 2200, `${scheduler.clock.monotonic() - begin} ms`)
+      // Under the ceiling the last fold is given up after two seconds.
+      const soon = most === Number.POSITIVE_INFINITY ? 1000 : 2200
+      assert.ok(scheduler.clock.monotonic() - begin < soon, `${scheduler.clock.monotonic() - begin} ms`)
       const count = written.length
       await scheduler.run()
       assert.equal(written.length, count)

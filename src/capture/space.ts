@@ -4,7 +4,6 @@
  * Owns: the flag that sends reads and writes the slow way, and the reasons for it. Does not own: when a barrier falls.
  * Invariant: `guarded` is true exactly while a capture has unfinished parts, a transaction runs, writing is forbidden, or accesses are noted.
  */
-
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
@@ -65,7 +64,8 @@ export class Space {
    * live, or when it may not leave any more, so that it is not the one to go.
    */
   enters: ((collection: Collection, key: Key, value: unknown, came: boolean) => void) | undefined
-  #images = new ByteWriter(IMAGES_BYTES)
+  /** Room for the one transaction that runs. */
+  images = new ByteWriter(IMAGES_BYTES)
   /** Set when collections were made, dropped or emptied since the last barrier. */
   catalogueChanged = false
 
@@ -93,10 +93,11 @@ export class Space {
     if (this.touches.left <= 0) this.refresh()
   }
 
-  /** For the one transaction that runs; what a large one needed is not kept. */
-  images(): ByteWriter {
-    if (this.#images.bytes.length > IMAGES_BYTES_KEPT) this.#images = new ByteWriter(IMAGES_BYTES)
-    return this.#images
+  /** The transaction is over; what a large one needed is not kept. */
+  endTransaction(): void {
+    this.transaction = undefined
+    if (this.images.bytes.length > IMAGES_BYTES_KEPT) this.images = new ByteWriter(IMAGES_BYTES)
+    this.refresh()
   }
 
   /** No cut is being taken any more. */

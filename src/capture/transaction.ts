@@ -45,6 +45,24 @@ class Undo {
   get before(): unknown {
     return this.image === undefined ? this.value : this.collection.codec.decode(this.image.bytes, this.from, this.end)
   }
+
+  /** @throws TIDEMARK_VALUE_REFUSED when what was set last cannot be stored */
+  validate(scratch: ByteWriter): void {
+    const { collection, key, after } = this
+    try {
+      collection.codec.encodeInto(scratch, after)
+    } catch (error) {
+      // It was refused before it was there, and the caller knows.
+      if (collection.live.get(key) !== after) return
+      const refusal = error as TidemarkError
+      throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${collection.name}', key ${String(key)}: ${refusal.message}`, {
+        collection: collection.name,
+        key,
+        cause: error,
+        hint: refusal.hint ?? 'the transaction was rolled back',
+      })
+    }
+  }
 }
 
 /** Something else to put back. */
@@ -68,6 +86,7 @@ export class Transaction {
   readonly #images: ByteWriter
   /** Entries of collections that were emptied, kept as they are. */
   readonly #cleared = new Map<Collection, readonly Map<Key, unknown>[]>()
+  /** The images are being written to: whoever comes back in takes room of his own. */
   #encoding = false
   /** Cells whose initial value was handed out. */
   readonly #cells = new Set<object>()
@@ -151,24 +170,16 @@ export class Transaction {
     const images = this.#images
     // Behind what a rollback needs.
     const end = images.length
-    for (const undo of this.#steps) {
-      if (!(undo instanceof Undo) || undo.after === undefined || undo.collection.live !== undo.live) continue
-      images.length = end
-      try {
-        undo.collection.codec.encodeInto(images, undo.after)
-      } catch (error) {
+    this.#encoding = true
+    try {
+      for (const undo of this.#steps) {
+        if (!(undo instanceof Undo) || undo.after === undefined || undo.collection.live !== undo.live) continue
         images.length = end
-        const { collection, key } = undo
-        // It was refused before it was there, and the caller knows.
-        if (collection.live.get(key) !== undo.after) continue
-        const refusal = error as TidemarkError
-        throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${collection.name}', key ${String(key)}: ${refusal.message}`, {
-          collection: collection.name,
-          key,
-          cause: error,
-          hint: refusal.hint ?? 'the transaction was rolled back',
-        })
+        undo.validate(images)
       }
+    } finally {
+      this.#encoding = false
+      images.length = end
     }
   }
 

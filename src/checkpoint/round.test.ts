@@ -12,9 +12,10 @@ import { Turns } from './turns.ts'
 const STEP_MS = 0.01
 const STALL_MS = 1
 
-/** A loop of timers and immediates, whose every turn lasts as long as the service needs. */
+/** A loop of timers and immediates, whose every turn lasts as long as the service needs. As libuv's its own time stands still in a turn. */
 class Loop implements Scheduler {
   nowMs = 0
+  #turnMs = 0
   #timers: { at: number; fn: () => void }[] = []
   #immediates: (() => void)[] = []
 
@@ -26,7 +27,7 @@ class Loop implements Scheduler {
   }
 
   after(ms: number, fn: () => void): Cancel {
-    const timer = { at: this.nowMs + ms, fn }
+    const timer = { at: this.#turnMs + ms, fn }
     this.#timers.push(timer)
     return () => {
       this.#timers = this.#timers.filter(other => other !== timer)
@@ -34,6 +35,7 @@ class Loop implements Scheduler {
   }
 
   turn(serviceMs: number): void {
+    this.#turnMs = this.nowMs
     const due = this.#timers.filter(timer => timer.at <= this.nowMs)
     this.#timers = this.#timers.filter(timer => !due.includes(timer))
     for (const timer of due) timer.fn()
@@ -109,14 +111,14 @@ test('slices leave most of the time to the service while nothing presses, and ta
   const busy = run({ serviceMs: 0, steps: 50_000, load: 1 })
   assert.ok(busy.share > 0.1 && busy.share <= 0.16, `${busy.share} of a busy loop`)
   const idle = run({ serviceMs: 0, steps: 50_000, load: 0 })
-  assert.ok(idle.share > 0.3 && idle.share <= 0.45, `${idle.share} of one at rest`)
+  assert.ok(idle.share > 0.5 && idle.share <= 0.7, `${idle.share} of one at rest`)
   for (const { longest } of [busy, idle]) assert.ok(longest <= 0.4, `${longest} ms`)
 })
 
-test('in a loop with long turns of its own it is through much sooner when the time presses, and no slice goes beyond the budget', () => {
+test('in a loop with long turns of its own it is through in time, and no slice goes beyond the budget', () => {
   // 1 s of work in turns of 8 ms: slices of a third of the budget that came once a turn would need 23 s.
   const pressed = run({ serviceMs: 8, steps: 100_000, load: 1, captureBy: 10_000 })
-  assert.ok(pressed.endedAt <= 13_000, `${pressed.endedAt} ms`)
+  assert.ok(pressed.endedAt <= 10_500, `${pressed.endedAt} ms`)
   assert.ok(pressed.longest <= 0.8 * STALL_MS + 2 * STEP_MS, `${pressed.longest} ms`)
   const easy = run({ serviceMs: 8, steps: 100_000, load: 1 })
   assert.ok(easy.endedAt > pressed.endedAt && easy.share <= 0.15, `${easy.endedAt} ms, ${easy.share}`)

@@ -52,8 +52,8 @@ export class Round {
   readonly #parts: RoundParts
   #flight: Flight | undefined
   #cancel: Cancel | undefined
-  /** Of this flight: time spent in slices, when the next one should come, and the share of the time that is taken. */
-  #spentMs = 0
+  /** Of this flight: its begin, when the next slice should come, and the share of the time that slices take. */
+  #begunAt = 0
   #plannedAt: number | undefined
   #share = LOAD_SHARE
   #pressed = false
@@ -66,7 +66,7 @@ export class Round {
   begin(flight: Flight): void {
     this.stop()
     this.#flight = flight
-    this.#spentMs = 0
+    this.#begunAt = this.#parts.clock.monotonic()
     this.#plannedAt = undefined
     this.resume()
   }
@@ -101,24 +101,25 @@ export class Round {
     const { capture } = flight
     // Somebody waits, and has waited for as long as the spreading was meant to last.
     if (flight.asked && begin >= flight.dueAt) flight.hurried = true
-    this.#share = this.#shareNow(flight, begin)
+    // Reckoned from all groups of keys: once a slice, and not where it does not matter.
+    const left = flight.hurried ? 0 : capture.stepsMax
+    this.#share = this.#shareNow(flight, left, begin)
     const end = begin + this.#sliceMs(begin)
-    const steps = capture.steps + this.#quota(flight, begin)
+    const steps = capture.steps + this.#quota(flight, left, begin)
     const expired = (): boolean => capture.steps >= steps || clock.monotonic() >= end
     if (!outbox.full) capture.run(expired)
     if (capture.finished) space.endCapture()
     const counted = capture.finished && this.#counted(flight, () => clock.monotonic() >= end)
     if (this.#flight !== flight) return
-    const tookMs = clock.monotonic() - begin
-    this.#spentMs += tookMs
     if (counted) {
       this.stop()
       this.#parts.captured(flight)
       return
     }
     outbox.sendEarly(begin)
-    // A full outbox is continued by the next credit.
-    if (!outbox.full) this.#next(flight, tookMs)
+    if (!outbox.full) this.#next(flight, clock.monotonic() - begin)
+    // Continued by the next credit.
+    else this.#plannedAt = undefined
   }
 
   #turn(): void {
@@ -126,14 +127,11 @@ export class Round {
     this.slice()
   }
 
-  /** What is taken at least, or what the rest needs to be done in time. */
-  #shareNow(flight: Flight, nowMs: number): number {
+  /** All of the time, once the rest would not be done by then at the pace so far, however that came about. */
+  #shareNow({ capture }: Flight, left: number, nowMs: number): number {
     const { load, captureBy } = this.#parts
-    const { capture } = flight
-    const share = shareOf(load())
-    const leftMs = capture.steps === 0 ? 0 : (capture.stepsMax * this.#spentMs) / capture.steps
-    const untilMs = captureBy() - nowMs
-    return untilMs <= leftMs ? 1 : Math.max(share, leftMs / untilMs)
+    const leftMs = capture.steps === 0 ? 0 : (left * (nowMs - this.#begunAt)) / capture.steps
+    return nowMs + leftMs > captureBy() ? 1 : shareOf(load())
   }
 
   /** Longer where it comes late: the loop has long turns of its own, and no slice comes between them. */
@@ -144,10 +142,10 @@ export class Round {
   }
 
   /** Steps of the next slice: an even share of what is left. */
-  #quota(flight: Flight, nowMs: number): number {
+  #quota(flight: Flight, left: number, nowMs: number): number {
     const leftMs = flight.dueAt - nowMs
     if (flight.hurried || leftMs <= 0) return Number.POSITIVE_INFINITY
-    return Math.max(STEPS_MIN, Math.ceil((flight.capture.stepsMax * this.#parts.pace.tickMs) / leftMs))
+    return Math.max(STEPS_MIN, Math.ceil((left * this.#parts.pace.tickMs) / leftMs))
   }
 
   #next(flight: Flight, tookMs: number): void {
@@ -168,6 +166,7 @@ export class Round {
       else this.resume()
       return
     }
+    // Timers count from the loop's own time, which stands still in a turn: the slice itself is in it.
     const shareMs = tookMs / this.#share
     // A slice that ended by the clock did less than its share.
     const early = tookMs >= this.#parts.stallMsMax * SLICE_SHARE || nowMs >= flight.dueAt

@@ -75,7 +75,7 @@ export type FoldNews =
 
 /** So many times `fanIn` young segments: merging goes as fast as it can, for each look-up asks all of them. */
 const YOUNG_TIMES_MAX = 6
-/** At the end so many tables are folded, which takes from a third of a second on; in this time, or not. */
+/** At the end so many tables are folded, in this time or not. */
 const FINISH_TABLES_MIN = 1
 const FINISH_TABLES_MAX = 16
 const FINISH_MS_MAX = 2000
@@ -100,7 +100,7 @@ export class Folding {
   #sequence = 0
   readonly #level = new Level()
   #folder = false
-  /** The end is near: the fold under way, and the last one, go as fast as they can. */
+  /** The end is near: folds go as fast as they can. */
   #finishing = false
   #stopped = false
 
@@ -138,21 +138,29 @@ export class Folding {
 
   /** Folds what a restart would take long to read, where that takes moments; then ends as `stop`. */
   async finish(): Promise<void> {
-    const { tables } = this.#tail
-    if (this.#stopped || tables < FINISH_TABLES_MIN || tables > FINISH_TABLES_MAX) return await this.stop()
-    this.#finishing = true
-    for (const rhythm of this.#rhythms) rhythm.nudge()
-    const cancel = this.#parts.scheduler.after(FINISH_MS_MAX, () => void this.stop())
-    await this.#running.get('fold')
-    if (!this.#stopped && this.#tail.isDue) {
-      this.#timers.get('fold')?.()
-      this.#timers.delete('fold')
-      const last = this.#run('fold')
-      this.#running.set('fold', last)
-      await last
+    if (this.#tail.tables >= FINISH_TABLES_MIN && this.#tail.tables <= FINISH_TABLES_MAX) {
+      this.#finishing = true
+      const cancel = this.#parts.scheduler.after(FINISH_MS_MAX, () => void this.stop())
+      for (const rhythm of this.#rhythms) rhythm.nudge()
+      await this.#running.get('fold')
+      // A fold takes a part of it, or fails.
+      for (let before = Number.POSITIVE_INFINITY; !this.#stopped && this.#tail.tables >= FINISH_TABLES_MIN; ) {
+        if (this.#tail.tables >= before) break
+        before = this.#tail.tables
+        await this.#foldNow()
+      }
+      cancel()
     }
-    cancel()
     await this.stop()
+  }
+
+  async #foldNow(): Promise<void> {
+    this.#timers.get('fold')?.()
+    this.#timers.delete('fold')
+    this.#tail.ask()
+    const running = this.#run('fold')
+    this.#running.set('fold', running)
+    await running
   }
 
   /** Ends every job where it is; resolves when nothing is under way. */

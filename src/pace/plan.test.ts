@@ -78,3 +78,17 @@ test('a bucket makes up for no silence, and says how long to wait', () => {
   // Time that goes backwards is no time.
   assert.equal(bucket.waitMs(0, 0), 1000)
 })
+
+test('what was loaded once is forgotten within a few commits; one small commit among large ones is not the flow', () => {
+  const flow = new Flow(0)
+  let now = 0
+  const commit = (records: number): void => flow.committed((now += 1000), records * 80, records)
+  commit(1_000_000)
+  for (let n = 0; n < 5; n++) commit(25_000)
+  assert.ok(flow.records < 75_000 && flow.rawBytes < 75_000 * 80, `${flow.records}`)
+  const even = new Flow(0)
+  for (let n = 1; n <= 8; n++) even.committed(n * 1000, 8_000_000, 100_000)
+  even.committed(9000, 8000, 100)
+  even.committed(10_000, 8_000_000, 100_000)
+  assert.ok(even.records > 50_000, `${even.records}`)
+})
