@@ -21,32 +21,37 @@ export async function bundle() {
   const { build } = await import('esbuild')
   const from = name => join(root, 'src', name)
   const outdir = join(root, 'dist/bundle')
-  const { metafile } = await build({
-    entryPoints: {
-      index: from('index.ts'),
-      engine: from('open.ts'),
-      'thread-main': from('writer/thread-main.ts'),
-      testing: from('testing/index.ts'),
-      cli: from('tools/cli.ts'),
-    },
-    outdir,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    chunkNames: 'chunk-[hash]',
-    sourcemap: true,
-    metafile: true,
-    absWorkingDir: root,
-    minifySyntax: true,
-    minifyWhitespace: true,
-    logLevel: 'warning',
-  })
+  const make = async entryPoints => {
+    const { metafile } = await build({
+      entryPoints,
+      outdir,
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20',
+      packages: 'external',
+      // The command line is a user of the package like any other.
+      external: ['tidemark'],
+      chunkNames: 'chunk-[hash]',
+      sourcemap: true,
+      metafile: true,
+      absWorkingDir: root,
+      minifySyntax: true,
+      minifyWhitespace: true,
+      logLevel: 'warning',
+    })
+    return Object.keys(metafile.outputs)
+  }
+  const made = [
+    ...(await make({ index: from('index.ts'), engine: from('engine.ts'), testing: from('testing/index.ts') })),
+    // A thread shares no module with anybody: what it needs is in one file, and so is what the others need.
+    ...(await make({ 'thread-main': from('writer/thread-main.ts') })),
+    ...(await make({ cli: from('tools/cli.ts') })),
+  ]
   // Names of chunks follow their contents: those of earlier builds would be published too.
-  const made = new Set(Object.keys(metafile.outputs).map(path => resolve(root, path)))
-  for (const name of readdirSync(outdir)) if (!made.has(join(outdir, name))) rmSync(join(outdir, name), { force: true })
+  const kept = new Set(made.map(path => resolve(root, path)))
+  for (const name of readdirSync(outdir)) if (!kept.has(join(outdir, name))) rmSync(join(outdir, name), { force: true })
 }
 
 export async function buildPackage() {

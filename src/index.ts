@@ -42,7 +42,7 @@ export type { Store } from './store.ts'
  * await store.close()
  */
 export async function open(directory: string, settings?: Settings): Promise<Store> {
-  const { openStore } = await import('./open.ts')
+  const { openStore } = await import('./engine.ts')
   return await openStore(directory, settings)
 }
 
@@ -51,7 +51,7 @@ export async function open(directory: string, settings?: Settings): Promise<Stor
  * Damage is in the answer, not thrown. @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE
  */
 export async function verify(directory: string): Promise<Verification> {
-  const { verifyDirectory } = await import('./restore/index.ts')
+  const { verifyDirectory } = await import('./engine.ts')
   return await verifyDirectory(directory)
 }
 
@@ -62,7 +62,7 @@ export async function verify(directory: string): Promise<Verification> {
  * TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_STORAGE
  */
 export async function copy(directory: string, target: string): Promise<Copied> {
-  const { copyDirectory } = await import('./restore/index.ts')
+  const { copyDirectory } = await import('./engine.ts')
   return await copyDirectory(directory, target)
 }
 
@@ -78,7 +78,7 @@ export async function copy(directory: string, target: string): Promise<Copied> {
  * console.log(all.rewriteRatio, recommendations)
  */
 export async function profile(directory: string, options?: ProfileOptions): Promise<Profile> {
-  const { profileDirectory } = await import('./profile/index.ts')
+  const { profileDirectory } = await import('./engine.ts')
   return await profileDirectory(directory, options)
 }
 
@@ -87,12 +87,12 @@ export async function profile(directory: string, options?: ProfileOptions): Prom
  * most a minute old. Writes nothing. @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_STORAGE
  */
 export async function explain(directory: string): Promise<Explanation> {
-  const { explainDirectory } = await import('./schedule/index.ts')
+  const { explainDirectory } = await import('./engine.ts')
   return await explainDirectory(directory)
 }
 
 /** The codec of collections that were given none: values to bytes and back, each exactly. */
 export async function defaultCodec(): Promise<Codec> {
-  const { plainTideCodec } = await import('./codec/index.ts')
+  const { plainTideCodec } = await import('./engine.ts')
   return plainTideCodec
 }

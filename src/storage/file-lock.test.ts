@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, afterEach, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { hasCode, type TidemarkError } from '../base/errors.ts'
+import { loadPrebuilt } from './file-lock.ts'
 import { acquireLock, LOCK_FILE, type LockHolder, lockHolder } from './index.ts'
 
 const NOW_MS = 1767225600000
@@ -244,4 +245,23 @@ test('a lock file replaced between opening and locking is opened again', async (
   assert.equal(calls, 2)
   await refusal(path)
   lock.release()
+})
+
+test('the addon is loaded from where its package keeps it, and locks as the package does', async () => {
+  const prebuilt = loadPrebuilt()
+  assert.ok(prebuilt, 'the package moved its addon: open still works, and takes longer')
+  const byPackage = (await import('fs-native-extensions')).default
+  for (const [first, second] of [
+    [prebuilt, byPackage],
+    [byPackage, prebuilt],
+  ] as const) {
+    const path = folder()
+    const lock = await acquireLock(path, lockHolder(NOW_MS), { load: async () => first })
+    await assert.rejects(acquireLock(path, lockHolder(NOW_MS), { load: async () => second }), (error: unknown) =>
+      hasCode(error, 'TIDEMARK_LOCKED'),
+    )
+    lock.release()
+    const again = await acquireLock(path, lockHolder(NOW_MS), { load: async () => second })
+    again.release()
+  }
 })

@@ -11,6 +11,7 @@
  * the descriptor (it is opened close-on-exec). A network file system may not carry locks between hosts: see the documentation.
  */
 import fs from 'node:fs'
+import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { TidemarkError } from '../base/errors.ts'
@@ -42,6 +43,11 @@ export interface Lock {
 }
 
 type TryLock = (fd: number, offset: number, length: number) => boolean
+
+interface PrebuiltAddon {
+  /** Throws EAGAIN when another open file holds the bytes. */
+  tryLock(fd: number, offset: number, length: number, exclusive: boolean): void
+}
 
 export interface LockOptions {
   /** Loads the system's lock; for tests of machines without it. */
@@ -113,8 +119,37 @@ async function loadTryLock(load: LockOptions['load']): Promise<TryLock> {
 }
 
 async function loadAddon(): Promise<{ tryLock: TryLock }> {
+  const prebuilt = loadPrebuilt()
+  if (prebuilt !== undefined) return prebuilt
   const addon = await import('fs-native-extensions')
   return addon.default
+}
+
+/**
+ * The addon itself, from where its package keeps it: the package finds it by way of sixteen modules, which is a quarter of what `open` of an
+ * empty store takes otherwise. Undefined where it is not there, cannot be loaded or is not what is expected: then the package has the word.
+ */
+export function loadPrebuilt(): { tryLock: TryLock } | undefined {
+  try {
+    const path = `fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node`
+    const addon = createRequire(import.meta.url)(path) as PrebuiltAddon
+    return typeof addon.tryLock === 'function' ? { tryLock: tryLockOf(addon) } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** As the package does it. */
+function tryLockOf(addon: PrebuiltAddon): TryLock {
+  return (fd, offset, length) => {
+    try {
+      addon.tryLock(fd, offset, length, true)
+      return true
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'EAGAIN') return false
+      throw error
+    }
+  }
 }
 
 function unavailable(why: string, cause: unknown): TidemarkError {
