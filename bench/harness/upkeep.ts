@@ -14,6 +14,7 @@ const SMALL_KEYS = 100_000
 /** Nothing has happened for so long, and dead files are removed too: their grace is 10 s, found dead and removed in sweeps of their own. */
 export const COLLECTED_MS = 25_000
 const LOOK_MS = 50
+const FOLD_MS_MAX = 1500
 const TIMEOUT_MS = 600_000
 /** Written in a span without work, such as this process's own messages. */
 const NOTHING_BYTES = 16_384
@@ -23,7 +24,10 @@ export async function commit(store: Store): Promise<number> {
   return (await store.checkpoint({ timeoutMs: TIMEOUT_MS })).epoch
 }
 
-/** Puts `count` entries, a checkpoint every 200,000, each folded before the next; gives the epoch that is folded at least. */
+/**
+ * Puts `count` entries, a checkpoint every 200,000, with some time to fold each before the next, but not all it wants: it takes the time that it
+ * was given between commits before. Gives the epoch that is to be folded at least.
+ */
 export async function fill(store: Store, count: number, put: (index: number) => void): Promise<number> {
   let folded = 0
   for (let at = 0; at < count; ) {
@@ -35,13 +39,14 @@ export async function fill(store: Store, count: number, put: (index: number) => 
     const epoch = await commit(store)
     if (at - begin < FOLDED_RECORDS) continue
     folded = epoch
-    await untilFolded(store, epoch)
+    await untilFolded(store, epoch, FOLD_MS_MAX)
   }
   return folded
 }
 
-export async function untilFolded(store: Store, epoch: number): Promise<void> {
-  while (store.stats().upkeep.foldedEpoch < epoch) await sleep(LOOK_MS)
+export async function untilFolded(store: Store, epoch: number, msMax = Number.POSITIVE_INFINITY): Promise<void> {
+  const end = performance.now() + msMax
+  while (store.stats().upkeep.foldedEpoch < epoch && performance.now() < end) await sleep(LOOK_MS)
 }
 
 export function calmMsOf(keys: number): number {

@@ -122,12 +122,11 @@ export class Capture {
     }
   }
 
-  /** A key of `collection` is about to get `value` or to be deleted. */
-  beforeWrite(collection: Collection, key: Key, value: unknown): void {
+  /** A key of `collection` is about to get `value` or to be deleted; `old` is what is live now, `there` whether anything is. */
+  beforeWrite(collection: Collection, key: Key, value: unknown, old: unknown, there: boolean): void {
     const part = collection.part as CapturePart
     if (!part.frozen(key)) return
-    const old = part.live.get(key)
-    if (old === undefined && !part.live.has(key)) {
+    if (!there) {
       const lingers = part.lingers(key)
       part.settle(key)
       if (lingers) this.#record(part, key)

@@ -324,14 +324,20 @@ export class Collection {
   beforeWrite(key: Key, value: unknown): void {
     const space = this.space
     space.assertWritable(this.name)
-    // Before anybody keeps it: what is no key has no place in an undo log or a set of keys.
-    if (!this.live.has(key)) {
+    let old = this.live.get(key)
+    let there = old !== undefined || this.live.has(key)
+    if (!there) {
+      // Before anybody keeps it: what is no key has no place in an undo log or a set of keys.
       checkKey(this.name, key)
-      if (this.cold !== undefined) this.#beforeColdWrite(this.cold, key)
+      if (this.cold !== undefined) {
+        this.#beforeColdWrite(this.cold, key)
+        old = this.live.get(key)
+        there = old !== undefined || this.live.has(key)
+      }
     }
     if (space.touches.left > 0) space.touched(this.id, key)
-    space.transaction?.beforeWrite(this, key, value)
-    if (this.part !== undefined) space.capture?.beforeWrite(this, key, value)
+    space.transaction?.beforeWrite(this, key, value, old, there)
+    if (this.part !== undefined) space.capture?.beforeWrite(this, key, value, old, there)
   }
 
   /** An undo log knows live entries alone; and of a key that is stored and untouched no barrier has frozen anything. */

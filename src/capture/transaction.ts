@@ -1,8 +1,8 @@
 /**
  * A transaction: all or nothing, synchronous.
  *
- * What: an undo log. The first hand-out of an object saves its encoded bytes, because callers change what they get; a replaced value is
- * kept as it is, because nobody was given it.
+ * What: an undo log. The first hand-out of an object saves a copy, or its encoded bytes, because callers change what they get; a replaced value
+ * is kept as it is, because nobody was given it.
  * Owns: the undo log. Does not own: the cut (no barrier falls inside a transaction).
  * Invariants: after `rollback` every key holds what it held at the start (objects handed out come back as new, equal objects); keys
  * written and rolled back are dirty. Not kept: the place in the iteration order of a key that was deleted and comes back (it is last).
@@ -21,7 +21,7 @@ class Undo {
   readonly live: Map<Key, unknown>
   readonly key: Key
   readonly existed: boolean
-  /** Kept as it is when it was not handed out; also one that cannot be encoded, since nothing of it can become durable. */
+  /** Kept as it is when it was not handed out, otherwise a copy; also one that cannot be encoded, since nothing of it can become durable. */
   readonly value: unknown
   /** This transaction got the value from the store before it wrote the key. */
   readonly handedOut: boolean
@@ -99,6 +99,11 @@ export class Transaction {
 
   beforeHandOut(collection: Collection, key: Key, value: object): void {
     if (this.#find(collection, key) !== undefined) return
+    const copy = collection.codec.copy?.(value)
+    if (copy !== undefined) {
+      this.#add(new Undo(collection, key, true, copy, true))
+      return
+    }
     const begin = collection.space.now()
     const image = this.#encoding ? new ByteWriter(256) : this.#images
     const from = image.length
@@ -122,7 +127,8 @@ export class Transaction {
     this.#steps.push(new Restore(() => putBack(collection.codec.decode(image.bytes, 0, image.length))))
   }
 
-  beforeWrite(collection: Collection, key: Key, value: unknown): void {
+  /** `old`: what is live now; `there`: whether anything is. */
+  beforeWrite(collection: Collection, key: Key, value: unknown, old: unknown, there: boolean): void {
     const known = this.#find(collection, key)
     if (known !== undefined) {
       if (typeof value === 'object' && value !== null) this.#assertFresh(collection, key, value, known.handedOut ? undefined : known.value)
@@ -130,9 +136,8 @@ export class Transaction {
       known.after = value
       return
     }
-    const old = collection.live.get(key)
     if (typeof value === 'object' && value !== null) this.#assertFresh(collection, key, value, old)
-    const undo = new Undo(collection, key, old !== undefined || collection.live.has(key), old, false)
+    const undo = new Undo(collection, key, there, old, false)
     undo.written = true
     undo.after = value
     this.#add(undo)
@@ -222,7 +227,8 @@ export class Transaction {
 
   /** What the undo log keeps as it is (`kept`) must not have been changed: whoever sets that very object again has held it since before. */
   #assertFresh(collection: Collection, key: Key, value: object, kept: unknown): void {
-    if (value !== kept && !(this.#cleared.get(collection)?.some(live => this.#keeps(live, key, value)) ?? false)) return
+    if (value !== kept && (this.#cleared.size === 0 || this.#cleared.get(collection)?.some(live => this.#keeps(live, key, value)) !== true))
+      return
     throw new TidemarkError(
       'TIDEMARK_TRANSACTION_STALE',
       `'${collection.name}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,

@@ -24,6 +24,8 @@ export interface ValueCodec {
   readonly name: string
   /** Appends one value. Throws TIDEMARK_VALUE_REFUSED or TIDEMARK_CODEC; the caller then puts the writer's length back. */
   encodeInto(writer: ByteWriter, value: unknown): void
+  /** The same as encoding and decoding, where it can be had for less; undefined: encode it. */
+  copy?(value: object): object | undefined
   /** Reads the value that fills `[start, end)` exactly. Throws TIDEMARK_VALUE_DAMAGED. The result shares no memory with `bytes`. */
   decode(bytes: Buffer, start: number, end: number): unknown
 }

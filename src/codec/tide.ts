@@ -1,6 +1,7 @@
 /** The default codec: every kind of value the contract lists, exactly, without a schema. */
 import { ByteWriter } from '../base/bytes.ts'
 import type { Codec, ValueCodec } from './contract.ts'
+import { copyPlain } from './copy.ts'
 import { Decoder } from './decode.ts'
 import { Encoder } from './encode.ts'
 import { ReadShapes } from './shapes.ts'
@@ -16,6 +17,7 @@ export const tideCodec: ValueCodec = {
     const free = encoder.busy ? new Encoder() : encoder
     free.encode(writer, value)
   },
+  copy: copyPlain,
   decode(bytes: Buffer, start: number, end: number): unknown {
     return new Decoder(shapes, bytes, start, end).whole()
   },

@@ -1,10 +1,14 @@
 /**
- * Feeds the flights into the state at a steady pace, a batch a turn, and lets requests in between any two batches.
+ * Feeds the flights into the state at a steady pace, a batch a turn, and lets requests in between any two batches: a few turns of the event loop,
+ * for one takes in no more than one new connection.
  * Owns the pace. Does not own the position: that is part of the state.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { RowReader } from '../input/rows.ts'
 import type { Flights } from './state.ts'
+
+/** Turns of the event loop between two batches that are due. */
+const TURNS_BETWEEN = 4
 
 export interface FeedSettings {
   readonly flightsPerSecond: number
@@ -49,7 +53,7 @@ export class Feed {
       const dueMs = startMs + ((position - startPosition) / flightsPerSecond) * 1000
       const waitMs = dueMs - performance.now()
       if (waitMs > 0.5) await setTimeout(waitMs)
-      else await setImmediate()
+      else for (let turn = 0; turn < TURNS_BETWEEN; turn++) await setImmediate()
       if (this.#stopping) return
       this.#flights.add(batch)
       onBatch(position + batch.length)
