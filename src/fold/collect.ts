@@ -31,6 +31,8 @@ export class Collector {
   /** What kept manifests name, by number. */
   readonly #names = new Map<number, ReadonlySet<string>>()
   removed = 0
+  /** Files are kept for the manifest before the newest alone, as of the last sweep: they go with the next one that is published. */
+  held = false
 
   constructor(parts: CollectParts) {
     this.#parts = parts
@@ -66,15 +68,20 @@ export class Collector {
     const { storage } = this.#parts
     const named = new Set(filesOf(newest))
     const kept = new Set(newest.retained.map(point => point.number))
+    for (const number of kept) for (const file of (await this.#namesOf(number)) ?? []) named.add(file)
+    this.held = false
     const older = (await listManifests(storage)).filter(number => number < newest.number).reverse()
     // The way back when the newest turns out to be damaged.
     for (const number of older) {
       const names = await this.#namesOf(number)
       if (names === undefined) continue
       kept.add(number)
+      for (const file of names) {
+        if (!named.has(file)) this.held = true
+        named.add(file)
+      }
       break
     }
-    for (const number of kept) for (const file of (await this.#namesOf(number)) ?? []) named.add(file)
     for (const number of this.#names.keys()) if (!kept.has(number)) this.#names.delete(number)
     return named
   }

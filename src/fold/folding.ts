@@ -19,7 +19,7 @@ import {
   segmentName,
   segmentNumbers,
 } from '../format/index.ts'
-import { dropDead, foldTo, type Retention, raiseBase } from '../manifest/index.ts'
+import { dropDead, foldTo, type Retention, raiseBase, repeat } from '../manifest/index.ts'
 import { type Budget, floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -79,6 +79,10 @@ const YOUNG_TIMES_MAX = 6
 const FINISH_TABLES_MIN = 1
 const FINISH_TABLES_MAX = 16
 const FINISH_MS_MAX = 2000
+/** Nothing was published for so long: the newest manifest is written once more, where the one before it keeps files from going. */
+const REPEAT_MS = 30_000
+/** Looks for it are no closer together, however short the grace is. */
+const RELEASE_LOOK_MS = 100
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
 
@@ -98,6 +102,7 @@ export class Folding {
   #density = 0.3
   #left = 1
   #sequence = 0
+  #publishedAt: number
   readonly #level = new Level()
   #folder = false
   /** The end is near: folds go as fast as they can. */
@@ -111,7 +116,8 @@ export class Folding {
     const { storage, monotonic, manifest, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
     this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
-    this.#tail = new Tail(this.#limits, tail, monotonic())
+    this.#publishedAt = monotonic()
+    this.#tail = new Tail(this.#limits, tail, this.#publishedAt)
     const inUse = (file: string): boolean => this.#using.has(file) || parts.inUse(file)
     this.#collector = new Collector({ storage, monotonic, manifest, failpoint, inUse, graceMs: this.#limits.graceMs })
   }
@@ -293,12 +299,25 @@ export class Folding {
     const more = await this.#collector.sweep()
     const files = this.#collector.removed - before
     if (files > 0) this.#parts.report({ type: 'collected', files })
-    return more ? this.#limits.graceMs : undefined
+    if (more) return this.#limits.graceMs
+    return this.#collector.held ? await this.#release() : undefined
+  }
+
+  /** A store that has come to rest is not to keep what it had before its last job; while it works, the next job's manifest does the same. */
+  async #release(): Promise<number> {
+    const { monotonic, manifest } = this.#parts
+    const wait = this.#publishedAt + REPEAT_MS - monotonic()
+    // Not longer at once: a job that ends meanwhile leaves files to look at.
+    if (wait > 0) return Math.min(wait, Math.max(RELEASE_LOOK_MS, this.#limits.graceMs))
+    const { number } = manifest()
+    await this.#publish(old => (old.number === number ? repeat(old) : undefined))
+    return this.#limits.graceMs
   }
 
   async #publish(plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
     await this.#parts.budget.upkeepSyncTurn()
     await this.#parts.publish(this.#manifests, plan)
+    this.#publishedAt = this.#parts.monotonic()
   }
 
   /** Runs a job in a rhythm of its own; the names it takes are in use until it has ended. */

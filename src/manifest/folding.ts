@@ -135,6 +135,13 @@ export function dropDead(old: Manifest, dead: (segment: SegmentEntry) => boolean
   return next
 }
 
+/** The same once more: the way back from the newest manifest is one that says the same, and what the one before it named is free. */
+export function repeat(old: Manifest): Manifest {
+  const next: Manifest = { ...old, number: old.number + 1 }
+  checkFolded(old, next)
+  return next
+}
+
 /** The points that are kept, oldest first; `points` ends with the one that is just being left. */
 export function retain(points: readonly RetainedPoint[], nowMs: number, { keepLast, keepMs }: Retention): readonly RetainedPoint[] {
   const minute = (point: RetainedPoint | undefined): number => Math.floor((point?.timeMs ?? Number.NEGATIVE_INFINITY) / THIN_MS)

@@ -6,8 +6,8 @@ import { ROW_BYTES, ROWS_FILE, ROWS_HEAD_FILE, type RowsHead } from './rows.ts'
 
 const MINUTE_MS = 60_000
 
-/** Gives the number of flights, at most `rowsMax`; `seen` gets what the file says, in order. */
-export async function prepareRows(folder: string, rowsMax: number, seen: (columns: FlightColumns) => void): Promise<number> {
+/** Gives the number of flights, at most `rowsMax`; `unpacked` is told how many there are so far. */
+export async function prepareRows(folder: string, rowsMax: number, unpacked: (rows: number) => void): Promise<number> {
   const places = new Map<string, number>()
   const file = await open(join(folder, ROWS_FILE), 'w')
   let rows = 0
@@ -15,7 +15,7 @@ export async function prepareRows(folder: string, rowsMax: number, seen: (column
     for await (const columns of readFlightsFile(rowsMax)) {
       await file.write(packRows(columns, places))
       rows += columns.date.length
-      seen(columns)
+      unpacked(rows)
     }
   } finally {
     await file.close()
