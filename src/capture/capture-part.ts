@@ -2,7 +2,8 @@
  * What a barrier froze of one incarnation, and in which order its keys are taken.
  *
  * What: first the rest of the journal is sifted, which removes duplicates, then every key that remains is given. While the journal is sifted
- * it is not known whether a key is frozen, so any key counts as frozen: its record is then redundant, never wrong. A saturated collection
+ * it is not known whether a key is frozen, so any key counts as frozen: its record is then redundant, never wrong. Where there is so much to sift
+ * that most keys are in it, they are given as they are listed, without sifting, and any key counts as frozen to the end. A saturated collection
  * gives its tombstones, then all that is live.
  * Owns: the frozen keys, which of them were taken. Does not own: the records (capture.ts).
  * Invariants: the groups of keys never change, so that giving the cut back costs a step per group of keys; a part is `finished` only when every
@@ -18,6 +19,8 @@ import type { Redundancy } from './redundant.ts'
 import type { Space } from './space.ts'
 
 const NOTHING = new KeyPositions()
+/** Of the live entries so many are to be sifted: then it does not pay. */
+const LISTED_SHARE = 0.5
 
 export class CapturePart {
   readonly collection: Collection
@@ -36,7 +39,7 @@ export class CapturePart {
   readonly freshAllowed: boolean
   /** Keys changed and deleted since their last record, unless all is frozen. */
   readonly written: readonly Group[]
-  mode: 'sift' | 'pending' | 'tombstones' | 'all' | 'finished'
+  mode: 'sift' | 'pending' | 'list' | 'tombstones' | 'all' | 'finished'
   /** Captured while membership was not yet known, or while everything is frozen. */
   done: KeySet
   /** Record bytes of this part, drained ones included. */
@@ -47,6 +50,8 @@ export class CapturePart {
   /** Keys whose existence before the epoch is asked. */
   readonly asked: readonly KeySet[]
   readonly #journal: Journal
+  /** What is walked in the modes that have their keys from groups. */
+  #groups: readonly Group[] = []
   #group = 0
   /** Where the group is an array, its next place; otherwise what walks it. Apart, so that neither is slowed down by the other. */
   #array: readonly (Key | undefined)[] | undefined
@@ -73,25 +78,37 @@ export class CapturePart {
     this.drained = collection.drained
     this.bytes = collection.drainedBytes
     this.freshAllowed = collection.freshAllowed
-    this.mode = this.all ? 'tombstones' : 'sift'
     const journal = collection.journal
     this.written = journal.groups()
-    // Sifted in part already, by the drain; behind it come the keys that are in no journal.
-    for (const group of this.all ? [] : [...this.fresh.pieces(), ...this.gone]) journal.adopt(group)
-    journal.expect()
     this.#journal = journal
-    this.done = new KeySet(this.all ? this.live.size : 0)
+    const unlisted = [...this.fresh.pieces(), ...this.gone]
+    const toSift = journal.unsifted + unlisted.reduce((sum, group) => sum + group.size, 0)
+    this.mode = this.all ? 'tombstones' : toSift > LISTED_SHARE * this.live.size ? 'list' : 'sift'
+    if (this.mode === 'sift') {
+      // Sifted in part already, by the drain; behind it come the keys that are in no journal.
+      for (const group of unlisted) journal.adopt(group)
+      journal.expect()
+    } else this.#groups = this.all ? [...this.deleted.pieces(), ...this.gone] : [...this.written, ...unlisted]
+    this.done = new KeySet(this.mode === 'sift' ? 0 : this.live.size)
     this.cold = collection.cold
     this.asked = this.cold?.barrier(epoch) ?? []
     collection.beginEpoch()
     collection.part = this
   }
 
+  /** True when the key is frozen; from now on it is not: whoever asks records it. */
+  claim(key: Key): boolean {
+    if (key === this.#thawed) return false
+    this.#thawed = key
+    if (this.mode === 'pending') return this.#pending.delete(key)
+    if (this.mode === 'finished' || !this.done.add(key)) return false
+    if (this.mode === 'sift') this.#pending.delete(key)
+    return true
+  }
+
   frozen(key: Key): boolean {
     if (key === this.#thawed) return false
-    const frozen = this.mode === 'pending' ? this.#pending.has(key) : this.mode !== 'finished' && !this.done.has(key)
-    if (!frozen) this.#thawed = key
-    return frozen
+    return this.mode === 'pending' ? this.#pending.has(key) : this.mode !== 'finished' && !this.done.has(key)
   }
 
   settle(key: Key): void {
@@ -109,6 +126,8 @@ export class CapturePart {
   refuse(key: Key): void {
     const { collection } = this
     const fresh = this.fresh.has(key)
+    // Not to be counted again.
+    if (this.mode === 'list') this.done.add(key)
     if (fresh) this.neverStored++
     if (collection.id !== this.id) return
     if (fresh) collection.markFresh(key)
@@ -120,7 +139,8 @@ export class CapturePart {
     if (this.mode === 'finished') return 0
     if (this.mode === 'pending') return this.#pending.size
     let steps = this.all ? this.live.size : 0
-    for (const group of this.#unsifted()) steps += sizeOf(group)
+    const groups = this.mode === 'sift' ? [...this.written, ...this.fresh.pieces(), ...this.gone] : this.#groups
+    for (let at = this.mode === 'all' ? groups.length : this.#group; at < groups.length; at++) steps += sizeOf(groups[at] as Group)
     return steps
   }
 
@@ -159,6 +179,10 @@ export class CapturePart {
         this.#pending.delete(key)
         // One that came and went needs no tombstone.
         return this.live.has(key) || this.lingers(key) ? key : undefined
+      case 'list':
+        // A set lists a key once: noting what is given would only spare a second, equal record of one that is touched later.
+        if (array === undefined ? this.done.has(key) : !this.done.add(key)) return undefined
+        return this.live.has(key) || this.lingers(key) ? key : undefined
       case 'tombstones':
         return !this.live.has(key) && this.lingers(key) && this.done.add(key) ? key : undefined
       case 'all':
@@ -168,15 +192,6 @@ export class CapturePart {
     }
   }
 
-  #unsifted(): readonly Group[] {
-    return this.all ? this.#tombstones() : [...this.written, ...this.fresh.pieces(), ...this.gone]
-  }
-
-  /** Of a saturated collection, whose journal was given up: what may have to go. */
-  #tombstones(): readonly Group[] {
-    return [...this.deleted.pieces(), ...this.gone]
-  }
-
   get #pending(): KeyPositions {
     return this.#journal.last ?? NOTHING
   }
@@ -184,13 +199,7 @@ export class CapturePart {
   #open(): undefined {
     const at = this.#group
     const group =
-      this.mode === 'pending'
-        ? this.#pending.pieceAt(at)
-        : this.mode === 'all'
-          ? at === 0
-            ? this.live
-            : undefined
-          : this.#tombstones()[at]
+      this.mode === 'pending' ? this.#pending.pieceAt(at) : this.mode === 'all' ? (at === 0 ? this.live : undefined) : this.#groups[at]
     if (group === undefined) return this.#advance()
     if (isList(group)) {
       this.#array = group
@@ -201,7 +210,7 @@ export class CapturePart {
   #advance(): undefined {
     this.#array = this.#keys = undefined
     this.#group++
-    const groups = this.mode === 'pending' ? this.#pending.pieceCount : this.mode === 'all' ? 1 : this.#tombstones().length
+    const groups = this.mode === 'pending' ? this.#pending.pieceCount : this.mode === 'all' ? 1 : this.#groups.length
     if (this.mode !== 'sift' && this.#group < groups) return
     this.#group = 0
     this.mode = this.mode === 'sift' ? 'pending' : this.mode === 'tombstones' ? 'all' : 'finished'

@@ -125,17 +125,14 @@ export class Capture {
   /** A key of `collection` is about to get `value` or to be deleted; `old` is what is live now, `there` whether anything is. */
   beforeWrite(collection: Collection, key: Key, value: unknown, old: unknown, there: boolean): void {
     const part = collection.part as CapturePart
-    if (!part.frozen(key)) return
+    if (!part.claim(key)) return
     if (!there) {
-      const lingers = part.lingers(key)
-      part.settle(key)
-      if (lingers) this.#record(part, key)
+      if (part.lingers(key)) this.#record(part, key)
     } else {
       if (old === value && typeof old === 'object' && old !== null) {
         this.#owner.voided('changed in place across the barrier', collection.name, key)
         return
       }
-      part.settle(key)
       this.#recordInCall(part, key)
     }
     this.#checkBound(collection, key)
@@ -144,8 +141,7 @@ export class Capture {
   /** A key's object is about to leave the engine's hands. */
   beforeHandOut(collection: Collection, key: Key, _value: object): void {
     const part = collection.part as CapturePart
-    if (!part.frozen(key)) return
-    part.settle(key)
+    if (!part.claim(key)) return
     this.#recordInCall(part, key)
     this.#checkBound(collection, key)
   }

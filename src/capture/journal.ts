@@ -107,6 +107,11 @@ export class Journal {
     return true
   }
 
+  /** Keys that were not taken note of yet. */
+  get unsifted(): number {
+    return this.end - this.#lead.passed
+  }
+
   /** Keys in front of `place` that were not looked at by `takeCold`, as far as they are sifted. */
   left(place: number): number {
     return Math.max(0, Math.min(place, this.#lead.passed) - this.#lag.passed)

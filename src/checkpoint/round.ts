@@ -103,7 +103,7 @@ export class Round {
     if (flight.asked && begin >= flight.dueAt) flight.hurried = true
     // Reckoned from all groups of keys: once a slice, and not where it does not matter.
     const left = flight.hurried ? 0 : capture.stepsMax
-    this.#share = this.#shareNow(flight, left, begin)
+    this.#share = flight.hurried ? 1 : this.#shareNow(flight, left, begin)
     const end = begin + this.#sliceMs(begin)
     const steps = capture.steps + this.#quota(flight, left, begin)
     const expired = (): boolean => capture.steps >= steps || clock.monotonic() >= end
@@ -153,7 +153,7 @@ export class Round {
     const nowMs = this.#parts.clock.monotonic()
     // Counting goes by slices, not by steps.
     if (flight.hurried || flight.capture.finished || pace.cadenceMs === 0) {
-      this.#plannedAt = undefined
+      this.#plannedAt = nowMs
       this.resume()
       return
     }
