@@ -150,11 +150,15 @@ test('with the disk full what was written stays and is right, and what is only r
 })
 
 test('segments that cannot be opened or read keep the entries in the heap, and say why, until they can', async () => {
-  for (const operation of ['open', 'read'] as const) {
+  for (const [operation, errno, probability] of [
+    ['open', 'EMFILE', 0.2],
+    // A checkpoint asks for many blocks, and begins again where one of them cannot be read.
+    ['read', 'EIO', 0.1],
+  ] as const) {
     const world = new World()
     const store = await world.open()
     const map = await world.fill(store)
-    const heal = world.storage.inject({ operation, errno: operation === 'open' ? 'EMFILE' : 'EIO', path: 'segment', probability: 0.2 })
+    const heal = world.storage.inject({ operation, errno, path: 'segment', probability })
     for (let at = 0; at < 1500; at++) map.set(at, value(at, 1))
     await world.run(store.checkpoint())
     let failed = false

@@ -126,8 +126,6 @@ export class CapturePart {
   refuse(key: Key): void {
     const { collection } = this
     const fresh = this.fresh.has(key)
-    // Not to be counted again.
-    if (this.mode === 'list') this.done.add(key)
     if (fresh) this.neverStored++
     if (collection.id !== this.id) return
     if (fresh) collection.markFresh(key)
@@ -180,9 +178,7 @@ export class CapturePart {
         // One that came and went needs no tombstone.
         return this.live.has(key) || this.lingers(key) ? key : undefined
       case 'list':
-        // A set lists a key once: noting what is given would only spare a second, equal record of one that is touched later.
-        if (array === undefined ? this.done.has(key) : !this.done.add(key)) return undefined
-        return this.live.has(key) || this.lingers(key) ? key : undefined
+        return this.done.add(key) && (this.live.has(key) || this.lingers(key)) ? key : undefined
       case 'tombstones':
         return !this.live.has(key) && this.lingers(key) && this.done.add(key) ? key : undefined
       case 'all':

@@ -10,7 +10,7 @@
  * journal; a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { INSIGNIFICANT_KEYS_MAX } from '../base/limits.ts'
+import { INSIGNIFICANT_KEYS_MAX, JOURNAL_SLACK_KEYS } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
@@ -33,12 +33,6 @@ export interface Importance {
   readonly class?: CollectionClass
   readonly rpoMs?: number
 }
-
-/**
- * The journal may list this many keys more than twice the entries; beyond it the whole collection counts as dirty. Beyond as many, arrivals
- * are forgotten: the next barrier finds in `fresh` what is left of them.
- */
-const SATURATION_SLACK = 65_536
 
 export class Collection {
   readonly name: string
@@ -371,7 +365,7 @@ export class Collection {
   #changed(key: Key): void {
     this.journal.push(key)
     // A look once a chunk is enough.
-    if ((this.journal.length & 1023) === 0 && this.journal.length > 2 * this.live.size + SATURATION_SLACK) {
+    if ((this.journal.length & 1023) === 0 && this.journal.length > 2 * this.live.size + JOURNAL_SLACK_KEYS) {
       this.saturated = true
       this.journal = new Journal()
     }
@@ -396,7 +390,8 @@ export class Collection {
     if (isNew && this.freshAllowed && !this.space.uncommitted && !this.deleted.has(key)) {
       this.fresh.add(key)
       this.arrivals.push(key)
-      if ((this.arrivals.length & 1023) === 0 && this.arrivals.length > 2 * this.live.size + SATURATION_SLACK) this.arrivals = new Journal()
+      if ((this.arrivals.length & 1023) === 0 && this.arrivals.length > 2 * this.live.size + JOURNAL_SLACK_KEYS)
+        this.arrivals = new Journal()
     } else if (!this.saturated) this.#changed(key)
     if (this.cold?.evicts !== true) return
     this.cold.written(key)

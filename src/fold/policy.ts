@@ -38,6 +38,9 @@ export const MERGE_LIMITS: MergeLimits = {
   baseBytes: BASE_SEGMENT_BYTES,
 }
 
+/** Of the base: a round rewrites all of it, so a smaller share would write more, a larger one keep more that is superseded. */
+const ROUND_SHARE = 0.6
+
 export type MergePlan =
   | { readonly type: 'young'; readonly run: readonly SegmentEntry[] }
   | {
@@ -112,7 +115,7 @@ function planBase(manifest: Manifest, limits: MergeLimits): MergePlan | undefine
 /** Of young segments: a round through this base begins when they hold as many bytes, or as many records. */
 export function roundAt(base: readonly SegmentEntry[], limits: MergeLimits): { bytes: number; records: number } {
   const { bytes, records } = held(base)
-  return { bytes: Math.max(limits.slackBytes, bytes / 2), records: Math.max(limits.slackRecords, records / 2) }
+  return { bytes: Math.max(limits.slackBytes, bytes * ROUND_SHARE), records: Math.max(limits.slackRecords, records * ROUND_SHARE) }
 }
 
 export function held(entries: readonly SegmentEntry[]): { bytes: number; records: number } {

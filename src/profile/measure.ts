@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib'
 import { ByteWriter } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
-import { BLOCK_RAW_BYTES } from '../base/limits.ts'
+import { BLOCK_RAW_BYTES, SEGMENT_BLOCK_RAW_BYTES } from '../base/limits.ts'
 import {
   type Compress,
   type CompressionPreference,
@@ -31,7 +31,7 @@ export interface Measuring {
 }
 
 const KIB = 1024
-const BLOCK_SIZES = [4, 8, 16, 32, 64].map(size => size * KIB)
+const BLOCK_SIZES = [4 * KIB, SEGMENT_BLOCK_RAW_BYTES, 16 * KIB, 32 * KIB, 64 * KIB]
 const WAYS: readonly { readonly compression: CompressionPreference; readonly level: number }[] = [
   { compression: 'zstd', level: 1 },
   { compression: 'zstd', level: 3 },

@@ -4,6 +4,7 @@
  * Invariants: what is recommended gains more than the error of its figures and more than GAIN_SHARE_MIN; where a store writes next to nothing,
  * or its history is too short to tell, nothing is; what rests on the meaning of the data is a hint.
  */
+import { SEGMENT_BLOCK_RAW_BYTES } from '../base/limits.ts'
 import type { BlockMeasurement, CollectionProfile, IntervalEffect, Profile, Recommendation } from './types.ts'
 
 type Figures = Omit<Profile, 'recommendations'>
@@ -28,8 +29,7 @@ const LARGE_SHARE_MIN = 0.3
 /** Raw / stored, below which compressing is work for nothing, and above which it is worth it. */
 const INCOMPRESSIBLE_RATIO = 1.03
 const COMPRESSIBLE_RATIO = 1.2
-/** Blocks of segments in this version, and how much more a cold get may cost for fewer bytes. */
-const SEGMENT_BLOCK_BYTES = 16 * 1024
+/** How much more a cold get may cost for fewer bytes. */
 const GET_TIMES_MAX = 1.5
 /** Timings differ by so much from one run to the next. */
 const TIMING_ERROR_SHARE = 0.3
@@ -142,7 +142,7 @@ function compression({ history, blocks, intervals }: Figures): Recommendation | 
 }
 
 function blockBytes({ history, blocks, all }: Figures): Recommendation | undefined {
-  const now = measured(blocks, history.compression, SEGMENT_BLOCK_BYTES)
+  const now = measured(blocks, history.compression, SEGMENT_BLOCK_RAW_BYTES)
   if (now === undefined || entryBytes(all) < HEAP_BYTES_MIN / HEAP_TIMES) return undefined
   const others = blocks.filter(block => block.compression === now.compression && block.level === now.level && block !== now)
   const better = others.filter(

@@ -38,14 +38,17 @@ export interface ClosedBlock {
 const RECORD_HEAD_BYTES_MAX = 14
 /** No record is smaller, so no block holds more of them. */
 const RECORD_BYTES_MIN = 6
-const KEPT_BYTES_MAX = 4 * SEGMENT_BLOCK_RAW_BYTES
+/** The buffer of a larger block is not kept. */
+const KEPT_BLOCKS_MAX = 4
 
 export class BlockBuilder {
   records = 0
   tombstones = 0
   rawBytes = 0
-  #block = new ByteWriter(SEGMENT_BLOCK_RAW_BYTES * 2)
-  readonly #offsets = new Uint16Array(SEGMENT_BLOCK_RAW_BYTES / RECORD_BYTES_MIN)
+  /** Raw bytes of a block. */
+  readonly #bytesMax: number
+  #block: ByteWriter
+  readonly #offsets: Uint16Array
   #count = 0
   #collection = -1
   /** The last key, in `#last`. */
@@ -57,6 +60,12 @@ export class BlockBuilder {
   #betweenCollection = 0
   readonly #collections: { id: number; schema: number; records: number; tombstones: number; rawBytes: number }[] = []
 
+  constructor(bytesMax = SEGMENT_BLOCK_RAW_BYTES) {
+    this.#bytesMax = bytesMax
+    this.#block = new ByteWriter(2 * bytesMax)
+    this.#offsets = new Uint16Array(bytesMax / RECORD_BYTES_MIN)
+  }
+
   /** Takes a record; the block that it does not fit into any more, closed. */
   add(record: SegmentRecord): ClosedBlock | undefined {
     const { collection, put, bytes, keyStart, keyEnd, start, end } = record
@@ -64,9 +73,7 @@ export class BlockBuilder {
     assert(order < 0, 'the places of a segment rise')
     const most = RECORD_HEAD_BYTES_MAX + keyEnd - keyStart + (put ? end - start : 0) + SEGMENT_OFFSET_BYTES
     const closed =
-      this.#count > 0 && this.#block.length + most + (this.#count + 1) * SEGMENT_OFFSET_BYTES > SEGMENT_BLOCK_RAW_BYTES
-        ? this.end()
-        : undefined
+      this.#count > 0 && this.#block.length + most + (this.#count + 1) * SEGMENT_OFFSET_BYTES > this.#bytesMax ? this.end() : undefined
     if (this.#count === 0) this.#begin(collection, bytes, keyStart, keyEnd)
     this.#append(record)
     this.#remember(bytes, keyStart, keyEnd)
@@ -82,7 +89,7 @@ export class BlockBuilder {
     endSegmentBlock(block, this.#offsets, this.#count)
     const raw = block.view()
     // The next block is built in other bytes when this was a large one: the memory of one large record is not kept.
-    this.#block = block.bytes.length > KEPT_BYTES_MAX ? new ByteWriter(SEGMENT_BLOCK_RAW_BYTES * 2) : this.#other(block)
+    this.#block = block.bytes.length > KEPT_BLOCKS_MAX * this.#bytesMax ? new ByteWriter(2 * this.#bytesMax) : this.#other(block)
     this.#count = 0
     return { raw, collection: this.#betweenCollection, between: this.#between, betweenEnd: this.#between.length }
   }
@@ -98,7 +105,7 @@ export class BlockBuilder {
 
   /** Two buffers take turns: the closed block is still being compressed when the next record comes in. */
   #other(block: ByteWriter): ByteWriter {
-    const other = this.#spare ?? new ByteWriter(SEGMENT_BLOCK_RAW_BYTES * 2)
+    const other = this.#spare ?? new ByteWriter(2 * this.#bytesMax)
     other.reset()
     this.#spare = block
     return other

@@ -49,6 +49,8 @@ export interface SegmentStart {
   /** Random, 32 bits: takes part in every checksum of the file. */
   readonly salt: number
   readonly compress: Compress
+  /** Raw bytes of a block; default SEGMENT_BLOCK_RAW_BYTES. */
+  readonly blockBytes?: number
 }
 
 /** `appended`: bytes of the description that went to the file since the last call. */
@@ -62,7 +64,7 @@ export class SegmentWriter {
   readonly #start: SegmentStart
   readonly #handle: StorageFile
   readonly #hash = createHash('sha256')
-  readonly #builder = new BlockBuilder()
+  readonly #builder: BlockBuilder
   readonly #index = new SegmentIndexWriter()
   readonly #hashes: Uint32Array[] = []
   /** Complete blocks that wait for their append. */
@@ -79,6 +81,7 @@ export class SegmentWriter {
     this.file = start.file
     this.#start = start
     this.#handle = handle
+    this.#builder = new BlockBuilder(start.blockBytes)
   }
 
   /** Makes the file. Nothing is left of it when this rejects, where it could be removed. */

@@ -25,6 +25,9 @@ import type { Store } from '../../src/store.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
 import { filesOf } from './files.ts'
 
+/** As the version that wrote the golden files closed blocks. */
+const BLOCK_BYTES = 16 * 1024
+
 export const SEGMENT_COMPRESSIONS: readonly CompressionPreference[] = ['none', 'deflate']
 
 /** A table of records that fill two blocks, and one that needs a block of its own. */
@@ -43,7 +46,7 @@ const RECORDS: readonly (readonly [collection: number, key: Key, value?: unknown
 export async function writeGoldenSegment(storage: Storage, index: number): Promise<SegmentEntry> {
   const compress = await openCompress(SEGMENT_COMPRESSIONS[index] as CompressionPreference)
   const file = segmentName(0x0102_0304, index + 1)
-  const writer = await SegmentWriter.create({ storage, file, salt: 0xc0ff_ee00 + index, compress })
+  const writer = await SegmentWriter.create({ storage, file, salt: 0xc0ff_ee00 + index, compress, blockBytes: BLOCK_BYTES })
   for (const record of RECORDS.map(recordOf).sort(byPlace)) writer.add(record)
   return await writer.finish({ from: 3, through: 9 }, async () => {})
 }
