@@ -11,8 +11,11 @@ export const FOLDED_RECORDS = 32_768
 const CALM_MS = 3000
 const CALM_MS_SMALL = 1000
 const SMALL_KEYS = 100_000
-/** Nothing has happened for so long, and dead files are removed too: their grace is 10 s, found dead and removed in sweeps of their own. */
-export const COLLECTED_MS = 25_000
+/**
+ * Nothing has happened for so long, and dead files are removed too: after 30 s the newest manifest is written once more, and what the one before it
+ * named is dead; the grace is 10 s, found dead and removed in sweeps of their own.
+ */
+export const COLLECTED_MS = 55_000
 const LOOK_MS = 50
 const FOLD_MS_MAX = 1500
 const TIMEOUT_MS = 600_000

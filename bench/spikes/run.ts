@@ -20,10 +20,10 @@ const RATE_FIRST: ControlRate = { longPerSecond: 30, longMs: LONG_MS, shortPerSe
 
 /**
  * Seconds of the load at its own interval before what is measured: behind the warm-up's many checkpoints an engine that learns from them
- * has to see some intervals, and folds and merges find their rhythm.
+ * has to see some intervals, and folds and merges find their rhythm: what they have to do for the million entries of the beginning is done.
  */
 export function settling(intervalMs: number, quick: boolean): number {
-  return quick ? 0.5 : (4.5 * intervalMs) / 1000
+  return quick ? 0.5 : (8.5 * intervalMs) / 1000
 }
 
 export type Job = Omit<SpikesAssignment, 'engine' | 'folder' | 'control'>
