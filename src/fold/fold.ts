@@ -27,8 +27,8 @@ export interface Folded {
 
 const SORT_RECORDS = 256
 /** What reading a byte costs, in bytes of writing one; and what sorting records does: the clock is looked at after each step. */
-const READ_SHARE = 1 / 8
-const SORT_BYTES = 16 * SORT_RECORDS
+const READ_SHARE = 1 / 16
+const SORT_BYTES = 8 * SORT_RECORDS
 
 /** What there is to do, in bytes of work, to fold so much. */
 export function foldWork(rawBytes: number, records: number): number {

@@ -17,7 +17,7 @@ const TAIL_TABLES = 2
 /** Less is not worth a file, unless it is all there will be. */
 const FOLD_TABLES_MIN = 0.5
 /** Of the time until the next fold is due: what is left is for what goes wrong. */
-const FOLD_SHARE = 0.75
+const FOLD_SHARE = 0.9
 const FOLD_MS_MAX = 30_000
 /** Its bar is no shorter than for this part of an interval. */
 const LATE_SHARE = 0.6
