@@ -239,8 +239,8 @@ export class Folding {
     const size = this.#tail.size
     const bytes = foldWork(size.rawBytes, size.records)
     const stored = size.rawBytes * this.#density
-    const paced = this.#tail.rate(begin, bytes)
-    const rate = (left: number, now: number): number => (this.#finishing ? Number.POSITIVE_INFINITY : paced(left, now))
+    const paced = this.#tail.rate(begin)
+    const rate: Work['rate'] = (...of) => (this.#finishing ? Number.POSITIVE_INFINITY : paced(...of))
     await this.#work({ bytes, stored, rate }, async (parts, rhythm) => {
       await failpoint('fold.read')
       const before = this.#parts.manifest()
@@ -338,7 +338,7 @@ export class Folding {
       return name
     }
     const floor = (): number => (floorRate(budget.silentMs, this.#tail.flow.intervalMs) * work.bytes) / Math.max(1, work.stored)
-    const rate = (left: number, now: number): number => Math.max(work.rate(left, now), floor(), this.#level.rate(now, work.bytes))
+    const rate: Work['rate'] = (left, now, total) => Math.max(work.rate(left, now, total), floor(), this.#level.rate(now, work.bytes))
     const rhythm = new Rhythm({ monotonic, scheduler, sliceMs, budget }, { ...work, rate })
     this.#rhythms.add(rhythm)
     try {

@@ -96,7 +96,7 @@ export async function writeSegments(
   try {
     await fill()
     while (cursor.next()) {
-      const bytes = cursor.end - cursor.keyStart
+      const bytes = HEAD_BYTES + cursor.end - cursor.keyStart
       if (alive.has(cursor.collection) && (cursor.put || tombstones)) {
         if (writer !== undefined && (writer.full || writer.storedBytes >= cutBytes)) await finish()
         writer ??= await create(parts)
@@ -133,6 +133,9 @@ export function rangeOf(start: Place, end: Place | undefined): Range {
 async function create({ storage, random, compress, newFile }: WriteParts): Promise<SegmentWriter> {
   return await SegmentWriter.create({ storage, file: newFile(), salt: random.bytes(4).readUInt32LE(), compress })
 }
+
+/** Bytes of a record before its key, where the collection's number is small. */
+const HEAD_BYTES = 6
 
 /** What a record costs beside its bytes. */
 export const RECORD_BYTES = 16

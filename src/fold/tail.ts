@@ -4,7 +4,7 @@
  * Owns: its size, the flow of commits, since when it is too long. Does not own: the work, the reports.
  * Invariants: pure but for its state; the time comes with each call.
  */
-import { Flow, foldAt, foldBarMs, foldDueAt, foldRate } from '../pace/index.ts'
+import { Flow, foldAt, foldBarMs, foldDueAt, foldRate, type Work } from '../pace/index.ts'
 
 export interface TailSize {
   readonly rawBytes: number
@@ -111,18 +111,18 @@ export class Tail {
     return ms > Math.max(BEHIND_MS, BEHIND_INTERVALS * this.flow.intervalMs) ? ms : 0
   }
 
-  /** The rate of a fold of so much work that begins now. */
-  rate(now: number, work: number): (left: number, now: number) => number {
+  /** The rate of a fold that begins now. */
+  rate(now: number): Work['rate'] {
     this.taken()
     const barMs = (): number => foldBarMs(now, this.#dueAt(), this.flow.intervalMs)
-    const pace = { work, begin: now, barMs: barMs() }
-    return (left, at) => {
+    const bar = { begin: now, barMs: barMs() }
+    return (left, at, total) => {
       const length = this.#length
       if (length >= FLAT_OUT_LENGTH) return Number.POSITIVE_INFINITY
-      const rate = foldRate(pace, left, at, barMs())
+      const rate = foldRate({ ...bar, work: total }, left, at, barMs())
       if (length < 1 && !this.#asked) return rate
       // Of the whole: a part of what is left, again and again, never ends.
-      return Math.max(rate, (work * 1000) / Math.min(PRESSED_MS_MAX, this.flow.intervalMs * PRESSED_SHARE))
+      return Math.max(rate, (total * 1000) / Math.min(PRESSED_MS_MAX, this.flow.intervalMs * PRESSED_SHARE))
     }
   }
 

@@ -32,8 +32,8 @@ export interface Work {
   readonly bytes: number
   /** How many bytes will be written for all of it, about. */
   readonly stored: number
-  /** Bytes of work a second, from now on; Infinity: as fast as it goes. */
-  readonly rate: (left: number, now: number) => number
+  /** Bytes of work a second, from now on; Infinity: as fast as it goes. `total`: what there is to do in all, as far as is known by now. */
+  readonly rate: (left: number, now: number, total: number) => number
 }
 
 export class Rhythm {
@@ -42,6 +42,7 @@ export class Rhythm {
   /** Bytes written for a byte of work. */
   readonly #density: number
   #left: number
+  #total: number
   #quota = 0
   #rate = 0
   #beatBegin: number
@@ -56,7 +57,7 @@ export class Rhythm {
     this.#parts = parts
     this.#work = work
     this.#density = work.bytes > 0 ? Math.min(1, work.stored / work.bytes) : 1
-    this.#left = work.bytes
+    this.#left = this.#total = work.bytes
     this.#sliceBegin = this.#beatBegin = parts.monotonic()
     this.#beat(this.#sliceBegin, BEAT_MS)
   }
@@ -78,7 +79,9 @@ export class Rhythm {
 
   /** There is no more to do than this. */
   remains(bytes: number): void {
-    this.#left = Math.min(this.#left, bytes)
+    if (bytes >= this.#left) return
+    this.#total -= this.#left - bytes
+    this.#left = bytes
   }
 
   /** `rest` is to be awaited before the next step. */
@@ -130,7 +133,7 @@ export class Rhythm {
   }
 
   #ask(): void {
-    this.#rate = this.#work.rate(this.#left, this.#parts.monotonic())
+    this.#rate = this.#work.rate(this.#left, this.#parts.monotonic(), this.#total)
     // What goes as fast as it can asks for no part of the stream: it does not wait for it.
     this.#parts.budget.need(this, this.#rate === Number.POSITIVE_INFINITY ? 0 : this.#rate * this.#density)
   }
