@@ -11,6 +11,12 @@ import { beyondBounds, disturbed, type Judged } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, WINDOW_MS } from './run.ts'
 import { show } from './show.ts'
 
+/**
+ * Days laid over one another. With ten times as many an hour writes more than may lie behind the fold point in all: a bounded tail leaves nothing that
+ * could wait for the night.
+ */
+const DAYS = 3
+
 const HOURS = 24
 /** A shorter cycle cannot be set. */
 const CYCLE_MS_MIN = 60_000
@@ -22,8 +28,7 @@ export const flightsDay: Suite = {
     const { quick } = context
     const seconds = context.seconds ?? (quick ? 8 : 120)
     const file = join(context.folder, 'day.json')
-    // Many days laid over one another: about 4,000 flights a second in the mean, each five changes.
-    const flights = await prepareDay(file, quick ? 2 : 30)
+    const flights = await prepareDay(file, quick ? 2 : DAYS)
     const quiet = quietHours(readDay(file))
     context.progress(
       `${flights} flights in ${seconds} s; quiet hours: ${quiet.flatMap((is, hour) => (is ? [(hour + 12) % 24] : [])).join(' ')}`,
