@@ -163,7 +163,7 @@ test('segments that cannot be opened or read keep the entries in the heap, and s
     await world.run(store.checkpoint())
     let failed = false
     let round = 1
-    for (let n = 0; n < 300 && !failed; n++) {
+    for (let n = 0; n < 2000 && !failed; n++) {
       // Folding and merging fail too, and are tried again; the same values would not be written again.
       if (n % 30 === 29) {
         round++
