@@ -56,11 +56,12 @@ async function replay(storage: MemoryStorage, storeId: string, log: readonly Log
   let catalogue: readonly CatalogueEntry[] = []
   let nextId = 1
   for await (const item of scan) {
+    // A collection may be in the catalogue of an epoch that has no record, and gone with the next.
+    for (const { id } of item.commit.catalogue) nextId = Math.max(nextId, id + 1)
     if (item.type === 'commit') {
       catalogue = item.commit.catalogue
       continue
     }
-    for (const { id } of item.commit.catalogue) nextId = Math.max(nextId, id + 1)
     const cursor = new RecordCursor(item.bytes)
     while (cursor.next()) {
       const { collection, kind, keyStart, keyEnd, valueStart, valueEnd } = cursor
@@ -72,7 +73,6 @@ async function replay(storage: MemoryStorage, storeId: string, log: readonly Log
       else map.delete(key)
     }
   }
-  for (const { id } of catalogue) nextId = Math.max(nextId, id + 1)
   const collections = catalogue
     .toSorted((a, b) => a.id - b.id)
     .map(({ id, name }) => {
@@ -112,7 +112,7 @@ for (const slackBytes of [undefined, 0]) {
           assert.equal(tail.epoch, replayed.end.epoch)
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 60, examples: [[[{ type: 'remove', name: 'a', key: 'x' }, { type: 'checkpoint' }, { type: 'drop', name: 'a' }], 'none']] },
     )
   })
 }
