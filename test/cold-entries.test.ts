@@ -66,7 +66,7 @@ test('what was set without a look is asked about, refused or not', () => {
   const [asked] = [...capture.unresolved()]
   assert.equal(asked?.id, collection.id)
   assert.deepEqual(
-    asked?.keys.flatMap(set => set.pieces()).flatMap(piece => [...piece]),
+    asked?.keys.flatMap(set => set.pieces()).flatMap(piece => [...piece.keys()]),
     ['k1'],
   )
   rig.commit()

@@ -12,7 +12,7 @@
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { ColdSide } from './cold-side.ts'
 import type { Collection } from './collection.ts'
-import { type Group, isList, type Journal, keysIn, sizeOf } from './journal.ts'
+import { type Group, isList, type Journal, type KeyGroup, sizeOf } from './journal.ts'
 import { KeyPositions } from './key-positions.ts'
 import { KeySet } from './key-set.ts'
 import type { Redundancy } from './redundant.ts'
@@ -33,7 +33,7 @@ export class CapturePart {
   readonly all: boolean
   readonly fresh: KeySet
   readonly deleted: KeySet
-  readonly gone: readonly Set<Key>[]
+  readonly gone: readonly KeyGroup[]
   /** Keys whose records of this epoch were written before the barrier. */
   readonly drained: Journal
   readonly freshAllowed: boolean
@@ -200,7 +200,7 @@ export class CapturePart {
     if (isList(group)) {
       this.#array = group
       this.#at = 0
-    } else this.#keys = keysIn(group)[Symbol.iterator]() as Iterator<Key>
+    } else this.#keys = group.keys()
   }
 
   #advance(): undefined {

@@ -174,7 +174,7 @@ export class Capture {
       for (const group of part.written) journal.adopt(group)
       if (abandoned && part.freshAllowed && collection.deleted.size <= PIECE_ENTRIES_MAX) {
         // What was fresh at the barrier still is: otherwise every key that comes and goes while the disk is full would be remembered.
-        for (const piece of collection.deleted.pieces()) for (const key of piece) part.deleted.add(key)
+        for (const piece of collection.deleted.pieces()) for (const key of piece.keys()) part.deleted.add(key)
         collection.deleted = part.deleted
         collection.fresh = part.fresh
       } else {

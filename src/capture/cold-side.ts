@@ -239,7 +239,7 @@ export class ColdSide {
 
   #stored(generations: readonly KeySet[]): number {
     let stored = 0
-    for (const keys of generations) for (const piece of keys.pieces()) for (const key of piece) if (this.cold.has(key)) stored++
+    for (const keys of generations) for (const piece of keys.pieces()) for (const key of piece.keys()) if (this.cold.has(key)) stored++
     return stored
   }
 }

@@ -15,7 +15,7 @@ import type { Key, ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
 import { ColdSide, type ColdStart } from './cold-side.ts'
-import { type Group, Journal } from './journal.ts'
+import { type Group, Journal, type KeyGroup } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import { checkKey } from './keys.ts'
 import { lengthen, setIn } from './map-chain.ts'
@@ -53,7 +53,7 @@ export class Collection {
   /** Bytes of these records. */
   drainedBytes = 0
   /** Keys deleted in generations that were joined; some may be back. */
-  gone: readonly Set<Key>[] = []
+  gone: readonly KeyGroup[] = []
   saturated = false
   /** False when an earlier generation was joined: what is on disk is not known then. */
   freshAllowed = true

@@ -15,8 +15,14 @@ import type { KeySet } from './key-set.ts'
 
 export const CHUNK_KEYS = 8192
 
-/** An `undefined` in it is padding. Of a Map the keys count. */
-export type Group = readonly (Key | undefined)[] | ReadonlySet<Key> | ReadonlyMap<Key, unknown>
+/** A piece of a table, a Set, a Map: its keys count. */
+export interface KeyGroup {
+  readonly size: number
+  keys(): IterableIterator<Key>
+}
+
+/** An `undefined` in it is padding. */
+export type Group = readonly (Key | undefined)[] | KeyGroup
 
 export function sizeOf(group: Group): number {
   return isList(group) ? group.length : group.size

@@ -1,25 +1,39 @@
-/** A place in a journal for each key, in pieces (pieces.ts). Owns: key and place. Does not own: what the place means (backlog.ts). */
+/** A place in a journal for each key, in pieces (pieces.ts). Owns: key and place. Does not own: what the place means (journal.ts). */
 import type { Key } from '../codec/index.ts'
-import { Pieces } from './pieces.ts'
+import { KeyPiece } from './key-piece.ts'
+import { hashKey, PIECE_ENTRIES_MEAN, Pieces } from './pieces.ts'
 
-export class KeyPositions extends Pieces<Map<Key, number>> {
+export class KeyPositions extends Pieces<KeyPiece> {
   /** `expected`: about how many keys will come; spares the splitting. */
   constructor(expected = 0) {
-    super(() => new Map(), expected)
+    super(() => new KeyPiece(Math.min(expected, PIECE_ENTRIES_MEAN), true), expected)
+  }
+
+  has(key: Key): boolean {
+    return this.get(key) !== undefined
   }
 
   get(key: Key): number | undefined {
-    return this.size === 0 ? undefined : this.pieceOf(key).get(key)
+    if (this.size === 0) return undefined
+    const hash = hashKey(key)
+    return this.pieceOf(hash).get(key, hash)
   }
 
   set(key: Key, position: number): void {
-    const piece = this.pieceOf(key)
-    const before = piece.size
-    piece.set(key, position)
-    if (piece.size !== before) this.added()
+    const hash = hashKey(key)
+    if (this.pieceOf(hash).add(key, hash, position)) this.added()
   }
 
-  protected override divide(old: Map<Key, number>, low: Map<Key, number>, high: Map<Key, number>, isHigh: (key: Key) => boolean): void {
-    for (const [key, position] of old) (isHigh(key) ? high : low).set(key, position)
+  /** False when it was not there. */
+  delete(key: Key): boolean {
+    if (this.size === 0) return false
+    const hash = hashKey(key)
+    if (!this.pieceOf(hash).delete(key, hash)) return false
+    this.size--
+    return true
+  }
+
+  protected override divide(old: KeyPiece, low: KeyPiece, high: KeyPiece, bit: number): void {
+    old.divide(low, high, bit, hashKey)
   }
 }

@@ -1,24 +1,38 @@
 /** A set of keys that grows in pieces (pieces.ts). Owns: the keys. Does not own: what membership means. */
 import type { Key } from '../codec/index.ts'
-import { Pieces } from './pieces.ts'
+import { KeyPiece } from './key-piece.ts'
+import { hashKey, PIECE_ENTRIES_MEAN, Pieces } from './pieces.ts'
 
-export class KeySet extends Pieces<Set<Key>> {
+export class KeySet extends Pieces<KeyPiece> {
   /** `expected`: about how many keys will come; spares the splitting. */
   constructor(expected = 0) {
-    super(() => new Set(), expected)
+    super(() => new KeyPiece(Math.min(expected, PIECE_ENTRIES_MEAN), false), expected)
+  }
+
+  has(key: Key): boolean {
+    if (this.size === 0) return false
+    const hash = hashKey(key)
+    return this.pieceOf(hash).has(key, hash)
   }
 
   /** False when it was there. */
   add(key: Key): boolean {
-    const piece = this.pieceOf(key)
-    const before = piece.size
-    piece.add(key)
-    if (piece.size === before) return false
+    const hash = hashKey(key)
+    if (!this.pieceOf(hash).add(key, hash)) return false
     this.added()
     return true
   }
 
-  protected override divide(old: Set<Key>, low: Set<Key>, high: Set<Key>, isHigh: (key: Key) => boolean): void {
-    for (const key of old) (isHigh(key) ? high : low).add(key)
+  /** False when it was not there. */
+  delete(key: Key): boolean {
+    if (this.size === 0) return false
+    const hash = hashKey(key)
+    if (!this.pieceOf(hash).delete(key, hash)) return false
+    this.size--
+    return true
+  }
+
+  protected override divide(old: KeyPiece, low: KeyPiece, high: KeyPiece, bit: number): void {
+    old.divide(low, high, bit, hashKey)
   }
 }

@@ -1,22 +1,20 @@
 /**
  * A table of keys that grows in pieces.
  *
- * What: keys spread over many small Sets or Maps by a hash of the key, by linear hashing (Litwin 1980): when the pieces are full on average,
+ * What: keys spread over many small tables by a hash of the key, by linear hashing (Litwin 1980): when the pieces are full on average,
  * one piece is split, so no single growth touches more than one piece.
- * Owns: which piece a key is in. Does not own: what is kept of a key (key-set.ts, key-positions.ts).
+ * Owns: which piece a key is in. Does not own: what is kept of a key (key-set.ts, key-positions.ts), how a piece finds it (key-piece.ts).
  * Invariants: a key is in at most one piece, the one its hash names; the hash only spreads the load, equality is always the platform's.
  */
 import type { Key } from '../codec/index.ts'
 
 /** Mean entries of a piece at which the next piece is split; a piece then stays far below PIECE_ENTRIES_MAX. */
-const PIECE_ENTRIES_MEAN = 2048
+export const PIECE_ENTRIES_MEAN = 2048
 /** Pieces made at once at most: making them must not be a pause. */
 const FIRST_PIECES_MAX = 512
 
 export interface Piece {
   readonly size: number
-  has(key: Key): boolean
-  delete(key: Key): boolean
 }
 
 export abstract class Pieces<P extends Piece> {
@@ -34,16 +32,6 @@ export abstract class Pieces<P extends Piece> {
     for (let made = 0; made < this.#round; made++) this.#pieces.push(make())
   }
 
-  has(key: Key): boolean {
-    return this.size !== 0 && this.pieceOf(key).has(key)
-  }
-
-  delete(key: Key): boolean {
-    if (this.size === 0 || !this.pieceOf(key).delete(key)) return false
-    this.size--
-    return true
-  }
-
   /** The pieces that hold something; not to be changed while the table is used. */
   pieces(): P[] {
     return this.#pieces.filter(piece => piece.size > 0)
@@ -57,9 +45,8 @@ export abstract class Pieces<P extends Piece> {
     return this.#pieces.length
   }
 
-  protected pieceOf(key: Key): P {
-    if (this.#pieces.length === 1) return this.#pieces[0] as P
-    const hash = hashKey(key)
+  /** `hash`: by `hashKey`. */
+  protected pieceOf(hash: number): P {
     const place = hash & (this.#round * 2 - 1)
     return this.#pieces[place < this.#pieces.length ? place : hash & (this.#round - 1)] as P
   }
@@ -69,25 +56,27 @@ export abstract class Pieces<P extends Piece> {
     if (++this.size > this.#pieces.length * PIECE_ENTRIES_MEAN) this.#split()
   }
 
-  /** Puts each key of `old` into one of two new pieces. */
-  protected abstract divide(old: P, low: P, high: P, isHigh: (key: Key) => boolean): void
+  /** Puts each key of `old` into one of two new pieces: `high`, when its hash has this bit. */
+  protected abstract divide(old: P, low: P, high: P, bit: number): void
 
   #split(): void {
     const from = this.#next
-    const round = this.#round
     const low = this.#make()
     const high = this.#make()
-    this.divide(this.#pieces[from] as P, low, high, key => (hashKey(key) & round) !== 0)
+    this.divide(this.#pieces[from] as P, low, high, this.#round)
     this.#pieces[from] = low
     this.#pieces.push(high)
-    if (++this.#next === round) {
+    if (++this.#next === this.#round) {
       this.#round *= 2
       this.#next = 0
     }
   }
 }
 
-/** Spreads keys; never used for equality. At most 24 code units of a string are looked at, from both ends and across it. */
+/**
+ * Spreads keys; never used for equality. Never 0 or 1. At most 24 code units of a string are looked at, from both ends and across it.
+ * Gives a signed 32-bit integer.
+ */
 export function hashKey(key: Key): number {
   if (typeof key === 'string') {
     const length = key.length
@@ -110,7 +99,7 @@ export function hashKey(key: Key): number {
         : Math.imul((key * 1e6) | 0, 0x9e3779b1) ^ ((key * 1e-6) | 0),
     )
   }
-  if (typeof key !== 'bigint') return 0
+  if (typeof key !== 'bigint') return mix(0)
   const low = BigInt.asUintN(64, key)
   return mix(Math.imul(Number(low & 0xffffffffn) | 0, 0x9e3779b1) ^ Number(low >> 32n))
 }
@@ -118,5 +107,6 @@ export function hashKey(key: Key): number {
 function mix(hash: number): number {
   let mixed = hash ^ (hash >>> 16)
   mixed = Math.imul(mixed, 0x85ebca6b)
-  return (mixed ^ (mixed >>> 13)) >>> 0
+  mixed ^= mixed >>> 13
+  return (mixed & ~1) === 0 ? mixed + 2 : mixed
 }

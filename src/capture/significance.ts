@@ -10,7 +10,7 @@
  */
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
-import { Pieces } from './pieces.ts'
+import { hashKey, Pieces } from './pieces.ts'
 
 /** What a collection was given: false when the change need not be written for its own sake. */
 export type Significant = (old: unknown, next: unknown) => boolean
@@ -85,18 +85,26 @@ class Waiting extends Pieces<Map<Key, unknown>> {
     super(() => new Map(), 0)
   }
 
+  has(key: Key): boolean {
+    return this.size > 0 && this.pieceOf(hashKey(key)).has(key)
+  }
+
   get(key: Key): unknown {
-    return this.pieceOf(key).get(key)
+    return this.pieceOf(hashKey(key)).get(key)
   }
 
   set(key: Key, since: unknown): void {
-    const piece = this.pieceOf(key)
+    const piece = this.pieceOf(hashKey(key))
     const before = piece.size
     piece.set(key, since)
     if (piece.size !== before) this.added()
   }
 
-  protected divide(old: Map<Key, unknown>, low: Map<Key, unknown>, high: Map<Key, unknown>, isHigh: (key: Key) => boolean): void {
-    for (const [key, since] of old) (isHigh(key) ? high : low).set(key, since)
+  delete(key: Key): void {
+    if (this.size > 0 && this.pieceOf(hashKey(key)).delete(key)) this.size--
+  }
+
+  protected override divide(old: Map<Key, unknown>, low: Map<Key, unknown>, high: Map<Key, unknown>, bit: number): void {
+    for (const [key, since] of old) ((hashKey(key) & bit) === 0 ? low : high).set(key, since)
   }
 }

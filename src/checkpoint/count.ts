@@ -26,7 +26,7 @@ export class Count {
     for (const { id, cold, keys } of capture.unresolved()) {
       let existed = 0
       for (const piece of keys.flatMap(set => set.pieces())) {
-        for (const key of piece) {
+        for (const key of piece.keys()) {
           if (cold.has(key)) existed++
           yield undefined
         }

@@ -140,7 +140,7 @@ export class Rig implements CaptureOwner {
   #existed(capture: Capture): Map<number, number> {
     const existed = new Map<number, number>()
     for (const { id, keys } of capture.unresolved()) {
-      const asked = keys.flatMap(set => set.pieces()).flatMap(piece => [...piece])
+      const asked = keys.flatMap(set => set.pieces()).flatMap(piece => [...piece.keys()])
       assert.equal(new Set(asked).size, asked.length, 'each key once')
       existed.set(id, asked.filter(key => this.disk.get(id)?.has(key)).length)
     }

@@ -69,11 +69,14 @@ export async function runDrill(plan: Plan, engine: Lane, control: Lane): Promise
 async function killAndRestart(engine: Lane, kill: Kill): Promise<void> {
   await engine.kill()
   if (kill.againMs !== undefined) {
-    const working = engine.start('SIGKILL').then(() => engine.feed())
+    // It may be killed before it has answered.
+    const working = engine.start('SIGKILL').then(
+      () => engine.feed(),
+      () => undefined,
+    )
     await setTimeout(kill.againMs)
     await engine.kill()
-    // It may have been killed before it answered.
-    await working.catch(() => undefined)
+    await working
   }
   await engine.start('SIGKILL')
   engine.feed()

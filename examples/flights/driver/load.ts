@@ -60,13 +60,16 @@ export class Load {
   }
 
   #schedule(): void {
-    this.#timer = globalThis.setTimeout(() => {
-      while (this.#dueMs <= performance.now()) {
-        this.#send(this.#dueMs)
-        this.#advance()
-      }
-      this.#schedule()
-    }, this.#dueMs - performance.now())
+    this.#timer = globalThis.setTimeout(
+      () => {
+        while (this.#dueMs <= performance.now()) {
+          this.#send(this.#dueMs)
+          this.#advance()
+        }
+        this.#schedule()
+      },
+      Math.max(0, this.#dueMs - performance.now()),
+    )
   }
 
   #send(dueMs: number): void {
