@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { JOURNAL_SLACK_KEYS } from '../src/base/limits.ts'
 import { type Key, tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 
@@ -104,7 +105,7 @@ test('a saturated collection is captured whole: changed, new, deleted and untouc
   rig.checkpoint()
   map.set('early', 1)
   map.delete('k3')
-  for (let n = 0; n < 70_000; n++) map.set('hot', n)
+  for (let n = 0; n < JOURNAL_SLACK_KEYS + 2048; n++) map.set('hot', n)
   assert.ok(map.saturated)
   assert.equal(map.dirtyKeysMax, map.live.size + map.deleted.size)
   map.set('late', 2)
@@ -128,7 +129,7 @@ test('a failed epoch of a saturated collection is made good', () => {
   const rig = new Rig()
   const map = rig.collection(numbered(50))
   rig.checkpoint()
-  for (let n = 0; n < 70_000; n++) map.set('hot', n)
+  for (let n = 0; n < JOURNAL_SLACK_KEYS + 2048; n++) map.set('hot', n)
   map.delete('k1')
   rig.cut()
   rig.slice()

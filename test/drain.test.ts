@@ -67,7 +67,8 @@ test('a tombstone is drained too, and a key that comes back behind it is capture
   map.delete('k2')
   rig.checkpoint()
   rig.check(map)
-  assert.deepEqual(rig.written, ['k1', 'k2', 'k1', 'k2'])
+  // The last round begins with what was written last.
+  assert.deepEqual(rig.written, ['k1', 'k2', 'k2', 'k1'])
 })
 
 for (const lost of ['fail', 'void, then fail'] as const) {
@@ -106,7 +107,7 @@ test('what was drained before any barrier fell is written again when the writer 
   assert.ok(map.dirty)
   map.set('k2', 'changed')
   rig.checkpoint()
-  assert.deepEqual(rig.written, ['k1', 'k2'])
+  assert.deepEqual(rig.written, ['k2', 'k1'])
   rig.check(map)
 })
 
@@ -174,7 +175,7 @@ test('a writer that drains falls into no saturation: what was taken up is no lon
   const rig = new Rig()
   const map = rig.collection(numbered(100))
   rig.checkpoint()
-  for (let round = 0; round < 40; round++) {
+  for (let round = 0; round < 140; round++) {
     for (let n = 0; n < 5000; n++) map.set(`k${n % 100}`, round * 5000 + n)
     rig.pass(1000)
   }

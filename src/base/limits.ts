@@ -222,4 +222,4 @@ export const TIMER_MS_MAX = 2_147_483_647
  * A journal may list so many keys more than twice the entries; beyond it the whole collection counts as dirty. Beyond as many, arrivals are
  * forgotten: the next barrier finds in `fresh` what is left of them.
  */
-export const JOURNAL_SLACK_KEYS = 65_536
+export const JOURNAL_SLACK_KEYS = 524_288

@@ -4,7 +4,8 @@
  * What: first the rest of the journal is sifted, which removes duplicates, then every key that remains is given. While the journal is sifted
  * it is not known whether a key is frozen, so any key counts as frozen: its record is then redundant, never wrong. Where there is so much to sift
  * that most keys are in it, they are given as they are listed, without sifting, and any key counts as frozen to the end. A saturated collection
- * gives its tombstones, then all that is live.
+ * gives its tombstones, then all that is live. What was written last comes first: it is the most likely to be written again, in a call that would then
+ * have to capture it.
  * Owns: the frozen keys, which of them were taken. Does not own: the records (capture.ts).
  * Invariants: the groups of keys never change, so that giving the cut back costs a step per group of keys; a part is `finished` only when every
  * frozen key was given; a key is taken once.
@@ -12,7 +13,7 @@
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { ColdSide } from './cold-side.ts'
 import type { Collection } from './collection.ts'
-import { type Group, isList, type Journal, type KeyGroup, sizeOf } from './journal.ts'
+import { CHUNK_KEYS, type Group, isList, type Journal, type KeyGroup, sizeOf } from './journal.ts'
 import { KeyPositions } from './key-positions.ts'
 import { KeySet } from './key-set.ts'
 import type { Redundancy } from './redundant.ts'
@@ -21,6 +22,8 @@ import type { Space } from './space.ts'
 const NOTHING = new KeyPositions()
 /** Of the live entries so many are to be sifted: then it does not pay. */
 const LISTED_SHARE = 0.5
+/** Keys listed last that are looked at before all the others: two to three chunks of a journal. */
+const NEWEST_KEYS = 3 * CHUNK_KEYS
 
 export class CapturePart {
   readonly collection: Collection
@@ -53,9 +56,11 @@ export class CapturePart {
   /** What is walked in the modes that have their keys from groups. */
   #groups: readonly Group[] = []
   #group = 0
-  /** Where the group is an array, its next place; otherwise what walks it. Apart, so that neither is slowed down by the other. */
+  /** Where the group is an array, the end of what is left of it; otherwise what walks it. Apart, so that neither is slowed down by the other. */
   #array: readonly (Key | undefined)[] | undefined
   #at = 0
+  /** While keys are pending: the groups that were written last are walked first, then all that is left. */
+  #newest = false
   #keys: Iterator<Key> | undefined
   /** Asked about last, and not frozen: it never will be again. A key is asked about several times in a row. */
   #thawed: Key | undefined
@@ -88,7 +93,7 @@ export class CapturePart {
       // Sifted in part already, by the drain; behind it come the keys that are in no journal.
       for (const group of unlisted) journal.adopt(group)
       journal.expect()
-    } else this.#groups = this.all ? [...this.deleted.pieces(), ...this.gone] : [...this.written, ...unlisted]
+    } else this.#groups = this.all ? [...this.deleted.pieces(), ...this.gone] : [...unlisted, ...this.written].reverse()
     this.done = new KeySet(this.mode === 'sift' ? 0 : this.live.size)
     this.cold = collection.cold
     this.asked = this.cold?.barrier(epoch) ?? []
@@ -135,7 +140,7 @@ export class CapturePart {
   /** Upper bound of the steps left. */
   get stepsMax(): number {
     if (this.mode === 'finished') return 0
-    if (this.mode === 'pending') return this.#pending.size
+    if (this.mode === 'pending') return this.#pending.size + (this.#newest ? NEWEST_KEYS : 0)
     let steps = this.all ? this.live.size : 0
     const groups = this.mode === 'sift' ? [...this.written, ...this.fresh.pieces(), ...this.gone] : this.#groups
     for (let at = this.mode === 'all' ? groups.length : this.#group; at < groups.length; at++) steps += sizeOf(groups[at] as Group)
@@ -163,8 +168,8 @@ export class CapturePart {
       // Captured meanwhile, because it was changed or handed out.
       if (!this.frozen(key)) return undefined
     } else if (array !== undefined) {
-      if (this.#at === array.length) return this.#advance()
-      key = array[this.#at++]
+      if (this.#at === 0) return this.#advance()
+      key = array[--this.#at]
       if (key === undefined) return undefined
     } else {
       const result = this.#keys?.next()
@@ -174,9 +179,8 @@ export class CapturePart {
     }
     switch (this.mode) {
       case 'pending':
-        this.#pending.delete(key)
-        // One that came and went needs no tombstone.
-        return this.live.has(key) || this.lingers(key) ? key : undefined
+        // Written more than once, or captured meanwhile. One that came and went needs no tombstone.
+        return this.#pending.delete(key) && (this.live.has(key) || this.lingers(key)) ? key : undefined
       case 'list':
         return this.done.add(key) && (this.live.has(key) || this.lingers(key)) ? key : undefined
       case 'tombstones':
@@ -193,27 +197,52 @@ export class CapturePart {
   }
 
   #open(): undefined {
-    const at = this.#group
-    const group =
-      this.mode === 'pending' ? this.#pending.pieceAt(at) : this.mode === 'all' ? (at === 0 ? this.live : undefined) : this.#groups[at]
+    const group = this.#groupAt(this.#group)
     if (group === undefined) return this.#advance()
     if (isList(group)) {
       this.#array = group
-      this.#at = 0
+      this.#at = group.length
     } else this.#keys = group.keys()
+  }
+
+  #groupAt(at: number): Group | undefined {
+    if (this.mode === 'all') return at === 0 ? this.live : undefined
+    return this.mode === 'pending' && !this.#newest ? this.#pending.pieceAt(at) : this.#groups[at]
   }
 
   #advance(): undefined {
     this.#array = this.#keys = undefined
     this.#group++
-    const groups = this.mode === 'pending' ? this.#pending.pieceCount : this.mode === 'all' ? 1 : this.#groups.length
+    const table = this.mode === 'pending' && !this.#newest
+    const groups = table ? this.#pending.pieceCount : this.mode === 'all' ? 1 : this.#groups.length
     if (this.mode !== 'sift' && this.#group < groups) return
     this.#group = 0
+    if (this.#newest) {
+      this.#newest = false
+      return
+    }
     this.mode = this.mode === 'sift' ? 'pending' : this.mode === 'tombstones' ? 'all' : 'finished'
-    if (this.mode === 'pending') this.done = new KeySet()
+    if (this.mode === 'pending') {
+      this.done = new KeySet()
+      this.#groups = newestOf(this.written)
+      this.#newest = true
+    }
     if (this.mode === 'finished') {
       this.done = new KeySet()
       if (this.collection.part === this) this.collection.part = undefined
     }
   }
+}
+
+/** The lists at the end of a journal, newest first, of about so many keys. */
+function newestOf(groups: readonly Group[]): Group[] {
+  const newest: Group[] = []
+  let keys = 0
+  for (let at = groups.length - 1; at >= 0; at--) {
+    const group = groups[at] as Group
+    keys += sizeOf(group)
+    if (!isList(group) || keys > NEWEST_KEYS) break
+    newest.push(group)
+  }
+  return newest
 }

@@ -153,13 +153,13 @@ export class Capture {
       this.#owner.voided('emptied during the capture', collection.name, undefined)
       return
     }
-    const { access, now } = collection.space
-    const begin = now()
+    const { space } = collection
+    const begin = space.now()
     while (part.mode !== 'finished') {
       const key = part.next()
       if (key !== undefined) this.#record(part, key)
     }
-    access.record(now() - begin)
+    space.accessed(space.now() - begin)
   }
 
   /** What was frozen is dirty again, as if the barrier had never been. `abandoned`: no record of this epoch will ever count. */
@@ -204,10 +204,10 @@ export class Capture {
   }
 
   #recordInCall(part: CapturePart, key: Key): void {
-    const { access, now } = part.collection.space
-    const begin = now()
+    const { space } = part
+    const begin = space.now()
     this.#record(part, key)
-    access.record(now() - begin)
+    space.accessed(space.now() - begin)
   }
 
   /** Returns the bytes that were encoded, 0 for a value that was refused. */

@@ -1,12 +1,12 @@
 /** A place in a journal for each key, in pieces (pieces.ts). Owns: key and place. Does not own: what the place means (journal.ts). */
 import type { Key } from '../codec/index.ts'
 import { KeyPiece } from './key-piece.ts'
-import { hashKey, PIECE_ENTRIES_MEAN, Pieces } from './pieces.ts'
+import { hashKey, Pieces } from './pieces.ts'
 
 export class KeyPositions extends Pieces<KeyPiece> {
   /** `expected`: about how many keys will come; spares the splitting. */
   constructor(expected = 0) {
-    super(() => new KeyPiece(Math.min(expected, PIECE_ENTRIES_MEAN), true), expected)
+    super(coming => new KeyPiece(coming, true), expected)
   }
 
   has(key: Key): boolean {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { PIECE_ENTRIES_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
+import { KeyPositions } from './key-positions.ts'
 import { KeySet } from './key-set.ts'
 import { hashKey } from './pieces.ts'
 
@@ -31,6 +32,60 @@ test('does what a Set does', () => {
     }),
     { seed: 1, numRuns: 100 },
   )
+})
+
+test('does what a Map does, and a walk meets what is there all the time', () => {
+  const step = fc.record({ op: fc.constantFrom('set', 'set', 'set', 'delete'), key: fc.oneof(key, fc.nat({ max: 50 })), place: fc.nat() })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 400, size: 'max' }), fc.nat({ max: 5000 }), fc.nat(), (steps, expected, gone) => {
+      const mine = new KeyPositions(expected)
+      const model = new Map<Key, number>()
+      for (const { op, key: one, place } of steps) {
+        if (op === 'set') {
+          mine.set(one, place)
+          model.set(one, place)
+        } else assert.equal(mine.delete(one), model.delete(one))
+        assert.equal(mine.get(one), model.get(one))
+        assert.equal(mine.size, model.size)
+      }
+      for (const [one, place] of model) assert.equal(mine.get(one), place)
+      // What was met is deleted, and so is some of what was not: a capture and the calls of the user do the same.
+      const left = new Set(model.keys())
+      const met: Key[] = []
+      for (let at = 0; at < mine.pieceCount; at++) {
+        for (const one of mine.pieceAt(at)?.keys() ?? []) {
+          assert.ok(left.delete(one), `${String(one)} is not there, or was met before`)
+          assert.ok(mine.delete(one))
+          met.push(one)
+          const other = [...left][gone % 7]
+          if (met.length % 3 === 0 && other !== undefined) {
+            assert.ok(mine.delete(other))
+            left.delete(other)
+          }
+        }
+      }
+      assert.equal(left.size, 0)
+      assert.equal(mine.size, 0)
+    }),
+    { seed: 2, numRuns: 200 },
+  )
+})
+
+test('keys that come and go for ever take no more room than those that are there', () => {
+  const set = new KeySet()
+  for (let n = 0; n < 500_000; n++) {
+    assert.ok(set.add(`k${n}`))
+    if (n >= 100) assert.ok(set.delete(`k${n - 100}`))
+  }
+  assert.equal(set.size, 100)
+  assert.deepEqual(
+    set
+      .pieces()
+      .flatMap(piece => [...piece.keys()])
+      .sort(),
+    Array.from({ length: 100 }, (_, at) => `k${499_900 + at}`).sort(),
+  )
+  assert.ok((set.pieceAt(0)?.slots ?? 0) <= 1024)
 })
 
 /** Keys as services make them, and some that try to hurt. */

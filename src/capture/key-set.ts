@@ -1,12 +1,12 @@
 /** A set of keys that grows in pieces (pieces.ts). Owns: the keys. Does not own: what membership means. */
 import type { Key } from '../codec/index.ts'
 import { KeyPiece } from './key-piece.ts'
-import { hashKey, PIECE_ENTRIES_MEAN, Pieces } from './pieces.ts'
+import { hashKey, Pieces } from './pieces.ts'
 
 export class KeySet extends Pieces<KeyPiece> {
   /** `expected`: about how many keys will come; spares the splitting. */
   constructor(expected = 0) {
-    super(() => new KeyPiece(Math.min(expected, PIECE_ENTRIES_MEAN), false), expected)
+    super(coming => new KeyPiece(coming, false), expected)
   }
 
   has(key: Key): boolean {

@@ -23,13 +23,13 @@ export abstract class Pieces<P extends Piece> {
   /** Pieces at the start of this round of splitting (a power of two), and the next one to split. */
   #round = 1
   #next = 0
-  readonly #make: () => P
+  readonly #make: (expected: number) => P
 
-  /** `expected`: about how many keys will come; spares the splitting. */
-  constructor(make: () => P, expected: number) {
+  /** `make`: an empty piece into which about so many keys will come. `expected`: about how many will come in all; spares the splitting. */
+  constructor(make: (expected: number) => P, expected: number) {
     this.#make = make
     while (this.#round < FIRST_PIECES_MAX && this.#round * PIECE_ENTRIES_MEAN < expected) this.#round *= 2
-    for (let made = 0; made < this.#round; made++) this.#pieces.push(make())
+    for (let made = 0; made < this.#round; made++) this.#pieces.push(make(expected / this.#round))
   }
 
   /** The pieces that hold something; not to be changed while the table is used. */
@@ -61,8 +61,8 @@ export abstract class Pieces<P extends Piece> {
 
   #split(): void {
     const from = this.#next
-    const low = this.#make()
-    const high = this.#make()
+    const low = this.#make(PIECE_ENTRIES_MEAN)
+    const high = this.#make(PIECE_ENTRIES_MEAN)
     this.divide(this.#pieces[from] as P, low, high, this.#round)
     this.#pieces[from] = low
     this.#pieces.push(high)

@@ -49,6 +49,8 @@ export class Space {
   readonly giants = new Giants()
   /** Engine time inside calls of the user. */
   readonly access: Histogram
+  /** All of it, ms. */
+  accessMs = 0
   readonly now: () => number
   /** Identifier for the next incarnation of a collection. */
   nextId = 1
@@ -75,6 +77,12 @@ export class Space {
     this.now = now
     const bytes = 2 ** Math.floor(Math.log2(Math.max(REMEMBERED_BYTES_MIN, memoryBytesMax * REMEMBERED_SHARE)))
     this.recent = new RecordMemory(Math.min(bytes, REDUNDANT_RING_BYTES))
+  }
+
+  /** A call of the user took so long for the engine's sake. */
+  accessed(ms: number): void {
+    this.access.record(ms)
+    this.accessMs += ms
   }
 
   refresh(): void {

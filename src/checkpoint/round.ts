@@ -23,6 +23,9 @@ const LATE_MS = 2
 /** Slices that nobody waits for take this share of the time, and this one of what the loop has to spare. */
 const LOAD_SHARE = 0.15
 const IDLE_SHARE = 0.5
+/** So many budgets of engine time in the calls between two slices are a burst of writes; after two rounds with one it is expected in so many. */
+const BURST_BUDGETS = 2
+const BURSTS_EXPECTED = 8
 /** So many steps are worth a slice. */
 const STEPS_MIN = 64
 
@@ -57,6 +60,12 @@ export class Round {
   #plannedAt: number | undefined
   #share = LOAD_SHARE
   #pressed = false
+  /** Engine time in calls up to the last slice. */
+  #accessMs = 0
+  /** Whether a burst came in this round and in the one before, and in how many to come one is expected. */
+  #burst = false
+  #burstBefore = false
+  #burstsExpected = 0
 
   constructor(parts: RoundParts) {
     this.#parts = parts
@@ -68,6 +77,13 @@ export class Round {
     this.#flight = flight
     this.#begunAt = this.#parts.clock.monotonic()
     this.#plannedAt = undefined
+    this.#accessMs = this.#parts.space.accessMs
+    this.#burstBefore = this.#burst
+    this.#burst = false
+    if (this.#burstsExpected > 0) {
+      this.#burstsExpected--
+      flight.hurried = true
+    }
     this.resume()
   }
 
@@ -101,6 +117,7 @@ export class Round {
     const { capture } = flight
     // Somebody waits, and has waited for as long as the spreading was meant to last.
     if (flight.asked && begin >= flight.dueAt) flight.hurried = true
+    this.#lookForBurst(flight)
     // Reckoned from all groups of keys: once a slice, and not where it does not matter.
     const left = flight.hurried ? 0 : capture.stepsMax
     this.#share = flight.hurried ? 1 : this.#shareNow(flight, left, begin)
@@ -125,6 +142,17 @@ export class Round {
   #turn(): void {
     this.#cancel = undefined
     this.slice()
+  }
+
+  /** Writes that come in bursts find much that is not captured yet, all in one turn of the service: the sooner the rest is captured the better. */
+  #lookForBurst(flight: Flight): void {
+    const { space, stallMsMax } = this.#parts
+    const ms = space.accessMs - this.#accessMs
+    this.#accessMs = space.accessMs
+    if (ms < stallMsMax * BURST_BUDGETS) return
+    flight.hurried = true
+    this.#burst = true
+    if (this.#burstBefore) this.#burstsExpected = BURSTS_EXPECTED
   }
 
   /** All of the time, once the rest would not be done by then at the pace so far, however that came about. */
