@@ -122,20 +122,18 @@ export class Capture {
     }
   }
 
-  /** A key of `collection` is about to get `value` or to be deleted; `old` is what is live now, `there` whether anything is. */
-  beforeWrite(collection: Collection, key: Key, value: unknown, old: unknown, there: boolean): void {
-    const part = collection.part as CapturePart
-    if (!part.claim(key)) return
+  /** A key that was frozen is about to get `value` or to be deleted; `old` is what is live now, `there` whether anything is. */
+  beforeWrite(part: CapturePart, key: Key, value: unknown, old: unknown, there: boolean): void {
     if (!there) {
       if (part.lingers(key)) this.#record(part, key)
     } else {
       if (old === value && typeof old === 'object' && old !== null) {
-        this.#owner.voided('changed in place across the barrier', collection.name, key)
+        this.#owner.voided('changed in place across the barrier', part.name, key)
         return
       }
       this.#recordInCall(part, key)
     }
-    this.#checkBound(collection, key)
+    this.#checkBound(part.collection, key)
   }
 
   /** A key's object is about to leave the engine's hands. */

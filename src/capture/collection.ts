@@ -17,7 +17,7 @@ import { ABSENT, type ColdCursor } from './cold.ts'
 import { ColdSide, type ColdStart } from './cold-side.ts'
 import { type Group, Journal, type KeyGroup } from './journal.ts'
 import { KeySet } from './key-set.ts'
-import { checkKey } from './keys.ts'
+import { checkKey, isShort } from './keys.ts'
 import { lengthen, setIn } from './map-chain.ts'
 import { Redundancy } from './redundant.ts'
 import { SIGNIFICANT, Significance, type Significant } from './significance.ts'
@@ -185,9 +185,8 @@ export class Collection {
 
   /** An object leaves the engine's hands: capture it first when its turn has not come, and keep it for a rollback. */
   handOut(key: Key, value: object): void {
-    const space = this.space
-    if (this.part !== undefined) space.capture?.beforeHandOut(this, key, value)
-    space.transaction?.beforeHandOut(this, key, value)
+    if (this.part !== undefined) this.space.capture?.beforeHandOut(this, key, value)
+    this.space.transaction?.beforeHandOut(this, key, value)
   }
 
   set(key: Key, value: unknown): void {
@@ -316,28 +315,29 @@ export class Collection {
   }
 
   beforeWrite(key: Key, value: unknown): void {
-    const space = this.space
+    const { space, part } = this
     space.assertWritable(this.name)
+    let frozen: boolean | undefined
+    if (part !== undefined && space.transaction === undefined && space.touches.left <= 0 && isShort(key)) {
+      frozen = part.claim(key)
+      // What was there matters to nobody, and need not be looked up.
+      if (!frozen) return
+    }
     let old = this.live.get(key)
     let there = old !== undefined || this.live.has(key)
     if (!there) {
-      // Before anybody keeps it: what is no key has no place in an undo log or a set of keys.
+      // Before anybody keeps it. An undo log knows live entries alone; and of a key that is stored and untouched no barrier froze anything.
       checkKey(this.name, key)
-      if (this.cold !== undefined) {
-        this.#beforeColdWrite(this.cold, key)
-        old = this.live.get(key)
-        there = old !== undefined || this.live.has(key)
+      if ((space.transaction === undefined || !this.bringHome(key)) && this.cold?.untouched(key) === true) {
+        this.part?.settle(key)
+        frozen = false
       }
+      old = this.live.get(key)
+      there = old !== undefined || this.live.has(key)
     }
     if (space.touches.left > 0) space.touched(this.id, key)
     space.transaction?.beforeWrite(this, key, value, old, there)
-    if (this.part !== undefined) space.capture?.beforeWrite(this, key, value, old, there)
-  }
-
-  /** An undo log knows live entries alone; and of a key that is stored and untouched no barrier has frozen anything. */
-  #beforeColdWrite(cold: ColdSide, key: Key): void {
-    if (this.space.transaction !== undefined && this.bringHome(key)) return
-    if (this.part !== undefined && cold.untouched(key)) this.part.settle(key)
+    if (this.part !== undefined && (frozen ?? this.part.claim(key))) space.capture?.beforeWrite(this.part, key, value, old, there)
   }
 
   #deleteBeside(cold: ColdSide, key: Key): boolean {

@@ -31,15 +31,20 @@ export class KeyPiece {
   #hashes = NO_HASHES
   #numbers = NO_NUMBERS
   readonly #numbered: boolean
+  readonly #salt: number
   /** Slots that are not empty. */
   #taken = 0
   #shift = 0
   #firstSlots: number
   #crowd: Map<Key, number> | undefined
 
-  /** `expected`: so many keys will come, without growing. `numbered`: a number is kept for each key. */
-  constructor(expected: number, numbered: boolean) {
+  /**
+   * `expected`: so many keys will come, without growing. `numbered`: a number is kept for each key. `salt`: another one for each table: keys that come in
+   * the order in which another table of the same hashes gives them would all fall on its first slots.
+   */
+  constructor(expected: number, numbered: boolean, salt: number) {
     this.#numbered = numbered
+    this.#salt = salt
     this.#firstSlots = FIRST_SLOTS
     while (this.#firstSlots * FULL < expected) this.#firstSlots *= 2
   }
@@ -66,7 +71,7 @@ export class KeyPiece {
     if (this.#taken >= this.#keys.length * FULL) this.#rebuild()
     const hashes = this.#hashes
     const mask = hashes.length - 1
-    let slot = Math.imul(hash, GOLDEN) >>> this.#shift
+    let slot = Math.imul(hash ^ this.#salt, GOLDEN) >>> this.#shift
     let free = -1
     for (let probes = 0; probes < PROBES_MAX; probes++) {
       const found = hashes[slot] as number
@@ -144,7 +149,7 @@ export class KeyPiece {
     const hashes = this.#hashes
     const mask = hashes.length - 1
     if (mask < 0) return -1
-    let slot = Math.imul(hash, GOLDEN) >>> this.#shift
+    let slot = Math.imul(hash ^ this.#salt, GOLDEN) >>> this.#shift
     for (;;) {
       const found = hashes[slot] as number
       if (found === EMPTY) return -1
@@ -189,7 +194,7 @@ export class KeyPiece {
     for (let old = 0; old < hashes.length; old++) {
       const hash = hashes[old] as number
       if (hash === EMPTY || hash === DELETED) continue
-      let slot = Math.imul(hash, GOLDEN) >>> this.#shift
+      let slot = Math.imul(hash ^ this.#salt, GOLDEN) >>> this.#shift
       while (this.#hashes[slot] !== EMPTY) slot = (slot + 1) & mask
       this.#keys[slot] = keys[old]
       this.#hashes[slot] = hash

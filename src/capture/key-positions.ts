@@ -1,12 +1,13 @@
 /** A place in a journal for each key, in pieces (pieces.ts). Owns: key and place. Does not own: what the place means (journal.ts). */
 import type { Key } from '../codec/index.ts'
 import { KeyPiece } from './key-piece.ts'
-import { hashKey, Pieces } from './pieces.ts'
+import { hashKey, newSalt, Pieces } from './pieces.ts'
 
 export class KeyPositions extends Pieces<KeyPiece> {
   /** `expected`: about how many keys will come; spares the splitting. */
   constructor(expected = 0) {
-    super(coming => new KeyPiece(coming, true), expected)
+    const salt = newSalt()
+    super(coming => new KeyPiece(coming, true, salt), expected)
   }
 
   has(key: Key): boolean {

@@ -88,6 +88,18 @@ test('keys that come and go for ever take no more room than those that are there
   assert.ok((set.pieceAt(0)?.slots ?? 0) <= 1024)
 })
 
+test('keys that come in the order in which another table gives them are spread all the same', () => {
+  const one = new KeySet()
+  for (let n = 0; n < 100_000; n++) one.add(`user:${n}`)
+  const other = new KeySet()
+  let crowded = 0
+  for (const key of one.pieces().flatMap(piece => [...piece.keys()])) {
+    other.add(key)
+    if (other.size % 256 === 0) crowded += other.pieces().filter(({ slots }) => slots === 0).length
+  }
+  assert.equal(crowded, 0)
+})
+
 /** Keys as services make them, and some that try to hurt. */
 const FAMILIES: Readonly<Record<string, (n: number) => Key>> = {
   'counted up': n => n,

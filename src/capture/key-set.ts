@@ -1,12 +1,13 @@
 /** A set of keys that grows in pieces (pieces.ts). Owns: the keys. Does not own: what membership means. */
 import type { Key } from '../codec/index.ts'
 import { KeyPiece } from './key-piece.ts'
-import { hashKey, Pieces } from './pieces.ts'
+import { hashKey, newSalt, Pieces } from './pieces.ts'
 
 export class KeySet extends Pieces<KeyPiece> {
   /** `expected`: about how many keys will come; spares the splitting. */
   constructor(expected = 0) {
-    super(coming => new KeyPiece(coming, false), expected)
+    const salt = newSalt()
+    super(coming => new KeyPiece(coming, false, salt), expected)
   }
 
   has(key: Key): boolean {

@@ -4,6 +4,12 @@ import { COLLECTION_NAME_BYTES_MAX, KEY_BYTES_MAX, RESERVED_NAME_PREFIX } from '
 
 /** Bytes of a key beside its characters: tag, and sign and length of a bigint. */
 const KEY_OVERHEAD_BYTES = 16
+const SHORT_CHARACTERS = 1024
+
+/** True for most keys, and only for what is one. */
+export function isShort(key: unknown): boolean {
+  return typeof key === 'string' ? key.length < SHORT_CHARACTERS : typeof key === 'number'
+}
 
 export function checkKey(collection: string, key: unknown): void {
   switch (typeof key) {

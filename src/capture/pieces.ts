@@ -73,6 +73,14 @@ export abstract class Pieces<P extends Piece> {
   }
 }
 
+let salts = 0
+
+/** For a table's own order of keys: another one each time. */
+export function newSalt(): number {
+  salts = (salts + 1) | 0
+  return Math.imul(salts, 0x85ebca6b)
+}
+
 /**
  * Spreads keys; never used for equality. Never 0 or 1. At most 24 code units of a string are looked at, from both ends and across it.
  * Gives a signed 32-bit integer.

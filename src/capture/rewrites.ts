@@ -9,6 +9,8 @@ import { KeySet } from './key-set.ts'
 import { hashKey } from './pieces.ts'
 
 const SHARE = 16
+/** Where a hash says whether its key is remembered: not where it says which piece of a table the key is in. */
+const SHARE_SHIFT = 28
 
 export class Rewrites {
   /** Of this epoch, estimated. */
@@ -20,7 +22,7 @@ export class Rewrites {
   readonly #seen = new Map<number, KeySet>()
 
   recorded(incarnation: number, key: Key, bytes: number): void {
-    if ((hashKey(key) & (SHARE - 1)) !== 0) return
+    if (hashKey(key) >>> SHARE_SHIFT !== 0) return
     let keys = this.#seen.get(incarnation)
     if (keys === undefined) {
       keys = new KeySet()
