@@ -130,6 +130,7 @@ export class Store implements AsyncDisposable {
     this.#faces.delete(name)
     this.#encoded.delete(name)
     collection.dropped = true
+    space.counted(-1)
     collection.part = undefined
     collection.live = new ClosedMap(() => dropped(name))
     collection.cold = undefined

@@ -125,6 +125,17 @@ test('a saturated collection is captured whole: changed, new, deleted and untouc
   rig.check(map)
 })
 
+test('of many collections each may list less than one alone', () => {
+  const rig = new Rig()
+  const maps = Array.from({ length: 8 }, () => rig.collection(numbered(100)))
+  const [map] = maps as [(typeof maps)[0]]
+  rig.checkpoint()
+  for (let n = 0; n < JOURNAL_SLACK_KEYS / maps.length + 2048; n++) map.set('k1', n)
+  assert.ok(map.saturated)
+  rig.checkpoint()
+  rig.check(map)
+})
+
 test('a failed epoch of a saturated collection is made good', () => {
   const rig = new Rig()
   const map = rig.collection(numbered(50))

@@ -10,7 +10,7 @@
  * journal; a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { INSIGNIFICANT_KEYS_MAX, JOURNAL_SLACK_KEYS } from '../base/limits.ts'
+import { INSIGNIFICANT_KEYS_MAX } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
@@ -80,6 +80,7 @@ export class Collection {
   ) {
     this.cold = cold === undefined ? undefined : new ColdSide(cold)
     this.space = space
+    space.counted(1)
     this.name = name
     this.kind = kind
     this.codec = codec
@@ -364,8 +365,7 @@ export class Collection {
 
   #changed(key: Key): void {
     this.journal.push(key)
-    // A look once a chunk is enough.
-    if ((this.journal.length & 1023) === 0 && this.journal.length > 2 * this.live.size + JOURNAL_SLACK_KEYS) {
+    if (this.journal.outgrows(2 * this.live.size + this.space.journalSlackKeys)) {
       this.saturated = true
       this.journal = new Journal()
     }
@@ -390,8 +390,7 @@ export class Collection {
     if (isNew && this.freshAllowed && !this.space.uncommitted && !this.deleted.has(key)) {
       this.fresh.add(key)
       this.arrivals.push(key)
-      if ((this.arrivals.length & 1023) === 0 && this.arrivals.length > 2 * this.live.size + JOURNAL_SLACK_KEYS)
-        this.arrivals = new Journal()
+      if (this.arrivals.outgrows(2 * this.live.size + this.space.journalSlackKeys)) this.arrivals = new Journal()
     } else if (!this.saturated) this.#changed(key)
     if (this.cold?.evicts !== true) return
     this.cold.written(key)

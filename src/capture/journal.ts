@@ -59,6 +59,12 @@ export class Journal {
     return this.end - this.#released
   }
 
+  /** More than so many keys are listed; said once in 1,024 keys, which is soon enough. */
+  outgrows(keys: number): boolean {
+    const { length } = this
+    return (length & 1023) === 0 && length > keys
+  }
+
   /** The place of the next key. */
   get end(): number {
     return this.#fullEnd + (this.#used === CHUNK_KEYS ? 0 : this.#used)

@@ -7,7 +7,7 @@
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
-import { MAP_ENTRIES_MAX, REDUNDANT_RING_BYTES } from '../base/limits.ts'
+import { JOURNAL_SLACK_KEYS, JOURNAL_SLACK_KEYS_MIN, MAP_ENTRIES_MAX, REDUNDANT_RING_BYTES } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
@@ -68,6 +68,9 @@ export class Space {
   enters: ((collection: Collection, key: Key, value: unknown, came: boolean) => void) | undefined
   /** Room for the one transaction that runs. */
   images = new ByteWriter(IMAGES_BYTES)
+  /** Keys that a journal may list beyond twice the entries; collections that are many have less each. */
+  journalSlackKeys = JOURNAL_SLACK_KEYS
+  #collections = 0
   /** Set when collections were made, dropped or emptied since the last barrier. */
   catalogueChanged = false
 
@@ -77,6 +80,12 @@ export class Space {
     this.now = now
     const bytes = 2 ** Math.floor(Math.log2(Math.max(REMEMBERED_BYTES_MIN, memoryBytesMax * REMEMBERED_SHARE)))
     this.recent = new RecordMemory(Math.min(bytes, REDUNDANT_RING_BYTES))
+  }
+
+  /** There are so many collections more, or fewer. */
+  counted(more: number): void {
+    this.#collections += more
+    this.journalSlackKeys = Math.max(JOURNAL_SLACK_KEYS_MIN, JOURNAL_SLACK_KEYS / Math.max(1, this.#collections))
   }
 
   /** A call of the user took so long for the engine's sake. */
