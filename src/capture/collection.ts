@@ -11,7 +11,7 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { INSIGNIFICANT_KEYS_MAX } from '../base/limits.ts'
-import type { Key, ValueCodec } from '../codec/index.ts'
+import { type Key, tideCodec, type ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
 import { ColdSide, type ColdStart } from './cold-side.ts'
@@ -156,8 +156,8 @@ export class Collection {
     const { cold } = this
     if (cold === undefined || this.live.has(key)) return false
     const value = this.#readCold(cold, key, cursor)
-    // A codec of the user may have written this very key, or emptied the collection.
-    if (value === ABSENT || this.cold !== cold || this.live.has(key) || cold.hides(key)) return false
+    // A codec of the user may have written this very key, or emptied the collection; ours calls nobody.
+    if (value === ABSENT || this.cold !== cold || (this.codec !== tideCodec && (this.live.has(key) || cold.hides(key)))) return false
     // Others may leave for it.
     if (cold.evicts) this.space.enters?.(this, key, value, true)
     setIn(this.live, key, value, this.space.mapEntriesMax)

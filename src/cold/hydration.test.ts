@@ -216,6 +216,23 @@ test('a busy event loop is left alone, for a bounded time a piece', async () => 
   await scheduler.run(hydration.done)
 })
 
+test('in a calm event loop hardly anything is waited for, however busy it seems while a block is read', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segment = new Played(scheduler, Array(40).fill(HYDRATION_READ_BYTES))
+  let asked = 0
+  let at = -1
+  const loopLoad = (): number => {
+    const passed = scheduler.clock.monotonic() - at
+    at = scheduler.clock.monotonic()
+    asked++
+    return passed < 3 ? 1 : 0.1
+  }
+  const { hydration } = begin(stateOf([segment]), scheduler, { loopLoad })
+  await scheduler.run(hydration.done)
+  assert.ok(asked >= 40)
+  assert.ok(scheduler.clock.monotonic() < 300, `${scheduler.clock.monotonic()} ms`)
+})
+
 test('an event loop that is busy with cold look-ups is helped, not left alone', async () => {
   const scheduler = new SimulatedScheduler()
   const segment = new Played(scheduler, Array(4).fill(HYDRATION_READ_BYTES))

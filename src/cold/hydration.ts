@@ -28,6 +28,9 @@ import { FirstBlocks } from './first-blocks.ts'
 const SLICE_SHARE = 0.5
 /** Between two looks at a busy event loop. */
 const LOOK_MS = 50
+/** A read that was over sooner says nothing of the event loop: what little time there was went into the read. After so many of them comes a look. */
+const WINDOW_MS = 5
+const UNSEEN_MAX = 8
 
 export interface HydrationParts {
   readonly clock: Clock
@@ -64,6 +67,8 @@ export class Hydration {
   #bytesTotal = 0
   /** Look-ups that may have read a block, up to the last piece. */
   #readsBefore = 0
+  /** Pieces brought home since the event loop was last seen to be calm. */
+  #unseen = UNSEEN_MAX
   /** Of blocks brought home, by segment. */
   readonly #bytesOf = new Map<ColdSegment, number>()
   #stopping = false
@@ -184,8 +189,9 @@ export class Hydration {
     const last = segment.storedRange(blocks.at(-1) as number)
     // What is measured is the time of the read: our own slices are no reason to wait.
     this.#parts.loopLoad()
+    const asked = this.#parts.clock.monotonic()
     const bytes = await segment.read(from, last.offset + last.length - from)
-    await this.#whileBusy()
+    await this.#whileBusy(this.#parts.clock.monotonic() - asked)
     await this.#turn()
     for (const block of blocks) {
       this.#assertGoing()
@@ -203,15 +209,24 @@ export class Hydration {
     this.#endSlice()
   }
 
-  /** Waits for a calmer event loop, not for ever, and not where it is busy reading the very blocks that are to come home. */
-  async #whileBusy(): Promise<void> {
+  /** Waits for a calmer event loop, not for ever, and not where it is busy reading the very blocks that are to come home. `readMs`: of the last read. */
+  async #whileBusy(readMs: number): Promise<void> {
     const { clock, scheduler, loopLoad } = this.#parts
     const { reads } = this.#state
     const begin = clock.monotonic()
     const before = this.#readsBefore
     this.#readsBefore = reads.count
-    while (!this.#stopping && loopLoad() > HYDRATION_LOAD_MAX && clock.monotonic() - begin < HYDRATION_WAIT_MS_MAX) {
+    if (readMs < WINDOW_MS) {
+      if (++this.#unseen < UNSEEN_MAX) return
+      loopLoad()
+      await this.#pause(wake => scheduler.after(WINDOW_MS, wake, true))
+    }
+    this.#unseen = 0
+    while (!this.#stopping && loopLoad() > HYDRATION_LOAD_MAX) {
       if (reads.count - before >= HYDRATION_URGENT_READS) return
+      // It is busy for longer than can be waited for: the next piece waits again.
+      this.#unseen = UNSEEN_MAX
+      if (clock.monotonic() - begin >= HYDRATION_WAIT_MS_MAX) return
       await this.#pause(wake => scheduler.after(LOOK_MS, wake, true))
     }
   }
