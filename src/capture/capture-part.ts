@@ -137,10 +137,10 @@ export class CapturePart {
     else collection.markDirty(key)
   }
 
-  /** Upper bound of the steps left. */
+  /** The steps left, or somewhat more; while keys are pending those of one of two walks that overlap, the longer. */
   get stepsMax(): number {
     if (this.mode === 'finished') return 0
-    if (this.mode === 'pending') return this.#pending.size + (this.#newest ? NEWEST_KEYS : 0)
+    if (this.mode === 'pending') return Math.max(this.#pending.size, this.#newest ? this.#newestLeft() : 0)
     let steps = this.all ? this.live.size : 0
     const groups = this.mode === 'sift' ? [...this.written, ...this.fresh.pieces(), ...this.gone] : this.#groups
     for (let at = this.mode === 'all' ? groups.length : this.#group; at < groups.length; at++) steps += sizeOf(groups[at] as Group)
@@ -194,6 +194,13 @@ export class CapturePart {
 
   get #pending(): KeyPositions {
     return this.#journal.last ?? NOTHING
+  }
+
+  #newestLeft(): number {
+    let left = this.#array === undefined ? 0 : this.#at
+    for (let at = this.#array === undefined ? this.#group : this.#group + 1; at < this.#groups.length; at++)
+      left += sizeOf(this.#groups[at] as Group)
+    return left
   }
 
   #open(): undefined {

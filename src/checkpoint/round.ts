@@ -23,8 +23,12 @@ const LATE_MS = 2
 /** Slices that nobody waits for take this share of the time, and this one of what the loop has to spare. */
 const LOAD_SHARE = 0.15
 const IDLE_SHARE = 0.5
-/** So many budgets of engine time in the calls between two slices are a burst of writes; after two rounds with one it is expected in so many. */
-const BURST_BUDGETS = 2
+/**
+ * So many budgets of engine time in the calls between two slices, and this share of the time between them, are a burst of writes: not a loop that
+ * was held up and makes up for it. After two rounds with one it is expected in so many.
+ */
+const BURST_BUDGETS = 5
+const BURST_SHARE = 0.3
 const BURSTS_EXPECTED = 8
 /** So many steps are worth a slice. */
 const STEPS_MIN = 64
@@ -60,8 +64,9 @@ export class Round {
   #plannedAt: number | undefined
   #share = LOAD_SHARE
   #pressed = false
-  /** Engine time in calls up to the last slice. */
+  /** Engine time in calls up to the last slice, and when that was. */
   #accessMs = 0
+  #slicedAt = 0
   /** Whether a burst came in this round and in the one before, and in how many to come one is expected. */
   #burst = false
   #burstBefore = false
@@ -78,6 +83,7 @@ export class Round {
     this.#begunAt = this.#parts.clock.monotonic()
     this.#plannedAt = undefined
     this.#accessMs = this.#parts.space.accessMs
+    this.#slicedAt = this.#begunAt
     this.#burstBefore = this.#burst
     this.#burst = false
     if (this.#burstsExpected > 0) {
@@ -117,7 +123,7 @@ export class Round {
     const { capture } = flight
     // Somebody waits, and has waited for as long as the spreading was meant to last.
     if (flight.asked && begin >= flight.dueAt) flight.hurried = true
-    this.#lookForBurst(flight)
+    this.#lookForBurst(flight, begin)
     // Reckoned from all groups of keys: once a slice, and not where it does not matter.
     const left = flight.hurried ? 0 : capture.stepsMax
     this.#share = flight.hurried ? 1 : this.#shareNow(flight, left, begin)
@@ -145,11 +151,13 @@ export class Round {
   }
 
   /** Writes that come in bursts find much that is not captured yet, all in one turn of the service: the sooner the rest is captured the better. */
-  #lookForBurst(flight: Flight): void {
+  #lookForBurst(flight: Flight, nowMs: number): void {
     const { space, stallMsMax } = this.#parts
     const ms = space.accessMs - this.#accessMs
+    const passedMs = nowMs - this.#slicedAt
     this.#accessMs = space.accessMs
-    if (ms < stallMsMax * BURST_BUDGETS) return
+    this.#slicedAt = nowMs
+    if (ms < stallMsMax * BURST_BUDGETS || ms < passedMs * BURST_SHARE) return
     flight.hurried = true
     this.#burst = true
     if (this.#burstBefore) this.#burstsExpected = BURSTS_EXPECTED
