@@ -52,13 +52,29 @@ interface Way {
   readonly captureBy?: number
   readonly asked?: boolean
   readonly spreadMs?: number
+  readonly stepMs?: number
+}
+
+interface Calls {
+  /** Of the service, in one turn: so long they take, and so long the engine is at work in them. */
+  readonly ms: number
+  readonly engineMs: number
 }
 
 /** When all was captured, the longest slice, and the share of the time that slices took. */
-function run({ serviceMs, steps, load, captureBy = Number.POSITIVE_INFINITY, asked = false, spreadMs = 0 }: Way) {
+function run(way: Way) {
+  const [one] = rounds(way, [undefined])
+  assert.ok(one !== undefined)
+  return one
+}
+
+/** The same, of one round after the other; in some of them calls of the service come in the third turn. */
+function rounds(way: Way, calls: readonly (Calls | undefined)[]): { endedAt: number; longest: number; share: number }[] {
+  const { serviceMs, steps, load, captureBy = Number.POSITIVE_INFINITY, asked = false, spreadMs = 0, stepMs = STEP_MS } = way
   const loop = new Loop()
   const clock = { monotonic: () => loop.nowMs, now: () => 0 }
-  const slices: number[] = []
+  let slices: number[] = []
+  const space = new Space(new Histogram(), () => 0)
   const turns = new Turns(
     clock,
     loop,
@@ -66,12 +82,12 @@ function run({ serviceMs, steps, load, captureBy = Number.POSITIVE_INFINITY, ask
     ms => slices.push(ms),
   )
   const pace = new Pace(500)
-  let endedAt: number | undefined
+  let endedAt = undefined as number | undefined
   const round = new Round({
     clock,
     turns,
     outbox: new Outbox(() => {}),
-    space: new Space(new Histogram(), () => 0),
+    space,
     pace,
     stallMsMax: STALL_MS,
     load: () => load,
@@ -93,18 +109,31 @@ function run({ serviceMs, steps, load, captureBy = Number.POSITIVE_INFINITY, ask
     run(expired: () => boolean) {
       while (!this.finished && !expired()) {
         this.steps++
-        loop.nowMs += STEP_MS
+        loop.nowMs += stepMs
       }
     },
     *unresolved() {},
     resolved() {},
   }
-  const flight: Flight = newFlight({ epoch: 1, started: 0, records: 0, dueAt: spreadMs, asked, hurried: false })
-  flight.capture = capture as unknown as Capture
-  round.begin(flight)
-  for (let turn = 0; endedAt === undefined && turn < 1e6; turn++) loop.turn(Math.max(serviceMs, 0.1))
-  assert.ok(endedAt !== undefined, 'it never ends')
-  return { endedAt, longest: Math.max(...slices), share: slices.reduce((sum, ms) => sum + ms, 0) / endedAt }
+  return calls.map(call => {
+    const begin = loop.nowMs
+    endedAt = undefined
+    slices = []
+    capture.steps = 0
+    const flight: Flight = newFlight({ epoch: 1, started: begin, records: 0, dueAt: begin + spreadMs, asked, hurried: false })
+    flight.capture = capture as unknown as Capture
+    round.begin(flight)
+    for (let turn = 0; endedAt === undefined && turn < 1e6; turn++) {
+      if (turn === 3 && call !== undefined) {
+        space.accessed(call.engineMs)
+        loop.nowMs += call.ms
+      }
+      loop.turn(Math.max(serviceMs, 0.1))
+    }
+    assert.ok(endedAt !== undefined, 'it never ends')
+    const ms = endedAt - begin
+    return { endedAt: ms, longest: Math.max(...slices), share: slices.reduce((sum, one) => sum + one, 0) / ms }
+  })
 }
 
 test('slices leave most of the time to the service while nothing presses, and take half of what it has to spare', () => {
@@ -135,4 +164,19 @@ test('one that somebody waits for hurries when its time is over', () => {
   const other = run({ serviceMs: 0, steps: 100_000, load: 1, asked: false, spreadMs: 100 })
   assert.ok(asked.endedAt < 2000, `${asked.endedAt} ms for a second of work`)
   assert.ok(other.endedAt > 5000, `${other.endedAt} ms`)
+})
+
+test('writes that come in bursts end the spreading, and after two rounds with one the next eight are not spread', () => {
+  const way: Way = { serviceMs: 0, steps: 4000, stepMs: 0.002, load: 0.2, spreadMs: 500 }
+  const took = (...calls: (Calls | undefined)[]): string =>
+    rounds(way, calls)
+      .map(({ endedAt }) => (endedAt < 150 ? 'h' : endedAt > 400 ? 's' : '?'))
+      .join('')
+  const burst = { ms: 20, engineMs: 15 }
+  const calm = Array<undefined>(12).fill(undefined)
+  assert.equal(took(...calm.slice(0, 3)), 'sss')
+  assert.equal(took(burst, ...calm.slice(0, 3)), 'hsss')
+  assert.equal(took(burst, burst, ...calm), `hh${'h'.repeat(8)}ssss`)
+  // A loop that was held up and makes up for it.
+  assert.equal(took({ ms: 20, engineMs: 4 }, { ms: 60, engineMs: 10 }, undefined), 'sss')
 })
