@@ -4,8 +4,8 @@
  * What: first the rest of the journal is sifted, which removes duplicates, then every key that remains is given. While the journal is sifted
  * it is not known whether a key is frozen, so any key counts as frozen: its record is then redundant, never wrong. Where there is so much to sift
  * that most keys are in it, they are given as they are listed, without sifting, and any key counts as frozen to the end. A saturated collection
- * gives its tombstones, then all that is live. What was written last comes first: it is the most likely to be written again, in a call that would then
- * have to capture it.
+ * gives its tombstones, then all that is live. What was written last comes first: it is the most likely to be written again, in a call that would
+ * then have to capture it.
  * Owns: the frozen keys, which of them were taken. Does not own: the records (capture.ts).
  * Invariants: the groups of keys never change, so that giving the cut back costs a step per group of keys; a part is `finished` only when every
  * frozen key was given; a key is taken once.

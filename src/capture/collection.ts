@@ -329,8 +329,8 @@ export class Collection {
     if (!there) {
       // Before anybody keeps it. An undo log knows live entries alone; and of a key that is stored and untouched no barrier froze anything.
       checkKey(this.name, key)
-      if ((space.transaction === undefined || !this.bringHome(key)) && this.cold?.untouched(key) === true) {
-        this.part?.settle(key)
+      if ((space.transaction === undefined || !this.bringHome(key)) && this.part !== undefined && this.cold?.untouched(key) === true) {
+        this.part.settle(key)
         frozen = false
       }
       old = this.live.get(key)

@@ -1,9 +1,9 @@
 /**
  * One piece of a table of keys: the keys themselves, their hashes, and a number for each where that is wanted.
  *
- * What: open addressing with linear probing (Knuth, The Art of Computer Programming, vol. 3, 6.4). The hashes lie beside the keys, so that a look-up touches
- * one line of numbers and, where it finds something, the key; growing and splitting touch no key at all. A platform Set looks at each key's own
- * memory at every step, which is a cache miss each where there are a million keys.
+ * What: open addressing with linear probing (Knuth, The Art of Computer Programming, vol. 3, 6.4). The hashes lie beside the keys, so that a
+ * look-up touches one line of numbers and, where it finds something, the key; growing and splitting touch no key at all. A platform Set looks at
+ * each key's own memory at every step, which is a cache miss each where there are a million keys.
  * Owns: its entries. Does not own: which keys belong here (pieces.ts).
  * Invariants: at most FULL of the slots are taken, those of deleted keys included, so a search ends; where keys have hashes that were made to
  * collide the piece is a platform Map, which knows how to defend itself; equality is the platform's, `0` is `-0` and NaN is NaN; a walk meets every
@@ -39,8 +39,8 @@ export class KeyPiece {
   #crowd: Map<Key, number> | undefined
 
   /**
-   * `expected`: so many keys will come, without growing. `numbered`: a number is kept for each key. `salt`: another one for each table: keys that come in
-   * the order in which another table of the same hashes gives them would all fall on its first slots.
+   * `expected`: so many keys will come, without growing. `numbered`: a number is kept for each key. `salt`: another one for each table: keys
+   * that come in the order in which another table of the same hashes gives them would all fall on its first slots.
    */
   constructor(expected: number, numbered: boolean, salt: number) {
     this.#numbered = numbered

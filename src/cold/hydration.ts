@@ -209,7 +209,10 @@ export class Hydration {
     this.#endSlice()
   }
 
-  /** Waits for a calmer event loop, not for ever, and not where it is busy reading the very blocks that are to come home. `readMs`: of the last read. */
+  /**
+   * Waits for a calmer event loop, not for ever, and not where it is busy reading the very blocks that are to come home. `readMs`: of the last
+   * read.
+   */
   async #whileBusy(readMs: number): Promise<void> {
     const { clock, scheduler, loopLoad } = this.#parts
     const { reads } = this.#state
