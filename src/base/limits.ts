@@ -220,8 +220,8 @@ export const TIMER_MS_MAX = 2_147_483_647
 
 /**
  * A journal may list so many keys more than twice the entries; beyond it the whole collection counts as dirty. Beyond as many, arrivals are
- * forgotten: the next barrier finds in `fresh` what is left of them. Of a store with one collection; several share it, and have JOURNAL_SLACK_KEYS_MIN
- * each at least.
+ * forgotten: the next barrier finds in `fresh` what is left of them. Of a store with one collection; several share it, and have
+ * JOURNAL_SLACK_KEYS_MIN each at least.
  */
 export const JOURNAL_SLACK_KEYS = 524_288
 export const JOURNAL_SLACK_KEYS_MIN = 65_536

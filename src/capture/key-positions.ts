@@ -1,17 +1,12 @@
-/** A place in a journal for each key, in pieces (pieces.ts). Owns: key and place. Does not own: what the place means (journal.ts). */
+/** A place in a journal for each key, in pieces. Owns: key and place (key-table.ts). Does not own: what the place means (journal.ts). */
 import type { Key } from '../codec/index.ts'
-import { KeyPiece } from './key-piece.ts'
-import { hashKey, newSalt, Pieces } from './pieces.ts'
+import { KeyTable } from './key-table.ts'
+import { hashKey } from './pieces.ts'
 
-export class KeyPositions extends Pieces<KeyPiece> {
+export class KeyPositions extends KeyTable {
   /** `expected`: about how many keys will come; spares the splitting. */
   constructor(expected = 0) {
-    const salt = newSalt()
-    super(coming => new KeyPiece(coming, true, salt), expected)
-  }
-
-  has(key: Key): boolean {
-    return this.get(key) !== undefined
+    super(true, expected)
   }
 
   get(key: Key): number | undefined {
@@ -23,18 +18,5 @@ export class KeyPositions extends Pieces<KeyPiece> {
   set(key: Key, position: number): void {
     const hash = hashKey(key)
     if (this.pieceOf(hash).add(key, hash, position)) this.added()
-  }
-
-  /** False when it was not there. */
-  delete(key: Key): boolean {
-    if (this.size === 0) return false
-    const hash = hashKey(key)
-    if (!this.pieceOf(hash).delete(key, hash)) return false
-    this.size--
-    return true
-  }
-
-  protected override divide(old: KeyPiece, low: KeyPiece, high: KeyPiece, bit: number): void {
-    old.divide(low, high, bit, hashKey)
   }
 }

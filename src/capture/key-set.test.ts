@@ -88,6 +88,15 @@ test('keys that come and go for ever take no more room than those that are there
   assert.ok((set.pieceAt(0)?.slots ?? 0) <= 1024)
 })
 
+test('many keys that are expected and do not come take little room', () => {
+  for (const expected of [400_000, 10_000_000]) {
+    const places = new KeyPositions(expected)
+    for (let n = 0; n < 100_000; n++) places.set(`k${n % 100}`, n)
+    const slots = places.pieces().reduce((sum, piece) => sum + piece.slots, 0)
+    assert.ok(slots <= 100 * 512, `${slots} slots for 100 keys of ${expected}`)
+  }
+})
+
 test('keys that come in the order in which another table gives them are spread all the same', () => {
   const one = new KeySet()
   for (let n = 0; n < 100_000; n++) one.add(`user:${n}`)

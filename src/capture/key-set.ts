@@ -1,19 +1,12 @@
-/** A set of keys that grows in pieces (pieces.ts). Owns: the keys. Does not own: what membership means. */
+/** A set of keys that grows in pieces. Owns: the keys (key-table.ts). Does not own: what membership means. */
 import type { Key } from '../codec/index.ts'
-import { KeyPiece } from './key-piece.ts'
-import { hashKey, newSalt, Pieces } from './pieces.ts'
+import { KeyTable } from './key-table.ts'
+import { hashKey } from './pieces.ts'
 
-export class KeySet extends Pieces<KeyPiece> {
+export class KeySet extends KeyTable {
   /** `expected`: about how many keys will come; spares the splitting. */
   constructor(expected = 0) {
-    const salt = newSalt()
-    super(coming => new KeyPiece(coming, false, salt), expected)
-  }
-
-  has(key: Key): boolean {
-    if (this.size === 0) return false
-    const hash = hashKey(key)
-    return this.pieceOf(hash).has(key, hash)
+    super(false, expected)
   }
 
   /** False when it was there. */
@@ -22,18 +15,5 @@ export class KeySet extends Pieces<KeyPiece> {
     if (!this.pieceOf(hash).add(key, hash)) return false
     this.added()
     return true
-  }
-
-  /** False when it was not there. */
-  delete(key: Key): boolean {
-    if (this.size === 0) return false
-    const hash = hashKey(key)
-    if (!this.pieceOf(hash).delete(key, hash)) return false
-    this.size--
-    return true
-  }
-
-  protected override divide(old: KeyPiece, low: KeyPiece, high: KeyPiece, bit: number): void {
-    old.divide(low, high, bit, hashKey)
   }
 }

@@ -3,15 +3,18 @@
  *
  * What: keys spread over many small tables by a hash of the key, by linear hashing (Litwin 1980): when the pieces are full on average,
  * one piece is split, so no single growth touches more than one piece.
- * Owns: which piece a key is in. Does not own: what is kept of a key (key-set.ts, key-positions.ts), how a piece finds it (key-piece.ts).
+ * Owns: which piece a key is in. Does not own: what is kept of a key (key-set.ts, key-positions.ts), how a piece finds it
+ * (key-piece.ts).
  * Invariants: a key is in at most one piece, the one its hash names; the hash only spreads the load, equality is always the platform's.
  */
 import type { Key } from '../codec/index.ts'
 
 /** Mean entries of a piece at which the next piece is split; a piece then stays far below PIECE_ENTRIES_MAX. */
-export const PIECE_ENTRIES_MEAN = 2048
+const PIECE_ENTRIES_MEAN = 2048
 /** Pieces made at once at most: making them must not be a pause. */
 const FIRST_PIECES_MAX = 512
+/** A piece has room for so many at first: what is expected may be ten million, or one key ten million times. */
+const FIRST_ENTRIES = 256
 
 export interface Piece {
   readonly size: number
@@ -29,7 +32,7 @@ export abstract class Pieces<P extends Piece> {
   constructor(make: (expected: number) => P, expected: number) {
     this.#make = make
     while (this.#round < FIRST_PIECES_MAX && this.#round * PIECE_ENTRIES_MEAN < expected) this.#round *= 2
-    for (let made = 0; made < this.#round; made++) this.#pieces.push(make(expected / this.#round))
+    for (let made = 0; made < this.#round; made++) this.#pieces.push(make(Math.min(expected / this.#round, FIRST_ENTRIES)))
   }
 
   /** The pieces that hold something; not to be changed while the table is used. */
@@ -71,14 +74,6 @@ export abstract class Pieces<P extends Piece> {
       this.#next = 0
     }
   }
-}
-
-let salts = 0
-
-/** For a table's own order of keys: another one each time. */
-export function newSalt(): number {
-  salts = (salts + 1) | 0
-  return Math.imul(salts, 0x85ebca6b)
 }
 
 /**
