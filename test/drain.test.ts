@@ -185,6 +185,31 @@ test('a writer that drains falls into no saturation: what was taken up is no lon
   rig.check(map)
 })
 
+test('the clock is looked at after each large record, and after eight small ones, also of those that were not written', () => {
+  const kilobytes = (n: number): string => 'x'.repeat(n * 1024)
+  for (const [value, perLook] of [[kilobytes(20), 1] as const, [kilobytes(5), 2] as const, ['small', 8] as const]) {
+    const rig = new Rig()
+    const map = rig.collection(numbered(100))
+    rig.checkpoint()
+    for (const redundant of [false, true]) {
+      for (let n = 0; n < 40; n++) map.set(`k${n}`, { value })
+      rig.pass(500)
+      rig.pass(1000)
+      for (let n = 0; n < 40; n++) map.set(`k${n}`, redundant ? { value } : { value, n })
+      rig.pass(500)
+      let looks = 0
+      rig.pass(1000, undefined, () => {
+        looks++
+        return false
+      })
+      assert.ok(looks >= Math.floor(40 / perLook), `${looks} looks at ${perLook} records each`)
+      assert.ok(looks <= 40 / perLook + 2, `${looks} looks at ${perLook} records each`)
+    }
+    rig.checkpoint()
+    rig.check(map)
+  }
+})
+
 test('whatever is written, drained, cut, lost and committed: the disk holds what was there at the barrier', () => {
   const key = fc.nat({ max: 12 })
   const step = fc.oneof(

@@ -17,7 +17,7 @@ import { Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import type { LinkGroup } from './links.ts'
 import type { Outbox } from './outbox.ts'
-import { record } from './record.ts'
+import { record, STRIDE, STRIDE_BYTES, STRIDE_STEPS } from './record.ts'
 
 export type VoidReason = 'changed in place across the barrier' | 'pre-images beyond the bound' | 'emptied during the capture'
 
@@ -27,11 +27,6 @@ export interface CaptureOwner {
   /** This value cannot be encoded: the key keeps its last good record, and is dirty again. */
   refused(collection: Collection, key: Key, error: unknown): void
 }
-
-/** Keys captured, their bytes, and steps that give no key, between two looks at the clock. */
-const STRIDE = 8
-const STRIDE_BYTES = 8192
-const STRIDE_STEPS = 64
 
 /** A collection is emptied during the capture: up to so many steps are taken at once, inside the call; beyond them the cut is void. */
 const EMPTIED_STEPS_MAX = 256

@@ -11,7 +11,7 @@ import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
 import type { Journal } from './journal.ts'
 import type { Outbox } from './outbox.ts'
-import { record } from './record.ts'
+import { record, STRIDE, STRIDE_BYTES, STRIDE_STEPS } from './record.ts'
 
 /** Marks kept of a collection at most: the step between them follows from the age. */
 export const MARKS = 16
@@ -38,6 +38,8 @@ export class Drain {
   readonly #marked = new Map<Collection, Marked>()
   #left = 0
   #idle = true
+  /** Keys looked up and bytes made since the last look at the clock. */
+  readonly #unlooked = { keys: 0, bytes: 0 }
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox
@@ -89,22 +91,20 @@ export class Drain {
       const due = marked === undefined || marked.journal !== collection.journal ? undefined : dueOf(marked, nowMs, ageMs)
       // Everything is noted before anything is cold: otherwise what was written again is not known to be.
       for (let noted = 0; collection.journal.sift(); ) {
-        if ((++noted & 63) === 0 && expired()) return made
+        if (++noted % STRIDE_STEPS === 0 && expired()) return made
       }
       if (due === undefined) continue
-      for (let before = this.records; made < steps && collection.journal.left(due.journal) > 0; ) {
+      while (made < steps && collection.journal.left(due.journal) > 0) {
         made++
         const key = collection.journal.takeCold()
         if (key !== undefined) this.#written(collection, key)
-        if (((made & 63) === 0 || this.records >= before + STRIDE) && expired()) return made
-        if (this.records >= before + STRIDE) before = this.records
+        if (this.#isTime(made) && expired()) return made
       }
-      for (let before = this.records; made < steps && collection.arrivals.untaken(due.arrivals) > 0; ) {
+      while (made < steps && collection.arrivals.untaken(due.arrivals) > 0) {
         made++
         const key = collection.arrivals.take()
         if (key !== undefined && collection.fresh.has(key) && collection.journal.last?.has(key) !== true) this.#inserted(collection, key)
-        if (((made & 63) === 0 || this.records >= before + STRIDE) && expired()) return made
-        if (this.records >= before + STRIDE) before = this.records
+        if (this.#isTime(made) && expired()) return made
       }
       if (made >= steps) break
     }
@@ -118,6 +118,13 @@ export class Drain {
     this.epochRecords = 0
     this.#marked.clear()
     return records
+  }
+
+  /** To look at the clock. */
+  #isTime(made: number): boolean {
+    if (made % STRIDE_STEPS !== 0 && this.#unlooked.keys < STRIDE && this.#unlooked.bytes < STRIDE_BYTES) return false
+    this.#unlooked.keys = this.#unlooked.bytes = 0
+    return true
   }
 
   #written(collection: Collection, key: Key): void {
@@ -145,6 +152,8 @@ export class Drain {
       if (!collection.live.has(key)) throw error
       return false
     }
+    this.#unlooked.keys++
+    this.#unlooked.bytes += Math.abs(bytes)
     // Nothing to give back when the epoch fails; but where entries are cold the barrier has to ask about what was set without a look.
     if (bytes < 0) {
       if (collection.cold !== undefined) collection.drained.push(key)
@@ -158,9 +167,6 @@ export class Drain {
     return true
   }
 }
-
-/** Keys captured between two looks at the clock. */
-const STRIDE = 8
 
 function dueOf({ marks }: Marked, nowMs: number, ageMs: number): Mark | undefined {
   const oldest = marks[0]

@@ -10,6 +10,11 @@ import type { Outbox } from './outbox.ts'
 import type { Redundancy } from './redundant.ts'
 import type { Space } from './space.ts'
 
+/** Records, their bytes, and steps that give none, between two looks at the clock. */
+export const STRIDE = 8
+export const STRIDE_BYTES = 8192
+export const STRIDE_STEPS = 64
+
 /** An incarnation whose entries are recorded. */
 export interface Recorded {
   readonly id: number

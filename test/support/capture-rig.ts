@@ -56,12 +56,12 @@ export class Rig implements CaptureOwner {
     return collection
   }
 
-  /** Time passes, and what was not written for a second is drained; `steps`: no more of them. */
-  pass(ms: number, steps = Number.POSITIVE_INFINITY): void {
+  /** Time passes, and what was not written for a second is drained; `steps`: no more of them; `expired`: the time is up. */
+  pass(ms: number, steps = Number.POSITIVE_INFINITY, expired = () => false): void {
     this.drain.look(this.collections, this.nowMs, COLD_MS)
     this.nowMs += ms
     this.drain.look(this.collections, this.nowMs, COLD_MS)
-    this.drain.run(this.collections, this.nowMs, COLD_MS, steps, () => false)
+    this.drain.run(this.collections, this.nowMs, COLD_MS, steps, expired)
   }
 
   cut(): Capture {
