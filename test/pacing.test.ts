@@ -146,6 +146,24 @@ test('in steady state no 100 ms hold more than two and a half times the mean of 
   await world.scheduler.run(world.life.close())
 })
 
+test('a fold writes during most of an interval: neither reading nor sorting keeps its bytes back', async () => {
+  const world = await newWorld({ min: 0.05, max: 2 })
+  await live(world, 24, new SeededRandom(2))
+  const files = new Map<string, { first: number; last: number; bytes: number }>()
+  for (const { path, at, bytes } of world.written) {
+    if (!path.startsWith('segment/')) continue
+    const file = files.get(path)
+    files.set(path, { first: file?.first ?? at, last: at, bytes: (file?.bytes ?? 0) + bytes })
+  }
+  const folded = new Set(world.news().flatMap(({ did, bytesWritten }) => (did === 'folded' ? [bytesWritten] : [])))
+  const shares = [...files.values()].filter(({ bytes }) => folded.has(bytes)).map(({ first, last }) => (last - first) / INTERVAL_MS)
+  const some = shares.slice(4).toSorted((one, other) => one - other)
+  assert.ok(some.length >= 15, `${some.length} folds`)
+  const median = some[some.length >> 1] as number
+  assert.ok(median >= 0.6, `${median} of an interval`)
+  await world.scheduler.run(world.life.close())
+})
+
 test('no second holds more than the ceiling; a tail that grows under it is reported, and reported again when it does not', async () => {
   const most = 400_000
   const world = await newWorld({ min: 0, max: 2 }, most)

@@ -124,7 +124,7 @@ export const SEGMENT_SYNC_BYTES = 256 * KIB
 export const SEGMENT_READ_BACK_BYTES = 256 * KIB
 
 /** What describes a segment goes out in appends of this size: in one it would be most of a second's writing. */
-export const SEGMENT_APPEND_BYTES = 32 * KIB
+export const SEGMENT_APPEND_BYTES = 8 * KIB
 
 /**
  * The log is synced early, so that the sync of a commit has little left to do: when so many bytes wait for it or the oldest for so long, unless

@@ -26,13 +26,12 @@ export interface Folded {
 }
 
 const SORT_RECORDS = 256
-/** What reading a byte costs, in bytes of writing one; and what sorting records does: the clock is looked at after each step. */
+/** What reading a byte costs, in bytes of writing one. Sorting is a matter of milliseconds: as work it would only keep bytes from leaving. */
 const READ_SHARE = 1 / 16
-const SORT_BYTES = 8 * SORT_RECORDS
 
 /** What there is to do, in bytes of work, to fold so much. */
 export function foldWork(rawBytes: number, records: number): number {
-  return rawBytes * READ_SHARE + records * (SORT_BYTES / SORT_RECORDS) + writeWork(rawBytes, records)
+  return rawBytes * READ_SHARE + writeWork(rawBytes, records)
 }
 
 function writeWork(rawBytes: number, records: number): number {
@@ -57,7 +56,7 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
     const full = table
     table = new RecordTable()
     while (!full.sortSome(SORT_RECORDS)) {
-      rhythm.done(SORT_BYTES)
+      rhythm.stepped()
       if (rhythm.due) await rhythm.rest()
     }
     // What was written again is not written twice, and there may be less than the tail said.

@@ -69,7 +69,12 @@ export class Rhythm {
     this.#left = Math.max(0, this.#left - this.#unseen)
     this.#quota -= this.#unseen
     this.#unseen = 0
-    this.#due = this.#quota <= 0 || this.#parts.monotonic() - this.#sliceBegin >= this.#parts.sliceMs
+    this.#look()
+  }
+
+  /** A step was made that counts for nothing in bytes: only the slice has an end. */
+  stepped(): void {
+    this.#look()
   }
 
   /** So many bytes are written that were not counted as work when it was done. */
@@ -130,6 +135,10 @@ export class Rhythm {
   stop(): void {
     this.#stopped = true
     this.#wake?.()
+  }
+
+  #look(): void {
+    this.#due = this.#quota <= 0 || this.#parts.monotonic() - this.#sliceBegin >= this.#parts.sliceMs
   }
 
   #ask(): void {
