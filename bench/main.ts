@@ -111,6 +111,7 @@ async function run(): Promise<number> {
         folder,
         progress: line => console.log(`   ${line}`),
       })
+      if (outcome.text.length === 0) throw new Error(`${suite.name} measured nothing: '${values.engine?.join("', '")}' is no part of it`)
       outcomes.push({ suite, outcome })
       console.log(`\n${outcome.text.join('\n\n')}`)
       console.log(`(${((performance.now() - begin) / 1000).toFixed(0)} s)`)
