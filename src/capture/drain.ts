@@ -120,7 +120,7 @@ export class Drain {
     return records
   }
 
-  /** To look at the clock. */
+  /** Whether to look at the clock now; if so the count begins anew. */
   #isTime(made: number): boolean {
     if (made % STRIDE_STEPS !== 0 && this.#unlooked.keys < STRIDE && this.#unlooked.bytes < STRIDE_BYTES) return false
     this.#unlooked.keys = this.#unlooked.bytes = 0
@@ -146,13 +146,14 @@ export class Drain {
 
   #record(collection: Collection, key: Key): boolean {
     let bytes: number
+    // One that is refused takes time too.
+    this.#unlooked.keys++
     try {
       bytes = record(this.#outbox, collection, key)
     } catch (error) {
       if (!collection.live.has(key)) throw error
       return false
     }
-    this.#unlooked.keys++
     this.#unlooked.bytes += Math.abs(bytes)
     // Nothing to give back when the epoch fails; but where entries are cold the barrier has to ask about what was set without a look.
     if (bytes < 0) {
