@@ -194,18 +194,20 @@ test('decisions and the pattern outlive the process; explain shows them beside a
 
 test('the days of the flights data: held through the busy hours, upkeep writes in the quiet half, and the tail stays bounded', async () => {
   const settings: Settings = { retention: { keepLast: 1, keepMs: 0 } }
-  // A quarter of the flights, and of the tables: what moves is the same.
+  // A quarter of the tables, and half of the flights: as in the benchmark, the busy half writes more than may be held.
   const thresholds = { bytes: 512 * 1024, records: 8192, slackBytes: 2 * 1024 * 1024, slackRecords: 65_536 }
-  const days = (checkpoint: Settings['checkpoint']) =>
-    flightsDays(2, 120_000, { ...settings, ...(checkpoint === undefined ? {} : { checkpoint }) }, { flightsADay: 4150, thresholds })
-  const moved = await days({ intervalMs: 500, intervalMsMax: 2500, cycleMs: 120_000 })
-  const day = moved.written[1] as number[]
-  assert.ok(day.some(bytes => bytes > 0))
-  assert.ok(quietShare(day) >= 0.7, `${quietShare(day)} of ${day}`)
+  const run = (days: number, checkpoint: Settings['checkpoint']) =>
+    flightsDays(days, 120_000, { ...settings, ...(checkpoint === undefined ? {} : { checkpoint }) }, { flightsADay: 8300, thresholds })
+  const moved = await run(3, { intervalMs: 500, intervalMsMax: 2500, cycleMs: 120_000 })
+  // On the first nothing is known.
+  for (const day of moved.written.slice(1, 3)) {
+    assert.ok(day.some(bytes => bytes > 0))
+    assert.ok(quietShare(day) >= 0.7, `${quietShare(day)} of ${day}`)
+  }
   assert.ok(moved.tailBytesMax <= 4 * thresholds.bytes, `${moved.tailBytesMax}`)
   await moved.run(moved.store.close())
   // Where the pattern is not known, upkeep writes when there is something to write.
-  const plain = await days({ intervalMs: 500 })
+  const plain = await run(2, { intervalMs: 500 })
   const unmoved = plain.written[1] as number[]
   assert.ok(quietShare(unmoved) < 0.6, `${quietShare(unmoved)} of ${unmoved}`)
   await plain.run(plain.store.close())

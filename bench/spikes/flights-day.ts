@@ -12,10 +12,10 @@ import { CONTROL, type Job, PLAIN, type Row, runTurn, WINDOW_MS } from './run.ts
 import { show } from './show.ts'
 
 /**
- * Days laid over one another. With ten times as many an hour writes more than may lie behind the fold point in all: a bounded tail leaves nothing that
- * could wait for the night.
+ * Days laid over one another, so that there are some folds to look at. With more the busy half writes more than may lie behind the fold point in all:
+ * a bounded tail leaves less and less that could wait for the night.
  */
-const DAYS = 3
+const DAYS = 2
 
 const HOURS = 24
 /** A shorter cycle cannot be set. */
@@ -28,7 +28,7 @@ export const flightsDay: Suite = {
     const { quick } = context
     const seconds = context.seconds ?? (quick ? 8 : 120)
     const file = join(context.folder, 'day.json')
-    const flights = await prepareDay(file, quick ? 2 : DAYS)
+    const flights = await prepareDay(file, DAYS)
     const quiet = quietHours(readDay(file))
     context.progress(
       `${flights} flights in ${seconds} s; quiet hours: ${quiet.flatMap((is, hour) => (is ? [(hour + 12) % 24] : [])).join(' ')}`,

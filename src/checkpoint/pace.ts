@@ -22,8 +22,9 @@ const TICK_MS_MAX = 10
 
 export class Pace {
   readonly #intervalMs: number
-  /** Times between the last barriers. */
+  /** Times between the last barriers, and the one in the middle of them. */
   #gaps: number[] = []
+  #medianGap = 0
   #barrierAt: number | undefined
   #stretch = 1
 
@@ -34,10 +35,8 @@ export class Pace {
 
   /** Milliseconds from one barrier to the next; 0: not known. */
   get cadenceMs(): number {
-    const sorted = this.#gaps.toSorted((one, other) => one - other)
-    const median = sorted[sorted.length >> 1] ?? 0
-    if (this.#intervalMs === 0) return this.#gaps.length < 2 ? 0 : Math.min(median, DRAIN_CADENCE_MS_MAX)
-    return this.#gaps.length < 3 ? this.#intervalMs : Math.min(median, this.#intervalMs)
+    if (this.#intervalMs === 0) return this.#gaps.length < 2 ? 0 : Math.min(this.#medianGap, DRAIN_CADENCE_MS_MAX)
+    return this.#gaps.length < 3 ? this.#intervalMs : Math.min(this.#medianGap, this.#intervalMs)
   }
 
   /** An entry is cold when it was not written for so long. */
@@ -62,7 +61,11 @@ export class Pace {
   }
 
   barrier(nowMs: number): void {
-    if (this.#barrierAt !== undefined) this.#gaps = [...this.#gaps, nowMs - this.#barrierAt].slice(-GAPS)
+    if (this.#barrierAt !== undefined) {
+      this.#gaps = [...this.#gaps, nowMs - this.#barrierAt].slice(-GAPS)
+      const sorted = this.#gaps.toSorted((one, other) => one - other)
+      this.#medianGap = sorted[sorted.length >> 1] as number
+    }
     this.#barrierAt = nowMs
   }
 

@@ -27,8 +27,8 @@ const { getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, ge
 const objectPrototype = Object.prototype
 const arrayPrototype = Array.prototype
 const hasOwn = Object.prototype.hasOwnProperty
-/** Of all questions about an accessor that do not call it, the cheapest for an index; allocates nothing. */
-const lookupGetter = (Object.prototype as unknown as { __lookupGetter__(this: object, key: number): unknown }).__lookupGetter__
+/** Of all questions about an accessor that do not call it, the cheapest; allocates nothing. */
+const lookupGetter = (Object.prototype as unknown as { __lookupGetter__(this: object, key: string | number): unknown }).__lookupGetter__
 
 const HINT_ACCESSOR = 'store the value it gives, as a data property'
 const HINT_SYMBOL = 'symbols have no identity outside this process: use a string'
@@ -123,7 +123,22 @@ export class Encoder extends Output {
   properties(value: object, keys: readonly string[], tag: typeof TAG_OBJECT | typeof TAG_BARE): void {
     this.keyList(keys, tag)
     const level = this.depth - 1
-    for (let index = 0; index < keys.length; index++) {
+    let index = 0
+    // What is listed here can be seen; as long as it is what `keys` has, in order, nothing hidden or inherited is among it.
+    for (const key in value) {
+      if (key !== keys[index] || lookupGetter.call(value, key) !== undefined) break
+      const child = (value as Record<string, unknown>)[key]
+      if (typeof child === 'number') this.number(child)
+      else if (typeof child === 'string') this.string(child)
+      // Also what a setter without a getter gives.
+      else if (child === undefined) break
+      else {
+        this.steps[level] = key
+        this.any(child)
+      }
+      index++
+    }
+    for (; index < keys.length; index++) {
       const key = keys[index] as string
       const property = getOwnPropertyDescriptor(value, key)
       if (property === undefined || !property.enumerable) this.refuse('a property that is not enumerable', HINT_HIDDEN, key)

@@ -29,6 +29,8 @@ const SORT_RECORDS = 256
 /** What reading a byte costs, in bytes of writing one. Sorting is a matter of milliseconds: as work it would only keep bytes from leaving. */
 const READ_SHARE = 1 / 16
 
+const NO_LIMIT = { rawBytes: Number.POSITIVE_INFINITY, records: Number.POSITIVE_INFINITY }
+
 /** What there is to do, in bytes of work, to fold so much. */
 export function foldWork(rawBytes: number, records: number): number {
   return rawBytes * READ_SHARE + writeWork(rawBytes, records)
@@ -38,8 +40,17 @@ function writeWork(rawBytes: number, records: number): number {
   return rawBytes + records * RECORD_BYTES
 }
 
-/** Folds what was committed up to `end`, or the beginning of it. Undefined: nothing was. */
-export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPosition, rhythm: Rhythm): Promise<Folded | undefined> {
+/**
+ * Folds what was committed up to `end`, or the beginning of it: whole epochs, until a table is full or there are `most` raw bytes or records.
+ * Undefined: nothing was.
+ */
+export async function foldLog(
+  parts: WriteParts,
+  manifest: Manifest,
+  end: LogPosition,
+  rhythm: Rhythm,
+  most: { readonly rawBytes: number; readonly records: number } = NO_LIMIT,
+): Promise<Folded | undefined> {
   const { fold, storeId } = manifest
   const log = closeLog(manifest.log, end)
   const pause = (): Promise<void> | undefined => (rhythm.due ? rhythm.rest() : undefined)
@@ -72,7 +83,7 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
         table.add(ownMemory(item.bytes))
         rhythm.done(item.bytes.length * READ_SHARE)
         if (isFull(table)) {
-          nextId = above(table, nextId)
+          nextId = Math.max(nextId, table.highestId + 1)
           await write(commit.epoch, alive)
         }
         continue
@@ -85,11 +96,11 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
       const { timeMs, catalogue, refused } = commit
       point = { file, bytes, epoch, digest, timeMs, nextId, catalogue, ...(refused > 0 ? { refused } : {}) }
       // Parts of an epoch are followed by nothing but its last one: what they share is their epochs.
-      if (segments.length > 0 || isFull(table)) break
+      if (segments.length > 0 || isFull(table) || rawBytes >= most.rawBytes || records >= most.records) break
     }
     if (point === undefined) return undefined
     ended = true
-    nextId = above(table, nextId)
+    nextId = Math.max(nextId, table.highestId + 1)
     await write(
       point.epoch,
       point.catalogue.map(entry => entry.id),
@@ -103,13 +114,4 @@ export async function foldLog(parts: WriteParts, manifest: Manifest, end: LogPos
 
 function isFull(table: RecordTable): boolean {
   return table.rawBytes >= FOLD_TABLE_BYTES || table.records >= FOLD_TABLE_RECORDS
-}
-
-/** The id above those of the table's puts. */
-function above(table: RecordTable, nextId: number): number {
-  const counts = new Map<number, number>()
-  table.countPuts(counts)
-  let next = nextId
-  for (const id of counts.keys()) next = Math.max(next, id + 1)
-  return next
 }

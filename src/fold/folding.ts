@@ -83,6 +83,7 @@ const FINISH_MS_MAX = 2000
 const REPEAT_MS = 30_000
 /** Looks for it are no closer together, however short the grace is. */
 const RELEASE_LOOK_MS = 100
+const START_MS = 1000
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
 
@@ -122,10 +123,11 @@ export class Folding {
     this.#collector = new Collector({ storage, monotonic, manifest, failpoint, inUse, graceMs: this.#limits.graceMs })
   }
 
-  /** Begins with what was left undone. */
+  /** Begins with what was left undone, when who has just opened the store had time for what it opened it for. */
   start(): void {
-    this.#wake('fold', 0)
-    this.#wake('merge', 0)
+    const ms = this.#limits.paced ? START_MS : 0
+    this.#wake('fold', ms)
+    this.#wake('merge', ms)
     this.#wake('collect', this.#limits.graceMs)
   }
 
@@ -236,7 +238,7 @@ export class Folding {
     if (!this.#tail.isDue) return undefined
     const { monotonic, failpoint, retention, report } = this.#parts
     const begin = monotonic()
-    const size = this.#tail.size
+    const size = this.#tail.take()
     const bytes = foldWork(size.rawBytes, size.records)
     const stored = size.rawBytes * this.#density
     const paced = this.#tail.rate(begin)
@@ -244,7 +246,7 @@ export class Folding {
     await this.#work({ bytes, stored, rate }, async (parts, rhythm) => {
       await failpoint('fold.read')
       const before = this.#parts.manifest()
-      const folded = await foldLog(parts, before, this.#parts.end(), rhythm)
+      const folded = await foldLog(parts, before, this.#parts.end(), rhythm, size.all ? undefined : size)
       if (folded === undefined) return this.#tail.folded(monotonic(), size.rawBytes, size.records)
       const { point, segments, rawBytes, records } = folded
       await failpoint('fold.written')
@@ -268,13 +270,14 @@ export class Folding {
     const begin = monotonic()
     const before = this.#parts.manifest()
     if (this.#limits.paced && this.#level.holdsMerge(begin, before, this.#limits)) return undefined
-    const plan = planMerge(before, this.#limits)
+    const limits = this.#limits.paced ? this.#level.limits(begin, this.#limits) : this.#limits
+    const plan = planMerge(before, limits)
     if (plan === undefined) return undefined
     let bytesWritten = 0
     if (plan.type === 'raise') await this.#publish(old => raiseBase(old, plan.through))
     else if (plan.type === 'drop') await this.#publish(old => dropDead(old, segment => isDead(segment, aliveIn(old))))
     else {
-      const job = jobOf(plan, before, this.#limits)
+      const job = jobOf(plan, before, limits)
       const most = YOUNG_TIMES_MAX * this.#limits.fanIn
       const rate = (): number =>
         this.#parts.manifest().young.length > most

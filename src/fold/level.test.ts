@@ -82,6 +82,35 @@ test('what lies behind the fold point by leave is not too long until it is folde
   assert.equal(tail.isDue, true)
 })
 
+test('a fold in a hold takes what is beyond it and leaves the rest; where somebody waits, and in a lull, it takes all', () => {
+  const limits = { bytes: 1000, records: 100 }
+  const tail = new Tail(limits, { rawBytes: 3200, records: 160 }, 0)
+  assert.deepEqual(tail.take(), { rawBytes: 3200, records: 160, all: true })
+  tail.allow(2)
+  assert.equal(tail.isDue, true)
+  const part = tail.take()
+  assert.equal(part.all, false)
+  assert.ok(Math.abs(part.rawBytes - 1200) < 1e-6 && Math.abs(part.records - 60) < 1e-6, `${part.rawBytes} ${part.records}`)
+  tail.folded(1000, 1200, 60)
+  assert.deepEqual([tail.isDue, tail.isLong, tail.tables], [false, false, 2])
+  tail.ask()
+  assert.deepEqual(tail.take(), { rawBytes: 2000, records: 100, all: true })
+  tail.folded(2000, 100, 5)
+  tail.allow(-0.5)
+  assert.deepEqual(tail.take(), { rawBytes: 1900, records: 95, all: true })
+})
+
+test('in a lull a round through the base begins at half of what begins one otherwise', () => {
+  const level = new Level()
+  const MIB = 1024 * 1024
+  const half = manifest([segment(3, 3 * MIB), segment(2, 2 * MIB)])
+  assert.equal(planMerge(half, level.limits(0, MERGE_LIMITS)), undefined)
+  level.set('free', 0, 1000)
+  assert.equal(planMerge(half, level.limits(999, MERGE_LIMITS))?.type, 'base')
+  assert.equal(planMerge(half, level.limits(1000, MERGE_LIMITS)), undefined)
+  assert.equal(planMerge(manifest([segment(3, 3 * MIB)]), level.limits(999, MERGE_LIMITS)), undefined)
+})
+
 test('merging that is due waits in a hold, until the young segments hold twice what begins a round, or are too many', () => {
   const level = new Level()
   const MIB = 1024 * 1024

@@ -17,8 +17,12 @@ const HELD_TABLES = 2
 const FREE_TABLES = -0.5
 /** Young segments that a look-up asks at most while merging is held, in times of `fanIn`. */
 const HELD_YOUNG_TIMES = 6
-/** Young bytes and records, against those at which a round through the base is due. */
+/**
+ * Young bytes and records at which a round through the base begins, against those at which it does otherwise. Free: what would be due in the busy time
+ * is done before it comes; a round that begins at half takes in half as much and writes three quarters of what a whole one does.
+ */
 const HELD_ROUNDS = 2
+const FREE_ROUNDS = 0.5
 
 export class Level {
   #level: UpkeepLevel = 'slow'
@@ -39,6 +43,11 @@ export class Level {
   tables(now: number): number {
     const level = this.at(now)
     return level === 'held' ? HELD_TABLES : level === 'free' ? FREE_TABLES : 0
+  }
+
+  /** When merging begins. */
+  limits<L extends MergeLimits>(now: number, limits: L): L {
+    return this.at(now) === 'free' ? { ...limits, rounds: limits.rounds * FREE_ROUNDS } : limits
   }
 
   /** Merging waits. */

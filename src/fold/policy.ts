@@ -24,6 +24,8 @@ export interface MergeLimits {
   /** A base smaller than twice this is merged when the young segments hold so much. */
   readonly slackBytes: number
   readonly slackRecords: number
+  /** A round through the base begins at so many times what begins one otherwise. */
+  readonly rounds: number
   /** Stored bytes at which a base segment is closed. */
   readonly baseBytes: number
 }
@@ -35,6 +37,7 @@ export const MERGE_LIMITS: MergeLimits = {
   youngBytesMax: YOUNG_SEGMENT_BYTES_MAX,
   slackBytes: 8 * 1024 * 1024,
   slackRecords: 8 * TABLE_RECORDS,
+  rounds: 1,
   baseBytes: BASE_SEGMENT_BYTES,
 }
 
@@ -115,7 +118,8 @@ function planBase(manifest: Manifest, limits: MergeLimits): MergePlan | undefine
 /** Of young segments: a round through this base begins when they hold as many bytes, or as many records. */
 export function roundAt(base: readonly SegmentEntry[], limits: MergeLimits): { bytes: number; records: number } {
   const { bytes, records } = held(base)
-  return { bytes: Math.max(limits.slackBytes, bytes * ROUND_SHARE), records: Math.max(limits.slackRecords, records * ROUND_SHARE) }
+  const { slackBytes, slackRecords, rounds } = limits
+  return { bytes: rounds * Math.max(slackBytes, bytes * ROUND_SHARE), records: rounds * Math.max(slackRecords, records * ROUND_SHARE) }
 }
 
 export function held(entries: readonly SegmentEntry[]): { bytes: number; records: number } {

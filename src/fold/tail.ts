@@ -62,10 +62,17 @@ export class Tail {
     this.#look(now)
   }
 
-  /** A fold begins, and takes what there is. */
-  taken(): void {
-    this.#takenBytes = this.#rawBytes
-    this.#takenRecords = this.#records
+  /**
+   * A fold begins, and takes so much: all there is, but where more is let lie behind the fold point, as much of it as may lie there stays. So a
+   * hold is made full use of to its end.
+   */
+  take(): TailSize & { readonly all: boolean } {
+    const { tables } = this
+    const all = this.#asked || this.#more <= 0 || tables <= this.#more
+    const share = all ? 1 : 1 - this.#more / tables
+    this.#takenBytes = this.#rawBytes * share
+    this.#takenRecords = this.#records * share
+    return { rawBytes: this.#takenBytes, records: this.#takenRecords, all }
   }
 
   /** So many tables more are let lie behind the fold point; negative: so many fewer. What lies there by leave is not too long until it is folded. */
@@ -111,9 +118,8 @@ export class Tail {
     return ms > Math.max(BEHIND_MS, BEHIND_INTERVALS * this.flow.intervalMs) ? ms : 0
   }
 
-  /** The rate of a fold that begins now. */
+  /** The rate of a fold that begins now, behind `take`. */
   rate(now: number): Work['rate'] {
-    this.taken()
     const barMs = (): number => foldBarMs(now, this.#dueAt(), this.flow.intervalMs)
     const bar = { begin: now, barMs: barMs() }
     return (left, at, total) => {

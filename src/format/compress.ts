@@ -5,6 +5,7 @@
  * Invariants: what is decoded has the declared raw length or it is an error; the declared length was bounded by whoever read it, and
  * nothing beyond it is allocated: deflate is stopped by zlib, and a zstd frame is walked block by block before it is decoded.
  */
+import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
 import { assert, TidemarkError } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES_MAX } from '../base/limits.ts'
@@ -24,6 +25,7 @@ interface Zstd {
 /** Blocks below this many bytes are stored as they are. */
 const COMPRESS_BYTES_MIN = 64
 const ZSTD_LEVEL = 1
+const ADDON = '@toondepauw/node-zstd'
 
 /** The compression for writing; what is not available gives way to the next best. The engine writes with the level that is the default. */
 export async function openCompress(preference: CompressionPreference, level = ZSTD_LEVEL): Promise<Compress> {
@@ -151,7 +153,7 @@ function nativeZstd(zstdLevel = ZSTD_LEVEL): Promise<Zstd> | undefined {
 
 async function addonZstd(level = ZSTD_LEVEL): Promise<Zstd | undefined> {
   try {
-    const { Encoder, Decoder } = await import('@toondepauw/node-zstd')
+    const { Encoder, Decoder } = loadPrebuilt() ?? (await import('@toondepauw/node-zstd'))
     const encoder = new Encoder(level)
     const decoder = new Decoder()
     return {
@@ -165,6 +167,28 @@ async function addonZstd(level = ZSTD_LEVEL): Promise<Zstd | undefined> {
     // The addon is an optional native package: without one for this platform the engine writes deflate.
     return undefined
   }
+}
+
+type ZstdAddon = Pick<typeof import('@toondepauw/node-zstd'), 'Encoder' | 'Decoder'>
+
+/**
+ * The addon itself, from the package that holds it for this platform: the one above it looks for the C library first, which takes four times as
+ * long and is a tenth of what `open` of a store takes otherwise. Undefined where it is not there, cannot be loaded or is not what is expected:
+ * then the package above has the word.
+ */
+export function loadPrebuilt(): ZstdAddon | undefined {
+  const { platform, arch } = process
+  const from = createRequire(import.meta.url)
+  for (const libc of platform === 'linux' ? ['-gnu', '-musl'] : ['']) {
+    try {
+      // Packages are not always flat: it is the other one's dependency.
+      const addon = createRequire(from.resolve(ADDON))(`${ADDON}-${platform}-${arch}${libc}`) as Partial<ZstdAddon>
+      if (typeof addon.Encoder === 'function' && typeof addon.Decoder === 'function') return addon as ZstdAddon
+    } catch {
+      // The other one, or none.
+    }
+  }
+  return undefined
 }
 
 const ZSTD_MAGIC = 0xfd2fb528

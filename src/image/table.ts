@@ -19,6 +19,8 @@ export class RecordTable implements Layer {
   tombstones = 0
   /** Bytes of all records that were added. */
   rawBytes = 0
+  /** The highest id of a collection of which a put was added. */
+  highestId = 0
   readonly #blocks: Buffer[] = []
   #block = new Uint32Array(RECORDS_FIRST)
   #collection = new Uint32Array(RECORDS_FIRST)
@@ -30,6 +32,13 @@ export class RecordTable implements Layer {
   #slots = new Uint32Array(RECORDS_FIRST * 2)
   #order: Uint32Array | undefined
   #sorting: Generator<undefined, Uint32Array, undefined> | undefined
+
+  /** So many records will be added: room for them is made at once, as if all were of places that are new. */
+  expect(records: number): void {
+    let room = this.#hash.length
+    while (room <= this.records + records) room *= 2
+    if (room > this.#hash.length) this.#makeRoom(room, this.records)
+  }
 
   /** Takes a block of whole records. @throws TIDEMARK_VALUE_DAMAGED for bytes that are none; what came before it stays */
   add(bytes: Buffer): void {
@@ -51,6 +60,7 @@ export class RecordTable implements Layer {
       } else if (this.#put[index] === 0) this.tombstones--
       const put = cursor.kind === RECORD_PUT
       if (!put) this.tombstones++
+      else if (collection > this.highestId) this.highestId = collection
       this.#put[index] = put ? 1 : 0
       this.#block[index] = block
       this.#keyStart[index] = keyStart
@@ -136,7 +146,11 @@ export class RecordTable implements Layer {
 
   /** Twice the room; `hash` is that of the newest record, which is not noted yet. */
   #grow(hash: number, newest: number): void {
-    const room = this.#hash.length * 2
+    this.#hash[newest] = hash
+    this.#makeRoom(this.#hash.length * 2, this.records)
+  }
+
+  #makeRoom(room: number, records: number): void {
     const wider = (old: Uint32Array): Uint32Array<ArrayBuffer> => {
       const next = new Uint32Array(room)
       next.set(old)
@@ -150,10 +164,9 @@ export class RecordTable implements Layer {
     const put = new Uint8Array(room)
     put.set(this.#put)
     this.#put = put
-    this.#hash[newest] = hash
     this.#slots = new Uint32Array(room * 2)
     const mask = this.#slots.length - 1
-    for (let index = 0; index < this.records; index++) {
+    for (let index = 0; index < records; index++) {
       let slot = (this.#hash[index] as number) & mask
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask
       this.#slots[slot] = index + 1

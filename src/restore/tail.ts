@@ -8,7 +8,7 @@
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'
-import { appendRecord, type CatalogueEntry, type FoldPoint, type LogEntry } from '../format/index.ts'
+import { appendRecord, type CatalogueEntry, type Commit, type FoldPoint, type LogEntry } from '../format/index.ts'
 import { RecordTable } from '../image/index.ts'
 import { LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -42,6 +42,8 @@ export interface Tail {
 const SLACK_BYTES = 64 * 1024 * 1024
 /** Records written again, sorted or counted between two looks at the clock. */
 const STRIDE = 256
+/** Room is made for so many records of an epoch at once; they may all be of one place. */
+const EXPECTED_RECORDS_MAX = 131_072
 /** Records counted at once: looking at one takes nanoseconds. */
 const COUNT_STRIDE = 16_384
 
@@ -54,8 +56,13 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
   let nextId = fold?.nextId ?? 1
   let records = 0
   let catalogue = fold?.catalogue ?? []
+  let expected: Commit | undefined
   for await (const item of scan) {
     if (item.type === 'block') {
+      if (item.commit !== expected) {
+        expected = item.commit
+        table.expect(Math.min(expected.records, EXPECTED_RECORDS_MAX))
+      }
       table.add(ownMemory(item.bytes))
       await pause()
       continue
@@ -65,7 +72,7 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
     catalogue = commit.catalogue
     for (const { id } of catalogue) nextId = Math.max(nextId, id + 1)
     if (table.rawBytes > 2 * packedBytes + slackBytes) {
-      nextId = Math.max(nextId, (await highestId(table, pause)) + 1)
+      nextId = Math.max(nextId, table.highestId + 1)
       const alive = new Set(catalogue.map(({ id }) => id))
       table = await pack(table, alive, fold !== null, pause)
       packedBytes = table.rawBytes
@@ -73,9 +80,11 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
   }
   const { report } = scan
   const { lastCommit } = report
-  const counts = await countPuts(table, pause)
-  for (const id of counts.keys()) nextId = Math.max(nextId, id + 1)
-  if (fold === null) catalogue = catalogue.map(entry => ({ ...entry, entries: counts.get(entry.id) ?? 0 }))
+  nextId = Math.max(nextId, table.highestId + 1)
+  if (fold === null) {
+    const counts = await countPuts(table, pause)
+    catalogue = catalogue.map(entry => ({ ...entry, entries: counts.get(entry.id) ?? 0 }))
+  }
   const epoch = lastCommit?.epoch ?? fold?.epoch ?? 0
   const timeMs = lastCommit?.timeMs ?? fold?.timeMs ?? 0
   return { table, catalogue, epoch, timeMs, nextId, report, records }
@@ -88,12 +97,6 @@ async function countPuts(table: RecordTable, pause: TailRequest['pause']): Promi
     await pause()
   }
   return counts
-}
-
-async function highestId(table: RecordTable, pause: TailRequest['pause']): Promise<number> {
-  let highest = 0
-  for (const id of (await countPuts(table, pause)).keys()) highest = Math.max(highest, id)
-  return highest
 }
 
 /** The same without what was superseded, what was dropped, and, where nothing older lies under it, without tombstones. */
