@@ -1,5 +1,5 @@
-/** Sizes of folders. */
-import { lstatSync, readdirSync } from 'node:fs'
+/** Sizes of folders, and a store for several turns. */
+import { copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface FolderSize {
@@ -31,4 +31,19 @@ export function folderSize(folder: string, without: readonly string[] = [], endi
     }
   }
   return { bytes, blockBytes, files }
+}
+
+/** The store that lies in `from` once more; its segments, which nobody writes to, under a second name only. */
+export function copyStore(from: string, to: string): void {
+  rmSync(to, { recursive: true, force: true })
+  const copy = (source: string, target: string): void => {
+    mkdirSync(target, { recursive: true })
+    for (const entry of readdirSync(source, { withFileTypes: true })) {
+      const [path, name] = [join(source, entry.name), join(target, entry.name)]
+      if (entry.isDirectory()) copy(path, name)
+      else if (name.endsWith('.seg')) linkSync(path, name)
+      else copyFileSync(path, name)
+    }
+  }
+  copy(from, to)
 }

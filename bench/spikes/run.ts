@@ -1,5 +1,5 @@
 /** Runs the processes of one shape: the engines in turn, each watched from outside, and what they leave behind compared. */
-import { cpSync, mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { beside, runChild } from '../harness/child.ts'
@@ -115,10 +115,4 @@ function rateOf(rows: readonly Row[]): ControlRate {
     shortPerSecond: of(row => row.turns - row.longTurns),
     shortMs: SHORT_MS,
   }
-}
-
-/** A store that was filled once, for several turns. */
-export function copyFolder(from: string, to: string): void {
-  rmSync(to, { recursive: true, force: true })
-  cpSync(from, to, { recursive: true })
 }

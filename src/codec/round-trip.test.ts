@@ -228,6 +228,27 @@ test('nesting of 1,000 levels is kept', () => {
   }
 })
 
+test('properties come back in their order, with undefined among them, and whatever is to be seen on their prototype', () => {
+  const own = (): object[] => [
+    { b: 1, a: undefined, c: 'x', 7: 1, 3: undefined, d: { e: undefined } },
+    JSON.parse('{"b":1,"__proto__":{"a":2},"c":3}'),
+    Object.assign(Object.create(null), { b: undefined, a: [1, { c: undefined }] }),
+    {},
+  ]
+  const plain = own().map(encode)
+  const prototype = Object.prototype as Record<string, unknown>
+  // Of names that come before, among and behind those of the objects.
+  for (const name of ['aa', 'b', 'zz']) {
+    try {
+      Object.defineProperty(prototype, name, { value: 1, enumerable: true, configurable: true, writable: true })
+      assert.deepEqual(own().map(encode), plain)
+    } finally {
+      delete prototype[name]
+    }
+  }
+  for (const value of own()) assertExact(back(value), value)
+})
+
 test('an object met again takes two bytes for its keys', () => {
   const one = encode([{ someKey: 1, otherKey: 2 }]).length
   const two = encode([

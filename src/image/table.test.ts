@@ -104,6 +104,28 @@ test('a table grows, and sorts in steps to the same order as at once', () => {
   for (let at = 0; at < count; at++) assert.equal(find(atOnce, 1, `k${(at * 7919) % count}`), `${at}`)
 })
 
+test('room made beforehand changes nothing, and the highest id is that of a put', () => {
+  const writes = Array.from({ length: 3000 }, (_, at) => ({
+    collection: 1 + (at % 5),
+    key: `k${at % 2000}`,
+    value: at % 7 === 0 ? undefined : `${at}`,
+  }))
+  const table = new RecordTable()
+  const expecting = new RecordTable()
+  for (let at = 0; at < writes.length; at += 500) {
+    table.add(block(writes.slice(at, at + 500)))
+    // More than will come, less, and none.
+    expecting.expect([5000, 10, 0][(at / 500) % 3] as number)
+    expecting.add(block(writes.slice(at, at + 500)))
+  }
+  assert.deepEqual(walk(expecting.cursor()), walk(table.cursor()))
+  for (const { collection, key } of writes) assert.equal(find(expecting, collection, key), find(table, collection, key))
+  assert.deepEqual([expecting.records, expecting.tombstones, expecting.rawBytes], [table.records, table.tombstones, table.rawBytes])
+  assert.equal(expecting.highestId, 5)
+  expecting.add(block([{ collection: 9, key: 'gone', value: undefined }]))
+  assert.equal(expecting.highestId, 5)
+})
+
 test('bytes that are no records are refused', () => {
   const table = new RecordTable()
   assert.throws(() => table.add(Buffer.from([1, 1, 200, 0, 0, 0])), { code: 'TIDEMARK_VALUE_DAMAGED' })
