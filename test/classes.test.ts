@@ -196,6 +196,11 @@ test('a critical collection brings the barrier forward, for all', async () => {
   payments.set('k', 1)
   await world.pass(100)
   assert.equal(world.points.length, before + 1)
+  const fell = store
+    .decisions()
+    .filter(({ type }) => type === 'barrier')
+    .at(-1)
+  assert.equal(fell?.reason, 'rpo')
   const back = await world.crash()
   assert.deepEqual([back.map('payments').get('k'), back.map('orders').get('k')], [1, 7])
   await world.close()

@@ -13,6 +13,8 @@ export interface RestartResult {
   readonly firstGetMs: number
   /** Of single keys that nobody asked for before, in a store that hydrates only on demand. */
   readonly coldGetUs: { readonly p50: number; readonly p99: number }
+  /** Of these the first, in code that V8 has not compiled yet. */
+  readonly firstColdGetUs: { readonly p50: number; readonly p99: number }
   /** Bytes above the process without a store. */
   readonly rssBytes: number
   /** Records of the tail of the log. */

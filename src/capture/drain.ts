@@ -85,6 +85,12 @@ export class Drain {
 
   /** Makes `steps` of what is due, until the time is up. Returns the steps made. */
   run(collections: Iterable<Collection>, nowMs: number, ageMs: number, steps: number, expired: () => boolean): number {
+    const made = this.#run(collections, nowMs, ageMs, steps, expired)
+    this.#left -= made
+    return made
+  }
+
+  #run(collections: Iterable<Collection>, nowMs: number, ageMs: number, steps: number, expired: () => boolean): number {
     let made = 0
     for (const collection of collections) {
       const marked = this.#marked.get(collection)
@@ -108,7 +114,6 @@ export class Drain {
       }
       if (made >= steps) break
     }
-    this.#left -= made
     return made
   }
 

@@ -14,7 +14,7 @@ import { VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import { Capture, type CaptureOwner, type Collection, Drain, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
-import type { BarrierReason } from '../schedule/index.ts'
+import type { BarrierReason, CutReason } from '../schedule/index.ts'
 import { type FromWriter, fromErrorData } from '../writer/index.ts'
 import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
@@ -230,7 +230,7 @@ export class Checkpointer implements CaptureOwner {
     if (!this.#wanted || this.#flight !== undefined || this.#retry.waiting || this.status === 'failed' || this.status === 'closed') return
     if (space.transaction !== undefined || this.holds.inTheWay()) return
     this.#wanted = false
-    const because = this.#waiters.waiting ? 'asked' : this.#resetNeeded ? 'retry' : undefined
+    const because = this.#waiters.waiting ? 'asked' : this.#resetNeeded ? 'retry' : this.#hurry ? 'rpo' : undefined
     this.#waiters.depart()
     if (this.#resetNeeded) {
       this.#resetNeeded = false
@@ -254,7 +254,7 @@ export class Checkpointer implements CaptureOwner {
     this.#round.begin(flight)
   }
 
-  #cut(flight: Flight, because?: 'asked' | 'retry'): void {
+  #cut(flight: Flight, because?: CutReason): void {
     const { space, clock, events } = this.#parts
     this.holds.barrierFell()
     this.#looks.barrierFell(because)

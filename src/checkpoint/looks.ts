@@ -7,7 +7,7 @@
  */
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
-import type { BarrierReason, Changed, Seen, UpkeepLevel } from '../schedule/index.ts'
+import type { BarrierReason, Changed, CutReason, Seen, UpkeepLevel } from '../schedule/index.ts'
 import type { Turns } from './turns.ts'
 import type { CheckpointerParts } from './types.ts'
 
@@ -47,7 +47,7 @@ export class Looks {
   }
 
   /** A cut is about to be taken of what is listed now. */
-  barrierFell(because: 'asked' | 'retry' | undefined): void {
+  barrierFell(because: CutReason | undefined): void {
     const { cadence, collections } = this.#parts
     this.again(cadence.cut(changedIn(collections.values()).changed, because).againMs)
   }

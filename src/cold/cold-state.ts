@@ -22,6 +22,8 @@ export interface ColdSegment extends SegmentLayer {
   readonly blocks: number
   /** Every block is in memory, and the file is not read any more. */
   readonly atHome: boolean
+  /** Blocks that look-ups read stay in memory: they would come home anyway. */
+  comesHome: boolean
   /** The block is in memory. */
   has(block: number): boolean
   /** The only block that may hold the place, without reading one; -1: none does. */

@@ -1,5 +1,5 @@
 /**
- * What a restart does behind the back of the service: reads what describes the segments, puts the tail in order, brings blocks home, and
+ * What a restart does behind the back of the service: reads what describes the segments, brings blocks home, puts the tail in order, and brings
  * objects where that is asked for.
  *
  * Owns: the order of these, the slices of the first and the last. Does not own: blocks (hydration.ts), entries (capture/).
@@ -49,11 +49,15 @@ export class Homecoming {
     const { mode, sortSome } = this.#parts
     // First of all: a look-up that comes before reads and checks the whole description itself. What fails here is told by what comes next.
     await this.#describe().catch(() => {})
-    await this.#slices(() => sortSome())
-    if (mode === 'on-demand') return await this.#describe()
+    if (mode === 'on-demand') {
+      await this.#slices(() => sortSome())
+      return await this.#describe()
+    }
     this.#hydration = new Hydration(this.#state, this.#parts)
     if (this.#stopping) await this.#hydration.stop()
     await this.#hydration.done
+    // Nobody needs the order who does not walk; a walk before this reads from the disk anyway.
+    await this.#slices(() => sortSome())
     if (mode === 'background') return
     for (const collection of [...this.#parts.collections()]) await this.#objects(collection)
   }

@@ -42,6 +42,8 @@ class Played extends RecordTable implements ColdSegment {
     this.entry = { file: 'segment/a.seg', bytes: at, sha256: '', describedAt: at, ...counts, first: place, last: place }
   }
 
+  comesHome = false
+
   async describe(): Promise<void> {
     if (this.undescribed) throw new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'its description does not verify')
     this.whenDescribed()
@@ -143,6 +145,25 @@ test('every block comes home, in large reads and short slices, and the descripto
   assert.ok(slices.length > 15)
   for (const ms of slices) assert.ok(ms <= 0.5 + UNPACK_MS, `a slice of ${ms} ms`)
   assert.equal(scheduler.waiting, 0)
+})
+
+test('what look-ups brought home meanwhile is not unpacked again, and counts', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segments = [new Played(scheduler, [5, 6, 7, 8]), new Played(scheduler, [5, 5])]
+  const [first, second] = segments as [Played, Played]
+  const state = stateOf(segments)
+  const { hydration } = begin(state, scheduler)
+  assert.deepEqual([first.comesHome, second.comesHome], [true, true])
+  // One while its piece is under way, and all of the other segment.
+  first.whenRead = () => {
+    first.home.set(2, Buffer.alloc(7, 2))
+    for (const block of [0, 1]) second.home.set(block, Buffer.alloc(5, block))
+  }
+  await scheduler.run(hydration.done)
+  const total = first.entry.describedAt + second.entry.describedAt
+  assert.deepEqual(hydration.progress, { state: 'done', bytesHome: total, bytesTotal: total })
+  assert.deepEqual([first.atHome, second.atHome, state.atHome], [true, true, true])
+  assert.deepEqual([second.reads.length, second.closed], [0, 1])
 })
 
 test('a store without segments is at home at once', async () => {

@@ -2,7 +2,7 @@
  * Brings the blocks of the cold side home: from the disk into memory off the heap, in the background, without a word to anybody who asks.
  *
  * What: first the blocks that the last run touched most, then all others in their order: reads neighbours together, unpacks them in slices,
- * gives them to their segments; waits while the event loop is busy.
+ * gives them to their segments; waits while the event loop is busy. Blocks that look-ups read meanwhile stay, and are not unpacked twice.
  * Owns: the order, the pace, how far it has come. Does not own: segments (it gives back the descriptor of one that is at home), objects:
  * entries are decoded on first use.
  * Invariants: at most one piece of HYDRATION_READ_BYTES is held, or one block that is larger; a slice ends within its share of the budget,
@@ -85,6 +85,7 @@ export class Hydration {
     for (const segment of segments) {
       this.#bytesTotal += segment.entry.describedAt
       if (segment.atHome) this.#bytesHome += segment.entry.describedAt
+      segment.comesHome = true
     }
     this.done = this.#run(segments.filter(segment => !segment.atHome))
     this.#ended = this.done.catch(() => {})
@@ -197,8 +198,8 @@ export class Hydration {
       this.#assertGoing()
       const { offset, length } = segment.storedRange(block)
       try {
-        // A short read leaves less than a block, which does not verify.
-        segment.keep(block, segment.unpack(block, bytes.subarray(offset - from, offset - from + length)))
+        // A short read leaves less than a block, which does not verify. Who could not wait may have brought it.
+        if (!segment.has(block)) segment.keep(block, segment.unpack(block, bytes.subarray(offset - from, offset - from + length)))
         this.#bytesHome += length
         this.#bytesOf.set(segment, (this.#bytesOf.get(segment) ?? 0) + length)
       } catch (error) {

@@ -17,7 +17,17 @@ import { Delta } from './delta.ts'
 import { Exposure } from './exposure.ts'
 import { Pause } from './pause.ts'
 import { Pressure, type PressureFacts } from './pressure.ts'
-import type { BarrierReason, CadenceSettings, Changed, Decision, DecisionReason, DecisionType, Seen, UpkeepLevel } from './types.ts'
+import type {
+  BarrierReason,
+  CadenceSettings,
+  Changed,
+  CutReason,
+  Decision,
+  DecisionReason,
+  DecisionType,
+  Seen,
+  UpkeepLevel,
+} from './types.ts'
 import { UpkeepPlan } from './upkeep-level.ts'
 import { planBarrier, Window } from './window.ts'
 
@@ -186,7 +196,7 @@ export class Cadence {
   }
 
   /** The barrier fell, or a cut that was void moved to now. `changed`: what was listed then; `because`: unless it was decided here. */
-  cut(changed: readonly Changed[], because: 'asked' | 'retry' | undefined): { readonly againMs: number } {
+  cut(changed: readonly Changed[], because: CutReason | undefined): { readonly againMs: number } {
     const now = this.#parts.clock.monotonic()
     const moved = this.#exposure.flight !== undefined
     const reason = because ?? this.#wanted ?? 'interval'

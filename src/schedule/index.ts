@@ -7,6 +7,7 @@ export {
   type BarrierReason,
   type CadenceSettings,
   type Changed,
+  type CutReason,
   DECISIONS,
   type Decision,
   type DecisionReason,

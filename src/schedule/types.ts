@@ -27,6 +27,8 @@ export const DECISIONS = {
 export type DecisionType = keyof typeof DECISIONS
 export type DecisionReason<Type extends DecisionType = DecisionType> = (typeof DECISIONS)[Type][number]
 export type BarrierReason = DecisionReason<'barrier'>
+/** Of barriers that are not decided on by looks at the clock: somebody asked, an epoch failed, a collection has an RPO of its own. */
+export type CutReason = Extract<BarrierReason, 'asked' | 'retry' | 'rpo'>
 
 /** What was decided and why. */
 export interface Decision {

@@ -151,6 +151,36 @@ test('what was written is found, walked in any range, and verifies', async () =>
   )
 })
 
+test('where blocks are to come home the look-up that reads one brings it', async () => {
+  const list = Array.from(
+    { length: 300 },
+    (_, at): Write => ({ collection: 1, key: Buffer.from(String(1000 + at)), value: Buffer.alloc(70, `${at}`) }),
+  )
+  const storage = new MemoryStorage()
+  const entry = await write(storage, list)
+  const segment = await Segment.open(storage, entry)
+  await segment.describe()
+  assert.ok(segment.blocks > 2)
+  const asked = (): void => {
+    for (const { collection, key, value } of list) {
+      const found = segment.find(collection, key, hashPlace(collection, key))
+      assert.ok(found?.put && value !== undefined && found.bytes.subarray(found.start, found.end).equals(value))
+    }
+  }
+  asked()
+  assert.deepEqual([segment.has(0), segment.atHome], [false, false])
+  const other = await Segment.open(storage, entry)
+  other.comesHome = true
+  for (const { collection, key } of list) other.find(collection, key, hashPlace(collection, key))
+  assert.deepEqual([other.has(0), other.atHome], [true, true])
+  await other.close()
+  await segment.close()
+  for (const { collection, key, value } of list) {
+    const found = other.find(collection, key, hashPlace(collection, key))
+    assert.ok(found?.put && value !== undefined && found.bytes.subarray(found.start, found.end).equals(value))
+  }
+})
+
 test('a flipped bit anywhere is damage or harmless, never a wrong answer', async () => {
   const list = Array.from({ length: 300 }, (_, at): Write => {
     return {

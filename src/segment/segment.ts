@@ -62,6 +62,7 @@ interface Bound {
 /** Satisfies `ColdSegment` (src/cold) and `SegmentLayer` (src/image). Damage throws TIDEMARK_SEGMENT_DAMAGED, a failing disk TIDEMARK_STORAGE. */
 export class Segment implements Layer {
   readonly entry: SegmentEntry
+  comesHome = false
   readonly #file: StorageFile
   readonly #decompress: DecompressEvery
   readonly #cache: BlockCache
@@ -210,12 +211,13 @@ export class Segment implements Layer {
     return new SegmentCursor(source, range)
   }
 
-  /** A raw block: at home, in the cache, or read now. */
+  /** A raw block: at home, in the cache, or read now; then it stays at home, or in the cache. */
   raw(block: number): Buffer {
     const known = this.#home[block] ?? this.#cached.get(block)
     if (known !== undefined) return known
     const raw = this.readBlock(block)
-    this.#cache.add(this.#cached, block, raw)
+    if (this.comesHome) this.keep(block, raw)
+    else this.#cache.add(this.#cached, block, raw)
     return raw
   }
 
