@@ -83,6 +83,7 @@ const FINISH_MS_MAX = 2000
 const REPEAT_MS = 30_000
 /** Looks for it are no closer together, however short the grace is. */
 const RELEASE_LOOK_MS = 100
+/** What was left undone waits so long after `open`. */
 const START_MS = 1000
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
