@@ -6,6 +6,7 @@ import { open } from '../src/index.ts'
 import { openStore } from '../src/open.ts'
 import { PacedStorage } from '../src/pace/index.ts'
 import { openForReading } from '../src/restore/index.ts'
+import type { Store } from '../src/store.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
 import { InlineHost, type UpkeepFacts, type UpkeepMessage } from '../src/writer/index.ts'
 import { type Block, blockBytes, catalogue, Life, pseudoRandom, readAll } from './support/log-store.ts'
@@ -253,6 +254,32 @@ test('a tail that a restart would take long to read is folded by the close, a sh
     const { fold } = (await scheduler.run(openForReading(storage))).manifest
     assert.equal(fold?.epoch ?? 0, blocks === 80 ? life.epoch : 0)
     assert.equal(storage.openFiles, 0)
+  }
+})
+
+test('a short tail waits a second after an open, a long one is folded at once', async () => {
+  for (const [records, waits] of [
+    [4000, true],
+    [13_000, false],
+  ] as const) {
+    const scheduler = new SimulatedScheduler({ seed: 5 })
+    const { clock } = scheduler
+    const opened = (storage: SimulatedStorage): Promise<Store> => {
+      const components = { storage, scheduler, clock, random: new SeededRandom(5), thresholds: { ...THRESHOLDS, records: 4000 } }
+      return scheduler.run(openStore('simulated', { checkpoint: { intervalMs: 0 }, compression: 'none' }, components))
+    }
+    const storage = new SimulatedStorage({ seed: 5, scheduler })
+    const first = await opened(storage)
+    const map = first.map<number, number>('map')
+    for (let key = 0; key < records; key++) map.set(key, key)
+    await scheduler.run(first.durable())
+    assert.equal(first.stats().upkeep.foldedEpoch, 0, 'its process is gone before a fold is')
+    const second = await opened(storage.restart())
+    await scheduler.run(clock.monotonic() + 900)
+    assert.equal(second.stats().upkeep.foldedEpoch === 0, waits, `${records} records`)
+    await scheduler.run(clock.monotonic() + 60_000)
+    assert.ok(second.stats().upkeep.foldedEpoch > 0)
+    await scheduler.run(second.close())
   }
 })
 

@@ -58,6 +58,8 @@ export class Checkpointer implements CaptureOwner {
   #wanted = false
   /** Somebody waits who should not wait for the spreading. */
   #hurry = false
+  /** The wanted barrier is brought forward for an RPO. */
+  #rpoDue = false
   #recutSoon: Cancel | undefined
 
   constructor(parts: CheckpointerParts) {
@@ -230,7 +232,7 @@ export class Checkpointer implements CaptureOwner {
     if (!this.#wanted || this.#flight !== undefined || this.#retry.waiting || this.status === 'failed' || this.status === 'closed') return
     if (space.transaction !== undefined || this.holds.inTheWay()) return
     this.#wanted = false
-    const because = this.#waiters.waiting ? 'asked' : this.#resetNeeded ? 'retry' : this.#hurry ? 'rpo' : undefined
+    const because = this.#waiters.waiting ? 'asked' : this.#resetNeeded ? 'retry' : this.#rpoDue ? 'rpo' : undefined
     this.#waiters.depart()
     if (this.#resetNeeded) {
       this.#resetNeeded = false
@@ -247,7 +249,7 @@ export class Checkpointer implements CaptureOwner {
       asked: this.#waiters.aboard,
       hurried: this.#hurry,
     })
-    this.#hurry = false
+    this.#hurry = this.#rpoDue = false
     space.untracked?.inspect(this.#parts.collections.values())
     this.#flight = flight
     this.#cut(flight, because)
@@ -385,7 +387,8 @@ export class Checkpointer implements CaptureOwner {
   /** While an epoch is under way the barrier follows it. */
   #due(reason: BarrierReason): void {
     this.#wanted = true
-    this.#hurry ||= reason === 'rpo'
+    this.#rpoDue ||= reason === 'rpo'
+    this.#hurry ||= this.#rpoDue
     if (this.#hurry) this.#round.hurry()
     this.#tryBarrier()
   }

@@ -68,7 +68,7 @@ test('each kind that cannot come back is refused by what it is', () => {
     ['hidden getter', having({}, 'a', { get: never }), /not enumerable at \.a/],
     ['hidden property', having({}, 'a', { value: 1 }), /not enumerable at \.a/],
     ['getter behind a property', having({ b: 1 }, 'a', { get: never, enumerable: true }), /an accessor at \.a/],
-    ['setter between properties', { b: 1, ...{}, set a(_: unknown) {}, c: 2 }, /an accessor at \.a/],
+    ['setter between properties', { b: 1, set a(_: unknown) {}, c: 2 }, /an accessor at \.a/],
     ['hidden property between others', Object.assign(having({ b: 1 }, 'a', { value: 1 }), { c: 2 }), /not enumerable at \.a/],
     ['getter behind what is undefined', having({ b: undefined }, 'a', { get: never, enumerable: true }), /an accessor at \.a/],
     ['getter of __proto__', having({}, '__proto__', { get: never, enumerable: true }), /an accessor/],

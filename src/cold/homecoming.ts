@@ -55,9 +55,12 @@ export class Homecoming {
     }
     this.#hydration = new Hydration(this.#state, this.#parts)
     if (this.#stopping) await this.#hydration.stop()
-    await this.#hydration.done
-    // Nobody needs the order who does not walk; a walk before this reads from the disk anyway.
-    await this.#slices(() => sortSome())
+    try {
+      await this.#hydration.done
+    } finally {
+      // Nobody needs the order who does not walk; a walk before this reads from the disk anyway.
+      await this.#slices(() => sortSome())
+    }
     if (mode === 'background') return
     for (const collection of [...this.#parts.collections()]) await this.#objects(collection)
   }

@@ -83,7 +83,7 @@ const FINISH_MS_MAX = 2000
 const REPEAT_MS = 30_000
 /** Looks for it are no closer together, however short the grace is. */
 const RELEASE_LOOK_MS = 100
-/** What was left undone waits so long after `open`. */
+/** What was left undone waits so long after `open`, unless the tail is long: a process that never lives longer would never fold. */
 const START_MS = 1000
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
@@ -126,7 +126,7 @@ export class Folding {
 
   /** Begins with what was left undone, when who has just opened the store had time for what it opened it for. */
   start(): void {
-    const ms = this.#limits.paced ? START_MS : 0
+    const ms = this.#limits.paced && !this.#tail.isLong ? START_MS : 0
     this.#wake('fold', ms)
     this.#wake('merge', ms)
     this.#wake('collect', this.#limits.graceMs)

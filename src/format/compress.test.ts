@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { hasCode } from '../base/errors.ts'
-import { type CompressionPreference, checkZstdShape, loadPrebuilt, openCompress, openDecompress } from './compress.ts'
+import { type CompressionPreference, checkZstdShape, loadPrebuiltZstd, openCompress, openDecompress } from './compress.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
 
 const anyRaw = fc.oneof(
@@ -34,7 +34,7 @@ test('what is compressed comes back, whatever the preference', async () => {
 })
 
 test('the addon is found in the package of this platform, and speaks as the one above it does', async () => {
-  const prebuilt = loadPrebuilt()
+  const prebuilt = loadPrebuiltZstd()
   assert.ok(prebuilt, 'the package moved its addon: open still works, and takes longer')
   const byPackage = await import('@toondepauw/node-zstd')
   const raw = Buffer.from('as it was '.repeat(900))

@@ -153,7 +153,7 @@ function nativeZstd(zstdLevel = ZSTD_LEVEL): Promise<Zstd> | undefined {
 
 async function addonZstd(level = ZSTD_LEVEL): Promise<Zstd | undefined> {
   try {
-    const { Encoder, Decoder } = loadPrebuilt() ?? (await import('@toondepauw/node-zstd'))
+    const { Encoder, Decoder } = loadPrebuiltZstd() ?? (await import('@toondepauw/node-zstd'))
     const encoder = new Encoder(level)
     const decoder = new Decoder()
     return {
@@ -176,7 +176,7 @@ type ZstdAddon = Pick<typeof import('@toondepauw/node-zstd'), 'Encoder' | 'Decod
  * long and is a tenth of what `open` of a store takes otherwise. Undefined where it is not there, cannot be loaded or is not what is expected:
  * then the package above has the word.
  */
-export function loadPrebuilt(): ZstdAddon | undefined {
+export function loadPrebuiltZstd(): ZstdAddon | undefined {
   const { platform, arch } = process
   const from = createRequire(import.meta.url)
   for (const libc of platform === 'linux' ? ['-gnu', '-musl'] : ['']) {
