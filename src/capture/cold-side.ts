@@ -172,6 +172,8 @@ export class ColdSide {
 
   /** The cut is lost: what was asked is to be asked again. */
   giveBack(): void {
+    this.#hidden.lost()
+    this.#written.lost()
     if (this.#asked === undefined) return
     this.#unresolved = [...this.#asked, ...this.#unresolved.filter(keys => keys.size > 0), new KeySet()]
     this.#asked = undefined
@@ -180,6 +182,11 @@ export class ColdSide {
   /** The key's live value may differ from the stored one from now on: it may not leave the heap until the stored state holds its epoch. */
   written(key: Key): void {
     if (this.evicts) this.#written.add(key)
+  }
+
+  /** A key that came since the last barrier is gone again: no epoch will hold it. */
+  vanished(key: Key): void {
+    if (this.evicts) this.#written.delete(key)
   }
 
   /**

@@ -346,7 +346,10 @@ export class Collection {
       if (!this.fresh.has(key)) {
         cold.hide(key)
         this.#gone(key)
-      } else this.fresh.delete(key)
+      } else {
+        this.fresh.delete(key)
+        cold.vanished(key)
+      }
       this.live.delete(key)
     } else {
       if (!cold.shows(key)) return false

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Generations } from './generations.ts'
 
 test('a key is there until the stored state holds the barrier after it, whatever barriers fall, fail and are repeated', () => {
-  const step = fc.record({ op: fc.constantFrom('add', 'barrier', 'again', 'held', 'delete'), n: fc.nat({ max: 6 }) })
+  const step = fc.record({ op: fc.constantFrom('add', 'barrier', 'again', 'without', 'held', 'delete'), n: fc.nat({ max: 6 }) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), steps => {
       const keys = new Generations()
@@ -21,10 +21,11 @@ test('a key is there until the stored state holds the barrier after it, whatever
           keys.delete(key)
           needed.delete(key)
         } else if (op === 'barrier') keys.barrier(epoch++)
-        // A cut that was lost: the same epoch ends later.
-        else if (op === 'again' && epoch - 1 > heldTo) {
-          for (const [one, at] of needed) if (at === epoch) needed.set(one, epoch - 1)
-          keys.barrier(epoch - 1)
+        // A cut that was lost: the same epoch ends later, with these keys, or without them, which the next one then has.
+        else if ((op === 'again' || op === 'without') && epoch - 1 > heldTo) {
+          keys.lost()
+          for (const [one, at] of needed) if (at >= epoch - 1) needed.set(one, op === 'again' ? epoch - 1 : epoch)
+          if (op === 'again') keys.barrier(epoch - 1)
         } else if (op === 'held') {
           const through = Math.max(0, epoch - 1 - n)
           const { size } = keys
