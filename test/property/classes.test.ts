@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import type { TidemarkMap } from '../../src/capture/index.ts'
 import type { CheckpointPoint } from '../../src/checkpoint/index.ts'
 import type { CollectionOptions } from '../../src/face/index.ts'
+import type { Settings } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
 import { SimulatedStore } from '../support/simulated-store.ts'
 
@@ -35,9 +36,13 @@ const SMALL = {
 type Maps = Record<string, TidemarkMap<string, { n: number }>>
 type State = Record<string, Record<string, unknown>>
 
-const copyOf = (value: unknown): unknown => (typeof value === 'function' ? 'refused' : { ...(value as object) })
+/** What the program knows to be there, by collection. */
+type Model = Record<string, Map<string, { n: number }>>
 
-const stateOf = (maps: Maps): State =>
+const copyOf = (value: unknown): unknown => (typeof value === 'function' ? 'refused' : { ...(value as object) })
+const nothing = (): Model => Object.fromEntries(NAMES.map(name => [name, new Map()]))
+
+const stateOf = (maps: Maps | Model): State =>
   Object.fromEntries(NAMES.map(name => [name, Object.fromEntries([...(maps[name] ?? [])].map(([key, value]) => [key, copyOf(value)]))]))
 
 const step = fc.record({
@@ -48,6 +53,7 @@ const step = fc.record({
     { weight: 1, arbitrary: fc.constantFrom('clear', 'drop', 'refused') },
     { weight: 5, arbitrary: fc.constantFrom('checkpoint', 'checkpoint', 'durable', 'start') },
     { weight: 4, arbitrary: fc.constant('pass') },
+    { weight: 6, arbitrary: fc.constant('read') },
     { weight: 3, arbitrary: fc.constantFrom('press', 'calm', 'press') },
     { weight: 2, arbitrary: fc.constantFrom('fault', 'hold', 'tear') },
   ),
@@ -60,6 +66,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 class World {
   readonly world: SimulatedStore
   maps: Maps = {}
+  model = nothing()
   /** At the last barrier of each epoch. */
   readonly states = new Map<number, State>()
   readonly totals: { lagging: number; restarts: number; points: number; voids: number }
@@ -72,8 +79,9 @@ class World {
   /** An epoch of this life is durable. */
   #synced = false
 
-  constructor(intervalMs: number, totals: World['totals']) {
-    this.world = new SimulatedStore({ checkpoint: { intervalMs } })
+  constructor(intervalMs: number, memoryBytesMax: number | undefined, totals: World['totals']) {
+    const bounded: Settings = { restore: { hydrate: 'on-demand' }, budget: { memoryBytesMax: memoryBytesMax ?? 0 } }
+    this.world = new SimulatedStore({ checkpoint: { intervalMs }, ...(memoryBytesMax === undefined ? {} : bounded) })
     this.world.thresholds = { ...SMALL, bytes: 600 }
     this.totals = totals
   }
@@ -87,7 +95,8 @@ class World {
     this.#alive = store
     const mine = (): boolean => this.#alive === store
     store.on('barrier', ({ epoch }) => {
-      if (mine()) this.states.set(epoch, stateOf(this.maps))
+      // Not what the store gives: asked for all of it, nothing could stay out of the heap.
+      if (mine()) this.states.set(epoch, stateOf(this.model))
     })
     store.on('voided', () => this.totals.voids++)
     store.on('checkpoint', point => {
@@ -99,16 +108,24 @@ class World {
     const store = this.#store
     const maps = names.map(name => this.maps[name] as Maps[string])
     const [first] = maps as [Maps[string]]
+    const models = names.map(name => this.model[name] as Model[string])
+    const [known] = models as [Model[string]]
     const n = ++this.#serial
     switch (op) {
       case 'set':
         first.set(key, { n: amount < 20 ? 0 : n })
+        known.set(key, { n: amount < 20 ? 0 : n })
         return
       case 'update':
         first.update(key, value => (value === undefined ? { n } : { ...value, n }))
+        known.set(key, { n })
+        return
+      case 'read':
+        assert.deepEqual(first.get(key), known.get(key), `${names[0]}: ${key}`)
+        if (amount % 4 === 0) assert.equal(first.size, known.size)
         return
       case 'delete':
-        first.delete(key)
+        assert.equal(first.delete(key), known.delete(key))
         return
       case 'reset': {
         const value = first.get(key)
@@ -123,6 +140,8 @@ class World {
             first.delete(key)
             if (amount < 8) throw new Error('back')
           })
+          for (const map of models) map.set(`together ${[...names].sort().join(' ')}`, { n })
+          known.delete(key)
         } catch (error) {
           assert.equal((error as Error).message, 'back')
         }
@@ -130,17 +149,21 @@ class World {
       case 'clear':
         // It would take half of what transactions did.
         for (const name of NAMES) (this.maps[name] as Maps[string]).clear()
+        this.model = nothing()
         return
       case 'drop':
         for (const name of NAMES) {
           store.delete(name)
           this.maps[name] = store.map(name, CLASSES[name] as never)
         }
+        this.model = nothing()
         return
       case 'refused': {
         first.set('refused', (() => {}) as never)
+        known.set('refused', (() => {}) as never)
         await this.world.run(store.checkpoint().catch(() => {}))
         first.delete('refused')
+        known.delete('refused')
         return
       }
       case 'checkpoint':
@@ -172,6 +195,7 @@ class World {
         const map = this.maps[name] as Maps[string]
         this.#held.n = n
         map.set(heldKey, this.#held)
+        ;(this.model[name] as Model[string]).set(heldKey, { n })
         return
       }
     }
@@ -193,6 +217,7 @@ class World {
         if (this.#comparable(want)) assert.deepEqual(found[name], want, `${name} of epoch ${asOf.get(name) ?? epoch}, in ${epoch}`)
       }
     }
+    for (const name of NAMES) this.model[name] = new Map(Object.entries(found[name] as Record<string, { n: number }>))
     const sizes = NAMES.map(name => (this.maps[name] as Maps[string]).size)
     const counts = NAMES.map(name => Object.keys(found[name] as object).length)
     assert.deepEqual(sizes, counts)
@@ -207,9 +232,14 @@ class World {
   }
 
   async #close(): Promise<Store> {
+    for (const name of NAMES) {
+      const map = this.maps[name] as Maps[string]
+      assert.equal(map.size, this.model[name]?.size, name)
+      for (const [key, value] of this.model[name] as Model[string]) assert.deepEqual(map.get(key), value, `${name}: ${key}`)
+    }
     await this.world.run(this.#store.close())
     const store = await this.world.open()
-    assert.deepEqual(store.restored.lagging, [])
+    this.#assertNothingLost(store.restored.lagging)
     return store
   }
 
@@ -231,7 +261,15 @@ class World {
   #onlyRefused = (error: { code?: string }): void => assert.equal(error.code, 'TIDEMARK_VALUE_REFUSED', String(error))
 
   #assertDurable(): void {
-    assert.deepEqual(this.world.points.at(-1)?.lagging ?? [], [])
+    this.#assertNothingLost(this.world.points.at(-1)?.lagging ?? [])
+  }
+
+  /** What lags has changed back since, or the life that changed it is gone, and its changes with it. */
+  #assertNothingLost(lagging: CheckpointPoint['lagging']): void {
+    const now = stateOf(this.model)
+    for (const { collection, epoch } of lagging) {
+      assert.deepEqual(now[collection], this.states.get(epoch)?.[collection], `${collection} as of epoch ${epoch}`)
+    }
   }
 
   /** Of every transaction both halves, or none. */
@@ -252,15 +290,20 @@ test('random programs under pressure: collections lag by class, and what a trans
     maxLength: 3,
   })
   await fc.assert(
-    fc.asyncProperty(lives, fc.constantFrom(0, 20, 50), async (program, intervalMs) => {
-      const life = new World(intervalMs, totals)
-      life.begin(await life.world.open())
-      for (const { steps, crashes } of program) {
-        for (const one of steps) await life.do(one)
-        await life.restart(crashes)
-      }
-      await life.world.close()
-    }),
+    fc.asyncProperty(
+      lives,
+      fc.constantFrom(0, 20, 50),
+      fc.constantFrom(undefined, 0, 2000),
+      async (program, intervalMs, memoryBytesMax) => {
+        const life = new World(intervalMs, memoryBytesMax, totals)
+        life.begin(await life.world.open())
+        for (const { steps, crashes } of program) {
+          for (const one of steps) await life.do(one)
+          await life.restart(crashes)
+        }
+        await life.world.close()
+      },
+    ),
     { seed: 20_261_127, numRuns: Number(process.env.TIDEMARK_RUNS ?? 150) },
   )
   context.diagnostic(JSON.stringify(totals))
