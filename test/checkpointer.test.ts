@@ -240,3 +240,69 @@ test('a value that stays refused starts no epoch by itself; a change does', () =
   assert.equal(checkpointer.refusals.length, 0)
   assert.equal(checkpointer.dirty, false)
 })
+
+test('a value that was refused and is deleted is refused no more, and what is set afterwards becomes durable', async () => {
+  const { scheduler, host, map, checkpointer } = alone(10)
+  map.set('bad', () => {})
+  scheduler.pass(10)
+  host.commit()
+  assert.equal(checkpointer.refusals.length, 1)
+  map.delete('bad')
+  assert.deepEqual(checkpointer.refusals, [])
+  scheduler.pass(500)
+  await checkpointer.durable(1e9)
+  map.set('good', 1)
+  scheduler.pass(60_000)
+  assert.equal(host.commits.length, 2)
+})
+
+test('a value that was refused and is deleted before its epoch is durable keeps durable() from nothing', async () => {
+  const { scheduler, host, map, checkpointer } = alone(10)
+  map.set('bad', () => {})
+  scheduler.pass(10)
+  map.delete('bad')
+  const durable = checkpointer.durable(1e9)
+  host.commit()
+  await durable
+  assert.deepEqual(checkpointer.refusals, [])
+})
+
+test('a value that stays refused over a stored one starts no epoch by itself', () => {
+  const { scheduler, host, map, checkpointer } = alone(100)
+  map.set('bad', 1)
+  scheduler.pass(100)
+  host.commit()
+  map.set('bad', () => {})
+  scheduler.pass(100)
+  host.commit()
+  scheduler.pass(60_000)
+  assert.equal(host.commits.length, 2)
+  map.delete('bad')
+  scheduler.pass(1000)
+  host.commit()
+  assert.equal(host.commits.length, 3, 'a tombstone')
+  assert.deepEqual(checkpointer.refusals, [])
+})
+
+for (const stored of [false, true]) {
+  test(`a refused value that is mended becomes durable, captured early or not; stored before: ${stored}`, () => {
+    for (const writes of [1, 5000]) {
+      const { scheduler, host, map, checkpointer } = alone(1000)
+      if (stored) {
+        map.set('bad', 1)
+        scheduler.pass(1000)
+        host.commit()
+      }
+      map.set('bad', () => {})
+      scheduler.pass(1000)
+      host.commit()
+      scheduler.pass(5000)
+      const before = host.commits.length
+      for (let n = 0; n < writes; n++) map.set('bad', `mended ${n}`)
+      scheduler.pass(60_000)
+      assert.equal(host.commits.length, before + 1, `${writes} writes`)
+      host.commit()
+      assert.deepEqual(checkpointer.refusals, [])
+    }
+  })
+}

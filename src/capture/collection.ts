@@ -225,7 +225,8 @@ export class Collection {
     if (this.significance !== undefined) this.significance.settle(key)
     if (this.cold !== undefined) return this.#deleteBeside(this.cold, key)
     if (!this.live.delete(key)) return false
-    if (this.fresh.size === 0 || !this.fresh.delete(key)) this.#gone(key)
+    if (this.fresh.size > 0 && this.fresh.delete(key)) this.space.cameAndWent?.(this.id, key)
+    else this.#gone(key)
     return true
   }
 
@@ -342,20 +343,17 @@ export class Collection {
   }
 
   #deleteBeside(cold: ColdSide, key: Key): boolean {
-    if (this.live.has(key)) {
-      if (!this.fresh.has(key)) {
-        cold.hide(key)
-        this.#gone(key)
-      } else {
-        this.fresh.delete(key)
-        cold.vanished(key)
-      }
-      this.live.delete(key)
+    const lives = this.live.has(key)
+    if (!lives && !cold.shows(key)) return false
+    if (lives && this.fresh.delete(key)) {
+      cold.vanished(key)
+      this.space.cameAndWent?.(this.id, key)
     } else {
-      if (!cold.shows(key)) return false
-      cold.remove(key)
+      if (lives) cold.hide(key)
+      else cold.remove(key)
       this.#gone(key)
     }
+    if (lives) this.live.delete(key)
     cold.tell('deleted', key)
     return true
   }

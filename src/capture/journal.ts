@@ -138,7 +138,7 @@ export class Journal {
     return key
   }
 
-  /** Keys in front of `place` that were not taken by `take`: for a journal that is never sifted. */
+  /** Keys in front of `place` that the second reader has not passed, sifted or not. */
   untaken(place: number): number {
     return Math.max(0, Math.min(place, this.end) - this.#lag.passed)
   }

@@ -58,6 +58,8 @@ export class Space {
   coldOf: ((id: number, codec: ValueCodec) => ColdStart) | undefined
   /** Is told of a `significant` that threw. */
   significantFailed: ((failure: SignificantFailure) => void) | undefined
+  /** Is told of a key that is deleted and leaves nothing to write: no record of it counts. */
+  cameAndWent: ((incarnation: number, key: Key) => void) | undefined
   readonly touches = new Touches()
   /** Entries of one Map; tests take less. */
   mapEntriesMax = MAP_ENTRIES_MAX

@@ -8,7 +8,7 @@
  * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a
  * transaction or an unbroken hold; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
-import type { TidemarkError } from '../base/errors.ts'
+import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
 import { VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
@@ -19,7 +19,7 @@ import { type FromWriter, fromErrorData } from '../writer/index.ts'
 import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
-import { Drainer } from './drainer.ts'
+import { type Drained, Drainer } from './drainer.ts'
 import { catalogueOf, commitOf, complete, type Flight, newFlight } from './flight.ts'
 import { Holds } from './holds.ts'
 import { Looks } from './looks.ts'
@@ -41,7 +41,7 @@ export class Checkpointer implements CaptureOwner {
   readonly contract: Contract
   readonly outbox: Outbox
   readonly #parts: CheckpointerParts
-  readonly #refusals = new Refusals()
+  readonly #refusals: Refusals
   readonly #waiters = new Waiters()
   readonly #turns: Turns
   readonly #pace: Pace
@@ -64,6 +64,7 @@ export class Checkpointer implements CaptureOwner {
 
   constructor(parts: CheckpointerParts) {
     this.#parts = parts
+    this.#refusals = new Refusals(parts.space)
     this.epoch = parts.epoch
     this.outbox = new Outbox(block =>
       this.#parts.host.post({ type: 'batch', attempt: this.#attempt, bytes: block.bytes, records: block.records }),
@@ -81,13 +82,13 @@ export class Checkpointer implements CaptureOwner {
     })
     const { clock, stallMsMax, space, collections, cadence } = parts
     this.classes = new Classes(parts, this.#turns, this.#refusals, () => {
-      if (!this.#refusals.areAll(space, collections.values())) this.#due('rpo')
+      if (!this.#refusals.areAll(collections.values())) this.#due('rpo')
     })
     this.#retry = new Retry(this.#turns)
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
     const load = (): number => cadence.load
-    const slices = { clock, stallMsMax, load, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
+    const slices = { clock, space, stallMsMax, load, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
     this.#drainer = new Drainer({
       ...slices,
       drain: this.#drain,
@@ -97,7 +98,6 @@ export class Checkpointer implements CaptureOwner {
     })
     this.#round = new Round({
       ...slices,
-      space,
       captureBy: () => cadence.captureBy,
       captured: flight => this.#captured(flight),
       failed: error => this.#failed(error),
@@ -105,7 +105,7 @@ export class Checkpointer implements CaptureOwner {
     parts.host.onMessage((message: FromWriter) => this.#turns.run(() => this.#receive(message)))
     this.#looks = new Looks(parts, this.#turns, {
       state: () => ({
-        dirty: this.dirty && !this.#refusals.areAll(space, collections.values()) && !this.classes.canWait(this.epoch + 1),
+        dirty: this.dirty && !this.#refusals.areAll(collections.values()) && !this.classes.canWait(this.epoch + 1),
         inFlightBytes: this.outbox.inFlight,
       }),
       due: reason => this.#due(reason),
@@ -126,11 +126,8 @@ export class Checkpointer implements CaptureOwner {
     return this.#turns.stalls
   }
 
-  /** What was captured before barriers, and how much of all that was captured was captured in vain, as estimated. */
-  get drained(): { readonly records: number; readonly bytes: number; readonly wasteRecords: number; readonly wasteBytes: number } {
-    const { records, bytes } = this.#drain
-    const wasted = this.#parts.space.rewrites.total
-    return { records, bytes, wasteRecords: wasted.records, wasteBytes: wasted.bytes }
+  get drained(): Drained {
+    return this.#drainer.total
   }
 
   get refusals(): readonly Refusal[] {
@@ -156,11 +153,16 @@ export class Checkpointer implements CaptureOwner {
   /** Resolves when all mutations made so far are durable. */
   async durable(timeoutMs: number): Promise<void> {
     this.classes.takeAll()
-    if (this.dirty) await this.checkpoint(timeoutMs, true)
-    else if (this.#flight !== undefined) {
-      this.#round.hurry()
-      await this.#waiters.join(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
-    } else this.#refusals.assertNone()
+    try {
+      if (this.dirty) await this.checkpoint(timeoutMs, true)
+      else if (this.#flight !== undefined) {
+        this.#round.hurry()
+        await this.#waiters.join(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
+      } else this.#refusals.assertNone()
+    } catch (error) {
+      // What the epoch refused may be gone by now, and nothing of it is left to write.
+      if (!hasCode(error, 'TIDEMARK_VALUE_REFUSED') || !this.#refusals.none) throw error
+    }
   }
 
   /** Stops timers and fails whoever waits; nothing is sent to the writer any more. */

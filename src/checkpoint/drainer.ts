@@ -9,7 +9,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import type { Cancel } from '../base/scheduler.ts'
-import { type Collection, type Drain, MARKS, type Outbox } from '../capture/index.ts'
+import { type Collection, type Drain, MARKS, type Outbox, type Space } from '../capture/index.ts'
 import type { Pace } from './pace.ts'
 import { SLICE_SHARE, shareOf } from './round.ts'
 import type { Turns } from './turns.ts'
@@ -20,11 +20,20 @@ const STEPS_MIN = 16
 /** Keys written in a millisecond beyond which nothing is drained: noting each of them would take the time of the writer. */
 const WRITES_PER_MS_MAX = 300
 
+/** What was captured before barriers, and how much of all that was captured was captured in vain, as estimated. */
+export interface Drained {
+  readonly records: number
+  readonly bytes: number
+  readonly wasteRecords: number
+  readonly wasteBytes: number
+}
+
 export interface DrainerParts {
   readonly clock: Clock
   readonly turns: Turns
   readonly outbox: Outbox
   readonly drain: Drain
+  readonly space: Space
   readonly pace: Pace
   readonly stallMsMax: number
   /** How busy the loop is, 0 to 1. */
@@ -49,6 +58,13 @@ export class Drainer {
 
   constructor(parts: DrainerParts) {
     this.#parts = parts
+  }
+
+  get total(): Drained {
+    const { drain, space } = this.#parts
+    const { records, bytes } = drain
+    const wasted = space.rewrites.total
+    return { records, bytes, wasteRecords: wasted.records, wasteBytes: wasted.bytes }
   }
 
   /** There may be something to do, from now on. */

@@ -1,6 +1,7 @@
 /**
  * Values that could not be encoded at a barrier.
- * Owns: which entries are refused now. Invariant: an entry is listed until an epoch captures it, and is announced once per refusal.
+ * Owns: which entries are refused now. Invariants: an entry is listed until an epoch captures it or its key goes and leaves nothing to write;
+ * it is announced once per refusal.
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { Collection, Space } from '../capture/index.ts'
@@ -15,13 +16,18 @@ export interface Refusal {
 }
 
 export class Refusals {
-  #known = new Map<number, Map<Key, Refusal>>()
+  readonly #space: Space
+  readonly #known = new Map<number, Map<Key, Refusal>>()
   #seen = new Map<number, Set<Key>>()
 
-  get count(): number {
-    let count = 0
-    for (const keys of this.#known.values()) count += keys.size
-    return count
+  constructor(space: Space) {
+    this.#space = space
+    space.cameAndWent = (incarnation, key) => this.#forget(incarnation, key)
+  }
+
+  /** No value is refused now. */
+  get none(): boolean {
+    return this.#known.size === 0
   }
 
   /** Whether values of this incarnation are refused. */
@@ -51,17 +57,26 @@ export class Refusals {
   settle(_refusals: readonly Refusal[]): void {
     for (const [id, keys] of this.#known) {
       const seen = this.#seen.get(id)
-      for (const key of keys.keys()) if (seen?.has(key) !== true) keys.delete(key)
-      if (keys.size === 0) this.#known.delete(id)
+      for (const key of keys.keys()) if (seen?.has(key) !== true) this.#forget(id, key)
     }
   }
 
   /** Nothing else changed since the last barrier. */
-  areAll(space: Space, collections: Iterable<Collection>): boolean {
-    if (this.count === 0 || space.catalogueChanged) return false
-    let keys = 0
-    for (const collection of collections) keys += collection.dirtyKeysMax
-    return keys <= this.count
+  areAll(collections: Iterable<Collection>): boolean {
+    if (this.none || this.#space.catalogueChanged) return false
+    for (const collection of collections) if (collection.dirty && !this.#areAllOf(collection)) return false
+    return true
+  }
+
+  /** Whatever else is written is listed beside them, or makes the collection count as written in another way. */
+  #areAllOf({ id, saturated, drained, deleted, gone, journal, fresh }: Collection): boolean {
+    if (saturated || drained.length > 0 || deleted.size > 0 || gone.length > 0) return false
+    return journal.untaken(journal.end) + fresh.size <= (this.#known.get(id)?.size ?? 0)
+  }
+
+  #forget(incarnation: number, key: Key): void {
+    const keys = this.#known.get(incarnation)
+    if (keys?.delete(key) === true && keys.size === 0) this.#known.delete(incarnation)
   }
 
   list(): readonly Refusal[] {
