@@ -345,8 +345,7 @@ export class Store implements AsyncDisposable {
       })
     }
     this.#settleCodec(collection, codec)
-    collection.treat(importance)
-    if (importance.rpoMs !== undefined) this.#parts.checkpointer?.classes.rpoGiven()
+    if (collection.treat(importance)) this.#parts.checkpointer?.classes.rpoGiven()
     const face = this.#faces.get(name) ?? make(collection)
     this.#faces.set(name, face)
     return face

@@ -242,3 +242,14 @@ test('options are checked, and shown', async () => {
   assert.deepEqual([collections['orders']?.class, collections['cache']?.class], ['standard', 'rebuildable'])
   await world.close()
 })
+
+test('an `rpoMs` that is given with every request keeps its barriers coming', async () => {
+  const { world, store } = await opened({ checkpoint: { intervalMs: 60_000 } })
+  const began = world.points.length
+  for (let n = 0; n < 100; n++) {
+    store.map<number, string>('payments', { class: 'critical', rpoMs: 50 }).set('k', n)
+    await world.pass(20)
+  }
+  assert.ok(world.points.length - began >= 20, `${world.points.length - began} recovery points`)
+  await world.close()
+})

@@ -280,16 +280,18 @@ export class Collection {
     this.space.catalogueChanged = true
   }
 
-  /** What is given counts from now on: what changes matter, and how much. */
-  treat({ significant, class: of, rpoMs }: Importance): void {
+  /** What is given counts from now on: what changes matter, and how much. True where the `rpoMs` is another. */
+  treat({ significant, class: of, rpoMs }: Importance): boolean {
     if (significant !== undefined) {
       if (this.significance === undefined) this.significance = new Significance(significant)
       else this.significance.significant = significant
     }
-    if (of === undefined) return
+    if (of === undefined) return false
+    const isOther = rpoMs !== this.rpoMs
     this.class = of
     this.rpoMs = rpoMs
     if (of === 'rebuildable') this.space.rebuildable = true
+    return isOther
   }
 
   /** Insignificant changes are to be written too, with the next barrier. */

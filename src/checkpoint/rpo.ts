@@ -23,6 +23,8 @@ export class Rpo {
   #since = new Map<Collection, number>()
   #lookedAt: number
   #cancel: Cancel | undefined
+  /** When the armed look comes. */
+  #dueAt = 0
 
   constructor(parts: RpoParts) {
     this.#parts = parts
@@ -37,8 +39,9 @@ export class Rpo {
     this.#next()
   }
 
-  /** An `rpoMs` was given. */
+  /** An `rpoMs` was given, perhaps the same as ever: a look that comes in time stays where it is. */
   given(): void {
+    if (this.#cancel !== undefined && this.#dueAt <= this.#parts.now() + this.#soonestMs()) return
     this.stop()
     this.#next()
   }
@@ -49,9 +52,16 @@ export class Rpo {
   }
 
   #next(): void {
+    const soonest = this.#soonestMs()
+    if (soonest === Number.POSITIVE_INFINITY) return
+    this.#dueAt = this.#parts.now() + soonest
+    this.#cancel = this.#parts.turns.after(soonest, () => this.#look(soonest))
+  }
+
+  #soonestMs(): number {
     let soonest = Number.POSITIVE_INFINITY
     for (const { rpoMs } of this.#parts.collections()) if (rpoMs !== undefined && rpoMs < soonest) soonest = rpoMs
-    if (soonest !== Number.POSITIVE_INFINITY) this.#cancel = this.#parts.turns.after(soonest, () => this.#look(soonest))
+    return soonest
   }
 
   #look(nextMs: number): void {
