@@ -35,6 +35,8 @@ const CEILING_HOLD_MS = 100
 const CEILING_BYTES_MIN = 64 * 1024
 /** While upkeep is behind under the ceiling, early blocks of the log get one part in so many: each byte of the log costs as much again later. */
 const BEHIND_SHARE = 3
+/** What commits took beyond that part weighs on early blocks for so long. One block fits, unless the ceiling is very low. */
+const EARLY_DEBT_MS = 10_000
 /** After a sync of upkeep or of the log upkeep rests as long as that took, at most so long. */
 const REST_MS_MAX = 5000
 /** A sync of upkeep gives way to a commit, but not for longer. */
@@ -78,7 +80,7 @@ export class Budget {
     const { bytesPerSecondMax: most, scheduler } = parts
     if (scheduler === undefined || most === Number.POSITIVE_INFINITY) return
     this.#ceiling = new Bucket(now, { holdMs: CEILING_HOLD_MS, holdBytesMin: CEILING_BYTES_MIN })
-    this.#early = new Bucket(now, { holdMs: CEILING_HOLD_MS })
+    this.#early = new Bucket(now, { holdMs: CEILING_HOLD_MS, debtMs: EARLY_DEBT_MS })
     this.#ceiling.fill(now, most)
     this.#ceiling.top()
     this.#early.fill(now, most / BEHIND_SHARE)
@@ -112,7 +114,7 @@ export class Budget {
     this.#refill(now)
     this.#stream.take(now, bytes)
     this.#ceiling?.take(now, bytes)
-    this.#early?.take(now, bytes)
+    if (this.behind) this.#early?.take(now, bytes)
     this.written.log += bytes
   }
 
