@@ -50,6 +50,45 @@ test('after three cuts that moved the next one is taken in one slice', async () 
   )
 })
 
+test('a cut that is void by its pre-images waits for the writer, keeps more the next time, and is never forced', async () => {
+  const { scheduler, host, map, checkpointer, seen } = alone(0, true)
+  for (let n = 0; n < 20_000; n++) map.set(`k${n}`, { n, text: 'x'.repeat(1000) })
+  const point = checkpointer.checkpoint(1e9)
+  const { outbox } = checkpointer
+  let asked = 0
+  const ask = (): void => void map.get(`k${asked++}`)
+  // Nobody gives credit.
+  const behind = 100 * 1024 * 1024
+  outbox.inFlight = behind
+  ask()
+  assert.deepEqual(seen, ['barrier 1', 'voided'])
+  for (let turn = 0; turn < 20; turn++) {
+    ask()
+    scheduler.pass(10)
+  }
+  assert.equal(checkpointer.counters.voids, 1, 'no cut while the writer has no room: nothing is frozen, and nothing is kept')
+  assert.equal(outbox.inFlight, behind)
+  outbox.inFlight = 0
+  scheduler.pass(30)
+  assert.deepEqual(seen, ['barrier 1', 'voided', 'barrier 1'])
+  outbox.inFlight = behind
+  ask()
+  assert.equal(checkpointer.counters.voids, 1, 'as much is not too much any more')
+  for (let more = behind; checkpointer.counters.voids < 8; more *= 2) {
+    outbox.inFlight = more
+    ask()
+    outbox.inFlight = 0
+    scheduler.step(scheduler.nowMs + 30)
+  }
+  assert.equal(checkpointer.counters.forced, 0)
+  while (host.commits.length === 0) {
+    outbox.inFlight = 0
+    scheduler.pass(30)
+  }
+  host.commit()
+  assert.equal((await point).records >= 20_000, true)
+})
+
 test('a cut that moves while a hold runs waits for it, and the capture goes on behind it', async () => {
   const { scheduler, host, map, checkpointer, seen } = alone(0, true)
   const held = Array.from({ length: 100 }, (_, n) => ({ n }))

@@ -54,7 +54,7 @@ export const BLOCK_RAW_BYTES_MAX = GIB
 /** Bytes handed to the writer and not credited back: a slow disk slows the capture down instead of filling the memory. */
 export const IN_FLIGHT_BYTES_MAX = 8 * MIB
 
-/** Bytes of pre-images, values kept because they changed between barrier and capture; beyond it the cut is void and moves to now. */
+/** Bytes of pre-images, values kept because they changed between barrier and capture; beyond it the cut is void and moves to when the writer has room. */
 export const PRE_IMAGE_BYTES_MAX = 64 * MIB
 
 /** Copies of last records, and how many, by which a record that equals the last of its key is seen: an hour of looks costs no more memory than a minute. */

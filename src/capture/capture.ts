@@ -40,11 +40,20 @@ export class Capture {
   readonly #owner: CaptureOwner
   /** Groups of collections that have to be in one cut, and are in this one. */
   readonly #linked: readonly LinkGroup[]
+  readonly #inFlightBytesMax: number
   #at = 0
 
   /** Freezes what is dirty in `collections` for this epoch; synchronous, a few steps per collection. */
-  constructor(collections: Iterable<Collection>, epoch: number, outbox: Outbox, owner: CaptureOwner, linked: readonly LinkGroup[] = []) {
+  constructor(
+    collections: Iterable<Collection>,
+    epoch: number,
+    outbox: Outbox,
+    owner: CaptureOwner,
+    linked: readonly LinkGroup[] = [],
+    preImageBytesMax = PRE_IMAGE_BYTES_MAX,
+  ) {
     this.#linked = linked
+    this.#inFlightBytesMax = IN_FLIGHT_BYTES_MAX + preImageBytesMax
     const parts: CapturePart[] = []
     for (const collection of collections) {
       if (collection.dirty) parts.push(new CapturePart(collection, epoch))
@@ -191,7 +200,7 @@ export class Capture {
   }
 
   #checkBound(collection: Collection, key: Key): void {
-    if (this.#outbox.inFlight > IN_FLIGHT_BYTES_MAX + PRE_IMAGE_BYTES_MAX) {
+    if (this.#outbox.inFlight > this.#inFlightBytesMax) {
       this.#owner.voided('pre-images beyond the bound', collection.name, key)
     }
   }

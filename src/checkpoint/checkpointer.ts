@@ -20,7 +20,7 @@ import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { type Drained, Drainer } from './drainer.ts'
-import { catalogueOf, commitOf, complete, type Flight, newFlight } from './flight.ts'
+import { catalogueOf, commitOf, complete, type Flight, newFlight, noteVoid } from './flight.ts'
 import { Holds } from './holds.ts'
 import { Looks } from './looks.ts'
 import { Pace } from './pace.ts'
@@ -30,6 +30,9 @@ import { Round } from './round.ts'
 import { Turns } from './turns.ts'
 import type { CheckpointerParts, CheckpointPoint, EngineStatus } from './types.ts'
 import { Waiters } from './waiters.ts'
+
+/** A void cut looks so often whether the writer has room again. */
+const FULL_LOOK_MS = 25
 
 export class Checkpointer implements CaptureOwner {
   status: EngineStatus = 'ok'
@@ -183,8 +186,7 @@ export class Checkpointer implements CaptureOwner {
     const flight = this.#flight
     const { space, events } = this.#parts
     if (flight === undefined || space.capture === undefined) return
-    flight.voids++
-    flight.cut = false
+    noteVoid(flight, reason)
     this.counters.voids++
     this.#voided = flight.capture
     space.endCapture()
@@ -212,8 +214,9 @@ export class Checkpointer implements CaptureOwner {
   #recut(flight: Flight): void {
     // The epoch may have failed meanwhile, and another one begun, whose cut stands.
     if (flight !== this.#flight) return
-    if (this.holds.inTheWay()) {
-      this.#recutSoon = this.#turns.after(1, () => this.#recut(flight))
+    // While the writer has no room, whatever a cut froze would be kept in memory at the first touch.
+    if (this.outbox.full || this.holds.inTheWay()) {
+      this.#recutSoon = this.#turns.after(this.outbox.full ? FULL_LOOK_MS : 1, () => this.#recut(flight))
       return
     }
     flight.records += flight.capture.records
@@ -221,7 +224,7 @@ export class Checkpointer implements CaptureOwner {
     // The longer it takes the sooner it is void again.
     flight.hurried = true
     this.#cut(flight)
-    if (flight.voids > VOIDS_MAX) {
+    if (flight.torn > VOIDS_MAX) {
       this.counters.forced++
       flight.capture.run(() => false, true)
     }
@@ -269,7 +272,7 @@ export class Checkpointer implements CaptureOwner {
     space.catalogueChanged = false
     space.uncommitted = true
     this.#refusals.retry()
-    flight.capture = new Capture(taken, flight.epoch, this.outbox, this, flight.linked)
+    flight.capture = new Capture(taken, flight.epoch, this.outbox, this, flight.linked, flight.preImageBytesMax)
     flight.count = undefined
     flight.cut = true
     space.capture = flight.capture

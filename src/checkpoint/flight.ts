@@ -1,5 +1,6 @@
 /** The epoch under way, from its barrier to its acknowledgement. Owns nothing: the checkpointer has it, one at a time. */
-import type { Block, Capture, Collection, LinkGroup, Spared } from '../capture/index.ts'
+import { PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
+import type { Block, Capture, Collection, LinkGroup, Spared, VoidReason } from '../capture/index.ts'
 import type { CatalogueEntry } from '../format/index.ts'
 import type { ToWriter } from '../writer/index.ts'
 import type { Count } from './count.ts'
@@ -16,6 +17,10 @@ export interface Flight {
   entries: number
   refusals: Refusal[]
   voids: number
+  /** Voids by what the service did to a frozen value: they may go on for ever. */
+  torn: number
+  /** Of the next cut. */
+  preImageBytesMax: number
   /** False between a void and the new cut. */
   cut: boolean
   committing: boolean
@@ -49,6 +54,8 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     entries: 0,
     refusals: [],
     voids: 0,
+    torn: 0,
+    preImageBytesMax: PRE_IMAGE_BYTES_MAX,
     cut: false,
     committing: false,
     redundant: { records: 0, bytes: 0 },
@@ -58,6 +65,14 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     linked: [],
     written: [],
   }
+}
+
+/** The cut is void. One that was by its pre-images may keep twice as many the next time: each key is kept once, so that one will do. */
+export function noteVoid(flight: Flight, reason: VoidReason): void {
+  flight.cut = false
+  flight.voids++
+  if (reason === 'pre-images beyond the bound') flight.preImageBytesMax *= 2
+  else flight.torn++
 }
 
 /** What a commit says: of the collections as they are now, but for the bytes, and of those it leaves out; in the order of their ids. */
