@@ -178,7 +178,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
           late()
         }
         const cancel = scheduler.after(Math.max(timeoutMs, RELEASE_MS_MIN), giveUp, true)
-        await built.leave()
+        await Promise.race([built.leave(), tooLate])
         // Who was fenced writes nothing more.
         const kept = checkpointer.status === 'failed' ? undefined : schedule.stop()
         await writer.close()
@@ -334,8 +334,8 @@ function build(
       await order.stop()
       await following?.stop()
       await homecoming.stop()
-      await cold.close().catch(() => {})
     },
+    closeFiles: () => cold.close().catch(() => {}),
   }
 }
 

@@ -58,6 +58,8 @@ export interface StoreParts {
   points(): Promise<readonly RecoveryPoint[]>
   /** Stops the writer, at once when it does not end within the time, and gives back the lock; never rejects. */
   release(timeoutMs: number): Promise<void>
+  /** What entries that are not in the heap are read from; the last step, after which nobody can ask. */
+  closeFiles(): Promise<void>
 }
 
 type SyncOnly<T> = T extends PromiseLike<unknown> ? never : T
@@ -313,6 +315,7 @@ export class Store implements AsyncDisposable {
       collection.live = new ClosedMap(closed)
       collection.cold = undefined
     }
+    await this.#parts.closeFiles()
     if (problem !== undefined) throw problem
   }
 

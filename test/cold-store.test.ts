@@ -305,3 +305,34 @@ test('a store that has come to rest keeps no file but those that count, and has 
   assert.equal(again.restored.entries, 50)
   await world.run(again.close())
 })
+
+test('while the store closes, entries that are not in the heap are read as before; then every call says that it is closed', async () => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, 400)
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  const map = again.map<unknown, number>('map')
+  for (let at = 0; at < 200; at++) map.set(at, value(at, 2))
+  const found: unknown[] = []
+  let closed = false
+  let asked = 200
+  const closing = again.close().then(() => {
+    closed = true
+  })
+  const ask = (): void => {
+    if (closed) return
+    try {
+      found.push(map.get(asked))
+      asked++
+    } catch (error) {
+      found.push(error)
+    }
+    if (asked < 400) world.scheduler.after(0, ask)
+  }
+  ask()
+  await world.run(closing)
+  assert.ok(found.length > 10, `asked ${found.length} times`)
+  for (const [index, one] of found.entries()) assert.deepEqual(one, value(200 + index, 1))
+  assert.throws(() => map.get(399), { code: 'TIDEMARK_CLOSED' })
+})

@@ -40,6 +40,9 @@ test('a hold keeps the barrier away until it ends, or until its time is over', a
   await store.checkpoint()
   assert.equal(broken.length, 1)
   await endless
+  // Beyond what a timer takes, which would end it at once.
+  await store.hold(() => setTimeout(50), { msMax: Number.POSITIVE_INFINITY })
+  assert.equal(broken.length, 1)
   await failsWith('TIDEMARK_CLOSED', async () => {
     await store.close()
     await store.hold(() => 1)

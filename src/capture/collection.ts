@@ -15,24 +15,16 @@ import { type Key, tideCodec, type ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
 import { ColdSide, type ColdStart } from './cold-side.ts'
+import type { CollectionClass, Importance } from './importance.ts'
 import { type Group, Journal, type KeyGroup } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import { checkKey, isShort } from './keys.ts'
 import { lengthen, setIn } from './map-chain.ts'
 import { Redundancy } from './redundant.ts'
-import { SIGNIFICANT, Significance, type Significant } from './significance.ts'
+import { SIGNIFICANT, Significance } from './significance.ts'
 import type { Space } from './space.ts'
 
 export type CollectionKind = 'map' | 'value'
-
-/** How much it matters that a change is durable soon. */
-export type CollectionClass = 'critical' | 'standard' | 'rebuildable'
-
-export interface Importance {
-  readonly significant?: Significant
-  readonly class?: CollectionClass
-  readonly rpoMs?: number
-}
 
 export class Collection {
   readonly name: string

@@ -4,7 +4,6 @@
  * Invariant: whoever departs with a barrier arrives with its commit, goes back to waiting when it fails, or times out; never silently.
  */
 import { TidemarkError } from '../base/errors.ts'
-import { TIMER_MS_MAX } from '../base/limits.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import { refusalError } from './refusals.ts'
 import type { CheckpointPoint } from './types.ts'
@@ -75,7 +74,6 @@ export class Waiters {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { resolve, reject, cancel: () => {} }
       list.push(waiter)
-      if (timeoutMs > TIMER_MS_MAX) return
       waiter.cancel = scheduler.after(
         timeoutMs,
         () => {

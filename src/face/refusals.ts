@@ -1,5 +1,6 @@
 /** What the store says to calls it cannot take. Owns nothing. */
 import { TidemarkError } from '../base/errors.ts'
+import { TIMER_MS_MAX } from '../base/limits.ts'
 import { describe } from '../capture/index.ts'
 
 export function closed(): TidemarkError {
@@ -38,9 +39,10 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
+/** At most what a timer takes, 24 days, which is as good as no end. */
 export function milliseconds(name: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback
-  if (typeof value === 'number' && value > 0) return value
+  if (typeof value === 'number' && value > 0) return Math.min(value, TIMER_MS_MAX)
   throw new TidemarkError('TIDEMARK_ARGUMENT', `${name} must be a number of milliseconds above 0, not ${describe(value)}`, {
     hint: `leave it out for ${fallback}`,
   })
