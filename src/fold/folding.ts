@@ -46,6 +46,8 @@ export interface FoldingParts {
   readonly manifest: () => Manifest
   /** Behind the last acknowledged epoch. */
   readonly end: () => LogPosition
+  /** Resolves when what the last run left of the log is on the device; rejects where nobody can tell. */
+  readonly inherited: () => Promise<void>
   readonly compress: () => Promise<Compress>
   /** Publishes what `plan` makes of the newest manifest, unless that is undefined; rejects when the newest is not ours any more. */
   readonly publish: (storage: Storage, plan: (manifest: Manifest) => Manifest | undefined) => Promise<void>
@@ -246,6 +248,8 @@ export class Folding {
     const rate: Work['rate'] = (...of) => (this.#finishing ? Number.POSITIVE_INFINITY : paced(...of))
     await this.#work({ bytes, stored, rate }, async (parts, rhythm) => {
       await failpoint('fold.read')
+      // A fold point is durable: so must be the log up to it.
+      await this.#parts.inherited()
       const before = this.#parts.manifest()
       const folded = await foldLog(parts, before, this.#parts.end(), rhythm, size.all ? undefined : size)
       if (folded === undefined) return this.#tail.folded(monotonic(), size.rawBytes, size.records)

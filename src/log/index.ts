@@ -12,4 +12,5 @@ export {
   type ScanReport,
   type TornTail,
 } from './scan.ts'
+export { syncLog } from './sync-log.ts'
 export { ownMemory } from './window.ts'

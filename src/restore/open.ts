@@ -10,6 +10,7 @@ import { TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import type { Random } from '../base/random.ts'
 import { LOG_FOLDER, type LogPosition, MANIFEST_FOLDER, type Manifest } from '../format/index.ts'
+import { syncLog } from '../log/index.ts'
 import { type Author, type FoundManifest, firstManifest, fork, pruneManifests, publish, readNewest, takeOver } from '../manifest/index.ts'
 import { LOCK_FILE, type Storage } from '../storage/index.ts'
 import { followChain } from './follow.ts'
@@ -70,6 +71,7 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
 /**
  * Makes history go on from `end`, an older point or the last one before damage: a new manifest with a new lineage, durable when it
  * resolves. `image`: the manifest whose segments it stands on. What lies beyond is no longer named; its bytes stay until they are collected.
+ * @throws TIDEMARK_FAILED when the file that was open cannot be synced
  */
 export async function forkAt(
   storage: Storage,
@@ -79,6 +81,9 @@ export async function forkAt(
   image: Manifest = manifest,
 ): Promise<Manifest> {
   const next = fork(manifest, end, hex(facts.random.bytes(16)), image)
+  // The fork closes this file where it ends: the next writer takes it for durable up to there.
+  const left = manifest.log.find(entry => entry.end === null && entry.file === end.file)
+  if (left !== undefined) await syncLog(storage, left.file)
   await claim(storage, next, facts.failpoint ?? noFailpoint)
   await pruneManifests(storage, next)
   return next

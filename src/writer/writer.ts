@@ -20,6 +20,7 @@ import { Budget, logToll, PacedStorage } from '../pace/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
+import { Inherited } from './inherited.ts'
 import { Ownership } from './ownership.ts'
 import { startFolding } from './upkeep.ts'
 
@@ -66,9 +67,7 @@ export class Writer {
   #log: LogWriter | undefined
   #rolled = false
   #catalogue: Manifest['catalogue'] = null
-  /** The file that was open when we came: what it holds must be on the device before a manifest says so. */
-  #inherited: string | null
-  #inheritedError: unknown
+  readonly #inherited: Inherited
   #sealDue = false
   #sealTimer: Cancel | undefined
   readonly #folding: Folding | undefined
@@ -86,13 +85,13 @@ export class Writer {
     this.#ownership = new Ownership(this.#storage, this.#failpoint, facts.manifest)
     this.#end = facts.acceptedEnd
     this.#sequence = Math.max(0, ...facts.manifest.log.map(entry => logNumbers(nameOf(entry.file))?.sequence ?? 0))
-    const open = facts.manifest.log.find(entry => entry.end === null)
-    this.#inherited = open !== undefined && open.file === facts.acceptedEnd.file ? open.file : null
+    this.#inherited = new Inherited(this.#storage, this.#failpoint, facts.manifest, facts.acceptedEnd)
     this.#folding = startFolding(facts, parts, {
       failpoint: this.#failpoint,
       budget: this.#budget,
       manifest: () => this.#ownership.manifest,
       end: () => this.#end,
+      inherited: () => this.#inherited.sync(),
       compress: async () => (this.#compress ??= await openCompress(this.#compression)),
       publish: (storage, plan) => this.#publishBeside(storage, plan),
       inUse: file => file === logName(this.#ownership.manifest.token, this.#sequence),
@@ -251,7 +250,7 @@ export class Writer {
   }
 
   async #roll(compress: Compress): Promise<LogWriter> {
-    await this.#syncInherited()
+    await this.#inherited.sync()
     const { monotonic, random } = this.#parts
     const { storeId, token } = this.#ownership.manifest
     const sequence = ++this.#sequence
@@ -290,34 +289,6 @@ export class Writer {
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_FENCED')) this.#enqueue({ type: 'stranger', error })
       throw error
-    }
-  }
-
-  /**
-   * What another writer left in the open file may be in memory only. Once the sync of it fails nobody can tell what is on the device, and
-   * a second sync would prove nothing: no epoch can be built upon it any more.
-   */
-  async #syncInherited(): Promise<void> {
-    if (this.#inheritedError !== undefined) throw this.#inheritedError
-    if (this.#inherited === null) return
-    await this.#failpoint('roll.sync-old')
-    const handle = await this.#storage.open(this.#inherited, 'append')
-    try {
-      await handle.sync()
-      this.#inherited = null
-    } catch (error) {
-      this.#inheritedError = new TidemarkError(
-        'TIDEMARK_FAILED',
-        `the log of the last run could not be synced: ${(error as Error).message}`,
-        {
-          cause: error,
-          file: handle.path,
-          hint: 'check the device, then open the store again',
-        },
-      )
-      throw this.#inheritedError
-    } finally {
-      await handle.close().catch(() => {})
     }
   }
 

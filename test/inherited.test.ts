@@ -1,0 +1,79 @@
+/** The log of a process that was killed may be in the page cache only: what a manifest says of it is true after a power cut, too. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SimulatedStorage } from '../src/testing/index.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const KEYS = 200
+
+/** Its last epoch is whole in the page cache and not on the device. Gives that epoch. */
+async function killedBeforeSync(): Promise<{ world: SimulatedStore; epoch: number }> {
+  const world = new SimulatedStore()
+  await world.open()
+  const map = world.store.map<number>('map')
+  for (let at = 0; at < KEYS; at++) map.set(`${at}`, at)
+  const { epoch } = await world.checkpoint()
+  // The seal of that epoch.
+  await world.pass(100)
+  map.set('x', 1)
+  const { storage, scheduler } = world
+  storage.onCall = call => {
+    if (call.operation === 'append' && call.path.startsWith('log/')) storage.powerOff()
+  }
+  await assert.rejects(world.run(world.store.checkpoint({ timeoutMs: 100 })))
+  world.store.close().catch(() => {})
+  world.storage = new SimulatedStorage({ seed: 3, scheduler, disk: storage.disk })
+  return { world, epoch: epoch + 1 }
+}
+
+test('a fold of what a killed process left outlives a power cut', async () => {
+  const { world, epoch } = await killedBeforeSync()
+  world.thresholds = { records: 100 }
+  await world.open()
+  assert.equal(world.store.restored.epoch, epoch)
+  await world.pass(5000)
+  assert.equal(world.store.stats().upkeep.foldedEpoch, epoch)
+  await world.crash()
+  assert.equal(world.store.map<number>('map').get('x'), 1)
+  assert.equal(world.store.map<number>('map').size, KEYS + 1)
+})
+
+test('what a killed process left is not folded where it cannot be synced, and nothing is committed upon it', async () => {
+  const { world, epoch } = await killedBeforeSync()
+  world.thresholds = { records: 100 }
+  const heal = world.storage.inject({ operation: 'sync', errno: 'EIO', path: 'log/' })
+  await world.open()
+  await world.pass(5000)
+  heal()
+  await world.pass(120_000)
+  assert.equal(world.store.stats().upkeep.foldedEpoch, 0, 'a second sync proves nothing')
+  world.store.map<number>('map').set('y', 1)
+  await assert.rejects(world.checkpoint(), { code: 'TIDEMARK_FAILED' })
+  world.store.close().catch(() => {})
+  await world.crash()
+  assert.equal(world.store.restored.epoch, epoch - 1)
+})
+
+for (const at of ['epoch', 'time'] as const) {
+  test(`a fork at what a killed process left outlives a power cut (by ${at})`, async () => {
+    const { world, epoch } = await killedBeforeSync()
+    await world.open({ restore: { at: at === 'epoch' ? epoch : new Date(world.clock.now()) } })
+    assert.equal(world.store.restored.epoch, epoch)
+    world.store.map<number>('map').set('y', 2)
+    const point = await world.checkpoint()
+    await world.crash()
+    assert.equal(world.store.restored.epoch, point.epoch)
+    assert.equal(world.store.map<number>('map').get('x'), 1)
+    assert.equal(world.store.map<number>('map').get('y'), 2)
+  })
+}
+
+test('a fork at what cannot be synced is refused, and changes nothing', async () => {
+  const { world, epoch } = await killedBeforeSync()
+  world.storage.inject({ operation: 'sync', errno: 'EIO', path: 'log/' })
+  await assert.rejects(world.open({ restore: { at: epoch } }), { code: 'TIDEMARK_FAILED' })
+  world.storage.heal()
+  await world.crash()
+  assert.equal(world.store.restored.epoch, epoch - 1)
+  assert.equal(world.store.map<number>('map').size, KEYS)
+})
