@@ -18,6 +18,8 @@ export interface CollectParts {
   readonly storage: Storage
   readonly monotonic: () => number
   readonly manifest: () => Manifest
+  /** Rejects when another writer has come. */
+  readonly check: () => Promise<void>
   /** A file of our own that no manifest names yet. */
   readonly inUse: (file: string) => boolean
   readonly failpoint: Failpoint
@@ -38,9 +40,9 @@ export class Collector {
     this.#parts = parts
   }
 
-  /** Looks once; true when something is dead and still in its grace. */
+  /** Looks once; true when something is dead and still in its grace. @throws TIDEMARK_FENCED */
   async sweep(): Promise<boolean> {
-    const { storage, monotonic, manifest, graceMs } = this.#parts
+    const { storage, monotonic, manifest, check, graceMs } = this.#parts
     const newest = manifest()
     const named = await this.#named(newest)
     const now = monotonic()
@@ -53,7 +55,8 @@ export class Collector {
     if (due.length === 0) return dead.length > 0
     // What names these files no more is on the device, and still the newest.
     await storage.syncFolder(MANIFEST_FOLDER)
-    if (manifest() !== newest || (await storage.exists(manifestName(newest.number + 1)))) return true
+    await check()
+    if (manifest() !== newest) return true
     for (const file of due) {
       await this.#parts.failpoint('collect.remove')
       await storage.remove(file)

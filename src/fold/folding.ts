@@ -51,6 +51,8 @@ export interface FoldingParts {
   readonly compress: () => Promise<Compress>
   /** Publishes what `plan` makes of the newest manifest, unless that is undefined; rejects when the newest is not ours any more. */
   readonly publish: (storage: Storage, plan: (manifest: Manifest) => Manifest | undefined) => Promise<void>
+  /** Rejects when the newest manifest is not ours any more. */
+  readonly check: () => Promise<void>
   /** A log file that is being written. */
   readonly inUse: (file: string) => boolean
   readonly report: (news: FoldNews) => void
@@ -117,13 +119,13 @@ export class Folding {
   constructor(parts: FoldingParts, tail: TailSize) {
     this.#parts = parts
     this.#limits = { ...MERGE_LIMITS, bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
-    const { storage, monotonic, manifest, failpoint, budget } = parts
+    const { storage, monotonic, manifest, check, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
     this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
     this.#publishedAt = monotonic()
     this.#tail = new Tail(this.#limits, tail, this.#publishedAt)
     const inUse = (file: string): boolean => this.#using.has(file) || parts.inUse(file)
-    this.#collector = new Collector({ storage, monotonic, manifest, failpoint, inUse, graceMs: this.#limits.graceMs })
+    this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs })
   }
 
   /** Begins with what was left undone, when who has just opened the store had time for what it opened it for. */

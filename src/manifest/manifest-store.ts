@@ -3,7 +3,9 @@
  *
  * Owns: the folder `manifest`. Does not own: what a manifest says (transitions.ts), when one is due.
  * Invariants: a manifest is never changed; it counts once its name and content are durable; older ones go only after that, and the
- * newest MANIFESTS_KEPT stay, and those that are retained. Reading writes nothing.
+ * newest MANIFESTS_KEPT stay, and those that are retained. They go in rising order, and the first that cannot be removed keeps those behind
+ * it: so nobody's newest manifest outlives the one that a rival put behind it, which is how a writer that slept learns of that one
+ * (writer/ownership.ts). The newest of all never goes. Reading writes nothing.
  */
 
 import { hasCode, TidemarkError } from '../base/errors.ts'
@@ -23,6 +25,11 @@ export interface FoundManifest {
 export async function listManifests(storage: Storage): Promise<number[]> {
   const names = await storage.list(MANIFEST_FOLDER)
   return names.flatMap(name => manifestNumber(name) ?? []).sort((a, b) => a - b)
+}
+
+/** The highest number there is, valid or not; 0 where there is none. */
+export async function newestNumber(storage: Storage): Promise<number> {
+  return (await listManifests(storage)).at(-1) ?? 0
 }
 
 /**
@@ -80,17 +87,22 @@ export async function readManifest(storage: Storage, number: number): Promise<Ma
 }
 
 /**
- * Puts a manifest under its number, durable when it resolves: 'ours', or 'taken' when another's stands there. An error before may have
- * left our own manifest under this number: `writer` tells.
+ * Puts a manifest under its number, durable when it resolves: 'ours'; 'taken' when another's stands there; 'overtaken' when there are later
+ * ones, whose author may have removed the one that stood there. An error before may have left our own manifest under this number: `writer`
+ * tells.
  */
-export async function publish(storage: Storage, next: Manifest, failpoint: Failpoint): Promise<'ours' | 'taken'> {
+export async function publish(storage: Storage, next: Manifest, failpoint: Failpoint): Promise<'ours' | 'taken' | 'overtaken'> {
   await failpoint('manifest.create')
   const created = await storage.createIfAbsent(manifestName(next.number), encodeManifest(next))
   if (!created) return 'taken'
   await failpoint('manifest.sync-folder')
   await storage.syncFolder(MANIFEST_FOLDER)
   await failpoint('manifest.durable')
-  return 'ours'
+  const newest = await newestNumber(storage)
+  if (newest === next.number) return 'ours'
+  // Where its number was free because it was removed once, it is removed again.
+  if (next.number <= newest - MANIFESTS_KEPT) await storage.remove(manifestName(next.number)).catch(() => {})
+  return 'overtaken'
 }
 
 /** The segments and log files that a manifest names. */

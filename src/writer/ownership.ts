@@ -5,12 +5,13 @@
  * Owns: the newest manifest of this writer. Does not own: what the next one says, when one is due.
  * Invariants: of an attempt that failed half way what counts is what is in the storage: a manifest of our own that is there is the newest. One
  * is published at a time; upkeep's are published beside the log, and a commit's check of the token waits for none of them: what it finds
- * there is ours or a stranger's.
+ * there is ours or a stranger's. A stranger's first manifest may be gone by the time we look, but then ours, which it stood behind, went before it
+ * (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked for first, then our own.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { type Manifest, manifestName } from '../format/index.ts'
-import { pruneManifests, publish, readManifest } from '../manifest/index.ts'
+import { newestNumber, pruneManifests, publish, readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export class Ownership {
@@ -18,6 +19,8 @@ export class Ownership {
   readonly #storage: Storage
   readonly #failpoint: Failpoint
   #turn: Promise<void> = Promise.resolve()
+  /** The highest number that we tried to publish under. Above that of `manifest`: it may be there. */
+  #tried = 0
 
   constructor(storage: Storage, failpoint: Failpoint, manifest: Manifest) {
     this.#storage = storage
@@ -48,9 +51,18 @@ export class Ownership {
   /** @throws TIDEMARK_FENCED when another writer has published */
   async check(): Promise<void> {
     for (;;) {
-      const next = this.manifest.number + 1
-      if (!(await this.#storage.exists(manifestName(next)))) return
-      this.#advance(await this.#ownManifest(next))
+      const { number } = this.manifest
+      if (await this.#storage.exists(manifestName(number + 1))) {
+        this.#advance(await this.#ownManifest(number + 1))
+      } else if (this.#tried > number) {
+        // One of ours may have been there, and this one may be kept because that one said so: only what there is tells.
+        const newest = await newestNumber(this.#storage)
+        if (newest === number) return
+        if (newest !== number + 1 && this.manifest.number === number) throw fenced(newest)
+      } else {
+        if (await this.#storage.exists(manifestName(number))) return
+        if (this.manifest.number === number) throw fenced(number + 1)
+      }
     }
   }
 
@@ -58,7 +70,10 @@ export class Ownership {
     for (;;) {
       const next = plan(this.manifest)
       if (next === undefined) return
-      if ((await publish(storage, next, this.#failpoint)) === 'ours') {
+      this.#tried = next.number
+      const published = await publish(storage, next, this.#failpoint)
+      if (published === 'overtaken') throw fenced(next.number + 1)
+      if (published === 'ours') {
         this.#advance(next)
         return
       }
@@ -84,7 +99,8 @@ export class Ownership {
     try {
       found = await readManifest(this.#storage, number)
     } catch (error) {
-      if (hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      // What was there a moment ago was removed by whoever came.
+      if (hasCode(error, 'TIDEMARK_STORAGE') && (await this.#storage.exists(manifestName(number)))) throw error
       throw fenced(number)
     }
     if (found.writer !== this.manifest.writer || found.token !== this.manifest.token) throw fenced(number)

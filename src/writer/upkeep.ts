@@ -9,7 +9,7 @@ import type { WriterParts } from './writer.ts'
 export function startFolding(
   facts: WriterFacts,
   { upkeep, monotonic, random, send }: WriterParts,
-  own: Pick<FoldingParts, 'failpoint' | 'budget' | 'manifest' | 'end' | 'inherited' | 'compress' | 'publish' | 'inUse'>,
+  own: Pick<FoldingParts, 'failpoint' | 'budget' | 'manifest' | 'end' | 'inherited' | 'compress' | 'publish' | 'check' | 'inUse'>,
 ): Folding | undefined {
   if (facts.upkeep === undefined || upkeep === undefined) return undefined
   const { retention, tail, follow, thresholds } = facts.upkeep

@@ -93,7 +93,8 @@ export class Writer {
       end: () => this.#end,
       inherited: () => this.#inherited.sync(),
       compress: async () => (this.#compress ??= await openCompress(this.#compression)),
-      publish: (storage, plan) => this.#publishBeside(storage, plan),
+      publish: (storage, plan) => this.#beside(() => this.#ownership.publishBeside(storage, plan)),
+      check: () => this.#beside(() => this.#ownership.check()),
       inUse: file => file === logName(this.#ownership.manifest.token, this.#sequence),
     })
   }
@@ -282,10 +283,10 @@ export class Writer {
   }
 
   /** For upkeep, beside the log: no commit waits for it. A failure is the job's; only another writer's coming ends us. */
-  async #publishBeside(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
+  async #beside(run: () => Promise<void>): Promise<void> {
     try {
       if (this.#abandoned || this.#state === 'fenced' || this.#state === 'closed') throw closed()
-      await this.#ownership.publishBeside(storage, plan)
+      await run()
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_FENCED')) this.#enqueue({ type: 'stranger', error })
       throw error

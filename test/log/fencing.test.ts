@@ -1,0 +1,153 @@
+/** A writer without a lock that slept while a rival took over and published so much that the takeover itself was pruned. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hasCode } from '../../src/base/errors.ts'
+import { type Failpoint, noFailpoint } from '../../src/base/failpoint.ts'
+import { MANIFESTS_KEPT } from '../../src/base/limits.ts'
+import { Collector } from '../../src/fold/collect.ts'
+import { type Manifest, manifestName } from '../../src/format/index.ts'
+import { listManifests } from '../../src/manifest/index.ts'
+import { openForWriting } from '../../src/restore/index.ts'
+import type { Storage } from '../../src/storage/index.ts'
+import { SimulatedStorage } from '../../src/testing/index.ts'
+import { Ownership } from '../../src/writer/ownership.ts'
+import { type Block, Life, pseudoRandom, readAll } from '../support/log-store.ts'
+
+const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
+const isFenced = (error: unknown): boolean => hasCode(error, 'TIDEMARK_FENCED')
+const block = (key: string): readonly Block[] => [[[key, '1']]]
+const next = (manifest: Manifest): Manifest => ({ ...manifest, number: manifest.number + 1 })
+
+/** Takes over and publishes until nothing that was there before is left. */
+async function overtake(storage: Storage): Promise<Life> {
+  const before = (await listManifests(storage)).at(-1) ?? 0
+  const young = await Life.open({ storage, name: 'young', fileBytesMax: 1 })
+  for (let count = 0; count < MANIFESTS_KEPT + 4; count++) await young.mustCommit(block(`young ${count}`))
+  assert.ok(((await listManifests(storage))[0] as number) > before + 1)
+  return young
+}
+
+async function isWhole(storage: Storage, young: Life): Promise<void> {
+  await young.mustCommit(block('later'))
+  await young.close()
+  const { epochs, opened } = await readAll(storage)
+  assert.equal(epochs.length, young.epoch)
+  assert.equal(opened.manifest.token, young.manifest.token)
+}
+
+for (const rolled of [true, false]) {
+  test(`a writer that slept through all of it is fenced ${rolled ? 'at its commit' : 'at its roll'}`, async () => {
+    const storage = new SimulatedStorage({ seed: 1 })
+    const old = await Life.open({ storage, name: 'old' })
+    if (rolled) await old.mustCommit(block('a'))
+    const young = await overtake(storage)
+    assert.equal((await old.commit(block('lost'))).type, 'fenced')
+    await isWhole(storage, young)
+  })
+}
+
+test('an opener that slept before its takeover is fenced, and leaves nothing', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  await (await Life.open({ storage, name: 'first' })).mustCommit(block('a'))
+  let young: Life | undefined
+  const failpoint: Failpoint = async name => {
+    if (name === 'open.takeover') young = await overtake(storage)
+  }
+  await assert.rejects(openForWriting(storage, { ...facts('slow'), failpoint }), isFenced)
+  const numbers = await listManifests(storage)
+  assert.equal(numbers.length, MANIFESTS_KEPT)
+  await isWhole(storage, young as Life)
+})
+
+test('a check that meets a manifest of our own under way is not fooled by one before it that the rival keeps', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const { manifest } = await openForWriting(storage, facts('old'))
+  const checks: Promise<void>[] = []
+  const failpoint: Failpoint = async name => {
+    if (name !== 'manifest.sync-folder' || checks.length > 0) return
+    const rival = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('young'))).manifest)
+    const keeps = [{ number: manifest.number, epoch: 0, timeMs: 0 }]
+    for (let count = 0; count < MANIFESTS_KEPT + 4; count++) {
+      await rival.publish(of => ({ ...next(of), retained: keeps }))
+      await rival.prune()
+    }
+    assert.equal(await storage.exists(manifestName(manifest.number)), true)
+    assert.equal(await storage.exists(manifestName(manifest.number + 1)), false)
+    checks.push(old.check())
+    await Promise.allSettled(checks)
+  }
+  const old = new Ownership(storage, failpoint, manifest)
+  const published = old.publish(next)
+  await assert.rejects(published, isFenced)
+  assert.equal(checks.length, 1)
+  await assert.rejects(checks[0] as Promise<void>, isFenced)
+  await assert.rejects(old.check(), isFenced)
+})
+
+test('publishing and checking side by side, a writer of its own store is never fenced', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const { manifest } = await openForWriting(storage, facts('one'))
+  const own = new Ownership(storage, noFailpoint, manifest)
+  let checks = 0
+  const looking = (async () => {
+    for (; own.manifest.number < manifest.number + 3 * MANIFESTS_KEPT; checks++) await own.check()
+  })()
+  for (let count = 0; count < 3 * MANIFESTS_KEPT; count++) {
+    // Half of them happen and are not heard of.
+    if (count % 2 === 1) storage.inject({ operation: 'syncFolder', errno: 'EIO', nth: 1 })
+    await own.publishBeside(storage, next).catch(error => assert.ok(hasCode(error, 'TIDEMARK_STORAGE'), String(error)))
+  }
+  while (own.manifest.number < manifest.number + 3 * MANIFESTS_KEPT) await own.publish(next)
+  await looking
+  assert.ok(checks > 10)
+})
+
+test('a manifest that cannot be removed keeps the one behind it: whoever wrote it finds out', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const old = await Life.open({ storage, name: 'old' })
+  await old.mustCommit(block('a'))
+  const newest = (await listManifests(storage)).at(-1) as number
+  storage.inject({ operation: 'remove', errno: 'EIO', path: manifestName(newest) })
+  const young = await Life.open({ storage, name: 'young', fileBytesMax: 1 })
+  for (let count = 0; count < MANIFESTS_KEPT + 4; count++) await young.mustCommit(block(`young ${count}`))
+  assert.equal(await storage.exists(manifestName(newest)), true)
+  assert.equal((await old.commit(block('lost'))).type, 'fenced')
+  await isWhole(storage, young)
+})
+
+test('who slept removes no file', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const old = await Life.open({ storage, name: 'old' })
+  await old.mustCommit(block('a'))
+  const newest = (await listManifests(storage)).at(-1) as number
+  const own = new Ownership(storage, noFailpoint, { ...old.manifest, number: newest })
+  const graceMs = 10
+  let now = 0
+  const collector = new Collector({
+    ...{ storage, graceMs, failpoint: noFailpoint, inUse: () => false },
+    monotonic: () => now,
+    manifest: () => own.manifest,
+    check: () => own.check(),
+  })
+  await storage.makeFolder('segment')
+  await (await storage.open('segment/00000001-00000001.seg', 'create')).close()
+  assert.equal(await collector.sweep(), true)
+  const young = await overtake(storage)
+  now = graceMs
+  await assert.rejects(collector.sweep(), isFenced)
+  assert.deepEqual(await storage.list('segment'), ['00000001-00000001.seg'])
+  await isWhole(storage, young)
+})
+
+test('a commit of one key costs one append, one sync, one read, and two looks for a rival', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const writer = await Life.open({ storage })
+  await writer.mustCommit(block('a'))
+  await writer.mustCommit(block('b'))
+  const calls: string[] = []
+  storage.onCall = call => void calls.push(call.operation)
+  const committed = writer.mustCommit(block('c'))
+  await committed
+  assert.deepEqual(calls.slice(0, 5), ['append', 'sync', 'read', 'exists', 'exists'])
+  await writer.close()
+})
