@@ -3,7 +3,7 @@
  *
  * Owns: since when a file is known to be dead. Does not own: what is kept (manifests say), removing manifests.
  * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one do without it, this was so
- * a grace before, and no later writer has come; a file that somebody is writing is not looked at; failing to remove one is no failure.
+ * a grace before, and no later writer has come; a file that somebody is writing is not looked at; one that cannot be removed keeps no other.
  * Readers hold descriptors, so none of them loses a file (RFC 0006).
  */
 import { hasCode } from '../base/errors.ts'
@@ -33,6 +33,8 @@ export class Collector {
   /** What kept manifests name, by number. */
   readonly #names = new Map<number, ReadonlySet<string>>()
   removed = 0
+  /** Why a file could not be removed in the last sweep: the first of them. */
+  failure: unknown
   /** Files are kept for the manifest before the newest alone, as of the last sweep: they go with the next one that is published. */
   held = false
 
@@ -43,6 +45,7 @@ export class Collector {
   /** Looks once; true when something is dead and still in its grace. @throws TIDEMARK_FENCED */
   async sweep(): Promise<boolean> {
     const { storage, monotonic, manifest, check, graceMs } = this.#parts
+    this.failure = undefined
     const newest = manifest()
     const named = await this.#named(newest)
     const now = monotonic()
@@ -59,9 +62,13 @@ export class Collector {
     if (manifest() !== newest) return true
     for (const file of due) {
       await this.#parts.failpoint('collect.remove')
-      await storage.remove(file)
-      this.#dead.delete(file)
-      this.removed++
+      try {
+        await storage.remove(file)
+        this.#dead.delete(file)
+        this.removed++
+      } catch (error) {
+        this.failure ??= error
+      }
     }
     return dead.length > due.length
   }

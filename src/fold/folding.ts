@@ -309,8 +309,10 @@ export class Folding {
     const more = await this.#collector.sweep()
     const files = this.#collector.removed - before
     if (files > 0) this.#parts.report({ type: 'collected', files })
-    if (more) return this.#limits.graceMs
-    return this.#collector.held ? await this.#release() : undefined
+    const pause = more ? this.#limits.graceMs : this.#collector.held ? await this.#release() : undefined
+    // All that could be done is done.
+    if (this.#collector.failure !== undefined) throw this.#collector.failure
+    return pause
   }
 
   /** A store that has come to rest is not to keep what it had before its last job; while it works, the next job's manifest does the same. */

@@ -3,9 +3,9 @@
  *
  * Owns: the folder `manifest`. Does not own: what a manifest says (transitions.ts), when one is due.
  * Invariants: a manifest is never changed; it counts once its name and content are durable; older ones go only after that, and the
- * newest MANIFESTS_KEPT stay, and those that are retained. They go in rising order, and the first that cannot be removed keeps those behind
- * it: so nobody's newest manifest outlives the one that a rival put behind it, which is how a writer that slept learns of that one
- * (writer/ownership.ts). The newest of all never goes. Reading writes nothing.
+ * newest MANIFESTS_KEPT stay, and those that are retained. They go in rising order, and one that cannot be removed keeps those behind it, up
+ * to the first of whoever removes them: so nobody's newest manifest outlives the one that a rival put behind it, which is how a writer that
+ * slept learns of that one (writer/ownership.ts). The newest of all never goes. Reading writes nothing.
  */
 
 import { hasCode, TidemarkError } from '../base/errors.ts'
@@ -110,15 +110,22 @@ export function filesOf({ log, young, base }: Manifest): ReadonlySet<string> {
   return new Set([...log, ...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file))
 }
 
-/** Removes manifests older than the newest MANIFESTS_KEPT, but for those that `current` keeps; failing to is no failure. */
-export async function pruneManifests(storage: Storage, current: Manifest): Promise<void> {
+/**
+ * Removes manifests older than the newest MANIFESTS_KEPT, but for those that `current` keeps; failing to is no failure. `first`: the first one
+ * of the writer of `current`.
+ */
+export async function pruneManifests(storage: Storage, current: Manifest, first = current.number): Promise<void> {
   const kept = new Set(current.retained.map(point => point.number))
-  try {
-    for (const number of await listManifests(storage)) {
-      if (number > current.number - MANIFESTS_KEPT) break
-      if (!kept.has(number)) await storage.remove(manifestName(number))
+  let keptUpTo = 0
+  // What stays, stays until the next one is published.
+  for (const number of await listManifests(storage).catch(() => [])) {
+    if (number > current.number - MANIFESTS_KEPT) break
+    if (kept.has(number) || number <= keptUpTo) continue
+    try {
+      await storage.remove(manifestName(number))
+    } catch {
+      // It may be the newest that a writer who sleeps knows of.
+      if (number < first) keptUpTo = first
     }
-  } catch {
-    // They stay until the next one is published.
   }
 }

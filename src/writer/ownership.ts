@@ -21,11 +21,14 @@ export class Ownership {
   #turn: Promise<void> = Promise.resolve()
   /** The highest number that we tried to publish under. Above that of `manifest`: it may be there. */
   #tried = 0
+  /** The number that this writer came with. */
+  readonly #first: number
 
   constructor(storage: Storage, failpoint: Failpoint, manifest: Manifest) {
     this.#storage = storage
     this.#failpoint = failpoint
     this.manifest = manifest
+    this.#first = manifest.number
   }
 
   /** Publishes what `plan` makes of the newest manifest, unless that is undefined. @throws TIDEMARK_FENCED */
@@ -39,13 +42,13 @@ export class Ownership {
       await this.check()
       await this.#failpoint('fold.manifest')
       await this.#publish(storage, plan)
-      await pruneManifests(storage, this.manifest)
+      await pruneManifests(storage, this.manifest, this.#first)
     })
   }
 
   /** Removes manifests that nobody needs; failing to is no failure. */
   prune(): Promise<void> {
-    return this.#inTurn(() => pruneManifests(this.#storage, this.manifest))
+    return this.#inTurn(() => pruneManifests(this.#storage, this.manifest, this.#first))
   }
 
   /** @throws TIDEMARK_FENCED when another writer has published */

@@ -1,0 +1,68 @@
+/** A file that cannot be removed stops nothing behind it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hasCode } from '../src/base/errors.ts'
+import { noFailpoint } from '../src/base/failpoint.ts'
+import { MANIFESTS_KEPT } from '../src/base/limits.ts'
+import { type Manifest, manifestName } from '../src/format/index.ts'
+import { listManifests } from '../src/manifest/index.ts'
+import { openForWriting } from '../src/restore/index.ts'
+import { SimulatedStorage } from '../src/testing/index.ts'
+import { Ownership } from '../src/writer/ownership.ts'
+import { pseudoRandom } from './support/log-store.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
+const next = (manifest: Manifest): Manifest => ({ ...manifest, number: manifest.number + 1 })
+const ORPHANS = ['00000001-00000008.seg', '00000001-00000009.seg']
+
+test('of two dead files the second goes where the first cannot be removed, which goes once it can', async () => {
+  const world = new SimulatedStore()
+  world.thresholds = { graceMs: 100, records: 50 }
+  await world.open()
+  const { storage, store } = world
+  const map = store.map<number>('map')
+  // In a log that is folded: it is kept for the manifest before the newest alone.
+  for (let at = 0; at < 100; at++) map.set(`${at}`, at)
+  await world.checkpoint()
+  await world.pass(3000)
+  const named = await world.run(storage.list('segment'))
+  for (const name of ORPHANS) await world.run((async () => await (await storage.open(`segment/${name}`, 'create')).close())())
+  const heal = storage.inject({ operation: 'remove', errno: 'EIO', path: `segment/${ORPHANS[0]}` })
+  for (let at = 0; at < 100; at++) map.set(`${at}`, -at)
+  await world.checkpoint()
+  await world.pass(5000)
+  const names = await world.run(storage.list('segment'))
+  assert.ok(names.length > named.length && names.includes(ORPHANS[0] as string))
+  assert.equal(names.includes(ORPHANS[1] as string), false)
+  const { filesRemoved, failures, lastError } = store.stats().upkeep
+  assert.ok(filesRemoved >= 1, 'those removed are counted')
+  assert.ok(failures >= 1 && lastError?.includes(ORPHANS[0] as string), 'and the one that was not is told of')
+  heal()
+  await world.pass(120_000)
+  assert.equal((await world.run(storage.list('segment'))).includes(ORPHANS[0] as string), false)
+  await world.close()
+})
+
+test('a manifest of our own that cannot be removed stays alone; an older one keeps those up to our first', async () => {
+  for (const whose of ['own', 'older'] as const) {
+    const storage = new SimulatedStorage({ seed: 1 })
+    const older = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('older'))).manifest)
+    for (let count = 0; count < 3; count++) await older.publish(next)
+    const own = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('own'))).manifest)
+    const first = own.manifest.number
+    const stuck = whose === 'own' ? first + 2 : older.manifest.number - 1
+    const heal = storage.inject({ operation: 'remove', errno: 'EIO', path: manifestName(stuck) })
+    for (let count = 0; count < 3 * MANIFESTS_KEPT; count++) {
+      await own.publish(next)
+      await own.prune()
+    }
+    const newest = Array.from({ length: MANIFESTS_KEPT }, (_, at) => own.manifest.number - MANIFESTS_KEPT + 1 + at)
+    const left = whose === 'own' ? [stuck] : [stuck, stuck + 1, first]
+    assert.deepEqual(await listManifests(storage), [...left, ...newest])
+    await assert.rejects(older.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
+    heal()
+    await own.prune()
+    assert.deepEqual(await listManifests(storage), newest)
+  }
+})
