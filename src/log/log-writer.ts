@@ -176,8 +176,12 @@ export class LogWriter {
     this.#epochStart = this.#length
   }
 
-  /** Whether a reader would take the epoch that failed for committed: its commit frame is whole in the file. */
-  async tailCounts(): Promise<boolean> {
+  /**
+   * Whether a reader would take the epoch that failed for committed: its commit frame is whole in the file. What failed may have come after the
+   * commit: then the file goes on beyond what was accepted.
+   */
+  async tailCounts(accepted: LogPosition): Promise<boolean> {
+    if (this.position.epoch > accepted.epoch) return true
     return this.#commitEnd > 0 && (await this.#start.storage.size(this.file)) >= this.#commitEnd
   }
 

@@ -317,7 +317,7 @@ export class Writer {
     if (log === undefined) return undefined
     try {
       await this.#failpoint('fail.give-up')
-      if (await log.tailCounts()) await this.#ownership.publish(manifest => giveUp(manifest, this.#end))
+      if (await log.tailCounts(this.#end)) await this.#ownership.publish(manifest => giveUp(manifest, this.#end))
       await this.#failpoint('fail.truncate')
       await this.#ownership.check()
       await log.truncateTail(this.#end)

@@ -200,6 +200,29 @@ test('after any single failed call the epoch is written again to a new file, and
   }
 })
 
+test('an epoch that is whole and whose check for a rival failed is disowned: nobody builds upon it', async () => {
+  for (const before of [0, 2]) {
+    const storage = new SimulatedStorage({ seed: 6 })
+    const writer = await Life.open({ storage, name: 'first', compression: 'none' })
+    for (let count = 0; count < before; count++) await writer.mustCommit(content('first', writer.epoch + 1))
+    // Rolling looks for no rival: the first such look is that of the commit.
+    storage.inject({ operation: 'exists', errno: 'EIO', nth: 1, path: 'manifest/' })
+    const answer = await writer.commit(content('first', writer.epoch + 1))
+    assert.equal(answer.type, 'failed')
+    const { epochs, opened } = await readAll(storage)
+    assert.equal(epochs.length, before)
+    assert.ok(opened.manifest.log.every(entry => entry.end !== null))
+    assert.equal(opened.manifest.log.length, before === 0 ? 0 : 1)
+    // A rival that comes now goes on from what was acknowledged, and its own files are whole.
+    const rival = await Life.open({ storage, name: 'rival', compression: 'none' })
+    assert.equal(rival.epoch, before)
+    await rival.mustCommit(content('rival', rival.epoch + 1))
+    assert.equal((await readAll(storage)).epochs.length, before + 1)
+    await writer.close()
+    await rival.close()
+  }
+})
+
 test('what does not read back is not acknowledged, and is written again to a new file', async () => {
   const inner = new SimulatedStorage({ seed: 2 })
   let lies = 0
