@@ -336,3 +336,47 @@ test('while the store closes, entries that are not in the heap are read as befor
   for (const [index, one] of found.entries()) assert.deepEqual(one, value(200 + index, 1))
   assert.throws(() => map.get(399), { code: 'TIDEMARK_CLOSED' })
 })
+
+test('log files stay for as long as retention says and no longer, and a manifest that is kept stands on those that stay', async () => {
+  const world = new World()
+  const keepMs = 10 * 60_000
+  const store = await world.open({ retention: { keepLast: 1, keepMs } }, { fileBytesMax: 4000 })
+  for (let minute = 0; minute < 30; minute++) {
+    for (let at = 0; at < 60; at++) store.map<unknown, number>('map').set(at, value(at, minute))
+    await world.run(store.checkpoint())
+    await world.rest(60_000)
+  }
+  await world.run(store.close())
+  const newest = (await world.run(readNewest(world.storage)))?.manifest
+  assert.ok(newest !== undefined && newest.retained.length >= 9, `${newest?.retained.length} kept`)
+  const named = new Set(newest.log.map(entry => entry.file))
+  const there = (await world.run(world.storage.list('log'))).map(name => `log/${name}`)
+  const others = there.filter(file => !named.has(file))
+  // The manifest before the newest is the way back.
+  assert.ok(others.length <= 2, `${others.length} files of ${there.length} are named by retained manifests alone`)
+  const points = await world.run((await world.open({ readOnly: true })).recoveryPoints())
+  for (const { epoch } of [points.at(-1), points.at(points.length / 2)].flatMap(point => point ?? [])) {
+    const then = await world.open({ readOnly: true, restore: { at: epoch } })
+    assert.equal(then.map('map').size, 60)
+    await world.run(then.close())
+  }
+  // Of all manifests only those that are retained can be read: the log behind each of them leads to the end.
+  for (const lost of [1, 5, newest.retained.length]) {
+    const left = new Set(newest.retained.slice(0, newest.retained.length - lost + 1).map(({ number }) => number))
+    const damaged = new World(world.storage.crash({ mode: 'kept' }).disk)
+    for (const name of await damaged.run(damaged.storage.list('manifest'))) {
+      if (left.has(Number.parseInt(name, 16))) continue
+      const file = await damaged.run(damaged.storage.open(`manifest/${name}`, 'append'))
+      await damaged.run(file.append([Buffer.from('x')]))
+      await damaged.run(file.close())
+    }
+    const again = await damaged.open()
+    assert.deepEqual(again.map<unknown, number>('map').get(0), value(0, 29))
+    assert.equal(again.restored.epoch, points[0]?.epoch)
+    await fill(damaged, again, 60, 3)
+    await damaged.run(again.close())
+    const later = await damaged.open()
+    assert.deepEqual(later.map<unknown, number>('map').get(0), value(0, 3))
+    await damaged.run(later.close())
+  }
+})

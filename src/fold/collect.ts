@@ -2,14 +2,15 @@
  * Removes files that nothing names any more: segments and log files of earlier manifests, of attempts that failed, of writers that died.
  *
  * Owns: since when a file is known to be dead. Does not own: what is kept (manifests say), removing manifests.
- * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one do without it, this was so
- * a grace before, and no later writer has come; a file that somebody is writing is not looked at; one that cannot be removed keeps no other.
+ * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one (from its own fold point on) do
+ * without it, this was so a grace before, and no later writer has come; a file that somebody is writing is not looked at; one that cannot be
+ * removed keeps no other.
  * Readers hold descriptors, so none of them loses a file (RFC 0006).
  */
 import { hasCode } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, type Manifest, manifestName, SEGMENT_FOLDER, segmentNumbers } from '../format/index.ts'
-import { filesOf, listManifests, readManifest } from '../manifest/index.ts'
+import { filesOf, listManifests, readManifest, standsOn } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export const GRACE_MS = 10_000
@@ -26,12 +27,15 @@ export interface CollectParts {
   readonly graceMs: number
 }
 
+type Names = Map<number, ReadonlySet<string>>
+
 export class Collector {
   readonly #parts: CollectParts
   /** Files known to be dead, and since when. */
   readonly #dead = new Map<string, number>()
-  /** What kept manifests name, by number. */
-  readonly #names = new Map<number, ReadonlySet<string>>()
+  /** What retained manifests stand on, and what the one before the newest names, by number. */
+  readonly #retained: Names = new Map()
+  readonly #before: Names = new Map()
   removed = 0
   /** Why a file could not be removed in the last sweep: the first of them. */
   failure: unknown
@@ -78,31 +82,34 @@ export class Collector {
     const { storage } = this.#parts
     const named = new Set(filesOf(newest))
     const kept = new Set(newest.retained.map(point => point.number))
-    for (const number of kept) for (const file of (await this.#namesOf(number)) ?? []) named.add(file)
+    // The log before its fold point is for points that it kept, and the newest keeps no more.
+    for (const number of kept) for (const file of (await this.#namesOf(number, this.#retained, standsOn)) ?? []) named.add(file)
     this.held = false
+    let before: number | undefined
     const older = (await listManifests(storage)).filter(number => number < newest.number).reverse()
     // The way back when the newest turns out to be damaged.
     for (const number of older) {
-      const names = await this.#namesOf(number)
+      const names = await this.#namesOf(number, this.#before, filesOf)
       if (names === undefined) continue
-      kept.add(number)
+      before = number
       for (const file of names) {
         if (!named.has(file)) this.held = true
         named.add(file)
       }
       break
     }
-    for (const number of this.#names.keys()) if (!kept.has(number)) this.#names.delete(number)
+    for (const number of this.#retained.keys()) if (!kept.has(number)) this.#retained.delete(number)
+    for (const number of this.#before.keys()) if (number !== before) this.#before.delete(number)
     return named
   }
 
   /** Undefined: it does not verify, or is gone. */
-  async #namesOf(number: number): Promise<ReadonlySet<string> | undefined> {
-    const known = this.#names.get(number)
-    if (known !== undefined) return known
+  async #namesOf(number: number, known: Names, of: (manifest: Manifest) => ReadonlySet<string>): Promise<ReadonlySet<string> | undefined> {
+    const before = known.get(number)
+    if (before !== undefined) return before
     try {
-      const names = filesOf(await readManifest(this.#parts.storage, number))
-      this.#names.set(number, names)
+      const names = of(await readManifest(this.#parts.storage, number))
+      known.set(number, names)
       return names
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await this.#parts.storage.exists(manifestName(number)))) return undefined
