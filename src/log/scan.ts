@@ -33,8 +33,8 @@ export interface ScanOptions {
   /** As the manifest names them. */
   readonly log: readonly LogEntry[]
   /**
-   * Where to begin: inside a file of the log, behind a commit that is known to count (a fold point; files before it are not looked at), or
-   * the end that the first file goes on from. Default: the beginning of the store.
+   * Where to begin: inside a file of the log, behind a commit that is known to count (a fold point; files before it, and one that ends there,
+   * are not looked at), or the end that the first file goes on from. Default: the beginning of the store.
    */
   readonly from?: LogPosition | undefined
   /** Stop behind the newest commit not beyond this. */
@@ -137,6 +137,8 @@ export class LogScan implements AsyncIterable<LogItem> {
     for (const [index, entry] of log.entries()) {
       if (index < inside) continue
       if (this.#reached()) break
+      // Nothing of a file that ends where the scan begins is needed: after falling back to a fold point it may be the damaged one.
+      if (index === inside && endsAt(entry, from)) continue
       const opened = await openLog(storage, entry, storeId, index === inside ? undefined : this.report.end)
       if (!('window' in opened)) {
         await this.#damaged(index, opened.offset, opened.message, 0)
@@ -296,6 +298,10 @@ export class LogScan implements AsyncIterable<LogItem> {
       hint: `epochs ${firstLostEpoch} to ${lastSeenEpoch} cannot be read; keep a copy of the directory, then open with onDamage: 'fall-back' to go on at epoch ${firstLostEpoch - 1}`,
     })
   }
+}
+
+function endsAt({ end }: LogEntry, place: LogPosition | undefined): boolean {
+  return end !== null && end.bytes === place?.bytes && end.epoch === place.epoch && end.digest === place.digest
 }
 
 function damage(file: string, offset: number, message: string, lastSeenEpoch: number): Verdict {

@@ -79,3 +79,38 @@ test('an open file that lost bytes before the place is damage, not an end', asyn
   files.set(from.file as string, (files.get(from.file as string) as Buffer).subarray(0, from.bytes - 1))
   await assert.rejects(readAll(await storageOf(files), { from }), { code: 'TIDEMARK_LOG_DAMAGED' })
 })
+
+test('a file that ends at the place is not needed: it may be missing or damaged', async () => {
+  const { storage, ends } = await make()
+  const { opened } = await readAll(storage)
+  const { storeId, log } = opened.manifest
+  const files = await filesOf(storage)
+  const closed = log.filter(entry => entry.end !== null)
+  assert.ok(closed.length > 3)
+  for (const { file, end } of closed) {
+    const from = ends.find(one => one.file === file && one.bytes === end?.bytes) as LogPosition
+    const left = await readAll(storage, { from })
+    for (const damaged of [undefined, Buffer.alloc(2000), (files.get(file) as Buffer).subarray(0, from.bytes - 1)]) {
+      const others = new Map([...files].filter(([path]) => path !== file))
+      if (damaged !== undefined) others.set(file, damaged)
+      const { epochs, report } = await readAll(await storageOf(others), { from })
+      assert.deepEqual(epochs, left.epochs)
+      assert.equal(report.damage, null)
+      assert.deepEqual(report.end, left.report.end)
+      // Where the log ends with it, so does the scan.
+      const alone = new LogScan({
+        storage: await storageOf(others),
+        storeId,
+        log: log.slice(0, log.findIndex(one => one.file === file) + 1),
+        from,
+      })
+      assert.deepEqual((await alone.run()).end, from)
+      for (const wrong of [
+        { ...from, digest: '11'.repeat(32) },
+        { ...from, epoch: from.epoch - 1 },
+      ]) {
+        await assert.rejects(readAll(await storageOf(others), { from: wrong }), { code: 'TIDEMARK_LOG_DAMAGED' })
+      }
+    }
+  }
+})
