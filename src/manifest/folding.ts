@@ -9,6 +9,7 @@ import { assert } from '../base/errors.ts'
 import {
   type BaseRange,
   comparePlaces,
+  FIRST_PLACE,
   type FoldPoint,
   type LogEntry,
   type Manifest,
@@ -90,7 +91,7 @@ export function mergeBase(old: Manifest, replaced: readonly BaseRange[], ranges:
     ranges.every(range => range.through >= least && range.through <= most),
     'a range knows more than before, and nothing that no segment knew',
   )
-  const base = [...old.base.slice(0, at), ...ranges, ...old.base.slice(end)]
+  const base = joinEmpty([...old.base.slice(0, at), ...ranges, ...old.base.slice(end)])
   const needed = Math.min(...base.map(range => range.through))
   const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(entry => entry.through > needed) }
   checkFolded(old, next)
@@ -103,7 +104,7 @@ export function raiseBase(old: Manifest, through: number): Manifest {
     old.young.some(entry => entry.through === through) || old.base.some(range => range.through === through),
     'a range rises to what is known',
   )
-  const base = old.base.map((range, at) => (isUntouched(old, at, through) ? { ...range, through } : range))
+  const base = joinEmpty(old.base.map((range, at) => (isUntouched(old, at, through) ? { ...range, through } : range)))
   const needed = Math.min(...base.map(range => range.through))
   const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(entry => entry.through > needed) }
   checkFolded(old, next)
@@ -129,10 +130,21 @@ export function wordsOn(young: readonly SegmentEntry[], range: BaseRange, end: P
 
 /** Base ranges of which nothing counts any more lose their segments. */
 export function dropDead(old: Manifest, dead: (segment: SegmentEntry) => boolean): Manifest {
-  const base = old.base.map(range => (range.segment !== null && dead(range.segment) ? { ...range, segment: null } : range))
+  const base = joinEmpty(old.base.map(range => (range.segment !== null && dead(range.segment) ? { ...range, segment: null } : range)))
   const next: Manifest = { ...old, number: old.number + 1, base }
   checkFolded(old, next)
   return next
+}
+
+/**
+ * Neighbours in which nothing lies, and which know as much, are one: where all that comes goes again, the list is as long as what is there. A
+ * range that has a segment is not made longer: what its file holds beyond it would count.
+ */
+function joinEmpty(base: readonly BaseRange[]): readonly BaseRange[] {
+  return base.filter((range, at) => {
+    const before = base[at - 1]
+    return range.segment !== null || before === undefined || before.segment !== null || before.through !== range.through
+  })
 }
 
 /** The same once more: the way back from the newest manifest is one that says the same, and what the one before it named is free. */
@@ -169,6 +181,7 @@ function checkFolded(old: Manifest, next: Manifest): void {
     }),
     'young segments stand in order',
   )
+  assert(next.base.length > 0 && comparePlaces((next.base[0] as BaseRange).start, FIRST_PLACE) === 0, 'the base has no gap before it')
   assert(
     next.base.every((range, index) => index === 0 || comparePlaces((next.base[index - 1] as BaseRange).start, range.start) < 0),
     'base ranges stand in order',

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  type BaseRange,
+  comparePlaces,
+  decodeManifest,
+  EMPTY_BASE,
+  encodeManifest,
+  type Manifest,
+  type Place,
+  type SegmentEntry,
+} from '../format/index.ts'
+import { raiseBase } from '../manifest/index.ts'
+import { jobOf } from './merge-job.ts'
+import { MERGE_LIMITS, type MergePlan, planMerge } from './policy.ts'
+
+/** Every fold is followed by a round through the base. */
+const LIMITS = { ...MERGE_LIMITS, rounds: 0 }
+
+/** Keys of a queue, in pieces that fill a base segment each. */
+const piece = (at: number): Place => ({ collection: 1, key: at.toString(16).padStart(8, '0') })
+
+/** A store that is a queue: in each epoch a piece of keys comes, above all that were there, and the oldest piece is deleted. */
+class Queue {
+  manifest: Manifest
+  #files = 0
+  #oldest = 0
+  #newest = 0
+
+  constructor() {
+    this.manifest = {
+      number: 1,
+      storeId: 'ab'.repeat(16),
+      lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }],
+      token: 1,
+      writer: '03'.repeat(16),
+      format: 2,
+      createdBy: 'tidemark',
+      log: [{ file: 'log/00000001-00000001.log', end: null }],
+      catalogue: null,
+      fold: null,
+      young: [],
+      base: EMPTY_BASE,
+      retained: [],
+    }
+  }
+
+  /** What comes is there for two rounds. */
+  fold(): void {
+    const { manifest } = this
+    const before = manifest.fold?.epoch ?? 0
+    const epoch = before + 1
+    this.#newest++
+    const first = piece(Math.max(0, this.#newest - 2))
+    this.#oldest = Math.max(0, this.#newest - 1)
+    const young = this.#segment(before, epoch, first, piece(this.#newest))
+    const catalogue = [{ id: 1, kind: 'map' as const, name: 'queue', codec: 'tide', entries: 1, bytes: 1 }]
+    const fold = { file: 'log/00000001-00000001.log', bytes: epoch, epoch, digest: 'ab'.repeat(32), timeMs: epoch, nextId: 2, catalogue }
+    this.manifest = { ...manifest, number: manifest.number + 1, fold, young: [young, ...manifest.young] }
+  }
+
+  apply(plan: MergePlan): void {
+    const { manifest } = this
+    if (plan.type === 'raise') this.manifest = raiseBase(manifest, plan.through)
+    else {
+      assert.ok(plan.type === 'base', plan.type)
+      const job = jobOf(plan, manifest, LIMITS)
+      const { start } = plan.ranges[0] as BaseRange
+      const outputs: SegmentEntry[] = []
+      for (let at = this.#oldest; at <= this.#newest; at++) {
+        const place = piece(at)
+        const inside = comparePlaces(place, start) >= 0 && (plan.end === undefined || comparePlaces(place, plan.end) < 0)
+        if (inside) outputs.push(this.#segment(0, plan.through, place, { ...place, key: `${place.key}ff` }))
+      }
+      const next = job.next(manifest, outputs)
+      assert.ok(next !== undefined)
+      this.manifest = next
+    }
+    decodeManifest(encodeManifest(this.manifest), 'manifest')
+  }
+
+  #segment(from: number, through: number, first: Place, last: Place): SegmentEntry {
+    return {
+      file: `segment/00000001-${(++this.#files).toString(16).padStart(8, '0')}.seg`,
+      bytes: LIMITS.baseBytes,
+      sha256: 'ab'.repeat(32),
+      describedAt: LIMITS.baseBytes - 100,
+      from,
+      through,
+      records: 1000,
+      tombstones: 0,
+      rawBytes: 1000,
+      first,
+      last,
+    }
+  }
+}
+
+test('a queue, whose keys rise and whose oldest are deleted, has a base as long as what is in it, however much passed through', () => {
+  const queue = new Queue()
+  let merges = 0
+  for (let round = 0; round < 100; round++) {
+    queue.fold()
+    for (let plan = planMerge(queue.manifest, LIMITS); plan !== undefined; plan = planMerge(queue.manifest, LIMITS)) {
+      queue.apply(plan)
+      assert.ok(++merges < 2000, 'merging ends')
+      assert.ok(queue.manifest.base.length < 10, `${queue.manifest.base.length} ranges after ${round} rounds`)
+    }
+    assert.equal(queue.manifest.young.length, 0)
+  }
+  assert.ok(merges > 100)
+  assert.equal(queue.manifest.base.filter(range => range.segment !== null).length, 2)
+})

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type BaseRange, FIRST_PLACE, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
+import { dropDead, mergeBase, raiseBase } from './folding.ts'
+import { firstManifest } from './transitions.ts'
+
+const place = (key: string): Place => (key === '' ? FIRST_PLACE : { collection: 1, key })
+let files = 0
+
+function segment(through: number, first: string, last: string, from = 0): SegmentEntry {
+  return {
+    file: `segment/00000001-${(++files).toString(16).padStart(8, '0')}.seg`,
+    bytes: 1000,
+    sha256: 'ab'.repeat(32),
+    describedAt: 900,
+    from,
+    through,
+    records: 10,
+    tombstones: 0,
+    rawBytes: 1000,
+    first: { collection: 1, key: first },
+    last: { collection: 1, key: last },
+  }
+}
+
+const range = (start: string, through: number, full = false): BaseRange => ({
+  start: place(start),
+  through,
+  segment: full ? segment(Math.max(1, through), start, `${start}ff`) : null,
+})
+
+function manifest(epoch: number, young: readonly SegmentEntry[], base: readonly BaseRange[]): Manifest {
+  const first = firstManifest('aa'.repeat(16), 'bb'.repeat(16), { writer: '01'.repeat(16), createdBy: 'test' })
+  const file = 'log/00000001-00000001.log'
+  const fold = { file, bytes: 1, epoch, digest: 'ab'.repeat(32), timeMs: epoch, nextId: 2, catalogue: [] }
+  return { ...first, log: [{ file, end: null }], fold, young, base }
+}
+
+const show = ({ base }: Manifest): string =>
+  base.map(({ start, through, segment }) => `${start.key}:${through}${segment === null ? '' : '*'}`).join(' ')
+
+test('empty neighbours in the base that know as much are one, however they came to be; others are not', () => {
+  const young = segment(3, '60', '70', 2)
+  const raised = raiseBase(
+    manifest(
+      3,
+      [young],
+      [range('', 2), range('10', 3), range('20', 2), range('30', 3, true), range('40', 2), range('50', 2), range('60', 2)],
+    ),
+    3,
+  )
+  assert.equal(show(raised), ':3 30:3* 40:3 60:2')
+
+  const merged = [range('20', 3, true), range('40', 3)]
+  const before = manifest(3, [young], [range('', 3), range('10', 2, true), range('20', 2), range('50', 3), range('60', 2)])
+  const [ten, twenty] = before.base.slice(1, 3) as [BaseRange, BaseRange]
+  assert.equal(show(mergeBase(before, [ten, twenty], [range('10', 3), ...merged])), ':3 20:3* 40:3 60:2')
+
+  const dead = manifest(3, [young], [range('', 2), range('10', 2, true), range('20', 2, true), range('30', 3), range('40', 2, true)])
+  const gone = new Set(dead.base.slice(0, 2).map(one => one.segment?.file))
+  assert.equal(show(dropDead(dead, one => gone.has(one.file))), ':2 20:2* 30:3 40:2*')
+})
