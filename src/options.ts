@@ -56,7 +56,10 @@ export interface Settings {
   readonly retention?: {
     /** Newest fold points kept whatever their age, each a recovery point. Default 3. */
     readonly keepLast?: number
-    /** Time in ms for which fold points are kept, one a minute, with the log behind the oldest. Default 3,600,000. */
+    /**
+     * Time in ms for which fold points are kept, with the log behind the oldest: one a minute, of those older than a day one an hour, of those
+     * older than 30 days one a day. Every epoch in between can be restored. Default 3,600,000.
+     */
     readonly keepMs?: number
   }
   /** 'zstd' where the platform has it (otherwise deflate), 'deflate', or 'none'. Default 'zstd'. */

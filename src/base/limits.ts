@@ -96,8 +96,14 @@ export const LOG_FILES_MAX = 1_048_576
 /** Segments one manifest may name: a base of 16 MiB segments is then a terabyte. */
 export const SEGMENTS_MAX = 65_536
 
-/** Earlier manifests one manifest may keep, which bounds the manifest as well: one a minute for six weeks. */
+/** Earlier manifests one manifest may keep, which bounds the manifest as well. */
 export const MANIFESTS_MAX = 65_536
+
+/** Of them those that are kept for a time, not for their number: one a minute for a day, one an hour for a month, one a day for sixteen years. */
+export const RETAINED_POINTS_MAX = 8192
+
+/** Forks of one history; each is an operator's act. */
+export const LINEAGE_MAX = 65_536
 
 /**
  * Raw bytes at which a block of a segment is closed. The zstd addon takes twice as long for what is larger than 8 KiB, and a block of 16 KiB 2.6

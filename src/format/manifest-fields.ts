@@ -3,7 +3,7 @@
  * Invariant: every number and list is bounded and every name has its form before anything uses it; what must hold between parts is
  * checked here too, whoever wrote them.
  */
-import { COLLECTIONS_MAX, LOG_FILES_MAX, MANIFESTS_MAX, SEGMENTS_MAX } from '../base/limits.ts'
+import { COLLECTIONS_MAX, LINEAGE_MAX, LOG_FILES_MAX, MANIFESTS_MAX, SEGMENTS_MAX } from '../base/limits.ts'
 import type { CatalogueEntry } from './commit.ts'
 import { damagedManifest, isObject } from './manifest-errors.ts'
 import {
@@ -19,8 +19,6 @@ import {
   type SegmentEntry,
 } from './manifest-types.ts'
 
-/** Forks of one history; each is an operator's act. */
-const LINEAGE_MAX = 65_536
 const NUMBER_MAX = 0xffff_ffff
 
 export function readFields(value: unknown, file: string, newest: number): Manifest {
@@ -161,6 +159,19 @@ export function readFields(value: unknown, file: string, newest: number): Manife
       timeMs: count(point['timeMs'], 'the time of a retained point'),
     }
   }
+}
+
+/** The first list of the manifest that is longer than a reader lets it be. */
+export function tooLong({ lineage, log, catalogue, fold, young, base, retained }: Manifest): string | undefined {
+  const lists: [string, number, number][] = [
+    ['the lineage', lineage.length, LINEAGE_MAX],
+    ['the log', log.length, LOG_FILES_MAX],
+    ['the collections', Math.max(catalogue?.collections.length ?? 0, fold?.catalogue.length ?? 0), COLLECTIONS_MAX],
+    ['the young segments', young.length, SEGMENTS_MAX],
+    ['the base', base.length, SEGMENTS_MAX],
+    ['the retained points', retained.length, MANIFESTS_MAX],
+  ]
+  return lists.find(([, length, most]) => length > most)?.[0]
 }
 
 /** What must hold between the parts, whoever wrote them. */

@@ -5,11 +5,13 @@ import { attempt } from '../../test/support/attempt.ts'
 import { TidemarkError } from '../base/errors.ts'
 import {
   type BaseRange,
+  type CatalogueEntry,
   decodeManifest,
   EMPTY_BASE,
   encodeManifest,
   FIRST_PLACE,
   FOLDED_FORMAT,
+  type FoldPoint,
   logName,
   type Manifest,
   type SegmentEntry,
@@ -106,6 +108,25 @@ test('parts of a manifest that do not belong together are refused', () => {
   for (const change of wrong) {
     const result = attempt(() => decodeManifest(encodeManifest({ ...manifest, ...change }), 'm', FOLDED_FORMAT))
     assert.equal((result as TidemarkError).code, 'TIDEMARK_MANIFEST_DAMAGED', JSON.stringify(change))
+  }
+})
+
+test('a manifest that no reader would take is not encoded', () => {
+  const young = manifest.young[0] as SegmentEntry
+  const range = manifest.base[0] as BaseRange
+  const collection = manifest.fold?.catalogue[0] as CatalogueEntry
+  const times = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one)
+  const long: Partial<Manifest>[] = [
+    { lineage: times(65_537, { id: '01'.repeat(16), forkEpoch: 0 }) },
+    { log: times(1_048_577, { file: 'log/00000001-00000001.log', end: null }) },
+    { catalogue: { epoch: 1, collections: times(65_537, collection) } },
+    { fold: { ...(manifest.fold as FoldPoint), catalogue: times(65_537, collection) } },
+    { young: times(65_537, young) },
+    { base: times(65_537, range) },
+    { retained: times(65_537, { number: 1, epoch: 1, timeMs: 0 }) },
+  ]
+  for (const change of long) {
+    assert.throws(() => encodeManifest({ ...manifest, ...change }), { code: 'TIDEMARK_BUG' }, Object.keys(change)[0])
   }
 })
 

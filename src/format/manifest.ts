@@ -2,23 +2,29 @@
  * The manifest as bytes: one header line and canonical JSON. Byte table: docs/format/manifest.md.
  *
  * Invariants: there is one byte sequence for a manifest: what decodes encodes to the same bytes, so unknown, missing or doubled fields
- * and other spellings of a number are refused by one comparison; a manifest of a later format is never mistaken for damage.
+ * and other spellings of a number are refused by one comparison; a manifest of a later format is never mistaken for damage; none is encoded
+ * that is longer than a reader allows.
  */
 import { createHash } from 'node:crypto'
-import { TidemarkError } from '../base/errors.ts'
+import { assert, TidemarkError } from '../base/errors.ts'
 import { MANIFEST_BYTES_MAX } from '../base/limits.ts'
 import type { CatalogueEntry } from './commit.ts'
 import { damagedManifest, isObject } from './manifest-errors.ts'
-import { readFields } from './manifest-fields.ts'
+import { readFields, tooLong } from './manifest-fields.ts'
 import { FOLDED_FORMAT, type FoldPoint, type Manifest, type Place, type SegmentEntry, STORE_FORMAT } from './manifest-types.ts'
 
 export const MANIFEST_FORMAT = 1
 const MAGIC = 'tidemark-manifest'
 const HEADER_BYTES_MAX = 128
 
+/** @throws TIDEMARK_BUG where no reader would take it: the store goes on from the one before. */
 export function encodeManifest(manifest: Manifest): Buffer {
+  const long = tooLong(manifest)
+  assert(long === undefined, `a manifest stays within what is read: ${long}`)
   const body = Buffer.from(canonical(manifest))
-  return Buffer.concat([Buffer.from(`${MAGIC} ${MANIFEST_FORMAT} ${sum(String(MANIFEST_FORMAT), body)} ${body.length}\n`), body])
+  const header = Buffer.from(`${MAGIC} ${MANIFEST_FORMAT} ${sum(String(MANIFEST_FORMAT), body)} ${body.length}\n`)
+  assert(header.length + body.length <= MANIFEST_BYTES_MAX, 'a manifest stays within what is read: its bytes')
+  return Buffer.concat([header, body])
 }
 
 /** `newest`: the highest store format the caller understands. Throws TIDEMARK_MANIFEST_DAMAGED or TIDEMARK_FORMAT_NEWER. */

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type BaseRange, FIRST_PLACE, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
-import { dropDead, mergeBase, raiseBase } from './folding.ts'
+import {
+  type BaseRange,
+  decodeManifest,
+  encodeManifest,
+  FIRST_PLACE,
+  type Manifest,
+  type Place,
+  type SegmentEntry,
+} from '../format/index.ts'
+import { dropDead, foldTo, mergeBase, raiseBase } from './folding.ts'
 import { firstManifest } from './transitions.ts'
 
 const place = (key: string): Place => (key === '' ? FIRST_PLACE : { collection: 1, key })
@@ -59,4 +67,18 @@ test('empty neighbours in the base that know as much are one, however they came 
   const dead = manifest(3, [young], [range('', 2), range('10', 2, true), range('20', 2, true), range('30', 3), range('40', 2, true)])
   const gone = new Set(dead.base.slice(0, 2).map(one => one.segment?.file))
   assert.equal(show(dropDead(dead, one => gone.has(one.file))), ':2 20:2* 30:3 40:2*')
+})
+
+test('a store that keeps fold points for longer than a manifest has room for has manifests that can be read', () => {
+  const MINUTE_MS = 60_000
+  const count = 65_536
+  const old = manifest(count + 1, [], [range('', 0)])
+  const retained = Array.from({ length: count }, (_, at) => ({ number: at + 1, epoch: at + 1, timeMs: at * MINUTE_MS }))
+  const fold = old.fold as NonNullable<Manifest['fold']>
+  const full = { ...old, number: count + 1, fold: { ...fold, timeMs: count * MINUTE_MS }, retained }
+  const point = { ...fold, epoch: count + 2, timeMs: (count + 1) * MINUTE_MS }
+  const part = segment(count + 2, '00', '01', count + 1)
+  const next = foldTo(full, point, [part], { keepLast: 3, keepMs: Number.MAX_SAFE_INTEGER })
+  assert.deepEqual(decodeManifest(encodeManifest(next), 'manifest'), next)
+  assert.equal(next.retained[0]?.epoch, 1, 'it reaches as far back as before')
 })

@@ -17,16 +17,7 @@ import {
   type RetainedPoint,
   type SegmentEntry,
 } from '../format/index.ts'
-
-/** What of the past can be restored. */
-export interface Retention {
-  /** Fold points kept whatever their age, the newest included; each is a recovery point. At least 1. */
-  readonly keepLast: number
-  /** Milliseconds for which fold points are kept, one a minute. */
-  readonly keepMs: number
-}
-
-const THIN_MS = 60_000
+import { type Retention, retain } from './retention.ts'
 
 /** The fold point rises to `point`; `parts`, newest first, hold what came between. What retention does not ask for is not named any more. */
 export function foldTo(old: Manifest, point: FoldPoint, parts: readonly SegmentEntry[], retention: Retention): Manifest {
@@ -152,16 +143,6 @@ export function repeat(old: Manifest): Manifest {
   const next: Manifest = { ...old, number: old.number + 1 }
   checkFolded(old, next)
   return next
-}
-
-/** The points that are kept, oldest first; `points` ends with the one that is just being left. */
-export function retain(points: readonly RetainedPoint[], nowMs: number, { keepLast, keepMs }: Retention): readonly RetainedPoint[] {
-  const minute = (point: RetainedPoint | undefined): number => Math.floor((point?.timeMs ?? Number.NEGATIVE_INFINITY) / THIN_MS)
-  return points.filter((point, at) => {
-    // The fold point itself is one of those to keep.
-    if (points.length - at < keepLast) return true
-    return keepMs > 0 && nowMs - point.timeMs <= keepMs && minute(points[at - 1]) !== minute(point)
-  })
 }
 
 function checkFolded(old: Manifest, next: Manifest): void {

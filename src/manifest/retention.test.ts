@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { RETAINED_POINTS_MAX } from '../base/limits.ts'
+import type { RetainedPoint } from '../format/index.ts'
+import { retain } from './retention.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+
+const pointAt = (number: number, timeMs: number): RetainedPoint => ({ number, epoch: number, timeMs })
+
+test('points are kept one a minute, beyond a day one an hour, beyond 30 days one a day, as far back as is asked for', () => {
+  const keepMs = 100 * DAY_MS
+  const retention = { keepLast: 3, keepMs }
+  let points: readonly RetainedPoint[] = []
+  let now = 0
+  let number = 0
+  for (; now < 130 * DAY_MS; now += 10 * MINUTE_MS) points = retain([...points, pointAt(++number, now)], now, retention)
+  for (const end = now + 2 * DAY_MS; now < end; now += 20_000) points = retain([...points, pointAt(++number, now)], now, retention)
+  const gaps = new Map<number, number>()
+  for (const [at, { timeMs }] of points.entries()) {
+    const before = points[at - 1]
+    if (before === undefined || at >= points.length - 3) continue
+    const age = now - before.timeMs
+    const step = age <= DAY_MS ? MINUTE_MS : age <= 30 * DAY_MS ? HOUR_MS : DAY_MS
+    assert.ok(timeMs - before.timeMs <= 2 * step, `${age} ago`)
+    gaps.set(step, (gaps.get(step) ?? 0) + 1)
+  }
+  const [minutes = 0, hours = 0, days = 0] = [MINUTE_MS, HOUR_MS, DAY_MS].map(step => gaps.get(step))
+  assert.ok(Math.abs(minutes - 24 * 60) < 5 && Math.abs(hours - 29 * 24) < 5 && Math.abs(days - 70) < 3, `${minutes} ${hours} ${days}`)
+  const reachMs = now - (points[0]?.timeMs ?? now)
+  assert.ok(reachMs >= keepMs - MINUTE_MS && reachMs <= keepMs + DAY_MS, `${reachMs / DAY_MS} days`)
+})
+
+test('the same points are left however often they are looked at', () => {
+  const retention = { keepLast: 2, keepMs: 40 * DAY_MS }
+  const all: RetainedPoint[] = []
+  let often: readonly RetainedPoint[] = []
+  for (let number = 1, now = 0; now < 45 * DAY_MS; number++, now += 1_234_567) {
+    const point = pointAt(number, now)
+    all.push(point)
+    often = retain([...often, point], now, retention)
+  }
+  assert.deepEqual(retain(all, all.at(-1)?.timeMs ?? 0, retention), often)
+})
+
+test('they stay within their bound for as long as anybody asks, whatever the clock says, and reach back to the first', () => {
+  const retention = { keepLast: 3, keepMs: Number.MAX_SAFE_INTEGER }
+  const clocks: ((at: number) => number)[] = [
+    at => at * DAY_MS,
+    // One that jumps to and fro, and one whose past is in the future.
+    at => (at % 2) * 1000 * DAY_MS + at,
+    at => 1e14 - at * DAY_MS,
+  ]
+  for (const clock of clocks) {
+    let points: readonly RetainedPoint[] = []
+    for (let at = 0; at < RETAINED_POINTS_MAX + 2000; at++) {
+      points = [...points, pointAt(at + 1, clock(at))]
+      if (at % 100 === 0) points = retain(points, clock(at), retention)
+    }
+    points = retain(points, clock(RETAINED_POINTS_MAX + 2000), retention)
+    assert.ok(points.length > RETAINED_POINTS_MAX / 2 && points.length <= RETAINED_POINTS_MAX + 2, `${points.length}`)
+    assert.equal(points[0]?.number, 1)
+    assert.ok(points.every((point, at) => at === 0 || point.number > (points[at - 1] as RetainedPoint).number))
+  }
+})
+
+test('without a time the newest are kept, and with a short one as many as fit', () => {
+  const points = Array.from({ length: 200 }, (_, at) => pointAt(at + 1, at * MINUTE_MS))
+  const numbers = (keepLast: number, keepMs: number): number[] =>
+    retain(points, 200 * MINUTE_MS, { keepLast, keepMs }).map(one => one.number)
+  assert.deepEqual(numbers(1, 0), [])
+  assert.deepEqual(numbers(4, 0), [198, 199, 200])
+  assert.deepEqual(numbers(1, 2 * MINUTE_MS), [199, 200])
+  assert.equal(numbers(1, HOUR_MS).length, 60)
+})
