@@ -110,7 +110,8 @@ export class Folding {
   #sequence = 0
   #publishedAt: number
   readonly #level = new Level()
-  #folder = false
+  /** The folder is there, and `#sequence` is known. */
+  #prepared: Promise<void> | undefined
   /** The end is near: folds go as fast as they can. */
   #finishing = false
   #stopped = false
@@ -337,11 +338,7 @@ export class Folding {
     const { random, compress, monotonic, scheduler, sliceMs, manifest, budget } = this.#parts
     const work = this.#limits.paced ? given : { ...given, rate: () => Number.POSITIVE_INFINITY }
     const storage = this.#storage
-    if (!this.#folder) {
-      await storage.makeFolder(SEGMENT_FOLDER)
-      this.#sequence = await this.#highest()
-      this.#folder = true
-    }
+    await this.#prepare()
     const names: string[] = []
     const newFile = (): string => {
       const name = segmentName(manifest().token, ++this.#sequence)
@@ -363,11 +360,21 @@ export class Folding {
     }
   }
 
-  /** The highest sequence of our own token that a file has. */
-  async #highest(): Promise<number> {
+  /** Once for all jobs: the second of two that begin together would count from where the first has taken names. */
+  #prepare(): Promise<void> {
+    this.#prepared ??= this.#count().catch(error => {
+      this.#prepared = undefined
+      throw error
+    })
+    return this.#prepared
+  }
+
+  /** Goes on behind the highest sequence of our own token that a file has. */
+  async #count(): Promise<void> {
     const { storage, manifest } = this.#parts
+    await this.#storage.makeFolder(SEGMENT_FOLDER)
     const numbers = (await storage.list(SEGMENT_FOLDER)).map(name => segmentNumbers(name))
-    return Math.max(0, ...numbers.map(of => (of?.token === manifest().token ? of.sequence : 0)))
+    this.#sequence = Math.max(0, ...numbers.map(of => (of?.token === manifest().token ? of.sequence : 0)))
   }
 }
 
