@@ -69,3 +69,18 @@ test('a fold and a merge that begin together never take the same name, whenever 
     [],
   )
 })
+
+test('the first fold after open is paced, though nothing was committed yet', async () => {
+  const world = new SimulatedStore()
+  world.thresholds = { bytes: 400_000 }
+  const map = (await world.open()).map<string, number>('map')
+  for (let at = 0; at < 5000; at++) map.set(at, `${at} `.repeat(18))
+  await world.checkpoint()
+  const store = await world.crash()
+  assert.equal(store.stats().upkeep.folds, 0)
+  await world.pass(2000)
+  assert.equal(store.stats().upkeep.folds, 0, 'it has begun after a second, and takes more than another')
+  await world.pass(30_000)
+  assert.equal(store.stats().upkeep.folds, 1)
+  await world.close()
+})

@@ -128,8 +128,14 @@ export class Tail {
       const rate = foldRate({ ...bar, work: total }, left, at, barMs())
       if (length < 1 && !this.#asked) return rate
       // Of the whole: a part of what is left, again and again, never ends.
-      return Math.max(rate, (total * 1000) / Math.min(PRESSED_MS_MAX, this.flow.intervalMs * PRESSED_SHARE))
+      return Math.max(rate, (total * 1000) / this.#pressedMs)
     }
+  }
+
+  /** No interval is known before the first commit of a process. */
+  get #pressedMs(): number {
+    const { intervalMs } = this.flow
+    return intervalMs > 0 ? Math.min(PRESSED_MS_MAX, intervalMs * PRESSED_SHARE) : PRESSED_MS_MAX
   }
 
   #dueAt(): number {

@@ -44,6 +44,15 @@ test('a fold ends within its bar at an even rate; one that was held up goes fast
   assert.equal(foldRate({ ...pace, barMs: 0 }, 1000, 0, 0), Number.POSITIVE_INFINITY)
 })
 
+test('where nothing was committed yet the next fold is not in sight, and the one that begins has the longest bar', () => {
+  const flow = new Flow(5000)
+  for (const tables of [0, 0.5, 1, 3]) {
+    const dueAt = foldDueAt(flow, flow.tables({ bytes: 1000, records: 20 }), tables)
+    assert.equal(dueAt, Number.POSITIVE_INFINITY)
+    assert.equal(foldBarMs(6000, dueAt, flow.intervalMs), 30_000)
+  }
+})
+
 test('merging keeps up with what comes in, whatever the base; a round of a giant base has its end', () => {
   const cost = { levels: 1, roundBytes: 1.5, youngBytes: 0.5 }
   // Each byte is merged once among young ones, and three times its size in the base.

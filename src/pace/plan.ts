@@ -34,9 +34,10 @@ export function foldAt(perCommit: number): number {
   return Math.max(FOLD_TABLES_MIN, Math.min(1 - perCommit / 2, TAIL_TABLES - 2 * perCommit))
 }
 
-/** When the next fold is due, as far as can be told; `tables`: what has come since this one began. */
+/** When the next fold is due, as far as can be told, and never before anything was committed; `tables`: what has come since this one began. */
 export function foldDueAt(flow: { readonly intervalMs: number; readonly lastAt: number }, perCommit: number, tables: number): number {
-  const commits = perCommit > 0 ? Math.max(1, Math.ceil((foldAt(perCommit) - tables) / perCommit - 1e-9)) : Number.POSITIVE_INFINITY
+  if (perCommit <= 0) return Number.POSITIVE_INFINITY
+  const commits = Math.max(1, Math.ceil((foldAt(perCommit) - tables) / perCommit - 1e-9))
   return flow.lastAt + commits * flow.intervalMs
 }
 

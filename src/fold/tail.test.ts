@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Tail } from './tail.ts'
+
+const LIMITS = { bytes: 1000, records: 100 }
+
+test('what an opener finds behind the fold point is folded at a pace, whether it is long or somebody waits for it, and flat out beyond three tables', () => {
+  const rateOf = (rawBytes: number, asked: boolean): number => {
+    const tail = new Tail(LIMITS, { rawBytes, records: 0 }, 500)
+    if (asked) tail.ask()
+    assert.equal(tail.isDue, rawBytes >= 1000)
+    tail.take()
+    return tail.rate(1500)(3000, 1500, 3000)
+  }
+  assert.equal(rateOf(1200, false), 100, 'in 30 s')
+  assert.equal(rateOf(1200, true), 1000, 'in 3 s')
+  assert.equal(rateOf(2200, false), 1000)
+  assert.equal(rateOf(3000, false), Number.POSITIVE_INFINITY)
+})
