@@ -107,7 +107,7 @@ export function checkCommit(payload: Buffer, walked: Walked, commitAt: number): 
   return commit
 }
 
-function readCommit(payload: Buffer): Commit | undefined {
+export function readCommit(payload: Buffer): Commit | undefined {
   try {
     return decodeCommit(payload)
   } catch (error) {

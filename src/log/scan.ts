@@ -22,7 +22,7 @@ import {
   SEAL_BYTES,
 } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
-import { checkCommit, type EpochResult, type Pause, readBlocks, walkEpoch } from './epoch.ts'
+import { checkCommit, type EpochResult, type Pause, readBlocks, readCommit, walkEpoch } from './epoch.ts'
 import { findEvidence } from './evidence.ts'
 import { lastSeenIn, type OpenLog, openLog } from './open-log.ts'
 import type { Window } from './window.ts'
@@ -220,7 +220,15 @@ export class LogScan implements AsyncIterable<LogItem> {
     const { window, header, entry } = log
     for (let attempt = 0; ; attempt++) {
       if (entry.end === null) window.limit = await window.file.size()
-      const result = await this.#walk(log, from)
+      let at = from
+      let result = await this.#walk(log, at)
+      if (result.type === 'bad' && result.at === at) {
+        const behind = await this.#behindEcho(log, at)
+        if (behind !== undefined) {
+          at = behind
+          result = await this.#walk(log, at)
+        }
+      }
       if (result.type === 'epoch') {
         if (result.commit.epoch <= this.report.end.epoch) {
           return damage(
@@ -232,7 +240,7 @@ export class LogScan implements AsyncIterable<LogItem> {
         }
         return { type: 'epoch', reached: await withEcho(window, result, header.salt, entry.end?.bytes) }
       }
-      const verdict = await this.#judge(log, from, result)
+      const verdict = await this.#judge(log, at, result)
       // The file of a living writer may have grown between two looks: damage is only what still is damage at a second one.
       if (verdict.type !== 'damage' || attempt > 0 || entry.end !== null) return verdict
       window.drop()
@@ -250,6 +258,15 @@ export class LogScan implements AsyncIterable<LogItem> {
     if (again.type !== 'epoch') return result
     this.report.healed.push({ file: entry.file, offset: from, what: 'a seal' })
     return again
+  }
+
+  /** A living writer's echo may not have been whole when its commit was read: where the next epoch begins then, if it is by now. */
+  async #behindEcho({ window, header }: OpenLog, at: number): Promise<number | undefined> {
+    const frame = decodeFrameHeader(await window.view(at, FRAME_HEADER_BYTES), 0, header.salt, at)
+    if (frame?.kind !== FRAME_ECHO) return undefined
+    const payload = await window.view(at + FRAME_HEADER_BYTES, frame.storedLength)
+    if (!payloadMatches(frame, payload) || readCommit(payload)?.digest !== this.report.end.digest) return undefined
+    return at + FRAME_HEADER_BYTES + frame.storedLength
   }
 
   async #judge(log: OpenLog, from: number, result: Exclude<EpochResult, { type: 'epoch' }>): Promise<Verdict> {
