@@ -275,7 +275,7 @@ export class Store implements AsyncDisposable {
       degradedBy: checkpointer?.degradedBy?.message,
       memory: memoryStats(this.#parts.memory(), collections.values()),
       upkeep: this.#parts.upkeep.stats,
-      schedule: this.#parts.cadence?.stats(checkpointer?.dirty === true),
+      schedule: this.#parts.cadence?.stats(checkpointer?.dirty === true, checkpointer?.classes.lag.laggingMs ?? 0),
       restored,
     }
   }

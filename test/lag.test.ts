@@ -29,6 +29,7 @@ class Bench {
     this.lag = new Lag({
       clock: this.clock,
       intervalMs,
+      leftOutMsMax: () => (LAG_INTERVALS_MAX - 1) * intervalMs,
       links: this.space.links,
       pressed: () => this.pressed,
       refuses: collection => this.refusing.has(collection),

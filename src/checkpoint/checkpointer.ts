@@ -110,6 +110,7 @@ export class Checkpointer implements CaptureOwner {
       state: () => ({
         dirty: this.dirty && !this.#refusals.areAll(collections.values()) && !this.classes.canWait(this.epoch + 1),
         inFlightBytes: this.outbox.inFlight,
+        lag: this.classes.lag,
       }),
       due: reason => this.#due(reason),
       drains: () => this.#drainer.wake(),

@@ -6,9 +6,9 @@
  * Invariant: a wish for everything lives until an epoch that took everything is committed.
  */
 import type { Collection } from '../capture/index.ts'
-import { PRESSURE_HIGH } from '../schedule/index.ts'
+import { type LagAges, PRESSURE_HIGH } from '../schedule/index.ts'
 import type { Flight } from './flight.ts'
-import { Lag } from './lag.ts'
+import { Lag, NO_LAG } from './lag.ts'
 import type { Refusals } from './refusals.ts'
 import { Rpo } from './rpo.ts'
 import type { Turns } from './turns.ts'
@@ -27,6 +27,7 @@ export class Classes {
     this.#lag = new Lag({
       clock,
       intervalMs: cadence.settings.intervalMs,
+      leftOutMsMax: () => cadence.leftOutMsMax,
       links: space.links,
       pressed: pressed ?? (() => cadence.pressure >= PRESSURE_HIGH),
       refuses: ({ id }) => refusals.has(id),
@@ -75,15 +76,23 @@ export class Classes {
   /** What was written since the last commit counts for nothing. */
   failed(flight: Flight | undefined): void {
     this.#whole ||= flight?.whole === true
+    this.#lag.failed()
     this.#parts.space.recent.forget()
   }
 
-  /** All that is dirty would be left out of this epoch. */
+  /** How old that is which epochs left out. */
+  get lag(): LagAges {
+    return this.#parts.space.rebuildable ? this.#lag.ages : NO_LAG
+  }
+
+  /** All that is dirty would be left out of this epoch: then it waits. */
   canWait(epoch: number): boolean {
     const { collections, space } = this.#parts
     if (!space.rebuildable || this.#whole || space.catalogueChanged) return false
     const dirty = [...collections.values()].filter(collection => collection.dirty)
-    return dirty.length > 0 && this.#lag.leavesAll(dirty, epoch)
+    if (dirty.length === 0 || !this.#lag.leavesAll(dirty, epoch)) return false
+    this.#lag.wait(dirty)
+    return true
   }
 
   stop(): void {

@@ -2,20 +2,25 @@
  * Which rebuildable collections an epoch leaves out, under pressure.
  *
  * What: at a barrier it names those whose last committed state may stand a while longer, and gives their entries of the catalogue as that
- * commit had them.
- * Owns: the last committed entry of each rebuildable collection, and when its cut fell. Does not own: whether there is pressure, what is captured.
+ * commit had them. Says how old that is which was left out.
+ * Owns: the last committed entry of each rebuildable collection, and when its cut fell; which of them were left out or waited for. Does not
+ * own: whether there is pressure, what is captured, how long something may be left out (schedule/).
  * Invariants: what is left out has no record in the epoch, is named in its commit as of the epoch whose state stands, and was in a cut
- * no more than INTERVALS_MAX intervals ago; collections that a transaction changed together are in one cut; an epoch that moved its cut
- * leaves out nothing that its first cut took, because records of it are written.
+ * less than `leftOutMsMax` ago; collections that a transaction changed together are in one cut; an epoch that moved its cut
+ * leaves out nothing that its first cut took, because records of it are written; ages are upper bounds.
  */
 import type { Clock } from '../base/clock.ts'
-import { LAG_EPOCHS_MAX, LAG_INTERVALS_MAX } from '../base/limits.ts'
+import { LAG_EPOCHS_MAX } from '../base/limits.ts'
 import type { Collection, Links } from '../capture/index.ts'
 import type { CatalogueEntry } from '../format/index.ts'
+import type { LagAges } from '../schedule/index.ts'
 
 export interface LagParts {
   readonly clock: Clock
+  /** Where there is no interval epochs count, not time. */
   readonly intervalMs: number
+  /** What was in no cut for so long is taken. */
+  readonly leftOutMsMax: () => number
   readonly links: Links
   /** Durability does not keep up. */
   readonly pressed: () => boolean
@@ -31,6 +36,7 @@ interface Stored {
 }
 
 export const NONE_LEFT: ReadonlySet<Collection> = new Set()
+export const NO_LAG: LagAges = { laggingMs: 0, uncutMs: 0 }
 
 export class Lag {
   readonly #parts: LagParts
@@ -38,6 +44,10 @@ export class Lag {
   #stored = new Map<number, Stored>()
   /** Rebuildable when the last cut fell: of these every transaction since is known. */
   #rebuildable: ReadonlySet<number> = new Set()
+  /** Left out, or no barrier fell for their sake; and when that was last. */
+  readonly #late = new Map<Collection, number>()
+  /** The cut of the epoch under way: when it fell, and what it left out. */
+  #cut: { readonly at: number; readonly left: ReadonlySet<Collection> } | undefined
 
   constructor(parts: LagParts) {
     this.#parts = parts
@@ -48,7 +58,31 @@ export class Lag {
     const rebuildable = [...collections].filter(collection => collection.class === 'rebuildable')
     const left = whole ? NONE_LEFT : this.#leaves(rebuildable, epoch, among)
     this.#rebuildable = new Set(rebuildable.map(({ id }) => id))
+    this.#cut = { at: this.#parts.clock.monotonic(), left }
+    this.wait(left)
     return left
+  }
+
+  /** These are not to be taken now. */
+  wait(collections: Iterable<Collection>): void {
+    const now = this.#parts.clock.monotonic()
+    for (const collection of collections) this.#late.set(collection, now)
+  }
+
+  /** Of those that were not taken. */
+  get ages(): LagAges {
+    if (this.#late.size === 0) return NO_LAG
+    const now = this.#parts.clock.monotonic()
+    let laggingMs = 0
+    let uncutMs = 0
+    for (const collection of this.#late.keys()) {
+      const stored = this.#stored.get(collection.id)
+      if (stored === undefined || collection.dropped) continue
+      const taken = this.#cut !== undefined && !this.#cut.left.has(collection) ? this.#cut : undefined
+      if (taken !== undefined || collection.dirty) laggingMs = Math.max(laggingMs, now - stored.cutAt)
+      if (collection.dirty) uncutMs = Math.max(uncutMs, now - (taken?.at ?? stored.cutAt))
+    }
+    return { laggingMs, uncutMs }
   }
 
   /** Those of which nothing need be left out, whatever the next barrier decides. */
@@ -89,6 +123,14 @@ export class Lag {
       else if (this.#rebuildable.has(entry.id)) stored.set(entry.id, { entry, epoch, cutAt })
     }
     this.#stored = stored
+    // Who was taken may have been told to wait since.
+    for (const [collection, at] of this.#late) if (at <= cutAt && this.#cut?.left.has(collection) !== true) this.#late.delete(collection)
+    this.#cut = undefined
+  }
+
+  /** The epoch under way is given up. */
+  failed(): void {
+    this.#cut = undefined
   }
 
   #may(collection: Collection, epoch: number): boolean {
@@ -96,8 +138,8 @@ export class Lag {
     // What did not change lags behind nothing; what is being captured already cannot be left.
     if (stored === undefined || !collection.dirty || collection.part !== undefined) return false
     if (collection.drained.length > 0 || this.#parts.refuses(collection)) return false
-    const { intervalMs, clock } = this.#parts
+    const { intervalMs, leftOutMsMax, clock } = this.#parts
     if (intervalMs === 0) return epoch - stored.epoch < LAG_EPOCHS_MAX
-    return clock.monotonic() - stored.cutAt <= (LAG_INTERVALS_MAX - 1) * intervalMs
+    return clock.monotonic() - stored.cutAt < leftOutMsMax()
   }
 }

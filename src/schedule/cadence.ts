@@ -8,7 +8,7 @@
  * decision with its reason.
  */
 import type { Clock, LoopLoad } from '../base/clock.ts'
-import { LOOK_MS_MAX, LOOK_MS_MIN } from '../base/limits.ts'
+import { LAG_INTERVALS_MAX, LOOK_MS_MAX, LOOK_MS_MIN } from '../base/limits.ts'
 import type { ScheduleRecord, StoredDecision } from '../format/index.ts'
 import { Activity } from './activity.ts'
 import { Day } from './day.ts'
@@ -25,6 +25,7 @@ import type {
   Decision,
   DecisionReason,
   DecisionType,
+  ScheduleStats,
   Seen,
   UpkeepLevel,
 } from './types.ts'
@@ -52,29 +53,6 @@ export interface Committed {
   readonly written: readonly { readonly id: number; readonly bytes: number }[]
 }
 
-export interface ScheduleStats {
-  /** The time between barriers aimed at now. */
-  readonly windowMs: number
-  readonly lull: boolean
-  /** Barriers wait, as long as the RPO lets them. */
-  readonly paused: boolean
-  readonly upkeep: UpkeepLevel
-  /** From 0, durability keeps up, to 1. */
-  readonly pressure: number
-  /** At most so old is the oldest change that is not durable; 0: none is. What a crash now would lose. */
-  readonly rpoMs: number
-  /** The highest since `open`. */
-  readonly rpoMsWorst: number
-  /** Promised, as `checkpoint.intervalMsMax`; 0: barriers fall only when asked for. */
-  readonly rpoMsMax: number
-  /** Estimated record bytes that the next barrier would write. */
-  readonly deltaBytes: number
-  /** Share of the day of which the pattern is known, 0 to 1. */
-  readonly dayKnown: number
-  /** Decisions made since `open`. */
-  readonly decisions: number
-}
-
 /** Of the RPO, until all is captured; the rest is the writer's. */
 const CAPTURE_SHARE = 0.8
 const LOOKS_PER_INTERVAL = 8
@@ -98,6 +76,7 @@ export class Cadence {
   readonly #pressure: Pressure
   readonly #upkeep: UpkeepPlan
   readonly #lookMs: number
+  readonly #lagMsMax: number
   #windowStart: number
   #looked: number
   #againAt: number
@@ -121,7 +100,11 @@ export class Cadence {
     this.#lookMs = Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, intervalMs / LOOKS_PER_INTERVAL))
     this.#activity = new Activity(this.#lookMs * NOW_LOOKS, Math.max(this.#lookMs * RECENT_LOOKS, cycleMs * RECENT_SHARE))
     this.#day = new Day(cycleMs)
-    this.#exposure = new Exposure(now, intervalMs === 0 ? Number.POSITIVE_INFINITY : intervalMsMax)
+    this.#lagMsMax = Math.max(LAG_INTERVALS_MAX * intervalMs, intervalMsMax)
+    this.#exposure =
+      intervalMs === 0
+        ? new Exposure(now, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
+        : new Exposure(now, intervalMsMax, this.#lagMsMax)
     this.#window = new Window(settings)
     this.#pressure = new Pressure(now, Math.max(intervalMs, LOOK_MS_MIN))
     this.#upkeep = new UpkeepPlan(now, this.#day.partMs)
@@ -146,6 +129,11 @@ export class Cadence {
     return this.settings.intervalMs === 0 || flight === undefined
       ? Number.POSITIVE_INFINITY
       : flight.since + this.settings.intervalMsMax * CAPTURE_SHARE
+  }
+
+  /** What an epoch leaves out is taken by the next barrier once it is so old: that one has to be durable in time. */
+  get leftOutMsMax(): number {
+    return this.#lagMsMax - Math.max(this.settings.intervalMs, this.#exposure.reserveMs)
   }
 
   /** Captures that need not be made now wait. */
@@ -173,11 +161,12 @@ export class Cadence {
   }
 
   look(seen: Seen): Look {
-    const { clock, loopLoad, settings } = this.#parts
+    const { clock, loopLoad } = this.#parts
     const now = clock.monotonic()
     const ms = now - this.#looked
     const late = now - this.#againAt
-    const { dirty } = seen
+    const { dirty, lag } = seen
+    this.#exposure.laggingSince = lag.laggingMs > 0 ? now - lag.laggingMs : undefined
     this.#observe(ms, loopLoad(), seen)
     this.#looked = now
     if (!dirty) {
@@ -187,9 +176,7 @@ export class Cadence {
     this.#lookAtPressure(now, seen)
     this.#lookAtExposure(now, dirty, late)
     if (this.#upkeep.look(now, this.#day)) this.#decideUpkeep()
-    const look = dirty
-      ? this.#plan(now, seen)
-      : { barrier: undefined, againMs: this.#exposure.flight !== undefined ? this.#lookMsOf(seen) : settings.intervalMs }
+    const look = dirty ? this.#plan(now, seen) : { barrier: undefined, againMs: this.#againMsOf(seen) }
     this.#wanted = look.barrier
     this.#againAt = now + look.againMs
     return look
@@ -252,7 +239,7 @@ export class Cadence {
     return this.#pressure.value(this.#pressureFacts(this.#parts.clock.monotonic(), 0))
   }
 
-  stats(dirty: boolean): ScheduleStats {
+  stats(dirty: boolean, laggingMs: number): ScheduleStats {
     const now = this.#parts.clock.monotonic()
     const { intervalMs, intervalMsMax } = this.settings
     const rpoMs = this.#exposure.ageMs(now, dirty)
@@ -265,6 +252,7 @@ export class Cadence {
       rpoMs,
       rpoMsWorst: Math.max(rpoMs, this.#exposure.worstMs),
       rpoMsMax: intervalMs === 0 ? 0 : intervalMsMax,
+      laggingMs,
       deltaBytes: Math.round(this.#deltaBytes),
       dayKnown: this.#day.known,
       decisions: this.#decisions.made,
@@ -301,6 +289,7 @@ export class Cadence {
       elapsedMs: now - this.#windowStart,
       ageMs: now - this.#exposure.uncutSince,
       reserveMs: this.#exposure.reserveMs,
+      lagLeftMs: this.#lagLeftMs(seen),
       deltaBytes: this.#deltaBytes,
       targetMs: this.#window.targetMs,
       lull,
@@ -311,6 +300,17 @@ export class Cadence {
     const lookMs = this.#lookMsOf(seen)
     if (plan.falls !== undefined) return { barrier: plan.falls, againMs: lookMs }
     return { barrier: undefined, againMs: Math.max(1, Math.min(lookMs, plan.inMs)) }
+  }
+
+  /** There is nothing to write now. */
+  #againMsOf(seen: Seen): number {
+    const lookMs = this.#exposure.flight !== undefined ? this.#lookMsOf(seen) : this.settings.intervalMs
+    return Math.max(1, Math.min(lookMs, this.#lagLeftMs(seen)))
+  }
+
+  /** Until something that is left out has to be taken. */
+  #lagLeftMs({ lag }: Seen): number {
+    return lag.uncutMs > 0 ? this.leftOutMsMax - lag.uncutMs : Number.POSITIVE_INFINITY
   }
 
   /** A look goes through all collections: where there are many it is made less often. */
@@ -335,7 +335,13 @@ export class Cadence {
   #lookAtExposure(now: number, dirty: boolean, late: number): void {
     const turned = this.#exposure.look(now, dirty)
     if (turned === undefined) return
-    const numbers = { rpoMs: this.#exposure.ageMs(now, dirty), rpoMsMax: this.settings.intervalMsMax, lateMs: Math.max(0, late) }
+    const exposure = this.#exposure
+    const numbers = {
+      rpoMs: exposure.ageMs(now, dirty),
+      rpoMsMax: this.settings.intervalMsMax,
+      lateMs: Math.max(0, late),
+      ...(exposure.laggingSince === undefined ? {} : { laggingMs: exposure.laggingMs(now), laggingMsMax: this.#lagMsMax }),
+    }
     const blocked = late >= this.settings.intervalMs / 2
     const flying = this.#exposure.flight !== undefined
     if (turned === 'met') this.#decide('rpo-met', 'durable', { ...numbers, rpoMsWorst: this.#exposure.worstMs })

@@ -2,7 +2,7 @@
  * What could be lost: how old the oldest change is that is not durable yet.
  *
  * Owns: since when something may be uncut, since when something cut is under way, how long a commit takes, whether the RPO is broken.
- * Does not own: when the barrier falls.
+ * Does not own: when the barrier falls, how old that is which epochs leave out (checkpoint/lag.ts).
  * Invariants: ages are upper bounds, because a `set` tells nobody the time: a change is no older than the last look at which there was none,
  * and than the last barrier; nothing is reported as durable before its commit.
  */
@@ -21,11 +21,16 @@ export class Exposure {
   commitMs = 0
   worstMs = 0
   broken = false
+  /** Of what epochs leave out: since when the oldest change of it is not durable, as was said last. */
+  laggingSince: number | undefined
   readonly #limitMs: number
+  readonly #lagMsMax: number
 
-  constructor(now: number, limitMs: number) {
+  /** `lagMsMax`: how long what is left out may lag. */
+  constructor(now: number, limitMs: number, lagMsMax: number) {
     this.uncutSince = now
     this.#limitMs = limitMs
+    this.#lagMsMax = lagMsMax
   }
 
   /** Time from the barrier to the acknowledgement that has to be kept free. */
@@ -33,7 +38,11 @@ export class Exposure {
     return Math.min(this.commitMs * RESERVE_FACTOR, this.#limitMs / 2)
   }
 
-  /** 0: nothing could be lost. */
+  laggingMs(now: number): number {
+    return this.laggingSince === undefined ? 0 : now - this.laggingSince
+  }
+
+  /** But for what lags; 0: nothing could be lost. */
   ageMs(now: number, dirty: boolean): number {
     if (this.flight !== undefined) return now - this.flight.since
     return dirty ? now - this.uncutSince : 0
@@ -67,7 +76,7 @@ export class Exposure {
   look(now: number, dirty: boolean): 'broken' | 'met' | undefined {
     const ageMs = this.ageMs(now, dirty)
     this.worstMs = Math.max(this.worstMs, ageMs)
-    if (this.broken === ageMs > this.#limitMs) return undefined
+    if (this.broken === (ageMs > this.#limitMs || this.laggingMs(now) > this.#lagMsMax)) return undefined
     this.broken = !this.broken
     return this.broken ? 'broken' : 'met'
   }

@@ -1,5 +1,5 @@
 /** When the barrier falls and when upkeep may run, with reasons. */
-export { Cadence, type CadenceParts, type Committed, type Look, type ScheduleStats } from './cadence.ts'
+export { Cadence, type CadenceParts, type Committed, type Look } from './cadence.ts'
 export { type DayPart, type Explanation, explainDirectory, explainStore } from './explain.ts'
 export { Keeper } from './keeper.ts'
 export { PRESSURE_HIGH, PRESSURE_LOW } from './pressure.ts'
@@ -12,6 +12,8 @@ export {
   type Decision,
   type DecisionReason,
   type DecisionType,
+  type LagAges,
+  type ScheduleStats,
   type Seen,
   type UpkeepLevel,
 } from './types.ts'

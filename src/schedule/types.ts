@@ -68,4 +68,44 @@ export interface Seen {
   readonly counted: boolean
   /** Handed to the writer and not credited back. */
   readonly inFlightBytes: number
+  readonly lag: LagAges
+}
+
+/** How old the oldest change is of what epochs leave out; 0: nothing lags. */
+export interface LagAges {
+  /** That is not durable. */
+  readonly laggingMs: number
+  /** That no barrier has taken. */
+  readonly uncutMs: number
+}
+
+export interface ScheduleStats {
+  /** The time between barriers aimed at now. */
+  readonly windowMs: number
+  readonly lull: boolean
+  /** Barriers wait, as long as the RPO lets them. */
+  readonly paused: boolean
+  readonly upkeep: UpkeepLevel
+  /** From 0, durability keeps up, to 1. */
+  readonly pressure: number
+  /**
+   * At most so old is the oldest change that is not durable; 0: none is. What a crash now would lose, but for rebuildable collections that
+   * epochs leave out: see `laggingMs`.
+   */
+  readonly rpoMs: number
+  /** The highest since `open`. */
+  readonly rpoMsWorst: number
+  /** Promised, as `checkpoint.intervalMsMax`; 0: barriers fall only when asked for. */
+  readonly rpoMsMax: number
+  /**
+   * At most so old is the oldest change that is not durable of rebuildable collections that epochs leave out under pressure; 0: none lags.
+   * Promised: ten times `checkpoint.intervalMs`, or `checkpoint.intervalMsMax` where that is more.
+   */
+  readonly laggingMs: number
+  /** Estimated record bytes that the next barrier would write. */
+  readonly deltaBytes: number
+  /** Share of the day of which the pattern is known, 0 to 1. */
+  readonly dayKnown: number
+  /** Decisions made since `open`. */
+  readonly decisions: number
 }

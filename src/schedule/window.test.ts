@@ -16,6 +16,7 @@ const facts: WindowFacts = {
   elapsedMs: 0,
   ageMs: 0,
   reserveMs: 0,
+  lagLeftMs: Number.POSITIVE_INFINITY,
   deltaBytes: 0,
   targetMs: 1000,
   lull: false,
@@ -27,6 +28,7 @@ const anyFacts = fc.record({
   elapsedMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
   ageMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
   reserveMs: fc.double({ min: 0, max: 2500, noNaN: true }),
+  lagLeftMs: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.double({ min: -1000, max: 10_000, noNaN: true })),
   deltaBytes: fc.nat(2_000_000),
   targetMs: fc.double({ min: 1000, max: 5000, noNaN: true }),
   lull: fc.boolean(),
@@ -39,7 +41,7 @@ test('whatever else is so, a change that would become too old makes the barrier 
   fc.assert(
     fc.property(anyFacts, fc.boolean(), (some, elastic) => {
       const plan = planBarrier({ ...settings, elastic }, some)
-      const leftMs = settings.intervalMsMax - some.reserveMs - some.ageMs
+      const leftMs = Math.min(settings.intervalMsMax - some.reserveMs - some.ageMs, some.lagLeftMs)
       if (leftMs <= 0) assert.notEqual(plan.falls, undefined)
       else if (plan.falls === undefined) assert.ok(plan.inMs > 0 && plan.inMs <= leftMs)
       else assert.notEqual(plan.falls, 'rpo')
@@ -51,7 +53,7 @@ test('whatever else is so, a change that would become too old makes the barrier 
 test('a window that is not elastic ends at its interval, before it for the delta alone, and never before intervalMsMin', () => {
   fc.assert(
     fc.property(anyFacts, some => {
-      const young = { ...some, ageMs: 0, paused: false, targetMs: 1000 }
+      const young = { ...some, ageMs: 0, lagLeftMs: Number.POSITIVE_INFINITY, paused: false, targetMs: 1000 }
       const plan = planBarrier({ ...settings, elastic: false }, young)
       const { elapsedMs, deltaBytes } = young
       const delta = deltaBytes >= settings.deltaBytesMax && elapsedMs >= settings.intervalMsMin

@@ -14,6 +14,8 @@ export interface WindowFacts {
   readonly ageMs: number
   /** Kept for capture and commit. */
   readonly reserveMs: number
+  /** Until something that epochs leave out has to be taken; Infinity: nothing is left out. */
+  readonly lagLeftMs: number
   readonly deltaBytes: number
   readonly targetMs: number
   readonly lull: boolean
@@ -27,8 +29,8 @@ export type WindowPlan = { readonly falls: BarrierReason } | { readonly falls: u
 /** `inMs`: nothing is due before, unless something else happens. */
 export function planBarrier(settings: CadenceSettings, facts: WindowFacts): WindowPlan {
   const { intervalMsMin, intervalMsMax, deltaBytesMax, elastic } = settings
-  const { elapsedMs, ageMs, reserveMs, deltaBytes, targetMs, lull, lullsExpected, busy, paused } = facts
-  const leftMs = intervalMsMax - reserveMs - ageMs
+  const { elapsedMs, ageMs, reserveMs, lagLeftMs, deltaBytes, targetMs, lull, lullsExpected, busy, paused } = facts
+  const leftMs = Math.min(intervalMsMax - reserveMs - ageMs, lagLeftMs)
   const late = elapsedMs >= targetMs
   if (leftMs <= 0) return { falls: late && !paused && !elastic ? 'interval' : 'rpo' }
   if (deltaBytes >= deltaBytesMax && elapsedMs >= intervalMsMin) return { falls: 'delta' }

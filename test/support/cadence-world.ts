@@ -111,6 +111,7 @@ export class CadenceWorld {
       collections: 1,
       counted: true,
       inFlightBytes: this.inFlightBytes,
+      lag: { laggingMs: 0, uncutMs: 0 },
     })
     this.#lookAt = this.clock.monotonic() + againMs
     if (barrier === undefined) return

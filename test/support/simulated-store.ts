@@ -13,6 +13,8 @@ export class SimulatedStore {
   readonly settings: Settings
   /** Durability does not keep up, as far as the store is told. */
   pressed = false
+  /** How busy the loop is. */
+  load = 0
   thresholds: Components['thresholds']
   store!: Store
 
@@ -24,7 +26,7 @@ export class SimulatedStore {
   async open(settings: Settings = {}): Promise<Store> {
     const { scheduler, storage, clock } = this
     const components: Components = {
-      ...{ storage, scheduler, clock, random: new SeededRandom(1), pressed: () => this.pressed },
+      ...{ storage, scheduler, clock, random: new SeededRandom(1), pressed: () => this.pressed, loopLoad: () => this.load },
       ...(this.thresholds === undefined ? {} : { thresholds: this.thresholds }),
     }
     this.store = await this.run(openStore('simulated', { ...this.settings, ...settings }, components))
