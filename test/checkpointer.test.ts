@@ -345,3 +345,16 @@ for (const stored of [false, true]) {
     }
   })
 }
+
+test('what comes to a store at rest, or just opened, is written as soon as it is `deltaBytesMax`, not an interval later', () => {
+  for (const restMs of [0, 120_000]) {
+    const { scheduler, host, map } = alone(60_000, false, { deltaBytesMax: 100_000, intervalMsMin: 1000 })
+    scheduler.pass(restMs)
+    for (let n = 0; n < 100_000; n++) map.set(`k${n}`, n)
+    for (let ms = 0; ms < 10_000; ms += 100) {
+      scheduler.pass(100)
+      host.say({ type: 'credit', attempt: 0, bytes: 1e6 })
+    }
+    assert.equal(host.commits.length, 1)
+  }
+})

@@ -208,7 +208,7 @@ export const PROFILE_HELD_KEYS_MAX = 4096
 /** Collections that a profile counts by themselves, each with its own distributions and held keys; the others are counted together. */
 export const PROFILE_COLLECTIONS_MAX = 32
 
-/** Between two looks of the scheduler while something is to be written: a look costs microseconds, and what is missed between two is little. */
+/** Between two looks of the scheduler while something is to be written, the longest also while nothing is: a look costs microseconds, and what is missed between two is little. */
 export const LOOK_MS_MIN = 20
 export const LOOK_MS_MAX = 1000
 

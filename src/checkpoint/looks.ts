@@ -33,7 +33,7 @@ export class Looks {
     this.#parts = parts
     this.#turns = turns
     this.#engine = engine
-    this.again(parts.cadence.settings.intervalMs)
+    this.again(parts.cadence.firstLookMs)
   }
 
   /** The next look is so far away; one planned before is not made. */

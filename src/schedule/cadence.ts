@@ -4,8 +4,8 @@
  * What: is shown the engine at looks (`Seen`), and told of barriers and commits; answers whether a barrier is to fall, and when to look again.
  * Owns: everything learned (activity.ts, day.ts, delta.ts), the state of each policy (window.ts, pause.ts, pressure.ts, exposure.ts,
  * upkeep-level.ts), the decisions made. Does not own: timers, the barrier, the writer, files.
- * Invariants: nothing is done between looks; an engine that has nothing to write is looked at once an interval; every change of mind is a
- * decision with its reason.
+ * Invariants: nothing is done between looks; an engine that has nothing to write is looked at once an interval, or a second where that is
+ * longer; every change of mind is a decision with its reason.
  */
 import type { Clock, LoopLoad } from '../base/clock.ts'
 import { LAG_INTERVALS_MAX, LOOK_MS_MAX, LOOK_MS_MIN } from '../base/limits.ts'
@@ -110,7 +110,11 @@ export class Cadence {
     this.#upkeep = new UpkeepPlan(now, this.#day.partMs)
     this.#windowStart = now
     this.#looked = now
-    this.#againAt = now + intervalMs
+    this.#againAt = now + this.firstLookMs
+  }
+
+  get firstLookMs(): number {
+    return Math.min(this.settings.intervalMs, LOOK_MS_MAX)
   }
 
   /** How long from now until the next barrier is expected to fall, ms: what is to be done before it is spread over that time. */
@@ -302,9 +306,9 @@ export class Cadence {
     return { barrier: undefined, againMs: Math.max(1, Math.min(lookMs, plan.inMs)) }
   }
 
-  /** There is nothing to write now. */
+  /** There is nothing to write now. What comes next may be much: then it does not wait for the interval. */
   #againMsOf(seen: Seen): number {
-    const lookMs = this.#exposure.flight !== undefined ? this.#lookMsOf(seen) : this.settings.intervalMs
+    const lookMs = this.#lookMsOf(seen, this.#exposure.flight !== undefined ? this.#lookMs : LOOK_MS_MAX)
     return Math.max(1, Math.min(lookMs, this.#lagLeftMs(seen)))
   }
 
@@ -314,8 +318,8 @@ export class Cadence {
   }
 
   /** A look goes through all collections: where there are many it is made less often. */
-  #lookMsOf({ collections }: Seen): number {
-    return Math.min(this.settings.intervalMs, this.#lookMs * Math.ceil(collections / LOOK_COLLECTIONS))
+  #lookMsOf({ collections }: Seen, lookMs = this.#lookMs): number {
+    return Math.min(this.settings.intervalMs, lookMs * Math.max(1, Math.ceil(collections / LOOK_COLLECTIONS)))
   }
 
   #lookAtPressure(now: number, { inFlightBytes }: Seen): void {
