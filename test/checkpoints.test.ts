@@ -190,3 +190,14 @@ test('close says what kept it, and has let go of everything all the same', async
   storage.inject({ operation: 'any', errno: 'EIO' })
   await assert.rejects(scheduler.run(again.close({ timeoutMs: 200 })), { code: 'TIDEMARK_TIMEOUT' })
 })
+
+test('two checkpoints that were asked for before `close` both resolve', async () => {
+  const { scheduler, store, map } = await opened()
+  map.set('k', 1)
+  const asked = [store.checkpoint(), store.checkpoint()]
+  await scheduler.run(store.close())
+  assert.deepEqual(
+    (await Promise.all(asked)).map(({ epoch }) => epoch),
+    [1, 1],
+  )
+})

@@ -161,6 +161,8 @@ export class Checkpointer implements CaptureOwner {
       if (this.dirty) await this.checkpoint(timeoutMs, true)
       else if (this.#flight !== undefined) {
         this.#round.hurry()
+        // All that the next barrier would take is in it: who waits for that one need not.
+        this.#waiters.depart()
         await this.#waiters.join(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
       } else this.#refusals.assertNone()
     } catch (error) {
