@@ -201,3 +201,25 @@ test('two checkpoints that were asked for before `close` both resolve', async ()
     [1, 1],
   )
 })
+
+test("the time that listeners take is not the engine's", async () => {
+  const { scheduler, store, map, pass } = await opened({ checkpoint: { intervalMs: 100 } })
+  const told = new Set<string>()
+  const take = (name: string) => (): void => {
+    told.add(name)
+    scheduler.clock.advance(50)
+  }
+  store.on('barrier', take('barrier')).on('checkpoint', take('checkpoint')).on('decision', take('decision')).on('refused', take('refused'))
+  const stalls: unknown[] = []
+  store.on('stall', stall => stalls.push(stall))
+  for (let n = 0; n < 10; n++) {
+    map.set('k', n)
+    map.set('bad', () => {})
+    await pass(300)
+  }
+  assert.deepEqual([...told].toSorted(), ['barrier', 'checkpoint', 'decision', 'refused'])
+  assert.deepEqual(stalls, [])
+  assert.equal(store.stats().stallsOver, 0)
+  map.delete('bad')
+  await scheduler.run(store.close())
+})

@@ -182,7 +182,7 @@ test('a barrier is due no later than rpoMs after the first change of a critical 
       changedAt.clear()
       rpo.arm()
     }
-    const turns = new Turns(clock, scheduler, error => assert.fail(error))
+    const turns = new Turns({ clock, scheduler }, error => assert.fail(error))
     const rpo = new Rpo({ turns, now: () => clock.monotonic(), collections: () => [bench.orders, ...critical], due: barrier })
     rpo.arm()
     await scheduler.run(clock.monotonic() + 2000)

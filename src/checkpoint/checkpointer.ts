@@ -74,8 +74,7 @@ export class Checkpointer implements CaptureOwner {
     )
     this.contract = new Contract(parts.space, parts.stallMsMax, info => parts.events.stall(info))
     this.#turns = new Turns(
-      parts.clock,
-      parts.scheduler,
+      parts,
       error => this.#fatal(error),
       ms => this.contract.turnEnded(ms),
     )

@@ -76,8 +76,7 @@ function rounds(way: Way, calls: readonly (Calls | undefined)[]): { endedAt: num
   let slices: number[] = []
   const space = new Space(new Histogram(), () => 0)
   const turns = new Turns(
-    clock,
-    loop,
+    { clock, scheduler: loop },
     error => assert.fail(error),
     ms => slices.push(ms),
   )

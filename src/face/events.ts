@@ -1,8 +1,9 @@
 /**
  * The store's events. A listener's exception is the host's affair (it surfaces like that of any callback); an event without a listener
- * never throws, `error` included.
+ * never throws, `error` included. Owns: the listeners, and how long they took in all.
  */
 import { EventEmitter } from 'node:events'
+import type { Clock } from '../base/clock.ts'
 import type { TidemarkError } from '../base/errors.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import type { CheckpointPoint, Refusal, StallInfo } from '../checkpoint/index.ts'
@@ -25,7 +26,7 @@ export interface StoreEvents {
   voided: [info: { readonly reason: string; readonly collection: string; readonly key: unknown; readonly voids: number }]
   /** A hold ran past its `msMax` and no longer stands in the way of the barrier. */
   holdBroken: [info: { readonly ms: number }]
-  /** The engine held a turn of the event loop longer than `budget.stallMsMax`; names the value when a large one was the reason. */
+  /** The engine, listeners not counted, held a turn of the loop longer than `budget.stallMsMax`; names the value when a large one was the reason. */
   stall: [info: StallInfo]
   /** The scheduler decided something: when a barrier falls, how long the window is, what upkeep may do, that the RPO is broken … and why. */
   decision: [decision: Decision]
@@ -42,7 +43,12 @@ export interface StoreEvents {
 }
 
 export class Events {
+  /** Of the listeners' own, ms, while there is a clock. */
+  listenersMs = 0
+  /** Measures what listeners take. */
+  clock: Clock | undefined
   readonly #emitter = new EventEmitter<StoreEvents>()
+  #inside = false
 
   on<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
     this.#emitter.on(name, listener as never)
@@ -57,7 +63,23 @@ export class Events {
   }
 
   emit<Name extends keyof StoreEvents>(name: Name, ...args: StoreEvents[Name]): void {
-    for (const listener of this.#emitter.rawListeners(name)) {
+    const listeners = this.#emitter.rawListeners(name)
+    if (listeners.length === 0) return
+    const { clock } = this
+    // A listener may make an event itself, whose time is in its own.
+    if (clock === undefined || this.#inside) {
+      this.#call(listeners, args)
+      return
+    }
+    const begin = clock.monotonic()
+    this.#inside = true
+    this.#call(listeners, args)
+    this.#inside = false
+    this.listenersMs += clock.monotonic() - begin
+  }
+
+  #call(listeners: readonly unknown[], args: unknown[]): void {
+    for (const listener of listeners) {
       try {
         ;(listener as (...args: unknown[]) => void).apply(this.#emitter, args)
       } catch (error) {

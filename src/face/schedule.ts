@@ -18,8 +18,10 @@ export function startSchedule(
   storage: Storage | undefined,
 ): Schedule {
   const { clock, loopLoad, settings, events } = parts
+  events.clock = clock
   const cadence = new Cadence({
     clock,
+    listenersMs: () => events.listenersMs,
     loopLoad,
     settings,
     decided: (decision, pressure) => {

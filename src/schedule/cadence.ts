@@ -38,6 +38,8 @@ export interface CadenceParts {
   readonly settings: CadenceSettings
   /** Is told of every decision, once, and of the pressure at that moment. */
   readonly decided: (decision: Decision, pressure: number) => void
+  /** What those who are told of events took so far, of decisions and all others; default: nothing. It is not the engine's. */
+  readonly listenersMs?: () => number
 }
 
 export interface Look {
@@ -120,6 +122,10 @@ export class Cadence {
   /** How long from now until the next barrier is expected to fall, ms: what is to be done before it is spread over that time. */
   get untilBarrierMs(): number {
     return Math.max(0, this.#windowStart + this.#window.targetMs - this.#parts.clock.monotonic())
+  }
+
+  get listenersMs(): number {
+    return this.#parts.listenersMs?.() ?? 0
   }
 
   /** How busy the loop was of late, 0 to 1; 1 where nobody looks. */
