@@ -1,7 +1,8 @@
 /**
  * The verbs that write: restore, copy, import; and export, whose lines import reads.
  * Own no state. Invariants: a copy is whole or no store; nothing is opened for writing before what is asked for is
- * known to be there; a line of an export is one entry, or a collection without entries.
+ * known to be there; no recovery point is dropped but those that a restore gives up; a line of an export is one entry, or a collection without
+ * entries.
  */
 import { once } from 'node:events'
 import { type Codec, copy as copyStore, defaultCodec, hasCode, type Key, open, type Store, type TidemarkError } from 'tidemark'
@@ -15,6 +16,8 @@ const BATCH_LINES = 1000
 const CHUNK_CHARACTERS = 65_536
 /** A checkpoint of all that was read may take long. */
 const TIMEOUT_MS = 3_600_000
+/** What the service keeps is known to the service alone: the oldest fold point stays, whatever its age, and with it all of the log behind it. */
+const RETENTION = { keepLast: 1, keepMs: Number.MAX_SAFE_INTEGER }
 
 export const restore: Verb = {
   usage: 'restore <dir> --to EPOCH [--json]',
@@ -26,7 +29,11 @@ export const restore: Verb = {
     if (epoch === undefined) throw new UsageError('restore needs --to EPOCH', 'tidemark log <dir> lists the epochs')
     // An opening for writing makes a store where none is, and takes one over.
     await reading(directory as string, epoch, () => {})
-    const store = await open(directory as string, { restore: { at: epoch, hydrate: 'on-demand' }, checkpoint: { intervalMs: 0 } })
+    const store = await open(directory as string, {
+      restore: { at: epoch, hydrate: 'on-demand' },
+      checkpoint: { intervalMs: 0 },
+      retention: RETENTION,
+    })
     await store.close()
     return { json: { epoch }, text: [`the store goes on from epoch ${epoch}`] }
   },
@@ -104,7 +111,7 @@ export const importLines: Verb = {
   positionals: [1, 1],
   run: async ({ positionals: [directory] }) => {
     const codec = await defaultCodec()
-    const store = await open(directory as string, { restore: { hydrate: 'on-demand' } })
+    const store = await open(directory as string, { restore: { hydrate: 'on-demand' }, retention: RETENTION })
     let entries = 0
     let lines = 0
     const put = (batch: readonly Line[]): void => {
