@@ -26,7 +26,7 @@ export type {
   ProfileOptions,
   Recommendation,
 } from './profile/index.ts'
-export type { Copied, FileReport, RecoveryPoint, Verification } from './restore/index.ts'
+export type { Copied, FileReport, LostEpochs, RecoveryPoint, Verification } from './restore/index.ts'
 export type { DayPart, Decision, Explanation, ScheduleStats } from './schedule/index.ts'
 export type { Store } from './store.ts'
 

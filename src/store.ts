@@ -215,7 +215,7 @@ export class Store implements AsyncDisposable {
     await this.#parts.hydrated()
   }
 
-  /** What can be restored, newest first. Reads the log; takes time proportional to it. */
+  /** What can be restored, newest first, and what damage hides (`lost`). Reads the log; takes time proportional to it. */
   async recoveryPoints(): Promise<readonly RecoveryPoint[]> {
     this.#assertOpen()
     return await this.#parts.points()

@@ -3,6 +3,6 @@
 export { type Copied, copyDirectory, copyStore } from './copy.ts'
 export { type LoadRequest, type LoadResult, load } from './load.ts'
 export { forkAt, type OpenedStore, type OpenFacts, openForReading, openForWriting } from './open.ts'
-export { listPoints, type RecoveryPoint } from './points.ts'
+export { type LostEpochs, listPoints, type RecoveryPoint } from './points.ts'
 export { readTail, type Tail, type TailRequest } from './tail.ts'
 export { type FileReport, type Verification, verifyDirectory } from './verify.ts'

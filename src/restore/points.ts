@@ -1,9 +1,10 @@
 /** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
-import { type CatalogueEntry, type Lagging, laggingIn, type Manifest } from '../format/index.ts'
+import { TidemarkError } from '../base/errors.ts'
+import { type CatalogueEntry, type Lagging, laggingIn, type Manifest, manifestName } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
+import { readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
-import { standOn } from './load.ts'
 import { openForReading } from './open.ts'
 
 export interface RecoveryPoint {
@@ -18,9 +19,22 @@ export interface RecoveryPoint {
   readonly lagging: readonly Lagging[]
   /** What was checked just now: the checksum of every frame, and the digest chain from the first epoch on. */
   readonly verified: readonly ('checksums' | 'chain')[]
+  /** Kept epochs between the point before this one and this one that cannot be restored. Behind the newest fold point damage ends the list. */
+  readonly lost: LostEpochs | undefined
 }
 
-/** The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Damage ends the list before it. */
+export interface LostEpochs {
+  readonly firstLostEpoch: number
+  readonly lastLostEpoch: number
+  readonly file: string
+  /** What is wrong with the file, and where. */
+  readonly message: string
+}
+
+/**
+ * The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Where the log is damaged, the list goes on
+ * at the next fold point that is kept; behind the newest of them it ends.
+ */
 export async function listPoints(storage: Storage, epochMax: number, pause: Pause): Promise<readonly RecoveryPoint[]> {
   return await besideWriter(storage, await openForReading(storage), ({ manifest }, believe) =>
     pointsOf(storage, manifest, epochMax, pause, believe),
@@ -29,21 +43,52 @@ export async function listPoints(storage: Storage, epochMax: number, pause: Paus
 
 async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, pause: Pause, believe: Believe): Promise<RecoveryPoint[]> {
   const { storeId, log } = manifest
-  const { fold } = (await standOn(storage, manifest, manifest.retained[0]?.epoch ?? 'latest')) ?? manifest
-  const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'fall-back', pause })
   const points: RecoveryPoint[] = []
+  /** What keeps epochs from `next` on from being restored. */
+  let wrong: { readonly file: string; readonly message: string } | undefined
+  const kept = [...manifest.retained, { number: manifest.number, epoch: manifest.fold?.epoch ?? 0 }]
+  let next = kept[0]?.epoch as number
   const add = (epoch: number, time: number, bytes: number, catalogue: readonly CatalogueEntry[]): void => {
     const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
-    points.push({ epoch, time, bytes, entries, lagging: laggingIn(catalogue), verified: ['checksums', 'chain'] })
+    const lost = wrong && next < epoch ? { firstLostEpoch: Math.max(1, next), lastLostEpoch: epoch - 1, ...wrong } : undefined
+    points.push({ epoch, time, bytes, entries, lagging: laggingIn(catalogue), verified: ['checksums', 'chain'], lost })
+    wrong = undefined
+    next = epoch + 1
   }
-  if (fold !== null && fold.epoch <= epochMax) add(fold.epoch, fold.timeMs, 0, fold.catalogue)
-  for await (const item of scan) {
-    if (item.type !== 'commit') continue
-    const { epoch, timeMs, blockBytes, catalogue } = item.commit
-    if (epoch > epochMax) break
-    add(epoch, timeMs, blockBytes, catalogue)
+  for (const { number, epoch: from } of kept) {
+    if (from < next) continue
+    if (from > epochMax) break
+    const found = number === manifest.number ? manifest : await whole(storage, number)
+    if (found instanceof TidemarkError) {
+      const file = manifestName(number)
+      await believe(file)
+      wrong ??= { file, message: found.message }
+      continue
+    }
+    const { fold } = found
+    if (fold !== null) add(fold.epoch, fold.timeMs, 0, fold.catalogue)
+    const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'fall-back', pause })
+    for await (const item of scan) {
+      if (item.type !== 'commit') continue
+      const { epoch, timeMs, blockBytes, catalogue } = item.commit
+      if (epoch > epochMax) break
+      add(epoch, timeMs, blockBytes, catalogue)
+    }
+    const { damage } = scan.report
+    if (damage === null) break
+    const { file, offset, message } = damage
+    await believe(file)
+    wrong = { file, message: `${file} is damaged at ${offset}: ${message}` }
   }
-  const { damage } = scan.report
-  if (damage !== null) await believe(damage.file)
   return points.reverse()
+}
+
+/** The manifest, or what is wrong with it. */
+async function whole(storage: Storage, number: number): Promise<Manifest | TidemarkError> {
+  try {
+    return await readManifest(storage, number)
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code === 'TIDEMARK_MANIFEST_DAMAGED') return error
+    throw error
+  }
 }

@@ -1,6 +1,6 @@
 /** The verbs that tell about a store and write nothing: status, log, show, diff, verify. Own no state; safe beside a living writer. */
 import { inspect, isDeepStrictEqual } from 'node:util'
-import { defaultCodec, type Key, verify } from 'tidemark'
+import { defaultCodec, type Key, type LostEpochs, verify } from 'tidemark'
 import { CELL, type Entries, entriesOf, names, reading } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
 import { say } from './values.ts'
@@ -10,6 +10,8 @@ const KEYS_SHOWN = 100
 const time = (ms: number): string => (ms === 0 ? '-' : new Date(ms).toISOString())
 const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 const entriesText = (count: number): string => plural(count, 'entry', 'entries')
+const lostText = ({ firstLostEpoch, lastLostEpoch, message }: LostEpochs): string =>
+  `note        epochs ${firstLostEpoch} to ${lastLostEpoch} cannot be restored: ${message}`
 const keyText = (key: Key): string => (typeof key === 'string' ? JSON.stringify(key) : inspect(key))
 
 export const status: Verb = {
@@ -20,6 +22,7 @@ export const status: Verb = {
     reading(directory as string, undefined, async store => {
       const { restored, collections, upkeep } = store.stats()
       const points = await store.recoveryPoints()
+      const lost = points.flatMap(point => point.lost ?? [])
       const logBytes = points.reduce((sum, { bytes }) => sum + bytes, 0)
       const { foldedEpoch, segments, segmentBytes } = upkeep
       const found = names(store).map(name => {
@@ -38,6 +41,7 @@ export const status: Verb = {
           foldedEpoch,
           logBytes,
           recoveryPoints: points.length,
+          lost,
           notes: restored.notes,
         },
         text: [
@@ -47,6 +51,7 @@ export const status: Verb = {
           `log         ${logBytes} bytes, ${plural(points.length, 'recovery point', 'recovery points')}`,
           ...found.map(({ name, kind, codec, entries }) => `${kind.padEnd(11)} ${JSON.stringify(name)}  ${entriesText(entries)}  ${codec}`),
           ...restored.notes.map(note => `note        ${note}`),
+          ...lost.map(lostText),
         ],
       }
     }),
@@ -61,12 +66,13 @@ export const log: Verb = {
       const points = await store.recoveryPoints()
       return {
         json: points,
-        text: points.map(({ epoch, time: ms, bytes, entries, lagging }) =>
+        text: points.flatMap(({ epoch, time: ms, bytes, entries, lagging, lost }) => [
           [
             `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`,
             ...lagging.map(({ collection, epoch: asOf }) => `${JSON.stringify(collection)} as of ${asOf}`),
           ].join('  '),
-        ),
+          ...(lost === undefined ? [] : [lostText(lost)]),
+        ]),
       }
     }),
 }

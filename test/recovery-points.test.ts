@@ -1,0 +1,89 @@
+/** What can be restored where a part of the past is damaged. */
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { open, type RecoveryPoint } from 'tidemark'
+import { FRAME_HEADER_BYTES, manifestName } from '../src/format/index.ts'
+import { LogScan } from '../src/log/index.ts'
+import { openForReading } from '../src/restore/index.ts'
+import { FileStorage } from '../src/storage/index.ts'
+import { json, run } from './support/cli.ts'
+import { epochsOf, makeHistory } from './support/history.ts'
+import { failsWith, temporaryFolder } from './temporary.ts'
+
+/** Changes a byte of the epoch's first block in the log; gives the file. */
+async function damage(folder: string, epoch: number): Promise<string> {
+  const storage = new FileStorage(folder)
+  const { log, storeId } = (await openForReading(storage)).manifest
+  for await (const item of new LogScan({ storage, storeId, log })) {
+    if (item.type === 'commit' || item.commit.epoch !== epoch) continue
+    flip(join(folder, item.file), item.offset + FRAME_HEADER_BYTES + 3)
+    return item.file
+  }
+  throw new Error('no such epoch')
+}
+
+function flip(path: string, at: number): void {
+  const data = readFileSync(path)
+  data[at] = (data[at] as number) ^ 0x10
+  writeFileSync(path, data)
+}
+
+test('damage in the log hides no recovery point but those before the next fold point, and is told', { timeout: 60_000 }, async t => {
+  const folder = temporaryFolder(t)
+  // Fold points at 3, 6, 9.
+  await makeHistory(folder, { days: 3, epochsADay: 3, tailBytes: 1000 })
+  assert.deepEqual(await epochsOf(folder), [10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
+  const file = await damage(folder, 4)
+  assert.deepEqual(await epochsOf(folder), [10, 9, 8, 7, 6, 3, 2, 1])
+  for (const epoch of await epochsOf(folder)) {
+    const store = await open(folder, { readOnly: true, restore: { at: epoch } })
+    assert.deepEqual(
+      [...store.map<string, number>('map').keys()].sort((a, b) => a - b),
+      Array.from({ length: Math.min(epoch, 9) }, (_, at) => at + 1),
+    )
+    await store.close()
+  }
+  for (const at of [4, 5]) await failsWith('TIDEMARK_LOG_DAMAGED', () => open(folder, { readOnly: true, restore: { at } }))
+
+  const points = json('log', folder) as RecoveryPoint[]
+  const [told, ...others] = points.filter(({ lost }) => lost !== undefined)
+  assert.deepEqual(others, [])
+  assert.equal(told?.epoch, 6)
+  const { firstLostEpoch, lastLostEpoch, file: damaged } = told.lost as NonNullable<RecoveryPoint['lost']>
+  assert.deepEqual([firstLostEpoch, lastLostEpoch, damaged], [4, 5, file])
+  const note = new RegExp(`^note.* epochs 4 to 5 cannot be restored: ${file} is damaged at \\d+`)
+  const lines = run(['log', folder]).out.trimEnd().split('\n')
+  assert.equal(lines.length, points.length + 1)
+  assert.match(lines[5] as string, note)
+  assert.match(lines[4] as string, /^6 /)
+  assert.match(lines[6] as string, /^3 /)
+  const status = run(['status', folder])
+  assert.equal(status.status, 0)
+  assert.match(status.out, new RegExp(note.source, 'm'))
+  assert.deepEqual((json('status', folder) as { lost: unknown }).lost, [told.lost])
+})
+
+test('an epoch that is damaged in the log and folded can be restored: nothing is lost', { timeout: 60_000 }, async t => {
+  const folder = temporaryFolder(t)
+  await makeHistory(folder, { days: 3, epochsADay: 1, tailBytes: 1000 })
+  const file = await damage(folder, 2)
+  assert.match(run(['verify', folder]).out, new RegExp(`damaged: ${file}`))
+  assert.deepEqual(await epochsOf(folder), [4, 3, 2, 1])
+  const points = json('log', folder) as RecoveryPoint[]
+  assert.ok(points.every(({ lost }) => lost === undefined))
+})
+
+test('where the oldest manifest that is kept is damaged, the points behind the next one are left', { timeout: 60_000 }, async t => {
+  const folder = temporaryFolder(t)
+  await makeHistory(folder, { days: 3, epochsADay: 2, tailBytes: 1000 })
+  // The beginning and the fold point at 2 are of one minute: the earlier is kept.
+  const { retained } = (await openForReading(new FileStorage(folder))).manifest
+  const file = manifestName(retained[0]?.number as number)
+  flip(join(folder, file), 40)
+  const epochs = await epochsOf(folder)
+  assert.deepEqual(epochs, [7, 6, 5, 4])
+  const [oldest] = (json('log', folder) as RecoveryPoint[]).slice(-1)
+  assert.deepEqual([oldest?.lost?.firstLostEpoch, oldest?.lost?.lastLostEpoch, oldest?.lost?.file], [1, 3, file])
+})
