@@ -1,11 +1,14 @@
 /** What leaves a store as lines of JSON and comes back. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { defaultCodec, open } from 'tidemark'
 import { anyValue, assertExact, gaps } from '../src/codec/exact.test.ts'
 import { say, unsay } from '../src/tools/values.ts'
-import { fails, json, json1, MANUAL, make, run } from './support/cli.ts'
+import { cli, fails, json, json1, MANUAL, make, run } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
 
 const shared = { shared: true }
@@ -136,4 +139,36 @@ test('export takes one collection and an epoch; import refuses a line that is no
   assert.equal(status, 1)
   assert.match(err, /line 1001 .*\n.*the 1000 entries/)
   assert.equal(run(['show', target, 'a', 'k']).out, '1\n')
+})
+
+/** Starts an import in a heap of so many MiB, and gives it lines as fast as it takes them. */
+async function importIn(heapMib: number, folder: string, lines: Iterable<string>): Promise<{ status: number | null; err: string }> {
+  const child = spawn(process.execPath, [`--max-old-space-size=${heapMib}`, cli, 'import', folder], { stdio: ['pipe', 'ignore', 'pipe'] })
+  let err = ''
+  child.stderr.setEncoding('utf8').on('data', text => {
+    err += text
+  })
+  const ended = once(child, 'close')
+  // One that died takes no more.
+  await pipeline(lines, child.stdin).catch(() => {})
+  await ended
+  return { status: child.exitCode, err }
+}
+
+test('import holds a bounded part of the store in memory', { timeout: 240_000 }, async t => {
+  function* many(count: number, characters: number): Generator<string> {
+    const text = 'x'.repeat(characters)
+    for (let key = 0; key < count; key++) yield `{"collection":"a","kind":"map","key":${key},"value":"${key} ${text}"}\n`
+  }
+  const folder = temporaryFolder(t)
+  // Half as much again as the heap, in values of which a thousand are small, and in some of which a thousand are more than the heap.
+  for (const [count, characters] of [
+    [120_000, 2000],
+    [250, 1_000_000],
+  ] as const) {
+    const { status, err } = await importIn(160, folder, many(count, characters))
+    assert.equal(status, 0, err)
+  }
+  const store = await statsOf(folder)
+  assert.equal(store.collections['a']?.entries, 120_000)
 })

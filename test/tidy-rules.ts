@@ -29,8 +29,9 @@ export const DOORS: readonly { what: string; code?: RegExp; modules?: RegExp; do
     what: 'the event loop',
     code: /\b(setTimeout|setInterval|setImmediate|queueMicrotask)\b|\bprocess\.nextTick\b/,
     modules: /^(node:)?timers(\/promises)?$/,
-    door: /^src\/(base\/scheduler|testing\/simulated-scheduler)\.ts$/,
-    reason: 'every turn the engine takes is counted against the stall budget, and replayed in simulation; that one lets promises settle',
+    door: /^src\/(base\/scheduler|testing\/simulated-scheduler|tools\/wait)\.ts$/,
+    reason:
+      'every turn the engine takes is counted against the stall budget, and replayed in simulation; that one lets promises settle; a command waits in a process of its own',
   },
   {
     what: 'threads',

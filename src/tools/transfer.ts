@@ -9,9 +9,18 @@ import { type Codec, copy as copyStore, defaultCodec, hasCode, type Key, open, t
 import { CELL, DEFAULT_CODEC, entriesOf, names, openToRead, reading, setterOf } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
 import { say, unsay } from './values.ts'
+import { wait } from './wait.ts'
 
-/** Lines imported in one transaction. */
+/** Lines imported in one transaction, and characters of them beyond which it ends. */
 const BATCH_LINES = 1000
+const BATCH_CHARACTERS = 1024 * 1024
+/** Characters imported until what came is made durable: what is not cannot leave the memory. */
+const DURABLE_CHARACTERS = 8 * 1024 * 1024
+/** What an import holds of the store. */
+const MEMORY_BYTES_MAX = 64 * 1024 * 1024
+/** Of waiting until it holds no more than that. */
+const ROOM_MS_MAX = 30_000
+const LOOK_MS = 20
 /** Characters written to the output at once. */
 const CHUNK_CHARACTERS = 65_536
 /** A checkpoint of all that was read may take long. */
@@ -111,7 +120,11 @@ export const importLines: Verb = {
   positionals: [1, 1],
   run: async ({ positionals: [directory] }) => {
     const codec = await defaultCodec()
-    const store = await open(directory as string, { restore: { hydrate: 'on-demand' }, retention: RETENTION })
+    const store = await open(directory as string, {
+      budget: { memoryBytesMax: MEMORY_BYTES_MAX },
+      restore: { hydrate: 'on-demand' },
+      retention: RETENTION,
+    })
     let entries = 0
     let lines = 0
     const put = (batch: readonly Line[]): void => {
@@ -125,13 +138,22 @@ export const importLines: Verb = {
     }
     try {
       let batch: Line[] = []
+      let characters = 0
+      let waiting = 0
       for await (const text of linesOf(process.stdin)) {
         lines++
         if (text.trim() === '') continue
         batch.push(lineOf(codec, text, lines, entries))
-        if (batch.length < BATCH_LINES) continue
+        characters += text.length
+        if (batch.length < BATCH_LINES && characters < BATCH_CHARACTERS) continue
         put(batch)
+        waiting += characters
         batch = []
+        characters = 0
+        if (waiting < DURABLE_CHARACTERS) continue
+        await store.durable({ timeoutMs: TIMEOUT_MS })
+        await roomIn(store)
+        waiting = 0
       }
       put(batch)
       const { epoch } = await store.checkpoint({ timeoutMs: TIMEOUT_MS })
@@ -140,6 +162,12 @@ export const importLines: Verb = {
       await store.close({ timeoutMs: TIMEOUT_MS })
     }
   },
+}
+
+/** Entries leave the memory when they were folded, which is slower than reading lines; where it fails, waiting is no help. */
+async function roomIn(store: Store): Promise<void> {
+  const full = (): boolean => (store.stats().memory?.liveBytes ?? 0) > MEMORY_BYTES_MAX
+  for (let waited = 0; full() && waited < ROOM_MS_MAX; waited += LOOK_MS) await wait(LOOK_MS)
 }
 
 /** @throws UsageError naming the line */

@@ -7,6 +7,8 @@ import { type Codec, open } from 'tidemark'
 import { root } from '../root.ts'
 
 const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { tidemark: string } }
+/** The command, as a path. */
+export const cli = join(root, bin.tidemark)
 export const MANUAL = { checkpoint: { intervalMs: 0 } }
 
 export interface Run {
@@ -16,7 +18,7 @@ export interface Run {
 }
 
 export function run(args: readonly string[], input = ''): Run {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, bin.tidemark), ...args], { input, encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { input, encoding: 'utf8' })
   return { status, out: stdout, err: stderr }
 }
 
