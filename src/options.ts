@@ -66,8 +66,11 @@ export interface Settings {
   readonly compression?: 'zstd' | 'deflate' | 'none'
   /** 'os' takes the operating system's lock on the directory; 'none' leaves it to the fencing tokens alone. Default 'os'. */
   readonly lock?: 'os' | 'none'
-  /** Codecs of collections that do not use the default one, so that `open` can decode them in slices; otherwise `map` decodes at once. */
-  readonly codecs?: readonly Codec<never>[]
+  /**
+   * Codecs of collections that do not use the default one, for `hydrate: 'eager'`: without theirs, entries become objects when they are asked for,
+   * once `map` or `value` was given it.
+   */
+  readonly codecs?: readonly Codec[]
   readonly debug?: {
     /** Re-encode a sample of clean entries before each barrier and name changes that nobody declared. Default false. */
     readonly untracked?: boolean

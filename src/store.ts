@@ -207,8 +207,8 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * Resolves when background hydration has finished: no entry needs the disk any more, and with `hydrate: 'eager'` each is an object in the
-   * heap. At once with 'on-demand'. @throws TIDEMARK_CLOSED, TIDEMARK_SEGMENT_DAMAGED or TIDEMARK_STORAGE, after all that could come came
+   * Resolves when no entry needs the disk any more, with `hydrate: 'eager'` when each whose codec was given is an object, with 'on-demand' when filters
+   * and indexes were read. @throws after all that could come came: TIDEMARK_CLOSED, _SEGMENT_DAMAGED, _STORAGE or, with 'eager', _VALUE_DAMAGED
    */
   async hydrated(): Promise<void> {
     this.#assertOpen()

@@ -7,5 +7,5 @@ export function absentCodec(name: string): ValueCodec {
   const fail = (): never => {
     throw new TidemarkError('TIDEMARK_CODEC_MISMATCH', `the codec '${name}' was not given`, { hint: `give it: store.map(name, { codec })` })
   }
-  return { name, encodeInto: fail, decode: fail }
+  return { name, absent: true, encodeInto: fail, decode: fail }
 }

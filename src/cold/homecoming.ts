@@ -3,9 +3,12 @@
  * objects where that is asked for.
  *
  * Owns: the order of these, the slices of the first and the last. Does not own: blocks (hydration.ts), entries (capture/).
- * Invariants: a slice ends within its share of the stall budget, one step later at most; nothing is thrown into the event loop.
+ * Invariants: a slice ends within its share of the stall budget, one step later at most; nothing is thrown into the event loop; what cannot come
+ * keeps nothing else from coming: `done` rejects with the first such error when all the rest came.
  */
-import type { Collection } from '../capture/index.ts'
+import { hasCode } from '../base/errors.ts'
+import type { ColdCursor, Collection } from '../capture/index.ts'
+import type { Key } from '../codec/index.ts'
 import type { ColdState } from './cold-state.ts'
 import { describeInTurns } from './describe.ts'
 import { Hydration, type HydrationParts } from './hydration.ts'
@@ -30,6 +33,7 @@ export class Homecoming {
   readonly #ended: Promise<void>
   #hydration: Hydration | undefined
   #stopping = false
+  #failure: { readonly error: unknown } | undefined
 
   constructor(state: ColdState, parts: HomecomingParts) {
     this.#state = state
@@ -55,14 +59,15 @@ export class Homecoming {
     }
     this.#hydration = new Hydration(this.#state, this.#parts)
     if (this.#stopping) await this.#hydration.stop()
-    try {
-      await this.#hydration.done
-    } finally {
-      // Nobody needs the order who does not walk; a walk before this reads from the disk anyway.
-      await this.#slices(() => sortSome())
-    }
-    if (mode === 'background') return
-    for (const collection of [...this.#parts.collections()]) await this.#objects(collection)
+    await this.#hydration.done.catch(error => this.#failed(error))
+    // Nobody needs the order who does not walk; a walk before this reads from the disk anyway.
+    await this.#slices(() => sortSome())
+    if (mode === 'eager') for (const collection of [...this.#parts.collections()]) await this.#objects(collection)
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  #failed(error: unknown): void {
+    this.#failure ??= { error }
   }
 
   /** Filters and indexes come home, so that no look-up has to wait for more than one block. */
@@ -80,17 +85,31 @@ export class Homecoming {
 
   async #objects(collection: Collection): Promise<void> {
     const { cold } = collection
-    if (cold === undefined) return
-    const cursor = cold.cold.keys()
-    await this.#slices(() => {
-      for (let left = STRIDE; left > 0; left--) {
-        if (collection.cold !== cold || collection.dropped) return true
-        const key = cursor.next()
-        if (key === undefined) return true
-        collection.bringHome(key, cursor)
-      }
-      return false
-    })
+    if (cold === undefined || collection.codec.absent === true) return
+    try {
+      const cursor = cold.cold.keys()
+      await this.#slices(() => {
+        for (let left = STRIDE; left > 0; left--) {
+          if (collection.cold !== cold || collection.dropped) return true
+          const key = cursor.next()
+          if (key === undefined) return true
+          this.#object(collection, key, cursor)
+        }
+        return false
+      })
+    } catch (error) {
+      // A walk does not get behind a damaged block.
+      this.#failed(error)
+    }
+  }
+
+  #object(collection: Collection, key: Key, cursor: ColdCursor): void {
+    try {
+      collection.bringHome(key, cursor)
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw error
+      this.#failed(error)
+    }
   }
 
   /** Calls `step` until it gives true, in slices. */

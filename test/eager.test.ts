@@ -1,0 +1,94 @@
+/** Objects for everything in the background: what cannot become one keeps nothing else from becoming one. */
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import type { Codec } from 'tidemark'
+import { type Components, openStore } from '../src/open.ts'
+import type { Settings } from '../src/options.ts'
+import { openForReading } from '../src/restore/index.ts'
+import { FileStorage } from '../src/storage/index.ts'
+import { failsWith, temporaryFolder } from './temporary.ts'
+
+const ENTRIES = 300
+const PARTS: Components = { writer: 'inline', thresholds: { bytes: 100, paced: false } }
+const MANUAL = { checkpoint: { intervalMs: 0 }, compression: 'none' } as const
+const EAGER: Settings = { ...MANUAL, restore: { hydrate: 'eager' } }
+
+/** Which values it decoded. */
+class Seen implements Codec<string> {
+  readonly name: string
+  readonly seen = new Set<string>()
+  readonly #refused: string | undefined
+
+  constructor(name: string, refused?: string) {
+    this.name = name
+    this.#refused = refused
+  }
+
+  encode(value: string): Uint8Array {
+    return Buffer.from(value)
+  }
+
+  decode(bytes: Uint8Array): string {
+    const value = String(bytes)
+    if (value === this.#refused) throw new Error('cannot be read')
+    this.seen.add(value)
+    return value
+  }
+}
+
+const text = (at: number): string => `value ${at} ${'x'.repeat(200)}`
+
+/** Collections of the codecs, in this order, each with the same entries, in segments. */
+async function fill(folder: string, names: readonly string[]): Promise<void> {
+  const store = await openStore(folder, MANUAL, PARTS)
+  for (const name of names) {
+    const map = store.map<string, number>(name, { codec: new Seen(name) })
+    for (let at = 0; at < ENTRIES; at++) map.set(at, text(at))
+  }
+  await store.checkpoint()
+  while (store.stats().upkeep.foldedEpoch === 0) await setTimeout(5)
+  await store.close()
+}
+
+test('a collection whose codec is not given is passed over, and read once it is', { timeout: 30_000 }, async t => {
+  const folder = temporaryFolder(t)
+  await fill(folder, ['first', 'second'])
+  const second = new Seen('second')
+  const store = await openStore(folder, { ...EAGER, codecs: [second] }, PARTS)
+  await store.hydrated()
+  assert.equal(second.seen.size, ENTRIES)
+  const first = new Seen('first')
+  assert.equal(store.map<string, number>('first', { codec: first }).get(7), text(7))
+  await store.close()
+})
+
+test('a value that cannot be decoded is named, and all others become objects', { timeout: 30_000 }, async t => {
+  const folder = temporaryFolder(t)
+  await fill(folder, ['first', 'second'])
+  const first = new Seen('first', text(5))
+  const second = new Seen('second')
+  const store = await openStore(folder, { ...EAGER, codecs: [first, second] }, PARTS)
+  await failsWith('TIDEMARK_VALUE_DAMAGED', () => store.hydrated(), { collection: 'first', key: 5 })
+  assert.deepEqual([first.seen.size, second.seen.size], [ENTRIES - 1, ENTRIES])
+  await store.close()
+})
+
+test('where a block is damaged, other collections become objects', { timeout: 30_000 }, async t => {
+  const folder = temporaryFolder(t)
+  await fill(folder, ['first', 'second'])
+  const { base, young } = (await openForReading(new FileStorage(folder))).manifest
+  const [segment] = [...young, ...base.flatMap(range => range.segment ?? [])]
+  const path = join(folder, segment?.file as string)
+  const data = readFileSync(path)
+  const at = data.indexOf(text(0))
+  data[at] = (data[at] as number) ^ 1
+  writeFileSync(path, data)
+  const [first, second] = [new Seen('first'), new Seen('second')]
+  const store = await openStore(folder, { ...EAGER, codecs: [first, second] }, PARTS)
+  await failsWith('TIDEMARK_SEGMENT_DAMAGED', () => store.hydrated())
+  assert.equal(second.seen.size, ENTRIES)
+  await store.close()
+})
