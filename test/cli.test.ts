@@ -109,6 +109,40 @@ test('status, log, show and diff tell what is there, and write nothing', async t
   assert.deepEqual(contents(folder), before)
 })
 
+test('diff tells what is stored otherwise: the order of entries too, and nothing that is stored as it was', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, MANUAL)
+  const map = store.map<unknown>('map')
+  const error = new RangeError('no', { cause: 1 })
+  const put = (at: number): void => {
+    const order = at === 1 ? ['a', 'b'] : ['b', 'a']
+    map.set('invalid', new Date(Number.NaN))
+    map.set('same', { a: [Number.NaN, -0, new Map([[1n, new Set(['x'])]])], error })
+    map.set('date', new Date(at))
+    map.set('map', new Map(order.map(key => [key, 1])))
+    map.set('set', new Set(order))
+    map.set('object', Object.fromEntries(order.map(key => [key, 1])))
+    map.set('zero', at === 1 ? 0 : -0)
+  }
+  put(1)
+  store
+    .map('own', { codec: json1 })
+    .set('kept', { list: [1] })
+    .set('other', 1)
+  await store.checkpoint()
+  put(2)
+  store
+    .map('own', { codec: json1 })
+    .set('kept', { list: [1] })
+    .set('other', 2)
+  await store.checkpoint()
+  await store.close()
+  assert.equal(
+    run(['diff', folder, '1', '2']).out,
+    '  "map"\n  * "date"\n  * "map"\n  * "object"\n  * "set"\n  * "zero"\n  "own"\n  * "other"\n',
+  )
+})
+
 test('keys are shown up to a number, or all', async t => {
   const folder = temporaryFolder(t)
   const store = await open(folder, MANUAL)

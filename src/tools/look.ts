@@ -1,6 +1,6 @@
 /** The verbs that tell about a store and write nothing: status, log, show, diff, verify. Own no state; safe beside a living writer. */
-import { inspect, isDeepStrictEqual } from 'node:util'
-import { defaultCodec, type Key, type LostEpochs, verify } from 'tidemark'
+import { inspect } from 'node:util'
+import { type Codec, defaultCodec, type Key, type LostEpochs, verify } from 'tidemark'
 import { CELL, type Entries, entriesOf, names, reading } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
 import { say } from './values.ts'
@@ -133,6 +133,7 @@ export const diff: Verb = {
         const after = new Set(names(newer))
         const found = [...new Set([...before, ...after])].sort().flatMap(name => {
           const changes = compare(
+            codec,
             before.has(name) ? entriesOf(older, name) : undefined,
             after.has(name) ? entriesOf(newer, name) : undefined,
           )
@@ -161,8 +162,11 @@ interface Change {
   readonly key: Key
 }
 
-/** Walks both at once: entries of a store that is only read come in the order of their keys, and nothing of them is kept. */
-function compare(older: Entries | undefined, newer: Entries | undefined): Change[] {
+/**
+ * Walks both at once: entries of a store that is only read come in the order of their keys, and nothing of them is kept. Values are the same when
+ * their bytes are: no other comparison knows all that is stored, such as the order of keys.
+ */
+function compare(codec: Codec, older: Entries | undefined, newer: Entries | undefined): Change[] {
   const removedOrChanged: Change[] = []
   const added: Change[] = []
   const comparable = older?.kind === newer?.kind && older?.codec === newer?.codec
@@ -173,7 +177,8 @@ function compare(older: Entries | undefined, newer: Entries | undefined): Change
   while (one.done !== true || other.done !== true) {
     if (one.done !== true && other.done !== true && Object.is(one.value[0], other.value[0])) {
       const [key, value] = one.value
-      if (!comparable || !isDeepStrictEqual(value, other.value[1])) removedOrChanged.push({ change: 'changed', key })
+      const isSame = comparable && Buffer.compare(codec.encode(value), codec.encode(other.value[1])) === 0
+      if (!isSame) removedOrChanged.push({ change: 'changed', key })
       one = before.next()
       other = after.next()
     } else if (one.done !== true && newer?.has(one.value[0]) !== true) {
