@@ -56,6 +56,31 @@ test('a directory without a store is named, not made', t => {
   assert.ok(!existsSync(folder) && !existsSync(`${folder}-2`))
 })
 
+test('a path that is a file, or leads through one, is refused as such', t => {
+  const file = join(temporaryFolder(t), 'file')
+  writeFileSync(file, 'mine')
+  const good = join(root, 'test/golden/v2/store')
+  for (const path of [file, join(file, 'inside')]) {
+    for (const args of [
+      ['status'],
+      ['log'],
+      ['show', 'a'],
+      ['diff', '1', '2'],
+      ['explain'],
+      ['verify'],
+      ['profile'],
+      ['export'],
+      ['import'],
+    ]) {
+      fails(1, /is no directory|cannot be used as a directory.*TIDEMARK_DIRECTORY/, args[0] as string, path, ...args.slice(1))
+    }
+    fails(1, /is no directory.*TIDEMARK_DIRECTORY/, 'restore', path, '--to', '1')
+    fails(1, /is no directory.*TIDEMARK_DIRECTORY/, 'copy', path, join(path, 'copy'))
+    fails(1, /is no directory.*TIDEMARK_DIRECTORY/, 'copy', good, path)
+  }
+  assert.equal(readFileSync(file, 'utf8'), 'mine')
+})
+
 test('status, log, show and diff tell what is there, and write nothing', async t => {
   const folder = await make(temporaryFolder(t))
   const before = contents(folder)

@@ -16,7 +16,7 @@ import { LOG_FOLDER, type LogEntry, MANIFEST_FOLDER, type Manifest, SEGMENT_FOLD
 import { LogScan, type ScanReport } from '../log/index.ts'
 import { fork, publish } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
-import { acquireLock, FileStorage, LOCK_FILE, lockHolder, type Storage, type StorageFile } from '../storage/index.ts'
+import { acquireLock, directoryError, FileStorage, LOCK_FILE, lockHolder, type Storage, type StorageFile } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
@@ -40,7 +40,10 @@ export async function copyDirectory(directory: string, target: string): Promise<
     if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
     throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
   })
-  await refuseUsed(to, await to.names(), target)
+  const names = await to.names().catch(error => {
+    throw directoryError(to.root, error)
+  })
+  await refuseUsed(to, names, target)
   await to.makeFolder('')
   const lock = await acquireLock(to.root, lockHolder(systemClock.now()))
   try {

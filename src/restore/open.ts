@@ -12,7 +12,7 @@ import type { Random } from '../base/random.ts'
 import { LOG_FOLDER, type LogPosition, MANIFEST_FOLDER, type Manifest } from '../format/index.ts'
 import { syncLog } from '../log/index.ts'
 import { type Author, type FoundManifest, firstManifest, fork, pruneManifests, publish, readNewest, takeOver } from '../manifest/index.ts'
-import { LOCK_FILE, type Storage } from '../storage/index.ts'
+import { directoryError, FileStorage, LOCK_FILE, type Storage } from '../storage/index.ts'
 import { followChain } from './follow.ts'
 
 export interface OpenFacts {
@@ -59,7 +59,9 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
 export async function openForReading(storage: Storage): Promise<OpenedStore> {
-  const found = await readNewest(storage)
+  const found = await readNewest(storage).catch(error => {
+    throw storage instanceof FileStorage ? directoryError(storage.root, error) : error
+  })
   if (found === undefined) {
     await refuseForeign(storage)
     throw noStore()

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { TidemarkError } from '../base/errors.ts'
 import { MANIFEST_FOLDER, type StoredDecision } from '../format/index.ts'
-import { FileStorage, isErrno, type Storage } from '../storage/index.ts'
+import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { newestRecord } from './keeper.ts'
 
 export interface DayPart {
@@ -30,8 +30,7 @@ export async function explainDirectory(directory: string): Promise<Explanation> 
   try {
     return await explainStore(new FileStorage(directory), resolve(directory))
   } catch (error) {
-    if (!isErrno(error, 'ENOTDIR')) throw error
-    throw new TidemarkError('TIDEMARK_DIRECTORY', `${resolve(directory)} is no directory`, { cause: error, hint: 'correct the path' })
+    throw directoryError(resolve(directory), error)
   }
 }
 

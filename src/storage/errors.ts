@@ -73,6 +73,12 @@ const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
   [['EACCES', 'EPERM'], 'this user may not do that here: check the owner and mode of the store and the folders above it'],
 ]
 
+/** TIDEMARK_DIRECTORY where the path is a file, or leads through one; any other error as it is. */
+export function directoryError(path: string, error: unknown): unknown {
+  if (!isErrno(error, 'ENOTDIR')) return error
+  return new TidemarkError('TIDEMARK_DIRECTORY', `${path} is no directory`, { cause: error, hint: 'correct the path' })
+}
+
 /** TIDEMARK_STORAGE for what the system said; one that is a TidemarkError already passes through. */
 export function storageError(operation: StorageOperation, path: string, cause: unknown): TidemarkError {
   if (cause instanceof TidemarkError) return cause
