@@ -12,7 +12,10 @@ export interface Settings {
   readonly checkpoint?: {
     /** Time between automatic checkpoints in ms; 0: only when asked. Default 1,000. */
     readonly intervalMs?: number
-    /** No automatic checkpoint follows another sooner, ms, whatever `deltaBytesMax` says; at most `intervalMs`. Default a quarter of it. */
+    /**
+     * No automatic checkpoint follows another sooner, ms, whatever `deltaBytesMax` says, but for the `rpoMs` of a critical collection, and where
+     * `intervalMsMax` would else be exceeded; at most `intervalMs`. Default a quarter of it.
+     */
     readonly intervalMsMin?: number
     /**
      * The recovery point objective, ms: no change is to stay longer without being durable, as far as the storage lets it; when one does, the

@@ -30,7 +30,10 @@ export interface StoreEvents {
   stall: [info: StallInfo]
   /** The scheduler decided something: when a barrier falls, how long the window is, what upkeep may do, that the RPO is broken … and why. */
   decision: [decision: Decision]
-  /** Durability does not keep up (`high`, from 0.8 on), or does again (below 0.4): for those who want to shed load. See `store.pressure`. */
+  /**
+   * Durability does not keep up (`high`, from 0.8 on), or does again (below 0.4): for those who want to shed load. See `store.pressure`. Never
+   * with `intervalMs: 0`: nobody watches then.
+   */
   pressure: [info: { readonly high: boolean; readonly pressure: number; readonly reason: string }]
   /** Folding does not keep up with the log, which grows: the disk is too slow, or `budget.ioBytesPerSecondMax` too low. */
   behind: [info: { readonly ms: number; readonly rawBytes: number; readonly records: number }]
