@@ -96,7 +96,7 @@ export class Store implements AsyncDisposable {
     return this.#parts.restored
   }
 
-  /** From 0, durability keeps up, to 1: less should be written. The `pressure` event tells of 0.8, and of 0.4 again. */
+  /** From 0, durability keeps up, to 1: less should be written. The `pressure` event tells of 0.8, and of 0.4 again; none with `intervalMs: 0`. */
   get pressure(): number {
     return this.#parts.cadence?.pressure ?? 0
   }
@@ -267,6 +267,7 @@ export class Store implements AsyncDisposable {
       voids: counters?.voids ?? 0,
       forcedSlices: counters?.forced ?? 0,
       bytesWritten: counters?.bytes ?? 0,
+      writeAmplification: this.#parts.upkeep.amplification(counters?.bytes ?? 0),
       bytesRaw: counters?.rawBytes ?? 0,
       recordsWritten: counters?.records ?? 0,
       bytesInFlight: checkpointer?.outbox.inFlight ?? 0,

@@ -7,6 +7,7 @@ import { openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
 import type { Store } from '../src/store.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
 
 async function opened(settings: Settings = { checkpoint: { intervalMs: 0 } }) {
   const scheduler = new SimulatedScheduler({ seed: 1 })
@@ -222,4 +223,26 @@ test("the time that listeners take is not the engine's", async () => {
   assert.equal(store.stats().stallsOver, 0)
   map.delete('bad')
   await scheduler.run(store.close())
+})
+
+test('write amplification: all that was written, log, folds and merges, over the bytes of the log', async () => {
+  const world = new SimulatedStore()
+  world.thresholds = { bytes: 2000, records: 20, fanIn: 2, baseBytes: 1000 }
+  const store = await world.open()
+  assert.equal(store.stats().writeAmplification, undefined)
+  const map = store.map<number, number>('map')
+  map.set(0, 0)
+  await world.checkpoint()
+  assert.equal(store.stats().writeAmplification, 1)
+  for (let n = 1; n <= 300; n++) {
+    map.set(n, n)
+    if (n % 20 === 0) {
+      await world.checkpoint()
+      await world.pass(5000)
+    }
+  }
+  const { writeAmplification, bytesWritten, upkeep } = store.stats()
+  assert.ok(upkeep.foldBytes > 0 && upkeep.mergeBytes > 0)
+  assert.equal(writeAmplification, (bytesWritten + upkeep.foldBytes + upkeep.mergeBytes) / bytesWritten)
+  await world.close()
 })

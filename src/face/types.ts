@@ -64,6 +64,11 @@ export interface StoreStats {
   readonly forcedSlices: number
   /** Appended to the log, framing included. */
   readonly bytesWritten: number
+  /**
+   * Bytes that the log, folds and merges wrote, over those of the log, since `open`; undefined while nothing was logged. Manifests and other
+   * small files are not in it.
+   */
+  readonly writeAmplification: number | undefined
   /** Record bytes before compression. */
   readonly bytesRaw: number
   readonly recordsWritten: number
@@ -101,8 +106,8 @@ export interface CollectionOptions<V> {
   readonly significant?: (old: V, next: V) => boolean
   /**
    * How much it matters that changes are durable soon. 'critical': captured first in every epoch, and within `rpoMs` if that is given.
-   * 'rebuildable': while durability does not keep up, an epoch may leave the collection out, for at most ten intervals (ten epochs where
-   * there is no interval); its recovery point then has the collection as of an earlier one and says so (`lagging`). `durable()` and
+   * 'rebuildable': while durability does not keep up, an epoch may leave the collection out, for at most ten intervals, or
+   * `intervalMsMax` where that is longer (ten epochs where there is no interval); its recovery point then has the collection as of an earlier one and says so (`lagging`). `durable()` and
    * `close()` never leave it out, `checkpoint()` may. What a transaction changed together is in one epoch: with a collection of a
    * stricter class the stricter one counts. Not stored: until `map` says so again after a restart it is 'standard', which is the default.
    */

@@ -34,6 +34,12 @@ export class Upkeep {
     return this.#stats
   }
 
+  /** Of so many bytes of the log. */
+  amplification(logBytes: number): number | undefined {
+    const { foldBytes, mergeBytes } = this.#stats
+    return logBytes === 0 ? undefined : (logBytes + foldBytes + mergeBytes) / logBytes
+  }
+
   take({ did, foldedEpoch, segments, segmentBytes, bytesWritten, files, error, behind }: UpkeepMessage): void {
     const old = this.#stats
     this.#stats = {
