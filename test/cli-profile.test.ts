@@ -16,12 +16,12 @@ const BLOCK_FRAME = Buffer.from([0xf7, 0x54, 0x4d, 0x46, 1])
 const FRAME_HEADER_BYTES = 24
 
 /** A hot map, a map of lines that are written once, a value; a checkpoint after each round. */
-async function make(folder: string): Promise<string> {
+async function make(folder: string, epochs = EPOCHS): Promise<string> {
   const store = await open(folder, MANUAL)
   const hot = store.map<{ n: number }>('hot')
   const lines = store.map<string, number>('lines')
   const total = store.value('total', 0)
-  for (let round = 0; round < EPOCHS; round++) {
+  for (let round = 0; round < epochs; round++) {
     for (let key = 0; key < 20; key++) hot.set(`k${key}`, { n: round * key })
     for (let line = 0; line < 5; line++) lines.set(round * 5 + line, `line ${line} of round ${round}`)
     total.set(round)
@@ -53,6 +53,20 @@ test('profile says how a store is written, as text and as data, and writes nothi
   assert.deepEqual([one.all.records, one.collections.length], [EPOCHS, 1])
   assert.deepEqual(readdirSync(folder, { recursive: true }).sort(), before)
   assert.equal((await profile(folder)).history.logBytes, found.history.logBytes)
+})
+
+test('of a young store no figure is told that its history cannot give', async t => {
+  for (const epochs of [1, 2, 3, 5]) {
+    const folder = await make(temporaryFolder(t), epochs)
+    assert.doesNotMatch(run(['profile', folder]).out, /Infinity|NaN/, `${epochs}`)
+    assert.doesNotMatch(run(['profile', folder, '--json']).out, /null/, `${epochs}`)
+    const { intervals } = await profile(folder)
+    assert.ok(
+      intervals.every(({ errorShare }) => Number.isFinite(errorShare)),
+      `${epochs}`,
+    )
+    assert.ok(intervals.every(({ factor }, index) => index > 0 || factor === 1))
+  }
 })
 
 test('what is asked wrongly is refused', async t => {

@@ -5,7 +5,7 @@
  *
  * left: bytes of the last records of their keys in spans of k intervals, from followed keys over the whole history. ratio: stored by raw bytes of
  * such spans, from sampled runs really joined and compressed. What folding writes is not in it.
- * Invariant: factor 1 is the log as it was measured, without error.
+ * Invariants: factor 1 is the log as it was measured, without error; a factor whose error the history does not tell is left out.
  */
 import type { Estimate } from './key-sample.ts'
 import { FACTORS } from './key-table.ts'
@@ -32,7 +32,7 @@ export function intervalEffects({ history, left, ratios, spans }: IntervalFacts)
   const one = left[0]
   if (one === undefined || one.value === 0 || coveredMs === 0) return []
   const commitBytes = (logBytes - blockBytes) / epochs
-  return FACTORS.map((factor, index) => {
+  const effects = FACTORS.map((factor, index) => {
     const commits = spans.numbers[index] as number
     const kept = left[index] as Estimate
     const keptShare = kept.value / one.value
@@ -51,4 +51,6 @@ export function intervalEffects({ history, left, ratios, spans }: IntervalFacts)
       errorShare: factor === 1 ? 0 : (errorShare * blocks) / bytes,
     }
   })
+  // Of a factor with fewer than two spans nobody can say how wrong it is.
+  return effects.filter(({ errorShare }) => Number.isFinite(errorShare))
 }

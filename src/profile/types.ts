@@ -165,7 +165,7 @@ export interface Profile {
   readonly daily: { readonly enough: boolean; readonly hours: readonly HourOfDay[] }
   /** Stretches under a quarter of the mean rate; the longest ones are listed. */
   readonly lulls: { readonly count: number; readonly timeShare: number; readonly longest: readonly Lull[] }
-  /** As it is (factor 1), and with longer intervals. */
+  /** As it is (factor 1), and with longer intervals, as far as the history tells of them. */
   readonly intervals: readonly IntervalEffect[]
   /** A sample of the newest records of their keys in key order, as segments hold them, really compressed. */
   readonly blocks: readonly BlockMeasurement[]

@@ -83,8 +83,9 @@ export async function forkAt(
   image: Manifest = manifest,
 ): Promise<Manifest> {
   const next = fork(manifest, end, hex(facts.random.bytes(16)), image)
-  // The fork closes this file where it ends: the next writer takes it for durable up to there.
-  const left = manifest.log.find(entry => entry.end === null && entry.file === end.file)
+  // The fork closes this file where it ends: the next writer takes it for durable up to there. Up to a fold point it is, and may be lost by now.
+  const isFolded = end.epoch === image.fold?.epoch && end.digest === image.fold.digest
+  const left = isFolded ? undefined : manifest.log.find(entry => entry.end === null && entry.file === end.file)
   if (left !== undefined) await syncLog(storage, left.file)
   await claim(storage, next, facts.failpoint ?? noFailpoint)
   await pruneManifests(storage, next)
