@@ -141,6 +141,36 @@ test('export takes one collection and an epoch; import refuses a line that is no
   assert.equal(run(['show', target, 'a', 'k']).out, '1\n')
 })
 
+test('import names the line that is no UTF-8, or that the store refuses, and says what is stored', t => {
+  const line = '{"collection":"a","kind":"map","key":"k","value":1}\n'
+  const cases: [Buffer | string, RegExp][] = [
+    [Buffer.from('"\xff"\n', 'latin1'), /line 1002 is none of an export: .*utf-8/],
+    [Buffer.from('{"collection":"a","kind":"map","key":"\xc3', 'latin1'), /line 1002 is none of an export: .*utf-8/],
+    [
+      '{"collection":"a","kind":"value","key":"value","value":1}\n',
+      /line 1002 is refused: 'a' is a map, not a value.*\nhint: choose another name/,
+    ],
+    ['{"collection":"a","kind":"map","codec":"own"}\n', /line 1002 is refused: .*own/],
+    ['{"collection":"","kind":"map","key":"k","value":1}\n', /line 1002 is refused: a collection's name must not be empty/],
+    ['{"collection":"b","kind":"map","codec":""}\n', /line 1002 is refused: a codec has a name/],
+  ]
+  for (const [bad, says] of cases) {
+    const { status, err } = run(['import', temporaryFolder(t)], Buffer.concat([Buffer.from(`${line.repeat(1000)}\n`), Buffer.from(bad)]))
+    assert.equal(status, 1, err)
+    assert.match(err, says)
+    assert.match(err, /the 1000 entries of the batches before it are stored/)
+  }
+})
+
+test('lines may end anywhere in what is read at once, and the first may have a byte order mark', async t => {
+  const folder = temporaryFolder(t)
+  const long = 'ä\u2028'.repeat(100_000)
+  const lines = [long, 'short', '\ufeff', long].map((value, key) => JSON.stringify({ collection: 'a', kind: 'map', key, value }))
+  const { status, err } = run(['import', folder], `\ufeff${lines.join('\n')}`)
+  assert.equal(status, 0, err)
+  assert.equal(run(['export', folder]).out, `${lines.join('\n')}\n`)
+})
+
 /** Starts an import in a heap of so many MiB, and gives it lines as fast as it takes them. */
 async function importIn(heapMib: number, folder: string, lines: Iterable<string>): Promise<{ status: number | null; err: string }> {
   const child = spawn(process.execPath, [`--max-old-space-size=${heapMib}`, cli, 'import', folder], { stdio: ['pipe', 'ignore', 'pipe'] })

@@ -11,11 +11,11 @@ import { epochOf, UsageError, type Verb } from './usage.ts'
 import { say, unsay } from './values.ts'
 import { wait } from './wait.ts'
 
-/** Lines imported in one transaction, and characters of them beyond which it ends. */
+/** Lines imported in one transaction, and bytes of them beyond which it ends. */
 const BATCH_LINES = 1000
-const BATCH_CHARACTERS = 1024 * 1024
-/** Characters imported until what came is made durable: what is not cannot leave the memory. */
-const DURABLE_CHARACTERS = 8 * 1024 * 1024
+const BATCH_BYTES = 1024 * 1024
+/** Bytes imported until what came is made durable: what is not cannot leave the memory. */
+const DURABLE_BYTES = 8 * 1024 * 1024
 /** What an import holds of the store. */
 const MEMORY_BYTES_MAX = 64 * 1024 * 1024
 /** Of waiting until it holds no more than that. */
@@ -27,6 +27,9 @@ const CHUNK_CHARACTERS = 65_536
 const TIMEOUT_MS = 3_600_000
 /** What the service keeps is known to the service alone: the oldest fold point stays, whatever its age, and with it all of the log behind it. */
 const RETENTION = { keepLast: 1, keepMs: Number.MAX_SAFE_INTEGER }
+
+const LINE_END = 10
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export const restore: Verb = {
   usage: 'restore <dir> --to EPOCH [--json]',
@@ -107,6 +110,7 @@ async function write(text: string): Promise<void> {
 }
 
 interface Line {
+  readonly number: number
   readonly collection: string
   readonly kind: 'map' | 'value'
   readonly codec: string
@@ -129,28 +133,25 @@ export const importLines: Verb = {
     let lines = 0
     const put = (batch: readonly Line[]): void => {
       store.transaction(() => {
-        for (const { collection, kind, codec: name, entry } of batch) {
-          const set = setterOf(store, collection, kind, name)
-          if (entry !== undefined) set(entry.key, entry.value)
-        }
+        for (const line of batch) setLine(store, line, entries)
       })
       entries += batch.filter(({ entry }) => entry !== undefined).length
     }
     try {
       let batch: Line[] = []
-      let characters = 0
+      let batchBytes = 0
       let waiting = 0
-      for await (const text of linesOf(process.stdin)) {
-        lines++
-        if (text.trim() === '') continue
-        batch.push(lineOf(codec, text, lines, entries))
-        characters += text.length
-        if (batch.length < BATCH_LINES && characters < BATCH_CHARACTERS) continue
+      for await (const bytes of linesOf(process.stdin)) {
+        const line = lineOf(codec, bytes, ++lines, entries)
+        if (line === undefined) continue
+        batch.push(line)
+        batchBytes += bytes.length
+        if (batch.length < BATCH_LINES && batchBytes < BATCH_BYTES) continue
         put(batch)
-        waiting += characters
+        waiting += batchBytes
         batch = []
-        characters = 0
-        if (waiting < DURABLE_CHARACTERS) continue
+        batchBytes = 0
+        if (waiting < DURABLE_BYTES) continue
         await store.durable({ timeoutMs: TIMEOUT_MS })
         await roomIn(store)
         waiting = 0
@@ -170,25 +171,41 @@ async function roomIn(store: Store): Promise<void> {
   for (let waited = 0; full() && waited < ROOM_MS_MAX; waited += LOOK_MS) await wait(LOOK_MS)
 }
 
+const storedText = (stored: number): string => `the ${stored} entries of the batches before it are stored`
+
 /** @throws UsageError naming the line */
-function lineOf(codec: Codec, text: string, number: number, stored: number): Line {
+function setLine(store: Store, { number, collection, kind, codec, entry }: Line, stored: number): void {
+  try {
+    const set = setterOf(store, collection, kind, codec)
+    if (entry !== undefined) set(entry.key, entry.value)
+  } catch (error) {
+    const { kind: by, message, hint } = error as TidemarkError
+    if (by !== 'input') throw error
+    throw new UsageError(`line ${number} is refused: ${message}`, `${hint}; ${storedText(stored)}`, 1)
+  }
+}
+
+/** Undefined: the line is empty. @throws UsageError naming the line */
+function lineOf(codec: Codec, bytes: Uint8Array, number: number, stored: number): Line | undefined {
   const refuse = (why: string): never => {
-    throw new UsageError(`line ${number} is none of an export: ${why}`, `the ${stored} entries of the batches before it are stored`, 1)
+    throw new UsageError(`line ${number} is none of an export: ${why}`, storedText(stored), 1)
   }
   try {
-    const line = JSON.parse(text) as Record<string, unknown>
+    const text = UTF8.decode(bytes)
+    if (text.trim() === '') return undefined
+    const line = JSON.parse(number === 1 ? text.replace(/^\ufeff/, '') : text) as Record<string, unknown>
     const { collection, kind, codec: name = DEFAULT_CODEC } = line
     if (typeof collection !== 'string') return refuse('it has no collection')
     if (kind !== 'map' && kind !== 'value') return refuse('its kind is neither map nor value')
     if (typeof name !== 'string') return refuse('its codec is no name')
-    if (!('key' in line)) return { collection, kind, codec: name, entry: undefined }
+    if (!('key' in line)) return { number, collection, kind, codec: name, entry: undefined }
     const key = unsay(codec, line['key'])
     if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') return refuse('its key is none')
     if (kind === 'value' && key !== CELL) return refuse(`the key of a value is '${CELL}'`)
     if (!('value' in line)) return refuse('it has no value')
     const value = unsay(codec, line['value'])
     if (name !== DEFAULT_CODEC && !(value instanceof Uint8Array)) return refuse('a value of a codec of its own is bytes')
-    return { collection, kind, codec: name, entry: { key, value } }
+    return { number, collection, kind, codec: name, entry: { key, value } }
   } catch (error) {
     if (error instanceof UsageError) throw error
     return refuse((error as TidemarkError).message)
@@ -196,19 +213,17 @@ function lineOf(codec: Codec, text: string, number: number, stored: number): Lin
 }
 
 /** By '\n' alone: text inside JSON may hold every other line end. */
-async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
-  let parts: string[] = []
+async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let parts: Uint8Array[] = []
   for await (const bytes of input) {
-    const pieces = decoder.decode(bytes, { stream: true }).split('\n')
-    const last = pieces.pop() as string
-    for (const piece of pieces) {
-      yield parts.join('') + piece
+    let start = 0
+    for (let end = bytes.indexOf(LINE_END); end >= 0; end = bytes.indexOf(LINE_END, start)) {
+      parts.push(bytes.subarray(start, end))
+      yield parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
       parts = []
+      start = end + 1
     }
-    parts.push(last)
+    if (start < bytes.length) parts.push(bytes.subarray(start))
   }
-  parts.push(decoder.decode())
-  const rest = parts.join('')
-  if (rest !== '') yield rest
+  if (parts.length > 0) yield Buffer.concat(parts)
 }

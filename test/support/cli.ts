@@ -17,7 +17,7 @@ export interface Run {
   readonly err: string
 }
 
-export function run(args: readonly string[], input = ''): Run {
+export function run(args: readonly string[], input: string | Uint8Array = ''): Run {
   const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { input, encoding: 'utf8' })
   return { status, out: stdout, err: stderr }
 }
