@@ -2,7 +2,7 @@
  * About how many bytes an entry takes: its key, its value, its place in the Map.
  *
  * What: adds up what V8 (of Node.js 20, 64 bits, no pointer compression) gives to each kind of value once it was decoded; bytes outside of the
- * heap that a value owns count like those in it. Measured: test/memory.test.ts. Not counted: names of fields and shapes, which objects
+ * heap that a value owns count like those in it. Measured: test/larger-than-memory.test.ts. Not counted: names of fields and shapes, which objects
  * share, so that objects with names of their own, `{ [id]: … }`, take up to seven times as much.
  * Owns nothing. Invariants: it looks at NODES_MAX values at most, and takes those it did not look at for what it saw so far; it throws nothing,
  * whatever a proxy in a value does.
