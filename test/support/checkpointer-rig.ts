@@ -12,7 +12,8 @@ import { SETTINGS } from './cadence-world.ts'
 /** Runs nothing by itself. */
 export class ManualScheduler implements Scheduler {
   nowMs = 0
-  #tasks: { at: number; fn: () => void }[] = []
+  /** In the order in which they were given. */
+  readonly #tasks = new Set<{ at: number; fn: () => void }>()
 
   immediate(fn: () => void): Cancel {
     return this.after(0, fn)
@@ -20,10 +21,8 @@ export class ManualScheduler implements Scheduler {
 
   after(ms: number, fn: () => void): Cancel {
     const task = { at: this.nowMs + ms, fn }
-    this.#tasks.push(task)
-    return () => {
-      this.#tasks = this.#tasks.filter(other => other !== task)
-    }
+    this.#tasks.add(task)
+    return () => void this.#tasks.delete(task)
   }
 
   /** Everything due until then, in order. */
@@ -35,9 +34,10 @@ export class ManualScheduler implements Scheduler {
 
   /** One turn; false when nothing is due. */
   step(end = this.nowMs): boolean {
-    const next = this.#tasks.filter(task => task.at <= end).sort((a, b) => a.at - b.at)[0]
+    let next: { at: number; fn: () => void } | undefined
+    for (const task of this.#tasks) if (task.at <= end && (next === undefined || task.at < next.at)) next = task
     if (next === undefined) return false
-    this.#tasks = this.#tasks.filter(task => task !== next)
+    this.#tasks.delete(next)
     this.nowMs = Math.max(this.nowMs, next.at)
     next.fn()
     return true
