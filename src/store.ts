@@ -13,7 +13,6 @@ import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/i
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
 import {
   asyncTransaction,
-  ClosedMap,
   type CollectionOptions,
   type CollectionStats,
   checkOptions,
@@ -22,6 +21,7 @@ import {
   collectionStats,
   dropped,
   type Events,
+  endCollection,
   isThenable,
   memoryStats,
   milliseconds,
@@ -134,8 +134,7 @@ export class Store implements AsyncDisposable {
     collection.dropped = true
     space.counted(-1)
     collection.part = undefined
-    collection.live = new ClosedMap(() => dropped(name))
-    collection.cold = undefined
+    endCollection(collection, () => dropped(name))
     space.catalogueChanged = true
     return true
   }
@@ -312,10 +311,7 @@ export class Store implements AsyncDisposable {
     checkpointer?.stop(closed())
     await this.#parts.release(timeoutMs)
     this.#closed = true
-    for (const collection of collections.values()) {
-      collection.live = new ClosedMap(closed)
-      collection.cold = undefined
-    }
+    for (const collection of collections.values()) endCollection(collection, closed)
     await this.#parts.closeFiles()
     if (problem !== undefined) throw problem
   }

@@ -54,6 +54,9 @@ export const BLOCK_RAW_BYTES_MAX = GIB
 /** Bytes handed to the writer and not credited back: a slow disk slows the capture down instead of filling the memory. */
 export const IN_FLIGHT_BYTES_MAX = 8 * MIB
 
+/** While so much is on its way a cut that is void is not made anew; it is looked at so often. */
+export const FULL_LOOK_MS = 25
+
 /** Bytes of pre-images, values kept because they changed between barrier and capture; beyond it the cut is void and moves to when the writer has room. */
 export const PRE_IMAGE_BYTES_MAX = 64 * MIB
 

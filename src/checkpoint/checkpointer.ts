@@ -10,7 +10,7 @@
  */
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
-import { VOIDS_MAX } from '../base/limits.ts'
+import { FULL_LOOK_MS, VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import { Capture, type CaptureOwner, type Collection, Drain, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
@@ -30,9 +30,6 @@ import { Round } from './round.ts'
 import { Turns } from './turns.ts'
 import type { CheckpointerParts, CheckpointPoint, EngineStatus } from './types.ts'
 import { Waiters } from './waiters.ts'
-
-/** A void cut looks so often whether the writer has room again. */
-const FULL_LOOK_MS = 25
 
 export class Checkpointer implements CaptureOwner {
   status: EngineStatus = 'ok'

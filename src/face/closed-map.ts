@@ -1,7 +1,8 @@
 /** A Map that refuses every use: takes the place of the entries of a closed store, so that the open one pays no check. */
+import type { Collection } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 
-export class ClosedMap extends Map<Key, unknown> {
+class ClosedMap extends Map<Key, unknown> {
   readonly #error: () => Error
 
   constructor(error: () => Error) {
@@ -36,4 +37,10 @@ export class ClosedMap extends Map<Key, unknown> {
   override entries(): never {
     throw this.#error()
   }
+}
+
+/** From now on nothing is in it, and every call throws that. */
+export function endCollection(collection: Collection, error: () => Error): void {
+  collection.live = new ClosedMap(error)
+  collection.cold = undefined
 }
