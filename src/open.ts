@@ -158,6 +158,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       stallMsMax: settings.stallMsMax,
       pressed: components.pressed,
       epoch: report.end.epoch,
+      listenersMs: () => events.listenersMs,
     })
     built.countStallsIn(checkpointer.stalls)
     const writer = host

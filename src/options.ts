@@ -14,7 +14,7 @@ export interface Settings {
     readonly intervalMs?: number
     /**
      * No automatic checkpoint follows another sooner, ms, whatever `deltaBytesMax` says, but for the `rpoMs` of a critical collection, and where
-     * `intervalMsMax` would else be exceeded; at most `intervalMs`. Default a quarter of it.
+     * `intervalMsMax`, or the time that a rebuildable collection may lag, would else be exceeded; at most `intervalMs`. Default a quarter of it.
      */
     readonly intervalMsMin?: number
     /**

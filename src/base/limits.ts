@@ -87,7 +87,7 @@ export const GIANTS_MAX = 1024
 /** Places of a V8 Map, those of deleted entries included: at the next one it throws. Beyond it a collection is a chain of Maps. */
 export const MAP_ENTRIES_MAX = 16_777_216
 
-/** Cuts of one checkpoint that may be void and move to now; after that the rest is captured in one slice and reported. */
+/** Cuts of one checkpoint that may be void by what the service did to its values, and move to now; after that the rest is captured in one slice and reported. */
 export const VOIDS_MAX = 3
 
 /** Bytes of one log file before the writer rolls to the next: bounds what one scan, copy or deletion has to move. */

@@ -157,8 +157,9 @@ export class Checkpointer implements CaptureOwner {
       if (this.dirty) await this.checkpoint(timeoutMs, true)
       else if (this.#flight !== undefined) {
         this.#round.hurry()
-        // All that the next barrier would take is in it: who waits for that one need not.
+        // All that the next barrier would take is in it: who waits for that one need not, and it need not fall.
         this.#waiters.depart()
+        this.#wanted = this.#hurry = this.#rpoDue = false
         await this.#waiters.join(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
       } else this.#refusals.assertNone()
     } catch (error) {
@@ -319,7 +320,7 @@ export class Checkpointer implements CaptureOwner {
     cadence.committed(flight)
     this.epoch = flight.epoch
     this.#retry.reset()
-    this.#refusals.settle(flight.refusals)
+    this.#refusals.settle()
     this.classes.committed(flight)
     const point = this.counters.committed(flight, message, clock.monotonic())
     this.#waiters.arrive(point)

@@ -27,7 +27,8 @@ export class Classes {
     this.#lag = new Lag({
       clock,
       intervalMs: cadence.settings.intervalMs,
-      leftOutMsMax: () => cadence.leftOutMsMax,
+      // The barrier after one that leaves something out waits until that one's epoch is durable.
+      leftOutMsMax: () => cadence.leftOutMsMax - cadence.commitMs,
       links: space.links,
       pressed: pressed ?? (() => cadence.pressure >= PRESSURE_HIGH),
       refuses: ({ id }) => refusals.has(id),

@@ -67,7 +67,7 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
   }
 }
 
-/** The cut is void. One that was by its pre-images may keep twice as many the next time: each key is kept once, so that one will do. */
+/** The cut is void. One that was by its pre-images may keep twice as many the next time; as each key is kept once at most, some cut will do. */
 export function noteVoid(flight: Flight, reason: VoidReason): void {
   flight.cut = false
   flight.voids++

@@ -59,13 +59,12 @@ export class Lag {
     const left = whole ? NONE_LEFT : this.#leaves(rebuildable, epoch, among)
     this.#rebuildable = new Set(rebuildable.map(({ id }) => id))
     this.#cut = { at: this.#parts.clock.monotonic(), left }
-    this.wait(left)
+    this.wait(left, this.#cut.at)
     return left
   }
 
   /** These are not to be taken now. */
-  wait(collections: Iterable<Collection>): void {
-    const now = this.#parts.clock.monotonic()
+  wait(collections: Iterable<Collection>, now = this.#parts.clock.monotonic()): void {
     for (const collection of collections) this.#late.set(collection, now)
   }
 
@@ -123,8 +122,9 @@ export class Lag {
       else if (this.#rebuildable.has(entry.id)) stored.set(entry.id, { entry, epoch, cutAt })
     }
     this.#stored = stored
-    // Who was taken may have been told to wait since.
-    for (const [collection, at] of this.#late) if (at <= cutAt && this.#cut?.left.has(collection) !== true) this.#late.delete(collection)
+    // Who was taken, by the cut that counts, may have been told to wait since.
+    const { at: takenAt, left } = this.#cut ?? { at: cutAt, left: NONE_LEFT }
+    for (const [collection, at] of this.#late) if (at <= takenAt && !left.has(collection)) this.#late.delete(collection)
     this.#cut = undefined
   }
 

@@ -54,7 +54,7 @@ export class Refusals {
   }
 
   /** The epoch is committed: what it did not refuse again is well. */
-  settle(_refusals: readonly Refusal[]): void {
+  settle(): void {
     for (const [id, keys] of this.#known) {
       const seen = this.#seen.get(id)
       for (const key of keys.keys()) if (seen?.has(key) !== true) this.#forget(id, key)

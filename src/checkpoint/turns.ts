@@ -12,8 +12,8 @@ import type { Cancel, Scheduler } from '../base/scheduler.ts'
 export interface TurnsParts {
   readonly clock: Clock
   readonly scheduler: Scheduler
-  /** Knows what listeners took so far. */
-  readonly cadence?: { readonly listenersMs: number }
+  /** What listeners of events took so far; default: nothing. */
+  readonly listenersMs?: () => number
 }
 
 export class Turns {
@@ -31,16 +31,16 @@ export class Turns {
 
   /** This turn is ours. */
   run(fn: () => void): void {
-    const { clock, cadence } = this.#parts
+    const { clock, listenersMs } = this.#parts
     const begin = clock.monotonic()
-    const listenersMs = cadence?.listenersMs ?? 0
+    const listenedMs = listenersMs?.() ?? 0
     try {
       fn()
     } catch (error) {
       const known = error instanceof TidemarkError
       this.#broken(known ? error : new TidemarkError('TIDEMARK_BUG', 'the engine stopped on an unexpected error', { cause: error }))
     }
-    const ms = Math.max(0, clock.monotonic() - begin - ((cadence?.listenersMs ?? 0) - listenersMs))
+    const ms = Math.max(0, clock.monotonic() - begin - ((listenersMs?.() ?? 0) - listenedMs))
     this.stalls.record(ms)
     this.#ended(ms)
   }

@@ -74,4 +74,6 @@ export interface CheckpointerParts {
   readonly pressed?: (() => boolean) | undefined
   /** The newest committed epoch, 0 for a new store. */
   readonly epoch: number
+  /** What listeners of events took so far: it is not the engine's. Default: nothing. */
+  readonly listenersMs?: () => number
 }

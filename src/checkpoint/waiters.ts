@@ -1,7 +1,7 @@
 /**
  * Who waits for which epoch.
  * Owns: the promises of callers, those for the next barrier and those aboard the epoch under way.
- * Invariant: whoever departs with a barrier arrives with its commit, goes back to waiting when it fails, or times out; never silently.
+ * Invariant: whoever departs with an epoch arrives with its commit, goes back to waiting when it fails, or times out; never silently.
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
@@ -38,7 +38,7 @@ export class Waiters {
     return this.#enter(this.#aboard, timeoutMs, scheduler, why)
   }
 
-  /** The barrier fell. */
+  /** The barrier fell, or nothing has changed since it did. */
   depart(): void {
     this.#aboard = this.#aboard.concat(this.#next)
     this.#next = []

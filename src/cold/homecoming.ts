@@ -4,7 +4,7 @@
  *
  * Owns: the order of these, the slices of the first and the last. Does not own: blocks (hydration.ts), entries (capture/).
  * Invariants: a slice ends within its share of the stall budget, one step later at most; nothing is thrown into the event loop; what cannot come
- * keeps nothing else from coming: `done` rejects with the first such error when all the rest came.
+ * keeps nothing else from coming, but for what lies behind a damaged block in its collection: `done` rejects with the first such error when all the rest came.
  */
 import { hasCode } from '../base/errors.ts'
 import type { ColdCursor, Collection } from '../capture/index.ts'
@@ -118,8 +118,11 @@ export class Homecoming {
     for (let done = false; !done && !this.#stopping; ) {
       await new Promise<void>(resolve => void scheduler.immediate(resolve))
       const begin = clock.monotonic()
-      while (!done && !this.#stopping && clock.monotonic() - begin < stallMsMax * SLICE_SHARE) done = step()
-      stalled(clock.monotonic() - begin)
+      try {
+        while (!done && !this.#stopping && clock.monotonic() - begin < stallMsMax * SLICE_SHARE) done = step()
+      } finally {
+        stalled(clock.monotonic() - begin)
+      }
     }
   }
 }

@@ -21,7 +21,6 @@ export function startSchedule(
   events.clock = clock
   const cadence = new Cadence({
     clock,
-    listenersMs: () => events.listenersMs,
     loopLoad,
     settings,
     decided: (decision, pressure) => {

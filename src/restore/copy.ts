@@ -83,14 +83,16 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
     const first = fold === null ? 0 : manifest.log.findIndex(entry => entry.file === fold.file)
     assert(first >= 0, 'the log reaches back to the fold point')
     const log = manifest.log.slice(first)
-    for (const { file } of log) open.set(file, await from.open(file, 'read'))
+    // After falling back to the fold point its file is named, for the fold point's sake, and may be lost.
+    const read = log.slice(log.length > 1 && log[0]?.end?.epoch === fold?.epoch && log[0]?.end?.bytes === fold?.bytes ? 1 : 0)
+    for (const { file } of read) open.set(file, await from.open(file, 'read'))
     const report = await scan(from, manifest, log)
     if (report.damage !== null) await believe(report.damage.file)
     const lineage = random.bytes(16).toString('hex')
     const next = fork({ ...manifest, log, retained: [] }, report.end, lineage)
     const lengths = new Map<string, number>([
       ...segments.map(({ file, bytes }) => [file, bytes] as const),
-      ...next.log.map(({ file, end }) => [file, end?.bytes ?? 0] as const),
+      ...next.log.filter(({ file }) => open.has(file)).map(({ file, end }) => [file, end?.bytes ?? 0] as const),
     ])
     let bytes = 0
     for (const [file, length] of lengths) {

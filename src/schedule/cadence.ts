@@ -38,8 +38,6 @@ export interface CadenceParts {
   readonly settings: CadenceSettings
   /** Is told of every decision, once, and of the pressure at that moment. */
   readonly decided: (decision: Decision, pressure: number) => void
-  /** What those who are told of events took so far, of decisions and all others; default: nothing. It is not the engine's. */
-  readonly listenersMs?: () => number
 }
 
 export interface Look {
@@ -124,10 +122,6 @@ export class Cadence {
     return Math.max(0, this.#windowStart + this.#window.targetMs - this.#parts.clock.monotonic())
   }
 
-  get listenersMs(): number {
-    return this.#parts.listenersMs?.() ?? 0
-  }
-
   /** How busy the loop was of late, 0 to 1; 1 where nobody looks. */
   get load(): number {
     return this.#activity.load.knownMs === 0 ? 1 : this.#activity.load.value
@@ -144,6 +138,11 @@ export class Cadence {
   /** What an epoch leaves out is taken by the next barrier once it is so old: that one has to be durable in time. */
   get leftOutMsMax(): number {
     return this.#lagMsMax - Math.max(this.settings.intervalMs, this.#exposure.reserveMs)
+  }
+
+  /** From a barrier to its acknowledgement, of late. */
+  get commitMs(): number {
+    return this.#exposure.commitMs
   }
 
   /** Captures that need not be made now wait. */
