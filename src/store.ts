@@ -143,7 +143,8 @@ export class Store implements AsyncDisposable {
    * Runs `fn` so that all its changes, over all collections, count together or not at all: when it throws they are taken back and the
    * error is passed on. Synchronous; nested calls join the outer one. Objects handed out inside cost an encoding each, for the rollback.
    *
-   * @throws TIDEMARK_TRANSACTION_ASYNC for an async function, TIDEMARK_VALUE_REFUSED for a value that cannot be stored
+   * @throws TIDEMARK_TRANSACTION_ASYNC for an async function, TIDEMARK_VALUE_REFUSED for a value that cannot be stored, TIDEMARK_CODEC for one that
+   * could not be taken back because its codec does not decode what it encodes: all else is
    */
   transaction<T>(fn: () => SyncOnly<T>): T {
     const { space, checkpointer } = this.#parts
@@ -165,7 +166,7 @@ export class Store implements AsyncDisposable {
       if (space.rebuildable) transaction.link(space.links)
       return result
     } catch (error) {
-      transaction.rollback()
+      transaction.rollback(error)
       throw error
     } finally {
       space.endTransaction()

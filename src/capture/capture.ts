@@ -42,6 +42,8 @@ export class Capture {
   readonly #linked: readonly LinkGroup[]
   readonly #inFlightBytesMax: number
   #at = 0
+  /** All is taken now: what code of the user does meanwhile makes no void, for the next cut would meet it again. */
+  #forced = false
 
   /** Freezes what is dirty in `collections` for this epoch; synchronous, a few steps per collection. */
   constructor(
@@ -97,6 +99,7 @@ export class Capture {
 
   /** Captures until the time is up, the writer is behind, or all is done. `unbounded`: neither clock nor writer stop it. */
   run(expired: () => boolean, unbounded = false): void {
+    this.#forced = unbounded
     let steps = 0
     let keys = 0
     let bytes = 0
@@ -131,7 +134,7 @@ export class Capture {
     if (!there) {
       if (part.lingers(key)) this.#record(part, key)
     } else {
-      if (old === value && typeof old === 'object' && old !== null) {
+      if (old === value && typeof old === 'object' && old !== null && !this.#forced) {
         this.#owner.voided('changed in place across the barrier', part.name, key)
         return
       }
@@ -200,7 +203,7 @@ export class Capture {
   }
 
   #checkBound(collection: Collection, key: Key): void {
-    if (this.#outbox.inFlight > this.#inFlightBytesMax) {
+    if (this.#outbox.inFlight > this.#inFlightBytesMax && !this.#forced) {
       this.#owner.voided('pre-images beyond the bound', collection.name, key)
     }
   }

@@ -195,16 +195,31 @@ export class Transaction {
     links.join(changed)
   }
 
-  rollback(): void {
+  /**
+   * Takes back all that was done, whatever cannot be put back.
+   * @throws TIDEMARK_CODEC, when all else is as it was, for a value of which the codec cannot decode what it encoded; `cause` is what ended the
+   * transaction
+   */
+  rollback(cause?: unknown): void {
+    let failure: TidemarkError | undefined
     for (const step of this.#steps.reverse()) {
-      if (step instanceof Restore) {
-        step.run()
-        continue
+      try {
+        if (step instanceof Restore) step.run()
+        else this.#undo(step)
+      } catch (error) {
+        failure ??= notPutBack(step, error, cause)
       }
-      const { collection, live, key } = step
-      if (collection.live !== live) continue
+    }
+    if (failure !== undefined) throw failure
+  }
+
+  #undo(step: Undo): void {
+    const { collection, live, key } = step
+    if (collection.live !== live) return
+    try {
       if (step.existed) setIn(live, key, step.before, collection.space.mapEntriesMax)
       else if (live.delete(key)) collection.cold?.tell('deleted', key)
+    } finally {
       if (step.written) collection.markDirty(key)
     }
   }
@@ -272,4 +287,14 @@ export class Transaction {
     this.#lastKeys = this.#known.get(live)
     return this.#lastKeys
   }
+}
+
+function notPutBack(step: Undo | Restore, error: unknown, cause: unknown): TidemarkError {
+  const known = step instanceof Undo ? { collection: step.collection.name, key: step.key } : {}
+  const what = step instanceof Undo ? `'${step.collection.name}', key ${String(step.key)}` : 'a value'
+  return new TidemarkError('TIDEMARK_CODEC', `${what} could not be put back as it was: ${(error as Error).message}`, {
+    ...known,
+    cause,
+    hint: 'a codec decodes whatever it encodes; set the value anew',
+  })
 }

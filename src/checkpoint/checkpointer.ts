@@ -56,9 +56,8 @@ export class Checkpointer implements CaptureOwner {
   /** A cut that was voided inside a transaction: given back when the transaction ends. */
   #voided: Capture | undefined
   #wanted = false
-  /** Somebody waits who should not wait for the spreading. */
+  /** Somebody waits who should not wait for the spreading; the wanted barrier is brought forward for an RPO. */
   #hurry = false
-  /** The wanted barrier is brought forward for an RPO. */
   #rpoDue = false
   #recutSoon: Cancel | undefined
 
@@ -212,7 +211,7 @@ export class Checkpointer implements CaptureOwner {
 
   /** After a void: the cut moves to now. What the epoch already wrote stands; what changed since is captured again. */
   #recut(flight: Flight): void {
-    // The epoch may have failed meanwhile, and another one begun, whose cut stands.
+    // Another epoch may have begun, whose cut stands.
     if (flight !== this.#flight) return
     // While the writer has no room, whatever a cut froze would be kept in memory at the first touch.
     if (this.outbox.full || this.holds.inTheWay()) {
@@ -221,14 +220,13 @@ export class Checkpointer implements CaptureOwner {
     }
     flight.records += flight.capture.records
     flight.refusals = []
-    // The longer it takes the sooner it is void again.
     flight.hurried = true
     this.#cut(flight)
     if (flight.torn > VOIDS_MAX) {
       this.counters.forced++
       flight.capture.run(() => false, true)
     }
-    this.#round.begin(flight)
+    if (flight.cut) this.#round.begin(flight)
     this.#round.slice()
   }
 
@@ -258,14 +256,16 @@ export class Checkpointer implements CaptureOwner {
     space.untracked?.inspect(this.#parts.collections.values())
     this.#flight = flight
     this.#cut(flight, because)
-    this.#round.begin(flight)
+    if (flight.cut) this.#round.begin(flight)
   }
 
+  /** Who is told of it may write: that is in it. */
   #cut(flight: Flight, because?: CutReason): void {
     const { space, clock, events } = this.#parts
     this.holds.barrierFell()
     this.#looks.barrierFell(because)
     flight.time = clock.now()
+    events.barrier({ epoch: flight.epoch, time: flight.time })
     const taken = this.classes.cut(flight)
     flight.catalogue = catalogueOf(taken, flight.leftEntries)
     flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)
@@ -277,7 +277,6 @@ export class Checkpointer implements CaptureOwner {
     flight.cut = true
     space.capture = flight.capture
     space.refresh()
-    events.barrier({ epoch: flight.epoch, time: flight.time })
   }
 
   #captured(flight: Flight): void {
@@ -311,19 +310,20 @@ export class Checkpointer implements CaptureOwner {
     }
   }
 
+  /** Decisions are told last: whoever then asks for a checkpoint gets the next one. */
   #committed(message: Extract<FromWriter, { type: 'committed' }>): void {
     const flight = this.#flight
     if (flight === undefined) return
     const { clock, space, events, cadence } = this.#parts
     this.#flight = undefined
     space.uncommitted = false
-    cadence.committed(flight)
     this.epoch = flight.epoch
     this.#retry.reset()
     this.#refusals.settle()
     this.classes.committed(flight)
     const point = this.counters.committed(flight, message, clock.monotonic())
     this.#waiters.arrive(point)
+    cadence.committed(flight)
     if (this.status === 'degraded') {
       this.status = 'ok'
       this.degradedBy = undefined

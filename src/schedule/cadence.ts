@@ -183,7 +183,7 @@ export class Cadence {
       this.#windowStart = now
     }
     this.#lookAtPressure(now, seen)
-    this.#lookAtExposure(now, dirty, late)
+    this.#lookAtExposure(now, dirty, late)?.()
     if (this.#upkeep.look(now, this.#day)) this.#decideUpkeep()
     const look = dirty ? this.#plan(now, seen) : { barrier: undefined, againMs: this.#againMsOf(seen) }
     this.#wanted = look.barrier
@@ -219,8 +219,8 @@ export class Cadence {
   committed({ records, written }: Committed): void {
     const now = this.#parts.clock.monotonic()
     this.#failing = false
-    // It may have been too old between two looks.
-    this.#lookAtExposure(now, true, now - this.#againAt)
+    // It may have been too old between two looks. Told when all is noted: who is told may set a barrier.
+    const tell = this.#lookAtExposure(now, true, now - this.#againAt)
     this.#delta.committed(new Map(written.map(({ id, bytes }) => [id, bytes])))
     this.#exposure.committed(now)
     const { commitMs, reserveMs } = this.#exposure
@@ -228,8 +228,9 @@ export class Cadence {
     const load = this.#activity.load.value
     const old = this.#window.targetMs
     const why = this.#window.committed({ rewrites, load, commitMs, reserveMs })
-    if (why === undefined) return
     const { targetMs } = this.#window
+    tell?.()
+    if (why === undefined) return
     const numbers = { windowMs: targetMs, windowMsBefore: old, rewriteShare: rewrites, loopLoad: load, commitMs }
     if (why === 'rewrites') this.#decide('widen', why, numbers)
     else this.#decide('narrow', why, numbers)
@@ -341,9 +342,10 @@ export class Cadence {
     else if (why !== undefined) this.#decide('pause', why, { loopLoad: load, inFlightBytes, flightMs })
   }
 
-  #lookAtExposure(now: number, dirty: boolean, late: number): void {
+  /** What there is to tell about it. */
+  #lookAtExposure(now: number, dirty: boolean, late: number): (() => void) | undefined {
     const turned = this.#exposure.look(now, dirty)
-    if (turned === undefined) return
+    if (turned === undefined) return undefined
     const exposure = this.#exposure
     const numbers = {
       rpoMs: exposure.ageMs(now, dirty),
@@ -353,8 +355,9 @@ export class Cadence {
     }
     const blocked = late >= this.settings.intervalMs / 2
     const flying = this.#exposure.flight !== undefined
-    if (turned === 'met') this.#decide('rpo-met', 'durable', { ...numbers, rpoMsWorst: this.#exposure.worstMs })
-    else this.#decide('rpo-broken', this.#failing ? 'failing' : blocked ? 'loop' : flying ? 'storage' : 'held', numbers)
+    if (turned === 'met') return () => this.#decide('rpo-met', 'durable', { ...numbers, rpoMsWorst: exposure.worstMs })
+    const reason = this.#failing ? 'failing' : blocked ? 'loop' : flying ? 'storage' : 'held'
+    return () => this.#decide('rpo-broken', reason, numbers)
   }
 
   #decideUpkeep(): void {

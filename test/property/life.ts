@@ -129,15 +129,17 @@ export class Life {
       return this.#disk()
     }
     for (const turn of this.plan.turns) {
+      // Without power there is no process, nor anything to read what is not in the heap from.
+      if (this.storage.off) break
       this.totals.turns++
       for (const op of turn.ops) {
         if (process.env['TRACE'] !== undefined) console.log(this.scheduler.clock.now() % 1_000_000, JSON.stringify(op))
-        perform(this, op)
+        if (!this.#alive(() => perform(this, op))) break
       }
       this.#raise()
       if (turn.wait > 0) await this.#pass(turn.wait / 10)
     }
-    this.check()
+    if (!this.storage.off) this.#alive(() => this.check())
     if (this.plan.end === 'close' && !this.storage.off) await this.#close()
     this.#raise()
     const { voids, forcedSlices, failures, upkeep, memory, drain } = this.store.stats()
@@ -346,6 +348,16 @@ export class Life {
     if (kind === 'map') return new Map(store.map<unknown, Key>(name))
     const cell = store.value<unknown>(name)
     return store.stats().collections[name]?.entries === 0 ? new Map() : new Map([['value', cell.get()]])
+  }
+
+  /** False when the power went in the middle of it, and what is not in the heap could not be read. */
+  #alive(fn: () => void): boolean {
+    try {
+      fn()
+    } catch (error) {
+      if (!this.storage.off || !hasCode(error, 'TIDEMARK_STORAGE')) throw error
+    }
+    return !this.storage.off
   }
 
   #note(fn: () => void): void {

@@ -5,7 +5,7 @@ import { Collection, Space } from '../../src/capture/index.ts'
 import { Checkpointer, type CheckpointerEvents, type StallInfo } from '../../src/checkpoint/index.ts'
 import { tideCodec } from '../../src/codec/index.ts'
 import { type RECORD_PUT, RecordCursor } from '../../src/format/index.ts'
-import { Cadence, type CadenceSettings } from '../../src/schedule/index.ts'
+import { Cadence, type CadenceParts, type CadenceSettings } from '../../src/schedule/index.ts'
 import type { FromWriter, ToWriter, WriterHost } from '../../src/writer/index.ts'
 import { SETTINGS } from './cadence-world.ts'
 
@@ -89,7 +89,8 @@ export class FakeHost implements WriterHost {
 }
 
 /** `restless`: every look at the clock takes a millisecond, so that a slice ends at its first. */
-export function alone(intervalMs = 0, restless = false, given: Partial<CadenceSettings> = {}) {
+/** `decided`: is told of decisions, in the middle of whatever makes them. */
+export function alone(intervalMs = 0, restless = false, given: Partial<CadenceSettings> = {}, decided: CadenceParts['decided'] = () => {}) {
   const scheduler = new ManualScheduler()
   const host = new FakeHost()
   const monotonic = (): number => (restless ? scheduler.nowMs++ : scheduler.nowMs)
@@ -117,7 +118,7 @@ export function alone(intervalMs = 0, restless = false, given: Partial<CadenceSe
     looked: () => {},
   }
   const settings = { ...SETTINGS, intervalMs, intervalMsMin: intervalMs / 4, intervalMsMax: 4 * intervalMs, ...given }
-  const cadence = new Cadence({ clock, loopLoad: () => 0, settings, decided: () => {} })
+  const cadence = new Cadence({ clock, loopLoad: () => 0, settings, decided })
   const parts = { space, collections, host, clock, scheduler, events, cadence, stallMsMax: 1, epoch: 0 }
   const checkpointer = new Checkpointer(parts)
   const map = new Collection(space, 'map', 'map', tideCodec, space.nextId++)

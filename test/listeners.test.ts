@@ -1,0 +1,116 @@
+/** Code of the service that runs in the middle of the engine's: listeners of events, and codecs. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Codec } from '../src/codec/index.ts'
+import { alone } from './support/checkpointer-rig.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+test('what a listener of the barrier writes is in the epoch that it ends, an object that it has held since before included', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<{ epoch: number }>('map')
+  const current = { epoch: 0 }
+  map.set('current', current)
+  store.on('barrier', ({ epoch }) => {
+    current.epoch = epoch
+    map.set('current', current)
+  })
+  for (let n = 1; n <= 3; n++) {
+    map.set(`k${n}`, { epoch: n })
+    assert.equal((await world.checkpoint()).epoch, n)
+  }
+  assert.equal(store.stats().voids, 0)
+  const back = await world.crash()
+  assert.deepEqual([back.map('map').get('current'), back.map('map').size], [{ epoch: 3 }, 4])
+  await world.close()
+})
+
+test('a codec that sets an object of its own collection again does not keep the epoch from ending, nor is it lost', async () => {
+  const world = new SimulatedStore()
+  const shared = { n: 0 }
+  const map = (await world.open()).map<{ n: number }>('map', {
+    codec: {
+      name: 'restless',
+      encode(value: { n: number }) {
+        if (value !== shared) {
+          shared.n++
+          map.set('shared', shared)
+        }
+        return Buffer.from(JSON.stringify(value))
+      },
+      decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()),
+    } satisfies Codec<{ n: number }>,
+  })
+  map.set('shared', shared)
+  for (let n = 0; n < 10; n++) map.set(`k${n}`, { n })
+  const point = await world.checkpoint()
+  assert.equal(point.epoch, 1)
+  await world.checkpoint()
+  const plain = {
+    name: 'restless',
+    encode: (value: unknown) => Buffer.from(JSON.stringify(value)),
+    decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()),
+  }
+  const back = (await world.crash()).map<{ n: number }>('map', { codec: plain })
+  assert.deepEqual([back.size, back.get('k9')], [11, { n: 9 }])
+  assert.ok((back.get('shared')?.n ?? 0) > 0)
+  await world.close()
+})
+
+test('who asks for a checkpoint when a decision is told at a commit gets the next one', async () => {
+  let late: Promise<{ epoch: number }> | undefined
+  const { scheduler, host, map, checkpointer } = alone(100, false, {}, ({ type }) => {
+    if (type === 'rpo-broken') late ??= checkpointer.checkpoint(1e9)
+  })
+  map.set('a', 1)
+  scheduler.pass(200)
+  assert.equal(host.commits.length, 1)
+  map.set('b', 2)
+  // The loop is held up: no look comes in between.
+  scheduler.nowMs += 10_000
+  host.commit()
+  assert.ok(late !== undefined)
+  let settled = false
+  late.then(() => {
+    settled = true
+  })
+  await Promise.resolve()
+  assert.equal(settled, false)
+  scheduler.pass(100)
+  assert.equal(host.commits.at(-1)?.epoch, 2)
+  host.commit()
+  assert.equal((await late).epoch, 2)
+})
+
+test('a value that its codec cannot put back keeps nothing else of a transaction that throws', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const plain = store.map<number>('plain')
+  const strict = store.map<{ n: number }>('strict', {
+    codec: {
+      name: 'strict',
+      encode: value => Buffer.from(JSON.stringify(value)),
+      decode: bytes => {
+        const value = JSON.parse(Buffer.from(bytes).toString())
+        if (value.n < 0) throw new Error('below 0')
+        return value
+      },
+    },
+  })
+  strict.set('k', { n: -1 })
+  const thrown = new Error('no')
+  const failed = (): void =>
+    store.transaction(() => {
+      plain.set('before', 1)
+      const value = strict.get('k') as { n: number }
+      value.n = -2
+      strict.set('k', value)
+      plain.set('after', 1)
+      throw thrown
+    })
+  assert.throws(failed, { code: 'TIDEMARK_CODEC', collection: 'strict', key: 'k', cause: thrown })
+  assert.deepEqual([...plain.keys()], [])
+  await world.checkpoint()
+  assert.deepEqual([...(await world.crash()).map('plain').keys()], [])
+  await world.close()
+})
