@@ -1,10 +1,11 @@
 /**
  * The one door to the time of day and to elapsed time; a simulation brings its own.
- * Invariant: nothing is ordered by `now`, and no decision is made by it but one: which part of the day this is, of whose pattern the scheduler
- * knows something (a clock that jumps makes it expect the load of another time). Otherwise it is only reported.
+ * Invariant: nothing is ordered by `now`, and no decision is made by it but three. Which part of the day this is, of whose pattern the scheduler
+ * knows something: a clock that jumps makes it expect the load of another time. How old the fold points of earlier runs were when the last one
+ * ended (manifest/point-ages.ts): those of this run age by `monotonic`. Which epoch a restore to a time means. Otherwise it is only reported.
  */
 export interface Clock {
-  /** Milliseconds since 1970 by the wall clock, for reporting and the time of day only: it may jump either way. */
+  /** Milliseconds since 1970 by the wall clock, it may jump either way, so no difference of two of them is a time that passed. */
   now(): number
   /** Milliseconds since an arbitrary moment, with fractions; never goes backwards. */
   monotonic(): number

@@ -19,7 +19,7 @@ import {
   segmentName,
   segmentNumbers,
 } from '../format/index.ts'
-import { dropDead, foldTo, type Retention, raiseBase, repeat } from '../manifest/index.ts'
+import { dropDead, foldTo, PointAges, type Retention, raiseBase, repeat } from '../manifest/index.ts'
 import { type Budget, floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -110,6 +110,7 @@ export class Folding {
   #sequence = 0
   #publishedAt: number
   readonly #level = new Level()
+  readonly #ages: PointAges
   /** The folder is there, and `#sequence` is known. */
   #prepared: Promise<void> | undefined
   /** The end is near: folds go as fast as they can. */
@@ -125,6 +126,7 @@ export class Folding {
     this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
     this.#publishedAt = monotonic()
     this.#tail = new Tail(this.#limits, tail, this.#publishedAt)
+    this.#ages = new PointAges(monotonic, manifest().fold)
     const inUse = (file: string): boolean => this.#using.has(file) || parts.inUse(file)
     this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs })
   }
@@ -258,7 +260,8 @@ export class Folding {
       if (folded === undefined) return this.#tail.folded(monotonic(), size.rawBytes, size.records)
       const { point, segments, rawBytes, records } = folded
       await failpoint('fold.written')
-      await this.#publish(old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention) : undefined))
+      const ages = this.#ages.upTo(point)
+      await this.#publish(old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined))
       await failpoint('fold.end')
       this.#tail.folded(monotonic(), rawBytes, records)
       if (rawBytes > 0) {

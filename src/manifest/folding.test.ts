@@ -10,6 +10,7 @@ import {
   type SegmentEntry,
 } from '../format/index.ts'
 import { dropDead, foldTo, mergeBase, raiseBase } from './folding.ts'
+import { agesAt } from './retention.ts'
 import { firstManifest } from './transitions.ts'
 
 const place = (key: string): Place => (key === '' ? FIRST_PLACE : { collection: 1, key })
@@ -78,7 +79,7 @@ test('a store that keeps fold points for longer than a manifest has room for has
   const full = { ...old, number: count + 1, fold: { ...fold, timeMs: count * MINUTE_MS }, retained }
   const point = { ...fold, epoch: count + 2, timeMs: (count + 1) * MINUTE_MS }
   const part = segment(count + 2, '00', '01', count + 1)
-  const next = foldTo(full, point, [part], { keepLast: 3, keepMs: Number.MAX_SAFE_INTEGER })
+  const next = foldTo(full, point, [part], { keepLast: 3, keepMs: Number.MAX_SAFE_INTEGER }, agesAt(point.timeMs))
   assert.deepEqual(decodeManifest(encodeManifest(next), 'manifest'), next)
   assert.equal(next.retained[0]?.epoch, 1, 'it reaches as far back as before')
 })

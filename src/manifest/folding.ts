@@ -17,10 +17,10 @@ import {
   type RetainedPoint,
   type SegmentEntry,
 } from '../format/index.ts'
-import { type Retention, retain } from './retention.ts'
+import { type AgesOf, type Retention, retain } from './retention.ts'
 
 /** The fold point rises to `point`; `parts`, newest first, hold what came between. What retention does not ask for is not named any more. */
-export function foldTo(old: Manifest, point: FoldPoint, parts: readonly SegmentEntry[], retention: Retention): Manifest {
+export function foldTo(old: Manifest, point: FoldPoint, parts: readonly SegmentEntry[], retention: Retention, agesOf: AgesOf): Manifest {
   const before = old.fold?.epoch ?? 0
   assert(point.epoch > before, 'a fold point rises')
   assert(point.nextId >= (old.fold?.nextId ?? 0), 'ids are not given again')
@@ -29,7 +29,7 @@ export function foldTo(old: Manifest, point: FoldPoint, parts: readonly SegmentE
     'new segments hold what came between',
   )
   const left: RetainedPoint = { number: old.number, epoch: before, timeMs: old.fold?.timeMs ?? point.timeMs }
-  const retained = retain([...old.retained, left], point.timeMs, retention)
+  const retained = retain([...old.retained, left], agesOf, retention)
   const oldest = retained[0]?.epoch ?? point.epoch
   const next: Manifest = {
     ...old,

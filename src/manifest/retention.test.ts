@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RETAINED_POINTS_MAX } from '../base/limits.ts'
 import type { RetainedPoint } from '../format/index.ts'
-import { retain } from './retention.ts'
+import { agesAt, retain } from './retention.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -16,8 +16,8 @@ test('points are kept one a minute, beyond a day one an hour, beyond 30 days one
   let points: readonly RetainedPoint[] = []
   let now = 0
   let number = 0
-  for (; now < 130 * DAY_MS; now += 10 * MINUTE_MS) points = retain([...points, pointAt(++number, now)], now, retention)
-  for (const end = now + 2 * DAY_MS; now < end; now += 20_000) points = retain([...points, pointAt(++number, now)], now, retention)
+  for (; now < 130 * DAY_MS; now += 10 * MINUTE_MS) points = retain([...points, pointAt(++number, now)], agesAt(now), retention)
+  for (const end = now + 2 * DAY_MS; now < end; now += 20_000) points = retain([...points, pointAt(++number, now)], agesAt(now), retention)
   const gaps = new Map<number, number>()
   for (const [at, { timeMs }] of points.entries()) {
     const before = points[at - 1]
@@ -40,9 +40,9 @@ test('the same points are left however often they are looked at', () => {
   for (let number = 1, now = 0; now < 45 * DAY_MS; number++, now += 1_234_567) {
     const point = pointAt(number, now)
     all.push(point)
-    often = retain([...often, point], now, retention)
+    often = retain([...often, point], agesAt(now), retention)
   }
-  assert.deepEqual(retain(all, all.at(-1)?.timeMs ?? 0, retention), often)
+  assert.deepEqual(retain(all, agesAt(all.at(-1)?.timeMs ?? 0), retention), often)
 })
 
 test('they stay within their bound for as long as anybody asks, whatever the clock says, and reach back to the first', () => {
@@ -57,9 +57,9 @@ test('they stay within their bound for as long as anybody asks, whatever the clo
     let points: readonly RetainedPoint[] = []
     for (let at = 0; at < RETAINED_POINTS_MAX + 2000; at++) {
       points = [...points, pointAt(at + 1, clock(at))]
-      if (at % 100 === 0) points = retain(points, clock(at), retention)
+      if (at % 100 === 0) points = retain(points, agesAt(clock(at)), retention)
     }
-    points = retain(points, clock(RETAINED_POINTS_MAX + 2000), retention)
+    points = retain(points, agesAt(clock(RETAINED_POINTS_MAX + 2000)), retention)
     assert.ok(points.length > RETAINED_POINTS_MAX / 2 && points.length <= RETAINED_POINTS_MAX + 2, `${points.length}`)
     assert.equal(points[0]?.number, 1)
     assert.ok(points.every((point, at) => at === 0 || point.number > (points[at - 1] as RetainedPoint).number))
@@ -69,7 +69,7 @@ test('they stay within their bound for as long as anybody asks, whatever the clo
 test('without a time the newest are kept, and with a short one as many as fit', () => {
   const points = Array.from({ length: 200 }, (_, at) => pointAt(at + 1, at * MINUTE_MS))
   const numbers = (keepLast: number, keepMs: number): number[] =>
-    retain(points, 200 * MINUTE_MS, { keepLast, keepMs }).map(one => one.number)
+    retain(points, agesAt(200 * MINUTE_MS), { keepLast, keepMs }).map(one => one.number)
   assert.deepEqual(numbers(1, 0), [])
   assert.deepEqual(numbers(4, 0), [198, 199, 200])
   assert.deepEqual(numbers(1, 2 * MINUTE_MS), [199, 200])

@@ -15,18 +15,22 @@ export interface Retention {
   readonly keepMs: number
 }
 
+/** The ages in ms of points that stand in order, oldest first. */
+export type AgesOf = (points: readonly RetainedPoint[]) => readonly number[]
+
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 const MONTH_MS = 30 * DAY_MS
 
 /** The points that are kept, oldest first; `points` ends with the one that is just being left. */
-export function retain(points: readonly RetainedPoint[], nowMs: number, { keepLast, keepMs }: Retention): readonly RetainedPoint[] {
+export function retain(points: readonly RetainedPoint[], agesOf: AgesOf, { keepLast, keepMs }: Retention): readonly RetainedPoint[] {
   // The fold point itself is one of those to keep.
   const last = Math.max(0, points.length - keepLast + 1)
+  const ages = agesOf(points)
   let older: RetainedPoint[] = []
-  for (const point of points.slice(0, last)) {
-    const ageMs = nowMs - point.timeMs
+  for (const [at, point] of points.slice(0, last).entries()) {
+    const ageMs = ages[at] as number
     const step = stepMs(ageMs)
     // It goes when the next one is old enough: the points reach back as far as is asked for.
     if (keepMs === 0 || ageMs > keepMs + step - MINUTE_MS) continue
@@ -38,6 +42,22 @@ export function retain(points: readonly RetainedPoint[], nowMs: number, { keepLa
     older = older.filter((_, at) => at >= half || at % 2 === 0)
   }
   return [...older, ...points.slice(last)]
+}
+
+/**
+ * Ages by their own times, as of `nowMs`. One that says that it comes from later was made when the clock was wrong: it is at least as old as
+ * the next one that does not.
+ */
+export function agesAt(nowMs: number): AgesOf {
+  return points => {
+    const ages: number[] = []
+    let madeMs = nowMs
+    for (const { timeMs } of points.toReversed()) {
+      if (timeMs <= nowMs) madeMs = timeMs
+      ages.push(nowMs - madeMs)
+    }
+    return ages.reverse()
+  }
 }
 
 function stepMs(ageMs: number): number {
