@@ -6,7 +6,7 @@ import type { Key } from '../src/codec/index.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
 
 test('a cut that was voided does not move the barrier of the attempt that follows a failure', () => {
-  const { scheduler, host, map, checkpointer, seen } = alone()
+  const { scheduler, host, map, space, checkpointer, seen } = alone()
   const held = { n: 0 }
   map.set('held', held)
   for (let n = 0; n < 30; n++) map.set(`k${n}`, n)
@@ -14,8 +14,9 @@ test('a cut that was voided does not move the barrier of the attempt that follow
   held.n = 1
   map.set('held', held)
   assert.deepEqual(seen, ['barrier 1', 'voided'])
-  // Before the cut has moved: the writer fails, and somebody asks again.
+  // Before the cut has moved: the writer fails, and the store closes.
   host.fail(0)
+  space.forbidden = 'closed'
   quiet(checkpointer.checkpoint(1e9))
   assert.deepEqual(seen, ['barrier 1', 'voided', 'degraded', 'barrier 1'])
   scheduler.pass(0)

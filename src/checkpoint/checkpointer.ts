@@ -82,7 +82,7 @@ export class Checkpointer implements CaptureOwner {
     this.classes = new Classes(parts, this.#turns, this.#refusals, () => {
       if (!this.#refusals.areAll(collections.values())) this.#due('rpo')
     })
-    this.#retry = new Retry(this.#turns)
+    this.#retry = new Retry(this.#turns, clock)
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
     const load = (): number => cadence.load
@@ -143,8 +143,8 @@ export class Checkpointer implements CaptureOwner {
     this.#hurry ||= hurry
     // The epoch under way is in the way of the next.
     this.#round.hurry()
-    // Somebody waits now: the back-off ends.
-    this.#retry.stop()
+    // What `close` asks for has no other moment.
+    this.#retry.asked(this.#parts.space.forbidden === 'closed')
     this.#tryBarrier()
     return waiter
   }

@@ -152,6 +152,11 @@ export class Folding {
     if (this.#tail.isDue) this.#wake('fold', 0)
   }
 
+  /** There may be files that nothing names, though no job has ended. */
+  littered(): void {
+    this.#wake('collect', this.#limits.graceMs)
+  }
+
   /** Folds what a restart would take long to read, where that takes moments; then ends as `stop`. */
   async finish(): Promise<void> {
     if (this.#tail.tables >= FINISH_TABLES_MIN && this.#tail.tables <= FINISH_TABLES_MAX) {

@@ -105,6 +105,8 @@ export class LogWriter {
       await storage.syncFolder(LOG_FOLDER)
     } catch (error) {
       await handle.close().catch(() => {})
+      // We have just made it, and no manifest names it. Where it stays it is collected.
+      await storage.remove(handle.path).catch(() => {})
       throw error
     }
     return new LogWriter(start, handle)

@@ -66,6 +66,8 @@ export class Writer {
   #sequence: number
   #log: LogWriter | undefined
   #rolled = false
+  /** An attempt failed, and may have left a file in the log that no manifest names. */
+  #littered = false
   #catalogue: Manifest['catalogue'] = null
   readonly #inherited: Inherited
   #sealDue = false
@@ -279,6 +281,9 @@ export class Writer {
     this.#rolled = true
     await failpoint('roll.end')
     await this.#ownership.prune()
+    // The file of the last attempt was in use until now.
+    if (this.#littered) this.#folding?.littered()
+    this.#littered = false
     return log
   }
 
@@ -314,6 +319,8 @@ export class Writer {
   async #giveUp(): Promise<unknown> {
     const log = this.#log
     await this.#leave()
+    this.#littered = true
+    this.#folding?.littered()
     if (log === undefined) return undefined
     try {
       await this.#failpoint('fail.give-up')
