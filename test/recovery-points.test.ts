@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { open, type RecoveryPoint } from 'tidemark'
+import { open, type RecoveryPoint, type Settings } from 'tidemark'
 import { FRAME_HEADER_BYTES, manifestName } from '../src/format/index.ts'
 import { LogScan } from '../src/log/index.ts'
 import { openForReading } from '../src/restore/index.ts'
@@ -48,6 +48,17 @@ test('damage in the log hides no recovery point but those before the next fold p
   for (const at of [4, 5]) await failsWith('TIDEMARK_LOG_DAMAGED', () => open(folder, { readOnly: true, restore: { at } }))
 
   const points = json('log', folder) as RecoveryPoint[]
+  for (const { time } of points) {
+    const epoch = points.find(point => point.time <= time)?.epoch as number
+    const settings: Settings = { readOnly: true, restore: { at: new Date(time) } }
+    if (epoch === 3) {
+      await failsWith('TIDEMARK_LOG_DAMAGED', () => open(folder, settings))
+      continue
+    }
+    const store = await open(folder, settings)
+    assert.equal(store.restored.epoch, epoch, 'damage counts only where what it took may be the point')
+    await store.close()
+  }
   const [told, ...others] = points.filter(({ lost }) => lost !== undefined)
   assert.deepEqual(others, [])
   assert.equal(told?.epoch, 6)

@@ -37,8 +37,8 @@ export interface ScanOptions {
    * are not looked at), or the end that the first file goes on from. Default: the beginning of the store.
    */
   readonly from?: LogPosition | undefined
-  /** Stop behind the newest commit not beyond this. */
-  readonly until?: { readonly epoch: number } | { readonly timeMs: number } | undefined
+  /** Stop behind the newest commit not beyond this. Not a time: those of commits need not rise. */
+  readonly until?: { readonly epoch: number } | undefined
   /** Default 'refuse': damage throws TIDEMARK_LOG_DAMAGED. 'fall-back': the scan ends before it and the report says what is lost. */
   readonly onDamage?: 'refuse' | 'fall-back' | undefined
   /** Default true. False: only commits are yielded; checksums and chain are verified all the same. */
@@ -291,13 +291,12 @@ export class LogScan implements AsyncIterable<LogItem> {
 
   #beyond(commit: Commit): boolean {
     const { until } = this.#options
-    if (until === undefined) return false
-    return 'epoch' in until ? commit.epoch > until.epoch : commit.timeMs > until.timeMs
+    return until !== undefined && commit.epoch > until.epoch
   }
 
   #reached(): boolean {
     const { until } = this.#options
-    return until !== undefined && 'epoch' in until && this.report.end.epoch >= until.epoch
+    return until !== undefined && this.report.end.epoch >= until.epoch
   }
 
   async #damaged(index: number, offset: number, message: string, seen: number): Promise<void> {

@@ -1,19 +1,19 @@
 /**
- * Loading: which manifest a restore stands on, its segments opened, the log behind them as a table. Nothing is decoded, and no block is read.
+ * Loading: the segments that a restore stands on, opened, the log behind them as a table. Nothing is decoded, and no block is read.
  *
- * Owns: the segments until they are handed over. Does not own: collections, hydration, when to begin again (beside.ts).
- * Invariants: a restore stands on the newest fold point that is kept and not beyond the point asked for; an epoch counts only after the scan
- * verified it whole; `entries` of the catalogue are exact.
+ * Owns: the segments until they are handed over. Does not own: which manifest that is (stand.ts), collections, hydration, when to begin again
+ * (beside.ts).
+ * Invariants: an epoch counts only after the scan verified it whole; `entries` of the catalogue are exact.
  */
-import { hasCode, TidemarkError } from '../base/errors.ts'
+import { TidemarkError } from '../base/errors.ts'
 import { ColdState } from '../cold/index.ts'
 import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
 import type { ScanReport } from '../log/index.ts'
-import { readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import type { OpenedStore } from './open.ts'
+import { standOn } from './stand.ts'
 import { readTail, type Tail } from './tail.ts'
 
 export interface LoadRequest {
@@ -45,11 +45,11 @@ export function load(request: LoadRequest): Promise<LoadResult> {
 
 async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: LoadRequest, believe: Believe): Promise<LoadResult> {
   const { storeId, log } = opened.manifest
-  const image = await standOn(storage, opened.manifest, at)
-  if (image === undefined) throw noSuchPoint(at, 'nothing is kept that is so old')
+  const stand = await standOn(storage, opened.manifest, at, pause, believe)
+  if (stand === undefined) throw noSuchPoint(at, 'nothing is kept that is so old')
+  const { image, until } = stand
   const layers = await openSegments(storage, image)
   try {
-    const until = at === 'latest' ? undefined : typeof at === 'number' ? { epoch: at } : { timeMs: at.getTime() }
     const tail = await readTail({ storage, storeId, log, fold: image.fold, until, onDamage, pause })
     const { report, table } = tail
     const { end } = report
@@ -72,23 +72,6 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
     for (const segment of layers.segments) await segment.close().catch(() => {})
     throw error
   }
-}
-
-/** The manifest to start from; undefined when what is asked for is older than all that is kept. */
-export async function standOn(storage: Storage, newest: Manifest, at: 'latest' | number | Date): Promise<Manifest | undefined> {
-  const reaches = (epoch: number, timeMs: number): boolean =>
-    epoch === 0 || at === 'latest' || (typeof at === 'number' ? epoch <= at : timeMs <= at.getTime())
-  if (newest.fold === null || reaches(newest.fold.epoch, newest.fold.timeMs)) return newest
-  for (const { number, epoch, timeMs } of newest.retained.toReversed()) {
-    if (!reaches(epoch, timeMs)) continue
-    try {
-      return await readManifest(storage, number)
-    } catch (error) {
-      // An older one will do, with more of the log behind it.
-      if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
-    }
-  }
-  return undefined
 }
 
 const SORT_RECORDS = 256
