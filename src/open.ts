@@ -16,7 +16,7 @@ import { Collection, describe, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, TouchOrder } from './cold/index.ts'
-import { Events, type Restored, startSchedule, Upkeep } from './face/index.ts'
+import { Ending, Events, type Restored, startSchedule, Upkeep } from './face/index.ts'
 import { LOG_FOLDER, laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
@@ -65,8 +65,6 @@ const STALE_MS = 60_000
 const SLICE_SHARE = 0.5
 /** Where the writer has no thread of its own, a slice of its upkeep takes this share. */
 const UPKEEP_SHARE = 0.35
-/** What `release` gives a writer that has nothing left to do. */
-const RELEASE_MS_MIN = 1000
 
 export async function openStore(directory: string, given: Settings = {}, components: Components = {}): Promise<Store> {
   const settings = resolveSettings(given)
@@ -110,7 +108,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
     cadence: undefined,
     restored: describeRestore(opened, loaded, surroundings.clock.monotonic() - begin),
     points: () => listPoints(surroundings.storage, loaded.report.end.epoch, pauser(surroundings)),
-    release: () => built.leave(),
+    ending: timeoutMs => new Ending({ ...surroundings, ...built }, timeoutMs),
   })
 }
 
@@ -169,23 +167,10 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       cadence: schedule.cadence,
       restored: describeRestore(opened, loaded, clock.monotonic() - begin),
       points: () => listPoints(storage, checkpointer.epoch, pauser(surroundings)),
-      release: async timeoutMs => {
-        let late = (): void => {}
-        const tooLate = new Promise<void>(resolveLate => {
-          late = resolveLate
-        })
-        const giveUp = (): void => {
-          writer.terminate()
-          late()
-        }
-        const cancel = scheduler.after(Math.max(timeoutMs, RELEASE_MS_MIN), giveUp, true)
-        await Promise.race([built.leave(), tooLate])
+      ending: timeoutMs => {
         // Who was fenced writes nothing more.
-        const kept = checkpointer.status === 'failed' ? undefined : schedule.stop()
-        await writer.close()
-        await Promise.race([kept, tooLate])
-        cancel()
-        lock?.release()
+        const keep = (): Promise<void> | undefined => (checkpointer.status === 'failed' ? undefined : schedule.stop())
+        return new Ending({ clock, scheduler, ...built, writer, keep, unlock: () => lock?.release() }, timeoutMs)
       },
     })
   } catch (error) {

@@ -20,6 +20,7 @@ import {
   codecMismatch,
   collectionStats,
   dropped,
+  type Ending,
   type Events,
   endCollection,
   isThenable,
@@ -56,10 +57,8 @@ export interface StoreParts {
   /** Resolves when no stored entry needs the disk any more. */
   hydrated(): Promise<void>
   points(): Promise<readonly RecoveryPoint[]>
-  /** Stops the writer, at once when it does not end within the time, and gives back the lock; never rejects. */
-  release(timeoutMs: number): Promise<void>
-  /** What entries that are not in the heap are read from; the last step, after which nobody can ask. */
-  closeFiles(): Promise<void>
+  /** For `close`, whose time begins. */
+  ending(timeoutMs: number): Ending
 }
 
 type SyncOnly<T> = T extends PromiseLike<unknown> ? never : T
@@ -283,7 +282,7 @@ export class Store implements AsyncDisposable {
 
   /**
    * Makes everything durable, folds a long log tail for up to two seconds so that the next `open` is spared it, stops the engine and gives back
-   * the lock. Later calls give the same promise.
+   * the lock, all within the time given, and a second more at most where the storage hangs. Later calls give the same promise.
    * @throws after everything was released: TIDEMARK_TIMEOUT, TIDEMARK_VALUE_REFUSED or what kept the last checkpoint from being made
    */
   close(options: TimeoutOptions = {}): Promise<void> {
@@ -302,6 +301,7 @@ export class Store implements AsyncDisposable {
     const { space, checkpointer, collections } = this.#parts
     space.forbidden = 'closed'
     space.refresh()
+    const ending = this.#parts.ending(timeoutMs)
     let problem: unknown
     try {
       if (checkpointer?.status === 'failed') throw checkpointer.degradedBy
@@ -310,10 +310,10 @@ export class Store implements AsyncDisposable {
       problem = error
     }
     checkpointer?.stop(closed())
-    await this.#parts.release(timeoutMs)
+    await ending.release()
     this.#closed = true
     for (const collection of collections.values()) endCollection(collection, closed)
-    await this.#parts.closeFiles()
+    await ending.closeFiles()
     if (problem !== undefined) throw problem
   }
 

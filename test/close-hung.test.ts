@@ -1,0 +1,136 @@
+/** A close on a storage that hangs: it ends within the time it was given, and a second more at most, by the simulated clock. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openEveryDecompress } from '../src/format/index.ts'
+import { openStore } from '../src/open.ts'
+import type { Settings } from '../src/options.ts'
+import type { Storage, StorageFile } from '../src/storage/index.ts'
+import type { Store } from '../src/store.ts'
+import { SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+
+const COUNT = 500
+const TIMEOUT_MS = 5000
+/** What a writer gets beyond it to end by itself. */
+const MORE_MS = 1000
+const SMALL = { bytes: 2000, fanIn: 3, smallestBytes: 3000, youngBytesMax: 20_000, slackBytes: 5000, slackRecords: 300, baseBytes: 4000 }
+
+type Hanging = 'nothing' | 'reads of segments' | 'all of the log'
+
+class World {
+  readonly scheduler = new SimulatedScheduler({ seed: 5 })
+  readonly plain = new SimulatedStorage({ seed: 5, scheduler: this.scheduler })
+  hanging: Hanging = 'nothing'
+  /** Calls that hang. */
+  hung = 0
+
+  async open(settings: Settings = {}): Promise<Store> {
+    const { scheduler } = this
+    await openEveryDecompress()
+    const given: Settings = { checkpoint: { intervalMs: 0 }, compression: 'none', ...settings }
+    const parts = { storage: this.#storage(), scheduler, clock: scheduler.clock, thresholds: { ...SMALL, graceMs: 100 } }
+    return await this.run(openStore('simulated', given, parts))
+  }
+
+  run<T>(promise: Promise<T>): Promise<T> {
+    return this.scheduler.run(promise)
+  }
+
+  rest(ms = 2000): Promise<void> {
+    return this.scheduler.run(this.scheduler.clock.monotonic() + ms)
+  }
+
+  /** How long a close takes that ends so. */
+  async close(store: Store, code?: string): Promise<number> {
+    const before = this.scheduler.clock.monotonic()
+    const closed = this.run(store.close({ timeoutMs: TIMEOUT_MS }))
+    if (code === undefined) await closed
+    else await assert.rejects(closed, { code })
+    return this.scheduler.clock.monotonic() - before
+  }
+
+  #storage(): Storage {
+    const { plain } = this
+    return {
+      list: path => plain.list(path),
+      open: async (path, mode) => this.#file(await plain.open(path, mode)),
+      exists: path => plain.exists(path),
+      size: path => plain.size(path),
+      createIfAbsent: (path, bytes) => plain.createIfAbsent(path, bytes),
+      syncFolder: path => plain.syncFolder(path),
+      remove: path => plain.remove(path),
+      makeFolder: path => plain.makeFolder(path),
+    }
+  }
+
+  /** As the contract says, a close waits for the reads under way. */
+  #file(file: StorageFile): StorageFile {
+    let stuck = false
+    const or = async <T>(hangs: boolean, call: () => Promise<T>): Promise<T> => {
+      if (!hangs) return await call()
+      this.hung++
+      return await new Promise<never>(() => {})
+    }
+    const segment = file.path.startsWith('segment/')
+    const log = (): boolean => !segment && this.hanging === 'all of the log' && file.path.startsWith('log/')
+    return {
+      path: file.path,
+      append: parts => or(log(), () => file.append(parts)),
+      read: (offset, length) => {
+        const hangs = log() || (segment && this.hanging === 'reads of segments')
+        stuck ||= hangs
+        return or(hangs, () => file.read(offset, length))
+      },
+      readNow: (offset, length) => file.readNow(offset, length),
+      sync: () => or(log(), () => file.sync()),
+      size: () => file.size(),
+      truncate: length => file.truncate(length),
+      close: () => or(stuck, () => file.close()),
+    }
+  }
+}
+
+async function filled(): Promise<World> {
+  const world = new World()
+  const store = await world.open()
+  for (let at = 0; at < COUNT; at++) {
+    store.map<string, number>('map').set(at, `some text of entry ${at}`)
+    if (at % 100 === 99) await world.run(store.checkpoint())
+  }
+  await world.rest()
+  await world.run(store.close())
+  return world
+}
+
+async function isWhole(world: World): Promise<void> {
+  world.hanging = 'nothing'
+  const again = await world.open()
+  const map = again.map<string, number>('map')
+  for (let at = 0; at < COUNT; at++) assert.equal(map.get(at), `some text of entry ${at}`)
+  await world.run(again.close())
+}
+
+for (const readOnly of [false, true]) {
+  test(`a read that hangs does not keep ${readOnly ? 'a reader' : 'a writer'} from closing`, async () => {
+    const world = await filled()
+    const store = await world.open({ readOnly })
+    world.hanging = 'reads of segments'
+    await world.rest(100)
+    assert.ok(world.hung > 0, 'blocks come home in the background')
+    const ms = await world.close(store)
+    assert.ok(ms <= TIMEOUT_MS, `${ms} ms`)
+    assert.equal(store.status, 'closed')
+    await isWhole(world)
+  })
+}
+
+test('the time of a close is given once, not to each of its steps', async () => {
+  const world = await filled()
+  const store = await world.open()
+  await world.run(store.hydrated())
+  world.hanging = 'all of the log'
+  store.map<string, number>('map').set(COUNT, 'never durable')
+  const ms = await world.close(store, 'TIDEMARK_TIMEOUT')
+  assert.ok(world.hung > 0)
+  assert.ok(ms <= TIMEOUT_MS + MORE_MS, `${ms} ms`)
+  await isWhole(world)
+})
