@@ -22,7 +22,7 @@ import { type ResolvedSettings, resolveSettings, type Settings } from './options
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
 import { acquireLock, FileStorage, isErrno, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
 import { Store } from './store.ts'
-import { InlineHost, ThreadHost, type UpkeepFacts, type WriterFacts, type WriterHost } from './writer/index.ts'
+import { assertThreadThere, InlineHost, ThreadHost, type UpkeepFacts, type WriterFacts, type WriterHost } from './writer/index.ts'
 
 /** Injected objects, for tests and simulation. */
 export interface Components {
@@ -115,6 +115,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
 async function openWriter(surroundings: Surroundings, components: Components): Promise<Store> {
   const { storage, clock, scheduler, random, failpoint, settings, onFiles } = surroundings
   const begin = clock.monotonic()
+  if (hasThread(surroundings, components)) assertThreadThere()
   const lock = await prepare(surroundings)
   let host: WriterHost | undefined
   try {
@@ -208,14 +209,15 @@ async function prepare({ storage, settings, onFiles, clock, directory }: Surroun
   return settings.lock === 'none' ? undefined : await acquireLock(files.root, lockHolder(clock.now()))
 }
 
-function startWriter(
-  { storage, clock, random, failpoint, onFiles, scheduler, settings }: Surroundings,
-  components: Components,
-  facts: WriterFacts,
-): WriterHost {
-  const { testing, fileBytesMax, writer } = components
+function hasThread({ onFiles }: Surroundings, { writer }: Components): boolean {
+  return onFiles && writer !== 'inline'
+}
+
+function startWriter(surroundings: Surroundings, components: Components, facts: WriterFacts): WriterHost {
+  const { storage, clock, random, failpoint, scheduler, settings } = surroundings
+  const { testing, fileBytesMax } = components
   const bound = fileBytesMax === undefined ? {} : { fileBytesMax }
-  if (onFiles && writer !== 'inline') {
+  if (hasThread(surroundings, components)) {
     return new ThreadHost({ root: (storage as FileStorage).root, facts, testing: testing === true, ...bound })
   }
   const upkeep = { storage, scheduler, sliceMs: settings.stallMsMax * UPKEEP_SHARE }

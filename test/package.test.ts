@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
+import { build } from 'esbuild'
 import { root } from './root.ts'
 
 const OPTIONS =
@@ -46,6 +47,28 @@ test('everything the package exports was built', async () => {
     [],
   )
 })
+
+for (const format of ['esm', 'cjs'] as const) {
+  test(`bundled into one file (${format}) the package refuses to open, and makes nothing`, async () => {
+    mkdirSync(join(root, '.build'), { recursive: true })
+    const folder = mkdtempSync(join(root, '.build', 'bundled-'))
+    try {
+      const contents =
+        "import { open } from 'tidemark'\nopen('./state').then(() => console.log('open'), error => console.log(error.code, error.hint))"
+      const outfile = join(folder, format === 'esm' ? 'service.mjs' : 'service.cjs')
+      const external = ['fs-native-extensions', '@toondepauw/node-zstd']
+      await build({
+        stdin: { contents, resolveDir: root },
+        ...{ bundle: true, platform: 'node', format, outfile, external, logLevel: 'silent', absWorkingDir: root },
+      })
+      const { stdout, stderr } = spawnSync(process.execPath, [outfile], { cwd: folder, encoding: 'utf8' })
+      assert.match(stdout, /^TIDEMARK_PACKAGE_INCOMPLETE .*external/, stderr)
+      assert.deepEqual(readdirSync(folder), [basename(outfile)])
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+}
 
 test('no test is published', () => {
   const built = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })

@@ -7,6 +7,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { TidemarkError } from '../base/errors.ts'
+import { isThere } from '../storage/index.ts'
 import type { FromWriter, ToWriter, WriterFacts, WriterHost } from './contract.ts'
 import { toErrorData } from './error-data.ts'
 import { Mailbox } from './mailbox.ts'
@@ -20,6 +21,29 @@ export interface ThreadStart {
   readonly fileBytesMax?: number
 }
 
+/** Before anything is made: a Worker that has nothing to run says so only after `open`. @throws TIDEMARK_PACKAGE_INCOMPLETE */
+export function assertThreadThere(): void {
+  let cause: unknown
+  try {
+    if (isThere(threadFile())) return
+  } catch (error) {
+    // A bundle of CommonJS does not know where it lies.
+    cause = error
+  }
+  throw new TidemarkError(
+    'TIDEMARK_PACKAGE_INCOMPLETE',
+    "the file that the writer's thread starts from is not beside the package's others",
+    {
+      ...(cause === undefined ? {} : { cause }),
+      hint: "when bundling keep the package out of the bundle (external: ['tidemark']); else install it again",
+    },
+  )
+}
+
+function threadFile(): URL {
+  return new URL('./thread-main.js', import.meta.url)
+}
+
 export class ThreadHost implements WriterHost {
   readonly #mailbox = new Mailbox()
   readonly #worker: Worker
@@ -29,7 +53,7 @@ export class ThreadHost implements WriterHost {
 
   constructor(start: ThreadStart) {
     // No flags of the process: --input-type, for one, would be the end of a thread that starts from a file.
-    this.#worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: start, name: 'tidemark-writer', execArgv: [] })
+    this.#worker = new Worker(threadFile(), { workerData: start, name: 'tidemark-writer', execArgv: [] })
     this.#worker.on('message', (message: FromWriter) => {
       if (message.type === 'closed') this.#end()
       else if (message.type !== 'credit' && message.type !== 'upkeep') this.#keep({ commit: false })
