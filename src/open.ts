@@ -118,10 +118,11 @@ async function openWriter(surroundings: Surroundings, components: Components): P
   if (hasThread(surroundings, components)) assertThreadThere()
   const lock = await prepare(surroundings)
   let host: WriterHost | undefined
+  let loaded: LoadResult | undefined
   try {
     const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint }
     const opened = await openForWriting(storage, facts)
-    const loaded = await loadInto(surroundings, opened)
+    loaded = await loadInto(surroundings, opened)
     const { report } = loaded
     const goesOn = report.damage === null && settings.at === 'latest'
     const manifest = goesOn ? opened.manifest : await forkAt(storage, opened.manifest, report.end, facts, loaded.image)
@@ -177,6 +178,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
   } catch (error) {
     host?.terminate()
     lock?.release()
+    await loaded?.cold.close().catch(() => {})
     throw error
   }
 }

@@ -174,6 +174,20 @@ test('every recovery point that is listed can be restored, read-only and as a fo
   await world.run(again.close())
 })
 
+test('an open that fails after it has loaded leaves no file open', async () => {
+  const world = new World()
+  const store = await world.open({ retention: { keepLast: 3, keepMs: 0 } })
+  await fill(world, store, 100, 8)
+  const at = (await world.run(store.recoveryPoints())).at(-1)?.epoch as number
+  await world.run(store.close())
+  assert.equal(world.storage.openFiles, 0)
+  // The first is the takeover, the second the fork.
+  world.storage.inject({ operation: 'createIfAbsent', errno: 'ENOSPC', path: 'manifest', nth: 2 })
+  await assert.rejects(world.open({ restore: { at } }), { code: 'TIDEMARK_STORAGE' })
+  assert.equal(world.storage.faults, 1)
+  assert.equal(world.storage.openFiles, 0)
+})
+
 test('a reader keeps what it has opened while the writer folds, merges and removes', async () => {
   const world = new World()
   const store = await world.open({ retention: { keepLast: 1, keepMs: 0 } })
