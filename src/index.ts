@@ -1,4 +1,5 @@
 /** The public contract. Nothing of the engine is loaded before `open` is called. */
+import { resolve } from 'node:path'
 import type { Codec } from './codec/index.ts'
 import type { Settings } from './options.ts'
 import type { Profile, ProfileOptions } from './profile/index.ts'
@@ -42,8 +43,9 @@ export type { Store } from './store.ts'
  * await store.close()
  */
 export async function open(directory: string, settings?: Settings): Promise<Store> {
+  const path = asOfNow(directory)
   const { openStore } = await import('./engine.ts')
-  return await openStore(directory, settings)
+  return await openStore(path, settings)
 }
 
 /**
@@ -51,8 +53,9 @@ export async function open(directory: string, settings?: Settings): Promise<Stor
  * Damage is in the answer, not thrown. @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE
  */
 export async function verify(directory: string): Promise<Verification> {
+  const path = asOfNow(directory)
   const { verifyDirectory } = await import('./engine.ts')
-  return await verifyDirectory(directory)
+  return await verifyDirectory(path)
 }
 
 /**
@@ -62,8 +65,9 @@ export async function verify(directory: string): Promise<Verification> {
  * TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_STORAGE
  */
 export async function copy(directory: string, target: string): Promise<Copied> {
+  const paths = [asOfNow(directory), asOfNow(target)] as const
   const { copyDirectory } = await import('./engine.ts')
-  return await copyDirectory(directory, target)
+  return await copyDirectory(...paths)
 }
 
 /**
@@ -78,8 +82,9 @@ export async function copy(directory: string, target: string): Promise<Copied> {
  * console.log(all.rewriteRatio, recommendations)
  */
 export async function profile(directory: string, options?: ProfileOptions): Promise<Profile> {
+  const path = asOfNow(directory)
   const { profileDirectory } = await import('./engine.ts')
-  return await profileDirectory(directory, options)
+  return await profileDirectory(path, options)
 }
 
 /**
@@ -87,12 +92,18 @@ export async function profile(directory: string, options?: ProfileOptions): Prom
  * most a minute old. Writes nothing. @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_STORAGE
  */
 export async function explain(directory: string): Promise<Explanation> {
+  const path = asOfNow(directory)
   const { explainDirectory } = await import('./engine.ts')
-  return await explainDirectory(directory)
+  return await explainDirectory(path)
 }
 
 /** The codec of collections that were given none: values to bytes and back, each exactly. */
 export async function defaultCodec(): Promise<Codec> {
   const { plainTideCodec } = await import('./engine.ts')
   return plainTideCodec
+}
+
+/** The engine is loaded first, and the process may stand elsewhere by then. What is no path is left for the engine to refuse. */
+function asOfNow(directory: string): string {
+  return typeof directory !== 'string' || directory === '' || directory === ':memory:' ? directory : resolve(directory)
 }

@@ -1,9 +1,9 @@
 /** The public contract: collections and transactions, as a service sees them. Everything through real files. */
 import assert from 'node:assert/strict'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { open, type Settings } from 'tidemark'
+import { copy, explain, open, profile, type Settings, verify } from 'tidemark'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 const ASKED: Settings = { checkpoint: { intervalMs: 0 } }
@@ -17,6 +17,29 @@ test('open makes the directory, with those above it, for its owner alone', async
   if (process.platform !== 'win32') assert.equal(statSync(folder).mode & 0o077, 0)
   await store.close()
   assert.ok(existsSync(folder))
+})
+
+test('a relative path is that of the call, wherever the process stands when the engine looks at it', async t => {
+  const before = process.cwd()
+  t.after(() => process.chdir(before))
+  const here = realpathSync(temporaryFolder(t))
+  const there = join(here, 'elsewhere')
+  mkdirSync(there)
+  const from = <T>(call: () => Promise<T>): Promise<T> => {
+    process.chdir(here)
+    const promise = call()
+    process.chdir(there)
+    return promise
+  }
+  const store = await from(() => open('state'))
+  assert.equal(store.directory, join(here, 'state'))
+  store.map('map').set('key', 1)
+  await store.close()
+  assert.equal((await from(() => verify('state'))).ok, true)
+  assert.equal((await from(() => copy('state', 'copied'))).entries, 1)
+  assert.ok(existsSync(join(here, 'copied')))
+  assert.equal((await from(() => profile('state'))).ok, true)
+  await from(() => explain('state'))
 })
 
 test('a map is a Map: every method, in insertion order', async t => {
