@@ -59,6 +59,8 @@ interface Surroundings {
 }
 
 const MEMORY = ':memory:'
+/** What a directory may hold that is no store yet, or has lost all that one stands on. */
+const OWN = new Set([LOCK_FILE, MANIFEST_FOLDER, LOG_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER])
 /** A temporary file this old belongs to nobody. */
 const STALE_MS = 60_000
 /** A slice of loading takes this share of the stall budget. */
@@ -190,7 +192,7 @@ async function prepare({ storage, settings, onFiles, clock, directory }: Surroun
   try {
     const names = await files.names()
     if ((await storage.list(MANIFEST_FOLDER)).length === 0) {
-      const foreign = names.filter(name => name !== LOCK_FILE && name !== MANIFEST_FOLDER && name !== LOG_FOLDER)
+      const foreign = names.filter(name => !OWN.has(name))
       if (foreign.length > 0) {
         throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} is neither empty nor a store`, {
           hint: 'give an empty directory, or one that holds a store',

@@ -1,7 +1,7 @@
 /** Bad input to open and to calls: each gets a typed error with a code and a hint, names what it is about, and harms nothing else. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { open, type Settings } from 'tidemark'
@@ -77,6 +77,25 @@ test('a directory that holds something else is left as it is', async t => {
   mkdirSync(join(folder, 'letters'))
   await failsWith('TIDEMARK_DIRECTORY', () => open(folder), { says: [folder] })
   assert.deepEqual(readdirSync(folder).sort(), ['holiday.jpg', 'letters'])
+})
+
+test('a store whose directory is taken away does not make another', {
+  skip: process.platform === 'win32' && 'open files hold it',
+}, async t => {
+  const folder = join(temporaryFolder(t), 'state')
+  const store = await open(folder)
+  store.map('map').set('key', 1)
+  await store.checkpoint()
+  renameSync(folder, `${folder}-moved`)
+  await store.close().catch(() => {})
+  assert.equal(existsSync(folder), false)
+  await (await open(`${folder}-moved`)).close()
+})
+
+test('folders on which nothing stands are no reason to refuse a directory', async t => {
+  const folder = temporaryFolder(t)
+  for (const name of ['schedule', 'order']) mkdirSync(join(folder, name))
+  await (await open(folder)).close()
 })
 
 test('a read-only open of what is no store', async t => {

@@ -54,7 +54,10 @@ export interface Storage {
   exists(path: string): Promise<boolean>
   /** The file's length in bytes now, durable or not. Errors: ENOENT. */
   size(path: string): Promise<number>
-  /** Makes a folder with those above it. Durable afterwards: the folders and their names. An existing folder is no error. */
+  /**
+   * Makes a folder with those above it, the root only when it is the folder asked for. Durable afterwards: the folders and their names. An
+   * existing folder is no error. Errors: ENOENT when the root is gone.
+   */
   makeFolder(folder: string): Promise<void>
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {
   chmodSync,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -223,6 +224,15 @@ for (const [flavour, base] of Object.entries({ sync: syncCalls, async: asyncCall
       opened.length = 0
       await storage.makeFolder('log')
       assert.deepEqual(opened, [join(path, 'deep', 'store')])
+    })
+
+    test('makeFolder below a root that is gone makes nothing', async () => {
+      const { storage, path } = await recorded(base)
+      rmSync(path, { recursive: true })
+      await assert.rejects(storage.makeFolder('log'), isSystem('ENOENT'))
+      assert.equal(existsSync(path), false)
+      await storage.makeFolder('')
+      await storage.makeFolder('log')
     })
 
     test('a folder sync that the file system does not know is no error; any other failure is', async () => {

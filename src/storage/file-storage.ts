@@ -138,6 +138,8 @@ export class FileStorage implements Storage {
     checkFolder(folder)
     await this.#try('makeFolder', folder, async () => {
       const full = this.#full(folder)
+      // A directory that was taken away from a store at work is not made again by what it keeps beside the data.
+      if (folder !== '') await this.#calls.stat(this.root)
       const firstMade = await this.#calls.mkdir(full, FOLDER_MODE)
       // The name of the folder itself always: whoever made it may have been cut off before this sync. Those above, when made here.
       const last = firstMade === undefined ? dirname(full) : dirname(resolve(firstMade))
