@@ -1,11 +1,13 @@
 /** The package as a user sees it: the declarations in dist, strictly checked, and the examples of the README against them. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join, posix } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { root } from './root.ts'
+import { temporaryFolder } from './temporary.ts'
 
 const OPTIONS =
   '--noEmit --strict --target es2023 --lib es2023,esnext.disposable --module nodenext --types node --skipLibCheck false'.split(' ')
@@ -36,14 +38,25 @@ test('the examples of the README compile against the built package', () => {
   for (const example of found) assert.equal(compile(example), '', example)
 })
 
-test('everything the package exports was built', async () => {
-  const { exports: entries } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    exports: Record<string, string | Record<string, string>>
+test('the tarball holds all that the package exports and no test, and works under a path with spaces, signs and umlauts', async t => {
+  const script = (await import(pathToFileURL(join(root, 'scripts/pack.mjs')).href)) as {
+    pack(folder: string): string
+    tryOut(tarball: string): Promise<string[]>
   }
-  const targets = Object.values(entries).flatMap(entry => (typeof entry === 'string' ? [entry] : Object.values(entry)))
-  assert.ok(targets.length > 1)
+  const files = await script.tryOut(script.pack(temporaryFolder(t)))
+  const { exports: entries, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    exports: Record<string, string | Record<string, string>>
+    bin: Record<string, string>
+  }
+  const named = [...Object.values(entries), bin].flatMap(entry => (typeof entry === 'string' ? [entry] : Object.values(entry)))
+  assert.ok(named.length > 1)
   assert.deepEqual(
-    targets.filter(target => !existsSync(join(root, target))),
+    named.filter(path => !files.includes(posix.normalize(path))),
+    [],
+  )
+  assert.ok(files.includes('dist/bundle/thread-main.js'))
+  assert.deepEqual(
+    files.filter(path => /\.test(-d)?\./.test(path)),
     [],
   )
 })
@@ -69,12 +82,3 @@ for (const format of ['esm', 'cjs'] as const) {
     }
   })
 }
-
-test('no test is published', () => {
-  const built = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })
-  assert.ok(built.includes('index.js'))
-  assert.deepEqual(
-    built.filter(path => /\.test(-d)?\./.test(path)),
-    [],
-  )
-})
