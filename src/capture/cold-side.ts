@@ -86,7 +86,10 @@ export class ColdSide {
     return this.held.peek(key) ?? (cursor === undefined ? this.cold.read(key) : cursor.read())
   }
 
-  /** How many entries show. Resolves what is unresolved, now. */
+  /**
+   * How many entries show. Resolves what is unresolved, now; what was resolved by a commit that met damage stays an upper bound.
+   * @throws TIDEMARK_STORAGE, _SEGMENT_DAMAGED: all is as it was
+   */
   count(): number {
     if (this.countMax === 0) return 0
     const stored = this.#stored(this.#unresolved) + (this.#asked === undefined ? 0 : this.#stored(this.#asked))

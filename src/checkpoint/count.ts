@@ -2,9 +2,12 @@
  * Counts what a commit says of its entries: how many of the keys that were set without a look were stored before.
  *
  * Does: asks the cold side, a key at a time, between the capture and the commit. Owns: how far it has come.
- * Invariant: it asks about the state before the epoch, which the cold side goes on showing.
+ * Invariants: it asks about the state before the epoch, which the cold side goes on showing. Where damage keeps that from saying, a key counts
+ * as new: the count of entries is an upper bound then, for one that is too low would hide entries; and no damage keeps a commit from being made.
  */
-import type { Capture } from '../capture/index.ts'
+import { hasCode } from '../base/errors.ts'
+import type { Capture, Cold } from '../capture/index.ts'
+import type { Key } from '../codec/index.ts'
 
 export class Count {
   /** By incarnation: keys that existed. */
@@ -27,7 +30,7 @@ export class Count {
       let existed = 0
       for (const piece of keys.flatMap(set => set.pieces())) {
         for (const key of piece.keys()) {
-          if (cold.has(key)) existed++
+          if (existedIn(cold, key)) existed++
           yield undefined
         }
       }
@@ -36,5 +39,15 @@ export class Count {
     }
     capture.resolved(this.existed)
     return undefined
+  }
+}
+
+/** @throws TIDEMARK_STORAGE: it can be tried again. What is damaged stays so, and the record that is being written takes its place. */
+function existedIn(cold: Cold, key: Key): boolean {
+  try {
+    return cold.has(key)
+  } catch (error) {
+    if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
+    return false
   }
 }

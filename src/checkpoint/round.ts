@@ -217,7 +217,7 @@ export class Round {
       flight.count ??= new Count(flight.capture)
       return flight.count.run(expired)
     } catch (error) {
-      if (!hasCode(error, 'TIDEMARK_STORAGE') && !hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
+      if (!hasCode(error, 'TIDEMARK_STORAGE')) throw error
       this.#parts.failed(error as TidemarkError)
       return false
     }

@@ -1,0 +1,53 @@
+/** A store with a damaged block: what is written over it is durable, and repairs what it replaces. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const ENTRIES = 500
+const text = (at: number, round = 0) => `some text of entry ${at}, round ${round}.`
+
+/** Closed, with all entries in segments, the block of entry 77 damaged. */
+async function damaged(): Promise<SimulatedStore> {
+  const world = new SimulatedStore()
+  world.thresholds = { bytes: 2000, graceMs: 100 }
+  const map = (await world.open()).map<string, number>('map')
+  for (let at = 0; at < ENTRIES; at++) map.set(at, text(at))
+  await world.checkpoint()
+  await world.pass(2000)
+  await world.close()
+  const { disk } = world.storage
+  let found = 0
+  for (const path of disk.paths().filter(name => name.startsWith('segment/'))) {
+    const content = disk.lookup(path)
+    const at = content?.cache.view().indexOf(text(77)) ?? -1
+    if (at >= 0) content?.flip(at, 3)
+    found += at >= 0 ? 1 : 0
+  }
+  assert.equal(found, 1)
+  return world
+}
+
+for (const hydrate of ['on-demand', 'background'] as const) {
+  test(`what is set over a damaged block becomes durable, and so does all else (${hydrate})`, async () => {
+    const world = await damaged()
+    const store = await world.open({ restore: { hydrate } })
+    if (hydrate === 'background') await assert.rejects(world.run(store.hydrated()), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+    const map = store.map<string, number>('map')
+    assert.throws(() => map.get(77), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+    map.set(77, text(77, 1))
+    store.map<string, number>('other').set(1, 'elsewhere')
+    // Whether an entry was replaced cannot be said while nothing is stored in its place.
+    assert.throws(() => map.size, { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+    const { entries } = await world.checkpoint()
+    assert.equal(store.status, 'ok')
+    // Never fewer than there are, or entries would not show.
+    assert.equal(entries, ENTRIES + 2)
+    assert.equal(map.size, ENTRIES + 1)
+    await world.close()
+    const again = await world.open({ restore: { hydrate: 'on-demand' } })
+    assert.equal(again.map<string, number>('map').get(77), text(77, 1))
+    assert.equal(again.map<string, number>('map').get(ENTRIES - 1), text(ENTRIES - 1))
+    assert.equal(again.map<string, number>('other').get(1), 'elsewhere')
+    await world.close()
+  })
+}
