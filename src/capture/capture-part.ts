@@ -132,7 +132,8 @@ export class CapturePart {
     const { collection } = this
     const fresh = this.fresh.has(key)
     if (fresh) this.neverStored++
-    if (collection.id !== this.id) return
+    // Deleted by its codec, it is listed for its tombstone, whether it is back or not.
+    if (collection.id !== this.id || !this.live.has(key) || collection.deleted.has(key)) return
     if (fresh) collection.markFresh(key)
     else collection.markDirty(key)
   }

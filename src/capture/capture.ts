@@ -217,6 +217,8 @@ export class Capture {
 
   /** Returns the bytes that were encoded, 0 for a value that was refused. */
   #record(part: CapturePart, key: Key): number {
+    // Asked first: the codec may delete it and refuse it then.
+    const there = part.live.has(key)
     try {
       const bytes = record(this.#outbox, part, key)
       if (bytes < 0) return -bytes
@@ -224,7 +226,7 @@ export class Capture {
       this.records++
       return bytes
     } catch (error) {
-      if (!part.live.has(key)) throw error
+      if (!there) throw error
       part.refuse(key)
       this.#owner.refused(part.collection, key, error)
       return 0

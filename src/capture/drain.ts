@@ -4,8 +4,8 @@
  * What: at marks it notes how far each collection's journal has come. What was listed before a mark that is old enough, and was not listed
  * again since, is recorded as it is now; it belongs to the coming epoch, in which the last record of a key wins. Hot keys are passed over.
  * Owns: the marks, how much was drained. Does not own: the journal's two readers (journal.ts), when it runs and how much of it (checkpoint/).
- * Invariants: it runs between turns and never while a cut is being taken, so what it records needs no pre-image; a key leaves `fresh` with
- * its first record, for deleting it takes a tombstone from then on; a value that is refused is left to the barrier, which says so.
+ * Invariants: it runs between turns and never while a cut is being taken, so what it records needs no pre-image; a key leaves `fresh` for
+ * its first record, before the codec is called, for deleting it takes a tombstone from then on; a value that is refused is left to the barrier, which says so.
  */
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
@@ -136,12 +136,11 @@ export class Drain {
     // One that came and went needs no tombstone.
     if (!collection.live.has(key) && collection.gone.length === 0 && !collection.deleted.has(key)) return
     // Listed again, it is tried again, and the barrier finds it.
-    if (!this.#isGiant(collection, key) && this.#record(collection, key)) collection.fresh.delete(key)
-    else collection.markDirty(key)
+    if (this.#isGiant(collection, key) || !this.#record(collection, key)) collection.markDirty(key)
   }
 
   #inserted(collection: Collection, key: Key): void {
-    if (!this.#isGiant(collection, key) && this.#record(collection, key)) collection.fresh.delete(key)
+    if (!this.#isGiant(collection, key)) this.#record(collection, key)
   }
 
   /** It has a slice of its own, behind the barrier. */
@@ -149,27 +148,38 @@ export class Drain {
     return collection.space.giants.has(collection.id, key)
   }
 
+  /** False when the key's value was refused, and the key is as it was. The codec may have written anything meanwhile, this key too. */
   #record(collection: Collection, key: Key): boolean {
+    const { id, fresh, drained } = collection
+    const there = collection.live.has(key)
+    // Before the codec is called: deleting the key in there takes a tombstone already, behind this record.
+    const wasFresh = fresh.delete(key)
     let bytes: number
     // One that is refused takes time too.
     this.#unlooked.keys++
     try {
       bytes = record(this.#outbox, collection, key)
     } catch (error) {
-      if (!collection.live.has(key)) throw error
+      if (!there) throw error
+      // Emptied, it is another incarnation; deleted, it is listed for its tombstone, whether it is back or not.
+      if (collection.id !== id || !collection.live.has(key)) return true
+      if (wasFresh && !collection.deleted.has(key)) {
+        if (collection.fresh === fresh) fresh.add(key)
+        else collection.markDirty(key)
+      }
       return false
     }
     this.#unlooked.bytes += Math.abs(bytes)
     // Nothing to give back when the epoch fails; but where entries are cold the barrier has to ask about what was set without a look.
     if (bytes < 0) {
-      if (collection.cold !== undefined) collection.drained.push(key)
+      if (collection.cold !== undefined) drained.push(key)
       return true
     }
     this.records++
     this.epochRecords++
     this.bytes += bytes
-    collection.drained.push(key)
-    collection.drainedBytes += bytes
+    drained.push(key)
+    if (collection.drained === drained) collection.drainedBytes += bytes
     return true
   }
 }

@@ -133,7 +133,8 @@ export class Rig implements CaptureOwner {
   refused(collection: Collection, key: Key): void {
     this.refusals.push(key)
     const keys = this.#refused.get(collection.id) ?? new Map<Key, boolean>()
-    this.#refused.set(collection.id, keys.set(key, collection.fresh.has(key)))
+    const part = this.capture?.parts.find(one => one.collection === collection)
+    this.#refused.set(collection.id, keys.set(key, part?.fresh.has(key) === true))
   }
 
   /** As the checkpointer looks up what was set without a look: in the state before the epoch. */
