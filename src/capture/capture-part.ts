@@ -13,7 +13,7 @@
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { ColdSide } from './cold-side.ts'
 import type { Collection } from './collection.ts'
-import { CHUNK_KEYS, type Group, isList, type Journal, type KeyGroup, sizeOf } from './journal.ts'
+import { CHUNK_KEYS, type Group, isList, type Journal, sizeOf } from './journal.ts'
 import { KeyPositions } from './key-positions.ts'
 import { KeySet } from './key-set.ts'
 import type { Redundancy } from './redundant.ts'
@@ -36,10 +36,9 @@ export class CapturePart {
   readonly all: boolean
   readonly fresh: KeySet
   readonly deleted: KeySet
-  readonly gone: readonly KeyGroup[]
+  readonly gone: readonly KeySet[]
   /** Keys whose records of this epoch were written before the barrier. */
   readonly drained: Journal
-  readonly freshAllowed: boolean
   /** Keys changed and deleted since their last record, unless all is frozen. */
   readonly written: readonly Group[]
   mode: 'sift' | 'pending' | 'list' | 'tombstones' | 'all' | 'finished'
@@ -82,18 +81,18 @@ export class CapturePart {
     this.gone = collection.gone
     this.drained = collection.drained
     this.bytes = collection.drainedBytes
-    this.freshAllowed = collection.freshAllowed
     const journal = collection.journal
     this.written = journal.groups()
     this.#journal = journal
-    const unlisted = [...this.fresh.pieces(), ...this.gone]
+    const gone = this.gone.flatMap(keys => keys.pieces())
+    const unlisted = [...this.fresh.pieces(), ...gone]
     const toSift = journal.unsifted + unlisted.reduce((sum, group) => sum + group.size, 0)
     this.mode = this.all ? 'tombstones' : toSift > LISTED_SHARE * this.live.size ? 'list' : 'sift'
     if (this.mode === 'sift') {
       // Sifted in part already, by the drain; behind it come the keys that are in no journal.
       for (const group of unlisted) journal.adopt(group)
       journal.expect()
-    } else this.#groups = this.all ? [...this.deleted.pieces(), ...this.gone] : [...unlisted, ...this.written].reverse()
+    } else this.#groups = this.all ? [...this.deleted.pieces(), ...gone] : [...unlisted, ...this.written].reverse()
     this.done = new KeySet(this.mode === 'sift' ? 0 : this.live.size)
     this.cold = collection.cold
     this.asked = this.cold?.barrier(epoch) ?? []
@@ -143,7 +142,8 @@ export class CapturePart {
     if (this.mode === 'finished') return 0
     if (this.mode === 'pending') return Math.max(this.#pending.size, this.#newest ? this.#newestLeft() : 0)
     let steps = this.all ? this.live.size : 0
-    const groups = this.mode === 'sift' ? [...this.written, ...this.fresh.pieces(), ...this.gone] : this.#groups
+    const groups =
+      this.mode === 'sift' ? [...this.written, ...this.fresh.pieces(), ...this.gone.flatMap(keys => keys.pieces())] : this.#groups
     for (let at = this.mode === 'all' ? groups.length : this.#group; at < groups.length; at++) steps += sizeOf(groups[at] as Group)
     return steps
   }

@@ -177,14 +177,19 @@ export class Capture {
       collection.cold?.giveBack()
       const journal = new Journal()
       for (const group of part.written) journal.adopt(group)
-      if (abandoned && part.freshAllowed && collection.deleted.size <= PIECE_ENTRIES_MAX) {
-        // What was fresh at the barrier still is: otherwise every key that comes and goes while the disk is full would be remembered.
-        for (const piece of collection.deleted.pieces()) for (const key of piece.keys()) part.deleted.add(key)
-        collection.deleted = part.deleted
+      if (abandoned) {
+        // No record counts but those of before: what was fresh still is, and so is whatever was not deleted since. Otherwise every key that comes
+        // and goes while the disk is full would be remembered.
         collection.fresh = part.fresh
+        if (collection.deleted.size <= PIECE_ENTRIES_MAX) {
+          for (const key of keysOf(collection.deleted)) part.deleted.add(key)
+          collection.deleted = part.deleted
+          collection.gone = part.gone
+        } else collection.gone = joined(part.gone, part.deleted)
+        collection.freshAllowed = true
       } else {
         for (const piece of [...part.fresh.pieces(), ...collection.fresh.pieces()]) journal.adopt(piece)
-        collection.gone = [...part.gone, ...part.deleted.pieces(), ...collection.deleted.pieces()]
+        collection.gone = joined(joined(part.gone, part.deleted), collection.deleted)
         collection.fresh = new KeySet()
         collection.deleted = new KeySet()
         collection.freshAllowed = false
@@ -232,6 +237,19 @@ export class Capture {
       return 0
     }
   }
+}
+
+function* keysOf(set: KeySet): Generator<Key> {
+  for (const piece of set.pieces()) yield* piece.keys()
+}
+
+/** One set more; a few keys are added to the last one instead, so that there are few to ask. */
+function joined(sets: readonly KeySet[], more: KeySet): readonly KeySet[] {
+  const last = sets.at(-1)
+  if (more.size === 0) return sets
+  if (last === undefined || more.size > PIECE_ENTRIES_MAX) return [...sets, more]
+  for (const key of keysOf(more)) last.add(key)
+  return sets
 }
 
 /** True for an error that says that a value cannot be stored, not that the engine is broken. */

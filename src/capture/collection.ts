@@ -16,7 +16,7 @@ import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
 import { ColdSide, type ColdStart } from './cold-side.ts'
 import type { CollectionClass, Importance } from './importance.ts'
-import { type Group, Journal, type KeyGroup } from './journal.ts'
+import { type Group, Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import { checkKey, isShort } from './keys.ts'
 import { lengthen, setIn } from './map-chain.ts'
@@ -45,9 +45,9 @@ export class Collection {
   /** Bytes of these records. */
   drainedBytes = 0
   /** Keys deleted in generations that were joined; some may be back. */
-  gone: readonly KeyGroup[] = []
+  gone: readonly KeySet[] = []
   saturated = false
-  /** False when an earlier generation was joined: what is on disk is not known then. */
+  /** False when an earlier generation was joined whose records may count: what is on disk is not known then. */
   freshAllowed = true
   /** What a barrier froze of this incarnation and has not finished capturing. */
   part: CapturePart | undefined
@@ -87,12 +87,12 @@ export class Collection {
 
   /** The keys written since the barrier and not drained since, in groups. Says nothing of a saturated collection. */
   written(): Group[] {
-    return [...this.journal.groups(), ...this.fresh.pieces(), ...this.deleted.pieces(), ...this.gone]
+    return [...this.journal.groups(), ...this.fresh.pieces(), ...this.deleted.pieces(), ...this.gone.flatMap(keys => keys.pieces())]
   }
 
   /** Upper bound of the keys written since the barrier. */
   get dirtyKeysMax(): number {
-    const gone = this.gone.reduce((sum, piece) => sum + piece.size, this.deleted.size)
+    const gone = this.gone.reduce((sum, keys) => sum + keys.size, this.deleted.size)
     return this.drained.length + gone + (this.saturated ? this.live.size : this.journal.length + this.fresh.size)
   }
 
@@ -358,6 +358,11 @@ export class Collection {
     if (!this.saturated) this.#changed(key)
   }
 
+  /** Of a key that was not there: it may have a record that counts. */
+  #mayLinger(key: Key): boolean {
+    return this.deleted.has(key) || (this.gone.length > 0 && this.gone.some(keys => keys.has(key)))
+  }
+
   #changed(key: Key): void {
     this.journal.push(key)
     if (this.journal.outgrows(2 * this.live.size + this.space.journalSlackKeys)) {
@@ -382,7 +387,7 @@ export class Collection {
       throw error
     }
     this.#grown()
-    if (isNew && this.freshAllowed && !this.space.uncommitted && !this.deleted.has(key)) {
+    if (isNew && this.freshAllowed && !this.space.uncommitted && !this.#mayLinger(key)) {
       this.fresh.add(key)
       this.arrivals.push(key)
       if (this.arrivals.outgrows(2 * this.live.size + this.space.journalSlackKeys)) this.arrivals = new Journal()
