@@ -38,6 +38,16 @@ export class Eviction {
     return this.#round && this.#late.length === 0 && this.#collection.live === this.#live
   }
 
+  /** The hand was round; since then what comes home is listed. */
+  get wasRound(): boolean {
+    return this.#round
+  }
+
+  /** Keys that came home and were not looked at since. */
+  get listed(): number {
+    return this.#late.reduce((sum, keys) => sum + keys.length, -this.#lateAt)
+  }
+
   /** The stored state holds more than before: the hand goes round again. */
   renew(): void {
     this.#hand = undefined

@@ -173,8 +173,8 @@ export class Evictor {
     const { held } = collection.cold
     held.sweep(Math.min(SWEEP_MAX, Math.max(SWEEP_MIN, Math.ceil(held.size * SWEEP_SHARE))))
     this.#count(resident)
-    // With room to spare the hand begins anew: what it found at its last round need not hold any more.
-    if (this.#bytes <= this.#parts.bytesMax && resident.eviction.idle) resident.eviction.renew()
+    // With room to spare the hand begins anew: what it found at its last round need not hold any more, and nobody would read what is listed.
+    if (this.#bytes <= this.#parts.bytesMax && resident.eviction.wasRound) resident.eviction.renew()
     return true
   }
 
