@@ -350,12 +350,12 @@ export class Life {
     return store.stats().collections[name]?.entries === 0 ? new Map() : new Map([['value', cell.get()]])
   }
 
-  /** False when the power went in the middle of it, and what is not in the heap could not be read. */
+  /** False when the power went in the middle of it: what is not in the heap could not be read, and is not what was expected. */
   #alive(fn: () => void): boolean {
     try {
       fn()
     } catch (error) {
-      if (!this.storage.off || !hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      if (!this.storage.off) throw error
     }
     return !this.storage.off
   }
