@@ -34,20 +34,12 @@ test('a command that is wrong ends with 2, help with 0', () => {
   }
 })
 
+/** What reads one directory. */
+const READING = [['status'], ['log'], ['show', 'a'], ['diff', '1', '2'], ['explain'], ['verify'], ['profile'], ['export']]
+
 test('a directory without a store is named, not made', t => {
   const folder = join(temporaryFolder(t), 'none')
-  for (const args of [
-    ['status'],
-    ['log'],
-    ['show', 'a'],
-    ['diff', '1', '2'],
-    ['explain'],
-    ['verify'],
-    ['profile'],
-    ['restore', '--to', '1'],
-    ['copy', `${folder}-2`],
-    ['export'],
-  ]) {
+  for (const args of [...READING, ['restore', '--to', '1'], ['copy', `${folder}-2`]]) {
     fails(1, /TIDEMARK_NO_STORE/, args[0] as string, folder, ...args.slice(1))
   }
   const { status, err } = run(['status', folder, '--json'])
@@ -61,17 +53,7 @@ test('a path that is a file, or leads through one, is refused as such', t => {
   writeFileSync(file, 'mine')
   const good = join(root, 'test/golden/v2/store')
   for (const path of [file, join(file, 'inside')]) {
-    for (const args of [
-      ['status'],
-      ['log'],
-      ['show', 'a'],
-      ['diff', '1', '2'],
-      ['explain'],
-      ['verify'],
-      ['profile'],
-      ['export'],
-      ['import'],
-    ]) {
+    for (const args of [...READING, ['import']]) {
       fails(1, /is no directory|cannot be used as a directory.*TIDEMARK_DIRECTORY/, args[0] as string, path, ...args.slice(1))
     }
     fails(1, /is no directory.*TIDEMARK_DIRECTORY/, 'restore', path, '--to', '1')
