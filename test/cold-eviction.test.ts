@@ -1,10 +1,15 @@
 /** Entries that leave the heap again, and the exchange of the stored state: each rule by itself. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { ColdSide, type ColdStart } from '../src/capture/cold-side.ts'
 import { Eviction } from '../src/capture/index.ts'
 import { type Begun, begin, exchange, transaction } from './support/cold-rig.ts'
 import { FakeCold } from './support/fake-cold.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 test('an evicted entry comes back the same while somebody holds it, and is cold until then', () => {
   const begun = begin(6, { evicts: true })
@@ -195,6 +200,20 @@ test('a walk meets what is evicted behind it, and what a rollback took from unde
   )
   map.set('new', 2)
   assert.deepEqual([...other], ['new'])
+})
+
+test('a loop that was left costs a set nothing once it is garbage, however busy the service is', async () => {
+  const { map, cold } = begin(200, { evicts: true })
+  for (const key of map.keys()) if (key === 'k10') break
+  for (let n = 100; n < 200; n++) {
+    const { looks } = cold
+    map.set(`k${n}`, n)
+    if (cold.looks === looks) return
+    // In the turn of the set, as it happens to who sets something in each.
+    collect()
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  assert.fail('each set reads the disk')
 })
 
 test('where the stored state is exchanged, who iterates has a set key looked up at once', () => {

@@ -56,7 +56,7 @@ export class ColdSide {
   #unresolved: KeySet[] = [new KeySet()]
   /** Of the epoch in flight. */
   #asked: readonly KeySet[] | undefined
-  #watch: WeakRef<Watch> | undefined
+  readonly #watch = new Watch()
 
   constructor({ cold, coldCount, evicts }: ColdStart) {
     this.cold = cold
@@ -114,7 +114,7 @@ export class ColdSide {
    */
   isInsert(key: Key): boolean {
     if (this.countMax === 0 || this.hides(key) || !this.cold.mayHave(key)) return true
-    if (this.cold.atHome || (this.evicts && this.watch !== undefined)) {
+    if (this.cold.atHome || (this.evicts && this.isWalked)) {
       if (!this.cold.atHome && !this.cold.has(key)) return true
       this.#leaves(key)
       return false
@@ -215,24 +215,18 @@ export class ColdSide {
   // ---- walks
 
   /** While somebody iterates. */
-  get watch(): Watch | undefined {
-    const watch = this.#watch?.deref()
-    return watch !== undefined && watch.open > 0 ? watch : undefined
+  get isWalked(): boolean {
+    return this.#watch.open > 0
   }
 
-  /** A walk begins; it ends with `open--`. */
-  beginWalk(): Watch {
-    let { watch } = this
-    if (watch === undefined) {
-      watch = new Watch()
-      this.#watch = new WeakRef(watch)
-    }
-    watch.open++
-    return watch
+  /** It lasts until the walk says `end`, or is garbage. */
+  beginWalk(walk: object): Watch {
+    this.#watch.begin(walk)
+    return this.#watch
   }
 
   tell(change: Change, key: Key): void {
-    if (this.#watch !== undefined) this.watch?.tell(change, key)
+    if (this.isWalked) this.#watch.tell(change, key)
   }
 
   stats(): ColdStats {

@@ -30,7 +30,7 @@ export class ColdWalk {
   constructor(side: ColdSide, live: ReadonlyMap<Key, unknown>) {
     this.#side = side
     this.#live = live
-    this.#watch = side.beginWalk()
+    this.#watch = side.beginWalk(this)
     this.#seen = this.#watch.newest
   }
 
@@ -73,7 +73,7 @@ export class ColdWalk {
 
   /** Nobody will ask any more. */
   end(): void {
-    if (this.#watch !== undefined) this.#watch.open--
+    this.#watch?.end(this)
     this.#watch = undefined
   }
 

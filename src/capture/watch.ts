@@ -3,7 +3,8 @@
  *
  * Owns: the newest link of the list, how many walks are open. Does not own: what a walk makes of it (cold-walk.ts).
  * Invariants: changes are listed only while a walk is open; nobody but a walk holds older links, so those that every walk has read are
- * garbage, and so is the whole list once the last walk has ended or is garbage itself.
+ * garbage. A loop that was left says nothing (as with a Map it could be taken up again): its walk is open until it is collected. That is heard
+ * of by a registry, because a weak reference that is asked in each turn keeps what it refers to.
  */
 import type { Key } from '../codec/index.ts'
 
@@ -19,10 +20,23 @@ export interface Link {
   next: Link | undefined
 }
 
-/** Held by the walks alone. */
+const collected = new FinalizationRegistry<Watch>(watch => {
+  watch.open--
+})
+
 export class Watch {
   open = 0
   newest: Link = { change: 'deleted', key: 0, next: undefined }
+
+  begin(walk: object): void {
+    this.open++
+    collected.register(walk, this, walk)
+  }
+
+  end(walk: object): void {
+    collected.unregister(walk)
+    this.open--
+  }
 
   tell(change: Change, key: Key): void {
     const link: Link = { change, key, next: undefined }
