@@ -121,8 +121,8 @@ class PacedFile implements StorageFile {
     return this.#file.read(offset, length)
   }
 
-  readNow(offset: number, length: number): Buffer {
-    return this.#file.readNow(offset, length)
+  readNow(offset: number, length: number, memory?: Buffer): Buffer {
+    return this.#file.readNow(offset, length, memory)
   }
 
   size(): Promise<number> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { before, test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
@@ -376,4 +376,21 @@ test('a block at home keeps no memory but its own, and none of the cache', async
   assert.equal(cache.bytes, 0)
   await segment.close()
   for (const one of list) assert.deepEqual(ask(segment, one), one.value)
+})
+
+test('what a look-up found stays good after the next, in blocks that are not compressed too', async () => {
+  const storage = new MemoryStorage()
+  const writes = Array.from(
+    { length: 40 },
+    (_, at): Write => ({ collection: 1, key: Buffer.from(`k${at}`.padEnd(4)), value: randomBytes(3000) }),
+  ).sort(order)
+  const entry = await write(storage, writes)
+  const segment = await Segment.open(storage, entry)
+  const found = writes.map(({ collection, key }) => segment.find(collection, key, hashPlace(collection, key)))
+  assert.ok(segment.blocks > 3)
+  assert.deepEqual(
+    found.map(one => one?.bytes.subarray(one.start, one.end)),
+    writes.map(one => one.value),
+  )
+  await segment.close()
 })

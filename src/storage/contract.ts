@@ -77,9 +77,9 @@ export interface StorageFile {
   read(offset: number, length: number): Promise<Buffer>
   /**
    * The same at once, holding the turn: only for a look-up that has to answer now, and only for little. A device that has to be waited for is
-   * waited for. Throws what `read` rejects with.
+   * waited for. Throws what `read` rejects with. `memory` is for the bytes, where they fit and the file likes: what is given is a view of it then.
    */
-  readNow(offset: number, length: number): Buffer
+  readNow(offset: number, length: number, memory?: Buffer): Buffer
   /** Durable afterwards: all bytes appended, and the file's length; not its name. An error is final for this file. Errors: EIO, ENOSPC, EDQUOT. */
   sync(): Promise<void>
   /** The length in bytes now. */

@@ -9,7 +9,7 @@ import { assert } from '../base/errors.ts'
 import type { OpenMode, StorageFile } from './contract.ts'
 import { systemError } from './errors.ts'
 import type { FileCalls } from './file-calls.ts'
-import { checkRange, HandleGuard } from './handle-guard.ts'
+import { checkRange, HandleGuard, roomFor } from './handle-guard.ts'
 
 /** Above this a read asks for the file's size first, so that a wild length cannot allocate wildly. */
 const READ_TRUSTED_BYTES_MAX = 64 * 1024
@@ -55,11 +55,11 @@ export class FileHandle implements StorageFile {
     })
   }
 
-  readNow(offset: number, length: number): Buffer {
+  readNow(offset: number, length: number, memory?: Buffer): Buffer {
     return this.#guard.lookNow('read', () => {
       checkRange(offset, length)
       const want = length > READ_TRUSTED_BYTES_MAX ? Math.min(length, Math.max(0, this.#calls.sizeNow(this.#fd) - offset)) : length
-      const target = Buffer.allocUnsafeSlow(want)
+      const target = roomFor(want, memory)
       let done = 0
       while (done < want) {
         const count = this.#calls.readNow(this.#fd, target, done, Math.min(want - done, READ_CALL_BYTES_MAX), offset + done)

@@ -82,6 +82,11 @@ export class HandleGuard {
   }
 }
 
+/** Memory for so many bytes: the given, where they fit. */
+export function roomFor(bytes: number, memory: Buffer | undefined): Buffer {
+  return memory !== undefined && bytes <= memory.length ? memory.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes)
+}
+
 /** Offsets and lengths are the caller's own arithmetic: a wrong one is a bug, not an input. */
 export function checkRange(offset: number, length: number): void {
   assert(Number.isSafeInteger(offset) && offset >= 0, `offset ${offset}`)

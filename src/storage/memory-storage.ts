@@ -8,7 +8,7 @@
 import { assert } from '../base/errors.ts'
 import type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
 import { storageError, systemError } from './errors.ts'
-import { checkRange, HandleGuard } from './handle-guard.ts'
+import { checkRange, HandleGuard, roomFor } from './handle-guard.ts'
 import { checkFolder, checkPath, compareNames, folderOf, nameOf } from './paths.ts'
 
 class Content {
@@ -33,10 +33,10 @@ class Content {
     return end
   }
 
-  read(offset: number, length: number): Buffer {
+  read(offset: number, length: number, memory?: Buffer): Buffer {
     const end = Math.min(this.length, offset + length)
     if (offset >= end) return Buffer.alloc(0)
-    const copy = Buffer.allocUnsafeSlow(end - offset)
+    const copy = roomFor(end - offset, memory)
     this.#bytes.copy(copy, 0, offset, end)
     return copy
   }
@@ -78,10 +78,10 @@ class MemoryFile implements StorageFile {
     })
   }
 
-  readNow(offset: number, length: number): Buffer {
+  readNow(offset: number, length: number, memory?: Buffer): Buffer {
     return this.#guard.lookNow('read', () => {
       checkRange(offset, length)
-      return this.#content.read(offset, length)
+      return this.#content.read(offset, length, memory)
     })
   }
 

@@ -3,7 +3,7 @@
  * Owns: its append offset. Does not own: the content, the faults.
  */
 import { assert } from '../base/errors.ts'
-import { checkRange, HandleGuard, type OpenMode, type StorageFile, systemError } from '../storage/index.ts'
+import { checkRange, HandleGuard, type OpenMode, roomFor, type StorageFile, systemError } from '../storage/index.ts'
 import type { SimulatedFileContent } from './simulated-disk.ts'
 import type { Fault } from './simulated-faults.ts'
 import type { SimulatedStorage } from './simulated-storage.ts'
@@ -47,10 +47,10 @@ export class SimulatedFile implements StorageFile {
     })
   }
 
-  readNow(offset: number, length: number): Buffer {
+  readNow(offset: number, length: number, memory?: Buffer): Buffer {
     return this.#guard.lookNow('read', () => {
       checkRange(offset, length)
-      return this.#storage.runNow('read', this.path, length, () => this.#copy(offset, length))
+      return this.#storage.runNow('read', this.path, length, () => this.#copy(offset, length, memory))
     })
   }
 
@@ -87,9 +87,9 @@ export class SimulatedFile implements StorageFile {
   }
 
   /** Not from Node's pool: the caller may transfer the memory. */
-  #copy(offset: number, length: number): Buffer {
+  #copy(offset: number, length: number, memory?: Buffer): Buffer {
     const there = this.content.cache.view().subarray(offset, offset + length)
-    const copy = Buffer.allocUnsafeSlow(there.length)
+    const copy = roomFor(there.length, memory)
     there.copy(copy)
     return copy
   }

@@ -173,6 +173,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
       read.fill(0)
       assert.equal(file.readNow(0, 3).toString(), 'abc')
       assert.ok(read.buffer.byteLength < 1024, 'memory of its own')
+      const memory = Buffer.alloc(5)
+      for (const length of [2, 5, 6, 100]) assert.equal(file.readNow(1, length, memory).toString(), 'bcdef'.slice(0, length))
+      assert.equal(file.readNow(6, 1, memory).length, 0)
       assert.throws(
         () => file.readNow(-1, 1),
         error => hasCode(error, 'TIDEMARK_BUG'),
