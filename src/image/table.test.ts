@@ -48,41 +48,43 @@ const write = fc.record({
   value: fc.option(fc.string({ maxLength: 3, unit: 'binary-ascii' })),
 })
 
-test('a table holds the last word on every place, in order', () => {
-  const place = fc.option(fc.record({ collection: fc.integer({ min: 0, max: 4 }), key: fc.stringMatching(/^[ab]{0,5}$/) }))
-  fc.assert(
-    fc.property(fc.array(fc.array(write, { maxLength: 30 }), { maxLength: 8 }), place, place, fc.nat(400), (blocks, from, to, moves) => {
-      const table = new RecordTable()
-      const model = new Map<string, Write>()
-      let rawBytes = 0
-      for (const given of blocks) {
-        const writes = given.map(one => ({ ...one, value: one.value ?? undefined }))
-        const bytes = block(writes)
-        table.add(bytes)
-        // A sort that was begun and is overtaken by more records must not be gone on with.
-        table.sortSome(moves)
-        rawBytes += bytes.length
-        for (const one of writes) model.set(`${one.collection} ${one.key}`, one)
-      }
-      const expected = [...model.values()].sort(byPlace)
-      assert.equal(table.records, expected.length)
-      assert.equal(table.tombstones, expected.filter(one => one.value === undefined).length)
-      assert.equal(table.rawBytes, rawBytes)
-      assert.deepEqual(walk(table.cursor()), expected)
-      const range: Range = {
-        ...(from === null ? {} : { from: { collection: from.collection, key: Buffer.from(from.key) } }),
-        ...(to === null ? {} : { to: { collection: to.collection, key: Buffer.from(to.key) } }),
-      }
-      const inside = (one: Write): boolean =>
-        (from === null || byPlace(one, { ...from, value: '' }) >= 0) && (to === null || byPlace(one, { ...to, value: '' }) < 0)
-      assert.deepEqual(walk(table.cursor(range)), expected.filter(inside))
-      for (const one of expected) assert.equal(find(table, one.collection, one.key), one.value ?? false)
-      assert.equal(find(table, 4, 'a'), undefined)
-      assert.equal(find(table, 1, 'c'), undefined)
-    }),
-    { numRuns: 300 },
-  )
-})
+for (const bulk of [false, true]) {
+  test(`a table holds the last word on every place, in order${bulk ? ', added in bulk' : ''}`, () => {
+    const place = fc.option(fc.record({ collection: fc.integer({ min: 0, max: 4 }), key: fc.stringMatching(/^[ab]{0,5}$/) }))
+    fc.assert(
+      fc.property(fc.array(fc.array(write, { maxLength: 30 }), { maxLength: 8 }), place, place, fc.nat(400), (blocks, from, to, moves) => {
+        const table = new RecordTable({ bulk })
+        const model = new Map<string, Write>()
+        let rawBytes = 0
+        for (const given of blocks) {
+          const writes = given.map(one => ({ ...one, value: one.value ?? undefined }))
+          const bytes = block(writes)
+          table.add(bytes)
+          // A sort that was begun and is overtaken by more records must not be gone on with.
+          table.sortSome(moves)
+          rawBytes += bytes.length
+          for (const one of writes) model.set(`${one.collection} ${one.key}`, one)
+        }
+        const expected = [...model.values()].sort(byPlace)
+        assert.equal(table.records, expected.length)
+        assert.equal(table.tombstones, expected.filter(one => one.value === undefined).length)
+        assert.equal(table.rawBytes, rawBytes)
+        assert.deepEqual(walk(table.cursor()), expected)
+        const range: Range = {
+          ...(from === null ? {} : { from: { collection: from.collection, key: Buffer.from(from.key) } }),
+          ...(to === null ? {} : { to: { collection: to.collection, key: Buffer.from(to.key) } }),
+        }
+        const inside = (one: Write): boolean =>
+          (from === null || byPlace(one, { ...from, value: '' }) >= 0) && (to === null || byPlace(one, { ...to, value: '' }) < 0)
+        assert.deepEqual(walk(table.cursor(range)), expected.filter(inside))
+        for (const one of expected) assert.equal(find(table, one.collection, one.key), one.value ?? false)
+        assert.equal(find(table, 4, 'a'), undefined)
+        assert.equal(find(table, 1, 'c'), undefined)
+      }),
+      { numRuns: 300 },
+    )
+  })
+}
 
 test('a table grows, and sorts in steps to the same order as at once', () => {
   const [stepwise, atOnce] = [new RecordTable(), new RecordTable()]

@@ -9,6 +9,7 @@
  */
 import { compareBytes, hashPlace, RECORD_PUT, RecordCursor } from '../format/index.ts'
 import type { Found, Layer, LayerCursor, Range } from '../segment/index.ts'
+import { BLOCK_BYTES_MAX, BulkColumns, type Columns, plainColumns, roomInBulk } from './bulk-columns.ts'
 import { STRIDE, sortPlaces } from './sort.ts'
 
 const RECORDS_FIRST = 1024
@@ -22,20 +23,28 @@ export class RecordTable implements Layer {
   /** The highest id of a collection of which a put was added. */
   highestId = 0
   readonly #blocks: Buffer[] = []
-  #block = new Uint32Array(RECORDS_FIRST)
-  #collection = new Uint32Array(RECORDS_FIRST)
-  #keyStart = new Uint32Array(RECORDS_FIRST)
-  #keyEnd = new Uint32Array(RECORDS_FIRST)
-  #put = new Uint8Array(RECORDS_FIRST)
-  #hash = new Uint32Array(RECORDS_FIRST)
+  #block!: Uint32Array
+  #collection!: Uint32Array
+  #keyStart!: Uint32Array
+  #keyEnd!: Uint32Array
+  #put!: Uint8Array
+  #hash!: Uint32Array
   /** Index of a record plus one; 0: free. At most half full. */
-  #slots = new Uint32Array(RECORDS_FIRST * 2)
+  #slots!: Uint32Array
   #order: Uint32Array | undefined
   #sorting: Generator<undefined, Uint32Array, undefined> | undefined
+  #isBulk: boolean
+  #bulk: BulkColumns | undefined
+
+  /** `bulk`: it is filled once, at a restart (bulk-columns.ts). */
+  constructor({ bulk = false }: { readonly bulk?: boolean } = {}) {
+    this.#isBulk = bulk
+    this.#take(plainColumns(RECORDS_FIRST))
+  }
 
   /** So many records will be added: room for them is made at once, as if all were of places that are new. */
   expect(records: number): void {
-    let room = this.#hash.length
+    let room = this.#isBulk ? Math.max(roomInBulk(this.records + records), this.#hash.length) : this.#hash.length
     while (room <= this.records + records) room *= 2
     if (room > this.#hash.length) this.#makeRoom(room, this.records)
   }
@@ -44,6 +53,7 @@ export class RecordTable implements Layer {
   add(bytes: Buffer): void {
     const block = this.#blocks.push(bytes) - 1
     this.#order = this.#sorting = undefined
+    if (this.#isBulk && this.#addInBulk(bytes, block)) return
     const cursor = new RecordCursor(bytes)
     for (let start = 0; cursor.next(); start = cursor.at) {
       this.rawBytes += cursor.at - start
@@ -66,6 +76,17 @@ export class RecordTable implements Layer {
       this.#keyStart[index] = keyStart
       this.#keyEnd[index] = keyEnd
     }
+  }
+
+  /** False where it is left to be done, from the beginning: what is in the columns already counts once. */
+  #addInBulk(bytes: Buffer, block: number): boolean {
+    if (bytes.length > BLOCK_BYTES_MAX) return false
+    if (this.#bulk?.takes(bytes.length, this.records) !== true) {
+      this.#makeRoom(Math.max(roomInBulk(this.records), this.#hash.length), this.records)
+    }
+    if (this.#bulk?.add(bytes, block, this) !== true) return false
+    this.rawBytes += bytes.length
+    return true
   }
 
   find(collection: number, key: Uint8Array, hash: number): Found | undefined {
@@ -151,26 +172,36 @@ export class RecordTable implements Layer {
   }
 
   #makeRoom(room: number, records: number): void {
-    const wider = (old: Uint32Array): Uint32Array<ArrayBuffer> => {
-      const next = new Uint32Array(room)
-      next.set(old)
-      return next
+    const same = (index: number, start: number, end: number): boolean => {
+      const at = this.#keyStart[index] as number
+      return compareBytes(this.#blockOf(index), at, this.#keyEnd[index] as number, this.#blocks.at(-1) as Buffer, start, end) === 0
     }
-    this.#block = wider(this.#block)
-    this.#collection = wider(this.#collection)
-    this.#keyStart = wider(this.#keyStart)
-    this.#keyEnd = wider(this.#keyEnd)
-    this.#hash = wider(this.#hash)
-    const put = new Uint8Array(room)
-    put.set(this.#put)
-    this.#put = put
-    this.#slots = new Uint32Array(room * 2)
+    this.#bulk = this.#isBulk ? BulkColumns.open(room, same) : undefined
+    this.#isBulk = this.#bulk !== undefined
+    const columns = this.#bulk?.columns ?? plainColumns(room)
+    columns.block.set(this.#block)
+    columns.collection.set(this.#collection)
+    columns.keyStart.set(this.#keyStart)
+    columns.keyEnd.set(this.#keyEnd)
+    columns.hash.set(this.#hash)
+    columns.put.set(this.#put)
+    this.#take(columns)
     const mask = this.#slots.length - 1
     for (let index = 0; index < records; index++) {
       let slot = (this.#hash[index] as number) & mask
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask
       this.#slots[slot] = index + 1
     }
+  }
+
+  #take({ slots, block, collection, keyStart, keyEnd, hash, put }: Columns): void {
+    this.#slots = slots
+    this.#block = block
+    this.#collection = collection
+    this.#keyStart = keyStart
+    this.#keyEnd = keyEnd
+    this.#hash = hash
+    this.#put = put
   }
 
   #lowerBound(order: Uint32Array, place: { readonly collection: number; readonly key: Uint8Array }): number {

@@ -51,7 +51,7 @@ const COUNT_STRIDE = 16_384
 export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): Promise<Tail> {
   const { storage, storeId, log, fold, until, onDamage, pause } = request
   const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, until, onDamage, pause: () => pause() ?? undefined })
-  let table = new RecordTable()
+  let table = new RecordTable({ bulk: true })
   let packedBytes = 0
   let nextId = fold?.nextId ?? 1
   let records = 0

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import fc from 'fast-check'
+import { ByteWriter } from '../base/bytes.ts'
+import { hasCode } from '../base/errors.ts'
+import { appendRecord, hashPlace } from '../format/index.ts'
+import { ADD_BLOCK } from './add-block.ts'
+import { RecordTable } from './table.ts'
+
+interface Write {
+  readonly collection: number
+  readonly key: Uint8Array
+  readonly valueBytes: number | undefined
+}
+
+function block(writes: readonly Write[]): Buffer {
+  const writer = new ByteWriter(64)
+  for (const { collection, key, valueBytes } of writes) {
+    appendRecord(writer, collection, key, valueBytes === undefined ? undefined : Buffer.alloc(valueBytes, collection))
+  }
+  return writer.view()
+}
+
+/** All that a table says of itself and of these places. */
+function said(table: RecordTable, writes: readonly Write[]): unknown {
+  const walked: string[] = []
+  for (const cursor = table.cursor(); cursor.next(); ) {
+    const { collection, put, bytes, keyStart, keyEnd, start, end } = cursor
+    walked.push([collection, put, bytes.toString('hex', keyStart, keyEnd), bytes.toString('hex', start, end)].join())
+  }
+  const found = writes.map(({ collection, key }) => {
+    const one = table.find(collection, key, hashPlace(collection, key))
+    return one && [one.put, one.bytes.toString('hex', one.start, one.end)]
+  })
+  const { records, tombstones, rawBytes, highestId } = table
+  return { records, tombstones, rawBytes, highestId, walked, found }
+}
+
+function addTo(table: RecordTable, bytes: Buffer): unknown {
+  try {
+    table.add(bytes)
+    return undefined
+  } catch (error) {
+    if (hasCode(error, 'TIDEMARK_VALUE_DAMAGED') || hasCode(error, 'TIDEMARK_FORMAT_NEWER')) return (error as Error).message
+    throw error
+  }
+}
+
+const write = fc.record({
+  collection: fc.constantFrom(0, 1, 2, 127, 128, 16384, 0x0fff_ffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff),
+  key: fc.uint8Array({ maxLength: 9, max: 2 }),
+  valueBytes: fc.option(fc.constantFrom(0, 1, 5, 300), { nil: undefined }),
+})
+const blocks = fc.array(fc.array(write, { maxLength: 40 }), { maxLength: 5 })
+
+test('what is added in bulk is what is added one by one', () => {
+  fc.assert(
+    fc.property(blocks, fc.nat(60), (lists, expected) => {
+      const [plain, bulk] = [new RecordTable(), new RecordTable({ bulk: true })]
+      bulk.expect(expected)
+      for (const list of lists) for (const table of [plain, bulk]) table.add(block(list))
+      assert.deepEqual(said(bulk, lists.flat()), said(plain, lists.flat()))
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('bytes that are damaged anywhere are refused alike, and what came before them is there', () => {
+  fc.assert(
+    fc.property(blocks, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 }), fc.boolean(), (lists, flips, cut) => {
+      const [plain, bulk] = [new RecordTable(), new RecordTable({ bulk: true })]
+      for (const [at, list] of lists.entries()) {
+        let bytes = block(list)
+        if (at === lists.length - 2 && bytes.length > 0) {
+          for (const [place, value] of flips) bytes[place % bytes.length] = value
+          if (cut) bytes = bytes.subarray(0, (flips[0] as [number, number])[0] % bytes.length)
+        }
+        assert.deepEqual(addTo(bulk, bytes), addTo(plain, bytes))
+      }
+      const all = lists.flat()
+      assert.deepEqual(said(bulk, all), said(plain, all))
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('it grows with what comes, small records and blocks too large for it among them', () => {
+  const lists: Write[][] = Array.from({ length: 30 }, (_, at) => {
+    const count = at % 7 === 3 ? 3 : 3000
+    return Array.from({ length: count }, (_, one) => ({
+      collection: 1 + (one % 3),
+      key: Buffer.from(`${(at * 2500 + one * 7) % 40_000}`),
+      valueBytes: one % 11 === 0 ? undefined : count === 3 ? 60_000 : one % 40,
+    }))
+  })
+  const [plain, bulk] = [new RecordTable(), new RecordTable({ bulk: true })]
+  for (const list of lists) for (const table of [plain, bulk]) table.add(block(list))
+  assert.ok(plain.records > 20_000)
+  assert.deepEqual(said(bulk, lists.flat()), said(plain, lists.flat()))
+})
+
+test('where there is no WebAssembly it is the same', async () => {
+  const code = `
+    import { RecordTable } from ${JSON.stringify(join(import.meta.dirname, 'table.js'))}
+    const table = new RecordTable({ bulk: true })
+    table.expect(5)
+    table.add(Buffer.from(${JSON.stringify([...block([{ collection: 7, key: Buffer.from('k'), valueBytes: 3 }])])}))
+    console.log(typeof WebAssembly, table.records, table.highestId)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--jitless', '--no-warnings', '--input-type=module', '-e', code])
+  assert.equal(stdout.trim(), 'undefined 1 7')
+})
+
+test('the code is what its text says', async () => {
+  const { addBlockModule } = (await import(join(import.meta.dirname, '..', '..', '..', 'scripts', 'wat.mjs'))) as {
+    addBlockModule(): Promise<string>
+  }
+  assert.equal(/\[([^\]]*)\]/.exec(await addBlockModule())?.[1]?.replace(/[\s',]/g, ''), ADD_BLOCK)
+})

@@ -1,0 +1,133 @@
+/**
+ * The columns of a RecordTable, plain, or in memory that compiled code reaches: add-block.wat adds a block to them.
+ *
+ * What for: a restart adds tens of thousands of records with code that was never run before. Interpreted they take 30 ms, which is half of what
+ * it takes to be back; WebAssembly is compiled at once, in a millisecond.
+ * Owns: where the columns lie in that memory. Does not own: what they say (table.ts).
+ * Invariants: nothing but the time depends on it. Where there is no WebAssembly (`--jitless`), or no address space for its memory, the columns
+ * are plain; a block that is too large for the memory, or that is damaged, is the table's own to add.
+ */
+import { KEY_BYTES_MAX } from '../base/limits.ts'
+import { ADD_BLOCK } from './add-block.ts'
+
+/** Each of `room` numbers, and twice as many slots. */
+export interface Columns {
+  readonly slots: Uint32Array
+  readonly block: Uint32Array
+  readonly collection: Uint32Array
+  readonly keyStart: Uint32Array
+  readonly keyEnd: Uint32Array
+  readonly hash: Uint32Array
+  readonly put: Uint8Array
+}
+
+export function plainColumns(room: number): Columns {
+  return columnsOf(
+    room,
+    words => new Uint32Array(words),
+    bytes => new Uint8Array(bytes),
+  )
+}
+
+function columnsOf(room: number, words: (count: number) => Uint32Array, bytes: (count: number) => Uint8Array): Columns {
+  // In the order in which add-block.wat expects them.
+  const slots = words(2 * room)
+  const [block, collection, keyStart, keyEnd, hash] = [words(room), words(room), words(room), words(room), words(room)]
+  return { slots, block, collection, keyStart, keyEnd, hash, put: bytes(room) }
+}
+
+/** What WebAssembly is here: the compiler's libraries know it of browsers only. */
+interface Wasm {
+  readonly Module: new (code: Uint8Array) => object
+  readonly Memory: new (pages: { readonly initial: number; readonly maximum: number }) => { readonly buffer: ArrayBuffer }
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown }
+}
+
+interface Exports {
+  readonly tombstones: { value: number }
+  readonly highestId: { value: number }
+  add(bytes: number, number: number, records: number, room: number, columns: number, keyBytesMax: number): number
+}
+
+const PAGE_BYTES = 65536
+/** Larger blocks hold large values, and few of them. */
+export const BLOCK_BYTES_MAX = 2 * PAGE_BYTES
+/** A record has no fewer: flags, collection, length of the key. */
+const RECORD_BYTES_MIN = 6
+const COLUMNS_BYTES = 4 * 7 + 1
+
+/** Whether the record at an index, of another block, has the key from `start` to `end` of the block that is being added. */
+export type Same = (index: number, start: number, end: number) => boolean
+
+/** What is counted besides the columns. */
+export interface Tally {
+  records: number
+  tombstones: number
+  highestId: number
+}
+
+/** The room for any block to be added to so many records: what a record takes is not known before. */
+export function roomInBulk(records: number): number {
+  let room = 1024
+  while (records + BLOCK_BYTES_MAX / RECORD_BYTES_MIN >= room) room *= 2
+  return room
+}
+
+let compiled: object | undefined
+
+export class BulkColumns {
+  readonly room: number
+  readonly columns: Columns
+  readonly #exports: Exports
+  readonly #block: Uint8Array
+
+  private constructor(wasm: Wasm, room: number, same: Same) {
+    const pages = (BLOCK_BYTES_MAX + room * COLUMNS_BYTES + PAGE_BYTES - 1) / PAGE_BYTES
+    const memory = new wasm.Memory({ initial: Math.floor(pages), maximum: Math.floor(pages) })
+    compiled ??= new wasm.Module(Buffer.from(ADD_BLOCK, 'base64'))
+    const imports = { memory, same: (index: number, start: number, end: number): number => (same(index, start, end) ? 1 : 0) }
+    this.#exports = new wasm.Instance(compiled, { table: imports }).exports as Exports
+    this.#block = new Uint8Array(memory.buffer, 0, BLOCK_BYTES_MAX)
+    let at = BLOCK_BYTES_MAX
+    const take = (bytes: number): number => {
+      at += bytes
+      return at - bytes
+    }
+    this.room = room
+    this.columns = columnsOf(
+      room,
+      count => new Uint32Array(memory.buffer, take(4 * count), count),
+      count => new Uint8Array(memory.buffer, take(count), count),
+    )
+  }
+
+  /** Undefined where there is none. `room`: a power of two. */
+  static open(room: number, same: Same): BulkColumns | undefined {
+    const wasm = (globalThis as { readonly WebAssembly?: Wasm }).WebAssembly
+    if (wasm === undefined) return undefined
+    try {
+      return new BulkColumns(wasm, room, same)
+    } catch (error) {
+      if (error instanceof RangeError) return undefined
+      throw error
+    }
+  }
+
+  /** Whether a block of so many bytes, which is no larger than `BLOCK_BYTES_MAX`, can be added to a table of so many records. */
+  takes(bytes: number, records: number): boolean {
+    return records + bytes / RECORD_BYTES_MIN < this.room
+  }
+
+  /** Block `number`, which it takes. False where a record is damaged: those before it are in the columns, and counted. */
+  add(bytes: Uint8Array, number: number, tally: Tally): boolean {
+    const { tombstones, highestId, add } = this.#exports
+    this.#block.set(bytes)
+    tombstones.value = tally.tombstones
+    highestId.value = tally.highestId
+    const records = add(bytes.length, number, tally.records, this.room, BLOCK_BYTES_MAX, KEY_BYTES_MAX)
+    tally.records = records < 0 ? -1 - records : records
+    tally.tombstones = tombstones.value
+    tally.highestId = highestId.value >>> 0
+    return records >= 0
+  }
+}
