@@ -42,7 +42,7 @@ export const MERGE_LIMITS: MergeLimits = {
 }
 
 /** Of the base: a round rewrites all of it, so a smaller share would write more, a larger one keep more that is superseded. */
-const ROUND_SHARE = 0.8
+const ROUND_SHARE = 0.9
 
 export type MergePlan =
   | { readonly type: 'young'; readonly run: readonly SegmentEntry[] }
