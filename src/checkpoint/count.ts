@@ -3,19 +3,27 @@
  *
  * Does: asks the cold side, a key at a time, between the capture and the commit. Owns: how far it has come.
  * Invariants: it asks about the state before the epoch, which the cold side goes on showing. Where damage keeps that from saying, a key counts
- * as new: the count of entries is an upper bound then, for one that is too low would hide entries; and no damage keeps a commit from being made.
+ * as new: the count of entries is an upper bound then, for one that is too low would hide entries; and no damage keeps a commit from being made,
+ * nor does a block that the device does not give back, however often it is asked.
  */
 import { hasCode } from '../base/errors.ts'
 import type { Capture, Cold } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
+import { isErrno } from '../storage/index.ts'
 
 export class Count {
   /** By incarnation: keys that existed. */
   readonly existed = new Map<number, number>()
   total = 0
+  asked = 0
+  /** Keys of which the device says nothing. */
+  unread = 0
+  readonly #givesUp: boolean
   readonly #steps: Generator<undefined, undefined, undefined>
 
-  constructor(capture: Capture) {
+  /** `givesUp`: what the device failed to read is not tried again. */
+  constructor(capture: Capture, givesUp: boolean) {
+    this.#givesUp = givesUp
     this.#steps = this.#walk(capture)
   }
 
@@ -30,7 +38,7 @@ export class Count {
       let existed = 0
       for (const piece of keys.flatMap(set => set.pieces())) {
         for (const key of piece.keys()) {
-          if (existedIn(cold, key)) existed++
+          if (this.#existedIn(cold, key)) existed++
           yield undefined
         }
       }
@@ -40,14 +48,16 @@ export class Count {
     capture.resolved(this.existed)
     return undefined
   }
-}
 
-/** @throws TIDEMARK_STORAGE: it can be tried again. What is damaged stays so, and the record that is being written takes its place. */
-function existedIn(cold: Cold, key: Key): boolean {
-  try {
-    return cold.has(key)
-  } catch (error) {
-    if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
-    return false
+  /** @throws TIDEMARK_STORAGE: it can be tried again. What is damaged stays so, and the record that is being written takes its place. */
+  #existedIn(cold: Cold, key: Key): boolean {
+    this.asked++
+    try {
+      return cold.has(key)
+    } catch (error) {
+      if (this.#givesUp && isErrno(error, 'EIO')) this.unread++
+      else if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
+      return false
+    }
   }
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Outbox, Space } from '../capture/index.ts'
+import { isErrno } from '../storage/index.ts'
 import { Count } from './count.ts'
 import type { Flight } from './flight.ts'
 import type { Pace } from './pace.ts'
@@ -32,6 +33,8 @@ const BURST_SHARE = 0.3
 const BURSTS_EXPECTED = 8
 /** So many steps are worth a slice. */
 const STEPS_MIN = 64
+/** After so many epochs in a row that failed because the device did not give back a block, nothing waits for that block any more. */
+const UNREAD_MAX = 3
 
 /** The share of the time that slices take of a loop so busy, while nothing presses. */
 export function shareOf(load: number): number {
@@ -71,6 +74,8 @@ export class Round {
   #burst = false
   #burstBefore = false
   #burstsExpected = 0
+  /** Counts in a row that met a block which the device does not give back. */
+  #unread = 0
 
   constructor(parts: RoundParts) {
     this.#parts = parts
@@ -214,10 +219,14 @@ export class Round {
   /** False: the time is up, or the stored state cannot be read now, which is tried again. */
   #counted(flight: Flight, expired: () => boolean): boolean {
     try {
-      flight.count ??= new Count(flight.capture)
-      return flight.count.run(expired)
+      flight.count ??= new Count(flight.capture, this.#unread >= UNREAD_MAX)
+      const { count } = flight
+      if (!count.run(expired)) return false
+      if (count.asked > 0 && count.unread === 0) this.#unread = 0
+      return true
     } catch (error) {
       if (!hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      if (isErrno(error, 'EIO')) this.#unread++
       this.#parts.failed(error as TidemarkError)
       return false
     }
