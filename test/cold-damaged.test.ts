@@ -1,13 +1,14 @@
 /** A store with a damaged block: what is written over it is durable, and repairs what it replaces. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readNewest } from '../src/manifest/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const ENTRIES = 500
 const text = (at: number, round = 0) => `some text of entry ${at}, round ${round}.`
 
-/** Closed, with all entries in segments, the block of entry 77 damaged. */
-async function damaged(): Promise<SimulatedStore> {
+/** Closed, with all entries in segments. */
+async function folded(): Promise<SimulatedStore> {
   const world = new SimulatedStore()
   world.thresholds = { bytes: 2000, graceMs: 100 }
   const map = (await world.open()).map<string, number>('map')
@@ -15,6 +16,12 @@ async function damaged(): Promise<SimulatedStore> {
   await world.checkpoint()
   await world.pass(2000)
   await world.close()
+  return world
+}
+
+/** The block of entry 77 is damaged. */
+async function damaged(): Promise<SimulatedStore> {
+  const world = await folded()
   const { disk } = world.storage
   let found = 0
   for (const path of disk.paths().filter(name => name.startsWith('segment/'))) {
@@ -47,6 +54,51 @@ for (const hydrate of ['on-demand', 'background'] as const) {
     const again = await world.open({ restore: { hydrate: 'on-demand' } })
     assert.equal(again.map<string, number>('map').get(77), text(77, 1))
     assert.equal(again.map<string, number>('map').get(ENTRIES - 1), text(ENTRIES - 1))
+    assert.equal(again.map<string, number>('other').get(1), 'elsewhere')
+    await world.close()
+  })
+}
+
+for (const how of ['damage', 'EIO'] as const) {
+  test(`where what describes the segments cannot be read (${how}), writes go on and become durable`, async () => {
+    const world = await folded()
+    const { young, base } = (await world.run(readNewest(world.storage)))?.manifest ?? assert.fail('no manifest')
+    const segments = [...young, ...base.flatMap(range => range.segment ?? [])]
+    const { disk } = world.storage
+    if (how === 'damage') for (const { file, describedAt } of segments) disk.lookup(file)?.flip(describedAt + 100, 3)
+    const heal = how === 'EIO' ? world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' }) : () => {}
+    const code = how === 'EIO' ? 'TIDEMARK_STORAGE' : 'TIDEMARK_SEGMENT_DAMAGED'
+    const store = await world.open({ restore: { hydrate: 'on-demand' } })
+    const map = store.map<string, number>('map')
+    assert.throws(() => map.get(77), { code })
+    // Whether it is there is not known.
+    assert.throws(() => map.delete(77), { code })
+    map.set(77, text(77, 1))
+    map.set(78, text(78, 1))
+    assert.equal(map.delete(78), true)
+    store.map<string, number>('other').set(1, 'elsewhere')
+    assert.equal((await world.checkpoint()).entries, ENTRIES + 2)
+    // During a capture and after it.
+    map.set(79, text(79, 1))
+    const point = store.checkpoint()
+    map.set(77, text(77, 2))
+    map.set(80, text(80, 2))
+    await world.run(point)
+    if (how === 'damage') {
+      // What is damaged stays so, and is not read at each call.
+      const healReads = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
+      assert.throws(() => map.get(81), { code })
+      healReads()
+    }
+    await world.close()
+    heal()
+    if (how === 'damage') for (const { file, describedAt } of segments) disk.lookup(file)?.flip(describedAt + 100, 3)
+    const again = await world.open({ restore: { hydrate: 'on-demand' } })
+    const other = again.map<string, number>('map')
+    assert.deepEqual(
+      [77, 78, 79, 80, 81].map(at => other.get(at)),
+      [text(77, 2), undefined, text(79, 1), text(80, 2), text(81)],
+    )
     assert.equal(again.map<string, number>('other').get(1), 'elsewhere')
     await world.close()
   })

@@ -11,7 +11,7 @@
  * covered; a key is dropped from the hidden ones only when the stored state covers its tombstone; where the stored state is exchanged
  * (`evicts`), everything deleted is hidden, because a later state may hold what this one does not.
  */
-import { assert } from '../base/errors.ts'
+import { assert, hasCode } from '../base/errors.ts'
 import type { Key } from '../codec/index.ts'
 import { ABSENT, type Cold, type ColdCursor } from './cold.ts'
 import { Generations } from './generations.ts'
@@ -77,7 +77,7 @@ export class ColdSide {
 
   /** Of a key that is not live: nothing was written to it since the stored state, as far as can be told without the disk. */
   untouched(key: Key): boolean {
-    return this.countMax > 0 && !this.hides(key) && this.cold.mayHave(key)
+    return this.countMax > 0 && !this.hides(key) && this.#mayHave(key)
   }
 
   /** The value of a key that is not live, or ABSENT; an evicted object that is alive comes back itself. Changes nothing. */
@@ -113,7 +113,7 @@ export class ColdSide {
    * becomes unresolved. Only who iterates has to know, and asks then; unless the stored state may be exchanged before that.
    */
   isInsert(key: Key): boolean {
-    if (this.countMax === 0 || this.hides(key) || !this.cold.mayHave(key)) return true
+    if (this.countMax === 0 || this.hides(key) || !this.#mayHave(key)) return true
     if (this.cold.atHome || (this.evicts && this.isWalked)) {
       if (!this.cold.atHome && !this.cold.has(key)) return true
       this.#leaves(key)
@@ -127,7 +127,7 @@ export class ColdSide {
 
   /** A live key that may be stored is about to be deleted: its stored entry must not show. */
   hide(key: Key): void {
-    if (this.evicts || this.cold.mayHave(key)) this.#hidden.add(key)
+    if (this.evicts || this.#mayHave(key)) this.#hidden.add(key)
   }
 
   /** A key that shows is deleted. */
@@ -144,6 +144,18 @@ export class ColdSide {
     this.#evicted++
     if (typeof value === 'object' && value !== null) this.held.keep(key, value)
     this.tell('left', key)
+  }
+
+  /** What describes a segment may be damaged, or the device does not give it back: a write needs neither, and the key may be there then. */
+  #mayHave(key: Key): boolean {
+    try {
+      return this.cold.mayHave(key)
+    } catch (error) {
+      const isUnread = hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') || hasCode(error, 'TIDEMARK_STORAGE')
+      // Whose answer is taken as exact.
+      if (!isUnread || this.cold.atHome) throw error
+      return true
+    }
   }
 
   #leaves(key: Key): void {

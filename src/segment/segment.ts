@@ -77,6 +77,8 @@ export class Segment implements Layer {
   readonly #home: Buffer[] = []
   #homeCount = 0
   #described: Description | undefined
+  /** What describes the blocks is damaged: it is not read at each call. */
+  #undescribed: TidemarkError | undefined
   #ends: { readonly first: Bound; readonly last: Bound } | undefined
 
   private constructor(entry: SegmentEntry, file: StorageFile, decompress: DecompressEvery, cache: BlockCache) {
@@ -98,6 +100,7 @@ export class Segment implements Layer {
    */
   async describe(pause: () => Promise<void> | undefined = () => undefined): Promise<void> {
     if (this.#described !== undefined) return
+    if (this.#undescribed !== undefined) throw this.#undescribed
     const { describedAt, bytes } = this.entry
     const steps = this.#parse(await this.#file.read(describedAt, bytes - describedAt))
     for (;;) {
@@ -241,6 +244,7 @@ export class Segment implements Layer {
 
   #description(): Description {
     if (this.#described === undefined) {
+      if (this.#undescribed !== undefined) throw this.#undescribed
       const { describedAt, bytes } = this.entry
       const steps = this.#parse(this.#file.readNow(describedAt, bytes - describedAt))
       let step = steps.next()
@@ -251,6 +255,15 @@ export class Segment implements Layer {
   }
 
   *#parse(bytes: Buffer): Generator<undefined, Description, undefined> {
+    try {
+      return yield* this.#check(bytes)
+    } catch (error) {
+      if (hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) this.#undescribed = error as TidemarkError
+      throw error
+    }
+  }
+
+  *#check(bytes: Buffer): Generator<undefined, Description, undefined> {
     const { entry } = this
     const { file, describedAt } = entry
     const end = bytes.length - SEGMENT_HEADER_BYTES
