@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { Eviction, TidemarkValue, Untracked } from '../src/capture/index.ts'
 import type { Key } from '../src/codec/index.ts'
 import { type Entries, numbered, Rig } from './support/capture-rig.ts'
-import { begin, transaction } from './support/cold-rig.ts'
+import { begin, exchange, transaction } from './support/cold-rig.ts'
 import { FakeCold } from './support/fake-cold.ts'
 
 test('get brings an entry home once, clean: the same object, no look again, no record', () => {
@@ -259,6 +259,56 @@ test('an entry is given once, whatever comes home, is set, deleted or inserted m
     take(10)
     assert.deepEqual(keys, ['k0', 'k1', 'k3', 'k2', 'k5', 'k00'])
   }
+})
+
+for (const evicts of [false, true]) {
+  test(`looking at the first entry again and again does not meet again what is gone or live (evicts: ${evicts})`, () => {
+    const { cold, map } = begin(300, { evicts })
+    const first = (): Key | undefined => map.keys().next().value
+    for (let n = 0; n < 10; n++) map.get(`k${n}`)
+    for (let left = 290; left > 0; left--) {
+      const key = first() as Key
+      assert.deepEqual(map.get(key), { n: Number(String(key).slice(1)) })
+      if (left % 3 > 0) map.delete(key)
+    }
+    // Each is met twice: when it is given, and when it is passed.
+    assert.ok(cold.steps < 2 * 300 + 10, `${cold.steps} keys met`)
+    const { steps } = cold
+    for (let n = 0; n < 10; n++) first()
+    assert.equal(cold.steps, steps, 'nothing stored shows')
+    assert.equal([...map.keys()].length, 10 + 96)
+  })
+}
+
+test('what was passed and leaves the heap is met by later walks, after an exchange too', () => {
+  const begun = begin(9, { evicts: true, home: ['k0', 'k1', 'k2'] })
+  const { rig, collection, map } = begun
+  const eviction = new Eviction(collection)
+  assert.equal(map.keys().next().value, 'k3')
+  const open = map.keys()
+  assert.equal(open.next().value, 'k3')
+  assert.equal(eviction.run(2), 2)
+  assert.equal(map.keys().next().value, 'k0')
+  assert.deepEqual([...map.keys()], ['k0', 'k1', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8', 'k2'])
+  assert.deepEqual([...open], ['k4', 'k5', 'k6', 'k7', 'k8', 'k0', 'k1', 'k2'])
+  map.delete('k0')
+  map.set('k', 'before all')
+  assert.equal(map.keys().next().value, 'k1')
+  rig.checkpoint()
+  exchange(begun)
+  while (eviction.run(10) > 0);
+  assert.deepEqual([...map.keys()], ['k', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8'])
+  // All comes home in the middle of a walk, and leaves again.
+  const entries = map.entries()
+  assert.deepEqual(entries.next().value, ['k', 'before all'])
+  for (const key of ['k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8']) map.get(key)
+  assert.deepEqual(entries.next().value, ['k1', { n: 1 }])
+  eviction.renew()
+  while (eviction.run(10) > 0);
+  assert.deepEqual(
+    [...entries].map(([key, value]) => `${String(key)} ${(value as { n: number }).n}`),
+    ['k2 2', 'k3 3', 'k4 4', 'k5 5', 'k6 6', 'k7 7', 'k8 8'],
+  )
 })
 
 test('a loop that was left can be taken up again, as with a Map', () => {

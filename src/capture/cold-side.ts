@@ -12,7 +12,7 @@
  * (`evicts`), everything deleted is hidden, because a later state may hold what this one does not.
  */
 import { assert, hasCode } from '../base/errors.ts'
-import type { Key } from '../codec/index.ts'
+import { compareKeys, type Key } from '../codec/index.ts'
 import { ABSENT, type Cold, type ColdCursor } from './cold.ts'
 import { Generations } from './generations.ts'
 import { Held } from './held.ts'
@@ -46,6 +46,8 @@ export class ColdSide {
   readonly held = new Held()
   /** Stored entries that show, and the unresolved keys that are stored. */
   countMax: number
+  /** No stored key up to this one shows, so that no walk has to meet them again; undefined: nothing is known. Walks move it on. */
+  passed: Key | undefined
   #broughtHome = 0
   #evicted = 0
   /** Where nothing is exchanged they stay for good: the stored state goes on holding them. */
@@ -140,6 +142,7 @@ export class ColdSide {
   /** A live entry that the stored state holds is about to leave the heap. */
   evict(key: Key, value: unknown): void {
     this.#hidden.delete(key)
+    if (this.passed !== undefined && compareKeys(key, this.passed) <= 0) this.passed = undefined
     this.countMax++
     this.#evicted++
     if (typeof value === 'object' && value !== null) this.held.keep(key, value)
@@ -210,6 +213,7 @@ export class ColdSide {
    */
   exchanged(through: number): boolean {
     assert(this.evicts, 'a stored state is exchanged only where entries are evicted')
+    this.passed = undefined
     this.#hidden.held(through)
     return this.#written.held(through)
   }

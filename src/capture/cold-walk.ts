@@ -6,7 +6,8 @@
  * Invariants, with "behind" for the keys at or before the place of the walk, and all keys once the stored ones are through:
  * a key behind that shows was given or is owed; a live key that was given as a cold one is in `given`; where entries can leave the heap,
  * so is every live key that was given, and no other: a walk over a collection larger than memory must not remember all of it. As with a Map, a
- * key that was deleted and inserted again is another entry.
+ * key that was deleted and inserted again is another entry. A walk begins behind the stored keys of which an earlier one found that they do not
+ * show, or who looks at the first entry again and again would meet them each time.
  */
 import { compareKeys, type Key } from '../codec/index.ts'
 import type { ColdCursor } from './cold.ts'
@@ -24,12 +25,16 @@ export class ColdWalk {
   #version = 0
   #last: Key | undefined
   #through = false
+  /** As this walk left or found it; while it is so, and no key was given, the walk moves it on. */
+  #passed: Key | undefined
+  #gave = false
   #watch: Watch | undefined
   #seen: Link
 
   constructor(side: ColdSide, live: ReadonlyMap<Key, unknown>) {
     this.#side = side
     this.#live = live
+    this.#last = this.#passed = side.passed
     this.#watch = side.beginWalk(this)
     this.#seen = this.#watch.newest
   }
@@ -37,6 +42,8 @@ export class ColdWalk {
   /** The next cold key; undefined when there is none for now. */
   next(): Key | undefined {
     this.#catchUp()
+    // Every stored key is live or hidden.
+    if (this.#side.countMax === 0) this.#endStored()
     while (!this.#through) {
       const { cold } = this.#side
       if (this.#cursor === undefined || cold.version !== this.#version) {
@@ -45,12 +52,15 @@ export class ColdWalk {
       }
       const key = this.#cursor.next()
       if (key === undefined) {
-        this.#through = true
-        this.#cursor = undefined
+        this.#endStored()
         break
       }
       this.#last = key
-      if (!this.#live.has(key) && !this.#side.hides(key)) return key
+      if (!this.#live.has(key) && !this.#side.hides(key)) {
+        this.#gave = true
+        return key
+      }
+      this.#pass(key)
     }
     for (const key of this.#owed.keys()) {
       this.#owed.delete(key)
@@ -93,6 +103,18 @@ export class ColdWalk {
         if (!this.#given.delete(key)) setIn(this.#owed, key, true)
       } else if (!this.#owed.delete(key) && (change === 'came' || this.#side.cold.has(key))) this.#given.add(key)
     }
+  }
+
+  #endStored(): void {
+    this.#through = true
+    this.#cursor = undefined
+  }
+
+  /** This key does not show, nor does any before it. */
+  #pass(key: Key): void {
+    if (this.#gave) return
+    if (Object.is(this.#side.passed, this.#passed)) this.#side.passed = this.#passed = key
+    else this.#gave = true
   }
 
   #behind(key: Key): boolean {

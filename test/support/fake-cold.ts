@@ -10,6 +10,8 @@ export class FakeCold implements Cold {
   version = 0
   /** Look-ups that would have read the disk. */
   looks = 0
+  /** Keys that walks met. */
+  steps = 0
   /** Every look-up fails. */
   damaged = false
   /** Of 8 absent keys so many may be there, says the filter. */
@@ -54,6 +56,7 @@ export class FakeCold implements Cold {
     return {
       next: () => {
         good()
+        this.steps++
         return keys[at++]
       },
       read: () => {
