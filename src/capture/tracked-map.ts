@@ -51,7 +51,8 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
 
   /**
    * Changes a value: `change` alters it in place and returns nothing, or returns the new value. It gets `undefined` for a key that is
-   * absent, and then nothing is stored unless it returns a value. Returns what is stored afterwards.
+   * absent, and then nothing is stored unless it returns a value. What it sets or deletes itself stands when it returns nothing. Returns what
+   * is stored afterwards.
    *
    * @example
    * players.update('ada', player => { player.score++ })
@@ -124,7 +125,9 @@ export class TidemarkValue<V> {
     if (!this.#collection.has(CELL_KEY)) {
       const initial = this.#handOutInitial()
       const next = settled(this.#collection, CELL_KEY, change(initial))
-      this.#collection.set(CELL_KEY, next === undefined ? initial : next)
+      // What it set itself stands.
+      if (next !== undefined || !this.#collection.has(CELL_KEY)) this.#collection.set(CELL_KEY, next === undefined ? initial : next)
+      else if (isKept(this.#collection, CELL_KEY, initial)) this.#collection.set(CELL_KEY, initial)
       return this.get()
     }
     return updateIn(this.#collection, CELL_KEY, change as (value: unknown) => unknown) as V
@@ -149,17 +152,19 @@ function updateIn(collection: Collection, key: Key, change: (value: unknown) => 
     next = settled(collection, key, change(value))
   } catch (error) {
     // It may have been changed halfway: what is durable must not differ from what is in memory.
-    const there = collection.live.get(key) ?? collection.cold?.held.peek(key)
-    if (typeof value === 'object' && value !== null && there === value) collection.set(key, value)
+    if (isKept(collection, key, value)) collection.set(key, value)
     throw error
   }
-  if (next === undefined) {
-    if (value === undefined && !collection.live.has(key)) return undefined
-    collection.set(key, value)
-    return value
-  }
-  collection.set(key, next)
-  return next
+  // What the function did to the key itself stands; only an object may have been changed in place.
+  if (next === undefined && !isKept(collection, key, value)) return collection.get(key)
+  collection.set(key, next === undefined ? value : next)
+  return next === undefined ? value : next
+}
+
+/** The value is an object, and is the key's still. */
+function isKept(collection: Collection, key: Key, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return (collection.live.get(key) ?? collection.cold?.held.peek(key)) === value
 }
 
 function settled(collection: Collection, key: Key, next: unknown): unknown {

@@ -1,0 +1,108 @@
+/** `update` whose function writes to its own key, or to all: what it did stands. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { open, type Store, type TidemarkMap } from 'tidemark'
+
+type Entry = { n: number }
+
+async function withMap(use: (map: TidemarkMap<string, Entry>, store: Store) => void): Promise<void> {
+  for (const inside of [false, true]) {
+    await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+    const map = store.map<Entry, string>('map')
+    if (inside) store.transaction(() => use(map, store))
+    else use(map, store)
+  }
+}
+
+test('a function that inserts its key itself keeps what it inserted', () =>
+  withMap(map => {
+    const made = { n: 1 }
+    const count = (): Entry | undefined =>
+      map.update('x', (entry: Entry | undefined) => {
+        if (entry === undefined) map.set('x', made)
+        else entry.n++
+      })
+    assert.equal(count(), made)
+    assert.equal(map.get('x'), made)
+    assert.equal(count(), made)
+    assert.deepEqual(map.get('x'), { n: 2 })
+  }))
+
+test('a function that deletes its key, or empties the map, brings nothing back', () =>
+  withMap((map, store) => {
+    for (const remove of [() => map.delete('a'), () => map.clear()]) {
+      map.set('a', { n: 1 })
+      assert.equal(
+        map.update('a', entry => {
+          entry.n++
+          remove()
+        }),
+        undefined,
+      )
+      assert.deepEqual([map.has('a'), map.size], [false, 0])
+    }
+    const numbers = store.map<number>('numbers')
+    for (const remove of [() => numbers.delete('a'), () => numbers.clear()]) {
+      numbers.set('a', 5)
+      numbers.update('a', () => {
+        remove()
+      })
+      assert.equal(numbers.has('a'), false)
+    }
+  }))
+
+test('a function that sets another value keeps that one; one that is returned comes last', () =>
+  withMap(map => {
+    const other = { n: 7 }
+    map.set('a', { n: 1 })
+    assert.equal(
+      map.update('a', entry => {
+        entry.n++
+        map.set('a', other)
+      }),
+      other,
+    )
+    assert.equal(map.get('a'), other)
+    const last = { n: 8 }
+    map.update('a', () => {
+      map.delete('a')
+      return last
+    })
+    assert.equal(map.get('a'), last)
+  }))
+
+test('a function that deletes and sets the very object again has it changed in place', async () => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const map = store.map<Entry>('map')
+  map.set('a', { n: 1 })
+  map.update('a', entry => {
+    map.clear()
+    map.set('a', entry)
+    entry.n++
+  })
+  assert.equal((await store.checkpoint()).records, 1)
+  assert.deepEqual(map.get('a'), { n: 2 })
+})
+
+test('the function of a cell that sets the cell keeps what it set', () =>
+  withMap((_, store) => {
+    const cell = store.value('cell', 0)
+    assert.equal(
+      cell.update(() => {
+        cell.set(5)
+      }),
+      5,
+    )
+    assert.equal(
+      cell.update(() => {
+        cell.set(6)
+      }),
+      6,
+    )
+    assert.equal(cell.get(), 6)
+    const object = store.value<Entry>('object', { n: 0 })
+    object.update(initial => {
+      initial.n++
+    })
+    assert.deepEqual(object.get(), { n: 1 })
+  }))
