@@ -8,6 +8,7 @@
 import { TidemarkError } from './base/errors.ts'
 import type { Histogram } from './base/histogram.ts'
 import { COLLECTIONS_MAX } from './base/limits.ts'
+import { isStray } from './base/stray.ts'
 import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, TidemarkValue, Transaction } from './capture/index.ts'
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
@@ -23,7 +24,6 @@ import {
   type Ending,
   type Events,
   endCollection,
-  isThenable,
   memoryStats,
   milliseconds,
   noFunction,
@@ -157,10 +157,7 @@ export class Store implements AsyncDisposable {
     space.refresh()
     try {
       const result = fn()
-      if (isThenable(result)) {
-        result.then(undefined, () => {})
-        throw asyncTransaction()
-      }
+      if (isStray(result)) throw asyncTransaction()
       transaction.validate()
       if (space.rebuildable) transaction.link(space.links)
       return result

@@ -8,6 +8,8 @@
  * changed in place; whatever it does, what it does not call insignificant is written. A key that waits is live. A key waits until it is in the
  * journal, whatever records of it are written meanwhile, because their epoch may fail.
  */
+import { TidemarkError } from '../base/errors.ts'
+import { isStray } from '../base/stray.ts'
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
 import { hashKey, Pieces } from './pieces.ts'
@@ -47,7 +49,9 @@ export class Significance {
     if (since === next && typeof next === 'object' && next !== null) return SIGNIFICANT
     if (space.guarded && typeof old === 'object' && old !== null) collection.handOut(key, old)
     try {
-      if (this.significant(since, next) !== false) return SIGNIFICANT
+      const answer: unknown = this.significant(since, next)
+      if (isStray(answer)) throw promised(collection.name, key)
+      if (answer !== false) return SIGNIFICANT
       this.#failed = false
     } catch (error) {
       if (!this.#failed) space.significantFailed?.({ collection: collection.name, key, error })
@@ -78,6 +82,18 @@ export class Significance {
     this.#waiting = new Waiting()
     return pieces
   }
+}
+
+function promised(collection: string, key: Key): TidemarkError {
+  return new TidemarkError(
+    'TIDEMARK_ARGUMENT',
+    `'${collection}', key ${String(key)}: the function given as significant returned a promise`,
+    {
+      collection,
+      key,
+      hint: 'it answers at once: true or false',
+    },
+  )
 }
 
 class Waiting extends Pieces<Map<Key, unknown>> {

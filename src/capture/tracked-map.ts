@@ -3,6 +3,7 @@
  * Own nothing but the way in: every call goes to the Collection.
  */
 import { TidemarkError } from '../base/errors.ts'
+import { isStray } from '../base/stray.ts'
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
 import { LiveIterator } from './live-iterator.ts'
@@ -168,7 +169,7 @@ function isKept(collection: Collection, key: Key, value: unknown): boolean {
 }
 
 function settled(collection: Collection, key: Key, next: unknown): unknown {
-  if (typeof next === 'object' && next !== null && typeof (next as { then?: unknown }).then === 'function') {
+  if (isStray(next)) {
     throw new TidemarkError(
       'TIDEMARK_ARGUMENT',
       `'${collection.name}', key ${String(key)}: the function given to update returned a promise`,

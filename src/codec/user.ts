@@ -2,6 +2,7 @@
 import type { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX } from '../base/limits.ts'
+import { isStray } from '../base/stray.ts'
 import type { Codec, ValueCodec } from './contract.ts'
 
 /** Throws TIDEMARK_CODEC when this is no codec. */
@@ -49,8 +50,7 @@ function encoded<V>(codec: Codec<V>, name: string, value: unknown): Uint8Array {
   }
   if (!(bytes instanceof Uint8Array)) {
     throw new TidemarkError('TIDEMARK_CODEC', `the codec "${name}" must return a Uint8Array from encode`, {
-      hint:
-        typeof bytes === 'object' && bytes !== null && 'then' in bytes ? 'encode must be synchronous' : 'return a Uint8Array or a Buffer',
+      hint: isStray(bytes) ? 'encode must be synchronous' : 'return a Uint8Array or a Buffer',
     })
   }
   if (bytes.length > VALUE_BYTES_MAX) {

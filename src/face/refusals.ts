@@ -35,10 +35,6 @@ export function asyncTransaction(): TidemarkError {
   )
 }
 
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-}
-
 /** At most what a timer takes, 24 days, which is as good as no end. */
 export function milliseconds(name: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback

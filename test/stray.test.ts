@@ -1,0 +1,70 @@
+/** Promises where none is taken: refused, and their failure ends nothing. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { type Codec, open, type TidemarkError } from 'tidemark'
+
+const failing = async (): Promise<never> => {
+  throw new Error('later')
+}
+
+/** What the process would have ended with, in the turns that follow `run`. */
+async function unhandled(t: TestContext, run: () => unknown): Promise<unknown[]> {
+  const found: unknown[] = []
+  const listener = (reason: unknown): void => void found.push(reason)
+  process.on('unhandledRejection', listener)
+  t.after(() => process.off('unhandledRejection', listener))
+  await run()
+  await setImmediate()
+  await setImmediate()
+  return found
+}
+
+test('an async function given to update, of a map or a cell', async t => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const map = store.map<number>('map')
+  const cell = store.value('cell', 0)
+  const found = await unhandled(t, () => {
+    assert.throws(() => map.update('a', failing as never), { code: 'TIDEMARK_ARGUMENT' })
+    map.set('a', 1)
+    assert.throws(() => map.update('a', failing as never), { code: 'TIDEMARK_ARGUMENT' })
+    assert.throws(() => cell.update(failing as never), { code: 'TIDEMARK_ARGUMENT' })
+    assert.throws(() => store.transaction((() => failing()) as never), { code: 'TIDEMARK_TRANSACTION_ASYNC' })
+  })
+  assert.deepEqual(found, [])
+})
+
+test('work that begins when it is waited for does not begin when it is refused', async () => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  let begun = 0
+  // biome-ignore lint/suspicious/noThenProperty: it is one
+  const query = { then: () => begun++ }
+  assert.throws(() => store.map('map').update('a', () => query), { code: 'TIDEMARK_ARGUMENT' })
+  assert.throws(() => store.transaction((() => query) as never), { code: 'TIDEMARK_TRANSACTION_ASYNC' })
+  assert.equal(begun, 0)
+})
+
+test('a codec that encodes asynchronously', async t => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const codec = { name: 'async', encode: failing as never, decode: () => 1 } satisfies Codec<number>
+  const map = store.map('map', { codec })
+  const found = await unhandled(t, async () => {
+    map.set('a', 1)
+    await assert.rejects(store.checkpoint(), { code: 'TIDEMARK_VALUE_REFUSED', hint: 'encode must be synchronous' })
+  })
+  assert.deepEqual(found, [])
+  map.delete('a')
+})
+
+test('an async `significant` is a failure of it: the change counts, and the event says so', async t => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const map = store.map<number>('map', { significant: failing as never })
+  const failures: unknown[] = []
+  store.on('significantFailed', ({ key, error }) => failures.push([key, (error as TidemarkError).code]))
+  map.set('a', 1)
+  await store.checkpoint()
+  const found = await unhandled(t, () => map.set('a', 2))
+  assert.deepEqual(found, [])
+  assert.deepEqual(failures, [['a', 'TIDEMARK_ARGUMENT']])
+  assert.equal((await store.checkpoint()).records, 1)
+})
