@@ -5,7 +5,8 @@
  * is kept as it is, because nobody was given it.
  * Owns: the undo log. Does not own: the cut (no barrier falls inside a transaction).
  * Invariants: after `rollback` every key holds what it held at the start (objects handed out come back as new, equal objects); keys
- * written and rolled back are dirty. Not kept: the place in the iteration order of a key that was deleted and comes back (it is last).
+ * written and rolled back are dirty, but for inserts of which no record counts. Not kept: the place in the iteration order of a key that was
+ * deleted and comes back (it is last).
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
@@ -216,9 +217,13 @@ export class Transaction {
   #undo(step: Undo): void {
     const { collection, live, key } = step
     if (collection.live !== live) return
+    if (!step.existed) {
+      // Deleted again, it is listed already where it has to be.
+      if (live.delete(key)) removed(collection, key)
+      return
+    }
     try {
-      if (step.existed) setIn(live, key, step.before, collection.space.mapEntriesMax)
-      else if (live.delete(key)) collection.cold?.tell('deleted', key)
+      setIn(live, key, step.before, collection.space.mapEntriesMax)
     } finally {
       if (step.written) collection.markDirty(key)
     }
@@ -287,6 +292,16 @@ export class Transaction {
     this.#lastKeys = this.#known.get(live)
     return this.#lastKeys
   }
+}
+
+/** An insert was taken back. As with any delete, what is fresh has no record, and needs none. */
+function removed(collection: Collection, key: Key): void {
+  const { cold, fresh, space, id } = collection
+  cold?.tell('deleted', key)
+  if (fresh.delete(key)) {
+    cold?.vanished(key)
+    space.cameAndWent?.(id, key)
+  } else collection.markDirty(key)
 }
 
 function notPutBack(step: Undo | Restore, error: unknown, cause: unknown): TidemarkError {

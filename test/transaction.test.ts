@@ -1,0 +1,72 @@
+/** Transactions that are taken back: what they leave behind, and what they refuse because it could not be. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Store } from '../src/store.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const reason = new Error('no')
+
+function takenBack(store: Store, run: () => void): void {
+  const attempt = (): void =>
+    store.transaction(() => {
+      run()
+      throw reason
+    })
+  assert.throws(attempt, reason)
+}
+
+test('an insert that is taken back leaves nothing to write', async () => {
+  for (const settings of [{}, { budget: { memoryBytesMax: 64 * 1024 * 1024 }, restore: { hydrate: 'on-demand' } }] as const) {
+    const world = new SimulatedStore(settings)
+    const store = await world.open()
+    const map = store.map<number, string>('map')
+    map.set('stored', 1)
+    await world.checkpoint()
+    const { dirtyMax } = store.stats()
+    for (let n = 0; n < 1000; n++) {
+      takenBack(store, () => {
+        map.set(`k${n}`, n)
+        map.set(`gone${n}`, n)
+        map.delete(`gone${n}`)
+      })
+    }
+    assert.equal(store.stats().dirtyMax, dirtyMax)
+    assert.equal((await world.checkpoint()).records, 0)
+    // What follows is written as ever.
+    map.set('k0', 5)
+    takenBack(store, () => map.set('k0', 6).delete('k0'))
+    map.set('k1', 7)
+    await world.checkpoint()
+    takenBack(store, () => {
+      map.clear()
+      map.set('k2', 1)
+    })
+    map.delete('k1')
+    await world.checkpoint()
+    const back = (await world.crash()).map<number, string>('map')
+    assert.deepEqual(
+      new Map(back),
+      new Map([
+        ['k0', 5],
+        ['stored', 1],
+      ]),
+    )
+    await world.close()
+  }
+})
+
+test('an insert that is taken back while an epoch is under way has its tombstone', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number, string>('map')
+  map.set('gone', 1)
+  await world.checkpoint()
+  map.delete('gone')
+  map.set('new', 1)
+  const point = store.checkpoint()
+  takenBack(store, () => map.set('gone', 2).set('new', 2).set('newer', 2))
+  await world.run(point)
+  await world.checkpoint()
+  assert.deepEqual(new Map((await world.crash()).map('map')), new Map([['new', 1]]))
+  await world.close()
+})
