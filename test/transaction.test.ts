@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Store } from '../src/store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
+import { failsWith } from './temporary.ts'
 
 const reason = new Error('no')
 
@@ -68,5 +69,38 @@ test('an insert that is taken back while an epoch is under way has its tombstone
   await world.run(point)
   await world.checkpoint()
   assert.deepEqual(new Map((await world.crash()).map('map')), new Map([['new', 1]]))
+  await world.close()
+})
+
+test('the object that a cell begins with is refused when this transaction did not get it', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const cell = store.value('cell', { n: 0 })
+  const held = cell.get()
+  const wanted = { collection: 'cell', key: 'value' }
+  await failsWith('TIDEMARK_TRANSACTION_STALE', () => store.transaction(() => cell.set(held)), wanted)
+  // Nor behind another value, which would be taken back too.
+  const behind = (): void =>
+    store.transaction(() => {
+      cell.set({ n: 1 })
+      cell.set(held)
+    })
+  await failsWith('TIDEMARK_TRANSACTION_STALE', behind, wanted)
+  takenBack(store, () => {
+    const own = cell.get()
+    own.n = 5
+    cell.set(own)
+  })
+  takenBack(store, () => cell.update(value => void value.n++))
+  assert.deepEqual(cell.get(), { n: 0 })
+  store.transaction(() => {
+    const own = cell.get()
+    own.n = 6
+    cell.set(own)
+  })
+  assert.deepEqual(cell.get(), { n: 6 })
+  // The cell has a value of its own now.
+  store.transaction(() => cell.set(held))
+  store.value('other', held).set(held)
   await world.close()
 })

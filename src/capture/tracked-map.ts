@@ -118,6 +118,8 @@ export class TidemarkValue<V> {
   }
 
   set(value: V): void {
+    const { transaction } = this.#collection.space
+    if (transaction !== undefined && value === this.#initial) transaction.beforeSetInitial(this.#collection, CELL_KEY, this, value)
     this.#collection.set(CELL_KEY, value)
   }
 

@@ -128,6 +128,13 @@ export class Transaction {
     this.#steps.push(new Restore(() => putBack(collection.codec.decode(image.bytes, 0, image.length))))
   }
 
+  /** That object is about to be the cell's value: a rollback would give it again, so it must not have been changed before this transaction got it. */
+  beforeSetInitial(collection: Collection, key: Key, cell: object, initial: unknown): void {
+    if (typeof initial !== 'object' || initial === null || this.#cells.has(cell)) return
+    const existed = this.#find(collection, key)?.existed ?? collection.has(key)
+    if (!existed) throw stale(collection.name, key)
+  }
+
   /** `old`: what is live now; `there`: whether anything is. */
   beforeWrite(collection: Collection, key: Key, value: unknown, old: unknown, there: boolean): void {
     const known = this.#find(collection, key)
@@ -249,15 +256,7 @@ export class Transaction {
   #assertFresh(collection: Collection, key: Key, value: object, kept: unknown): void {
     if (value !== kept && (this.#cleared.size === 0 || this.#cleared.get(collection)?.some(live => this.#keeps(live, key, value)) !== true))
       return
-    throw new TidemarkError(
-      'TIDEMARK_TRANSACTION_STALE',
-      `'${collection.name}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
-      {
-        collection: collection.name,
-        key,
-        hint: 'get the object inside the transaction, then change and set it; a change made before cannot be rolled back',
-      },
-    )
+    throw stale(collection.name, key)
   }
 
   #keeps(live: Map<Key, unknown>, key: Key, value: object): boolean {
@@ -292,6 +291,18 @@ export class Transaction {
     this.#lastKeys = this.#known.get(live)
     return this.#lastKeys
   }
+}
+
+function stale(collection: string, key: Key): TidemarkError {
+  return new TidemarkError(
+    'TIDEMARK_TRANSACTION_STALE',
+    `'${collection}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
+    {
+      collection,
+      key,
+      hint: 'get the object inside the transaction, then change and set it; a change made before cannot be rolled back',
+    },
+  )
 }
 
 /** An insert was taken back. As with any delete, what is fresh has no record, and needs none. */
