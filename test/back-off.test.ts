@@ -66,7 +66,7 @@ test('a store that closes tries at once, however long the back-off is', async ()
 test('callers cut the back-off short, to a second and no further', () => {
   const { scheduler, host, map, checkpointer } = alone()
   map.set('k', 1)
-  quiet(checkpointer.checkpoint(1e9))
+  quiet(checkpointer.checkpoint(0))
   const waits: number[] = []
   for (let attempt = 0; attempt < 7; attempt++) {
     scheduler.pass(0)
@@ -74,7 +74,7 @@ test('callers cut the back-off short, to a second and no further', () => {
     const before = host.commits.length
     let waited = 0
     for (; host.commits.length === before; waited += 10) {
-      quiet(checkpointer.durable(1e9))
+      quiet(checkpointer.durable(5))
       scheduler.pass(10)
     }
     waits.push(waited)
@@ -84,7 +84,38 @@ test('callers cut the back-off short, to a second and no further', () => {
   host.fail(7)
   scheduler.pass(3000)
   const before = host.commits.length
-  quiet(checkpointer.durable(1e9))
+  quiet(checkpointer.durable(5))
   scheduler.pass(0)
   assert.equal(host.commits.length, before + 1, 'who asks long after the failure does not wait')
+})
+
+test('who waits when an attempt fails is tried again within a second of it', () => {
+  const { scheduler, host, map, checkpointer } = alone()
+  map.set('k', 1)
+  quiet(checkpointer.checkpoint(1e9))
+  const waits: number[] = []
+  for (let attempt = 0; attempt < 7; attempt++) {
+    scheduler.pass(0)
+    host.fail(attempt)
+    const before = host.commits.length
+    let waited = 0
+    for (; host.commits.length === before; waited += 10) scheduler.pass(10)
+    waits.push(waited)
+  }
+  assert.deepEqual(waits, [100, 200, 400, 800, 1000, 1000, 1000])
+})
+
+test('a store that closes while the disk still fails is closed a second after the disk is well', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const heal = world.storage.inject({ operation: 'append', errno: 'ENOSPC' })
+  store.map('map').set('k', 1)
+  quiet(store.durable({ timeoutMs: 60_000 }))
+  await world.pass(12_800)
+  const closed = store.close({ timeoutMs: 5000 })
+  await world.pass(200)
+  heal()
+  await world.run(closed)
+  assert.equal((await world.crash()).map('map').get('k'), 1)
+  await world.close()
 })

@@ -359,7 +359,7 @@ export class Checkpointer implements CaptureOwner {
     this.#wanted = true
     this.degradedBy = error
     this.status = 'degraded'
-    this.#retry.after(() => this.#tryBarrier())
+    this.#retry.after(() => this.#tryBarrier(), this.#waiters.waiting)
     events.degraded(error)
   }
 

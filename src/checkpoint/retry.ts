@@ -9,7 +9,7 @@ import type { Turns } from './turns.ts'
 
 const MS_MIN = 100
 const MS_MAX = 10_000
-/** From the failure, where somebody asks. */
+/** From the failure, where somebody waits or asks. */
 const ASKED_MS_MAX = 1000
 
 export class Retry {
@@ -31,12 +31,12 @@ export class Retry {
     return this.#cancel !== undefined
   }
 
-  /** Calls `fn` after the pause. */
-  after(fn: () => void): void {
+  /** Calls `fn` after the pause; `asked`: somebody waits for it. */
+  after(fn: () => void, asked: boolean): void {
     this.#ms = Math.min(MS_MAX, Math.max(MS_MIN, this.#ms * 2))
     this.#failedAt = this.#clock.monotonic()
     this.#fn = fn
-    this.#wait(this.#failedAt + this.#ms)
+    this.#wait(this.#failedAt + (asked ? Math.min(this.#ms, ASKED_MS_MAX) : this.#ms))
   }
 
   /** Somebody asks now: where the pause was long enough for that it has ended, and nothing is called. `last`: it has in any case. */
