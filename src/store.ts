@@ -9,7 +9,7 @@ import { TidemarkError } from './base/errors.ts'
 import type { Histogram } from './base/histogram.ts'
 import { COLLECTIONS_MAX } from './base/limits.ts'
 import { isStray } from './base/stray.ts'
-import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, TidemarkValue, Transaction } from './capture/index.ts'
+import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, TidemarkValue, Transaction, treat } from './capture/index.ts'
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
 import {
@@ -343,7 +343,7 @@ export class Store implements AsyncDisposable {
       })
     }
     this.#settleCodec(collection, codec)
-    if (collection.treat(importance)) this.#parts.checkpointer?.classes.rpoGiven()
+    if (treat(collection, importance)) this.#parts.checkpointer?.classes.rpoGiven()
     const face = this.#faces.get(name) ?? make(collection)
     this.#faces.set(name, face)
     return face

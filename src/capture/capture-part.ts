@@ -82,15 +82,16 @@ export class CapturePart {
     this.drained = collection.drained
     this.bytes = collection.drainedBytes
     const journal = collection.journal
-    this.written = journal.groups()
+    const postponed = collection.postponed.pieces()
+    this.written = [...postponed, ...journal.groups()]
     this.#journal = journal
     const gone = this.gone.flatMap(keys => keys.pieces())
     const unlisted = [...this.fresh.pieces(), ...gone]
-    const toSift = journal.unsifted + unlisted.reduce((sum, group) => sum + group.size, 0)
+    const toSift = journal.unsifted + [...unlisted, ...postponed].reduce((sum, group) => sum + group.size, 0)
     this.mode = this.all ? 'tombstones' : toSift > LISTED_SHARE * this.live.size ? 'list' : 'sift'
     if (this.mode === 'sift') {
       // Sifted in part already, by the drain; behind it come the keys that are in no journal.
-      for (const group of unlisted) journal.adopt(group)
+      for (const group of [...unlisted, ...postponed]) journal.adopt(group)
       journal.expect()
     } else this.#groups = this.all ? [...this.deleted.pieces(), ...gone] : [...unlisted, ...this.written].reverse()
     this.done = new KeySet(this.mode === 'sift' ? 0 : this.live.size)
@@ -133,8 +134,7 @@ export class CapturePart {
     if (fresh) this.neverStored++
     // Deleted by its codec, it is listed for its tombstone, whether it is back or not.
     if (collection.id !== this.id || !this.live.has(key) || collection.deleted.has(key)) return
-    if (fresh) collection.markFresh(key)
-    else collection.markDirty(key)
+    collection.markRefused(key, fresh)
   }
 
   /** The steps left, or somewhat more; while keys are pending those of one of two walks that overlap, the longer. */

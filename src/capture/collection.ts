@@ -5,7 +5,7 @@
  * are stored and not in the heap come home when they are asked for, and are clean then.
  * Owns: the live Map, the journal, the keys inserted and deleted since the barrier, those drained.
  * Does not own: which stored entries show (cold-side.ts), the drain (drain.ts), the cut (capture.ts), rollback (transaction.ts), durability.
- * Invariants: a key written since its last record is in the journal, or in `fresh`, or the collection is `saturated`; one with a record in
+ * Invariants: a key written since its last record is in the journal, in `postponed` or in `fresh`, or the collection is `saturated`; one with a record in
  * the coming epoch is in `drained`; a key that is gone and may have a record that counts is in `deleted` or `gone`, whatever becomes of the
  * journal; a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
  */
@@ -15,11 +15,12 @@ import { type Key, tideCodec, type ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
 import { ColdSide, type ColdStart } from './cold-side.ts'
-import type { CollectionClass, Importance } from './importance.ts'
+import type { CollectionClass } from './importance.ts'
 import { type Group, Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import { checkKey, isShort } from './keys.ts'
 import { lengthen, setIn } from './map-chain.ts'
+import { Postponed } from './postponed.ts'
 import { Redundancy } from './redundant.ts'
 import { SIGNIFICANT, Significance } from './significance.ts'
 import type { Space } from './space.ts'
@@ -40,6 +41,8 @@ export class Collection {
   /** Fresh keys in the order of their insertion, and some that are fresh no more. */
   arrivals = new Journal()
   deleted = new KeySet()
+  /** Keys listed before that the drain leaves to the barrier. */
+  postponed = new Postponed()
   /** Keys with a record in the epoch that the next barrier ends. */
   drained = new Journal()
   /** Bytes of these records. */
@@ -81,19 +84,20 @@ export class Collection {
   }
 
   get dirty(): boolean {
-    if (this.saturated || this.drained.length > 0) return true
+    if (this.saturated || this.drained.length > 0 || this.postponed.size > 0) return true
     return this.journal.length > 0 || this.fresh.size > 0 || this.deleted.size > 0 || this.gone.length > 0
   }
 
   /** The keys written since the barrier and not drained since, in groups. Says nothing of a saturated collection. */
   written(): Group[] {
-    return [...this.journal.groups(), ...this.fresh.pieces(), ...this.deleted.pieces(), ...this.gone.flatMap(keys => keys.pieces())]
+    const gone = [this.deleted, ...this.gone].flatMap(keys => keys.pieces())
+    return [...this.postponed.pieces(), ...this.journal.groups(), ...this.fresh.pieces(), ...gone]
   }
 
   /** Upper bound of the keys written since the barrier. */
   get dirtyKeysMax(): number {
     const gone = this.gone.reduce((sum, keys) => sum + keys.size, this.deleted.size)
-    return this.drained.length + gone + (this.saturated ? this.live.size : this.journal.length + this.fresh.size)
+    return this.drained.length + gone + (this.saturated ? this.live.size : this.journal.length + this.fresh.size + this.postponed.size)
   }
 
   /** Exact: asks the disk for keys that were set and never looked up. */
@@ -242,6 +246,7 @@ export class Collection {
     this.fresh = new KeySet()
     this.arrivals = new Journal()
     this.deleted = new KeySet()
+    this.postponed = new Postponed()
     this.drained = new Journal()
     this.drainedBytes = 0
     this.gone = []
@@ -272,20 +277,6 @@ export class Collection {
     this.space.catalogueChanged = true
   }
 
-  /** What is given counts from now on: what changes matter, and how much. True where the `rpoMs` is another. */
-  treat({ significant, class: of, rpoMs }: Importance): boolean {
-    if (significant !== undefined) {
-      if (this.significance === undefined) this.significance = new Significance(significant)
-      else this.significance.significant = significant
-    }
-    if (of === undefined) return false
-    const isOther = rpoMs !== this.rpoMs
-    this.class = of
-    this.rpoMs = rpoMs
-    if (of === 'rebuildable') this.space.rebuildable = true
-    return isOther
-  }
-
   /** Insignificant changes are to be written too, with the next barrier. */
   takeIn(): void {
     const groups = this.significance?.take() ?? []
@@ -304,9 +295,10 @@ export class Collection {
     } else if (this.cold?.untouched(key) !== true) this.#gone(key)
   }
 
-  /** A value was refused whose key has no record: it still has none, so that the next epoch knows. */
-  markFresh(key: Key): void {
-    this.fresh.add(key)
+  /** The barrier refused its value. `fresh`: the key has no record, and still has none, so that the next epoch knows. */
+  markRefused(key: Key, fresh: boolean): void {
+    if (fresh) this.fresh.add(key)
+    else this.postponed.addRefused(key)
     this.cold?.written(key)
   }
 

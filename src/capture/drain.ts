@@ -5,7 +5,8 @@
  * again since, is recorded as it is now; it belongs to the coming epoch, in which the last record of a key wins. Hot keys are passed over.
  * Owns: the marks, how much was drained. Does not own: the journal's two readers (journal.ts), when it runs and how much of it (checkpoint/).
  * Invariants: it runs between turns and never while a cut is being taken, so what it records needs no pre-image; a key leaves `fresh` for
- * its first record, before the codec is called, for deleting it takes a tombstone from then on; a value that is refused is left to the barrier, which says so.
+ * its first record, before the codec is called, for deleting it takes a tombstone from then on; a value that is large or refused is left to the
+ * barrier, and met again only when it is set again.
  */
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
@@ -135,8 +136,8 @@ export class Drain {
   #written(collection: Collection, key: Key): void {
     // One that came and went needs no tombstone.
     if (!collection.live.has(key) && collection.gone.length === 0 && !collection.deleted.has(key)) return
-    // Listed again, it is tried again, and the barrier finds it.
-    if (this.#isGiant(collection, key) || !this.#record(collection, key)) collection.markDirty(key)
+    if (this.#isGiant(collection, key)) collection.postponed.addLarge(key)
+    else if (!this.#record(collection, key) && !collection.fresh.has(key)) collection.postponed.addRefused(key)
   }
 
   #inserted(collection: Collection, key: Key): void {
@@ -170,6 +171,7 @@ export class Drain {
       return false
     }
     this.#unlooked.bytes += Math.abs(bytes)
+    collection.postponed.delete(key)
     // Nothing to give back when the epoch fails; but where entries are cold the barrier has to ask about what was set without a look.
     if (bytes < 0) {
       if (collection.cold !== undefined) drained.push(key)

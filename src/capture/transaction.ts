@@ -153,7 +153,7 @@ export class Transaction {
 
   beforeClear(collection: Collection): void {
     const { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, freshAllowed, part } = collection
-    const { significance } = collection
+    const { postponed, significance } = collection
     const before = {
       id,
       live,
@@ -162,6 +162,7 @@ export class Transaction {
       fresh,
       arrivals,
       deleted,
+      postponed,
       drained,
       drainedBytes,
       gone,

@@ -69,9 +69,11 @@ export class Refusals {
   }
 
   /** Whatever else is written is listed beside them, or makes the collection count as written in another way. */
-  #areAllOf({ id, saturated, drained, deleted, gone, journal, fresh }: Collection): boolean {
+  #areAllOf({ id, saturated, drained, deleted, gone, journal, fresh, postponed }: Collection): boolean {
     if (saturated || drained.length > 0 || deleted.size > 0 || gone.length > 0) return false
-    return journal.untaken(journal.end) + fresh.size <= (this.#known.get(id)?.size ?? 0)
+    if (journal.untaken(journal.end) > 0 || postponed.large > 0) return false
+    const known = this.#known.get(id)
+    return areIn(fresh, known) && areIn(postponed.refused, known)
   }
 
   #forget(incarnation: number, key: Key): void {
@@ -87,6 +89,12 @@ export class Refusals {
     const list = this.list()
     if (list.length > 0) throw refusalError(list)
   }
+}
+
+function areIn(keys: Collection['fresh'], known: ReadonlyMap<Key, Refusal> | undefined): boolean {
+  if (keys.size > (known?.size ?? 0)) return false
+  for (const piece of keys.pieces()) for (const key of piece.keys()) if (known?.has(key) !== true) return false
+  return true
 }
 
 export function refusalError(refused: readonly Refusal[], point?: CheckpointPoint): TidemarkError {

@@ -1,0 +1,87 @@
+/** What the drain leaves to the barrier: large values, and values that cannot be encoded. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
+import { numbered, Rig } from './support/capture-rig.ts'
+import { alone } from './support/checkpointer-rig.ts'
+
+const INTERVAL_MS = 1000
+const LARGE = 'x'.repeat(200_000)
+
+test('a large value that was refused and then mended is committed by the next automatic barrier, whenever it was mended', () => {
+  for (let offset = 0; offset < INTERVAL_MS; offset += 90) {
+    const { scheduler, host, map, checkpointer } = alone(INTERVAL_MS)
+    let acknowledged = 0
+    const pass = (ms: number): void => {
+      for (let passed = 0; passed < ms; passed += 5) {
+        scheduler.pass(5)
+        if (host.commits.length === acknowledged) continue
+        acknowledged = host.commits.length
+        host.commit()
+      }
+    }
+    const refused = (): number => checkpointer.refusals.length
+    map.set('large', LARGE)
+    pass(2 * INTERVAL_MS)
+    map.set('large', () => {})
+    pass(2 * INTERVAL_MS)
+    assert.equal(refused(), 1)
+    const before = acknowledged
+    pass(3 * INTERVAL_MS + offset)
+    assert.equal(acknowledged, before, 'nothing is committed for a refused value alone')
+    map.set('large', 'mended')
+    pass(2 * INTERVAL_MS)
+    assert.equal(acknowledged, before + 1, `mended after ${offset} ms`)
+    assert.equal(refused(), 0)
+    assert.equal(checkpointer.dirty, false)
+  }
+})
+
+test('a value that cannot be encoded is tried once for each time it is set, and by each barrier', () => {
+  let tried = 0
+  const codec: ValueCodec = {
+    ...tideCodec,
+    encodeInto(writer, value) {
+      if (typeof value === 'function') tried++
+      tideCodec.encodeInto(writer, value)
+    },
+  }
+  const rig = new Rig()
+  const map = rig.collection(numbered(10), codec)
+  rig.checkpoint()
+  const idle = (): void => {
+    for (let n = 0; n < 20; n++) rig.pass(500)
+    assert.ok(rig.drain.idle)
+  }
+  map.set('k1', () => {})
+  idle()
+  assert.deepEqual([tried, rig.refusals], [1, []])
+  assert.ok(map.dirty)
+  rig.checkpoint()
+  assert.deepEqual([tried, rig.refusals], [2, ['k1']])
+  idle()
+  assert.equal(tried, 2)
+  assert.ok(map.dirty)
+  map.set('k1', () => {})
+  idle()
+  assert.equal(tried, 3)
+  map.set('k1', 'mended')
+  idle()
+  assert.equal(rig.drain.records, 1)
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k1'])
+  rig.check(map)
+  assert.equal(map.dirty, false)
+})
+
+test('a large value is listed once until the barrier, and has its record then', () => {
+  const rig = new Rig()
+  const map = rig.collection([['large', LARGE], ...numbered(10)])
+  rig.checkpoint()
+  map.set('large', `${LARGE}y`)
+  for (let n = 0; n < 20; n++) rig.pass(500)
+  assert.deepEqual([rig.drain.records, rig.drain.idle, map.journal.end], [0, true, 1])
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['large'])
+  rig.check(map)
+})
