@@ -111,6 +111,33 @@ test('a log that takes the whole ceiling starves upkeep until that is behind, an
   assert.ok(share >= most * 2, `the log goes on: ${share}`)
 })
 
+test('upkeep that is behind gets its part of the ceiling although a commit always lies behind the blocks in front of it', async () => {
+  const most = 100_000
+  const { scheduler, budget, log, upkeep, written } = await newWorld(most)
+  const endMs = 20_000
+  let commits = 0
+  budget.behind = true
+  const commit = async (): Promise<void> => {
+    const file = await log.open('log/a', 'create')
+    while (scheduler.clock.monotonic() < endMs) {
+      budget.commitArrived()
+      for (let block = 0; block < 50 && scheduler.clock.monotonic() < endMs; block++) await file.append([Buffer.alloc(4000)])
+      budget.commitBegins()
+      await file.append([Buffer.alloc(4000)])
+      budget.commitEnded()
+      commits++
+    }
+  }
+  const greedy = async (): Promise<void> => {
+    const file = await upkeep.open('log/b', 'create')
+    while (scheduler.clock.monotonic() < endMs) await file.append([Buffer.alloc(4000)])
+  }
+  await scheduler.run(Promise.all([commit(), greedy()]))
+  const share = bytesOf(written, 'log/b') / (most * (endMs / 1000))
+  assert.ok(share >= 1 / 3, `${share}`)
+  assert.ok(commits >= 3, `${commits}`)
+})
+
 test('what commits took while upkeep was behind keeps early blocks back for a bounded time', async () => {
   const most = 90_000
   const { scheduler, budget } = await newWorld(most)

@@ -5,8 +5,8 @@
  * makes him wait. The stream's rate is what the log writes on the average and upkeep needs: what the log writes more than that in one moment,
  * upkeep writes less in the next.
  * Owns: the levels, the waits. Does not own: what is written, how fast upkeep needs to be (rhythm.ts), files.
- * Invariants: a commit waits for nothing but the ceiling; upkeep never overdraws the ceiling by more than one append, and never waits for
- * ever but for it: a share of what it needs is always let through; time is monotonic.
+ * Invariants: a commit whose turn has come waits for nothing but the ceiling; upkeep never overdraws the ceiling by more than one append, and
+ * never waits for ever but for it: a share of what it needs is always let through; time is monotonic.
  */
 import { STOPPED } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
@@ -59,7 +59,9 @@ export class Budget {
   #logBytes = 0
   #logAt: number
   #lastLogAt: number
+  /** Commits that have come, and whether one of them is being written. */
   #commits = 0
+  #committing = false
   #logWaits = 0
   #restUntil = 0
   #logRestUntil = 0
@@ -93,7 +95,13 @@ export class Budget {
     this.#commits++
   }
 
+  /** Its turn has come: the blocks that were sent before it are written. */
+  commitBegins(): void {
+    this.#committing = true
+  }
+
   commitEnded(): void {
+    this.#committing = false
     this.#commits--
   }
 
@@ -196,7 +204,7 @@ export class Budget {
   #logWaitMs(): number {
     if (this.#ceiling === undefined) return 0
     const now = this.#parts.monotonic()
-    const early = this.behind && this.#commits === 0 ? (this.#early as Bucket).waitMs(now, 1) : 0
+    const early = this.behind && !this.#committing ? (this.#early as Bucket).waitMs(now, 1) : 0
     return Math.max(early, this.#ceiling.waitMs(now, 1))
   }
 

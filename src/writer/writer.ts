@@ -179,6 +179,7 @@ export class Writer {
       if (!credited) this.#send({ type: 'credit', attempt, bytes: bytes.length })
       credited = true
     }
+    this.#budget.commitBegins()
     try {
       if (!this.#valid(message)) return
       const log = await this.#ready()
