@@ -203,6 +203,23 @@ test('two checkpoints that were asked for before `close` both resolve', async ()
   )
 })
 
+test('a checkpoint that waits for its barrier when `close` is called resolves', async () => {
+  const { scheduler, store, map } = await opened()
+  map.set('k', 1)
+  const [first, second] = [store.checkpoint(), store.checkpoint()]
+  const closed = first.then(() => store.close())
+  await scheduler.run(Promise.all([second, closed]))
+  assert.deepEqual([(await first).epoch, (await second).epoch], [1, 2])
+})
+
+test('a checkpoint that waits for a hold when `close` is called resolves', async () => {
+  const { scheduler, store, epochs } = await opened()
+  const held = store.hold(() => scheduler.sleep(50))
+  const point = store.checkpoint()
+  await scheduler.run(Promise.all([held, point, store.close()]))
+  assert.equal((await point).epoch, epochs.at(-1))
+})
+
 test("the time that listeners take is not the engine's", async () => {
   const { scheduler, store, map, pass } = await opened({ checkpoint: { intervalMs: 100 } })
   const told = new Set<string>()

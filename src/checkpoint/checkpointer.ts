@@ -40,6 +40,8 @@ export class Checkpointer implements CaptureOwner {
   readonly classes: Classes
   readonly contract: Contract
   readonly outbox: Outbox
+  /** Engine time in turns of its own. */
+  readonly stalls: Histogram
   readonly #parts: CheckpointerParts
   readonly #refusals: Refusals
   readonly #waiters = new Waiters()
@@ -74,6 +76,7 @@ export class Checkpointer implements CaptureOwner {
       error => this.#fatal(error),
       ms => this.contract.turnEnded(ms),
     )
+    this.stalls = this.#turns.stalls
     this.holds = new Holds(parts.scheduler, parts.clock, {
       broken: ms => parts.events.holdBroken({ ms }),
       free: () => this.#turns.later(() => this.#tryBarrier()),
@@ -120,11 +123,6 @@ export class Checkpointer implements CaptureOwner {
     return false
   }
 
-  /** Engine time in turns of its own. */
-  get stalls(): Histogram {
-    return this.#turns.stalls
-  }
-
   get drained(): Drained {
     return this.#drainer.total
   }
@@ -153,7 +151,9 @@ export class Checkpointer implements CaptureOwner {
   async durable(timeoutMs: number): Promise<void> {
     this.classes.takeAll()
     try {
-      if (this.dirty) await this.checkpoint(timeoutMs, true)
+      // `close` leaves nobody behind whose barrier has not fallen yet.
+      const asked = this.#parts.space.forbidden === 'closed' && this.#waiters.waiting && this.#flight === undefined
+      if (this.dirty || asked) await this.checkpoint(timeoutMs, true)
       else if (this.#flight !== undefined) {
         this.#round.hurry()
         // All that the next barrier would take is in it: who waits for that one need not, and it need not fall.
