@@ -42,7 +42,7 @@ import {
   TAG_UTF16,
   TYPED_ARRAY_CLASSES,
 } from './tags.ts'
-import { fast } from './text.ts'
+import { fast, readUtf8 } from './text.ts'
 
 const float = new Float64Array(1)
 const float32 = new Float32Array(float.buffer, 0, 1)
@@ -235,7 +235,7 @@ export class Decoder {
     const at = this.skip(size)
     try {
       if (tag === TAG_ASCII) return fast(this.bytes).latin1Slice(at, at + size)
-      if (tag === TAG_UTF8) return fast(this.bytes).utf8Slice(at, at + size)
+      if (tag === TAG_UTF8) return readUtf8(this.bytes, at, at + size)
       if (size % 2 === 0) return fast(this.bytes).ucs2Slice(at, at + size)
     } catch (error) {
       throw damaged('text longer than a string can be', error)

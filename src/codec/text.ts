@@ -1,6 +1,7 @@
 /**
  * Strings and bytes, by the fastest calls Node.js has. The sliced and written ranges are always checked by the caller.
  */
+import { constants } from 'node:buffer'
 
 /** Methods every Buffer has had since Node.js 0.x; the documented `toString` and `write` end in them after parsing their arguments. */
 interface FastBuffer {
@@ -15,6 +16,21 @@ interface FastBuffer {
 /** The same Buffer, seen with its fast methods. */
 export function fast(bytes: Buffer): FastBuffer {
   return bytes as unknown as FastBuffer
+}
+
+/** The text of well-formed UTF-8. The runtime refuses more bytes than a string may have units, however few units they are. */
+export function readUtf8(bytes: Buffer, start: number, end: number, bytesMax = constants.MAX_STRING_LENGTH): string {
+  if (end - start <= bytesMax) return fast(bytes).utf8Slice(start, end)
+  let text = ''
+  let at = start
+  while (at < end) {
+    let next = Math.min(at + bytesMax, end)
+    // Not within a character, which has three bytes at most behind its first.
+    for (let back = 0; back < 3 && next < end && ((bytes[next] as number) & 0xc0) === 0x80; back++) next--
+    text += fast(bytes).utf8Slice(at, next)
+    at = next
+  }
+  return text
 }
 
 const wellFormed = (String.prototype as unknown as { isWellFormed(this: string): boolean }).isWellFormed
