@@ -310,6 +310,8 @@ export class Decoder {
     const array: unknown[] = []
     // An element out at the end makes the engine keep the elements by number, so that holes take no memory.
     if (length > HOLES_MAX + count * 2) array[0xfffffffe] = 0
+    // It may be within the length.
+    array.length = 0
     array.length = length
     let next = 0
     for (let left = count; left > 0; left--) {

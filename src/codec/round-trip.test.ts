@@ -203,6 +203,17 @@ test('a huge sparse array takes no room', () => {
   assert.deepEqual(Object.keys(back(array)), ['5', '4000000000'])
 })
 
+test('a sparse array of the greatest length has no element that was not there', () => {
+  const longest: number[] = []
+  longest.length = 2 ** 32 - 1
+  assert.deepEqual(Object.keys(back(longest)), [])
+  assert.equal(back(longest).length, 2 ** 32 - 1)
+  longest[7] = 1
+  assert.deepEqual(Object.keys(back(longest)), ['7'])
+  longest[2 ** 32 - 2] = 2
+  assertExact(back(longest), longest)
+})
+
 test('long arrays: dense, holed, with a setter, with a property', () => {
   const dense = Array.from({ length: 1000 }, (_, index) => index)
   assertExact(back(dense), dense)
