@@ -2,14 +2,19 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { defaultCodec, open } from 'tidemark'
 import { anyValue, assertExact, gaps } from '../src/codec/exact.test.ts'
 import { say, unsay } from '../src/tools/values.ts'
-import { cli, fails, json, json1, MANUAL, make, run } from './support/cli.ts'
+import { cli, fails, json, json1, LINE, MANUAL, make, run } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
+
+/** What export writes of so many entries. */
+const exported = (...lines: string[]): string => `{"tidemark":1}\n${lines.join('\n')}\n{"end":{"entries":${lines.length}}}\n`
 
 const shared = { shared: true }
 const VALUES: readonly unknown[] = [
@@ -111,13 +116,13 @@ test('any value is said in JSON and back exactly', async () => {
 
 test('export takes one collection and an epoch; import refuses a line that is none, and says what is stored', async t => {
   const folder = await make(temporaryFolder(t))
-  assert.equal(run(['export', folder, '--collection', 'late']).out, '{"collection":"late","kind":"map","key":"x","value":1}\n')
+  assert.equal(run(['export', folder, '--collection', 'late']).out, exported('{"collection":"late","kind":"map","key":"x","value":1}'))
   assert.equal(
     run(['export', folder, '--collection', 'total', '--at', '1']).out,
-    '{"collection":"total","kind":"value","key":"value","value":1}\n',
+    exported('{"collection":"total","kind":"value","key":"value","value":1}'),
   )
   fails(1, /no collection 'total'/, 'export', folder, '--collection', 'total')
-  const line = '{"collection":"a","kind":"map","key":"k","value":1}\n'
+  const line = LINE
   for (const bad of [
     '{',
     '7',
@@ -142,7 +147,7 @@ test('export takes one collection and an epoch; import refuses a line that is no
 })
 
 test('import names the line that is no UTF-8, or that the store refuses, and says what is stored', t => {
-  const line = '{"collection":"a","kind":"map","key":"k","value":1}\n'
+  const line = LINE
   const cases: [Buffer | string, RegExp][] = [
     [Buffer.from('"\xff"\n', 'latin1'), /line 1002 is none of an export: .*utf-8/],
     [Buffer.from('{"collection":"a","kind":"map","key":"\xc3', 'latin1'), /line 1002 is none of an export: .*utf-8/],
@@ -168,7 +173,44 @@ test('lines may end anywhere in what is read at once, and the first may have a b
   const lines = [long, 'short', '\ufeff', long].map((value, key) => JSON.stringify({ collection: 'a', kind: 'map', key, value }))
   const { status, err } = run(['import', folder], `\ufeff${lines.join('\n')}`)
   assert.equal(status, 0, err)
-  assert.equal(run(['export', folder]).out, `${lines.join('\n')}\n`)
+  assert.equal(run(['export', folder]).out, exported(...lines))
+})
+
+test('import refuses what is a part of an export: one that was cut short, that failed, of which lines are missing', async t => {
+  const folder = await make(temporaryFolder(t))
+  const whole = run(['export', folder]).out
+  const lines = whole.trimEnd().split('\n')
+  const target = join(temporaryFolder(t), 'new')
+  const cases: [string, RegExp][] = [
+    // A verb that failed wrote nothing.
+    [run(['export', `${folder}-none`]).out, /the input is empty/],
+    ['\n \n', /the input is empty/],
+    ...lines
+      .slice(0, -1)
+      .map((_, at): [string, RegExp] => [`${lines.slice(0, at + 1).join('\n')}\n`, /the export that begins at line 1 has no end/]),
+    [`${whole}${lines[0]}\n`, new RegExp(`the export that begins at line ${lines.length + 1} has no end`)],
+    [`${lines[0]}\n${whole}`, /line 2 is none of an export: the export that begins at line 1 has no end/],
+    [lines.slice(1).join('\n'), /line \d+ is none of an export: it ends one that has no beginning/],
+    [lines.filter((_, at) => at !== 2).join('\n'), /line \d+ is none of an export: it ends one of 5 entries, and 4 came/],
+    ['{"tidemark":2}\n', /line 1 is none of an export: .*later version/],
+  ]
+  for (const [input, says] of cases) {
+    const { status, out, err } = run(['import', target], input)
+    assert.equal(status, 1, `${input}${out}`)
+    assert.match(err, says)
+    assert.match(err, /^hint: .*the 0 entries of the batches before it are stored/m)
+  }
+  assert.equal(run(['import', target], `${whole}${whole}${LINE}`).status, 0, 'exports in a row, and lines that are of none')
+})
+
+test('an import of nothing, or of an export that ends before its first entry, makes no store', async t => {
+  const target = join(temporaryFolder(t), 'new')
+  for (const input of ['', '{"tidemark":1}\n', 'x']) {
+    assert.equal(run(['import', target], input).status, 1)
+    assert.ok(!existsSync(target))
+  }
+  assert.equal(run(['import', target], '{"tidemark":1}\n{"end":{"entries":0}}\n').status, 0, 'of a store with nothing in it')
+  assert.equal((json('status', target) as { entries: number }).entries, 0)
 })
 
 /** Starts an import in a heap of so many MiB, and gives it lines as fast as it takes them. */

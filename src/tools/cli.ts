@@ -5,9 +5,10 @@
  */
 import type { TidemarkError } from 'tidemark'
 import { explain } from './explain.ts'
+import { importLines } from './import.ts'
 import { check, diff, log, show, status } from './look.ts'
 import { profile } from './profile.ts'
-import { copy, exportLines, importLines, restore } from './transfer.ts'
+import { copy, exportLines, restore } from './transfer.ts'
 import { parse, UsageError, type Verb } from './usage.ts'
 
 const VERBS: ReadonlyMap<string, Verb> = new Map(

@@ -22,6 +22,9 @@ export function run(args: readonly string[], input: string | Uint8Array = ''): R
   return { status, out: stdout, err: stderr }
 }
 
+/** A line that import takes; the other verbs read none. */
+export const LINE = '{"collection":"a","kind":"map","key":"k","value":1}\n'
+
 /** Runs with `--json`; must end with 0. */
 export function json(...args: string[]): unknown {
   const { status, out, err } = run([...args, '--json'])
@@ -30,7 +33,7 @@ export function json(...args: string[]): unknown {
 }
 
 export function fails(status: number, says: RegExp, ...args: string[]): void {
-  const result = run(args)
+  const result = run(args, LINE)
   assert.equal(result.status, status, `${args.join(' ')}: ${result.out}${result.err}`)
   assert.match(result.err, says)
   assert.match(result.err, /^hint: ./m)

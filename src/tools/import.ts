@@ -1,0 +1,121 @@
+/**
+ * The verb import: what export wrote, or lines like those, into a store.
+ *
+ * Owns: the store while it is open, and the lines that are not stored yet. Does not own: what a line means (lines.ts).
+ * Invariants: no store is made before there is a line that holds; a batch of lines is stored whole or not at all; what is held in memory is
+ * bounded whatever the size; no recovery point is dropped.
+ */
+import { defaultCodec, open, type Store, type TidemarkError } from 'tidemark'
+import { type Line, LineReader } from './lines.ts'
+import { setterOf } from './stores.ts'
+import { RETENTION } from './transfer.ts'
+import { UsageError, type Verb } from './usage.ts'
+import { wait } from './wait.ts'
+
+/** Lines imported in one transaction, and bytes of them beyond which it ends. */
+const BATCH_LINES = 1000
+const BATCH_BYTES = 1024 * 1024
+/** Bytes imported until what came is made durable: what is not cannot leave the memory. */
+const DURABLE_BYTES = 8 * 1024 * 1024
+/** What an import holds of the store. */
+const MEMORY_BYTES_MAX = 64 * 1024 * 1024
+/** Of waiting until it holds no more than that. */
+const ROOM_MS_MAX = 30_000
+const LOOK_MS = 20
+/** A checkpoint of all that was read may take long. */
+const TIMEOUT_MS = 3_600_000
+
+export const importLines: Verb = {
+  usage: 'import <dir> [--json]',
+  what: 'reads what export wrote from the standard input, to its last line; makes the store when it is missing',
+  positionals: [1, 1],
+  run: async ({ positionals: [directory] }) => {
+    const intake = new Intake(directory as string)
+    const reader = new LineReader(await defaultCodec(), () => intake.storedText)
+    try {
+      for await (const line of reader.read(process.stdin)) await intake.take(line)
+      const { entries, epoch } = await intake.finish()
+      return { json: { entries, epoch }, text: [`${entries} entries are durable at epoch ${epoch}`] }
+    } finally {
+      await intake.close()
+    }
+  },
+}
+
+class Intake {
+  readonly #directory: string
+  #store: Store | undefined
+  #batch: Line[] = []
+  #batchBytes = 0
+  /** Bytes stored that may not be durable. */
+  #waiting = 0
+  #entries = 0
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  get storedText(): string {
+    return `the ${this.#entries} entries of the batches before it are stored`
+  }
+
+  async take(line: Line): Promise<void> {
+    const store = await this.#opened()
+    this.#batch.push(line)
+    this.#batchBytes += line.bytes
+    if (this.#batch.length < BATCH_LINES && this.#batchBytes < BATCH_BYTES) return
+    this.#put(store)
+    if (this.#waiting < DURABLE_BYTES) return
+    await store.durable({ timeoutMs: TIMEOUT_MS })
+    await roomIn(store)
+    this.#waiting = 0
+  }
+
+  async finish(): Promise<{ entries: number; epoch: number }> {
+    const store = await this.#opened()
+    this.#put(store)
+    const { epoch } = await store.checkpoint({ timeoutMs: TIMEOUT_MS })
+    return { entries: this.#entries, epoch }
+  }
+
+  async close(): Promise<void> {
+    await this.#store?.close({ timeoutMs: TIMEOUT_MS })
+  }
+
+  async #opened(): Promise<Store> {
+    this.#store ??= await open(this.#directory, {
+      budget: { memoryBytesMax: MEMORY_BYTES_MAX },
+      restore: { hydrate: 'on-demand' },
+      retention: RETENTION,
+    })
+    return this.#store
+  }
+
+  #put(store: Store): void {
+    store.transaction(() => {
+      for (const line of this.#batch) this.#set(store, line)
+    })
+    this.#entries += this.#batch.filter(({ entry }) => entry !== undefined).length
+    this.#waiting += this.#batchBytes
+    this.#batch = []
+    this.#batchBytes = 0
+  }
+
+  /** @throws UsageError naming the line */
+  #set(store: Store, { number, collection, kind, codec, entry }: Line): void {
+    try {
+      const set = setterOf(store, collection, kind, codec)
+      if (entry !== undefined) set(entry.key, entry.value)
+    } catch (error) {
+      const { kind: by, message, hint } = error as TidemarkError
+      if (by !== 'input') throw error
+      throw new UsageError(`line ${number} is refused: ${message}`, `${hint}; ${this.storedText}`, 1)
+    }
+  }
+}
+
+/** Entries leave the memory when they were folded, which is slower than reading lines; where it fails, waiting is no help. */
+async function roomIn(store: Store): Promise<void> {
+  const full = (): boolean => (store.stats().memory?.liveBytes ?? 0) > MEMORY_BYTES_MAX
+  for (let waited = 0; full() && waited < ROOM_MS_MAX; waited += LOOK_MS) await wait(LOOK_MS)
+}

@@ -1,0 +1,130 @@
+/**
+ * The lines of an export: one that begins it, one for each entry and for each collection without entries, one that ends it and says how many
+ * entries there were.
+ *
+ * Does: writes those lines and takes them apart. Owns: the place in what is read, and what is open there. Does not own: the store.
+ * Invariants: what began as an export ends as one, or is refused: one that was cut short looks whole up to there. Lines that stand in none, made
+ * by hand or by another program, are taken as they are.
+ */
+import type { Codec, Key, TidemarkError } from 'tidemark'
+import { CELL, DEFAULT_CODEC } from './stores.ts'
+import { UsageError } from './usage.ts'
+import { unsay } from './values.ts'
+
+const VERSION = 1
+const LINE_END = 10
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export interface Line {
+  readonly number: number
+  readonly bytes: number
+  readonly collection: string
+  readonly kind: 'map' | 'value'
+  readonly codec: string
+  /** Undefined: the collection has no entries. */
+  readonly entry: { readonly key: Key; readonly value: unknown } | undefined
+}
+
+export const BEGIN_LINE = `${JSON.stringify({ tidemark: VERSION })}\n`
+
+export function endLine(entries: number): string {
+  return `${JSON.stringify({ end: { entries } })}\n`
+}
+
+export class LineReader {
+  readonly #codec: Codec
+  readonly #hint: () => string
+  #number = 0
+  #empty = true
+  /** The export that began and did not end yet. */
+  #open: { readonly line: number; entries: number } | undefined
+
+  /** `hint`: of an error. */
+  constructor(codec: Codec, hint: () => string) {
+    this.#codec = codec
+    this.#hint = hint
+  }
+
+  /** @throws UsageError naming the line, or the export that has no end, or when there is no line at all */
+  async *read(input: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+    for await (const bytes of linesOf(input)) {
+      this.#number++
+      const line = this.#lineOf(bytes)
+      if (line !== undefined) yield line
+    }
+    const hint = `see what the export said; ${this.#hint()}`
+    if (this.#empty) throw new UsageError('the input is empty: not even an export of nothing is', hint, 1)
+    if (this.#open !== undefined) throw new UsageError(`${noEnd(this.#open)}: it was cut short`, hint, 1)
+  }
+
+  #refuse(why: string): never {
+    throw new UsageError(`line ${this.#number} is none of an export: ${why}`, this.#hint(), 1)
+  }
+
+  /** Undefined: the line is empty, or begins or ends an export. */
+  #lineOf(bytes: Uint8Array): Line | undefined {
+    try {
+      const text = UTF8.decode(bytes)
+      if (text.trim() === '') return undefined
+      const line = JSON.parse(this.#number === 1 ? text.replace(/^\ufeff/, '') : text) as Record<string, unknown>
+      this.#empty = false
+      if (!('collection' in line)) {
+        if ('tidemark' in line) return this.#begin(line['tidemark'])
+        if ('end' in line) return this.#end(line['end'])
+      }
+      const entry = this.#entryOf(line, bytes.length)
+      if (this.#open !== undefined && entry.entry !== undefined) this.#open.entries++
+      return entry
+    } catch (error) {
+      if (error instanceof UsageError) throw error
+      return this.#refuse((error as TidemarkError).message)
+    }
+  }
+
+  #begin(version: unknown): undefined {
+    if (version !== VERSION) this.#refuse('it begins one of a later version')
+    if (this.#open !== undefined) this.#refuse(noEnd(this.#open))
+    this.#open = { line: this.#number, entries: 0 }
+  }
+
+  #end(said: unknown): undefined {
+    if (this.#open === undefined) return this.#refuse('it ends one that has no beginning')
+    const { entries } = said as { entries: unknown }
+    if (entries !== this.#open.entries) this.#refuse(`it ends one of ${entries} entries, and ${this.#open.entries} came`)
+    this.#open = undefined
+  }
+
+  #entryOf(line: Record<string, unknown>, bytes: number): Line {
+    const { collection, kind, codec = DEFAULT_CODEC } = line
+    if (typeof collection !== 'string') return this.#refuse('it has no collection')
+    if (kind !== 'map' && kind !== 'value') return this.#refuse('its kind is neither map nor value')
+    if (typeof codec !== 'string') return this.#refuse('its codec is no name')
+    const head = { number: this.#number, bytes, collection, kind, codec } as const
+    if (!('key' in line)) return { ...head, entry: undefined }
+    const key = unsay(this.#codec, line['key'])
+    if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') return this.#refuse('its key is none')
+    if (kind === 'value' && key !== CELL) return this.#refuse(`the key of a value is '${CELL}'`)
+    if (!('value' in line)) return this.#refuse('it has no value')
+    const value = unsay(this.#codec, line['value'])
+    if (codec !== DEFAULT_CODEC && !(value instanceof Uint8Array)) return this.#refuse('a value of a codec of its own is bytes')
+    return { ...head, entry: { key, value } }
+  }
+}
+
+const noEnd = ({ line }: { readonly line: number }): string => `the export that begins at line ${line} has no end`
+
+/** By '\n' alone: text inside JSON may hold every other line end. */
+async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let parts: Uint8Array[] = []
+  for await (const bytes of input) {
+    let start = 0
+    for (let end = bytes.indexOf(LINE_END); end >= 0; end = bytes.indexOf(LINE_END, start)) {
+      parts.push(bytes.subarray(start, end))
+      yield parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
+      parts = []
+      start = end + 1
+    }
+    if (start < bytes.length) parts.push(bytes.subarray(start))
+  }
+  if (parts.length > 0) yield Buffer.concat(parts)
+}
