@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { open, type RecoveryPoint, type Settings } from 'tidemark'
+import { type FileReport, open, type RecoveryPoint, type Settings, verify } from 'tidemark'
 import { FRAME_HEADER_BYTES, manifestName } from '../src/format/index.ts'
 import { LogScan } from '../src/log/index.ts'
 import { openForReading } from '../src/restore/index.ts'
@@ -97,4 +97,32 @@ test('where the oldest manifest that is kept is damaged, the points behind the n
   assert.deepEqual(epochs, [7, 6, 5, 4])
   const [oldest] = (json('log', folder) as RecoveryPoint[]).slice(-1)
   assert.deepEqual([oldest?.lost?.firstLostEpoch, oldest?.lost?.lastLostEpoch, oldest?.lost?.file], [1, 3, file])
+})
+
+test('verify goes on behind damage in the log at the next fold point: every damaged file is named, and the newest epoch that is whole', {
+  timeout: 60_000,
+}, async t => {
+  const folder = temporaryFolder(t)
+  // Fold points at 3, 6, 9.
+  await makeHistory(folder, { days: 3, epochsADay: 3, tailBytes: 1000 })
+  const damaged = (files: readonly FileReport[]): string[] => files.flatMap(({ file, problem }) => (problem === undefined ? [] : [file]))
+  const later = await damage(folder, 7)
+  assert.deepEqual(await verify(folder).then(({ ok, epoch, files }) => [ok, epoch, damaged(files)]), [false, 10, [later]])
+  const earlier = await damage(folder, 4)
+  const { ok, epoch, files, notes } = await verify(folder)
+  assert.deepEqual([ok, epoch, damaged(files)], [false, 10, [earlier, later]])
+  assert.deepEqual(notes, [
+    `behind the damage in ${earlier} the log was not looked at up to the fold point at epoch 6`,
+    `behind the damage in ${later} the log was not looked at up to the fold point at epoch 9`,
+  ])
+  assert.equal(new Set(files.map(({ file }) => file)).size, files.length)
+})
+
+test('behind the newest fold point verify ends at the damage, and says so', { timeout: 60_000 }, async t => {
+  const folder = temporaryFolder(t)
+  await makeHistory(folder, { days: 2, epochsADay: 2, tailBytes: 1000 })
+  const file = await damage(folder, 5)
+  const { ok, epoch, notes } = await verify(folder)
+  assert.deepEqual([ok, epoch], [false, 4])
+  assert.deepEqual(notes, [`behind the damage in ${file} the log was not looked at`])
 })

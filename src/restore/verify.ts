@@ -1,6 +1,6 @@
 /**
- * Checks a whole store: the manifests that are kept, every segment they name, the log behind the oldest fold point. Writes nothing; a
- * living writer may go on meanwhile.
+ * Checks a whole store: the manifests that are kept, every segment they name, the log behind the oldest fold point, and behind damage in it from
+ * the next fold point on. Writes nothing; a living writer may go on meanwhile.
  *
  * Owns: the report, and which segments were found whole, so that a look that begins again does not read them twice. Does not own: the
  * judgement of a file (manifest/, segment/, log/).
@@ -25,7 +25,7 @@ export interface FileReport {
   readonly file: string
   readonly kind: 'manifest' | 'segment' | 'log'
   readonly bytes: number
-  /** What is wrong with it; undefined: nothing. */
+  /** What is wrong with it; undefined: nothing that was seen. Of the log behind damage in it not all is looked at, which `notes` say. */
   readonly problem: string | undefined
 }
 
@@ -35,7 +35,7 @@ export interface Verification {
   /** The newest epoch that verifies. */
   readonly epoch: number
   readonly files: readonly FileReport[]
-  /** What is not as it was written and costs nothing: a copy that heals, an end that was never acknowledged. */
+  /** What is not as it was written and costs nothing, a copy that heals, an end that was never acknowledged; and what was not looked at. */
   readonly notes: readonly string[]
 }
 
@@ -121,7 +121,10 @@ async function look(storage: Storage, pause: () => Promise<void> | undefined, wh
   return { number: manifest.number, result: { ok: files.every(({ problem }) => problem === undefined), epoch, files, notes } }
 }
 
-/** From the oldest fold point that can be read on; gives the newest epoch that verifies. */
+/**
+ * From the oldest fold point that can be read on, and behind damage from the next one, as recovery points go on there. Gives the newest epoch that
+ * verifies.
+ */
 async function lookAtLog(
   storage: Storage,
   manifests: readonly Manifest[],
@@ -130,21 +133,32 @@ async function lookAtLog(
   notes: string[],
 ): Promise<number> {
   const { storeId, log } = manifests[0] as Manifest
-  const folds = manifests.flatMap(({ fold }) => fold ?? [])
-  const oldest = manifests.some(({ fold }) => fold === null) ? undefined : folds.reduce((a, b) => (b.epoch < a.epoch ? b : a))
-  const scan = new LogScan({ storage, storeId, log, from: oldest, onDamage: 'fall-back', pause: () => pause() ?? undefined })
-  const problem = await problemOf(async () => {
-    for await (const _ of scan);
-  })
-  const { damage, healed, torn, end } = scan.report
-  for (const { file, offset, what } of healed) notes.push(`${file} at ${offset}: ${what} is damaged; nothing is lost by it`)
-  if (torn !== null) notes.push(`${torn.file} at ${torn.offset}: ${torn.bytes} bytes of an epoch that was never acknowledged`)
-  const damagedFile = damage?.file ?? (problem === undefined ? undefined : (end.file ?? log[0]?.file))
-  for (const { file } of log) {
-    const message = damage === null ? problem : `damaged at ${damage.offset}: ${damage.message}`
-    add('log', file, await sizeOf(storage, file), file === damagedFile ? message : undefined)
+  const problems = new Map<string, string>()
+  /** The file whose damage ended the scan before. */
+  let broken: string | undefined
+  let epoch = -1
+  // Before the first fold point there is the beginning of the store.
+  for (const { fold } of [...manifests].sort((a, b) => (a.fold?.epoch ?? 0) - (b.fold?.epoch ?? 0))) {
+    const from = fold?.epoch ?? 0
+    if (from <= epoch) continue
+    if (broken !== undefined) notes.push(`behind the damage in ${broken} the log was not looked at up to the fold point at epoch ${from}`)
+    broken = undefined
+    const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, onDamage: 'fall-back', pause: () => pause() ?? undefined })
+    const problem = await problemOf(async () => {
+      for await (const _ of scan);
+    })
+    const { damage, healed, torn, end } = scan.report
+    for (const { file, offset, what } of healed) notes.push(`${file} at ${offset}: ${what} is damaged; nothing is lost by it`)
+    if (torn !== null) notes.push(`${torn.file} at ${torn.offset}: ${torn.bytes} bytes of an epoch that was never acknowledged`)
+    epoch = end.epoch
+    if (damage === null && problem === undefined) break
+    broken = damage?.file ?? end.file ?? log[0]?.file ?? ''
+    if (!problems.has(broken))
+      problems.set(broken, damage === null ? (problem as string) : `damaged at ${damage.offset}: ${damage.message}`)
   }
-  return end.epoch
+  if (broken !== undefined) notes.push(`behind the damage in ${broken} the log was not looked at`)
+  for (const { file } of log) add('log', file, await sizeOf(storage, file), problems.get(file))
+  return epoch
 }
 
 /** What an error says of the file it is about; other errors are passed on. */
