@@ -131,6 +131,8 @@ test('export takes one collection and an epoch; import refuses a line that is no
     '{"collection":"a","kind":"list"}',
     '{"collection":"a","kind":"map","key":true,"value":1}',
     '{"collection":"a","kind":"map","key":"k"}',
+    '{"collection":"b","kind":"value","value":1}',
+    '{"collection":"a","kind":"map","Key":"k","value":1}',
     '{"collection":"a","kind":"map","key":"k","value":{"$":"AAAA"}}',
     '{"collection":"a","kind":"value","key":"k","value":1}',
   ]) {
@@ -148,6 +150,7 @@ test('export takes one collection and an epoch; import refuses a line that is no
 
 test('import names the line that is no UTF-8, or that the store refuses, and says what is stored', t => {
   const line = LINE
+  const deep = `${'['.repeat(1001)}${']'.repeat(1001)}`
   const cases: [Buffer | string, RegExp][] = [
     [Buffer.from('"\xff"\n', 'latin1'), /line 1002 is none of an export: .*utf-8/],
     [Buffer.from('{"collection":"a","kind":"map","key":"\xc3', 'latin1'), /line 1002 is none of an export: .*utf-8/],
@@ -158,6 +161,9 @@ test('import names the line that is no UTF-8, or that the store refuses, and say
     ['{"collection":"a","kind":"map","codec":"own"}\n', /line 1002 is refused: .*own/],
     ['{"collection":"","kind":"map","key":"k","value":1}\n', /line 1002 is refused: a collection's name must not be empty/],
     ['{"collection":"b","kind":"map","codec":""}\n', /line 1002 is refused: a codec has a name/],
+    [`{"collection":"b","kind":"map","key":7,"value":${deep}}\n${LINE}`, /line 1002 is refused: .*nest.*/],
+    [`${LINE}{"collection":"b","kind":"value","key":"value","value":${deep}}\n${LINE}`, /line 1003 is refused: .*nest.*/],
+    [`{"collection":"b","kind":"map","key":"${'x'.repeat(70_000)}","value":1}\n`, /line 1002 is refused: .*key/],
   ]
   for (const [bad, says] of cases) {
     const { status, err } = run(['import', temporaryFolder(t)], Buffer.concat([Buffer.from(`${line.repeat(1000)}\n`), Buffer.from(bad)]))

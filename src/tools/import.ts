@@ -5,7 +5,7 @@
  * Invariants: no store is made before there is a line that holds; a batch of lines is stored whole or not at all; what is held in memory is
  * bounded whatever the size; no recovery point is dropped.
  */
-import { defaultCodec, open, type Store, type TidemarkError } from 'tidemark'
+import { defaultCodec, type Key, open, type Store, type TidemarkError } from 'tidemark'
 import { type Line, LineReader } from './lines.ts'
 import { setterOf } from './stores.ts'
 import { RETENTION } from './transfer.ts'
@@ -91,27 +91,32 @@ class Intake {
     return this.#store
   }
 
+  /** @throws UsageError naming the line */
   #put(store: Store): void {
-    store.transaction(() => {
-      for (const line of this.#batch) this.#set(store, line)
-    })
+    /** Undefined: every line was set, and the values are encoded. */
+    let at: Line | undefined
+    try {
+      store.transaction(() => {
+        for (at of this.#batch) setLine(store, at)
+        at = undefined
+      })
+    } catch (error) {
+      const { kind, collection, key, message, hint } = error as TidemarkError
+      // What was set last of a key is what is encoded.
+      const refused = at ?? this.#batch.findLast(({ collection: name, entry }) => name === collection && [entry?.key].includes(key as Key))
+      if (kind !== 'input' || refused === undefined) throw error
+      throw new UsageError(`line ${refused.number} is refused: ${message}`, `${hint}; ${this.storedText}`, 1)
+    }
     this.#entries += this.#batch.filter(({ entry }) => entry !== undefined).length
     this.#waiting += this.#batchBytes
     this.#batch = []
     this.#batchBytes = 0
   }
+}
 
-  /** @throws UsageError naming the line */
-  #set(store: Store, { number, collection, kind, codec, entry }: Line): void {
-    try {
-      const set = setterOf(store, collection, kind, codec)
-      if (entry !== undefined) set(entry.key, entry.value)
-    } catch (error) {
-      const { kind: by, message, hint } = error as TidemarkError
-      if (by !== 'input') throw error
-      throw new UsageError(`line ${number} is refused: ${message}`, `${hint}; ${this.storedText}`, 1)
-    }
-  }
+function setLine(store: Store, { collection, kind, codec, entry }: Line): void {
+  const set = setterOf(store, collection, kind, codec)
+  if (entry !== undefined) set(entry.key, entry.value)
 }
 
 /** Entries leave the memory when they were folded, which is slower than reading lines; where it fails, waiting is no help. */

@@ -100,7 +100,7 @@ export class LineReader {
     if (kind !== 'map' && kind !== 'value') return this.#refuse('its kind is neither map nor value')
     if (typeof codec !== 'string') return this.#refuse('its codec is no name')
     const head = { number: this.#number, bytes, collection, kind, codec } as const
-    if (!('key' in line)) return { ...head, entry: undefined }
+    if (!('key' in line)) return 'value' in line ? this.#refuse('it has a value and no key') : { ...head, entry: undefined }
     const key = unsay(this.#codec, line['key'])
     if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') return this.#refuse('its key is none')
     if (kind === 'value' && key !== CELL) return this.#refuse(`the key of a value is '${CELL}'`)
