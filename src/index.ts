@@ -1,5 +1,6 @@
 /** The public contract. Nothing of the engine is loaded before `open` is called. */
 import { resolve } from 'node:path'
+import { TidemarkError } from './base/errors.ts'
 import type { Codec } from './codec/index.ts'
 import type { Settings } from './options.ts'
 import type { Profile, ProfileOptions } from './profile/index.ts'
@@ -50,10 +51,10 @@ export async function open(directory: string, settings?: Settings): Promise<Stor
 
 /**
  * Reads every byte that the newest manifest names, in a store that may be in use: the manifests kept, the segments, the log. Writes nothing.
- * Damage is in the answer, not thrown. @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE
+ * Damage is in the answer, not thrown. @throws TIDEMARK_ARGUMENT, TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE
  */
 export async function verify(directory: string): Promise<Verification> {
-  const path = asOfNow(directory)
+  const path = pathGiven('verify', directory)
   const { verifyDirectory } = await import('./engine.ts')
   return await verifyDirectory(path)
 }
@@ -61,11 +62,11 @@ export async function verify(directory: string): Promise<Verification> {
 /**
  * Copies the newest recovery point of a store, which may be in use, into a directory that is missing or empty, as a store of its own: durable
  * and verified when it resolves, and no store before. Holds a few megabytes whatever the size.
- * @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY for a target with something in it, TIDEMARK_LOCKED, TIDEMARK_LOG_DAMAGED,
+ * @throws TIDEMARK_ARGUMENT, TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY for a target with something in it, TIDEMARK_LOCKED, TIDEMARK_LOG_DAMAGED,
  * TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_STORAGE
  */
 export async function copy(directory: string, target: string): Promise<Copied> {
-  const paths = [asOfNow(directory), asOfNow(target)] as const
+  const paths = [pathGiven('copy', directory), pathGiven('copy', target)] as const
   const { copyDirectory } = await import('./engine.ts')
   return await copyDirectory(...paths)
 }
@@ -75,24 +76,24 @@ export async function copy(directory: string, target: string): Promise<Copied> {
  * nothing is written. Damage is in the answer, not thrown: `ok` is false, and the figures are of what lies before it. Reading gives way every 5 ms;
  * at its end it may hold the event loop for half a second and more, so a service leaves it to the command line.
  *
- * @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_MANIFEST_DAMAGED, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE, and TIDEMARK_ARGUMENT for a
- * collection that the history does not know
+ * @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_MANIFEST_DAMAGED, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE, and TIDEMARK_ARGUMENT for what
+ * is no path and for a collection that the history does not know
  * @example
  * const { all, recommendations } = await profile('./state')
  * console.log(all.rewriteRatio, recommendations)
  */
 export async function profile(directory: string, options?: ProfileOptions): Promise<Profile> {
-  const path = asOfNow(directory)
+  const path = pathGiven('profile', directory)
   const { profileDirectory } = await import('./engine.ts')
   return await profileDirectory(path, options)
 }
 
 /**
  * What the scheduler of this store decided of late and why, and how busy the parts of the day are, as the running or the last process kept it: at
- * most a minute old. Writes nothing. @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_STORAGE
+ * most a minute old. Writes nothing. @throws TIDEMARK_ARGUMENT, TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_STORAGE
  */
 export async function explain(directory: string): Promise<Explanation> {
-  const path = asOfNow(directory)
+  const path = pathGiven('explain', directory)
   const { explainDirectory } = await import('./engine.ts')
   return await explainDirectory(path)
 }
@@ -106,4 +107,11 @@ export async function defaultCodec(): Promise<Codec> {
 /** The engine is loaded first, and the process may stand elsewhere by then. What is no path is left for the engine to refuse. */
 function asOfNow(directory: string): string {
   return typeof directory !== 'string' || directory === '' || directory === ':memory:' ? directory : resolve(directory)
+}
+
+/** As of now. @throws TIDEMARK_ARGUMENT for what is no path, and for memory, which nobody else sees */
+function pathGiven(call: string, given: unknown): string {
+  if (typeof given === 'string' && given !== '' && given !== ':memory:' && !given.includes('\0')) return resolve(given)
+  const what = typeof given === 'string' ? JSON.stringify(given) : given === null ? 'null' : typeof given
+  throw new TidemarkError('TIDEMARK_ARGUMENT', `${call} takes the path of a directory, not ${what}`, { hint: `${call}('./state')` })
 }

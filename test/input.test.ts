@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { open, type Settings } from 'tidemark'
+import { copy, explain, open, profile, type Settings, verify } from 'tidemark'
 import { failsWith, temporaryFolder } from './temporary.ts'
 import { unharmed } from './unharmed.ts'
 
@@ -61,6 +61,25 @@ test('a directory must be a path', async () => {
     await failsWith('TIDEMARK_ARGUMENT', () => open(directory as string))
   }
   await failsWith('TIDEMARK_DIRECTORY', () => open('with\0zero')).catch(() => failsWith('TIDEMARK_ARGUMENT', () => open('with\0zero')))
+})
+
+test('what reads a directory or copies one takes a path, and none of memory', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder)
+  await store.close()
+  const calls: Record<string, (path: string) => Promise<unknown>> = {
+    verify,
+    profile,
+    explain,
+    copy: path => copy(path, join(folder, 'copy')),
+    'copy to': path => copy(folder, path),
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    for (const path of [undefined, null, 5, {}, '', 'with\0zero', ':memory:'] as string[]) {
+      await failsWith('TIDEMARK_ARGUMENT', () => call(path), { says: [name.split(' ')[0] as string] })
+    }
+  }
+  assert.ok(!existsSync(':memory:') && !existsSync(join(folder, 'copy')))
 })
 
 test('a file where the directory should be', async t => {

@@ -30,6 +30,7 @@ export const importLines: Verb = {
   what: 'reads what export wrote from the standard input, to its last line; makes the store when it is missing',
   positionals: [1, 1],
   run: async ({ positionals: [directory] }) => {
+    if (directory === ':memory:') throw new UsageError(':memory: keeps nothing', 'give the directory of a store')
     const intake = new Intake(directory as string)
     const reader = new LineReader(await defaultCodec(), () => intake.storedText)
     try {

@@ -1,0 +1,73 @@
+/** What import refuses, and what is there then. */
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fails, json, LINE, make, run } from './support/cli.ts'
+import { temporaryFolder } from './temporary.ts'
+
+test('import names the line that is no UTF-8, or that the store refuses, and says what is stored', t => {
+  const line = LINE
+  const deep = `${'['.repeat(1001)}${']'.repeat(1001)}`
+  const cases: [Buffer | string, RegExp][] = [
+    [Buffer.from('"\xff"\n', 'latin1'), /line 1002 is none of an export: .*utf-8/],
+    [Buffer.from('{"collection":"a","kind":"map","key":"\xc3', 'latin1'), /line 1002 is none of an export: .*utf-8/],
+    [
+      '{"collection":"a","kind":"value","key":"value","value":1}\n',
+      /line 1002 is refused: 'a' is a map, not a value.*\nhint: choose another name/,
+    ],
+    ['{"collection":"a","kind":"map","codec":"own"}\n', /line 1002 is refused: .*own/],
+    ['{"collection":"","kind":"map","key":"k","value":1}\n', /line 1002 is refused: a collection's name must not be empty/],
+    ['{"collection":"b","kind":"map","codec":""}\n', /line 1002 is refused: a codec has a name/],
+    [`{"collection":"b","kind":"map","key":7,"value":${deep}}\n${LINE}`, /line 1002 is refused: .*nest.*/],
+    [`${LINE}{"collection":"b","kind":"value","key":"value","value":${deep}}\n${LINE}`, /line 1003 is refused: .*nest.*/],
+    [`{"collection":"b","kind":"map","key":"${'x'.repeat(70_000)}","value":1}\n`, /line 1002 is refused: .*key/],
+  ]
+  for (const [bad, says] of cases) {
+    const { status, err } = run(['import', temporaryFolder(t)], Buffer.concat([Buffer.from(`${line.repeat(1000)}\n`), Buffer.from(bad)]))
+    assert.equal(status, 1, err)
+    assert.match(err, says)
+    assert.match(err, /the 1000 entries of the batches before it are stored/)
+  }
+})
+
+test('import refuses what is a part of an export: one that was cut short, that failed, of which lines are missing', async t => {
+  const folder = await make(temporaryFolder(t))
+  const whole = run(['export', folder]).out
+  const lines = whole.trimEnd().split('\n')
+  const target = join(temporaryFolder(t), 'new')
+  const cases: [string, RegExp][] = [
+    // A verb that failed wrote nothing.
+    [run(['export', `${folder}-none`]).out, /the input is empty/],
+    ['\n \n', /the input is empty/],
+    ...lines
+      .slice(0, -1)
+      .map((_, at): [string, RegExp] => [`${lines.slice(0, at + 1).join('\n')}\n`, /the export that begins at line 1 has no end/]),
+    [`${whole}${lines[0]}\n`, new RegExp(`the export that begins at line ${lines.length + 1} has no end`)],
+    [`${lines[0]}\n${whole}`, /line 2 is none of an export: the export that begins at line 1 has no end/],
+    [lines.slice(1).join('\n'), /line \d+ is none of an export: it ends one that has no beginning/],
+    [lines.filter((_, at) => at !== 2).join('\n'), /line \d+ is none of an export: it ends one of 5 entries, and 4 came/],
+    ['{"tidemark":2}\n', /line 1 is none of an export: .*later version/],
+  ]
+  for (const [input, says] of cases) {
+    const { status, out, err } = run(['import', target], input)
+    assert.equal(status, 1, `${input}${out}`)
+    assert.match(err, says)
+    assert.match(err, /^hint: .*the 0 entries of the batches before it are stored/m)
+  }
+  assert.equal(run(['import', target], `${whole}${whole}${LINE}`).status, 0, 'exports in a row, and lines that are of none')
+})
+
+test('an import of nothing, or of an export that ends before its first entry, makes no store', async t => {
+  const target = join(temporaryFolder(t), 'new')
+  for (const input of ['', '{"tidemark":1}\n', 'x']) {
+    assert.equal(run(['import', target], input).status, 1)
+    assert.ok(!existsSync(target))
+  }
+  assert.equal(run(['import', target], '{"tidemark":1}\n{"end":{"entries":0}}\n').status, 0, 'of a store with nothing in it')
+  assert.equal((json('status', target) as { entries: number }).entries, 0)
+})
+
+test('import refuses memory: what it says is durable would be gone', () => {
+  fails(2, /:memory: keeps nothing/, 'import', ':memory:')
+})
