@@ -2,8 +2,8 @@
  * Times what an engine does in turns of the event loop of its own: its immediates, timers and messages from threads.
  *
  * What: wraps the ways into the event loop, from outside, so that the engine's own figures are not taken on trust. Install it before the
- * engine is imported; the benchmark itself schedules through `untimed`.
- * Owns: the spans. Does not own: engine time inside calls of the benchmark.
+ * engine is imported; the benchmark itself schedules through `untimed`. A turn is the callback and all microtasks that follow from it.
+ * Owns: the spans. Does not own: engine time inside calls of the benchmark; what runs behind a read of a file before the engine yields.
  * Invariant: spans are in order of time; two in one turn of the event loop with nothing between them are one.
  */
 import { EventEmitter } from 'node:events'
@@ -23,7 +23,8 @@ export class TurnWatch {
   #ends = new Float64Array(4096)
   #count = 0
   #active = false
-  #depth = 0
+  /** A span is under way: what is called within is part of it. */
+  #open = false
   /** Something else had a turn since the last span. */
   #apart = true
 
@@ -56,9 +57,15 @@ export class TurnWatch {
     this.#apart = true
   }
 
-  /** Counts engine time that the benchmark itself called for, such as a barrier. */
+  /** Counts engine time that the benchmark itself called for, such as a barrier: the call alone. */
   run<T>(fn: () => T): T {
-    return this.#timed(fn as Callback)() as T
+    if (!this.#active || this.#open) return fn()
+    const start = this.#begin()
+    try {
+      return fn()
+    } finally {
+      this.#end(start)
+    }
   }
 
   get spans(): readonly { readonly startMs: number; readonly endMs: number }[] {
@@ -68,16 +75,25 @@ export class TurnWatch {
   #timed(fn: Callback): Callback {
     const watch = this
     return function (this: unknown, ...args) {
-      if (!watch.#active || watch.#depth > 0) return fn.apply(this, args)
-      const start = performance.now()
-      watch.#depth++
+      if (!watch.#active || watch.#open) return fn.apply(this, args)
+      const start = watch.#begin()
       try {
         return fn.apply(this, args)
       } finally {
-        watch.#depth--
-        watch.#add(start, performance.now())
+        // Who awaits the event loop does its work in the microtasks behind the callback: the next tick comes when none of them is left.
+        queueMicrotask(() => process.nextTick(() => watch.#end(start)))
       }
     }
+  }
+
+  #begin(): number {
+    this.#open = true
+    return performance.now()
+  }
+
+  #end(start: number): void {
+    this.#open = false
+    this.#add(start, performance.now())
   }
 
   #add(start: number, end: number): void {
