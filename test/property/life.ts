@@ -164,6 +164,12 @@ export class Life {
     return this.store.value<unknown>(CELL, undefined)
   }
 
+  /** The store gave this, whichever way: it is what the model has, and somebody holds it now. */
+  given(name: string, key: Key, value: unknown): void {
+    this.model.assertValue(name, key, value)
+    this.objects.handedOut(name, key, value)
+  }
+
   /**
    * Entries that came home one by one stand in the order in which they came, which the model does not know: before somebody looks at the
    * order all come home, and the model takes it over; from then on it is that of a Map. Where they leave again nobody looks at the order.
@@ -173,7 +179,7 @@ export class Life {
     const { kind } = this.model.collections.get(name) as { kind: Kind }
     this.#aligned.add(name)
     // The first walk gives those that were away first, and puts them last; in a transaction it is a hand-out like any other.
-    for (const [key, value] of this.#entriesOf(name, kind)) this.objects.handedOut(name, key, value)
+    for (const [key, value] of this.#entriesOf(name, kind)) this.given(name, key, value)
     this.model.reorder(name, [...this.#entriesOf(name, kind).keys()])
   }
 
@@ -345,7 +351,14 @@ export class Life {
   }
 
   #entriesOf(name: string, kind: Kind, store = this.store): ReadonlyMap<Key, unknown> {
-    if (kind === 'map') return new Map(store.map<unknown, Key>(name))
+    if (kind === 'map') {
+      const map = store.map<unknown, Key>(name)
+      const walked = [...map]
+      const entries = new Map(walked)
+      assert.equal(walked.length, entries.size, `a walk of '${name}' gives a key twice`)
+      assert.equal(map.size, entries.size, `size of '${name}'`)
+      return entries
+    }
     const cell = store.value<unknown>(name)
     return store.stats().collections[name]?.entries === 0 ? new Map() : new Map([['value', cell.get()]])
   }

@@ -243,9 +243,15 @@ export class Model {
       const wantKey = inOrder ? (expected.next().value as Key) : key
       assert.ok(Object.is(key, wantKey), `order of '${name}': ${show(key)} where a Map has ${show(wantKey)}`)
       assert.ok(collection.entries.has(key), `'${name}' has the key ${show(key)} too many`)
-      const want = collection.entries.get(key)
-      if (!(want instanceof Unstorable)) assert.ok(isDeepStrictEqual(value, want), `'${name}', ${show(key)} in memory`)
+      this.assertValue(name, key, value)
     }
+  }
+
+  /** What the living store gives for a key, undefined where it has none; what cannot be stored is not known. */
+  assertValue(name: string, key: Key, value: unknown): void {
+    const want = this.collections.get(name)?.entries.get(key)
+    if (want instanceof Unstorable || isDeepStrictEqual(value, want)) return
+    assert.fail(`'${name}', ${show(key)}: gives ${print(value)}, a Map has ${print(want)}`)
   }
 }
 

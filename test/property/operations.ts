@@ -120,7 +120,7 @@ export function perform(life: Life, op: Op): void {
 
 function read(life: Life, name: string, key: Key): unknown {
   const value = name === CELL ? life.cell().get() : life.map(name).get(key)
-  life.objects.handedOut(name, key, value)
+  life.given(name, key, value)
   return value
 }
 
@@ -230,7 +230,7 @@ function iterate(life: Life, op: Op & { op: 'iterate' }): void {
   let visited = 0
   const visit = (key: Key | undefined, value: unknown): void => {
     const want = expected.next(key)
-    if (op.how !== 'keys') life.objects.handedOut(name, want, value)
+    if (op.how !== 'keys') life.given(name, want, value)
     if (visited++ >= op.count || op.act === 'none') return
     if (op.act === 'delete') remove(life, name, want)
     else if (op.act === 'insert') write(life, name, keyOf(op.m, 200 + (life.serial % 50)), makeValue(visited, life.serial++))
@@ -275,7 +275,7 @@ function heldIterator(life: Life, op: Op & { op: 'iterator' }): void {
     }
     const [key, value] = mine.value
     assert.ok(Object.is(key, (models.value as [Key, unknown])[0]), `a held iterator of '${name}'`)
-    life.objects.handedOut(name, key, value)
+    life.given(name, key, value)
     if (n > 0 || !isThing(value) || isUnstorable(life, name, key)) continue
     alter(value, life.serial++)
     write(life, name, key, value)
