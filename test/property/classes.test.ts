@@ -77,8 +77,8 @@ class World {
   #serial = 0
   #store!: Store
   #alive: Store | undefined
-  /** An epoch of this life is durable. */
-  #synced = false
+  /** The last epoch of this life that is durable. */
+  #point: CheckpointPoint | undefined
 
   constructor(intervalMs: number, memoryBytesMax: number | undefined, totals: World['totals']) {
     const bounded: Settings = { restore: { hydrate: 'on-demand' }, budget: { memoryBytesMax: memoryBytesMax ?? 0 } }
@@ -90,7 +90,7 @@ class World {
   begin(store: Store): void {
     this.#store = store
     this.#held = undefined
-    this.#synced = false
+    this.#point = undefined
     for (const [name, options] of Object.entries(CLASSES)) this.maps[name] = store.map(name, options as never)
     // The store of a process that is gone goes on trying.
     this.#alive = store
@@ -184,7 +184,7 @@ class World {
         return
       case 'fault':
         // The first sync of a life that fails ends it: nothing can be built on what it inherited.
-        this.world.storage.inject({ operation: amount < 30 && this.#synced ? 'sync' : 'append', errno: 'EIO', times: 1 })
+        this.world.storage.inject({ operation: amount < 30 && this.#point !== undefined ? 'sync' : 'append', errno: 'EIO', times: 1 })
         return
       case 'hold':
         this.#held = first.get(key)
@@ -208,6 +208,7 @@ class World {
     this.totals.folds += upkeep.folds
     this.totals.evicted += memory?.evicted ?? 0
     if (crashes) this.#alive = undefined
+    const before = crashes ? undefined : stateOf(this.model)
     const store = crashes ? await this.world.crash() : await this.#close()
     const { epoch, lagging, entries } = store.restored
     assert.ok(epoch >= this.acked)
@@ -215,12 +216,12 @@ class World {
     const asOf = new Map(lagging.map(one => [one.collection, one.epoch]))
     this.begin(store)
     const found = stateOf(this.maps)
-    if (epoch > 0) {
-      for (const name of NAMES) {
-        const want = this.states.get(asOf.get(name) ?? epoch)?.[name]
-        if (this.#comparable(want)) assert.deepEqual(found[name], want, `${name} of epoch ${asOf.get(name) ?? epoch}, in ${epoch}`)
-      }
+    for (const name of NAMES) {
+      const want = this.#stateAt(asOf.get(name) ?? epoch)[name]
+      assert.deepEqual(found[name], want, `${name} of epoch ${asOf.get(name) ?? epoch}, in ${epoch}`)
     }
+    // Whatever lags by name, a close took in all that was there.
+    if (before !== undefined) assert.deepEqual(found, before, 'what was there at the close')
     for (const name of NAMES) this.model[name] = new Map(Object.entries(found[name] as Record<string, { n: number }>))
     const sizes = NAMES.map(name => (this.maps[name] as Maps[string]).size)
     const counts = NAMES.map(name => Object.keys(found[name] as object).length)
@@ -249,7 +250,7 @@ class World {
 
   #check(point: CheckpointPoint): void {
     this.totals.points++
-    this.#synced = true
+    this.#point = point
     this.acked = point.epoch
     for (const { collection, epoch } of point.lagging) {
       assert.equal(CLASSES[collection]?.class, 'rebuildable')
@@ -257,22 +258,36 @@ class World {
     }
   }
 
-  /** A refused value is in no model. */
-  #comparable(state: Record<string, unknown> | undefined): boolean {
-    return state !== undefined && !('refused' in state)
+  /** As the disk has it: a refused value is in none. */
+  #stateAt(epoch: number): State {
+    const state = epoch === 0 ? stateOf(nothing()) : this.states.get(epoch)
+    assert.ok(state !== undefined, `no barrier of epoch ${epoch} was told`)
+    return Object.fromEntries(
+      Object.entries(state).map(([name, entries]) => [
+        name,
+        Object.fromEntries(Object.entries(entries).filter(([key]) => key !== 'refused')),
+      ]),
+    )
   }
 
   #onlyRefused = (error: { code?: string }): void => assert.equal(error.code, 'TIDEMARK_VALUE_REFUSED', String(error))
 
+  /** All that is there is durable: in the last epoch acknowledged, or as it was found. */
   #assertDurable(): void {
-    this.#assertNothingLost(this.world.points.at(-1)?.lagging ?? [])
+    const { epoch, lagging } = this.#point ?? this.#store.restored
+    this.#assertNothingLost(lagging)
+    const now = stateOf(this.model)
+    const state = this.#stateAt(epoch)
+    for (const name of NAMES) {
+      if (!lagging.some(one => one.collection === name)) assert.deepEqual(state[name], now[name], `${name} is durable in epoch ${epoch}`)
+    }
   }
 
   /** What lags has changed back since, or the life that changed it is gone, and its changes with it. */
   #assertNothingLost(lagging: CheckpointPoint['lagging']): void {
     const now = stateOf(this.model)
     for (const { collection, epoch } of lagging) {
-      assert.deepEqual(now[collection], this.states.get(epoch)?.[collection], `${collection} as of epoch ${epoch}`)
+      assert.deepEqual(now[collection], this.#stateAt(epoch)[collection], `${collection} as of epoch ${epoch}`)
     }
   }
 
