@@ -65,7 +65,12 @@ test('killed at random moments', { concurrency: 2 }, async t => {
 
 for (const plant of PLANTS) {
   test(`an engine that is broken on purpose is noticed: ${plant}`, async () => {
-    const { failures, lives } = await run({ seed: SEED, lives: LIVES_MAX, failpoints: [], plant })
+    const { failures, lives } = await run({
+      ...{ seed: SEED, lives: LIVES_MAX, failpoints: [], plant },
+      // However fast the machine is.
+      ...(plant === 'mute' ? { ackMsMax: 500 } : {}),
+    })
     assert.ok(failures.length > 0, `not noticed in ${lives} lives`)
+    if (plant === 'mute') assert.match(failures[0] as string, /no acknowledgement in/)
   })
 }

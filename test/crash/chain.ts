@@ -23,6 +23,8 @@ export interface ChainOptions {
   readonly failpoints: readonly string[]
   readonly always?: boolean
   readonly plant?: Plant
+  /** In place of the time a healthy life has until its first acknowledgement. */
+  readonly ackMsMax?: number
   onLife?(result: LifeResult): void
 }
 
@@ -71,7 +73,7 @@ export class Chain {
 
   async #next(life: number): Promise<LifeResult> {
     const { plan, death, place } = this.#draw(life)
-    const lived = await liveOnce(plan, death)
+    const lived = await liveOnce(plan, death, this.#options.ackMsMax)
     const before = this.#epoch
     const operations = this.#model.counter.get()
     const failures = this.#judge(lived)
@@ -127,6 +129,7 @@ export class Chain {
   #judge(lived: Life): string[] {
     const failures: string[] = []
     if (lived.end === 'crashed') failures.push(`the process ended by itself: ${lived.output}`)
+    if (lived.overdue !== undefined) failures.push(`the process did not go on: ${lived.overdue}`)
     for (const event of lived.events) failures.push(`the process reported: ${event}`)
     const { opened } = lived
     if (opened === undefined) return failures

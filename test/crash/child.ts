@@ -37,10 +37,11 @@ export interface ChildPlan {
 }
 
 const LIFE_MS_MAX = 30_000
-const tell = (line: string): void => void writeSync(3, `${line}\n`)
-
 const plan = JSON.parse(process.argv[2] ?? '') as ChildPlan
 const { directory, seed, intervalMs, compression, lock, plant } = plan
+const tell = (line: string): void => {
+  if (plant !== 'mute' || !/^(ack|durable) /.test(line)) writeSync(3, `${line}\n`)
+}
 const dice = new Dice(plan.lifeSeed, 7)
 const store = await openFailing(directory, { checkpoint: { intervalMs }, compression, lock })
 const world = plantIn(worldOf(store), plant)

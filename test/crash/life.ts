@@ -27,16 +27,20 @@ export interface Life {
   readonly events: readonly string[]
   /** 'killed' from outside, 'failpoint' inside, 'closed' by itself, or 'crashed'. */
   readonly end: 'killed' | 'failpoint' | 'closed' | 'crashed'
+  /** What it was killed for: it did not do in time what every life has to. A failpoint need not be reached. */
+  readonly overdue: string | undefined
   readonly output: string
 }
 
 const CHILD = join(import.meta.dirname, 'child.js')
+/** Even a very busy machine starts a process and opens the store by then. */
+const OPEN_MS_MAX = 40_000
+/** The same from the opening to the first acknowledgement. */
+const ACK_MS_MAX = 25_000
 /** A failpoint that is not reached so long after the opening is not reached at all. */
 const FAILPOINT_MS_MAX = 22_000
-/** Even a very busy machine gets as far as the first acknowledgement by then. */
-const ACK_MS_MAX = 25_000
 
-export async function liveOnce(plan: ChildPlan, death: Death): Promise<Life> {
+export async function liveOnce(plan: ChildPlan, death: Death, ackMsMax = ACK_MS_MAX): Promise<Life> {
   const env = { ...process.env, ...(death.failpoint === undefined ? {} : { TIDEMARK_FAILPOINT: `${death.failpoint}:kill` }) }
   const child = spawn(process.execPath, [CHILD, JSON.stringify(plan)], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -51,11 +55,21 @@ export async function liveOnce(plan: ChildPlan, death: Death): Promise<Life> {
     killed = true
     child.kill('SIGKILL')
   }
-  let last = setTimeout(kill, ACK_MS_MAX)
+  let overdue: string | undefined
+  const within = (ms: number, what: string): NodeJS.Timeout =>
+    setTimeout(() => {
+      overdue = `no ${what} in ${ms / 1000} s`
+      kill()
+    }, ms)
+  let last = within(OPEN_MS_MAX, 'opening')
   const opened = (): void => {
-    if (death.failpoint === undefined) return
     clearTimeout(last)
-    last = setTimeout(kill, FAILPOINT_MS_MAX)
+    last = death.failpoint === undefined ? within(ackMsMax, 'acknowledgement') : setTimeout(failpointMissed, FAILPOINT_MS_MAX)
+  }
+  const failpointMissed = (): void => {
+    if (report.acks === 0) overdue = `no acknowledgement in ${FAILPOINT_MS_MAX / 1000} s`
+    else if (plan.closeAfterMs !== undefined) overdue = `no end of a close in ${FAILPOINT_MS_MAX / 1000} s`
+    kill()
   }
   let moment: NodeJS.Timeout | undefined
   const arm = (): void => {
@@ -72,7 +86,7 @@ export async function liveOnce(plan: ChildPlan, death: Death): Promise<Life> {
   clearTimeout(last)
   clearTimeout(moment)
   const end = signal === 'SIGKILL' ? (killed ? 'killed' : 'failpoint') : code === 0 ? 'closed' : 'crashed'
-  return { ...report.life(), end, output }
+  return { ...report.life(), end, overdue: end === 'killed' ? overdue : undefined, output }
 }
 
 /** Reads the child's lines; what is cut off by the kill was not said. */

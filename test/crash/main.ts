@@ -7,7 +7,7 @@
  *   --lives N           deaths per directory (default 25)
  *   --failpoint NAME    only kills at this point
  *   --parallel N        chains side by side (default 2)
- *   --plant NAME        a broken engine (early, drop, tear), which has to be noticed
+ *   --plant NAME        a broken engine (early, drop, tear, mute), which has to be noticed
  */
 import { parseArgs } from 'node:util'
 import { Chain, type LifeResult } from './chain.ts'
@@ -35,7 +35,7 @@ if (flags.failpoint !== undefined && !PLACES.includes(flags.failpoint)) throw ne
 for (const [name, value] of Object.entries({ seed, cycles, lives }))
   if (!Number.isSafeInteger(value)) throw new Error(`--${name} is a whole number`)
 
-const totals = { cycles: 0, withAcks: 0, acks: 0, epochs: 0, operations: 0 }
+const totals = { cycles: 0, reached: 0, withAcks: 0, acks: 0, epochs: 0, operations: 0 }
 const places = new Map<string, { kills: number; missed: number }>()
 let failed = 0
 const start = performance.now()
@@ -46,6 +46,7 @@ function count({ place, end, acks, epochs, operations }: LifeResult): void {
   totals.epochs += epochs
   totals.operations += operations
   if (acks > 0) totals.withAcks++
+  if (end === 'failpoint') totals.reached++
   const entry = places.get(place) ?? { kills: 0, missed: 0 }
   places.set(place, entry)
   if (PLACES.includes(place) && end !== 'failpoint') entry.missed++
@@ -93,4 +94,6 @@ console.log(
     `${totals.operations} operations restored and compared, ${seconds()} s`,
 )
 console.log(`seed ${seed}: ${failed} ${failed === 1 ? 'failure' : 'failures'}`)
-process.exitCode = failed > 0 || totals.cycles === 0 ? 1 : 0
+const missed = flags.failpoint !== undefined && totals.reached === 0
+if (missed) console.log(`no life came to ${flags.failpoint}: nothing was shown of it`)
+process.exitCode = failed > 0 || totals.cycles === 0 || missed ? 1 : 0

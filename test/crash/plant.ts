@@ -3,10 +3,11 @@
  *   early: acknowledges at the barrier, before anything is durable
  *   drop:  forgets one write in a few, but only on its way to the disk
  *   tear:  lets a cut fall inside a transaction
+ *   mute:  never acknowledges anything
  */
 import type { Order, World } from './workload.ts'
 
-export const PLANTS = ['early', 'drop', 'tear'] as const
+export const PLANTS = ['early', 'drop', 'tear', 'mute'] as const
 export type Plant = (typeof PLANTS)[number]
 
 export function plantIn(world: World, plant: Plant | undefined): World {
