@@ -135,7 +135,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       ioBytesPerSecondMax: settings.ioBytesPerSecondMax,
       upkeep: {
         retention: settings.retention,
-        tail: { rawBytes: loaded.tail.table.rawBytes, records: loaded.tail.records },
+        tail: { rawBytes: loaded.tail.table.rawBytes, records: loaded.tail.records, logBytes: loaded.tail.logBytes },
         follow: settings.memoryBytesMax !== Number.POSITIVE_INFINITY,
         ...(components.thresholds === undefined ? {} : { thresholds: components.thresholds }),
       },

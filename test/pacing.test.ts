@@ -76,7 +76,7 @@ async function newWorld(
             ioBytesPerSecondMax,
             upkeep: {
               retention: { keepLast: 1, keepMs: 0 },
-              tail: { rawBytes: 0, records: 0 },
+              tail: { rawBytes: 0, records: 0, logBytes: 0 },
               follow: false,
               ...(THRESHOLDS === undefined ? {} : { thresholds: THRESHOLDS }),
             },

@@ -154,6 +154,14 @@ export const SEGMENT_AHEAD_BYTES = 512 * KIB
 export const TABLE_RAW_BYTES = 2 * MIB
 export const TABLE_RECORDS = 32_768
 
+/**
+ * Bytes of the log behind the fold point at which they are folded, however little of them is records; what an epoch and a file count for beside their
+ * bytes, for a restart verifies the one and opens the other. So a restart reads 4,000 epochs without a record at most, or 128 files.
+ */
+export const TABLE_LOG_BYTES = 4 * MIB
+export const LOG_EPOCH_COST = KIB
+export const LOG_FILE_COST = 32 * KIB
+
 /** Raw bytes and records of a table, when a long log or a large epoch is folded: fewer and larger segments, and all that folding holds. */
 export const FOLD_TABLE_BYTES = 16 * MIB
 export const FOLD_TABLE_RECORDS = 131_072

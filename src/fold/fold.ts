@@ -9,31 +9,29 @@
  */
 import { assert } from '../base/errors.ts'
 import { FOLD_TABLE_BYTES, FOLD_TABLE_RECORDS } from '../base/limits.ts'
-import type { FoldPoint, LogPosition, Manifest, SegmentEntry } from '../format/index.ts'
+import { type FoldPoint, GENESIS, type LogPosition, type Manifest, type SegmentEntry } from '../format/index.ts'
 import { RecordTable } from '../image/index.ts'
-import { LogScan, ownMemory } from '../log/index.ts'
+import { LogLength, LogScan, ownMemory } from '../log/index.ts'
 import { closeLog } from '../manifest/index.ts'
 import type { Rhythm } from '../pace/index.ts'
 import { discard, RECORD_BYTES, type WriteParts, writeSegments } from './merge.ts'
+import type { TailSize } from './tail.ts'
 
 export interface Folded {
   readonly point: FoldPoint
   /** Newest first. */
   readonly segments: readonly SegmentEntry[]
   /** Of the epochs that were read. */
-  readonly rawBytes: number
-  readonly records: number
+  readonly size: TailSize
 }
 
 const SORT_RECORDS = 256
 /** What reading a byte costs, in bytes of writing one. Sorting is a matter of milliseconds: as work it would only keep bytes from leaving. */
 const READ_SHARE = 1 / 16
 
-const NO_LIMIT = { rawBytes: Number.POSITIVE_INFINITY, records: Number.POSITIVE_INFINITY }
-
 /** What there is to do, in bytes of work, to fold so much. */
-export function foldWork(rawBytes: number, records: number): number {
-  return rawBytes * READ_SHARE + writeWork(rawBytes, records)
+export function foldWork({ rawBytes, records, logBytes }: TailSize): number {
+  return Math.max(rawBytes, logBytes) * READ_SHARE + writeWork(rawBytes, records)
 }
 
 function writeWork(rawBytes: number, records: number): number {
@@ -41,20 +39,21 @@ function writeWork(rawBytes: number, records: number): number {
 }
 
 /**
- * Folds what was committed up to `end`, or the beginning of it: whole epochs, until a table is full or there are `most` raw bytes or records.
- * Undefined: nothing was.
+ * Folds what was committed up to `end`, or the beginning of it: whole epochs, until a table is full or they are `enough` by every measure, or as
+ * many as there are. Undefined: nothing was committed.
  */
 export async function foldLog(
   parts: WriteParts,
   manifest: Manifest,
   end: LogPosition,
   rhythm: Rhythm,
-  most: { readonly rawBytes: number; readonly records: number } = NO_LIMIT,
+  enough?: TailSize,
 ): Promise<Folded | undefined> {
   const { fold, storeId } = manifest
   const log = closeLog(manifest.log, end)
   const pause = (): Promise<void> | undefined => (rhythm.due ? rhythm.rest() : undefined)
   const scan = new LogScan({ storage: parts.storage, storeId, log, from: fold ?? undefined, pause: () => pause() ?? undefined })
+  const length = new LogLength(fold ?? GENESIS)
   const from = fold?.epoch ?? 0
   const segments: SegmentEntry[] = []
   let table = new RecordTable()
@@ -62,6 +61,7 @@ export async function foldLog(
   let point: FoldPoint | undefined
   let rawBytes = 0
   let records = 0
+  let logBytes = 0
   let ended = false
   const write = async (through: number, alive: readonly number[]): Promise<void> => {
     const full = table
@@ -91,12 +91,18 @@ export async function foldLog(
       for (const id of alive) nextId = Math.max(nextId, id + 1)
       rawBytes += commit.rawBytes
       records += commit.records
+      const more = length.to(item.position)
+      logBytes += more
+      // Epochs that hold next to nothing are work, and end a slice.
+      rhythm.done(Math.max(0, more - commit.blockBytes) * READ_SHARE)
+      rhythm.stepped()
       const { file, bytes, epoch, digest } = item.position
       assert(file !== null, 'an epoch lies in a file')
       const { timeMs, catalogue, refused } = commit
       point = { file, bytes, epoch, digest, timeMs, nextId, catalogue, ...(refused > 0 ? { refused } : {}) }
       // Parts of an epoch are followed by nothing but its last one: what they share is their epochs.
-      if (segments.length > 0 || isFull(table) || rawBytes >= most.rawBytes || records >= most.records) break
+      if (segments.length > 0 || isFull(table)) break
+      if (enough !== undefined && rawBytes >= enough.rawBytes && records >= enough.records && logBytes >= enough.logBytes) break
     }
     if (point === undefined) return undefined
     ended = true
@@ -105,7 +111,7 @@ export async function foldLog(
       point.epoch,
       point.catalogue.map(entry => entry.id),
     )
-    return { point: { ...point, nextId }, segments, rawBytes, records }
+    return { point: { ...point, nextId }, segments, size: { rawBytes, records, logBytes } }
   } catch (error) {
     await discard(parts.storage, segments)
     throw error

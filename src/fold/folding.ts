@@ -7,7 +7,7 @@
  */
 import { STOPPED } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
-import { TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
+import { TABLE_LOG_BYTES, TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import {
@@ -19,6 +19,7 @@ import {
   segmentName,
   segmentNumbers,
 } from '../format/index.ts'
+import { LogLength } from '../log/index.ts'
 import { dropDead, foldTo, PointAges, type Retention, raiseBase, repeat } from '../manifest/index.ts'
 import { type Budget, floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
@@ -29,7 +30,7 @@ import { Level } from './level.ts'
 import { mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { aliveIn, isDead, MERGE_LIMITS, type MergeLimits, planMerge } from './policy.ts'
-import { Tail, type TailSize } from './tail.ts'
+import { Tail, type TailLimits, type TailSize } from './tail.ts'
 
 export interface FoldingParts {
   /** Calls of it do not hold the thread, where there is another way. */
@@ -59,10 +60,8 @@ export interface FoldingParts {
   readonly thresholds?: Partial<Thresholds>
 }
 
-export interface Thresholds extends MergeLimits {
-  /** Raw bytes and records behind the fold point at which they are folded. */
-  readonly bytes: number
-  readonly records: number
+/** `bytes` (raw), `records`, `logBytes`: behind the fold point, at which they are folded. */
+export interface Thresholds extends MergeLimits, TailLimits {
   /** Time for which a dead file is let be. */
   readonly graceMs: number
   /** False: as fast as it goes, for tests whose time is short. */
@@ -104,6 +103,7 @@ export class Folding {
   readonly #storage: Storage
   readonly #manifests: Storage
   readonly #tail: Tail
+  readonly #length: LogLength
   /** Stored bytes of a raw byte of the log, and raw ones that are left of it, as the last fold had it. */
   #density = 0.3
   #left = 1
@@ -120,12 +120,14 @@ export class Folding {
   /** `tail`: what lies behind the fold point at the start. */
   constructor(parts: FoldingParts, tail: TailSize) {
     this.#parts = parts
-    this.#limits = { ...MERGE_LIMITS, bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
+    const tables = { bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, logBytes: TABLE_LOG_BYTES }
+    this.#limits = { ...MERGE_LIMITS, ...tables, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
     const { storage, monotonic, manifest, check, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
     this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
     this.#publishedAt = monotonic()
     this.#tail = new Tail(this.#limits, tail, this.#publishedAt)
+    this.#length = new LogLength(parts.end())
     this.#ages = new PointAges(monotonic, manifest().fold)
     const inUse = (file: string): boolean => this.#using.has(file) || parts.inUse(file)
     this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs })
@@ -139,9 +141,10 @@ export class Folding {
     this.#wake('collect', this.#limits.graceMs)
   }
 
-  /** An epoch was acknowledged. */
+  /** An epoch was acknowledged, and `end` is behind it. */
   committed(rawBytes: number, records: number): void {
-    this.#tail.committed(this.#parts.monotonic(), rawBytes, records)
+    const { monotonic, end } = this.#parts
+    this.#tail.committed(monotonic(), { rawBytes, records, logBytes: this.#length.to(end()) })
     if (this.#tail.isDue) this.#wake('fold', 0)
     this.#lookBehind()
   }
@@ -252,7 +255,7 @@ export class Folding {
     const { monotonic, failpoint, retention, report } = this.#parts
     const begin = monotonic()
     const size = this.#tail.take()
-    const bytes = foldWork(size.rawBytes, size.records)
+    const bytes = foldWork(size)
     const stored = size.rawBytes * this.#density
     const paced = this.#tail.rate(begin)
     const rate: Work['rate'] = (...of) => (this.#finishing ? Number.POSITIVE_INFINITY : paced(...of))
@@ -262,13 +265,14 @@ export class Folding {
       await this.#parts.inherited()
       const before = this.#parts.manifest()
       const folded = await foldLog(parts, before, this.#parts.end(), rhythm, size.all ? undefined : size)
-      if (folded === undefined) return this.#tail.folded(monotonic(), size.rawBytes, size.records)
-      const { point, segments, rawBytes, records } = folded
+      if (folded === undefined) return this.#tail.folded(monotonic(), size)
+      const { point, segments } = folded
+      const { rawBytes } = folded.size
       await failpoint('fold.written')
       const ages = this.#ages.upTo(point)
       await this.#publish(old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined))
       await failpoint('fold.end')
-      this.#tail.folded(monotonic(), rawBytes, records)
+      this.#tail.folded(monotonic(), folded.size)
       if (rawBytes > 0) {
         this.#density = Math.min(1, bytesOf(segments) / rawBytes)
         this.#left = Math.min(1, segments.reduce((sum, entry) => sum + entry.rawBytes, 0) / rawBytes)

@@ -59,12 +59,12 @@ test('a hold lasts as long as it was said, and moves the fold by a bounded numbe
 })
 
 test('what lies behind the fold point by leave is not too long until it is folded, and too long beyond it', () => {
-  const limits = { bytes: 1000, records: 100 }
-  const tail = new Tail(limits, { rawBytes: 0, records: 0 }, 0)
+  const limits = { bytes: 1000, records: 100, logBytes: 2000 }
+  const tail = new Tail(limits, { rawBytes: 0, records: 0, logBytes: 0 }, 0)
   tail.allow(2)
   let now = 0
   const commits = (count: number): void => {
-    for (let n = 0; n < count; n++) tail.committed((now += 1000), 100, 5)
+    for (let n = 0; n < count; n++) tail.committed((now += 1000), { rawBytes: 100, records: 5, logBytes: 100 })
   }
   commits(28)
   assert.deepEqual([tail.isDue, tail.isLong], [false, false])
@@ -74,30 +74,30 @@ test('what lies behind the fold point by leave is not too long until it is folde
   assert.deepEqual([tail.isDue, tail.isLong], [true, false], 'the lull has come')
   commits(10)
   assert.equal(tail.isLong, true)
-  tail.folded(now, 3100, 155)
+  tail.folded(now, { rawBytes: 3100, records: 155, logBytes: 3100 })
   assert.deepEqual([tail.isDue, tail.isLong], [true, false])
-  tail.folded(now, 500, 25)
+  tail.folded(now, { rawBytes: 500, records: 25, logBytes: 500 })
   assert.equal(tail.isDue, false)
   tail.allow(-0.5)
   assert.equal(tail.isDue, true)
 })
 
 test('a fold in a hold takes what is beyond it and leaves the rest; where somebody waits, and in a lull, it takes all', () => {
-  const limits = { bytes: 1000, records: 100 }
-  const tail = new Tail(limits, { rawBytes: 3200, records: 160 }, 0)
-  assert.deepEqual(tail.take(), { rawBytes: 3200, records: 160, all: true })
+  const limits = { bytes: 1000, records: 100, logBytes: 2000 }
+  const tail = new Tail(limits, { rawBytes: 3200, records: 160, logBytes: 3200 }, 0)
+  assert.deepEqual(tail.take(), { rawBytes: 3200, records: 160, logBytes: 3200, all: true })
   tail.allow(2)
   assert.equal(tail.isDue, true)
   const part = tail.take()
   assert.equal(part.all, false)
   assert.ok(Math.abs(part.rawBytes - 1200) < 1e-6 && Math.abs(part.records - 60) < 1e-6, `${part.rawBytes} ${part.records}`)
-  tail.folded(1000, 1200, 60)
+  tail.folded(1000, { rawBytes: 1200, records: 60, logBytes: 1200 })
   assert.deepEqual([tail.isDue, tail.isLong, tail.tables], [false, false, 2])
   tail.ask()
-  assert.deepEqual(tail.take(), { rawBytes: 2000, records: 100, all: true })
-  tail.folded(2000, 100, 5)
+  assert.deepEqual(tail.take(), { rawBytes: 2000, records: 100, logBytes: 2000, all: true })
+  tail.folded(2000, { rawBytes: 100, records: 5, logBytes: 100 })
   tail.allow(-0.5)
-  assert.deepEqual(tail.take(), { rawBytes: 1900, records: 95, all: true })
+  assert.deepEqual(tail.take(), { rawBytes: 1900, records: 95, logBytes: 1900, all: true })
 })
 
 test('in a lull a round through the base begins at half of what begins one otherwise', () => {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Tail } from './tail.ts'
 
-const LIMITS = { bytes: 1000, records: 100 }
+const LIMITS = { bytes: 1000, records: 100, logBytes: 2000 }
 
 test('what an opener finds behind the fold point is folded at a pace, whether it is long or somebody waits for it, and flat out beyond three tables', () => {
   const rateOf = (rawBytes: number, asked: boolean): number => {
-    const tail = new Tail(LIMITS, { rawBytes, records: 0 }, 500)
+    const tail = new Tail(LIMITS, { rawBytes, records: 0, logBytes: rawBytes }, 500)
     if (asked) tail.ask()
     assert.equal(tail.isDue, rawBytes >= 1000)
     tail.take()

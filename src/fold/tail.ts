@@ -9,6 +9,14 @@ import { Flow, foldAt, foldBarMs, foldDueAt, foldRate, type Work } from '../pace
 export interface TailSize {
   readonly rawBytes: number
   readonly records: number
+  /** Of the log as LogLength has it: commits without a record have a length, too. */
+  readonly logBytes: number
+}
+
+export interface TailLimits {
+  readonly bytes: number
+  readonly records: number
+  readonly logBytes: number
 }
 
 /**
@@ -26,39 +34,43 @@ const BEHIND_INTERVALS = 4
 
 export class Tail {
   readonly flow: Flow
-  readonly #limits: { readonly bytes: number; readonly records: number }
+  readonly #limits: TailLimits
   #rawBytes: number
   #records: number
+  #logBytes: number
   /** Of what the fold under way does not take. */
   #takenBytes = 0
   #takenRecords = 0
+  #takenLogBytes = 0
   #longSince: number | undefined
   #more = 0
   #leave = 0
   /** Whatever there is, is to be folded. */
   #asked = false
 
-  constructor(limits: { readonly bytes: number; readonly records: number }, start: TailSize, now: number) {
+  constructor(limits: TailLimits, start: TailSize, now: number) {
     this.#limits = limits
     this.#rawBytes = start.rawBytes
     this.#records = start.records
+    this.#logBytes = start.logBytes
     this.flow = new Flow(now)
     this.#look(now)
   }
 
   /** How much it is, in what is folded at once. */
   get tables(): number {
-    return this.#tables(this.#rawBytes, this.#records)
+    return this.#tables(this.#rawBytes, this.#records, this.#logBytes)
   }
 
   get size(): TailSize {
-    return { rawBytes: this.#rawBytes, records: this.#records }
+    return { rawBytes: this.#rawBytes, records: this.#records, logBytes: this.#logBytes }
   }
 
-  committed(now: number, rawBytes: number, records: number): void {
+  committed(now: number, { rawBytes, records, logBytes }: TailSize): void {
     this.flow.committed(now, rawBytes, records)
     this.#rawBytes += rawBytes
     this.#records += records
+    this.#logBytes += logBytes
     this.#look(now)
   }
 
@@ -72,7 +84,8 @@ export class Tail {
     const share = all ? 1 : 1 - this.#more / tables
     this.#takenBytes = this.#rawBytes * share
     this.#takenRecords = this.#records * share
-    return { rawBytes: this.#takenBytes, records: this.#takenRecords, all }
+    this.#takenLogBytes = this.#logBytes * share
+    return { rawBytes: this.#takenBytes, records: this.#takenRecords, logBytes: this.#takenLogBytes, all }
   }
 
   /** So many tables more are let lie behind the fold point; negative: so many fewer. What lies there by leave is not too long until it is folded. */
@@ -81,9 +94,10 @@ export class Tail {
     this.#leave = Math.max(this.#leave, tables)
   }
 
-  folded(now: number, rawBytes: number, records: number): void {
+  folded(now: number, { rawBytes, records, logBytes }: TailSize): void {
     this.#rawBytes = Math.max(0, this.#rawBytes - rawBytes)
     this.#records = Math.max(0, this.#records - records)
+    this.#logBytes = Math.max(0, this.#logBytes - logBytes)
     this.#leave = Math.max(0, this.#more)
     this.#asked = false
     this.#look(now)
@@ -95,7 +109,7 @@ export class Tail {
   }
 
   get isDue(): boolean {
-    if (this.#asked && this.#records > 0) return true
+    if (this.#asked && this.#logBytes > 0) return true
     const at = foldAt(this.flow.tables(this.#limits))
     return this.tables >= Math.max(at / 2, at + this.#more)
   }
@@ -139,7 +153,7 @@ export class Tail {
   }
 
   #dueAt(): number {
-    const come = this.#tables(this.#rawBytes - this.#takenBytes, this.#records - this.#takenRecords)
+    const come = this.#tables(this.#rawBytes - this.#takenBytes, this.#records - this.#takenRecords, this.#logBytes - this.#takenLogBytes)
     return foldDueAt(this.flow, this.flow.tables(this.#limits), Math.max(0, come) - this.#more)
   }
 
@@ -148,7 +162,7 @@ export class Tail {
     else this.#longSince ??= now
   }
 
-  #tables(rawBytes: number, records: number): number {
-    return Math.max(rawBytes / this.#limits.bytes, records / this.#limits.records)
+  #tables(rawBytes: number, records: number, logBytes: number): number {
+    return Math.max(rawBytes / this.#limits.bytes, records / this.#limits.records, logBytes / this.#limits.logBytes)
   }
 }

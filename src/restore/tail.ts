@@ -8,9 +8,9 @@
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'
-import { appendRecord, type CatalogueEntry, type Commit, type FoldPoint, type LogEntry } from '../format/index.ts'
+import { appendRecord, type CatalogueEntry, type Commit, type FoldPoint, GENESIS, type LogEntry } from '../format/index.ts'
 import { RecordTable } from '../image/index.ts'
-import { LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
+import { LogLength, LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export interface TailRequest {
@@ -34,8 +34,9 @@ export interface Tail {
   readonly timeMs: number
   readonly nextId: number
   readonly report: ScanReport
-  /** Records read. */
+  /** Records read, and the length of the log that was. */
   readonly records: number
+  readonly logBytes: number
 }
 
 /** Superseded bytes that are not worth the work. */
@@ -55,6 +56,8 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
   let packedBytes = 0
   let nextId = fold?.nextId ?? 1
   let records = 0
+  const length = new LogLength(fold ?? GENESIS)
+  let logBytes = 0
   let catalogue = fold?.catalogue ?? []
   let expected: Commit | undefined
   for await (const item of scan) {
@@ -69,6 +72,7 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
     }
     const { commit } = item
     records += commit.records
+    logBytes += length.to(item.position)
     catalogue = commit.catalogue
     for (const { id } of catalogue) nextId = Math.max(nextId, id + 1)
     if (table.rawBytes > 2 * packedBytes + slackBytes) {
@@ -87,7 +91,7 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
   }
   const epoch = lastCommit?.epoch ?? fold?.epoch ?? 0
   const timeMs = lastCommit?.timeMs ?? fold?.timeMs ?? 0
-  return { table, catalogue, epoch, timeMs, nextId, report, records }
+  return { table, catalogue, epoch, timeMs, nextId, report, records, logBytes }
 }
 
 async function countPuts(table: RecordTable, pause: TailRequest['pause']): Promise<Map<number, number>> {

@@ -5,7 +5,7 @@
  * whether they were written or dropped; after 'failed' nothing of that attempt is taken until 'reset'; after 'fenced' nothing at all.
  */
 import type { ErrorCode } from '../base/errors.ts'
-import type { Thresholds } from '../fold/index.ts'
+import type { TailSize, Thresholds } from '../fold/index.ts'
 import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest } from '../format/index.ts'
 import type { Retention } from '../manifest/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
@@ -124,7 +124,7 @@ export interface WriterFacts {
 export interface UpkeepFacts {
   readonly retention: Retention
   /** What lies behind the fold point at the start. */
-  readonly tail: { readonly rawBytes: number; readonly records: number }
+  readonly tail: TailSize
   /** Each news of upkeep brings the manifest. */
   readonly follow: boolean
   /** Tests take less. */
