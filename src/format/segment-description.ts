@@ -2,8 +2,8 @@
  * What describes the blocks of a segment: the index over them and the facts of the file. Byte table: docs/format/segment.md.
  *
  * Owns: both layouts. Does not own: frames, the filter (segment/filter.ts).
- * Invariants: the index is searched in its own bytes, no objects a block; no offset of it is believed before it lies in order and in bounds;
- * decoding takes every byte or fails.
+ * Invariants: the index is searched in its own bytes, no objects a block; no offset of it is believed that lies out of bounds or of order with its
+ * neighbour, looked at one by one as they are used, and all of them by `check`; decoding takes every byte or fails.
  */
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
@@ -43,7 +43,7 @@ export class SegmentIndexWriter {
   }
 }
 
-/** The index of a file whose blocks end at `end`. Bytes that are none throw TIDEMARK_VALUE_DAMAGED. */
+/** The index of a file whose blocks end at `end`. Bytes that are none throw TIDEMARK_VALUE_DAMAGED, where they are used at the latest. */
 export class SegmentIndex {
   readonly count: number
   readonly #bytes: Buffer
@@ -59,11 +59,13 @@ export class SegmentIndex {
     if (this.count === 0 || this.count > SEGMENT_BLOCKS_MAX || this.#placesAt > bytes.length)
       throw damaged(`an index of ${this.count} blocks`)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-    this.#check()
   }
 
-  /** One walk with nothing called on the way: a restart takes it for thousands of blocks, in code that was never run before. */
-  #check(): void {
+  /**
+   * All of it, in one walk with nothing called on the way: thousands of blocks, in code that was never run before, which is why the first look-up
+   * after a restart leaves it for later.
+   */
+  check(): void {
     const view = this.#view
     let offset = this.offset(0)
     let place = this.#placeAt(0)
@@ -85,7 +87,10 @@ export class SegmentIndex {
 
   /** Bytes of the block in the file, its frame's header included. */
   length(block: number): number {
-    return this.offset(block + 1) - this.offset(block)
+    const offset = this.offset(block)
+    const next = this.offset(block + 1)
+    if (offset < SEGMENT_HEADER_BYTES || next - offset <= FRAME_HEADER_BYTES || next > this.#end) throw damaged('an index out of order')
+    return next - offset
   }
 
   /** The only block that may hold the place; -1: none. */
@@ -103,8 +108,10 @@ export class SegmentIndex {
   /** How the place that the block begins at stands to this one: below 0, 0 or above. */
   compare(block: number, collection: number, key: Uint8Array): number {
     const at = this.#placeAt(block)
+    const end = this.#placeAt(block + 1)
+    if (end - at < COLLECTION_BYTES || end > this.#bytes.length) throw damaged('an index out of order')
     const difference = this.#view.getUint32(at, true) - collection
-    return difference || compareBytes(this.#bytes, at + COLLECTION_BYTES, this.#placeAt(block + 1), key, 0, key.length)
+    return difference || compareBytes(this.#bytes, at + COLLECTION_BYTES, end, key, 0, key.length)
   }
 
   #placeAt(block: number): number {

@@ -79,6 +79,8 @@ export class Segment implements Layer {
   #described: Description | undefined
   /** What describes the blocks is damaged: it is not read at each call. */
   #undescribed: TidemarkError | undefined
+  /** The index, as a whole. */
+  #isChecked = false
   #ends: { readonly first: Bound; readonly last: Bound } | undefined
 
   private constructor(entry: SegmentEntry, file: StorageFile, decompress: DecompressEvery, cache: BlockCache) {
@@ -99,18 +101,32 @@ export class Segment implements Layer {
    * each piece of the work: a filter is up to a megabyte and more, whose checksum alone takes a millisecond.
    */
   async describe(pause: () => Promise<void> | undefined = () => undefined): Promise<void> {
-    if (this.#described !== undefined) return
+    if (this.#isChecked) return
     if (this.#undescribed !== undefined) throw this.#undescribed
-    const { describedAt, bytes } = this.entry
-    const steps = this.#parse(await this.#file.read(describedAt, bytes - describedAt))
-    for (;;) {
-      await pause()
-      // Somebody could not wait.
-      if (this.#described !== undefined) return
-      const step = steps.next()
-      if (step.done !== true) continue
-      this.#described = step.value
-      return
+    if (this.#described === undefined) {
+      const { describedAt, bytes } = this.entry
+      const steps = this.#parse(await this.#file.read(describedAt, bytes - describedAt))
+      do {
+        await pause()
+        // Unless somebody could not wait.
+        if (this.#described !== undefined) break
+        const step = steps.next()
+        if (step.done === true) this.#described = step.value
+      } while (this.#described === undefined)
+    }
+    await pause()
+    this.#checkIndex()
+  }
+
+  #checkIndex(): void {
+    try {
+      this.#description().index.check()
+      this.#isChecked = true
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw error
+      this.#described = undefined
+      this.#undescribed = this.#damage(this.entry.describedAt, (error as Error).message, error)
+      throw this.#undescribed
     }
   }
 
@@ -193,9 +209,10 @@ export class Segment implements Layer {
   find(collection: number, key: Uint8Array, hash: number): Found | undefined {
     const { filter, index } = this.#description()
     if (!filterHas(filter, hash)) return undefined
-    const block = index.find(collection, key)
-    if (block < 0) return undefined
+    let block = -1
     try {
+      block = index.find(collection, key)
+      if (block < 0) return undefined
       const reader = new SegmentBlockReader(this.raw(block))
       const record = reader.find(collection, key)
       if (record === undefined) return undefined
@@ -238,20 +255,19 @@ export class Segment implements Layer {
   }
 
   damaged(block: number, cause?: unknown): TidemarkError {
-    const offset = this.#described?.index.offset(block) ?? 0
+    const offset = block < 0 ? this.entry.describedAt : (this.#described?.index.offset(block) ?? 0)
     return this.#damage(offset, `block ${block} does not verify`, cause)
   }
 
   #description(): Description {
-    if (this.#described === undefined) {
-      if (this.#undescribed !== undefined) throw this.#undescribed
-      const { describedAt, bytes } = this.entry
-      const steps = this.#parse(this.#file.readNow(describedAt, bytes - describedAt))
-      let step = steps.next()
-      while (step.done !== true) step = steps.next()
-      this.#described = step.value
-    }
-    return this.#described
+    if (this.#described !== undefined) return this.#described
+    if (this.#undescribed !== undefined) throw this.#undescribed
+    const { describedAt, bytes } = this.entry
+    const steps = this.#parse(this.#file.readNow(describedAt, bytes - describedAt))
+    let step = steps.next()
+    while (step.done !== true) step = steps.next()
+    this.#described = step.value
+    return step.value
   }
 
   *#parse(bytes: Buffer): Generator<undefined, Description, undefined> {
