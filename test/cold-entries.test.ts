@@ -122,6 +122,7 @@ test('a cold key that is deleted is hidden: absent, out of every iteration, a to
   rig.checkpoint()
   assert.deepEqual(rig.written, ['k1'])
   map.set('k1', 'back')
+  assert.equal(collection.cold?.stats().hidden, 1)
   assert.deepEqual(
     [...map],
     [
@@ -130,9 +131,55 @@ test('a cold key that is deleted is hidden: absent, out of every iteration, a to
       ['k1', 'back'],
     ],
   )
-  assert.equal(collection.cold?.stats().hidden, 1)
   map.delete('k1')
   assert.equal(map.get('k1'), undefined)
+})
+
+test('keys that come and go are not remembered where a filter alone spoke for them, nor is any once nothing shows', () => {
+  const { rig, cold, collection, map } = begin(3, { lies: 8 })
+  const hidden = (): number | undefined => collection.cold?.stats().hidden
+  map.get('k0')
+  map.delete('k0')
+  for (let n = 0; n < 5000; n++) {
+    map.set(`new ${n}`, n)
+    if (n % 10 === 0) rig.checkpoint()
+    map.delete(`new ${n}`)
+  }
+  rig.checkpoint()
+  assert.equal(hidden(), 1)
+  // Deleted again behind the barrier, before it is looked up, and given back: the tombstone is due all the same.
+  map.set('new', 1)
+  rig.checkpoint()
+  map.delete('new')
+  rig.cut()
+  map.set('new', 2)
+  map.delete('new')
+  for (let left = 100; left > 0; left--) rig.slice()
+  assert.equal(hidden(), 1)
+  rig.fail()
+  rig.cut()
+  map.set('new', 3)
+  rig.commit()
+  assert.equal(rig.disk.get(collection.id)?.has('new'), false)
+  rig.checkpoint()
+  assert.equal(rig.disk.get(collection.id)?.get('new'), 3)
+  // One whose look-up fails stays hidden.
+  map.delete('new')
+  cold.damaged = true
+  rig.checkpoint()
+  cold.damaged = false
+  rig.checkpoint()
+  assert.equal(hidden(), 2)
+  map.delete('k1')
+  map.set('k2', 'not looked at')
+  map.delete('k2')
+  assert.equal(hidden(), 4)
+  rig.checkpoint()
+  assert.equal(hidden(), 0)
+  assert.deepEqual([map.size, map.has('k2'), [...map.keys()].length], [0, false, 0])
+  map.set('k2', 'again')
+  rig.checkpoint()
+  assert.deepEqual([...(rig.disk.get(collection.id) ?? [])], [['k2', 'again']])
 })
 
 test('clear empties what is cold, and a rollback brings it back', () => {

@@ -127,6 +127,11 @@ export class CapturePart {
     return this.gone.length > 0 || this.deleted.has(key)
   }
 
+  /** Of a key that is not live: it is stored and nothing was written to it since, as far as can be told without the disk. */
+  untouched(key: Key): boolean {
+    return this.cold?.mayShow(key) === true && !this.deleted.has(key) && !this.gone.some(keys => keys.has(key))
+  }
+
   /** The key's value was refused: it is dirty again, and may or may not have a record. */
   refuse(key: Key): void {
     const { collection } = this

@@ -6,10 +6,11 @@
  * or by the writer's answer to a commit.
  * Owns: the count, the hidden and the unresolved keys, those written and not covered by the stored state yet, weak references to evicted objects.
  * Does not own: the stored entries (cold.ts), the live ones (collection.ts).
- * Invariants: a key that shows has no change that the stored state lacks; an unresolved key is live or hidden, in one generation only, and
- * was not written between the stored state and its `set`, so that asking a later stored state gives the same answer until its epoch is
- * covered; a key is dropped from the hidden ones only when the stored state covers its tombstone; where the stored state is exchanged
- * (`evicts`), everything deleted is hidden, because a later state may hold what this one does not.
+ * Invariants: a key that shows has no change that the stored state lacks; an unresolved key that is stored is live or hidden, in one generation
+ * only, and was not written between the stored state and its `set`, so that asking a later stored state gives the same answer until its epoch is
+ * covered; where the stored state is exchanged (`evicts`), everything deleted is hidden, because a later state may hold what this one does not,
+ * and a key is dropped from the hidden ones only when the stored state covers its tombstone. Where it never is, what is not stored need not be
+ * hidden: what a filter alone spoke for is looked up later, or keys that come and go would be remembered for ever.
  */
 import { assert, hasCode } from '../base/errors.ts'
 import { compareKeys, type Key } from '../codec/index.ts'
@@ -18,6 +19,9 @@ import { Generations } from './generations.ts'
 import { Held } from './held.ts'
 import { KeySet } from './key-set.ts'
 import { type Change, Watch } from './watch.ts'
+
+/** Keys of a list that grows in pieces, so that no growth is a pause. */
+const PIECE = 1024
 
 /** How a collection begins whose entries are stored and not in the heap. */
 export interface ColdStart {
@@ -50,8 +54,9 @@ export class ColdSide {
   passed: Key | undefined
   #broughtHome = 0
   #evicted = 0
-  /** Where nothing is exchanged they stay for good: the stored state goes on holding them. */
-  readonly #hidden = new Generations()
+  #hidden = new Generations()
+  /** Where nothing is exchanged: hidden keys that may not be stored, in pieces. */
+  #doubted: Key[][] = []
   /** Where entries are evicted: keys that may have a change that the stored state lacks. */
   readonly #written = new Generations()
   /** Since the last barrier; more than one after a cut was given back. */
@@ -69,22 +74,22 @@ export class ColdSide {
   // ---- what shows
 
   hides(key: Key): boolean {
-    return this.#hidden.has(key)
+    return this.countMax === 0 || this.#hidden.has(key)
   }
 
   /** Of a key that is not live: whether its stored entry shows. May read the disk. */
   shows(key: Key): boolean {
-    return this.countMax > 0 && !this.hides(key) && this.cold.has(key)
+    return !this.hides(key) && this.cold.has(key)
   }
 
-  /** Of a key that is not live: nothing was written to it since the stored state, as far as can be told without the disk. */
-  untouched(key: Key): boolean {
-    return this.countMax > 0 && !this.hides(key) && this.#mayHave(key)
+  /** Of a key that is not live, and for which no tombstone is due: it shows, as far as can be told without the disk. */
+  mayShow(key: Key): boolean {
+    return !this.hides(key) && this.#mayHave(key)
   }
 
   /** The value of a key that is not live, or ABSENT; an evicted object that is alive comes back itself. Changes nothing. */
   read(key: Key, cursor?: ColdCursor): unknown {
-    if (this.countMax === 0 || this.hides(key)) return ABSENT
+    if (this.hides(key)) return ABSENT
     return this.held.peek(key) ?? (cursor === undefined ? this.cold.read(key) : cursor.read())
   }
 
@@ -98,7 +103,7 @@ export class ColdSide {
     // Only after everything was read: a read that fails must leave all as it was.
     this.#unresolved = [new KeySet()]
     this.#asked = undefined
-    this.countMax -= stored
+    this.#fewer(stored)
     return this.countMax
   }
 
@@ -115,7 +120,7 @@ export class ColdSide {
    * becomes unresolved. Only who iterates has to know, and asks then; unless the stored state may be exchanged before that.
    */
   isInsert(key: Key): boolean {
-    if (this.countMax === 0 || this.hides(key) || !this.#mayHave(key)) return true
+    if (this.hides(key) || !this.#mayHave(key)) return true
     if (this.cold.atHome || (this.evicts && this.isWalked)) {
       if (!this.cold.atHome && !this.cold.has(key)) return true
       this.#leaves(key)
@@ -129,14 +134,38 @@ export class ColdSide {
 
   /** A live key that may be stored is about to be deleted: its stored entry must not show. */
   hide(key: Key): void {
-    if (this.evicts || this.#mayHave(key)) this.#hidden.add(key)
+    if (!this.evicts) {
+      if (this.hides(key) || !this.#mayHave(key)) return
+      if (!this.cold.atHome) this.#doubt(key)
+    }
+    this.#hidden.add(key)
+  }
+
+  /** Looks up one of the hidden keys of which only a filter spoke. False: there is none. */
+  settleDoubt(): boolean {
+    const piece = this.#doubted.at(-1)
+    const key = piece?.pop()
+    if (piece?.length === 0) this.#doubted.pop()
+    if (key === undefined) return false
+    try {
+      if (!this.cold.has(key)) this.#hidden.delete(key)
+    } catch (error) {
+      if (!isUnread(error)) throw error
+    }
+    return true
+  }
+
+  #doubt(key: Key): void {
+    const last = this.#doubted.at(-1)
+    if (last !== undefined && last.length < PIECE) last.push(key)
+    else this.#doubted.push([key])
   }
 
   /** A key that shows is deleted. */
   remove(key: Key): void {
     this.#hidden.add(key)
     this.held.forget(key)
-    this.countMax--
+    this.#fewer(1)
   }
 
   /** A live entry that the stored state holds is about to leave the heap. */
@@ -154,17 +183,24 @@ export class ColdSide {
     try {
       return this.cold.mayHave(key)
     } catch (error) {
-      const isUnread = hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') || hasCode(error, 'TIDEMARK_STORAGE')
-      // Whose answer is taken as exact.
-      if (!isUnread || this.cold.atHome) throw error
+      // At home the answer is taken as exact.
+      if (!isUnread(error) || this.cold.atHome) throw error
       return true
     }
   }
 
   #leaves(key: Key): void {
     this.held.forget(key)
-    this.countMax--
+    this.#fewer(1)
     this.tell('came', key)
+  }
+
+  /** Where nothing shows and nothing can come back, nothing has to be hidden. */
+  #fewer(count: number): void {
+    this.countMax -= count
+    if (this.countMax > 0 || this.evicts) return
+    this.#hidden = new Generations()
+    this.#doubted = []
   }
 
   // ---- barriers
@@ -184,7 +220,7 @@ export class ColdSide {
   /** So many of the keys asked for existed. */
   resolved(existed: number): void {
     // They may have been resolved in the meantime, by `count`.
-    if (this.#asked !== undefined) this.countMax -= existed
+    if (this.#asked !== undefined) this.#fewer(existed)
     this.#asked = undefined
   }
 
@@ -262,4 +298,8 @@ export class ColdSide {
     for (const keys of generations) for (const piece of keys.pieces()) for (const key of piece.keys()) if (this.cold.has(key)) stored++
     return stored
   }
+}
+
+function isUnread(error: unknown): boolean {
+  return hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') || hasCode(error, 'TIDEMARK_STORAGE')
 }

@@ -292,7 +292,7 @@ export class Collection {
     if (this.live.has(key)) {
       if (!this.saturated) this.#changed(key)
       this.cold?.written(key)
-    } else if (this.cold?.untouched(key) !== true) this.#gone(key)
+    } else if (this.#mayLinger(key) || this.cold?.mayShow(key) !== true) this.#gone(key)
   }
 
   /** The barrier refused its value. `fresh`: the key has no record, and still has none, so that the next epoch knows. */
@@ -316,7 +316,7 @@ export class Collection {
     if (!there) {
       // Before anybody keeps it. An undo log knows live entries alone; and of a key that is stored and untouched no barrier froze anything.
       checkKey(this.name, key)
-      if ((space.transaction === undefined || !this.bringHome(key)) && this.part !== undefined && this.cold?.untouched(key) === true) {
+      if ((space.transaction === undefined || !this.bringHome(key)) && this.part?.untouched(key) === true) {
         this.part.settle(key)
         frozen = false
       }

@@ -28,6 +28,8 @@ export class Rig implements CaptureOwner {
   committed = 0
   /** Records of the epochs committed so far, by incarnation. */
   readonly disk = new Map<number, Entries>()
+  /** By incarnation, where the stored state is never exchanged. */
+  readonly #stored = new Map<number, Entries>()
   /** Keys of the records written since the cut, in order. */
   written: Key[] = []
   #blocks: Block[] = []
@@ -53,6 +55,7 @@ export class Rig implements CaptureOwner {
     const collection = new Collection(this.space, 'cold', 'map', tideCodec, this.space.nextId++, live, start)
     this.collections.push(collection)
     this.disk.set(collection.id, copyOf(stored))
+    if (!evicts) this.#stored.set(collection.id, copyOf(stored))
     return collection
   }
 
@@ -80,6 +83,7 @@ export class Rig implements CaptureOwner {
   /** Goes on until the clock has been looked at once. */
   slice(): void {
     this.capture?.run(() => true)
+    for (const { cold } of this.capture?.parts ?? []) cold?.settleDoubt()
   }
 
   /** Gives the incarnations in it. */
@@ -91,6 +95,7 @@ export class Rig implements CaptureOwner {
     const { capture } = this
     this.#take(this.disk)
     this.#count(capture, existed)
+    for (const { cold } of capture.parts) while (cold?.settleDoubt() === true);
     this.#end()
     this.committed = this.epoch
     capture.resolved(existed)
@@ -138,13 +143,15 @@ export class Rig implements CaptureOwner {
     this.#refused.set(collection.id, keys.set(key, part?.fresh.has(key) === true))
   }
 
-  /** As the checkpointer looks up what was set without a look: in the state before the epoch. */
+  /** As the checkpointer looks up what was set without a look: in the stored state, or a later one before the epoch. */
   #existed(capture: Capture): Map<number, number> {
     const existed = new Map<number, number>()
     for (const { id, keys } of capture.unresolved()) {
+      const state = this.#stored.get(id) ?? this.disk.get(id)
       const asked = keys.flatMap(set => set.pieces()).flatMap(piece => [...piece.keys()])
-      assert.equal(new Set(asked).size, asked.length, 'each key once')
-      existed.set(id, asked.filter(key => this.disk.get(id)?.has(key)).length)
+      const stored = asked.filter(key => state?.has(key))
+      assert.equal(new Set(stored).size, stored.length, 'each key once')
+      existed.set(id, stored.length)
     }
     return existed
   }
