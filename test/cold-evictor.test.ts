@@ -11,15 +11,10 @@ import { FakeCold } from './support/fake-cold.ts'
 const BOUND = 100_000
 const JOBS = 20_000
 
-test('below the bound, what comes home and is deleted is not remembered, though a hand was round before', async t => {
-  const came = t.mock.method(Eviction.prototype, 'cameHome')
-  const rig = new Rig()
-  const stored = (count: number): Map<Key, unknown> => new Map(numbered(count, n => ({ n, text: 'x'.repeat(100) })))
-  const [jobsStored, othersStored] = [stored(JOBS), stored(2000)]
-  const jobs = rig.cold(new FakeCold(jobsStored), jobsStored, true)
-  const others = rig.cold(new FakeCold(othersStored), othersStored, true)
+const stored = (count: number): Map<Key, unknown> => new Map(numbered(count, n => ({ n, text: 'x'.repeat(100) })))
+
+function evicting(rig: Rig, starved = (): void => undefined): { evictor: Evictor; pass: (ms: number) => Promise<void> } {
   const scheduler = new SimulatedScheduler({ seed: 1 })
-  const pass = (ms: number): Promise<void> => scheduler.run(scheduler.clock.monotonic() + ms)
   const evictor = new Evictor({
     clock: scheduler.clock,
     scheduler,
@@ -27,11 +22,21 @@ test('below the bound, what comes home and is deleted is not remembered, though 
     bytesMax: BOUND,
     stalled: () => undefined,
     accessed: () => undefined,
-    starved: () => undefined,
+    starved,
     collections: () => rig.collections,
   })
-  rig.space.coldOf = () => ({ cold: new FakeCold([]), coldCount: 0, evicts: true })
   rig.space.enters = (...entry) => evictor.enters(...entry)
+  return { evictor, pass: ms => scheduler.run(scheduler.clock.monotonic() + ms) }
+}
+
+test('below the bound, what comes home and is deleted is not remembered, though a hand was round before', async t => {
+  const came = t.mock.method(Eviction.prototype, 'cameHome')
+  const rig = new Rig()
+  const [jobsStored, othersStored] = [stored(JOBS), stored(2000)]
+  const jobs = rig.cold(new FakeCold(jobsStored), jobsStored, true)
+  const others = rig.cold(new FakeCold(othersStored), othersStored, true)
+  const { evictor, pass } = evicting(rig)
+  rig.space.coldOf = () => ({ cold: new FakeCold([]), coldCount: 0, evicts: true })
   for (let at = 0; at < 200; at++) jobs.get(`k${at}`)
   // What is written stays, so all else goes.
   for (const key of othersStored.keys()) others.set(key, { n: -1, text: 'x'.repeat(100) })
@@ -55,5 +60,34 @@ test('below the bound, what comes home and is deleted is not remembered, though 
   assert.ok(evictor.bytes < BOUND, `${evictor.bytes} bytes`)
   const eviction = came.mock.calls.find(call => call.arguments[0] === `k${JOBS - 1}`)?.this as Eviction
   assert.ok(eviction.listed < 1000, `${eviction.listed} keys`)
+  evictor.stop()
+})
+
+test('insignificant changes are taken in where they keep the bound from being kept', async () => {
+  const rig = new Rig()
+  const entries = stored(2000)
+  const cold = new FakeCold(entries)
+  const collection = rig.cold(cold, entries, true)
+  collection.treat({ significant: () => false })
+  let starved = 0
+  const { evictor, pass } = evicting(rig, () => starved++)
+  const touch = (key: Key): void => collection.set(key, { ...(collection.get(key) as object), n: -1 })
+  for (let at = 0; at < 100; at++) touch(`k${at}`)
+  await pass(5000)
+  assert.ok(evictor.bytes < BOUND, `${evictor.bytes} bytes`)
+  assert.equal(collection.significance?.size, 100)
+  assert.equal(collection.dirty, false)
+  assert.equal(starved, 0)
+  for (const key of entries.keys()) touch(key)
+  await pass(5000)
+  assert.ok(evictor.bytes > BOUND && starved > 0)
+  assert.equal(collection.dirty, true)
+  rig.checkpoint()
+  cold.exchange(rig.disk.get(collection.id) as Map<Key, unknown>)
+  collection.cold?.exchanged(rig.committed)
+  evictor.renew(collection)
+  await pass(1000)
+  assert.ok(evictor.bytes < BOUND, `${evictor.bytes} bytes`)
+  assert.equal((collection.get('k7') as { n: number }).n, -1)
   evictor.stop()
 })

@@ -152,6 +152,11 @@ export class Evictor {
     const now = this.#parts.clock.monotonic()
     if (this.#starvedAt !== undefined && now - this.#starvedAt < STARVED_MS) return
     this.#starvedAt = now
+    // What waits because it does not matter would wait for ever, and stay as long.
+    this.#slice(() => {
+      for (const collection of this.#parts.collections()) if ((collection.significance?.size ?? 0) > 0) collection.takeIn()
+      return false
+    })
     this.#parts.starved()
   }
 

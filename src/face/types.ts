@@ -91,8 +91,8 @@ export interface CollectionOptions<V> {
   readonly codec?: Codec<V>
   /**
    * Whether a change is worth writing for its own sake; only `false` says that it is not. The value in memory changes all the same. An
-   * insignificant change is written with the next significant one of its key, by `durable()` and `close()`, and when more than 262,144
-   * keys of the collection wait; checkpoints, automatic or asked for by `checkpoint()`, pass it over, and a crash loses it.
+   * insignificant change is written with the next significant one of its key, by `durable()` and `close()`, when more than 262,144 keys
+   * of the collection wait, and when they keep `memoryBytesMax` from being kept; checkpoints, automatic or asked for by `checkpoint()`, pass it over, and a crash loses it.
    *
    * `old` is the value at the last change that was significant, so that small steps add up. It is not called for what always counts: a new
    * key, a key that is not in memory, a delete, an object that was changed in place and set again (return a new one from `update` to be
