@@ -8,7 +8,6 @@
 import { TidemarkError } from './base/errors.ts'
 import type { Histogram } from './base/histogram.ts'
 import { COLLECTIONS_MAX } from './base/limits.ts'
-import { isStray } from './base/stray.ts'
 import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, TidemarkValue, Transaction, treat } from './capture/index.ts'
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
@@ -30,6 +29,7 @@ import {
   type Restored,
   type StoreEvents,
   type StoreStats,
+  synchronous,
   type TimeoutOptions,
   type Upkeep,
 } from './face/index.ts'
@@ -151,13 +151,12 @@ export class Store implements AsyncDisposable {
     this.#assertOpen()
     space.assertWritable('transaction')
     if (fn instanceof AsyncFunction) throw asyncTransaction()
-    if (space.transaction !== undefined) return fn()
+    if (space.transaction !== undefined) return synchronous(fn())
     const transaction = new Transaction(space.images)
     space.transaction = transaction
     space.refresh()
     try {
-      const result = fn()
-      if (isStray(result)) throw asyncTransaction()
+      const result = synchronous(fn())
       transaction.validate()
       if (space.rebuildable) transaction.link(space.links)
       return result

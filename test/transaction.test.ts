@@ -104,3 +104,20 @@ test('the object that a cell begins with is refused when this transaction did no
   store.value('other', held).set(held)
   await world.close()
 })
+
+test('a transaction inside of another one is synchronous too', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  const inner = (): unknown => {
+    map.set('a', 1)
+    return Promise.reject(reason)
+  }
+  await failsWith('TIDEMARK_TRANSACTION_ASYNC', () => store.transaction(() => void store.transaction(inner as never)))
+  assert.equal(map.size, 0)
+  assert.equal(
+    store.transaction(() => store.transaction(() => 'result')),
+    'result',
+  )
+  await world.close()
+})

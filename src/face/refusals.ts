@@ -1,6 +1,7 @@
 /** What the store says to calls it cannot take. Owns nothing. */
 import { TidemarkError } from '../base/errors.ts'
 import { TIMER_MS_MAX } from '../base/limits.ts'
+import { isStray } from '../base/stray.ts'
 import { describe } from '../capture/index.ts'
 
 export function closed(): TidemarkError {
@@ -33,6 +34,12 @@ export function asyncTransaction(): TidemarkError {
       hint: 'wait first, then change inside the transaction; for work that spans turns use store.hold',
     },
   )
+}
+
+/** What a transaction's function gave, which must be no promise. */
+export function synchronous<T>(result: T): T {
+  if (isStray(result)) throw asyncTransaction()
+  return result
 }
 
 /** At most what a timer takes, 24 days, which is as good as no end. */
