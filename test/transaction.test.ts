@@ -121,3 +121,30 @@ test('a transaction inside of another one is synchronous too', async () => {
   )
   await world.close()
 })
+
+test('undefined is a value that has to be one for the codec', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const json = {
+    name: 'json',
+    encode: (value: unknown) => Buffer.from(JSON.stringify(value)),
+    decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()),
+  }
+  const map = store.map<number | undefined>('map', { codec: json })
+  map.set('gone', 1)
+  const set = (): void =>
+    store.transaction(() => {
+      map.delete('gone')
+      map.set('half', 1)
+      map.set('other', undefined)
+    })
+  await failsWith('TIDEMARK_VALUE_REFUSED', set, { collection: 'map', key: 'other' })
+  assert.deepEqual([...map], [['gone', 1]])
+  store.transaction(() => {
+    map.delete('gone')
+    map.set('other', undefined)
+    map.delete('other')
+  })
+  assert.equal(map.size, 0)
+  await world.close()
+})

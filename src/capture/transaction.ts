@@ -187,7 +187,9 @@ export class Transaction {
     this.#encoding = true
     try {
       for (const undo of this.#steps) {
-        if (!(undo instanceof Undo) || undo.after === undefined || undo.collection.live !== undo.live) continue
+        if (!(undo instanceof Undo) || undo.collection.live !== undo.live) continue
+        // Got and not written, or deleted; `undefined` that was set has to be encoded as any other value.
+        if (undo.after === undefined && !(undo.written && undo.live.has(undo.key))) continue
         images.length = end
         undo.validate(images)
       }
