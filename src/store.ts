@@ -12,6 +12,7 @@ import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, Ti
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
 import {
+  ahead,
   asyncTransaction,
   type CollectionOptions,
   type CollectionStats,
@@ -284,7 +285,11 @@ export class Store implements AsyncDisposable {
   close(options: TimeoutOptions = {}): Promise<void> {
     if (this.#closing === undefined) {
       this.#assertOutside('close')
-      this.#closing = this.#close(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
+      const timeoutMs = milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS)
+      const { promise, follow } = ahead()
+      // Before it begins: a listener of its barrier may close, too.
+      this.#closing = promise
+      follow(this.#close(timeoutMs))
     }
     return this.#closing
   }

@@ -114,3 +114,32 @@ test('a value that its codec cannot put back keeps nothing else of a transaction
   assert.deepEqual([...(await world.crash()).map('plain').keys()], [])
   await world.close()
 })
+
+test('a listener of the barrier of a close that closes, too, gets the same promise', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  store.map('map').set('key', 1)
+  let again: Promise<void> | undefined
+  store.on('barrier', () => {
+    again = store.close()
+  })
+  const closing = store.close()
+  assert.equal(again, closing)
+  await world.run(closing)
+  assert.equal((await world.open()).map('map').get('key'), 1)
+  await world.close()
+})
+
+test('a listener of a barrier of which the store is closed ends it', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  store.map('map').set('key', 1)
+  let closing: Promise<void> | undefined
+  store.once('barrier', () => {
+    closing = store.close()
+  })
+  assert.equal((await world.checkpoint()).epoch, 1)
+  await world.run(closing as Promise<void>)
+  assert.equal((await world.open()).map('map').get('key'), 1)
+  await world.close()
+})

@@ -60,3 +60,12 @@ export class Ending {
     this.#cancel()
   }
 }
+
+/** A promise that is there before what it follows has begun. */
+export function ahead(): { readonly promise: Promise<void>; readonly follow: (end: Promise<void>) => void } {
+  let follow: (end: Promise<void>) => void = () => {}
+  const promise = new Promise<void>(resolve => {
+    follow = resolve
+  })
+  return { promise, follow }
+}

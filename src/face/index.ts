@@ -2,7 +2,7 @@
 export { endCollection } from './closed-map.ts'
 export { checkOptions } from './collection-options.ts'
 export { type CollectionStats, collectionStats } from './collection-stats.ts'
-export { Ending, type EndingParts } from './ending.ts'
+export { ahead, Ending, type EndingParts } from './ending.ts'
 export { Events, type StoreEvents } from './events.ts'
 export { memoryStats } from './memory.ts'
 export { asyncTransaction, closed, codecMismatch, dropped, milliseconds, noFunction, synchronous } from './refusals.ts'
