@@ -143,3 +143,23 @@ test('a listener of a barrier of which the store is closed ends it', async () =>
   assert.equal((await world.open()).map('map').get('key'), 1)
   await world.close()
 })
+
+test('a hold that a listener of the barrier asks for begins behind the cut', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  map.set('first', 1)
+  let held: Promise<void> | undefined
+  store.once('barrier', () => {
+    held = store.hold(async () => {
+      map.set('half', 1)
+      await Promise.resolve()
+      map.set('other half', 1)
+    })
+  })
+  assert.equal((await world.checkpoint()).entries, 1)
+  await world.run(held as Promise<void>)
+  const back = (await world.crash()).map<number>('map')
+  assert.deepEqual([...back.keys()], ['first'])
+  await world.close()
+})

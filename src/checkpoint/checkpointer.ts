@@ -262,10 +262,9 @@ export class Checkpointer implements CaptureOwner {
   /** Who is told of it may write: that is in it. */
   #cut(flight: Flight, because?: CutReason): void {
     const { space, clock, events } = this.#parts
-    this.holds.barrierFell()
     this.#looks.barrierFell(because)
     flight.time = clock.now()
-    events.barrier({ epoch: flight.epoch, time: flight.time })
+    this.holds.barrierFalls(() => events.barrier({ epoch: flight.epoch, time: flight.time }))
     const taken = this.classes.cut(flight)
     flight.catalogue = catalogueOf(taken, flight.leftEntries)
     flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)

@@ -37,6 +37,14 @@ export class Holds {
     return this.#barrierWaits
   }
 
+  /** The barrier falls; `tell` says so to listeners. A hold that one of them asks for would be cut in the middle: it begins behind the cut. */
+  barrierFalls(tell: () => void): void {
+    this.#barrierWaits = true
+    tell()
+    // They begin when promises settle, and the cut is taken before that.
+    this.barrierFell()
+  }
+
   /** No barrier waits any more. */
   barrierFell(): void {
     this.#barrierWaits = false
