@@ -178,7 +178,7 @@ export class Store implements AsyncDisposable {
     this.#assertOpen()
     this.#assertOutside('hold')
     if (typeof fn !== 'function') throw noFunction('hold', fn, 'await store.hold(async () => { … })')
-    const msMax = milliseconds('msMax', options.msMax, HOLD_MS)
+    const msMax = milliseconds('hold', options, 'msMax', HOLD_MS)
     return await this.#writer().holds.run(fn, msMax)
   }
 
@@ -189,8 +189,7 @@ export class Store implements AsyncDisposable {
    * @throws at once TIDEMARK_INSIDE inside a transaction or hold, TIDEMARK_READ_ONLY, TIDEMARK_CLOSED
    */
   checkpoint(options: TimeoutOptions = {}): Promise<CheckpointPoint> {
-    const checkpointer = this.#ready('checkpoint')
-    return checkpointer.checkpoint(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
+    return this.#ready('checkpoint').checkpoint(milliseconds('checkpoint', options, 'timeoutMs', TIMEOUT_MS))
   }
 
   /**
@@ -198,8 +197,7 @@ export class Store implements AsyncDisposable {
    * @throws as `checkpoint`
    */
   durable(options: TimeoutOptions = {}): Promise<void> {
-    const checkpointer = this.#ready('durable')
-    return checkpointer.durable(milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS))
+    return this.#ready('durable').durable(milliseconds('durable', options, 'timeoutMs', TIMEOUT_MS))
   }
 
   /**
@@ -285,7 +283,7 @@ export class Store implements AsyncDisposable {
   close(options: TimeoutOptions = {}): Promise<void> {
     if (this.#closing === undefined) {
       this.#assertOutside('close')
-      const timeoutMs = milliseconds('timeoutMs', options.timeoutMs, TIMEOUT_MS)
+      const timeoutMs = milliseconds('close', options, 'timeoutMs', TIMEOUT_MS)
       const { promise, follow } = ahead()
       // Before it begins: a listener of its barrier may close, too.
       this.#closing = promise

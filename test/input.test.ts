@@ -254,6 +254,14 @@ test('arguments of the wrong kind', t =>
       await failsWith('TIDEMARK_ARGUMENT', () => store.close({ timeoutMs: timeoutMs as number }))
     }
     await failsWith('TIDEMARK_ARGUMENT', () => store.hold(() => 1, { msMax: -5 }))
+    for (const options of [5000, null, '5', true, [], { timeout: 5 }, () => 5]) {
+      for (const call of ['checkpoint', 'durable', 'close'] as const) {
+        await failsWith('TIDEMARK_ARGUMENT', () => store[call](options as never), { says: [call] })
+      }
+      await failsWith('TIDEMARK_ARGUMENT', () => store.hold(() => assert.fail('it ran'), options as never), { says: ['hold'] })
+    }
+    await failsWith('TIDEMARK_ARGUMENT', () => store.durable({ timeout: 5 } as never), { says: ["no option 'timeout'"] })
+    await store.durable({ timeoutMs: undefined as never })
     await failsWith('TIDEMARK_ARGUMENT', () => store.map('others').update('before', (async () => ({})) as never), {
       collection: 'others',
       key: 'before',

@@ -2,6 +2,7 @@
 import { TidemarkError } from '../base/errors.ts'
 import { RPO_MS_MIN, TIMER_MS_MAX } from '../base/limits.ts'
 import { describe } from '../capture/index.ts'
+import { assertOptions } from './refusals.ts'
 import type { CollectionOptions } from './types.ts'
 
 const KNOWN = ['codec', 'significant', 'class', 'rpoMs']
@@ -12,12 +13,8 @@ export function checkOptions(name: string, options: unknown): CollectionOptions<
   const refuse = (what: string, hint: string): never => {
     throw new TidemarkError('TIDEMARK_ARGUMENT', `'${name}': ${what}`, { collection: name, hint })
   }
-  if (typeof options !== 'object' || options === null)
-    return refuse(`the options are an object, not ${describe(options)}`, 'leave them out')
-  for (const option of Object.keys(options)) {
-    if (!KNOWN.includes(option)) refuse(`there is no option '${option}'`, `known are ${KNOWN.join(', ')}`)
-  }
-  const { significant, class: of, rpoMs } = options as Record<string, unknown>
+  assertOptions(options, KNOWN, refuse)
+  const { significant, class: of, rpoMs } = options
   if (significant !== undefined && typeof significant !== 'function') {
     refuse(`'significant' is a function, not ${describe(significant)}`, 'significant: (old, next) => true or false')
   }

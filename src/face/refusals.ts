@@ -42,11 +42,27 @@ export function synchronous<T>(result: T): T {
   return result
 }
 
-/** At most what a timer takes, 24 days, which is as good as no end. */
-export function milliseconds(name: string, value: unknown, fallback: number): number {
+/** Refuses what is no object, or has an option that is not known: it would count as left out. */
+export function assertOptions(
+  options: unknown,
+  known: readonly string[],
+  refuse: (what: string, hint: string) => never,
+): asserts options is Record<string, unknown> {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    refuse(`the options are an object, not ${describe(options)}`, `leave them out, or give ${known.join(', ')} in an object`)
+  for (const option of Object.keys(options as object)) {
+    if (!known.includes(option)) refuse(`there is no option '${option}'`, `known are ${known.join(', ')}`)
+  }
+}
+
+/** The one option of a call: a time, at most what a timer takes, 24 days, which is as good as no end. */
+export function milliseconds(call: string, options: unknown, name: string, fallback: number): number {
+  const refuse = (what: string, hint: string): never => {
+    throw new TidemarkError('TIDEMARK_ARGUMENT', `${call}: ${what}`, { hint })
+  }
+  assertOptions(options, [name], refuse)
+  const value = options[name]
   if (value === undefined) return fallback
   if (typeof value === 'number' && value > 0) return Math.min(value, TIMER_MS_MAX)
-  throw new TidemarkError('TIDEMARK_ARGUMENT', `${name} must be a number of milliseconds above 0, not ${describe(value)}`, {
-    hint: `leave it out for ${fallback}`,
-  })
+  return refuse(`${name} must be a number of milliseconds above 0, not ${describe(value)}`, `leave it out for ${fallback}`)
 }
