@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { open, type Store, type TidemarkMap } from 'tidemark'
+import { temporaryFolder } from './temporary.ts'
 
 type Entry = { n: number }
 
@@ -106,3 +107,16 @@ test('the function of a cell that sets the cell keeps what it set', () =>
     })
     assert.deepEqual(object.get(), { n: 1 })
   }))
+
+test('a cell that may not be written has its function not called', async t => {
+  const folder = temporaryFolder(t)
+  const writer = await open(folder, { checkpoint: { intervalMs: 0 } })
+  const reader = await open(folder, { readOnly: true })
+  const change = (): never => assert.fail('it was called')
+  assert.throws(() => reader.value('cell', { n: 0 }).update(change), { code: 'TIDEMARK_READ_ONLY', collection: 'cell' })
+  await reader.close()
+  const cell = writer.value('cell', { n: 0 })
+  const closing = writer.close()
+  assert.throws(() => cell.update(change), { code: 'TIDEMARK_CLOSED', collection: 'cell' })
+  await closing
+})

@@ -125,15 +125,17 @@ export class TidemarkValue<V> {
 
   /** As `update` of a map; starts from the initial value. */
   update(change: (value: V) => V | void): V {
-    if (!this.#collection.has(CELL_KEY)) {
+    const collection = this.#collection
+    if (!collection.has(CELL_KEY)) {
+      if (collection.space.guarded) collection.space.assertWritable(collection.name)
       const initial = this.#handOutInitial()
-      const next = settled(this.#collection, CELL_KEY, change(initial))
+      const next = settled(collection, CELL_KEY, change(initial))
       // What it set itself stands.
-      if (next !== undefined || !this.#collection.has(CELL_KEY)) this.#collection.set(CELL_KEY, next === undefined ? initial : next)
-      else if (isKept(this.#collection, CELL_KEY, initial)) this.#collection.set(CELL_KEY, initial)
+      if (next !== undefined || !collection.has(CELL_KEY)) collection.set(CELL_KEY, next === undefined ? initial : next)
+      else if (isKept(collection, CELL_KEY, initial)) collection.set(CELL_KEY, initial)
       return this.get()
     }
-    return updateIn(this.#collection, CELL_KEY, change as (value: unknown) => unknown) as V
+    return updateIn(collection, CELL_KEY, change as (value: unknown) => unknown) as V
   }
 
   #handOutInitial(): V {
