@@ -1,7 +1,7 @@
 /** The evictor over collections of a rig: what it remembers while nothing has to go. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Eviction } from '../src/capture/index.ts'
+import { Eviction, treat } from '../src/capture/index.ts'
 import type { Key } from '../src/codec/index.ts'
 import { Evictor } from '../src/cold/index.ts'
 import { SimulatedScheduler } from '../src/testing/index.ts'
@@ -68,7 +68,7 @@ test('insignificant changes are taken in where they keep the bound from being ke
   const entries = stored(2000)
   const cold = new FakeCold(entries)
   const collection = rig.cold(cold, entries, true)
-  collection.treat({ significant: () => false })
+  treat(collection, { significant: () => false })
   let starved = 0
   const { evictor, pass } = evicting(rig, () => starved++)
   const touch = (key: Key): void => collection.set(key, { ...(collection.get(key) as object), n: -1 })

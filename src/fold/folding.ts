@@ -82,6 +82,8 @@ const YOUNG_TIMES_MAX = 6
 const FINISH_TABLES_MIN = 1
 const FINISH_TABLES_MAX = 16
 const FINISH_MS_MAX = 2000
+/** Less than this share of what is folded is not expected to be left of it: where the next fold has more to write, the floor would be a burst. */
+const SHARE_MIN = 1 / 16
 /** Nothing was published for so long: the newest manifest is written once more, where the one before it keeps files from going. */
 const REPEAT_MS = 30_000
 /** Looks for it are no closer together, however short the grace is. */
@@ -104,7 +106,7 @@ export class Folding {
   readonly #manifests: Storage
   readonly #tail: Tail
   readonly #length: LogLength
-  /** Stored bytes of a raw byte of the log, and raw ones that are left of it, as the last fold had it. */
+  /** Stored bytes of a raw byte of the log, and raw ones that are left of it, as the last fold that wrote something had it. */
   #density = 0.3
   #left = 1
   #sequence = 0
@@ -273,9 +275,12 @@ export class Folding {
       await this.#publish(old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined))
       await failpoint('fold.end')
       this.#tail.folded(monotonic(), folded.size)
-      if (rawBytes > 0) {
-        this.#density = Math.min(1, bytesOf(segments) / rawBytes)
-        this.#left = Math.min(1, segments.reduce((sum, entry) => sum + entry.rawBytes, 0) / rawBytes)
+      if (rawBytes > 0 && segments.length > 0) {
+        this.#density = shareOf(bytesOf(segments), rawBytes)
+        this.#left = shareOf(
+          segments.reduce((sum, entry) => sum + entry.rawBytes, 0),
+          rawBytes,
+        )
       }
       this.#lookBehind()
       report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: bytesOf(segments), ms: monotonic() - begin })
@@ -388,6 +393,10 @@ export class Folding {
     const numbers = (await storage.list(SEGMENT_FOLDER)).map(name => segmentNumbers(name))
     this.#sequence = Math.max(0, ...numbers.map(of => (of?.token === manifest().token ? of.sequence : 0)))
   }
+}
+
+function shareOf(bytes: number, rawBytes: number): number {
+  return Math.min(1, Math.max(SHARE_MIN, bytes / rawBytes))
 }
 
 function bytesOf(segments: readonly SegmentEntry[]): number {

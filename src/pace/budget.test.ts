@@ -195,6 +195,24 @@ test('what the log writes more in one moment upkeep writes less in the next, and
   await scheduler.run(work)
 })
 
+test('a job that is expected to write nothing is asked for its rate again, also once that was without bound', async () => {
+  const { scheduler, budget } = await newWorld()
+  const monotonic = (): number => scheduler.clock.monotonic()
+  const parts = { monotonic, scheduler, budget, sliceMs: 1 }
+  const rate = (): number => (monotonic() < 1000 ? Number.POSITIVE_INFINITY : 100_000)
+  const rhythm = new Rhythm(parts, { bytes: 1e6, stored: 0, rate })
+  const work = (async () => {
+    for (let done = 0; done < 1e6; done += 4096) {
+      rhythm.done(4096)
+      await scheduler.sleep(10)
+      if (rhythm.due) await rhythm.rest()
+    }
+    rhythm.end()
+  })()
+  await scheduler.run(work)
+  assert.ok(monotonic() > 5000, `${monotonic()}`)
+})
+
 test('a sync of upkeep gives way to a commit under way, but not for ever', async () => {
   const { scheduler, budget, upkeep } = await newWorld(Number.POSITIVE_INFINITY, { min: 0, max: 0 })
   const file = await scheduler.run(upkeep.open('log/b', 'create'))

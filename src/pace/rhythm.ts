@@ -149,7 +149,8 @@ export class Rhythm {
 
   #beat(now: number, sinceMs: number): void {
     this.#ask()
-    const stored = this.#rate * this.#density
+    // Without bound times nothing is no number.
+    const stored = this.#rate === Number.POSITIVE_INFINITY ? this.#rate : this.#rate * this.#density
     const ms = Math.min(BEAT_MS_MAX, Math.max(BEAT_MS, (QUOTA_BYTES_MIN * 1000) / stored))
     const debt = Math.min(0, this.#quota)
     this.#quota =
