@@ -1,8 +1,8 @@
 /** The checkpointer alone, before a writer that says what the test wants. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Transaction } from '../src/capture/index.ts'
-import type { Key } from '../src/codec/index.ts'
+import { Collection, Transaction } from '../src/capture/index.ts'
+import { type Key, tideCodec } from '../src/codec/index.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
 
 test('a cut that was voided does not move the barrier of the attempt that follows a failure', () => {
@@ -184,6 +184,28 @@ test('the back-off doubles up to ten seconds where nobody waits, and ends at a c
   host.fail(10)
   scheduler.pass(100)
   assert.equal(host.commits.length, before + 1)
+})
+
+test('the drain goes through many collections more rarely than through few', () => {
+  const walks = (count: number): number => {
+    const { scheduler, space, collections, map } = alone(1000)
+    for (let n = 1; n < count; n++) collections.set(`c${n}`, new Collection(space, `c${n}`, 'map', tideCodec, space.nextId++))
+    scheduler.pass(100)
+    let walked = 0
+    const values = collections.values.bind(collections)
+    collections.values = () => {
+      walked++
+      return values()
+    }
+    for (let ms = 0; ms < 800; ms += 10) {
+      map.set(`k${ms}`, ms)
+      scheduler.pass(10)
+    }
+    return walked
+  }
+  const few = walks(10)
+  const many = walks(4096)
+  assert.ok(many < few / 2, `${many} walks, ${few} with few collections`)
 })
 
 test('answers of an attempt that was given up count for nothing', () => {

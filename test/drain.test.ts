@@ -210,6 +210,26 @@ test('the clock is looked at after each large record, and after eight small ones
   }
 })
 
+test('the clock is looked at while many collections are gone through that have a key or none each, and all are drained', () => {
+  const rig = new Rig()
+  const many = Array.from({ length: 1000 }, () => rig.collection())
+  rig.checkpoint()
+  for (const collection of many) collection.set('k', 1)
+  rig.checkpoint()
+  for (const collection of many) collection.set('k', 2)
+  let looks = 0
+  rig.pass(500, undefined, () => ++looks < 0)
+  assert.ok(looks >= 10, `${looks} looks at 1,000 keys noted`)
+  // A slice that ends at each look gets on all the same.
+  for (let pass = 0; pass < 1000; pass++) {
+    for (const collection of many.slice(0, 20)) collection.set('hot', pass)
+    rig.pass(100, undefined, () => true)
+  }
+  assert.ok(many.slice(20).every(collection => collection.drained.length === 1))
+  rig.checkpoint()
+  for (const collection of many) rig.check(collection)
+})
+
 test('whatever is written, drained, cut, lost and committed: the disk holds what was there at the barrier', () => {
   const key = fc.nat({ max: 12 })
   const step = fc.oneof(

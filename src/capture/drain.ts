@@ -35,8 +35,13 @@ export class Drain {
   bytes = 0
   /** Of these, in the epoch that the next barrier ends. */
   epochRecords = 0
+  /** Collections that the last look went through; 0: a barrier fell since. */
+  collections = 0
   readonly #outbox: Outbox
   readonly #marked = new Map<Collection, Marked>()
+  /** Those in which something was written and not drained, as of the last look, and the one at which the next slice goes on. */
+  #active: Collection[] = []
+  #at = 0
   #left = 0
   #idle = true
   /** Keys looked up and bytes made since the last look at the clock. */
@@ -60,13 +65,17 @@ export class Drain {
   look(collections: Iterable<Collection>, nowMs: number, ageMs: number): number {
     this.#left = 0
     this.#idle = true
+    this.#active = []
+    this.collections = 0
     for (const collection of collections) {
+      this.collections++
       const { journal, arrivals } = collection
       if (collection.saturated || journal.untaken(journal.end) + arrivals.untaken(arrivals.end) === 0) {
         this.#marked.delete(collection)
         continue
       }
       this.#idle = false
+      this.#active.push(collection)
       let marked = this.#marked.get(collection)
       if (marked?.journal !== journal) {
         marked = { journal, marks: [] }
@@ -84,20 +93,26 @@ export class Drain {
     return this.#left
   }
 
-  /** Makes `steps` of what is due, until the time is up. Returns the steps made. */
-  run(collections: Iterable<Collection>, nowMs: number, ageMs: number, steps: number, expired: () => boolean): number {
-    const made = this.#run(collections, nowMs, ageMs, steps, expired)
+  /** Makes `steps` of what is due in the collections looked at, until the time is up. Returns the steps made. */
+  run(nowMs: number, ageMs: number, steps: number, expired: () => boolean): number {
+    const made = this.#run(nowMs, ageMs, steps, expired)
     this.#left -= made
     return made
   }
 
-  #run(collections: Iterable<Collection>, nowMs: number, ageMs: number, steps: number, expired: () => boolean): number {
+  #run(nowMs: number, ageMs: number, steps: number, expired: () => boolean): number {
     let made = 0
-    for (const collection of collections) {
+    // Going on to a collection takes time too.
+    let noted = 0
+    for (let left = this.#active.length; left > 0 && made < steps; left--, this.#at++) {
+      if (this.#at >= this.#active.length) this.#at = 0
+      const collection = this.#active[this.#at] as Collection
+      if (collection.dropped) continue
+      if (++noted % STRIDE_STEPS === 0 && expired()) return made
       const marked = this.#marked.get(collection)
       const due = marked === undefined || marked.journal !== collection.journal ? undefined : dueOf(marked, nowMs, ageMs)
       // Everything is noted before anything is cold: otherwise what was written again is not known to be.
-      for (let noted = 0; collection.journal.sift(); ) {
+      while (collection.journal.sift()) {
         if (++noted % STRIDE_STEPS === 0 && expired()) return made
       }
       if (due === undefined) continue
@@ -113,7 +128,6 @@ export class Drain {
         if (key !== undefined && collection.fresh.has(key) && collection.journal.last?.has(key) !== true) this.#inserted(collection, key)
         if (this.#isTime(made) && expired()) return made
       }
-      if (made >= steps) break
     }
     return made
   }
@@ -122,6 +136,8 @@ export class Drain {
   barrier(): number {
     const records = this.epochRecords
     this.epochRecords = 0
+    this.collections = 0
+    this.#active = []
     this.#marked.clear()
     return records
   }

@@ -19,6 +19,8 @@ const RATE_FACTOR = 1.5
 const STEPS_MIN = 16
 /** Keys written in a millisecond beyond which nothing is drained: noting each of them would take the time of the writer. */
 const WRITES_PER_MS_MAX = 300
+/** A look goes through all collections: where there are more than this it comes that much less often than the slices. */
+const COLLECTIONS_MANY = 1024
 
 /** What was captured before barriers, and how much of all that was captured was captured in vain, as estimated. */
 export interface Drained {
@@ -49,10 +51,11 @@ export class Drainer {
   readonly #parts: DrainerParts
   #cancel: Cancel | undefined
   #stopped = false
+  #tickedAt: number | undefined
   #lookedAt: number | undefined
   #written = 0
-  /** Due steps before the last look's slice was made, and the mean rate at which they come, per ms. */
-  #left = 0
+  #hot = false
+  /** The mean rate at which steps become due, per ms. */
   #rate = 0
   #idleMs = 0
 
@@ -85,30 +88,27 @@ export class Drainer {
     this.#cancel = undefined
     const delay = this.#parts.allowed() ? this.#tick() : undefined
     // Where it is not allowed, whoever forbade it wakes it.
-    if (delay === undefined) this.#lookedAt = undefined
+    if (delay === undefined) this.#tickedAt = this.#lookedAt = undefined
     else if (!this.#stopped) this.#cancel ??= this.#parts.turns.after(delay, () => this.#turn())
   }
 
   /** Gives the time until the next tick. */
   #tick(): number | undefined {
-    const { clock, drain, pace, outbox, stallMsMax, load, collections } = this.#parts
+    const { clock, drain, pace, outbox, stallMsMax, load } = this.#parts
     const { ageMs, tickMs, cadenceMs } = pace
     if (ageMs === 0) return undefined
     const begin = clock.monotonic()
-    const passed = Math.max(1, begin - (this.#lookedAt ?? begin - tickMs))
-    this.#lookedAt = begin
-    const left = drain.look(collections(), begin, ageMs)
-    const hot = this.#writes() / passed > WRITES_PER_MS_MAX
-    const came = Math.max(0, left - this.#left)
-    this.#rate += (came / passed - this.#rate) * Math.min(1, passed / cadenceMs)
-    this.#left = left
+    const passed = Math.max(1, begin - (this.#tickedAt ?? begin - tickMs))
+    this.#tickedAt = begin
+    const ticksALook = Math.ceil(drain.collections / COLLECTIONS_MANY)
+    if (ticksALook <= 1 || this.#lookedAt === undefined || begin - this.#lookedAt >= ticksALook * tickMs) this.#look(begin)
+    const { left } = drain
     outbox.sendEarly(begin)
-    if (hot || outbox.full) return tickMs
+    if (this.#hot || outbox.full) return tickMs
     const ticks = Math.max(1, (pace.nextBarrierAt - begin) / tickMs)
     const quota = Math.max(STEPS_MIN, Math.ceil(RATE_FACTOR * this.#rate * passed + left / ticks))
     const end = begin + stallMsMax * SLICE_SHARE
-    const made = drain.run(collections(), begin, ageMs, quota, () => clock.monotonic() >= end || outbox.full)
-    this.#left = left - made
+    drain.run(begin, ageMs, quota, () => clock.monotonic() >= end || outbox.full)
     const took = clock.monotonic() - begin
     if (took >= stallMsMax * SLICE_SHARE) return Math.min(Math.max(took / shareOf(load()), 1), tickMs)
     if (!drain.idle) return left > 0 ? tickMs : Math.max(tickMs, ageMs / MARKS)
@@ -116,6 +116,18 @@ export class Drainer {
     if (this.#idleMs >= cadenceMs && this.#parts.watched) return undefined
     this.#idleMs = Math.min(cadenceMs, this.#idleMs * 2)
     return this.#idleMs
+  }
+
+  #look(nowMs: number): void {
+    const { drain, pace, collections } = this.#parts
+    const { ageMs, tickMs, cadenceMs } = pace
+    const passed = Math.max(1, nowMs - (this.#lookedAt ?? nowMs - tickMs))
+    this.#lookedAt = nowMs
+    const before = drain.left
+    const left = drain.look(collections(), nowMs, ageMs)
+    this.#hot = this.#writes() / passed > WRITES_PER_MS_MAX
+    const came = Math.max(0, left - before)
+    this.#rate += (came / passed - this.#rate) * Math.min(1, passed / cadenceMs)
   }
 
   /** Keys written since the last look. */

@@ -64,7 +64,7 @@ export class Rig implements CaptureOwner {
     this.drain.look(this.collections, this.nowMs, COLD_MS)
     this.nowMs += ms
     this.drain.look(this.collections, this.nowMs, COLD_MS)
-    this.drain.run(this.collections, this.nowMs, COLD_MS, steps, expired)
+    this.drain.run(this.nowMs, COLD_MS, steps, expired)
   }
 
   cut(): Capture {
