@@ -35,6 +35,9 @@ export const SHAPE_BYTES_MAX = KIB
 export const SHAPES_PER_COUNT_MAX = 8
 export const SHAPES_READ_MAX = 256
 
+/** Lists of names of one value that it refers to when they come again: a value of more is of names that seldom do, and a table of them is not memory to give. */
+export const SHAPES_IN_VALUE_MAX = 65_536
+
 /** Raw bytes at which a log block is closed: enough to compress well, little enough to read back alone; one record may exceed it. */
 export const BLOCK_RAW_BYTES = 64 * KIB
 

@@ -58,6 +58,7 @@ export class Encoder extends Output {
       throw this.explain(error)
     } finally {
       this.busy = false
+      this.shapes.end()
       this.detach()
     }
   }
@@ -160,12 +161,10 @@ export class Encoder extends Output {
       return
     }
     if (shape.serial === this.serial) {
-      this.byte(tag === TAG_OBJECT ? TAG_OBJECT_AGAIN : TAG_BARE_AGAIN)
-      this.varint(shape.index)
+      this.again(shape.index, tag)
       return
     }
-    shape.serial = this.serial
-    shape.index = this.shapeCount++
+    this.shapes.given(shape, this.serial, this.shapeCount++)
     const source = shape.bytes
     const size = source.length
     this.ensure(6 + size)
@@ -179,7 +178,12 @@ export class Encoder extends Output {
     this.at = at
   }
 
-  private newKeyList(keys: readonly string[], tag: number): void {
+  private again(index: number, tag: typeof TAG_OBJECT | typeof TAG_BARE): void {
+    this.byte(tag === TAG_OBJECT ? TAG_OBJECT_AGAIN : TAG_BARE_AGAIN)
+    this.varint(index)
+  }
+
+  private newKeyList(keys: readonly string[], tag: typeof TAG_OBJECT | typeof TAG_BARE): void {
     // The length goes before the keys but is known after them: written with room for the longest, then closed up.
     this.ensure(6)
     const start = this.at
@@ -187,12 +191,18 @@ export class Encoder extends Output {
     for (const key of keys) this.string(key)
     const end = this.at
     const size = end - start - 6
+    const known = this.shapes.meet(keys, this.bytes, start + 6, end, this.serial, this.shapeCount)
+    if (known !== undefined) {
+      this.at = start
+      this.again(known.index, tag)
+      return
+    }
     this.at = start
     this.byte(tag)
     this.varint(size)
     this.bytes.copyWithin(this.at, start + 6, end)
     this.at += size
-    this.shapes.add(keys, this.bytes.subarray(this.at - size, this.at), this.serial, this.shapeCount++)
+    this.shapeCount++
   }
 
   private array(value: readonly unknown[]): void {

@@ -1,21 +1,32 @@
 /**
- * Shapes: the key lists of objects, remembered so that a list seen before costs a comparison. Bounded; forgetting one costs time only.
+ * Shapes: the key lists of objects, remembered so that a list seen before costs a comparison. Bounded; forgetting one costs time only: of the
+ * value being written those that lose their place are kept aside, so that its bytes do not tell what was written before it.
  */
-import { SHAPE_BYTES_MAX, SHAPE_KEYS_MAX, SHAPES_PER_COUNT_MAX, SHAPES_READ_MAX } from '../base/limits.ts'
+import { SHAPE_BYTES_MAX, SHAPE_KEYS_MAX, SHAPES_IN_VALUE_MAX, SHAPES_PER_COUNT_MAX, SHAPES_READ_MAX } from '../base/limits.ts'
+import { fast } from './text.ts'
 
 /** A key list on the writing side. */
 export interface Shape {
   readonly keys: readonly string[]
   /** The encoded keys, without their length. */
-  readonly bytes: Uint8Array
-  /** In which value it was written last, and as which of that value's shapes. */
+  readonly bytes: Buffer
+  /** The same as a string, where it was needed. */
+  text: string | undefined
+  /** In which value it was written last so that it may be referred to, and as which of that value's shapes. */
   serial: number
   index: number
+  /** The value in which it was put aside. */
+  asideIn: number
 }
+
+/** The serial of no value. */
+const NO_VALUE = -1
 
 /** Shapes by their number of keys, those met lately first. */
 export class WrittenShapes {
   private readonly byCount: Shape[][] = Array.from({ length: SHAPE_KEYS_MAX + 1 }, () => [])
+  /** Of the value being written, those that lost their place to others of it, by encoded keys. */
+  private aside: Map<string, Shape> | undefined = undefined
 
   find(keys: readonly string[]): Shape | undefined {
     const count = keys.length
@@ -36,11 +47,47 @@ export class WrittenShapes {
     return undefined
   }
 
-  add(keys: readonly string[], bytes: Uint8Array, serial: number, index: number): void {
-    if (keys.length > SHAPE_KEYS_MAX || bytes.length > SHAPE_BYTES_MAX) return
-    const bucket = this.byCount[keys.length] as Shape[]
-    const place = Math.min(bucket.length, SHAPES_PER_COUNT_MAX - 1)
-    bucket[place] = { keys, bytes: Uint8Array.prototype.slice.call(bytes), serial, index }
+  /**
+   * For keys that `find` did not find, encoded in `[start, end)`: their list, if this value gave it and it lost its place since; otherwise
+   * undefined, and they are remembered as the value's list `index`.
+   */
+  meet(keys: readonly string[], bytes: Buffer, start: number, end: number, serial: number, index: number): Shape | undefined {
+    if (keys.length > SHAPE_KEYS_MAX || end - start > SHAPE_BYTES_MAX) return undefined
+    const text = this.aside === undefined ? undefined : fast(bytes).latin1Slice(start, end)
+    const known = text === undefined ? undefined : this.aside?.get(text)
+    if (known !== undefined) {
+      this.place(known, serial)
+      return known
+    }
+    const copy = Uint8Array.prototype.slice.call(bytes, start, end) as Buffer
+    const shape: Shape = { keys, bytes: copy, text, serial: NO_VALUE, index, asideIn: NO_VALUE }
+    this.given(shape, serial, index)
+    this.place(shape, serial)
+    return undefined
+  }
+
+  /** Takes a place, and puts aside what had it if this value has given that. */
+  private place(shape: Shape, serial: number): void {
+    const bucket = this.byCount[shape.keys.length] as Shape[]
+    const at = Math.min(bucket.length, SHAPES_PER_COUNT_MAX - 1)
+    const before = bucket[at]
+    bucket[at] = shape
+    if (before === undefined || before.serial !== serial || before.asideIn === serial) return
+    before.asideIn = serial
+    before.text ??= fast(before.bytes).latin1Slice(0, before.bytes.length)
+    this.aside ??= new Map()
+    this.aside.set(before.text, before)
+  }
+
+  /** The value `serial` gives the list as its list `index`. */
+  given(shape: Shape, serial: number, index: number): void {
+    shape.serial = index < SHAPES_IN_VALUE_MAX ? serial : NO_VALUE
+    shape.index = index
+  }
+
+  /** A value ends. */
+  end(): void {
+    this.aside = undefined
   }
 }
 
