@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ByteWriter } from '../base/bytes.ts'
-import { type Codec, wrapCodec } from './index.ts'
+import { type Codec, plainTideCodec, tideCodec, wrapCodec } from './index.ts'
 
 const json: Codec = {
   name: 'json',
@@ -70,4 +70,13 @@ test('what a codec throws or returns wrongly is typed, with the cause', () => {
   ]) {
     assert.throws(() => wrapCodec(codec as unknown as Codec), { code: 'TIDEMARK_CODEC', hint: /./ })
   }
+})
+
+test('the name of the default codec is that codec alone, and a name comes back from the disk as it went there', () => {
+  for (const name of ['tide1', '\ud800', 'a\udc00b']) {
+    assert.throws(() => wrapCodec({ ...json, name }), { code: 'TIDEMARK_CODEC', hint: /./ })
+  }
+  assert.throws(() => wrapCodec({ ...plainTideCodec }), { code: 'TIDEMARK_CODEC' })
+  assert.equal(wrapCodec(plainTideCodec), tideCodec)
+  assert.equal(wrapCodec({ ...json, name: '😀' }).name, '😀')
 })

@@ -4,9 +4,12 @@ import { TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX } from '../base/limits.ts'
 import { isStray } from '../base/stray.ts'
 import type { Codec, ValueCodec } from './contract.ts'
+import { isWellFormed } from './text.ts'
+import { plainTideCodec, tideCodec } from './tide.ts'
 
-/** Throws TIDEMARK_CODEC when this is no codec. */
+/** Throws TIDEMARK_CODEC when this is no codec, or has a name that would not name it when the store is opened again. */
 export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
+  if ((codec as unknown) === plainTideCodec) return tideCodec
   const name: unknown = codec?.name
   if (
     typeof name !== 'string' ||
@@ -18,6 +21,14 @@ export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
     throw new TidemarkError('TIDEMARK_CODEC', 'a codec has a name of 1 to 64 characters and the functions encode and decode', {
       hint: 'for example { name: "json", encode: value => Buffer.from(JSON.stringify(value)), decode: bytes => JSON.parse(String(bytes)) }',
     })
+  }
+  if (name === tideCodec.name) {
+    throw new TidemarkError('TIDEMARK_CODEC', `the name "${name}" is the default codec's`, {
+      hint: 'choose another name, or give what defaultCodec() gives',
+    })
+  }
+  if (!isWellFormed(name)) {
+    throw new TidemarkError('TIDEMARK_CODEC', "a codec's name must not hold a lone surrogate", { hint: 'use well-formed Unicode' })
   }
   return {
     name,
