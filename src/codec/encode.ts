@@ -33,6 +33,7 @@ const lookupGetter = (Object.prototype as unknown as { __lookupGetter__(this: ob
 const HINT_ACCESSOR = 'store the value it gives, as a data property'
 const HINT_SYMBOL = 'symbols have no identity outside this process: use a string'
 const HINT_HIDDEN = 'make the property enumerable, or keep it out of the stored object'
+const HINT_PROXY = 'see the traps of the proxy in it'
 const HINT_ARRAY = 'store an object that holds the array and the further properties'
 
 export class Encoder extends Output {
@@ -207,9 +208,10 @@ export class Encoder extends Output {
 
   private array(value: readonly unknown[]): void {
     const count = value.length
+    if (count >>> 0 !== count) this.refuse('an array whose length is none', HINT_PROXY)
     if (getOwnPropertySymbols(value).length !== 0) this.refuse('an array that has a symbol as a property', HINT_ARRAY)
     if (!this.isDense(value, count)) {
-      this.sparse(value)
+      this.sparse(value, count)
       return
     }
     this.byte(TAG_ARRAY)
@@ -240,16 +242,16 @@ export class Encoder extends Output {
     return keys.length === count && (count === 0 || keys[count - 1] === String(count - 1))
   }
 
-  private sparse(value: readonly unknown[]): void {
+  private sparse(value: readonly unknown[], count: number): void {
     const keys = enumerableKeys(value)
     this.byte(TAG_ARRAY_SPARSE)
-    this.varint(value.length)
+    this.varint(count)
     this.varint(keys.length)
     let next = 0
     for (const key of keys) {
       const index = Number(key)
-      if (!(index < value.length) || String(index) !== key)
-        this.refuse('an array that has other properties than its elements', HINT_ARRAY, key)
+      if (!(index < count) || String(index) !== key) this.refuse('an array that has other properties than its elements', HINT_ARRAY, key)
+      if (index < next) this.refuse('an array whose elements are out of order', HINT_PROXY, index)
       this.steps[this.depth - 1] = index
       this.varint(index - next)
       this.any(this.checkData(value, index))

@@ -86,6 +86,12 @@ test('each kind that cannot come back is refused by what it is', () => {
     ['long array with a property', Object.assign(new Array(1000).fill(0), { a: 1 }), /other properties/],
     ['long array with a getter as a property', having(new Array(1000).fill(0), 'a', { get: never, enumerable: true }), /other properties/],
     ['match', 'ab'.match(/b/), /other properties/],
+    ...[-1, 1.5, 2 ** 32, 2 ** 53, Number.NaN, '2', undefined].map((length): [string, unknown, RegExp] => [
+      `proxy of an array of length ${String(length)}`,
+      new Proxy([], { get: (target, key) => (key === 'length' ? length : Reflect.get(target, key)) }),
+      /length is none/,
+    ]),
+    ['proxy of an array out of order', new Proxy([1, 2, 3], { ownKeys: () => ['2', '0', 'length'] }), /out of order/],
     ['array with a symbol', Object.assign([1], { [Symbol('s')]: 1 }), /symbol/],
     ['array with an almost index', Object.assign([1], { '4294967295': 1 }), /other properties/],
     ['Map with a property', Object.assign(new Map(), { a: 1 }), /Map with properties/],
