@@ -78,6 +78,19 @@ test('what is not simple takes bytes, and nothing of it is called', () => {
   assert.equal(copyPlain([Symbol('a')]), undefined)
 })
 
+test('what unfolds to very much, because objects in it are shared, takes bytes', () => {
+  let list: unknown[] = [1]
+  let record: object = { a: 1 }
+  for (let level = 0; level < 8; level++) {
+    list = new Array<unknown>(32).fill(list)
+    record = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`p${index}`, record]))
+    // What was looked at before counts for nothing.
+    assert.equal(copyPlain(list) !== undefined, level < 3)
+    assert.equal(copyPlain(record) !== undefined, level < 3)
+  }
+  assert.ok(copyPlain({ a: 1 }))
+})
+
 test('what cannot be stored because of a symbol cannot be stored as a copy either', () => {
   const value = { a: 1, [Symbol('b')]: 2 }
   const copy = copyPlain(value)

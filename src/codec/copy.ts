@@ -14,14 +14,24 @@ const lookupGetter = (Object.prototype as unknown as { __lookupGetter__(this: ob
 const DEPTH_MAX = 16
 /** What properties an array has is told by their names, one for each element. */
 const ELEMENTS_MAX = 32
+/** Properties and elements of one copy: objects that are shared unfold, and bytes are bounded. A copy of so many takes some ten milliseconds. */
+const NODES_MAX = 100_000
+
+/** What the copy under way may still have. */
+let nodesLeft = 0
 
 /** A copy that shares no object with `value`; undefined where that takes bytes. */
 export function copyPlain(value: object): object | undefined {
+  // A proxy's trap may come back in here.
+  const nodesLeftBefore = nodesLeft
+  nodesLeft = NODES_MAX
   try {
     return copied(value, DEPTH_MAX)
   } catch {
     // A proxy threw.
     return undefined
+  } finally {
+    nodesLeft = nodesLeftBefore
   }
 }
 
@@ -41,6 +51,8 @@ function copiedObject(value: Record<string, unknown>, depth: number): object | u
   }
   // Something hidden, or inherited.
   if (getOwnPropertyNames(value).length !== seen) return undefined
+  nodesLeft -= seen
+  if (nodesLeft < 0) return undefined
   const copy = { ...value }
   for (const key in copy) {
     const child = copyOfChild(value, key, copy[key], depth)
@@ -53,6 +65,8 @@ function copiedObject(value: Record<string, unknown>, depth: number): object | u
 function copiedArray(value: readonly unknown[], depth: number): unknown[] | undefined {
   // All that it has, and its length.
   if (value.length > ELEMENTS_MAX || getOwnPropertyNames(value).length !== value.length + 1) return undefined
+  nodesLeft -= value.length
+  if (nodesLeft < 0) return undefined
   const copy: unknown[] = []
   for (let index = 0; index < value.length; index++) {
     if (lookupGetter.call(value, index) !== undefined) return undefined
