@@ -36,6 +36,9 @@ const MAP_SLOT = 3.5 * WORD
 const SET_SLOT = 2.5 * WORD
 const COLLECTION_ROOM_MIN = 4
 const SMI_MAX = 0x7fff_ffff
+/** As in decoding: an array longer than this, and than twice its elements by as much, is made without room for its holes. */
+const HOLES_MAX = 1024
+const PROBES = 16
 /** Characters looked at to tell one byte from two. */
 const CHARACTERS = 32
 
@@ -109,11 +112,27 @@ function fieldBytes(count: number, noPrototype: boolean): number {
   return OBJECT + (more === 0 ? 0 : MORE + more * MORE_FIELDS * WORD)
 }
 
-/** A decoded array grew entry by entry. */
+/** A decoded array grew entry by entry; one that is mostly holes is a table of its elements. */
 function arrayBytes(value: readonly unknown[], looked: Looked): number {
+  if (value.length > HOLES_MAX && !isDense(value)) {
+    const keys = Object.keys(value)
+    const count = keys.length
+    if (value.length > HOLES_MAX + count * 2) {
+      const values = keys.slice(0, looked.left).map(key => value[Number(key)])
+      return ARRAY + TABLE + roomFor(count * 1.5) * TABLE_SLOT + some(values, count, looked)
+    }
+  }
   let room = 0
   while (room < value.length) room += (room >>> 1) + 16 + 1
   return ARRAY + (room === 0 ? 0 : ELEMENTS + room * WORD) + some(value, value.length, looked)
+}
+
+/** By some of its places: to list them all takes long. */
+function isDense(value: readonly unknown[]): boolean {
+  for (let probe = 0; probe < PROBES; probe++) {
+    if (!Object.hasOwn(value, Math.floor(((probe + 0.5) / PROBES) * value.length))) return false
+  }
+  return true
 }
 
 /** Of `count` values, by those that may still be looked at. */
