@@ -57,7 +57,8 @@ export class SegmentCursor implements LayerCursor {
       this.#block = block
       this.#at = 0
     }
-    const record = this.#reader.go(this.#at++)
+    const record = this.#reader.go(this.#at)
+    this.#at++
     if (this.#isBehind(record)) return this.#end()
     this.collection = record.collection
     this.put = this.#reader.put
