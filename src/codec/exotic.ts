@@ -34,7 +34,7 @@ const { getOwnPropertyDescriptor, getOwnPropertySymbols, getPrototypeOf, keys: e
 const HINT_EXTRA = 'store an object that holds it and the further properties'
 
 /** The intrinsic getter `name` of `prototype`, as a function of the object. */
-function getterOf<T>(prototype: object, name: string): (value: object) => T {
+function getterOf<T>(prototype: object, name: PropertyKey): (value: object) => T {
   const get = getOwnPropertyDescriptor(prototype, name)?.get
   return value => Reflect.apply(get as () => T, value, [])
 }
@@ -49,6 +49,8 @@ const bufferResizable = 'resizable' in ArrayBuffer.prototype ? getterOf<boolean>
 const typedBuffer = getterOf<ArrayBufferLike>(typedArrayPrototype, 'buffer')
 const typedLength = getterOf<number>(typedArrayPrototype, 'byteLength')
 const typedOffset = getterOf<number>(typedArrayPrototype, 'byteOffset')
+/** The name of the class that it was made with. */
+const typedClass = getterOf<string | undefined>(typedArrayPrototype, Symbol.toStringTag)
 const viewBuffer = getterOf<ArrayBufferLike>(DataView.prototype, 'buffer')
 const viewLength = getterOf<number>(DataView.prototype, 'byteLength')
 const viewOffset = getterOf<number>(DataView.prototype, 'byteOffset')
@@ -161,6 +163,8 @@ function typedArrayWriter(kind: number, name: string, bytesEach: number): Writer
 
 function viewedBytes(out: Output, value: object, name: string, bytesEach: number): Uint8Array {
   const size = genuine(out, value, name, typedLength)
+  // Of another class its bytes would mean other elements.
+  if (typedClass(value) !== (name === 'Buffer' ? 'Uint8Array' : name)) falseClaim(out, name)
   // The names of the elements are listed too, so a long array is asked in a way that does not.
   const count = size / bytesEach
   const further = (count <= LISTED_ELEMENTS_MAX || !showsElementsOnly(value, count)) && enumerableKeys(value).length > count
