@@ -1,9 +1,15 @@
 /** What import refuses, and what is there then. */
 import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import { fails, json, LINE, make, run } from './support/cli.ts'
+import { type TestContext, test } from 'node:test'
+import type { Store } from 'tidemark'
+import { Intake } from '../src/tools/import.ts'
+import type { Line } from '../src/tools/lines.ts'
+import { cli, fails, json, LINE, make, run } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
 
 test('import names the line that is no UTF-8, or that the store refuses, and says what is stored', t => {
@@ -70,4 +76,57 @@ test('an import of nothing, or of an export that ends before its first entry, ma
 
 test('import refuses memory: what it says is durable would be gone', () => {
   fails(2, /:memory: keeps nothing/, 'import', ':memory:')
+})
+
+/** Gives the command its input and leaves that open, until it says something that matches on the standard error. */
+async function heard(t: TestContext, command: string, args: readonly string[], input: string, says: RegExp): Promise<string> {
+  const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'pipe'] })
+  t.after(() => child.kill('SIGKILL'))
+  child.stdin.on('error', () => {})
+  child.stdin.write(input)
+  let err = ''
+  for await (const text of child.stderr.setEncoding('utf8')) {
+    err += text
+    if (says.test(err)) break
+  }
+  return err
+}
+
+const mounts = spawnSync('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o size=1m none "${tmpdir()}"`]).status === 0
+
+test('import says at once what keeps it from becoming durable', {
+  timeout: 60_000,
+  skip: !mounts && 'nothing can be mounted here',
+}, async t => {
+  const folder = temporaryFolder(t)
+  const lines = Array.from({ length: 6000 }, (_, key) =>
+    JSON.stringify({ collection: 'a', kind: 'map', key, value: randomBytes(1000).toString('base64') }),
+  )
+  const script = 'mount -t tmpfs -o size=2m none "$0" && exec "$@"'
+  const command = ['-m', 'sh', '-c', script, folder, process.execPath, cli, 'import', folder]
+  const err = await heard(t, 'unshare', command, lines.join('\n'), /^hint: .*\n/m)
+  assert.match(err, /^tidemark: .*no space.*\(TIDEMARK_STORAGE\)\nhint: .*\n/i)
+})
+
+test('an import that fails closes its store in moments, and its error is the first one', async () => {
+  const closed: unknown[] = []
+  const said: string[] = []
+  const store = {
+    on: () => {},
+    transaction: () => {
+      throw new Error('the first')
+    },
+    close: async (options: unknown) => {
+      closed.push(options)
+      throw new Error('the second')
+    },
+  }
+  const intake = new Intake(
+    async () => store as unknown as Store,
+    text => said.push(text),
+  )
+  const line: Line = { number: 1, bytes: 2 ** 20, collection: 'a', kind: 'map', codec: 'tide1', entry: undefined }
+  await assert.rejects(intake.all([line]), /the first/)
+  assert.deepEqual(closed, [{ timeoutMs: 30_000 }])
+  assert.deepEqual(said, ['tidemark: what was stored is not all durable: the second\n'])
 })

@@ -9,7 +9,7 @@ import { importLines } from './import.ts'
 import { check, diff, log, show, status } from './look.ts'
 import { profile } from './profile.ts'
 import { copy, exportLines, restore } from './transfer.ts'
-import { parse, UsageError, type Verb } from './usage.ts'
+import { parse, problemText, UsageError, type Verb } from './usage.ts'
 
 const VERBS: ReadonlyMap<string, Verb> = new Map(
   Object.entries({ status, log, show, diff, explain, verify: check, profile, restore, copy, export: exportLines, import: importLines }),
@@ -21,10 +21,7 @@ function help(): string {
 }
 
 function fail(error: unknown, json: boolean): number {
-  const { message, code, hint, file } = error as Partial<TidemarkError> & Error
-  const problem = { code, message, hint, file }
-  if (json) process.stderr.write(`${JSON.stringify({ error: problem })}\n`)
-  else process.stderr.write(`tidemark: ${message}${code === undefined ? '' : ` (${code})`}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+  process.stderr.write(problemText('error', error as TidemarkError | UsageError, json))
   return error instanceof UsageError ? error.status : 1
 }
 

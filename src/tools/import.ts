@@ -9,7 +9,7 @@ import { defaultCodec, type Key, open, type Store, type TidemarkError } from 'ti
 import { type Line, LineReader } from './lines.ts'
 import { setterOf } from './stores.ts'
 import { RETENTION } from './transfer.ts'
-import { UsageError, type Verb } from './usage.ts'
+import { problemText, UsageError, type Verb } from './usage.ts'
 import { wait } from './wait.ts'
 
 /** Lines imported in one transaction, and bytes of them beyond which it ends. */
@@ -24,27 +24,38 @@ const ROOM_MS_MAX = 30_000
 const LOOK_MS = 20
 /** A checkpoint of all that was read may take long. */
 const TIMEOUT_MS = 3_600_000
+/** That of what was stored before the import failed. */
+const GIVE_UP_MS = 30_000
 
 export const importLines: Verb = {
   usage: 'import <dir> [--json]',
   what: 'reads what export wrote from the standard input, to its last line; makes the store when it is missing',
   positionals: [1, 1],
-  run: async ({ positionals: [directory] }) => {
+  run: async ({ positionals: [directory], flags }) => {
     if (directory === ':memory:') throw new UsageError(':memory: keeps nothing', 'give the directory of a store')
-    const intake = new Intake(directory as string)
+    const intake = new Intake(
+      () => openToImport(directory as string),
+      text => process.stderr.write(text),
+      flags['json'] === true,
+    )
     const reader = new LineReader(await defaultCodec(), () => intake.storedText)
-    try {
-      for await (const line of reader.read(process.stdin)) await intake.take(line)
-      const { entries, epoch } = await intake.finish()
-      return { json: { entries, epoch }, text: [`${entries} entries are durable at epoch ${epoch}`] }
-    } finally {
-      await intake.close()
-    }
+    const { entries, epoch } = await intake.all(reader.read(process.stdin))
+    return { json: { entries, epoch }, text: [`${entries} entries are durable at epoch ${epoch}`] }
   },
 }
 
-class Intake {
-  readonly #directory: string
+function openToImport(directory: string): Promise<Store> {
+  return open(directory, {
+    budget: { memoryBytesMax: MEMORY_BYTES_MAX },
+    restore: { hydrate: 'on-demand' },
+    retention: RETENTION,
+  })
+}
+
+export class Intake {
+  readonly #open: () => Promise<Store>
+  readonly #say: (text: string) => void
+  readonly #json: boolean
   #store: Store | undefined
   #batch: Line[] = []
   #batchBytes = 0
@@ -52,15 +63,35 @@ class Intake {
   #waiting = 0
   #entries = 0
 
-  constructor(directory: string) {
-    this.#directory = directory
+  /** `say`: told what goes on meanwhile. */
+  constructor(open: () => Promise<Store>, say: (text: string) => void, json = false) {
+    this.#open = open
+    this.#say = say
+    this.#json = json
+  }
+
+  /** Stores the lines and closes the store. */
+  async all(lines: Iterable<Line> | AsyncIterable<Line>): Promise<{ entries: number; epoch: number }> {
+    let epoch: number
+    try {
+      for await (const line of lines) await this.#take(line)
+      epoch = await this.#finish()
+    } catch (error) {
+      // What keeps it from becoming durable now is not what the caller is to hear of first.
+      await this.#store?.close({ timeoutMs: GIVE_UP_MS }).catch(({ message }) => {
+        this.#say(`tidemark: what was stored is not all durable: ${message}\n`)
+      })
+      throw error
+    }
+    await this.#store?.close({ timeoutMs: TIMEOUT_MS })
+    return { entries: this.#entries, epoch }
   }
 
   get storedText(): string {
     return `the ${this.#entries} entries of the batches before it are stored`
   }
 
-  async take(line: Line): Promise<void> {
+  async #take(line: Line): Promise<void> {
     const store = await this.#opened()
     this.#batch.push(line)
     this.#batchBytes += line.bytes
@@ -72,24 +103,24 @@ class Intake {
     this.#waiting = 0
   }
 
-  async finish(): Promise<{ entries: number; epoch: number }> {
+  async #finish(): Promise<number> {
     const store = await this.#opened()
     this.#put(store)
-    const { epoch } = await store.checkpoint({ timeoutMs: TIMEOUT_MS })
-    return { entries: this.#entries, epoch }
-  }
-
-  async close(): Promise<void> {
-    await this.#store?.close({ timeoutMs: TIMEOUT_MS })
+    return (await store.checkpoint({ timeoutMs: TIMEOUT_MS })).epoch
   }
 
   async #opened(): Promise<Store> {
-    this.#store ??= await open(this.#directory, {
-      budget: { memoryBytesMax: MEMORY_BYTES_MAX },
-      restore: { hydrate: 'on-demand' },
-      retention: RETENTION,
+    if (this.#store !== undefined) return this.#store
+    const store = await this.#open()
+    this.#store = store
+    const told = new Set<string>()
+    store.on('degraded', error => {
+      // The store tries again and again, and so it fails.
+      const kind = `${error.code} ${error.info?.['errno']}`
+      if (!told.has(kind)) this.#say(problemText('degraded', error, this.#json))
+      told.add(kind)
     })
-    return this.#store
+    return store
   }
 
   /** @throws UsageError naming the line */

@@ -1,5 +1,6 @@
-/** What a verb is given and gives back, and the error of a command that was given wrongly. Plain data. */
+/** What a verb is given and gives back, the error of a command that was given wrongly, and how an error is said. Plain data. */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import type { TidemarkError } from 'tidemark'
 
 export class UsageError extends Error {
   readonly hint: string
@@ -61,4 +62,15 @@ export function epochOf(text: string | boolean | undefined): number | undefined 
   if (epoch < 1 || !Number.isSafeInteger(epoch))
     throw new UsageError(`'${text}' is no epoch`, 'epochs are whole numbers from 1: see tidemark log')
   return epoch
+}
+
+/** Lines for people, or one of JSON under `name`. */
+export function problemText(
+  name: 'error' | 'degraded',
+  error: Pick<TidemarkError, 'message'> & Partial<Pick<TidemarkError, 'code' | 'hint' | 'file'>>,
+  json: boolean,
+): string {
+  const { message, code, hint, file } = error
+  if (json) return `${JSON.stringify({ [name]: { code, message, hint, file } })}\n`
+  return `tidemark: ${message}${code === undefined ? '' : ` (${code})`}\n${hint === undefined ? '' : `hint: ${hint}\n`}`
 }
