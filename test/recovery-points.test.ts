@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type FileReport, open, type RecoveryPoint, type Settings, verify } from 'tidemark'
-import { FRAME_HEADER_BYTES, manifestName } from '../src/format/index.ts'
+import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES, manifestName, SEAL_BYTES } from '../src/format/index.ts'
 import { LogScan } from '../src/log/index.ts'
 import { openForReading } from '../src/restore/index.ts'
 import { FileStorage } from '../src/storage/index.ts'
@@ -125,4 +125,36 @@ test('behind the newest fold point verify ends at the damage, and says so', { ti
   const { ok, epoch, notes } = await verify(folder)
   assert.deepEqual([ok, epoch], [false, 4])
   assert.deepEqual(notes, [`behind the damage in ${file} the log was not looked at`])
+})
+
+test('the bytes of a point are all that its epoch takes in the log, and no more is said to be checked than was', {
+  timeout: 60_000,
+}, async t => {
+  const folder = temporaryFolder(t)
+  await makeHistory(folder, { days: 2, epochsADay: 2, tailBytes: 1000 })
+  const storage = new FileStorage(folder)
+  const { log } = (await openForReading(storage)).manifest
+  let written = 0
+  // A close seals what it wrote.
+  for (const { file } of log) written += Math.max(0, (await storage.size(file)) - LOG_HEADER_BYTES - FRAME_HEADER_BYTES - SEAL_BYTES)
+  const points = (json('log', folder) as RecoveryPoint[]).reverse()
+  assert.deepEqual(
+    points.map(({ epoch }) => epoch),
+    [1, 2, 3, 4, 5],
+  )
+  assert.equal(
+    points.reduce((sum, { bytes }) => sum + bytes, 0),
+    written,
+  )
+  assert.ok(points.every(({ verified }) => verified.join() === 'checksums,chain'))
+  // The log no longer leads to the second fold point: what stands on the segments was not looked at.
+  await damage(folder, 1)
+  const left = (json('log', folder) as RecoveryPoint[]).reverse()
+  assert.deepEqual(
+    left.map(({ epoch, bytes, verified }) => [epoch, bytes, verified.join()]),
+    [
+      [4, 0, ''],
+      [5, points[4]?.bytes, 'checksums,chain'],
+    ],
+  )
 })

@@ -1,6 +1,14 @@
 /** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
 import { TidemarkError } from '../base/errors.ts'
-import { type CatalogueEntry, type Lagging, laggingIn, type Manifest, manifestName } from '../format/index.ts'
+import {
+  type CatalogueEntry,
+  type Lagging,
+  LOG_HEADER_BYTES,
+  type LogPosition,
+  laggingIn,
+  type Manifest,
+  manifestName,
+} from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -11,13 +19,16 @@ export interface RecoveryPoint {
   readonly epoch: number
   /** Time of the barrier, ms since 1970. */
   readonly time: number
-  /** Bytes the epoch takes in the log; 0 when only the segments hold it. */
+  /** Bytes the epoch takes in the log, its commit included; 0 when only the segments hold it. */
   readonly bytes: number
   /** Live entries of all collections; at most so many where values were refused. */
   readonly entries: number
   /** Collections that the epoch left out, each with the earlier epoch whose state of it this point has. */
   readonly lagging: readonly Lagging[]
-  /** What was checked just now: the checksum of every frame, and the digest chain from the first epoch on. */
+  /**
+   * What was checked just now of the epoch in the log: the checksum of every frame, and the digest chain from the fold point before it on. Empty
+   * where only segments hold it, which are not looked at: `verify` does.
+   */
   readonly verified: readonly ('checksums' | 'chain')[]
   /** Kept epochs between the point before this one and this one that cannot be restored. Behind the newest fold point damage ends the list. */
   readonly lost: LostEpochs | undefined
@@ -48,10 +59,16 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
   let wrong: { readonly file: string; readonly message: string } | undefined
   const kept = [...manifest.retained, { number: manifest.number, epoch: manifest.fold?.epoch ?? 0 }]
   let next = kept[0]?.epoch as number
-  const add = (epoch: number, time: number, bytes: number, catalogue: readonly CatalogueEntry[]): void => {
+  const add = (
+    epoch: number,
+    time: number,
+    bytes: number,
+    catalogue: readonly CatalogueEntry[],
+    verified: RecoveryPoint['verified'],
+  ): void => {
     const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
     const lost = wrong && next < epoch ? { firstLostEpoch: Math.max(1, next), lastLostEpoch: epoch - 1, ...wrong } : undefined
-    points.push({ epoch, time, bytes, entries, lagging: laggingIn(catalogue), verified: ['checksums', 'chain'], lost })
+    points.push({ epoch, time, bytes, entries, lagging: laggingIn(catalogue), verified, lost })
     wrong = undefined
     next = epoch + 1
   }
@@ -66,13 +83,16 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
       continue
     }
     const { fold } = found
-    if (fold !== null) add(fold.epoch, fold.timeMs, 0, fold.catalogue)
+    if (fold !== null) add(fold.epoch, fold.timeMs, 0, fold.catalogue, [])
     const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'fall-back', pause })
+    let before: LogPosition | null = fold
     for await (const item of scan) {
       if (item.type !== 'commit') continue
-      const { epoch, timeMs, blockBytes, catalogue } = item.commit
-      if (epoch > epochMax) break
-      add(epoch, timeMs, blockBytes, catalogue)
+      const { commit, position } = item
+      if (commit.epoch > epochMax) break
+      const start = before?.file === position.file ? before.bytes : LOG_HEADER_BYTES
+      add(commit.epoch, commit.timeMs, position.bytes - start, commit.catalogue, ['checksums', 'chain'])
+      before = position
     }
     const { damage } = scan.report
     if (damage === null) break
