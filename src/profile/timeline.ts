@@ -121,5 +121,6 @@ export function perSecond(count: number, ms: number): number {
 }
 
 function hourOf(timeMs: number): number {
-  return Math.floor(timeMs / HOUR_MS) % 24
+  // A clock near 1970 gives times before it.
+  return ((Math.floor(timeMs / HOUR_MS) % 24) + 24) % 24
 }
