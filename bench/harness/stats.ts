@@ -34,3 +34,8 @@ export function withSpread(values: readonly number[], digits = 2): string {
     ? middle.toFixed(digits)
     : `${middle.toFixed(digits)} (${low.toFixed(digits)}..${high.toFixed(digits)})`
 }
+
+/** Share of the checkpoints asked for; NaN where there was none. */
+export function leftOut({ checkpoints, skipped }: { readonly checkpoints: number; readonly skipped: number }): number {
+  return checkpoints === 0 ? Number.NaN : skipped / (checkpoints + skipped)
+}

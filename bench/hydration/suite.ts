@@ -23,7 +23,7 @@ const ENGINES = ['plain', 'tidemark', CONTROL]
 /** Slices taken for the control where the engine has not run. */
 const SLICES_FIRST = 150
 
-interface Loaded extends OpenLoopResult {
+export interface Loaded extends OpenLoopResult {
   readonly rep: number
 }
 
@@ -169,16 +169,15 @@ function boundsIdle(context: Context, idle: ReadonlyMap<Way, readonly HydrationR
   ]
 }
 
-function boundsLoaded(context: Context, loaded: readonly Loaded[]): Bound[] {
+export function boundsLoaded(context: Pick<Context, 'quick'>, loaded: readonly Loaded[]): Bound[] {
+  const mine = loaded.filter(row => row.engine === 'tidemark')
   /** Median over the runs of the engine's figure less another's of the same run. */
   const beyond = (base: string, pick: (row: Loaded) => number): number =>
     median(
-      loaded
-        .filter(row => row.engine === 'tidemark')
-        .map(row => {
-          const other = loaded.find(candidate => candidate.engine === base && candidate.rep === row.rep)
-          return other === undefined ? Number.NaN : pick(row) - pick(other)
-        }),
+      mine.map(row => {
+        const other = loaded.find(candidate => candidate.engine === base && candidate.rep === row.rep)
+        return other === undefined ? Number.NaN : pick(row) - pick(other)
+      }),
     )
   const most = (name: string, measured: number, limit: number): Bound => ({
     name: `hydration under load: ${name}`,
@@ -204,5 +203,13 @@ function boundsLoaded(context: Context, loaded: readonly Loaded[]): Bound[] {
       beyond(CONTROL, row => row.stallMs.max),
       1,
     ),
+    {
+      name: 'hydration under load: runs in which not all came into memory',
+      measured: mine.length === 0 ? Number.NaN : mine.filter(row => !Number.isFinite(row.hydratedMs)).length,
+      sense: 'at most',
+      limit: 0,
+      unit: '',
+      robust: false,
+    },
   ]
 }

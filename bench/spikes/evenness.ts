@@ -4,7 +4,7 @@
  */
 import { hasSqlite } from '../engines/sqlite-map.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
-import { beyondBounds, disturbed, drainWaste, evenness as evennessOf, exact, type Judged, medianOf } from './judge.ts'
+import { beyondBounds, disturbed, drainWaste, evenness as evennessOf, exact, type Judged, keptUp, medianOf } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
 import { show } from './show.ts'
 
@@ -69,7 +69,7 @@ function outcome(context: Context, rows: readonly Row[]): Outcome {
     const judged: Judged = { shape, rows, subject, quick: context.quick, latencyMs: { p999: 1, max: 1 } }
     if (rows.some(row => row.windows.length > 0)) bounds.push(evennessOf(judged))
     else missing.push('evenness: bytes written: the system does not count them')
-    bounds.push(...beyondBounds(judged))
+    bounds.push(...beyondBounds(judged), ...keptUp(judged, jobOf(context).intervalMs))
     const waste = medianOf(judged, row => drainWaste(row) ?? Number.NaN)
     if (Number.isNaN(waste)) missing.push(`${shape}: drain waste: stats() has no drain`)
     else bounds.push({ ...exact(`${shape}: captured in vain by the drain`, waste, 'at most', 0.2, 'of record bytes'), robust: false })

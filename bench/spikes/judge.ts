@@ -2,7 +2,7 @@
  * From rows to bounds: pure functions, so that a test can hand them rows that must fail. Every comparison is of figures of the same
  * repetition, and the bound is on the median over the repetitions.
  */
-import { median } from '../harness/stats.ts'
+import { leftOut, median } from '../harness/stats.ts'
 import type { Bound } from '../harness/suite.ts'
 import { CONTROL, PLAIN, type Row } from './run.ts'
 import { peak } from './sampler.ts'
@@ -56,6 +56,27 @@ export function beyondBounds(judged: Judged): Bound[] {
       shape,
       judged.rows.filter(row => row.name === subject),
     ),
+  ]
+}
+
+/** Of checkpoints asked for, how many may be left out because the last one was still under way. */
+const LEFT_OUT_MAX = 0.1
+/** What may be lost, in intervals: one until the barrier, and as long again until it is durable. */
+const RPO_INTERVALS = 2
+
+/** What is compared was made durable meanwhile, at the pace that was asked for. */
+export function keptUp(judged: Judged, intervalMs: number): Bound[] {
+  const most = (name: string, pick: (row: Row) => number, limit: number, unit = ''): Bound => ({
+    ...exact(`${judged.shape}: ${name}`, medianOf(judged, pick), 'at most', limit, unit),
+    robust: false,
+  })
+  return [
+    most('checkpoints left out', leftOut, judged.quick ? 1 : LEFT_OUT_MAX, 'of those asked for'),
+    most('checkpoints that failed', row => row.failedCheckpoints, 0),
+    // Only the engine says when its barriers were.
+    ...(judged.subject.startsWith('tidemark')
+      ? [most('age of what could be lost', row => row.rpoMs ?? Number.NaN, RPO_INTERVALS * intervalMs * (judged.quick ? QUICK : 1), 'ms')]
+      : []),
   ]
 }
 

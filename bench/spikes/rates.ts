@@ -1,7 +1,7 @@
 /** W2: ticks of a game. W3: large documents, changed a little. W4: as fast as it goes. Each beside the plain Map and the control. */
 import { median } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
-import { beyondBounds, disturbed, type Judged } from './judge.ts'
+import { beyondBounds, disturbed, type Judged, keptUp } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
 import { show } from './show.ts'
 
@@ -10,7 +10,7 @@ interface Shape {
   readonly about: string
   readonly title: string
   job(context: Context): Job
-  bounds?(judged: Judged): Bound[]
+  bounds?(judged: Judged, intervalMs: number): Bound[]
 }
 
 export const ticks: Suite = suiteOf({
@@ -25,6 +25,7 @@ export const ticks: Suite = suiteOf({
     settleSeconds: settling(2000, quick),
     seconds: seconds ?? (quick ? 1.5 : 30),
   }),
+  bounds: keptUp,
 })
 
 export const documents: Suite = suiteOf({
@@ -39,6 +40,7 @@ export const documents: Suite = suiteOf({
     settleSeconds: settling(5000, quick),
     seconds: seconds ?? (quick ? 1.5 : 30),
   }),
+  bounds: keptUp,
 })
 
 export const flatOut: Suite = suiteOf({
@@ -102,7 +104,7 @@ function suiteOf(shape: Shape): Suite {
       const judged: Judged = { shape: shape.title, rows, subject, quick: context.quick, latencyMs: { p999: 1, max: 1 } }
       return {
         text: [`an interval of ${job.intervalMs} ms, ${job.seconds} s measured\n${show(rows)}`],
-        bounds: [...beyondBounds(judged), ...(shape.bounds?.(judged) ?? [])],
+        bounds: [...beyondBounds(judged), ...(shape.bounds?.(judged, job.intervalMs) ?? [])],
         data: rows,
         missing: disturbed(shape.name, rows),
       }

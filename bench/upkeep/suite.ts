@@ -67,10 +67,27 @@ async function run<T>(context: Context, job: UpkeepAssignment): Promise<T> {
 }
 
 function outcome(context: Context, long: LongResult, steady: SteadyResult, isolation: IsolationResult): Outcome {
-  const bounds: Bound[] = []
-  const most = (name: string, measured: number, limit: number, unit: string): void => {
-    if (Number.isFinite(measured)) bounds.push({ name: `upkeep: ${name}`, measured, sense: 'at most', limit, unit, robust: false })
+  const { rest, busy } = isolation
+  return {
+    text: [showLong(long), showFootprints(long), showSteady(steady), showIsolation(isolation)],
+    bounds: boundsOf(long, steady, isolation),
+    data: { long, steady, isolation: { rest: summary(rest), busy: summary(busy) } },
+    missing: [
+      ...(steady.all === undefined ? ['upkeep: writing of all files: the system does not count it'] : []),
+      ...(context.quick ? ['upkeep: removal of dead files, whose grace is longer than this run'] : []),
+    ],
   }
+}
+
+/** Every one of them, whatever was measured: what is not a number is not met. */
+export function boundsOf(long: LongResult, steady: SteadyResult, isolation: IsolationResult): Bound[] {
+  const bounds: Bound[] = []
+  const bound = (sense: Bound['sense'], name: string, measured: number, limit: number, unit: string): void => {
+    bounds.push({ name: `upkeep: ${name}`, measured, sense, limit, unit, robust: false })
+  }
+  const most = (name: string, measured: number, limit: number, unit: string): void => bound('at most', name, measured, limit, unit)
+  /** Without it the bound beside it is about nothing. */
+  const some = (name: string, measured: number, unit: string): void => bound('at least', name, measured, 1, unit)
   const megabytes = (bytes: number): number => Number((bytes / 1e6).toFixed(1))
   most('bytes written to all files', written(long) / long.deltaBytes, 4, 'of the bytes committed')
   most(
@@ -93,7 +110,9 @@ function outcome(context: Context, long: LongResult, steady: SteadyResult, isola
   )
   if (steady.all !== undefined) most(`busiest ${steady.windowMs} ms of writing, all files`, peak(steady.all), 4, 'of the mean')
   most(`busiest ${steady.windowMs} ms of writing, segments`, peak(steady.segments), 4, 'of the mean')
+  some('folds in the even stream', steady.folds, 'folds')
   const { rest, busy } = isolation
+  some('upkeep beside the small checkpoints', busy.upkeepBytes, 'bytes')
   most(
     'p99 of small checkpoints beside upkeep, 2 x at rest + 10 ms',
     percentile(busy.commits, 99),
@@ -101,15 +120,7 @@ function outcome(context: Context, long: LongResult, steady: SteadyResult, isola
     'ms',
   )
   most('p99.9 of requests beside upkeep, at rest + 1 ms', percentile(busy.delays, 99.9), percentile(rest.delays, 99.9) + 1, 'ms')
-  return {
-    text: [showLong(long), showFootprints(long), showSteady(steady), showIsolation(isolation)],
-    bounds,
-    data: { long, steady, isolation: { rest: summary(rest), busy: summary(busy) } },
-    missing: [
-      ...(steady.all === undefined ? ['upkeep: writing of all files: the system does not count it'] : []),
-      ...(context.quick ? ['upkeep: removal of dead files, whose grace is longer than this run'] : []),
-    ],
-  }
+  return bounds
 }
 
 /** The system's count, or the store's own where there is none. */
