@@ -50,7 +50,8 @@ export class Lane {
   #process: ServiceProcess | undefined
   #durable = 0
   #port = 0
-  #warmAtMs = 0
+  /** Set by the first load after a start: the other side rests first, and compiles nothing while it does. */
+  #warmAtMs: number | undefined
   #feedStartedMs: number | undefined
   /** Since the last answer. */
   #killsUnanswered = 0
@@ -91,7 +92,7 @@ export class Lane {
     this.#killsUnanswered = 0
     this.#durable = Math.max(this.#durable, position)
     this.#port = port
-    this.#warmAtMs = performance.now() + this.#warmUpMs
+    this.#warmAtMs = undefined
   }
 
   /** Goes on feeding, and takes the load. */
@@ -100,10 +101,12 @@ export class Lane {
     this.#process?.feed()
     if (this.#missedBefore !== undefined) this.missed += this.#load.missed - this.#missedBefore
     this.#missedBefore = undefined
+    this.#warmAtMs ??= performance.now() + this.#warmUpMs
+    const warmAtMs = this.#warmAtMs
     const process = this.#process
     this.#load.aim({
       port: this.#port,
-      answered: latencyMs => (performance.now() < this.#warmAtMs ? this.coldLatencies : this.latencies).push(latencyMs),
+      answered: latencyMs => (performance.now() < warmAtMs ? this.coldLatencies : this.latencies).push(latencyMs),
       failed: error => {
         if (process?.stopping) this.cutOff++
         else this.#problem(`a request failed: ${error.message}`)

@@ -18,6 +18,7 @@ export interface Report {
     readonly withEngine: LatencySummary
     readonly withoutEngine: LatencySummary
     readonly withEngineCold: LatencySummary
+    readonly withoutEngineCold: LatencySummary
     readonly driverLateness: LatencySummary
   }
   readonly requests: { readonly cutOff: number; readonly missed: number }
@@ -55,6 +56,7 @@ export function makeReport({ options, seconds, engine, control, load, compared, 
       withEngine: summarize(engine.latencies),
       withoutEngine: summarize(control.latencies),
       withEngineCold: summarize(engine.coldLatencies),
+      withoutEngineCold: summarize(control.coldLatencies),
       driverLateness: summarize(load.lateness),
     },
     requests: { cutOff: engine.cutOff, missed: engine.missed },
@@ -75,6 +77,10 @@ function rate(lane: Lane): number {
   return lane.fedMs === 0 ? 0 : (lane.fedFlights / lane.fedMs) * 1000
 }
 
+function both({ p99Ms, maxMs }: LatencySummary): string {
+  return `${ms(p99Ms)} / ${ms(maxMs)}`
+}
+
 export function tableOf(report: Report): string {
   const { settings, latency, checkpoints, restarts } = report
   const { unpack, fly, compare } = report.seconds
@@ -86,7 +92,7 @@ export function tableOf(report: Report): string {
     ['request latency p99', ms(latency.withEngine.p99Ms), ms(latency.withoutEngine.p99Ms)],
     ['request latency max', ms(latency.withEngine.maxMs), ms(latency.withoutEngine.maxMs)],
     ["  of it the driver's own, p50 / p99", `${ms(latency.driverLateness.p50Ms)} / ${ms(latency.driverLateness.p99Ms)}`, 'the same'],
-    ['  just after a start, p99 / max', `${ms(latency.withEngineCold.p99Ms)} / ${ms(latency.withEngineCold.maxMs)}`, '–'],
+    ['  just after a start, p99 / max', both(latency.withEngineCold), both(latency.withoutEngineCold)],
     ['engine stalls p99 / max', `${ms(report.stalls.p99Ms)} / ${ms(report.stalls.maxMs)}`, '–'],
     ['engine inside calls p99 / max', `${ms(report.access.p99Ms)} / ${ms(report.access.maxMs)}`, '–'],
     ['checkpoints', count(checkpoints.count), '–'],
