@@ -99,6 +99,18 @@ test('a skip with a reason is told, and is a failure in CI', () => {
   assert.equal(ci.status, 1)
 })
 
+test('a suite that is skipped is told as a test is, and its tests are not lost without a word', () => {
+  const files = { 'src/a.test.ts': GOOD, 'src/b.test.ts': "describe('s', { skip: 'no disk' }, () => { test('b', () => {}) })" }
+  const here = gate(files)
+  assert.equal(here.closing, '1 passed, 0 failed')
+  assert.match(here.output, /^not run: src\/b\.test\.ts: s: no disk$/m)
+  assert.equal(gate(files, { CI: 'true' }).status, 1)
+  const silent = gate({ ...files, 'src/b.test.ts': `describe('s', { sk${'ip'}: true }, () => {})` })
+  assert.match(silent.output, /failed: s\n.*skipped without a reason/)
+  const later = gate({ ...files, 'src/b.test.ts': `describe('s', { to${'do'}: true }, () => { test('b', () => {}) })` })
+  assert.match(later.output, /failed: s\n.*left to do/)
+})
+
 test('--only takes the files whose path contains the text', () => {
   const { closing, output } = gate({ 'src/a.test.ts': GOOD, 'src/b.test.ts': GOOD }, {}, ['--only', 'b.test'])
   assert.equal(closing, '1 passed, 0 failed')
