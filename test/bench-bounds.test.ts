@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Bound, holds } from '../bench/harness/suite.ts'
 import { boundsLoaded, type Loaded } from '../bench/hydration/suite.ts'
+import { boundsOf as oneKeyBounds } from '../bench/one-key/suite.ts'
+import { countCalls } from '../bench/one-key/trace.ts'
 import { type Row as OpenRow, boundsOf as openBounds } from '../bench/open-loop/suite.ts'
 import { keptUp } from '../bench/spikes/judge.ts'
 import type { Row } from '../bench/spikes/run.ts'
@@ -78,4 +80,14 @@ test('no spikes: what was not made durable meanwhile', () => {
   assert.deepEqual(of({ rpoMs: 10_001 }), ['age of what could be lost'])
   assert.deepEqual(of({ rpoMs: undefined }), ['age of what could be lost'])
   assert.deepEqual(of({ rpoMs: undefined }, 'dirty-set'), [])
+})
+
+test('one key: a checkpoint without a call is no checkpoint, and one with two is too dear', () => {
+  const of = (folder: string, ...calls: string[]): string[] =>
+    broken(oneKeyBounds(countCalls(['open("/begin")', ...calls, 'open("/end")'].join('\n'), folder, '/begin', '/end').groups, 1))
+  const calls = ['7 pwrite64(3</store/log>, ...)', '7 fdatasync(3</store/log>)', '7 pread64(3</store/log>, ...)']
+  assert.deepEqual(of('/store', ...calls), [])
+  assert.deepEqual(of('/store', ...calls, ...calls.slice(0, 1)), ['appends'])
+  assert.deepEqual(of('/store', ...calls.slice(1)), ['appends'])
+  assert.deepEqual(of('/link', ...calls), ['appends', 'syncs', 'reads'])
 })
