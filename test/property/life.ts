@@ -51,6 +51,8 @@ export interface Totals {
   stale: number
   refused: number
   crashes: number
+  /** Lives whose engine gave up, with power. */
+  stopped: number
   folds: number
   merges: number
   removed: number
@@ -101,6 +103,9 @@ export class Life {
   readonly #aligned = new Set<string>()
   readonly #waiting: Promise<unknown>[] = []
   readonly #epochs = new Map<number, number>()
+  /** Files that this life made, and whether a sync of a log that it did not make has failed. */
+  readonly #made = new Set<string>()
+  #inheritedFailed = false
 
   constructor(model: Model, plan: LifePlan, seed: number, disk: SimulatedStorage['disk'] | undefined, totals: Totals, untracked = false) {
     this.model = model
@@ -117,6 +122,10 @@ export class Life {
       ...(disk === undefined ? {} : { disk }),
       ...(plan.powerCutAt === 0 ? {} : { powerCutAtStep: plan.powerCutAt }),
     })
+    this.storage.onCall = ({ operation, path, errno }) => {
+      if (operation === 'createIfAbsent') this.#made.add(path)
+      if (operation === 'sync' && errno !== undefined && path.startsWith('log') && !this.#made.has(path)) this.#inheritedFailed = true
+    }
   }
 
   /** Lives it, and gives back the disk that the next one finds. */
@@ -307,8 +316,9 @@ export class Life {
     })
     store.on('error', error => {
       // The one fault that nothing can be built upon is a failed sync of the file that the last life left open.
+      if (!this.storage.off && !(hasCode(error, 'TIDEMARK_FAILED') && this.#inheritedFailed)) this.problems.push(error)
+      else if (!this.storage.off) this.totals.stopped++
       this.stopped = true
-      if (!this.storage.off && !(hasCode(error, 'TIDEMARK_FAILED') && this.storage.faults > 0)) this.problems.push(error)
     })
     store.on('checkpoint', point =>
       this.#note(() => {
@@ -331,9 +341,10 @@ export class Life {
     } catch (cause) {
       error = cause
     }
-    if (this.storage.off || this.stopped) return
-    assert.equal((error as { code?: string } | undefined)?.code, refused ? 'TIDEMARK_VALUE_REFUSED' : undefined, `close: ${String(error)}`)
-    this.assertDurable(this.model.copy(0), 'close')
+    if (this.storage.off) return
+    const code = this.stopped ? 'TIDEMARK_FAILED' : refused ? 'TIDEMARK_VALUE_REFUSED' : undefined
+    assert.equal((error as { code?: string } | undefined)?.code, code, `close: ${String(error)}`)
+    if (!this.stopped) this.assertDurable(this.model.copy(0), 'close')
     await this.scheduler.run(Promise.all(this.#waiting))
   }
 

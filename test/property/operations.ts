@@ -343,7 +343,6 @@ function attempt(life: Life, call: () => void): void {
     if (!life.stopped || !hasCode(error, 'TIDEMARK_FAILED')) throw error
   }
 }
-
 export function checkpoint(life: Life, callers: number): void {
   const copy = life.model.copy(0)
   const epochs = new Set<number>()
@@ -365,7 +364,8 @@ export function checkpoint(life: Life, callers: number): void {
 }
 
 function assertRejection(life: Life, error: unknown, changes: number): void {
-  if (hasCode(error, 'TIDEMARK_TIMEOUT') || hasCode(error, 'TIDEMARK_CLOSED') || life.stopped) return
+  if (hasCode(error, 'TIDEMARK_TIMEOUT') || hasCode(error, 'TIDEMARK_CLOSED') || life.storage.off) return
+  if (life.stopped && hasCode(error, 'TIDEMARK_FAILED')) return
   if (!hasCode(error, 'TIDEMARK_VALUE_REFUSED')) throw error
   const point = (error as { info?: { point?: CheckpointPoint } }).info?.point
   if (point === undefined) return

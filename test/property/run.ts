@@ -20,6 +20,7 @@ export function noTotals(): Totals {
     stale: 0,
     refused: 0,
     crashes: 0,
+    stopped: 0,
     folds: 0,
     merges: 0,
     removed: 0,

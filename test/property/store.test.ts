@@ -21,5 +21,19 @@ test('a restart brings back the state at a barrier, nothing acknowledged is miss
     { seed: SEED, numRuns: PROGRAMS, endOnFailure: true },
   )
   context.diagnostic(JSON.stringify(totals))
-  for (const what of ['folds', 'merges', 'evicted', 'crashes', 'voids'] as const) assert.ok(totals[what] > 0, `no ${what}`)
+  const happens = [
+    'commits',
+    'failures',
+    'refused',
+    'rollbacks',
+    'stale',
+    'folds',
+    'merges',
+    'removed',
+    'evicted',
+    'crashes',
+    'voids',
+    'drained',
+  ] as const
+  for (const what of happens) assert.ok(totals[what] > 0, `no ${what}`)
 })
