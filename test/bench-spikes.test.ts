@@ -8,6 +8,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { runChild } from '../bench/harness/child.ts'
 import { holds } from '../bench/harness/suite.ts'
 import { bytesWritten } from '../bench/harness/written.ts'
 import type { LoadSpec, SpikesResult } from '../bench/spikes/contract.ts'
@@ -60,6 +61,26 @@ test('what was not measured meets no bound', () => {
   assert.equal(broken(judged({}, 'control')).length, 2)
   assert.deepEqual(broken(judged({ windows: [] })), ['busiest 100 ms of writing'])
   assert.deepEqual(broken(judged({ windows: [0, 0, 0] })), ['busiest 100 ms of writing'])
+})
+
+test('what is no number comes out of a measuring process as what it is, and meets no bound', async t => {
+  const file = join(temporaryFolder(t), 'worker.mjs')
+  const harness = pathToFileURL(join(root, '.build/bench/harness/child.js')).href
+  const result = '{ stallMs: { p999: NaN, max: NaN }, recoveredMs: Infinity, alive: undefined, windows: [1, NaN] }'
+  writeFileSync(file, `import { deliver } from ${JSON.stringify(harness)}\nawait deliver(async () => (${result}))`)
+  for (const under of [undefined, ['env']]) {
+    const { result } = await runChild<Row>(file, {}, under === undefined ? {} : { under })
+    assert.deepEqual(result, {
+      stallMs: { p999: Number.NaN, max: Number.NaN },
+      recoveredMs: Number.POSITIVE_INFINITY,
+      alive: undefined,
+      windows: [1, Number.NaN],
+    })
+    assert.deepEqual(broken(judged({ stallMs: result.stallMs })), [
+      "stalls p99.9 beyond the control loop's",
+      "longest stall beyond the control loop's",
+    ])
+  }
 })
 
 test('what the drain captured in vain is a share of what was captured meanwhile', () => {

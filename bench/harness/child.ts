@@ -39,10 +39,12 @@ export function runChild<T>(file: string, config: unknown, options: ChildOptions
     const stdio: ('ignore' | 'inherit' | 'ipc')[] = ['ignore', 'inherit', 'inherit', 'ipc']
     const env = { ...process.env, ...options.env }
     const [program, ...programArgs] = options.under ?? []
+    // As JSON what is not a number would come as null, which counts as 0 in a difference and meets its bound.
+    const how = { stdio, env, serialization: 'advanced' } as const
     const child =
       program === undefined
-        ? fork(file, [JSON.stringify(config)], { execArgv: nodeArgs, stdio, env })
-        : spawn(program, [...programArgs, process.execPath, ...nodeArgs, file, JSON.stringify(config)], { stdio, env })
+        ? fork(file, [JSON.stringify(config)], { ...how, execArgv: nodeArgs })
+        : spawn(program, [...programArgs, process.execPath, ...nodeArgs, file, JSON.stringify(config)], how)
     const unwatch = child.pid === undefined ? undefined : options.watch?.(child.pid)
     let answer: { result?: T; error?: string; cpuMs: number } | undefined
     const timer = setTimeout(() => child.kill('SIGKILL'), CHILD_MS_MAX)

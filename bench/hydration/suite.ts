@@ -147,7 +147,7 @@ function showLoaded(loaded: readonly Loaded[]): string {
         of(row => row.gc.minorMs),
         of(row => row.gc.majorMs),
         of(row => row.checkpoints),
-        of(row => row.hydratedMs ?? Number.NaN),
+        of(row => row.hydratedMs),
       ]
     }),
   )

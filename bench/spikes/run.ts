@@ -85,8 +85,7 @@ export async function runTurn(context: Context, { shape, name, engine, rep, job,
 }
 
 function told({ name, rep, perSecond, latencyMs, stallMs, check }: Row): string {
-  // What is not a number does not come through between processes as one.
-  const ms = (value: number | null): string => (value ?? Number.NaN).toFixed(2)
+  const ms = (value: number): string => value.toFixed(2)
   const compared = check === undefined ? '' : `, ${check.entries} entries compared, ${check.differences} differ`
   const stalls = `stalls p99.9 ${ms(stallMs.p999)} max ${ms(stallMs.max)} ms`
   return `${name} #${rep + 1}: ${(perSecond / 1000).toFixed(2)}k/s, p99.9 ${ms(latencyMs.p999)} max ${ms(latencyMs.max)} ms, ${stalls}${compared}`
