@@ -6,75 +6,22 @@
  * the manifest as it is then, after a pause; after `stop` nothing is written.
  */
 import { STOPPED } from '../base/errors.ts'
-import type { Failpoint } from '../base/failpoint.ts'
 import { TABLE_LOG_BYTES, TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
-import type { Random } from '../base/random.ts'
-import type { Cancel, Scheduler } from '../base/scheduler.ts'
-import {
-  type Compress,
-  type LogPosition,
-  type Manifest,
-  SEGMENT_FOLDER,
-  type SegmentEntry,
-  segmentName,
-  segmentNumbers,
-} from '../format/index.ts'
+import type { Cancel } from '../base/scheduler.ts'
+import { type CatalogueEntry, type Manifest, SEGMENT_FOLDER, type SegmentEntry, segmentName, segmentNumbers } from '../format/index.ts'
 import { LogLength } from '../log/index.ts'
-import { dropDead, foldTo, PointAges, type Retention, raiseBase, repeat } from '../manifest/index.ts'
-import { type Budget, floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
+import { dropDead, foldTo, PointAges, raiseBase, repeat } from '../manifest/index.ts'
+import { floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { Collector, GRACE_MS } from './collect.ts'
+import type { FoldingParts, Thresholds } from './contract.ts'
 import { foldLog, foldWork } from './fold.ts'
 import { Level } from './level.ts'
 import { mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
-import { aliveIn, isDead, MERGE_LIMITS, type MergeLimits, planMerge } from './policy.ts'
-import { Tail, type TailLimits, type TailSize } from './tail.ts'
-
-export interface FoldingParts {
-  /** Calls of it do not hold the thread, where there is another way. */
-  readonly storage: Storage
-  readonly scheduler: Scheduler
-  readonly monotonic: () => number
-  /** Shared with the log: what upkeep may write, and when. */
-  readonly budget: Budget
-  readonly random: Random
-  readonly failpoint: Failpoint
-  readonly retention: Retention
-  /** Longest time in ms without giving way. */
-  readonly sliceMs: number
-  readonly manifest: () => Manifest
-  /** Behind the last acknowledged epoch. */
-  readonly end: () => LogPosition
-  /** Resolves when what the last run left of the log is on the device; rejects where nobody can tell. */
-  readonly inherited: () => Promise<void>
-  readonly compress: () => Promise<Compress>
-  /** Publishes what `plan` makes of the newest manifest, unless that is undefined; rejects when the newest is not ours any more. */
-  readonly publish: (storage: Storage, plan: (manifest: Manifest) => Manifest | undefined) => Promise<void>
-  /** Rejects when the newest manifest is not ours any more. */
-  readonly check: () => Promise<void>
-  /** A log file that is being written. */
-  readonly inUse: (file: string) => boolean
-  readonly report: (news: FoldNews) => void
-  readonly thresholds?: Partial<Thresholds>
-}
-
-/** `bytes` (raw), `records`, `logBytes`: behind the fold point, at which they are folded. */
-export interface Thresholds extends MergeLimits, TailLimits {
-  /** Time for which a dead file is let be. */
-  readonly graceMs: number
-  /** False: as fast as it goes, for tests whose time is short. */
-  readonly paced: boolean
-}
-
-export type FoldNews =
-  | { readonly type: 'folded' | 'merged'; readonly manifest: Manifest; readonly bytesWritten: number; readonly ms: number }
-  | { readonly type: 'collected'; readonly files: number }
-  | { readonly type: 'failed'; readonly error: unknown }
-  /** Folding does not keep up with the log, for so long now; or does again. */
-  | ({ readonly type: 'behind'; readonly ms: number } & TailSize)
-  | { readonly type: 'caughtUp' }
+import { aliveIn, isDead, MERGE_LIMITS, planMerge } from './policy.ts'
+import { Tail, type TailSize } from './tail.ts'
 
 /** So many times `fanIn` young segments: merging goes as fast as it can, for each look-up asks all of them. */
 const YOUNG_TIMES_MAX = 6
@@ -98,7 +45,7 @@ export class Folding {
   readonly #limits: Thresholds
   readonly #collector: Collector
   readonly #using = new Set<string>()
-  readonly #timers = new Map<'fold' | 'merge' | 'collect' | 'level', Cancel>()
+  readonly #timers = new Map<'fold' | 'merge' | 'collect' | 'level' | 'dropped', Cancel>()
   readonly #rhythms = new Set<Rhythm>()
   readonly #running = new Map<'fold' | 'merge' | 'collect', Promise<void>>()
   readonly #failures = { fold: 0, merge: 0, collect: 0 }
@@ -143,12 +90,24 @@ export class Folding {
     this.#wake('collect', this.#limits.graceMs)
   }
 
-  /** An epoch was acknowledged, and `end` is behind it. */
-  committed(rawBytes: number, records: number): void {
+  /** An epoch was acknowledged, and `end` is behind it. `catalogue`: what is alive after it. */
+  committed(rawBytes: number, records: number, catalogue: readonly CatalogueEntry[]): void {
     const { monotonic, end } = this.#parts
     this.#tail.committed(monotonic(), { rawBytes, records, logBytes: this.#length.to(end()) })
     if (this.#tail.isDue) this.#wake('fold', 0)
     this.#lookBehind()
+    this.#lookDropped(catalogue)
+  }
+
+  /** Segments of collections that are gone go after a fold alone, and nothing else may ever be written: so one is asked for, but not each epoch. */
+  #lookDropped(alive: readonly CatalogueEntry[]): void {
+    const { monotonic, manifest, scheduler } = this.#parts
+    if (this.#stopped || this.#timers.has('dropped') || !isMissing(manifest().fold?.catalogue ?? [], alive)) return
+    const ask = (): void => {
+      this.#timers.delete('dropped')
+      this.ask()
+    }
+    this.#timers.set('dropped', scheduler.after(Math.max(0, this.#publishedAt + REPEAT_MS - monotonic()), ask))
   }
 
   /** What was committed so far is to be in segments soon, however little it is. */
@@ -397,6 +356,16 @@ export class Folding {
 
 function shareOf(bytes: number, rawBytes: number): number {
   return Math.min(1, Math.max(SHARE_MIN, bytes / rawBytes))
+}
+
+/** Whether something is not alive any more; both are in the order of ids. */
+function isMissing(before: readonly CatalogueEntry[], alive: readonly CatalogueEntry[]): boolean {
+  let at = 0
+  for (const { id, entries } of before) {
+    while ((alive[at]?.id ?? Number.POSITIVE_INFINITY) < id) at++
+    if (entries > 0 && alive[at]?.id !== id) return true
+  }
+  return false
 }
 
 function bytesOf(segments: readonly SegmentEntry[]): number {

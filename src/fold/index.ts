@@ -1,3 +1,4 @@
 /** Upkeep in the background: folding, merging, collecting (RFC 0006, section 2). */
-export { Folding, type FoldingParts, type FoldNews, type Thresholds } from './folding.ts'
+export type { FoldingParts, FoldNews, Thresholds } from './contract.ts'
+export { Folding } from './folding.ts'
 export type { TailSize } from './tail.ts'

@@ -76,7 +76,8 @@ export function aliveIn({ fold }: Manifest): readonly number[] {
 
 function planDrop(manifest: Manifest): MergePlan | undefined {
   const alive = aliveIn(manifest)
-  return manifest.base.some(({ segment }) => segment !== null && isDead(segment, alive)) ? { type: 'drop' } : undefined
+  const segments = [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]
+  return segments.some(segment => isDead(segment, alive)) ? { type: 'drop' } : undefined
 }
 
 /** The newest run of `fanIn` segments that are alike. */

@@ -2,8 +2,9 @@
  * How folding changes a manifest: pure functions, each guarded by predicates on (old, new) before anything is written (RFC 0006, 2).
  *
  * Invariants: the fold point rises and stays inside the log that is named; what the segments say of a place up to the fold point is the same
- * before and after a merge; a young segment leaves the list only merged into another, or when every range of the base contains it; the log
- * reaches back to the oldest fold point that is kept. Only a fork (transitions.ts) goes back behind a fold point.
+ * before and after a merge; a young segment leaves the list only merged into another, when every range of the base contains it, or when
+ * all collections that it knows of are gone; the log reaches back to the oldest fold point that is kept. Only a fork (transitions.ts) goes back
+ * behind a fold point.
  */
 import { assert } from '../base/errors.ts'
 import {
@@ -119,10 +120,10 @@ export function wordsOn(young: readonly SegmentEntry[], range: BaseRange, end: P
   )
 }
 
-/** Base ranges of which nothing counts any more lose their segments. */
+/** Base ranges of which nothing counts any more lose their segments, and young segments go. */
 export function dropDead(old: Manifest, dead: (segment: SegmentEntry) => boolean): Manifest {
   const base = joinEmpty(old.base.map(range => (range.segment !== null && dead(range.segment) ? { ...range, segment: null } : range)))
-  const next: Manifest = { ...old, number: old.number + 1, base }
+  const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(segment => !dead(segment)) }
   checkFolded(old, next)
   return next
 }

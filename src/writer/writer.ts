@@ -209,7 +209,7 @@ export class Writer {
         commitMs,
         totalMs,
       })
-      this.#folding?.committed(rawBytes, result.records)
+      this.#folding?.committed(rawBytes, result.records, catalogue)
       await this.#sealSoon(log)
     } finally {
       this.#budget.commitEnded()

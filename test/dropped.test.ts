@@ -1,0 +1,65 @@
+/** What is deleted as a whole gives its space back, though nothing is written after it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const HOUR_MS = 3_600_000
+const TEXT = 'some text, so that it takes space '.repeat(10)
+
+async function segmentBytes(world: SimulatedStore): Promise<number> {
+  let bytes = 0
+  for (const name of await world.run(world.storage.list('segment'))) bytes += await world.run(world.storage.size(`segment/${name}`))
+  return bytes
+}
+
+async function filled(thresholds: SimulatedStore['thresholds']): Promise<SimulatedStore> {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  world.thresholds = thresholds
+  const store = await world.open()
+  const big = store.map<string>('big')
+  for (let at = 0; at < 1000; at++) big.set(`${at}`, TEXT)
+  await world.checkpoint()
+  await world.pass(60_000)
+  assert.ok((await segmentBytes(world)) > 300_000)
+  return world
+}
+
+const SOON = { records: 100, slackBytes: 1, slackRecords: 1, graceMs: 100, paced: false }
+const YOUNG = { records: 100, graceMs: 100 }
+
+for (const how of ['deleted', 'cleared']) {
+  for (const [where, thresholds] of [
+    ['the base', SOON],
+    ['young segments', YOUNG],
+  ] as const) {
+    test(`the files of a collection that was ${how}, in ${where}, go while the store rests`, async () => {
+      const world = await filled(thresholds)
+      const { store } = world
+      if (how === 'deleted') store.delete('big')
+      else store.map('big').clear()
+      await world.checkpoint()
+      await world.pass(HOUR_MS)
+      assert.equal(await segmentBytes(world), 0)
+      const { folds } = store.stats().upkeep
+      await world.pass(HOUR_MS)
+      assert.equal(store.stats().upkeep.folds, folds, 'a store at rest folds nothing')
+      await world.crash()
+      assert.equal(world.store.map('big').size, 0)
+      await world.close()
+    })
+  }
+}
+
+test('collections that come and go with each epoch are no reason to fold each epoch', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  const store = await world.open()
+  for (let at = 0; at < 120; at++) {
+    store.map<string>(`of ${at}`).set('key', TEXT)
+    if (at > 0) store.delete(`of ${at - 1}`)
+    await world.checkpoint()
+    await world.pass(1000)
+  }
+  const { folds } = store.stats().upkeep
+  assert.ok(folds <= 5, `${folds} folds`)
+  await world.close()
+})
