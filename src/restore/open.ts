@@ -11,7 +11,17 @@ import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import type { Random } from '../base/random.ts'
 import { LOG_FOLDER, type LogPosition, MANIFEST_FOLDER, type Manifest } from '../format/index.ts'
 import { syncLog } from '../log/index.ts'
-import { type Author, type FoundManifest, firstManifest, fork, pruneManifests, publish, readNewest, takeOver } from '../manifest/index.ts'
+import {
+  type Author,
+  type FoundManifest,
+  firstManifest,
+  fork,
+  listManifests,
+  pruneManifests,
+  publish,
+  readNewest,
+  takeOver,
+} from '../manifest/index.ts'
 import { directoryError, FileStorage, LOCK_FILE, type Storage } from '../storage/index.ts'
 import { followChain } from './follow.ts'
 
@@ -48,8 +58,8 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
     await claim(storage, manifest, failpoint)
     return { manifest, created: true, shared: false, damagedManifests: [] }
   }
-  const log = await logOf(storage, found)
-  const manifest = takeOver(found.manifest, found.newestNumber, log, author)
+  const old = await withKept(storage, found)
+  const manifest = takeOver(old, found.newestNumber, await logOf(storage, found), author)
   await failpoint('open.takeover')
   await claim(storage, manifest, failpoint)
   await pruneManifests(storage, manifest)
@@ -66,7 +76,7 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
     await refuseForeign(storage)
     throw noStore()
   }
-  const manifest: Manifest = { ...found.manifest, log: await logOf(storage, found) }
+  const manifest: Manifest = { ...(await withKept(storage, found)), log: await logOf(storage, found) }
   return { manifest, created: false, shared: true, damagedManifests: found.damaged }
 }
 
@@ -94,6 +104,13 @@ export async function forkAt(
 
 async function logOf(storage: Storage, found: FoundManifest): Promise<Manifest['log']> {
   return found.damaged.length === 0 ? found.manifest.log : await followChain(storage, found.manifest)
+}
+
+/** Fold points that a later manifest, which is damaged, did not keep any more may be gone. */
+async function withKept(storage: Storage, { manifest, damaged }: FoundManifest): Promise<Manifest> {
+  if (damaged.length === 0) return manifest
+  const there = new Set(await listManifests(storage))
+  return { ...manifest, retained: manifest.retained.filter(({ number }) => there.has(number)) }
 }
 
 async function claim(storage: Storage, manifest: Manifest, failpoint: Failpoint): Promise<void> {

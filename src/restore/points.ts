@@ -11,7 +11,7 @@ import {
 } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { isErrno, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import { openForReading } from './open.ts'
 
@@ -109,6 +109,8 @@ async function whole(storage: Storage, number: number): Promise<Manifest | Tidem
     return await readManifest(storage, number)
   } catch (error) {
     if (error instanceof TidemarkError && error.code === 'TIDEMARK_MANIFEST_DAMAGED') return error
+    if (isErrno((error as Error).cause, 'ENOENT'))
+      return new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${manifestName(number)} is missing`)
     throw error
   }
 }

@@ -7,10 +7,10 @@
  * is early enough is looked at. Damage in it counts only where an epoch that it took may be the one.
  */
 import { hasCode } from '../base/errors.ts'
-import type { Manifest, RetainedPoint } from '../format/index.ts'
+import { type Manifest, manifestName, type RetainedPoint } from '../format/index.ts'
 import { LogScan, type ScanOptions } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { isErrno, type Storage } from '../storage/index.ts'
 import type { Believe } from './beside.ts'
 
 export interface Stand {
@@ -27,9 +27,9 @@ export async function standOn(
   believe: Believe,
 ): Promise<Stand | undefined> {
   if (at === 'latest') return { image: newest, until: undefined }
-  if (typeof at === 'number') return await standAt(storage, newest, at)
+  if (typeof at === 'number') return await standAt(storage, newest, at, believe)
   const timeMs = at.getTime()
-  const image = await newestKept(storage, newest, point => point.timeMs <= timeMs)
+  const image = await newestKept(storage, newest, point => point.timeMs <= timeMs, believe)
   if (image === undefined) return undefined
   const { storeId, log } = newest
   let found = image.fold?.epoch ?? 0
@@ -43,18 +43,23 @@ export async function standOn(
   const { damage } = scan.report
   if (damage !== null) await believe(damage.file)
   // Whoever reads to the damage refuses it, or falls back from it.
-  return damage !== null && mayFollow ? { image, until: undefined } : await standAt(storage, newest, found)
+  return damage !== null && mayFollow ? { image, until: undefined } : await standAt(storage, newest, found, believe)
 }
 
-async function standAt(storage: Storage, newest: Manifest, epoch: number): Promise<Stand | undefined> {
-  const image = await newestKept(storage, newest, point => point.epoch <= epoch)
+async function standAt(storage: Storage, newest: Manifest, epoch: number, believe: Believe): Promise<Stand | undefined> {
+  const image = await newestKept(storage, newest, point => point.epoch <= epoch, believe)
   return image === undefined ? undefined : { image, until: { epoch } }
 }
 
 type Point = Pick<RetainedPoint, 'epoch' | 'timeMs'>
 
 /** The manifest of the newest fold point that reaches so far back; before the first epoch is far enough for all. */
-async function newestKept(storage: Storage, newest: Manifest, reaches: (point: Point) => boolean): Promise<Manifest | undefined> {
+async function newestKept(
+  storage: Storage,
+  newest: Manifest,
+  reaches: (point: Point) => boolean,
+  believe: Believe,
+): Promise<Manifest | undefined> {
   if (newest.fold === null || reaches(newest.fold)) return newest
   for (const point of newest.retained.toReversed()) {
     if (point.epoch > 0 && !reaches(point)) continue
@@ -62,7 +67,8 @@ async function newestKept(storage: Storage, newest: Manifest, reaches: (point: P
       return await readManifest(storage, point.number)
     } catch (error) {
       // An older one will do, with more of the log behind it.
-      if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
+      if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && !isErrno((error as Error).cause, 'ENOENT')) throw error
+      await believe(manifestName(point.number))
     }
   }
   return undefined

@@ -16,6 +16,7 @@ export class SimulatedStore {
   /** How busy the loop is. */
   load = 0
   thresholds: Components['thresholds']
+  fileBytesMax: Components['fileBytesMax']
   store!: Store
 
   constructor(settings: Settings = {}) {
@@ -27,6 +28,7 @@ export class SimulatedStore {
     const { scheduler, storage, clock } = this
     const components: Components = {
       ...{ storage, scheduler, clock, random: new SeededRandom(1), pressed: () => this.pressed, loopLoad: () => this.load },
+      ...(this.fileBytesMax === undefined ? {} : { fileBytesMax: this.fileBytesMax }),
       ...(this.thresholds === undefined ? {} : { thresholds: this.thresholds }),
     }
     this.store = await this.run(openStore('simulated', { ...this.settings, ...settings }, components))

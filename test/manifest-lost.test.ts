@@ -1,0 +1,70 @@
+/** The newest manifest is damaged, and the one before it keeps fold points whose manifests went with the newest. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { manifestName } from '../src/format/index.ts'
+import { listManifests, readManifest } from '../src/manifest/index.ts'
+import { load, openForReading } from '../src/restore/index.ts'
+import { listPoints } from '../src/restore/points.ts'
+import { verifyStore } from '../src/restore/verify.ts'
+import { SimulatedStorage } from '../src/testing/index.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const never = (): undefined => undefined
+
+/** What a crash leaves, all manifests of the newest fold point damaged. */
+async function damaged(world: SimulatedStore): Promise<SimulatedStorage> {
+  const storage = world.storage.crash({ mode: 'kept' })
+  const numbers = await listManifests(storage)
+  const manifests = await Promise.all(numbers.map(number => readManifest(storage, number)))
+  const newest = Math.max(...manifests.map(({ fold }) => fold?.epoch ?? 0))
+  for (const { number, fold } of manifests) if (fold?.epoch === newest) storage.disk.lookup(manifestName(number))?.flip(50, 1)
+  return storage
+}
+
+async function filled(): Promise<SimulatedStore> {
+  const world = new SimulatedStore({ retention: { keepLast: 2, keepMs: 0 } })
+  world.thresholds = { records: 20, paced: false, graceMs: 100 }
+  world.fileBytesMax = 1
+  const map = (await world.open()).map<number>('map')
+  for (let at = 0; world.store.stats().upkeep.folds < 3; at++) {
+    map.set(`key ${at}`, at)
+    await world.checkpoint()
+    await world.pass(10)
+  }
+  return world
+}
+
+test('points are listed, and older ones restored, though a manifest that is kept is there no more', async () => {
+  const world = await filled()
+  const storage = await damaged(world)
+  const points = await listPoints(storage, Number.POSITIVE_INFINITY, never)
+  assert.equal(points[0]?.epoch, world.points.at(-1)?.epoch)
+  assert.ok(points.length > 20)
+  const files = (await verifyStore(storage, never)).files.filter(({ problem }) => problem !== undefined)
+  assert.ok(
+    files.every(({ problem }) => problem !== 'it is missing'),
+    JSON.stringify(files),
+  )
+  for (const { epoch, time } of points) {
+    for (const at of [epoch, new Date(time)]) {
+      const opened = await openForReading(storage)
+      const { tail, cold } = await load({ storage, opened, at, onDamage: 'refuse', monotonic: () => 0, pause: never })
+      if (typeof at === 'number') assert.equal(tail.epoch, epoch)
+      await cold.close()
+    }
+  }
+  await world.close()
+})
+
+test('whoever takes the store over keeps no fold point whose manifest is gone', async () => {
+  const world = await filled()
+  const { disk } = await damaged(world)
+  world.storage.powerOff()
+  world.storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler, disk })
+  const store = await world.open()
+  assert.equal(store.restored.epoch, world.points.at(-1)?.epoch)
+  assert.ok((await world.run(store.recoveryPoints())).length > 20)
+  await world.close()
+  const { ok, files } = await world.run(verifyStore(world.storage, never))
+  assert.ok(ok, JSON.stringify(files.filter(({ problem }) => problem !== undefined)))
+})
