@@ -2,9 +2,11 @@
  * Finding the log without the newest manifest: files that go on, by epoch and digest, where the files of an older manifest end.
  *
  * Invariants: only files of this store that hold a commit are followed (a file is named by a durable manifest before its first append, so
- * such a file was in use); of several that go on from the same log the one with the highest token and sequence counts; every step raises
- * token and sequence, so the walk ends.
+ * such a file was in use), and whose token is not below the manifest's, who names all that counts of those before; of several that go on from the
+ * same log the one with the highest token and sequence counts; every step raises token and sequence, so the walk ends. A later file that goes on
+ * from nothing that was followed (history was forked, or a file between is lost) holds epochs that were acknowledged: it is never passed over.
  */
+import { TidemarkError } from '../base/errors.ts'
 import { GENESIS, LOG_FOLDER, type LogEntry, type LogHeader, type LogPosition, type Manifest } from '../format/index.ts'
 import { LogScan, lastSeenIn, openLog } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -14,14 +16,22 @@ interface Candidate {
   readonly header: LogHeader
 }
 
-/** The log list of the manifest, and what chains on to it. */
-export async function followChain(storage: Storage, manifest: Manifest): Promise<readonly LogEntry[]> {
+/**
+ * The log list of the manifest, and what chains on to it. `damaged`: the newest manifest, which does not verify.
+ * @throws TIDEMARK_MANIFEST_DAMAGED when there is more, and only that manifest could say how it goes on
+ */
+export async function followChain(storage: Storage, manifest: Manifest, damaged: string): Promise<readonly LogEntry[]> {
   const log = [...manifest.log]
   let candidates = await findCandidates(storage, manifest)
   for (;;) {
-    const ends = await endsOf(storage, manifest.storeId, log)
+    const { ends, whole } = await endsOf(storage, manifest.storeId, log)
     const next = candidates.find(({ header }) => ends.has(`${header.baseEpoch} ${header.baseDigest}`))
-    if (next === undefined) return log
+    if (next === undefined) {
+      const left = candidates[0]
+      // Where the last file is damaged itself, whoever reads it says so.
+      if (left === undefined || !whole) return log
+      throw leftOver(left, damaged)
+    }
     const end = ends.get(`${next.header.baseEpoch} ${next.header.baseDigest}`) as LogPosition
     const last = log.at(-1)
     if (last !== undefined && last.end === null) {
@@ -34,8 +44,14 @@ export async function followChain(storage: Storage, manifest: Manifest): Promise
   }
 }
 
-/** Every place at which the log may be gone on from, by epoch and digest. */
-async function endsOf(storage: Storage, storeId: string, log: readonly LogEntry[]): Promise<Map<string, LogPosition>> {
+interface Ends {
+  /** Every place at which the log may be gone on from, by epoch and digest. */
+  readonly ends: ReadonlyMap<string, LogPosition>
+  /** The last file could be read to its end. */
+  readonly whole: boolean
+}
+
+async function endsOf(storage: Storage, storeId: string, log: readonly LogEntry[]): Promise<Ends> {
   const ends = new Map<string, LogPosition>()
   const add = (position: LogPosition): void => {
     ends.set(`${position.epoch} ${position.digest}`, position)
@@ -44,16 +60,16 @@ async function endsOf(storage: Storage, storeId: string, log: readonly LogEntry[
   const closed = log.findLast(entry => entry.end !== null)
   if (closed?.end != null) add({ file: closed.file, ...closed.end })
   else add(GENESIS)
-  if (last === undefined || last.end !== null) return ends
+  if (last === undefined || last.end !== null) return { ends, whole: true }
   // Its header says what it goes on from: the files before it may be kept no more.
   const opened = await openLog(storage, last, storeId, undefined)
-  if (!('window' in opened)) return ends
+  if (!('window' in opened)) return { ends, whole: false }
   await opened.window.file.close()
   const from = { file: last.file, bytes: opened.start, epoch: opened.header.baseEpoch, digest: opened.header.baseDigest }
   if (closed === undefined) add({ ...from, file: null })
   const scan = new LogScan({ storage, storeId, log: [last], from, payloads: false, onDamage: 'fall-back' })
   for await (const item of scan) if (item.type === 'commit') add(item.position)
-  return ends
+  return { ends, whole: scan.report.damage === null }
 }
 
 /** Files beyond those the manifest names that hold a commit; the highest token and sequence first. */
@@ -70,11 +86,23 @@ async function findCandidates(storage: Storage, manifest: Manifest): Promise<Can
     if (!('window' in opened)) continue
     await opened.window.file.close()
     const seen = await lastSeenIn(storage, entry, manifest.storeId, () => {})
-    if (seen > opened.header.baseEpoch) candidates.push({ file, header: opened.header })
+    if (seen > opened.header.baseEpoch && opened.header.token >= manifest.token) candidates.push({ file, header: opened.header })
   }
   return candidates.reverse()
 }
 
 function after(a: LogHeader, b: LogHeader): boolean {
   return a.token > b.token || (a.token === b.token && a.sequence > b.sequence)
+}
+
+function leftOver({ file, header }: Candidate, damaged: string): TidemarkError {
+  return new TidemarkError(
+    'TIDEMARK_MANIFEST_DAMAGED',
+    `${damaged} does not verify, and without it nobody knows how history came to ${file}, which goes on from epoch ${header.baseEpoch}`,
+    {
+      file: damaged,
+      info: { log: file, baseEpoch: header.baseEpoch },
+      hint: `keep a copy of the directory, then put the folder \`manifest\` back from one; what ${file} holds is given up by moving it away`,
+    },
+  )
 }

@@ -103,7 +103,8 @@ export async function forkAt(
 }
 
 async function logOf(storage: Storage, found: FoundManifest): Promise<Manifest['log']> {
-  return found.damaged.length === 0 ? found.manifest.log : await followChain(storage, found.manifest)
+  const [newest] = found.damaged
+  return newest === undefined ? found.manifest.log : await followChain(storage, found.manifest, newest.file)
 }
 
 /** Fold points that a later manifest, which is damaged, did not keep any more may be gone. */

@@ -154,6 +154,49 @@ test('a fork goes on from an older epoch, in a new lineage, and what lay beyond 
   }
 })
 
+test('where every manifest from a fork on is damaged, what came after it is not taken for nothing', async () => {
+  for (let target = 0; target <= 6; target++) {
+    const { disk, epochs } = await store(3, 2)
+    const storage: Storage = new MemoryStorage(disk)
+    const { manifest } = await openForWriting(storage, facts('restorer'))
+    const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, until: { epoch: target } })
+    const forked = await forkAt(storage, manifest, target === 0 ? GENESIS : report.end, facts('fork'))
+    const writer = await Life.open({ storage, name: 'later' })
+    const { epoch } = await writer.mustCommit(block('other future'))
+    await writer.close()
+    const damaged = await filesOf(storage)
+    for (const [path, bytes] of damaged)
+      if (path.startsWith('manifest/') && path >= manifestName(forked.number)) damaged.set(path, flipped(bytes, 8 * 200 + 3))
+    const found = await storageOf(damaged)
+    // Where the last closed file of the manifest before the fork ends, and behind it, the other future goes on from that one.
+    if (target >= 4) {
+      assert.deepEqual((await readAll(found)).epochs, [...epochs.slice(0, target), { epoch, blocks: block('other future') }])
+      continue
+    }
+    const refuses = (error: unknown): boolean => hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && (error as Error).message.includes('log/')
+    await assert.rejects(readAll(found), refuses, `a fork at ${target}`)
+    await assert.rejects(openForWriting(found, facts('next')), refuses)
+    assert.deepEqual(await filesOf(found), damaged, 'nothing is written')
+  }
+})
+
+test('what a fork left behind does not come back when a later manifest is damaged', async () => {
+  for (let target = 0; target <= 6; target++) {
+    const { disk, epochs } = await store(3, 2)
+    const storage: Storage = new MemoryStorage(disk)
+    const { manifest } = await openForWriting(storage, facts('restorer'))
+    const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, until: { epoch: target } })
+    await forkAt(storage, manifest, target === 0 ? GENESIS : report.end, facts('fork'))
+    const next = await openForWriting(storage, facts('next'))
+    const damaged = await filesOf(storage)
+    const path = manifestName(next.manifest.number)
+    damaged.set(path, flipped(damaged.get(path) as Buffer, 8 * 200 + 3))
+    const read = await readAll(await storageOf(damaged))
+    assert.equal(read.opened.damagedManifests.length, 1)
+    assert.deepEqual(read.epochs, epochs.slice(0, target), `a fork at ${target}`)
+  }
+})
+
 test('after damage, falling back and forking give a store that is whole again', async () => {
   const { files, epochs } = await store(3, 2)
   const path = logFiles(files)[1] as string
