@@ -1,62 +1,8 @@
 /** A store whose state lies in segments: what a restart reads, what it does not, and what becomes of files and points. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openEveryDecompress } from '../src/format/index.ts'
 import { readNewest } from '../src/manifest/index.ts'
-import { type Components, openStore } from '../src/open.ts'
-import type { Settings } from '../src/options.ts'
-import type { Store } from '../src/store.ts'
-import { SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
-
-/** Folds about every 40 entries, merges what there is. */
-const SMALL = {
-  bytes: 2000,
-  fanIn: 3,
-  smallestBytes: 3000,
-  youngBytesMax: 20_000,
-  slackBytes: 5000,
-  slackRecords: 300,
-  baseBytes: 4000,
-  graceMs: 100,
-}
-
-class World {
-  readonly scheduler = new SimulatedScheduler({ seed: 7 })
-  readonly storage: SimulatedStorage
-
-  constructor(disk?: SimulatedStorage['disk']) {
-    this.storage = new SimulatedStorage({ seed: 7, scheduler: this.scheduler, ...(disk === undefined ? {} : { disk }) })
-  }
-
-  async open(settings: Settings = {}, components: Components = {}): Promise<Store> {
-    const { scheduler, storage } = this
-    await openEveryDecompress()
-    const given: Settings = { checkpoint: { intervalMs: 0 }, compression: 'none', ...settings }
-    const parts: Components = { storage, scheduler, clock: scheduler.clock, writer: 'inline', thresholds: SMALL, ...components }
-    return await this.run(openStore('simulated', given, parts))
-  }
-
-  run<T>(promise: Promise<T>): Promise<T> {
-    return this.scheduler.run(promise)
-  }
-
-  /** Lets upkeep come to rest, and dead files out of their grace. */
-  async rest(ms = 2000): Promise<void> {
-    await this.scheduler.run(this.scheduler.clock.monotonic() + ms)
-  }
-}
-
-const value = (at: number, round = 0) => ({ at, round, text: `some text of entry ${at}` })
-
-/** Epochs 1 to `rounds`, in each of which all entries are written. */
-async function fill(world: World, store: Store, count: number, rounds = 1): Promise<void> {
-  const map = store.map<unknown, number>('map')
-  for (let round = 1; round <= rounds; round++) {
-    for (let at = 0; at < count; at++) map.set(at, value(at, round))
-    await world.run(store.checkpoint())
-    await world.rest()
-  }
-}
+import { fill, value, World } from './support/cold-world.ts'
 
 test('a restart reads the tail alone; what is asked for comes home, the rest behind it', async () => {
   const world = new World()
@@ -85,66 +31,6 @@ test('a restart reads the tail alone; what is asked for comes home, the rest beh
     assert.deepEqual(third.map<unknown, number>('map').get(499), value(499, 1))
     await world.run(third.close())
   }
-})
-
-test('a look-up that the disk fails throws and harms nothing; a commit that has to look waits until it can', async () => {
-  const world = new World()
-  const store = await world.open()
-  await fill(world, store, 500)
-  await world.run(store.close())
-  const again = await world.open({ restore: { hydrate: 'on-demand' } })
-  await world.run(again.hydrated())
-  const map = again.map<unknown, number>('map')
-  const heal = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
-  assert.throws(() => map.get(77), { code: 'TIDEMARK_STORAGE' })
-  heal()
-  assert.deepEqual(map.get(78), value(78, 1))
-  const healLater = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
-  // Nobody has looked whether it is there; the commit has to know.
-  map.set(490, 'blind')
-  let degraded = 0
-  again.on('degraded', () => degraded++)
-  const point = again.checkpoint()
-  await world.rest(500)
-  assert.ok(degraded > 0)
-  assert.equal(again.status, 'degraded')
-  healLater()
-  assert.equal((await world.run(point)).entries, 500)
-  assert.equal(again.status, 'ok')
-  assert.equal(map.size, 500)
-  assert.deepEqual(map.get(77), value(77, 1))
-  await world.run(again.close())
-})
-
-test('a block that the disk never gives back keeps no commit from being made', async () => {
-  const world = new World()
-  const store = await world.open()
-  await fill(world, store, 500)
-  await world.run(store.close())
-  const again = await world.open({ restore: { hydrate: 'on-demand' } })
-  const map = again.map<unknown, number>('map')
-  // What describes the segments is read.
-  await world.run(again.hydrated())
-  map.set(-1, 'new')
-  const heal = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
-  map.set(490, 'blind')
-  let degraded = 0
-  again.on('degraded', () => degraded++)
-  // Whether 490 replaced one cannot be said: never fewer than there are, or entries would not show.
-  assert.equal((await world.run(again.checkpoint())).entries, 502)
-  assert.equal(again.status, 'ok')
-  assert.equal(degraded, 3)
-  // It is known by now that the disk is like that.
-  map.set(491, 'blind')
-  assert.equal((await world.run(again.checkpoint())).entries, 503)
-  assert.equal(degraded, 3)
-  map.set(492, 'blind')
-  await world.run(again.close())
-  heal()
-  const third = await world.open({ restore: { hydrate: 'on-demand' } })
-  for (const at of [490, 491, 492]) assert.equal(third.map<unknown, number>('map').get(at), 'blind')
-  assert.deepEqual(third.map<unknown, number>('map').get(77), value(77, 1))
-  await world.run(third.close())
 })
 
 test('files that nothing names go, and only those; deletes make a store small', async () => {

@@ -1,0 +1,64 @@
+/** A disk that does not give back what is stored: who reads is told, who writes goes on. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fill, value, World } from './support/cold-world.ts'
+
+test('a look-up that the disk fails throws and harms nothing; a commit that has to look waits until it can', async () => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, 500)
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  await world.run(again.hydrated())
+  const map = again.map<unknown, number>('map')
+  const heal = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
+  assert.throws(() => map.get(77), { code: 'TIDEMARK_STORAGE' })
+  heal()
+  assert.deepEqual(map.get(78), value(78, 1))
+  const healLater = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
+  // Nobody has looked whether it is there; the commit has to know.
+  map.set(490, 'blind')
+  let degraded = 0
+  again.on('degraded', () => degraded++)
+  const point = again.checkpoint()
+  await world.rest(500)
+  assert.ok(degraded > 0)
+  assert.equal(again.status, 'degraded')
+  healLater()
+  assert.equal((await world.run(point)).entries, 500)
+  assert.equal(again.status, 'ok')
+  assert.equal(map.size, 500)
+  assert.deepEqual(map.get(77), value(77, 1))
+  await world.run(again.close())
+})
+
+test('a block that the disk never gives back keeps no commit from being made', async () => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, 500)
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  const map = again.map<unknown, number>('map')
+  // What describes the segments is read.
+  await world.run(again.hydrated())
+  map.set(-1, 'new')
+  const heal = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
+  map.set(490, 'blind')
+  let degraded = 0
+  again.on('degraded', () => degraded++)
+  // Whether 490 replaced one cannot be said: never fewer than there are, or entries would not show.
+  assert.equal((await world.run(again.checkpoint())).entries, 502)
+  assert.equal(again.status, 'ok')
+  assert.equal(degraded, 3)
+  // It is known by now that the disk is like that.
+  map.set(491, 'blind')
+  assert.equal((await world.run(again.checkpoint())).entries, 503)
+  assert.equal(degraded, 3)
+  map.set(492, 'blind')
+  await world.run(again.close())
+  heal()
+  const third = await world.open({ restore: { hydrate: 'on-demand' } })
+  for (const at of [490, 491, 492]) assert.equal(third.map<unknown, number>('map').get(at), 'blind')
+  assert.deepEqual(third.map<unknown, number>('map').get(77), value(77, 1))
+  await world.run(third.close())
+})
