@@ -15,7 +15,7 @@ import { VERSION } from './base/version.ts'
 import { Collection, describe, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
-import { ColdCollection, Evictor, Following, Homecoming, TouchOrder } from './cold/index.ts'
+import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
 import { Ending, Events, type Restored, startSchedule, Upkeep } from './face/index.ts'
 import { LOG_FOLDER, laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
@@ -286,14 +286,15 @@ function build(
     : undefined
   if (evictor !== undefined) space.enters = (collection, key, value, came) => evictor.enters(collection, key, value, came)
   const renewed = (collection: Collection): void => evictor?.renew(collection)
-  const following = evicts ? new Following({ ...turns, storage, state: cold, layers, tail, renewed }) : undefined
+  const held: TailHolder = { table: tail.table, epoch: tail.epoch }
+  const following = evicts ? new Following({ ...turns, storage, state: cold, layers, tail: held, renewed }) : undefined
   const order = new TouchOrder({ ...turns, storage, space, token: writes, useful: () => upkeep.stats.segments > 0 })
   const homecoming = new Homecoming(cold, {
     ...turns,
     touched: () => order.load(),
     loopLoad: systemLoopLoad(),
     mode: settings.hydrate,
-    sortSome: () => tail.table.sortSome(SORT_RECORDS),
+    sortSome: () => held.table?.sortSome(SORT_RECORDS) ?? true,
   })
   // Whoever asks is told; nobody has to ask.
   homecoming.done.catch(() => {})

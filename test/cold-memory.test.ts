@@ -1,8 +1,11 @@
 /** A store that keeps its entries within `memoryBytesMax`, over a simulated disk: what goes, what stays, and what a failure changes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { TidemarkMap } from '../src/capture/index.ts'
 import { openEveryDecompress } from '../src/format/index.ts'
+import { RecordTable } from '../src/image/index.ts'
 import { type Components, openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
 import type { Store } from '../src/store.ts'
@@ -18,6 +21,9 @@ const SMALL = {
   slackRecords: 3000,
   baseBytes: 40_000,
 }
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
 const BOUND = 200_000
 const ENTRIES = 4000
 
@@ -117,6 +123,35 @@ test('a collection several times larger than the bound is filled, read, walked, 
   right(again.map<Value, number>('map'))
   await world.rest()
   assert.ok(memory(again).liveBytes <= BOUND)
+  await world.run(again.close())
+})
+
+test('once it is folded, what was read of the log at the start is not kept', async t => {
+  const world = new World()
+  const store = await world.open()
+  const map = await world.fill(store)
+  map.set(1, value(1, 1))
+  await world.run(store.close())
+  const { sortSome } = RecordTable.prototype
+  let tail: WeakRef<RecordTable> | undefined
+  RecordTable.prototype.sortSome = function (moves) {
+    tail ??= new WeakRef(this)
+    return sortSome.call(this, moves)
+  }
+  t.after(() => {
+    RecordTable.prototype.sortSome = sortSome
+  })
+  const again = await world.open()
+  await world.run(again.hydrated())
+  assert.equal(tail?.deref()?.records, 1)
+  const other = await world.fill(again, 2)
+  await world.rest(20_000)
+  for (let turns = 100; turns > 0 && tail.deref() !== undefined; turns--) {
+    await new Promise(resolve => setImmediate(resolve))
+    collect()
+  }
+  assert.equal(tail.deref(), undefined)
+  for (const at of [0, 1, 2, ENTRIES - 1]) assert.deepEqual(other.get(at), value(at, 2))
   await world.run(again.close())
 })
 

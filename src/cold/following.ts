@@ -15,12 +15,17 @@ import type { Storage } from '../storage/index.ts'
 import type { ColdState } from './cold-state.ts'
 import { describeInTurns, type TurnParts } from './describe.ts'
 
+/** What was read of the log, up to `epoch`: needed until segments hold as much, and not there from then on. Nobody else keeps the table. */
+export interface TailHolder {
+  table: RecordTable | undefined
+  readonly epoch: number
+}
+
 export interface FollowingParts extends TurnParts {
   readonly storage: Storage
   readonly state: ColdState
   readonly layers: Reused
-  /** What was read of the log, up to `epoch`: needed until segments hold as much. */
-  readonly tail: { readonly table: RecordTable; readonly epoch: number }
+  readonly tail: TailHolder
   /** Those alive now. */
   readonly collections: () => Iterable<Collection>
   /** Is told which of them has keys that may leave the heap now and could not before. */
@@ -104,7 +109,8 @@ export class Following {
       return
     }
     const folded = manifest.fold?.epoch ?? 0
-    const tables = folded < tail.epoch && tail.table.records > 0 ? [tail.table] : []
+    if (folded >= tail.epoch) tail.table = undefined
+    const tables = tail.table !== undefined && tail.table.records > 0 ? [tail.table] : []
     const left = state.exchange({ image: new Image({ tables, young, base }), segments })
     this.#layers = layers
     for (const collection of collections()) if (collection.cold?.exchanged(Math.max(folded, tail.epoch)) === true) renewed(collection)

@@ -2,7 +2,7 @@
 export { ColdCollection } from './cold-collection.ts'
 export { type ColdSegment, ColdState, type ColdView } from './cold-state.ts'
 export { Evictor, type EvictorParts } from './evictor.ts'
-export { Following, type FollowingParts } from './following.ts'
+export { Following, type FollowingParts, type TailHolder } from './following.ts'
 export { Homecoming, type HomecomingParts } from './homecoming.ts'
 export { Hydration, type HydrationParts, type HydrationProgress } from './hydration.ts'
 export { TouchOrder, type TouchOrderParts } from './touch-order.ts'
