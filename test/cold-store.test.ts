@@ -33,6 +33,24 @@ test('a restart reads the tail alone; what is asked for comes home, the rest beh
   }
 })
 
+test('hydrated rejects when close cuts it short, whatever was to come home', async () => {
+  for (const hydrate of ['on-demand', 'background', 'eager'] as const) {
+    const world = new World()
+    const store = await world.open()
+    await fill(world, store, 500)
+    await world.run(store.close())
+    const again = await world.open({ restore: { hydrate } })
+    const hydrated = assert.rejects(again.hydrated(), { code: 'TIDEMARK_CLOSED' }, hydrate)
+    await world.run(again.close())
+    await hydrated
+    const third = await world.open({ restore: { hydrate } })
+    const all = third.hydrated()
+    await world.run(all)
+    await world.run(third.close())
+    await all
+  }
+})
+
 test('files that nothing names go, and only those; deletes make a store small', async () => {
   const world = new World()
   const store = await world.open({ retention: { keepLast: 1, keepMs: 0 } })

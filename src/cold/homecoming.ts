@@ -4,14 +4,15 @@
  *
  * Owns: the order of these, the slices of the first and the last. Does not own: blocks (hydration.ts), entries (capture/).
  * Invariants: a slice ends within its share of the stall budget, one step later at most; nothing is thrown into the event loop; what cannot come
- * keeps nothing else from coming, but for what lies behind a damaged block in its collection: `done` rejects with the first such error when all the rest came.
+ * keeps nothing else from coming, but for what lies behind a damaged block in its collection: `done` rejects with the first such error when all the rest came,
+ * and with TIDEMARK_CLOSED when it was stopped before.
  */
 import { hasCode } from '../base/errors.ts'
 import type { ColdCursor, Collection } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { ColdState } from './cold-state.ts'
 import { describeInTurns } from './describe.ts'
-import { Hydration, type HydrationParts } from './hydration.ts'
+import { cutShort, Hydration, type HydrationParts } from './hydration.ts'
 
 export interface HomecomingParts extends HydrationParts {
   readonly mode: 'background' | 'on-demand' | 'eager'
@@ -74,13 +75,13 @@ export class Homecoming {
   async #describe(): Promise<void> {
     let failure: { readonly error: unknown } | undefined
     for (const segment of this.#state.segments) {
-      if (this.#stopping) return
+      if (this.#stopping) throw cutShort()
       await describeInTurns(segment, this.#parts).catch(error => {
         // Closed meanwhile, with the view it was part of: nobody asks it any more.
         if (this.#state.segments.includes(segment)) failure ??= { error }
       })
     }
-    if (failure !== undefined && !this.#stopping) throw failure.error
+    if (failure !== undefined) throw this.#stopping ? cutShort() : failure.error
   }
 
   async #objects(collection: Collection): Promise<void> {
@@ -112,10 +113,11 @@ export class Homecoming {
     }
   }
 
-  /** Calls `step` until it gives true, in slices. */
+  /** Calls `step` until it gives true, in slices. @throws TIDEMARK_CLOSED when it is stopped before */
   async #slices(step: () => boolean): Promise<void> {
     const { clock, scheduler, stallMsMax, stalled } = this.#parts
-    for (let done = false; !done && !this.#stopping; ) {
+    let done = false
+    while (!done && !this.#stopping) {
       await new Promise<void>(resolve => void scheduler.immediate(resolve))
       const begin = clock.monotonic()
       try {
@@ -124,5 +126,6 @@ export class Homecoming {
         stalled(clock.monotonic() - begin)
       }
     }
+    if (!done) throw cutShort()
   }
 }

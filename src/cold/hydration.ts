@@ -266,10 +266,14 @@ export class Hydration {
 
   #assertGoing(): void {
     if (!this.#stopping) return
-    const error = new TidemarkError('TIDEMARK_CLOSED', 'the store was closed before all of it was in memory', { hint: 'open it again' })
+    const error = cutShort()
     this.#failure = { error }
     throw error
   }
+}
+
+export function cutShort(): TidemarkError {
+  return new TidemarkError('TIDEMARK_CLOSED', 'the store was closed before all of it was in memory', { hint: 'open it again' })
 }
 
 function* missing(segment: ColdSegment): Generator<number> {
