@@ -237,6 +237,22 @@ test('a busy event loop is left alone, for a bounded time a piece', async () => 
   await scheduler.run(hydration.done)
 })
 
+test('in an event loop that stays busy it is a piece that waits, not each of the blocks that were touched', async () => {
+  const scheduler = new SimulatedScheduler()
+  // None lies beside another.
+  const segment = new Played(scheduler, Array(120).fill(100_000))
+  const touched = async (): Promise<TouchedPlace[]> =>
+    [...Array(60).keys()].map(at => ({ collection: 1, key: Uint8Array.of(2 * at), cut: false }))
+  const { hydration } = begin(stateOf([segment]), scheduler, { touched, loopLoad: () => 1 })
+  // 6 MB of them are not 60 waits, and not none.
+  await scheduler.run(5 * HYDRATION_WAIT_MS_MAX)
+  assert.ok(segment.home.size >= 30 && segment.home.size < 60, `${segment.home.size} blocks`)
+  await scheduler.run(7 * HYDRATION_WAIT_MS_MAX)
+  assert.ok(segment.home.size >= 60, `${segment.home.size} blocks`)
+  await scheduler.run(hydration.stop())
+  await assert.rejects(hydration.done)
+})
+
 test('in a calm event loop hardly anything is waited for, however busy it seems while a block is read', async () => {
   const scheduler = new SimulatedScheduler()
   const segment = new Played(scheduler, Array(40).fill(HYDRATION_READ_BYTES))

@@ -69,6 +69,8 @@ export class Hydration {
   #readsBefore = 0
   /** Pieces brought home since the event loop was last seen to be calm. */
   #unseen = UNSEEN_MAX
+  /** Bytes that come without another wait, after one that was in vain. */
+  #free = 0
   /** Of blocks brought home, by segment. */
   readonly #bytesOf = new Map<ColdSegment, number>()
   #stopping = false
@@ -192,7 +194,7 @@ export class Hydration {
     this.#parts.loopLoad()
     const asked = this.#parts.clock.monotonic()
     const bytes = await segment.read(from, last.offset + last.length - from)
-    await this.#whileBusy(this.#parts.clock.monotonic() - asked)
+    await this.#whileBusy(this.#parts.clock.monotonic() - asked, bytes.length)
     await this.#turn()
     for (const block of blocks) {
       this.#assertGoing()
@@ -212,14 +214,17 @@ export class Hydration {
 
   /**
    * Waits for a calmer event loop, not for ever, and not where it is busy reading the very blocks that are to come home. `readMs`: of the last
-   * read.
+   * read, which gave so many bytes.
    */
-  async #whileBusy(readMs: number): Promise<void> {
+  async #whileBusy(readMs: number, readBytes: number): Promise<void> {
     const { clock, scheduler, loopLoad } = this.#parts
     const { reads } = this.#state
     const begin = clock.monotonic()
     const before = this.#readsBefore
     this.#readsBefore = reads.count
+    this.#free -= readBytes
+    if (this.#free >= 0) return
+    this.#free = 0
     if (readMs < WINDOW_MS) {
       if (++this.#unseen < UNSEEN_MAX) return
       loopLoad()
@@ -228,9 +233,12 @@ export class Hydration {
     this.#unseen = 0
     while (!this.#stopping && loopLoad() > HYDRATION_LOAD_MAX) {
       if (reads.count - before >= HYDRATION_URGENT_READS) return
-      // It is busy for longer than can be waited for: the next piece waits again.
+      // It is busy for longer than can be waited for: so much comes, which may be many blocks far apart, and what follows waits again.
       this.#unseen = UNSEEN_MAX
-      if (clock.monotonic() - begin >= HYDRATION_WAIT_MS_MAX) return
+      if (clock.monotonic() - begin >= HYDRATION_WAIT_MS_MAX) {
+        this.#free = HYDRATION_READ_BYTES - readBytes
+        return
+      }
       await this.#pause(wake => scheduler.after(LOOK_MS, wake, true))
     }
   }
