@@ -253,6 +253,20 @@ test('in an event loop that stays busy it is a piece that waits, not each of the
   await assert.rejects(hydration.done)
 })
 
+test('a read that fails takes no more with it than what cannot be read', async () => {
+  const scheduler = new SimulatedScheduler()
+  const segment = new Played(scheduler, Array(20).fill(50_000))
+  segment.whenRead = () => {
+    const { offset, length } = segment.reads.at(-1) as { offset: number; length: number }
+    const bad = segment.storedRange(7).offset + 10
+    if (offset <= bad && bad < offset + length) throw new TidemarkError('TIDEMARK_STORAGE', 'EIO')
+  }
+  const { hydration } = begin(stateOf([segment]), scheduler)
+  await assert.rejects(scheduler.run(hydration.done), { code: 'TIDEMARK_STORAGE' })
+  assert.equal(segment.home.size, 19)
+  assert.ok(!segment.has(7))
+})
+
 test('in a calm event loop hardly anything is waited for, however busy it seems while a block is read', async () => {
   const scheduler = new SimulatedScheduler()
   const segment = new Played(scheduler, Array(40).fill(HYDRATION_READ_BYTES))

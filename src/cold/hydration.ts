@@ -181,7 +181,9 @@ export class Hydration {
         this.#assertGoing()
         // Closed meanwhile, together with the view it was part of: nobody asks it any more.
         if (!this.#state.segments.includes(segment)) return false
-        this.#failure ??= { error }
+        if (piece.blocks.length === 1) this.#failure ??= { error }
+        // What cannot be read may be one of them.
+        else for (const block of piece.blocks) if (!(await this.#bringPieces(segment, [block]))) return false
       }
     }
     return true
