@@ -48,6 +48,8 @@ export class ColdSide {
   readonly cold: Cold
   readonly evicts: boolean
   readonly held = new Held()
+  /** Keys whose values are being decoded: a codec of the user may come back in here. */
+  readonly reading: Key[] = []
   /** Stored entries that show, and the unresolved keys that are stored. */
   countMax: number
   /** No stored key up to this one shows, so that no walk has to meet them again; undefined: nothing is known. Walks move it on. */

@@ -9,11 +9,11 @@
  * the coming epoch is in `drained`; a key that is gone and may have a record that counts is in `deleted` or `gone`, whatever becomes of the
  * journal; a key in `fresh` has no record that counts or will count, so deleting it needs no tombstone.
  */
-import { hasCode, TidemarkError } from '../base/errors.ts'
 import { INSIGNIFICANT_KEYS_MAX } from '../base/limits.ts'
 import { type Key, tideCodec, type ValueCodec } from '../codec/index.ts'
 import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
+import { readCold } from './cold-read.ts'
 import { ColdSide, type ColdStart } from './cold-side.ts'
 import type { CollectionClass } from './importance.ts'
 import { type Group, Journal } from './journal.ts'
@@ -144,16 +144,18 @@ export class Collection {
   peekCold(key: Key, cursor: ColdCursor | undefined): unknown {
     const { cold } = this
     if (cold === undefined || cold.held.peek(key) !== undefined) return this.getCold(key, cursor)
-    return this.#readCold(cold, key, cursor)
+    const value = readCold(this.name, cold, key, cursor)
+    return this.codec !== tideCodec && this.live.has(key) ? this.#getAndHandOut(key) : value
   }
 
-  /** Puts a stored entry that shows into live, clean. False when the key is live already, or there is none. */
+  /** Puts a stored entry that shows into live, clean, or leaves what its codec put there. False when the key was live already, or there is none. */
   bringHome(key: Key, cursor?: ColdCursor): boolean {
     const { cold } = this
     if (cold === undefined || this.live.has(key)) return false
-    const value = this.#readCold(cold, key, cursor)
-    // A codec of the user may have written this very key, or emptied the collection; ours calls nobody.
-    if (value === ABSENT || this.cold !== cold || (this.codec !== tideCodec && (this.live.has(key) || cold.hides(key)))) return false
+    const value = readCold(this.name, cold, key, cursor)
+    if (value === ABSENT) return false
+    // A codec of the user may have written this very key, or emptied the collection, and that stands; ours calls nobody.
+    if (this.cold !== cold || (this.codec !== tideCodec && (this.live.has(key) || cold.hides(key)))) return this.live.has(key)
     // Others may leave for it.
     if (cold.evicts) this.space.enters?.(this, key, value, true)
     setIn(this.live, key, value, this.space.mapEntriesMax)
@@ -163,21 +165,6 @@ export class Collection {
     this.part?.settle(key)
     this.space.untracked?.cameHome(this, key)
     return true
-  }
-
-  #readCold(cold: ColdSide, key: Key, cursor: ColdCursor | undefined): unknown {
-    try {
-      return cold.read(key, cursor)
-    } catch (error) {
-      if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw error
-      const { message, hint } = error as TidemarkError
-      throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', `'${this.name}', key ${String(key)}: ${message}`, {
-        collection: this.name,
-        key,
-        cause: error,
-        ...(hint === undefined ? {} : { hint }),
-      })
-    }
   }
 
   /** An object leaves the engine's hands: capture it first when its turn has not come, and keep it for a rollback. */

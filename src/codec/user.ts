@@ -1,6 +1,6 @@
 /** A user's codec as the engine's: whatever it throws or returns becomes a value, bytes, or one of our errors with the cause kept. */
 import type { ByteWriter } from '../base/bytes.ts'
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX } from '../base/limits.ts'
 import { isStray } from '../base/stray.ts'
 import type { Codec, ValueCodec } from './contract.ts'
@@ -40,6 +40,8 @@ export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
       try {
         return codec.decode(Uint8Array.prototype.slice.call(bytes, start, end))
       } catch (cause) {
+        // It came back for what it was decoding.
+        if (hasCode(cause, 'TIDEMARK_CODEC')) throw cause
         throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', `the codec "${name}" could not decode a value: ${messageOf(cause)}`, {
           hint: 'see the cause; the codec must read all that earlier versions of it wrote',
           cause,

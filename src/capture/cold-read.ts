@@ -1,0 +1,37 @@
+/**
+ * One stored value, for a collection: what goes wrong names the collection and the key.
+ *
+ * Does not own: the entry, what becomes of the value. Invariant: a codec of the user that comes back for the very entry it decodes is refused,
+ * and does not go round until the stack ends.
+ */
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import type { Key } from '../codec/index.ts'
+import type { ColdCursor } from './cold.ts'
+import type { ColdSide } from './cold-side.ts'
+
+/** @throws TIDEMARK_VALUE_DAMAGED, TIDEMARK_CODEC */
+export function readCold(name: string, cold: ColdSide, key: Key, cursor: ColdCursor | undefined): unknown {
+  const { reading } = cold
+  if (reading.length > 0 && reading.includes(key) && !cold.hides(key)) {
+    throw new TidemarkError('TIDEMARK_CODEC', `'${name}', key ${String(key)}: its codec needs the entry that it is decoding`, {
+      collection: name,
+      key,
+      hint: 'decode must not get its own entry, nor set it inside a transaction: it returns the value, and the service sets it',
+    })
+  }
+  reading.push(key)
+  try {
+    return cold.read(key, cursor)
+  } catch (error) {
+    if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw error
+    const { message, hint } = error as TidemarkError
+    throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', `'${name}', key ${String(key)}: ${message}`, {
+      collection: name,
+      key,
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+    })
+  } finally {
+    reading.pop()
+  }
+}
