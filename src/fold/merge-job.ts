@@ -52,8 +52,8 @@ export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, mani
   const inputs = ranges.flatMap(range => range.segment ?? [])
   const below = effort(inputs)
   const above = effort(young)
-  // A young segment holds places of every range; it is read in this one only.
-  const part = base.length > 0 ? below.work / effort(base).work : 1
+  // A young segment holds places of every range; it is read in this one only. How much of it belongs where nothing is yet, nobody knows.
+  const part = inputs.length > 0 ? below.work / effort(base).work : 1
   return {
     request,
     work: below.work + part * above.work,

@@ -6,6 +6,7 @@ import {
   decodeManifest,
   EMPTY_BASE,
   encodeManifest,
+  FIRST_PLACE,
   type Manifest,
   type Place,
   type SegmentEntry,
@@ -110,4 +111,16 @@ test('a queue, whose keys rise and whose oldest are deleted, has a base as long 
   }
   assert.ok(merges > 100)
   assert.equal(queue.manifest.base.filter(range => range.segment !== null).length, 2)
+})
+
+test('merging into a range of the base that holds nothing is work, beside ranges that hold something', () => {
+  const queue = new Queue()
+  queue.fold()
+  const { manifest } = queue
+  const [young] = manifest.young as [SegmentEntry]
+  const empty: BaseRange = { start: FIRST_PLACE, through: 0, segment: null }
+  const base = [empty, { start: piece(1), through: 0, segment: { ...young, first: piece(1) } }]
+  const job = jobOf({ type: 'base', ranges: [empty], end: piece(1), young: [young], through: 1 }, { ...manifest, base }, LIMITS)
+  assert.ok(job.work >= young.rawBytes, `${job.work}`)
+  assert.ok(job.stored > 0, `${job.stored}`)
 })
