@@ -203,16 +203,42 @@ test('keys of other types are refused, naming the collection', t =>
     assert.equal(map.size, 0)
   }))
 
-test('over-long keys are refused', t =>
+/** The longest that an encoding of 65,536 bytes holds: a byte in front of text, six in front of the bytes of a bigint. */
+const BIGINT_BITS_MAX = 8n * 65_530n
+const LONGEST_KEYS = [
+  'k'.repeat(65_535),
+  `${'ü'.repeat(32_767)}k`,
+  `${'\ud800'.repeat(21_845)}`,
+  (1n << BIGINT_BITS_MAX) - 1n,
+  1n - (1n << BIGINT_BITS_MAX),
+  1n << 4096n,
+]
+
+test('over-long keys are refused, and none that is within the bound', t =>
   unharmed(t, async store => {
     const map = store.map<unknown, string | bigint>('keyed')
-    for (const key of ['k'.repeat(65_536), 'ü'.repeat(40_000), 1n << 4096n, -(1n << 5000n)]) {
+    for (const key of ['k'.repeat(65_536), 'ü'.repeat(32_768), 'é'.repeat(40_000), 1n << BIGINT_BITS_MAX, -(1n << BIGINT_BITS_MAX)]) {
       await failsWith('TIDEMARK_KEY', () => map.set(key, 1), { collection: 'keyed' })
     }
-    map.set('k'.repeat(65_000), 1)
-    map.set(-(1n << 4000n), 2)
-    assert.equal(map.size, 2)
+    for (const key of LONGEST_KEYS) map.set(key, 1)
+    assert.equal(map.size, LONGEST_KEYS.length)
   }))
+
+test('the longest keys come back from the log and from what is folded', async t => {
+  const folder = temporaryFolder(t)
+  for (let run = 0; run < 3; run++) {
+    const store = await open(folder, { checkpoint: { intervalMs: 0 } })
+    const map = store.map<number, string | bigint>('keyed')
+    if (run > 0) for (const [index, key] of LONGEST_KEYS.entries()) assert.equal(map.get(key), index)
+    for (const [index, key] of LONGEST_KEYS.entries()) map.set(key, index)
+    for (let index = 0; index < 3000; index++) map.set(`${run} ${index} ${'x'.repeat(1000)}`, index)
+    assert.deepEqual((await store.checkpoint()).refused, [])
+    await store.close()
+  }
+  const store = await open(folder)
+  assert.deepEqual(new Set(store.map<number, string | bigint>('keyed').keys()).size, LONGEST_KEYS.length + 9000)
+  await store.close()
+})
 
 test('a bad key inside a transaction rolls it back and harms nothing', t =>
   unharmed(t, async store => {

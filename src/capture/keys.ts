@@ -2,8 +2,10 @@
 import { TidemarkError } from '../base/errors.ts'
 import { COLLECTION_NAME_BYTES_MAX, KEY_BYTES_MAX, RESERVED_NAME_PREFIX } from '../base/limits.ts'
 
-/** Bytes of a key beside its characters: tag, and sign and length of a bigint. */
-const KEY_OVERHEAD_BYTES = 16
+/** Bytes of an encoded key beside those of its text: the tag. And of a bigint beside its magnitude: tag, sign and size. */
+const STRING_HEAD_BYTES = 1
+const BIGINT_HEAD_BYTES = 6
+const BIGINT_BITS_MAX = (KEY_BYTES_MAX - BIGINT_HEAD_BYTES) * 8
 const SHORT_CHARACTERS = 1024
 
 /** True for most keys, and only for what is one. */
@@ -16,10 +18,10 @@ export function checkKey(collection: string, key: unknown): void {
     case 'number':
       return
     case 'string':
-      if (key.length * 3 + KEY_OVERHEAD_BYTES <= KEY_BYTES_MAX || Buffer.byteLength(key) + KEY_OVERHEAD_BYTES <= KEY_BYTES_MAX) return
+      if (key.length * 3 + STRING_HEAD_BYTES <= KEY_BYTES_MAX || Buffer.byteLength(key) + STRING_HEAD_BYTES <= KEY_BYTES_MAX) return
       break
     case 'bigint':
-      if (key < 1n << 4096n && key > -(1n << 4096n)) return
+      if (BigInt.asIntN(64, key) === key || isShortEnough(key < 0n ? -key : key)) return
       break
     default:
       throw new TidemarkError('TIDEMARK_KEY', `'${collection}': a key must be a string, a number or a bigint, not ${describe(key)}`, {
@@ -28,10 +30,14 @@ export function checkKey(collection: string, key: unknown): void {
         hint: 'use an identifier as the key and put the object into the value',
       })
   }
-  throw new TidemarkError('TIDEMARK_KEY', `'${collection}': the key is longer than ${KEY_BYTES_MAX} bytes (bigint: 4,096 bits)`, {
+  throw new TidemarkError('TIDEMARK_KEY', `'${collection}': the key is longer than ${KEY_BYTES_MAX} bytes`, {
     collection,
     hint: 'use a digest of it as the key',
   })
+}
+
+function isShortEnough(magnitude: bigint): boolean {
+  return BigInt.asUintN(BIGINT_BITS_MAX, magnitude) === magnitude
 }
 
 export function checkName(name: unknown): asserts name is string {
