@@ -131,19 +131,21 @@ function writeRegexp(out: ExoticOutput, value: object): void {
 }
 
 function writeArrayBuffer(out: ExoticOutput, value: object): void {
-  const size = genuine(out, value, 'ArrayBuffer', bufferLength)
+  genuine(out, value, 'ArrayBuffer', bufferLength)
   noFurther(out, value, 'ArrayBuffer')
   notResizable(out, value)
+  const source = memoryOf(out, value as ArrayBuffer, value, () => 0, bufferLength)
   out.byte(TAG_ARRAY_BUFFER)
-  out.raw(new Uint8Array(value as ArrayBuffer, 0, size))
+  out.raw(source)
 }
 
 function writeDataView(out: ExoticOutput, value: object): void {
   const buffer = genuine(out, value, 'DataView', viewBuffer)
   noFurther(out, value, 'DataView')
   notShared(out, buffer)
+  const source = memoryOf(out, buffer, value, viewOffset, viewLength)
   out.byte(TAG_DATA_VIEW)
-  out.raw(new Uint8Array(buffer, viewOffset(value), viewLength(value)))
+  out.raw(source)
 }
 
 function writeBuffer(out: ExoticOutput, value: object): void {
@@ -171,7 +173,18 @@ function viewedBytes(out: Output, value: object, name: string, bytesEach: number
   if (further || getOwnPropertySymbols(value).length !== 0) out.refuse(`a ${name} with properties of its own`, HINT_EXTRA)
   const buffer = typedBuffer(value)
   notShared(out, buffer)
-  return new Uint8Array(buffer, typedOffset(value), size)
+  return memoryOf(out, buffer, value, typedOffset, typedLength)
+}
+
+type Measure = (value: object) => number
+
+/** The bytes that `value` shows of `buffer`: looking at them throws where they are no longer this thread's. */
+function memoryOf(out: Output, buffer: ArrayBufferLike, value: object, offset: Measure, length: Measure): Uint8Array {
+  try {
+    return new Uint8Array(buffer, offset(value), length(value))
+  } catch {
+    out.refuse('memory that was transferred away', 'store a copy that was made before: slice()')
+  }
 }
 
 function notShared(out: Output, buffer: ArrayBufferLike): void {

@@ -120,6 +120,18 @@ test('each kind that cannot come back is refused by what it is', () => {
     ['Int8Array as a Buffer', Object.setPrototypeOf(new Int8Array(2), Buffer.prototype), /no Buffer/],
     ['Buffer as a Uint8ClampedArray', Object.setPrototypeOf(Buffer.alloc(2), Uint8ClampedArray.prototype), /no Uint8ClampedArray/],
     ['false Buffer', Object.create(Buffer.prototype), /no Buffer/],
+    ...[
+      (memory: ArrayBuffer) => memory,
+      (memory: ArrayBuffer) => new Uint8Array(memory),
+      (memory: ArrayBuffer) => new Float64Array(memory, 8),
+      (memory: ArrayBuffer) => Buffer.from(memory),
+      (memory: ArrayBuffer) => new DataView(memory),
+    ].map((of): [string, unknown, RegExp] => {
+      const memory = new ArrayBuffer(16)
+      const value = of(memory)
+      structuredClone(memory, { transfer: [memory] })
+      return ['memory transferred away', { a: [value] }, /memory that was transferred away at \.a\[0\]/]
+    }),
     ['false ArrayBuffer', Object.create(ArrayBuffer.prototype), /no ArrayBuffer/],
     ['false DataView', Object.create(DataView.prototype), /no DataView/],
     ['error with a getter', having(new Error('a'), 'x', { get: never, enumerable: true }), /accessor at \.x/],
