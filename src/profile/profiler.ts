@@ -25,7 +25,7 @@ import { recommend } from './recommend.ts'
 import { RunSample } from './run-sample.ts'
 import { Spans } from './spans.ts'
 import { lullsOf, perSecond, Timeline } from './timeline.ts'
-import type { Profile } from './types.ts'
+import type { CollectionProfile, Profile } from './types.ts'
 
 export interface ProfilerOptions {
   readonly collection?: string | undefined
@@ -74,6 +74,7 @@ export class Profiler {
   #rawBytes = 0
   #restarts = 0
   #missedEpochs = 0
+  #followedMs = 0
   #damage: Profile['history']['damage']
 
   constructor({ collection, keysMax = PROFILE_KEYS_MAX, collectionsMax = PROFILE_COLLECTIONS_MAX }: ProfilerOptions = {}) {
@@ -124,6 +125,11 @@ export class Profiler {
     this.#break()
   }
 
+  /** The store was looked at for so long: what was not written in it counts, too. */
+  followed(ms: number): void {
+    this.#followedMs = ms
+  }
+
   damaged(damage: NonNullable<Profile['history']['damage']>): void {
     this.#damage = damage
   }
@@ -134,14 +140,17 @@ export class Profiler {
 
   /** @throws TIDEMARK_ARGUMENT when the collection asked for was in no catalogue */
   async report(measuring: Measuring): Promise<Profile> {
-    const coveredMs = this.#coverWaiting()
+    const coveredMs = Math.max(this.#coverWaiting(), this.#followedMs)
     const counts = [...this.#counts.values()].filter(({ records }) => records > 0)
     if (this.#collection !== undefined && this.#epochs > 0 && !this.#names.has(this.#collection)) throw this.#noSuchCollection()
     const history = this.#history(coveredMs)
     const each = counts.map(({ keys }) => keysOf(keys))
     const keys = keysOfAll(counts, each)
     const all = this.#all.profile(coveredMs, keys)
-    const collections = counts.map((one, index) => one.profile(coveredMs, each[index] as Keys)).sort((a, b) => b.bytes - a.bytes)
+    const named = counts.map((one, index) => one.profile(coveredMs, each[index] as Keys))
+    const inCatalogue = new Set(this.#byId.values())
+    const there = named.filter((_, index) => inCatalogue.has(counts[index]))
+    const byBytes = (a: CollectionProfile, b: CollectionProfile): number => b.bytes - a.bytes
     const { runs } = this.#runs
     const ratios = await measureSpans(runs, history.compression, measuring)
     const blocks = await measureBlocks(runs, measuring)
@@ -158,14 +167,16 @@ export class Profiler {
       ok: this.#damage === undefined,
       history,
       all,
-      collections,
+      collections: named.toSorted(byBytes),
       rate: { stepMs: steps.stepMs, recordsPerSecond: rates(steps.records), bytesPerSecond: rates(steps.bytes) },
       daily: this.#timeline.daily(),
       lulls: lullsOf(steps),
       intervals,
       blocks,
     }
-    return { ...profile, recommendations: recommend(profile, this.#collection === undefined) }
+    // What was deleted needs no settings.
+    const recommendations = recommend({ ...profile, collections: there.sort(byBytes) }, this.#collection === undefined)
+    return { ...profile, recommendations }
   }
 
   #history(coveredMs: number): Profile['history'] {
@@ -233,8 +244,8 @@ export class Profiler {
   #useCatalogue(catalogue: readonly CatalogueEntry[]): void {
     this.#byId.clear()
     this.#all.entries = 0
-    const others = this.#counts.get(OTHERS_KEY)
-    if (others !== undefined) others.entries = 0
+    // Those that the catalogue no longer has were deleted.
+    for (const counts of this.#counts.values()) counts.entries = 0
     for (const { id, kind, name, entries } of catalogue) {
       if (this.#collection !== undefined) {
         if (this.#names.size < this.#collectionsMax || name === this.#collection) this.#names.add(name)
@@ -242,7 +253,7 @@ export class Profiler {
       }
       const counts = this.#countsOf(kind, name)
       this.#byId.set(id, counts)
-      counts.entries = counts.name === OTHERS ? counts.entries + entries : entries
+      counts.entries += entries
       this.#all.entries += entries
     }
   }

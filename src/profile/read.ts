@@ -63,11 +63,13 @@ export async function profileStore(storage: Storage, options: ProfileOptions, pa
   const reader = new Reader(storage, profiler, parts.pause)
   if (forMs > 0) {
     await reader.skip()
-    const end = parts.monotonic() + forMs
+    const begin = parts.monotonic()
+    const end = begin + forMs
     while (reader.whole && parts.monotonic() < end) {
       await parts.wait(Math.min(POLL_MS, Math.max(1, end - parts.monotonic())))
       await reader.read()
     }
+    profiler.followed(parts.monotonic() - begin)
   } else await reader.read()
   return await profiler.report(parts)
 }

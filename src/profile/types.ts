@@ -134,7 +134,7 @@ export interface Profile {
     /** Of the first and the last barrier, ms since 1970. */
     readonly fromMs: number
     readonly toMs: number
-    /** Time the epochs speak of: without what lies between two lives of the store. */
+    /** Time the epochs speak of: without what lies between two lives of the store. With `forMs`, all the time it was followed. */
     readonly coveredMs: number
     /** Times the store was opened anew within it. */
     readonly restarts: number

@@ -236,3 +236,45 @@ test('one collection is looked at alone, or refused by name', async () => {
   assert.equal(alone.all.bytes, alone.collections[0]?.bytes)
   await assert.rejects(profileOf(epochs, { collection: 'c' }), { code: 'TIDEMARK_ARGUMENT', hint: 'there are: a, b' })
 })
+
+test('a collection that was deleted has no entries, and nothing is recommended for it', async () => {
+  const history = await History.make()
+  // Half of the records say nothing new.
+  const life = lifeOf({ epochs: 60, perEpoch: 500, keys: 600, exponent: 0, seed: 3, redundantShare: 0.5 })
+  const named = (name: string, { writes }: EpochOf): Write[] => writes.map(([, key, value]) => [name, key, value])
+  for (const epoch of life) history.add({ timeMs: epoch.timeMs, writes: [...named('gone', epoch), ...named('(others)', epoch)] })
+  const before = await history.report()
+  assert.ok(before.recommendations.some(({ collection }) => collection === 'gone'))
+  history.deleteCollection('gone')
+  history.add({ timeMs: BEGIN_MS + 61_000, writes: [['(others)', 'k', '1']] })
+  const after = await history.report()
+  const entries = Object.fromEntries(after.collections.map(one => [one.name, one.entries]))
+  assert.equal(entries['gone'], 0)
+  assert.ok((entries['(others)'] as number) > 500)
+  assert.equal(entries['(others)'], after.all.entries)
+  assert.deepEqual(
+    after.recommendations.filter(({ collection }) => collection === 'gone'),
+    [],
+  )
+})
+
+test('a map of the name under which others are counted together is counted by itself', async () => {
+  const { collections } = await profileOf(
+    Array.from({ length: 3 }, (_, epoch): EpochOf => ({ timeMs: BEGIN_MS + epoch * 1000, writes: [['(others)', 'k', `${epoch}`]] })),
+  )
+  assert.deepEqual(
+    collections.map(({ name, entries }) => [name, entries]),
+    [['(others)', 1]],
+  )
+})
+
+test('of a store that was followed all of the time counts, also before its first epoch and after its last', async () => {
+  for (const epochs of [1, 3]) {
+    const history = await History.make()
+    for (let at = 0; at < epochs; at++) history.add({ timeMs: BEGIN_MS + at * 10_000, writes: [['a', `k${at}`, '1']] })
+    history.profiler.followed(60_000)
+    const { all, history: found } = await history.report()
+    assert.equal(found.coveredMs, 60_000)
+    assert.equal(all.recordsPerSecond, epochs / 60)
+  }
+})

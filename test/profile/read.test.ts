@@ -123,6 +123,7 @@ test('followed: the epochs of the time given, and none from before, over rolls a
   assert.equal(rounds, 10)
   assert.deepEqual([ok, history.firstEpoch, history.epochs, history.restarts], [true, 11, 15, 1])
   assert.equal(all.records, 15 * 6)
+  assert.equal(history.coveredMs, 2000)
 })
 
 test('epochs that were given back before they were read are counted as missed', async () => {

@@ -30,6 +30,7 @@ export class History {
   readonly #alive = new Map<string, Set<string>>()
   readonly #compress: Compress
   #epoch = 0
+  #lastId = 0
 
   private constructor(options: ProfilerOptions, compress: Compress) {
     this.profiler = new Profiler(options)
@@ -71,6 +72,11 @@ export class History {
     this.profiler.commit(commit, blockBytes + COMMIT_BYTES)
   }
 
+  /** From the next epoch on. */
+  deleteCollection(name: string): void {
+    this.#ids.delete(name)
+  }
+
   report(): Promise<Profile> {
     return this.profiler.report(MEASURING)
   }
@@ -78,7 +84,7 @@ export class History {
   #idOf(name: string): number {
     let id = this.#ids.get(name)
     if (id === undefined) {
-      id = this.#ids.size + 1
+      id = ++this.#lastId
       this.#ids.set(name, id)
       this.#alive.set(name, new Set())
     }
