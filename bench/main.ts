@@ -101,6 +101,7 @@ async function run(): Promise<number> {
   for (const suite of suites) {
     console.log(`\n== ${suite.name}: ${suite.about}`)
     const folder = mkdtempSync(join(resolve(values.data), `bench-${suite.name}-`))
+    current = folder
     const begin = performance.now()
     try {
       const outcome = await suite.run({
@@ -116,7 +117,7 @@ async function run(): Promise<number> {
       console.log(`\n${outcome.text.join('\n\n')}`)
       console.log(`(${((performance.now() - begin) / 1000).toFixed(0)} s)`)
     } finally {
-      rmSync(folder, { recursive: true, force: true })
+      clear()
     }
   }
   const bounds = outcomes.flatMap(({ outcome }) => outcome.bounds)
@@ -137,6 +138,16 @@ async function run(): Promise<number> {
   return missed.length === 0 ? 0 : 1
 }
 
+/** Of the benchmark under way. */
+let current: string | undefined
+/** A worker that is being ended may still write for a moment. */
+const REMOVAL = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 } as const
+
+function clear(): void {
+  if (current !== undefined) rmSync(current, REMOVAL)
+  current = undefined
+}
+
 function asserted(bound: Bound): boolean {
   return bound.robust || !values.quick
 }
@@ -145,6 +156,10 @@ function row(bound: Bound): (string | number)[] {
   const verdict = holds(bound) ? 'ok' : asserted(bound) ? 'NOT MET' : 'not met (not asserted here)'
   return [bound.name, bound.measured.toFixed(2), `${bound.sense} ${bound.limit} ${bound.unit}`, verdict]
 }
+
+process.on('exit', clear)
+// An end by default would leave the workers (harness/child.ts) and the folder behind.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
 
 if (values.help) console.log(HELP)
 else process.exitCode = await run()

@@ -2,7 +2,7 @@
  * What `npm test` and `npm start` need before anything else can run: the packages of the lock file and, for the tests, a few
  * programs of the system. Plain JavaScript without dependencies, because it runs before there are any.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,6 +23,23 @@ export function show(program, args, options = {}) {
   const result = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options })
   if (result.error) console.error(`${program}: ${result.error.message}`)
   return result.status ?? 1
+}
+
+/**
+ * Runs this same Node.js in this one's place: whoever stops this process means that one, which ends what it started first, and its status is
+ * ours. `name`: what is told of an end by a signal.
+ */
+export function handOver(name, args) {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('error', error => {
+    console.error(`${process.execPath}: ${error.message}`)
+    process.exitCode = 1
+  })
+  child.on('exit', (code, signal) => {
+    if (signal !== null) console.error(`${name} was ended by ${signal}`)
+    process.exitCode = code ?? 1
+  })
 }
 
 /** Runs a program in silence. */

@@ -49,7 +49,8 @@ export function runChild<T>(file: string, config: unknown, options: ChildOptions
     let answer: { result?: T; error?: string; cpuMs: number } | undefined
     const timer = setTimeout(() => child.kill('SIGKILL'), CHILD_MS_MAX)
     const end = () => child.kill('SIGKILL')
-    process.once('exit', end)
+    // Before others remove what it writes to.
+    process.prependOnceListener('exit', end)
     child.on('message', message => {
       answer = message as NonNullable<typeof answer>
     })
@@ -77,6 +78,8 @@ export async function deliver<T>(work: () => Promise<T>): Promise<void> {
     const usage = process.cpuUsage()
     process.send?.({ ...message, cpuMs: (usage.user + usage.system) / 1000 }, () => process.exit(0))
   }
+  // Nobody is there any more who would want the result, or could end it.
+  process.once('disconnect', () => process.exit(1))
   try {
     send({ result: await work() })
   } catch (error) {

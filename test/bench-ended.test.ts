@@ -1,0 +1,42 @@
+/** A benchmark that is ended by a signal, or killed, leaves no process behind, and after a signal no folder. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { root } from './root.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+const unknown = existsSync(`/proc/self/task/${process.pid}/children`) ? false : 'the system does not tell the children of a process'
+const sleep = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 20))
+
+/** A process that is gone, or only waits to be taken note of. */
+function isGone(pid: number): boolean {
+  try {
+    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return true
+  }
+}
+
+for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGKILL'] as const) {
+  test(`ended by ${signal}`, { skip: unknown }, async t => {
+    const data = temporaryFolder(t)
+    const args = [join(root, '.build/bench/main.js'), '--quick', '--only', 'one-key', '--data', data, '--json', join(data, 'bench.json')]
+    const bench = spawn(process.execPath, args, { stdio: 'ignore' })
+    const ended = new Promise<[number | null, NodeJS.Signals | null]>(resolve => bench.on('close', (...how) => resolve(how)))
+    const pid = bench.pid as number
+    // The worker is at work: it has a store.
+    const isAtWork = (): boolean =>
+      readdirSync(data).some(name => readdirSync(join(data, name)).some(store => readdirSync(join(data, name, store)).length > 0))
+    while (!isAtWork()) await sleep()
+    const workers = childrenOf(pid)
+    assert.equal(workers.length, 1)
+    bench.kill(signal)
+    assert.deepEqual(await ended, signal === 'SIGKILL' ? [null, 'SIGKILL'] : [1, null])
+    while (!workers.every(isGone)) await sleep()
+    if (signal !== 'SIGKILL') assert.deepEqual(readdirSync(data), [])
+  })
+}
