@@ -27,7 +27,7 @@ export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, mani
     const files = run.map(entry => entry.file)
     const from = (run.at(-1) as SegmentEntry).from
     const through = (run[0] as SegmentEntry).through
-    const range = rangeOf(FIRST_PLACE, undefined)
+    const range = rangeOf(plan.within?.start ?? FIRST_PLACE, plan.within?.end)
     return {
       request: { young: run, ranges: [], range, from, through, alive, tombstones: true, cutBytes: Number.POSITIVE_INFINITY },
       ...effort(run),

@@ -3,10 +3,11 @@
  *
  * Owns: the shape that segments are kept in. Does not own: when and how fast, reading, writing.
  * Invariants: a round through the base goes on where it stopped, by looking at `through` alone; every plan makes the manifest smaller or
- * the base know more, so that plans end when nothing is folded meanwhile.
+ * the base know more, so that plans end when nothing is folded meanwhile. What is stuck, for a file proved damaged, is in no plan and keeps the
+ * others from nothing: the round goes on without it, and what is kept for it alone is cut down to what lies there.
  */
 import { BASE_SEGMENT_BYTES, TABLE_RECORDS, YOUNG_SEGMENT_BYTES_MAX } from '../base/limits.ts'
-import type { BaseRange, Manifest, SegmentEntry } from '../format/index.ts'
+import { type BaseRange, comparePlaces, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
 import { isUntouched, wordsOn } from '../manifest/index.ts'
 
 /** When segments are merged. */
@@ -45,7 +46,12 @@ export const MERGE_LIMITS: MergeLimits = {
 const ROUND_SHARE = 0.9
 
 export type MergePlan =
-  | { readonly type: 'young'; readonly run: readonly SegmentEntry[] }
+  /** `within`: only what lies there is needed. */
+  | {
+      readonly type: 'young'
+      readonly run: readonly SegmentEntry[]
+      readonly within?: { readonly start: Place; readonly end: Place | undefined }
+    }
   | {
       readonly type: 'base'
       /** Neighbours; their records below `end` and the young segments' are put together. */
@@ -60,9 +66,22 @@ export type MergePlan =
   | { readonly type: 'raise'; readonly through: number }
   | { readonly type: 'drop' }
 
+/** Files that proved damaged, and names of ranges (`nameOfRange`) that could not be merged for one. */
+export type Stuck = ReadonlySet<string>
+
+export function nameOfRange({ start, segment }: BaseRange): string {
+  return segment?.file ?? `${start.collection}/${start.key}`
+}
+
 /** Undefined: all is well as it is. */
-export function planMerge(manifest: Manifest, limits: MergeLimits = MERGE_LIMITS): MergePlan | undefined {
-  return planDrop(manifest) ?? planYoung(manifest.young, limits) ?? planBase(manifest, limits)
+export function planMerge(manifest: Manifest, limits: MergeLimits = MERGE_LIMITS, stuck: Stuck = new Set()): MergePlan | undefined {
+  return planDrop(manifest) ?? planYoung(manifest.young, limits, stuck) ?? planBase(manifest, limits, stuck)
+}
+
+/** What is not to be tried again where `plan` met damage in `file`. */
+export function stuckBy(plan: MergePlan, file: string): string[] {
+  if (plan.type !== 'base' || plan.ranges.some(({ segment }) => segment?.file === file)) return [file]
+  return [file, ...plan.ranges.map(nameOfRange)]
 }
 
 /** No collection between its first and its last is alive. */
@@ -81,11 +100,12 @@ function planDrop(manifest: Manifest): MergePlan | undefined {
 }
 
 /** The newest run of `fanIn` segments that are alike. */
-function planYoung(young: readonly SegmentEntry[], { fanIn, fewTimes, smallestBytes, youngBytesMax }: MergeLimits): MergePlan | undefined {
+function planYoung(young: readonly SegmentEntry[], limits: MergeLimits, stuck: Stuck): MergePlan | undefined {
+  const { fanIn, fewTimes, smallestBytes, youngBytesMax } = limits
   if (young.length <= fewTimes * fanIn) return undefined
   /** 0, 1, 2: each `fanIn` times as large as the one before. */
   const sizeOf = (entry: SegmentEntry): number => {
-    if (entry.bytes >= youngBytesMax) return Number.POSITIVE_INFINITY
+    if (entry.bytes >= youngBytesMax || stuck.has(entry.file)) return Number.POSITIVE_INFINITY
     return entry.bytes <= smallestBytes ? 0 : Math.ceil(Math.log(entry.bytes / smallestBytes) / Math.log(fanIn))
   }
   for (let at = 0; at + fanIn <= young.length; at++) {
@@ -100,20 +120,37 @@ function planYoung(young: readonly SegmentEntry[], { fanIn, fewTimes, smallestBy
   return undefined
 }
 
-function planBase(manifest: Manifest, limits: MergeLimits): MergePlan | undefined {
+function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergePlan | undefined {
   const { young, base } = manifest
-  const least = Math.min(...base.map(range => range.through))
-  const most = Math.max(...base.map(range => range.through))
+  const whole = base.filter(range => !stuck.has(nameOfRange(range)))
+  if (whole.length === 0) return undefined
+  const least = Math.min(...whole.map(range => range.through))
+  const most = Math.max(...whole.map(range => range.through))
   const newest = young[0]
-  if (least < most) return planRange(manifest, most, limits.baseBytes)
-  if (newest === undefined) return undefined
-  const above = held(young)
+  if (least < most) return planRange(manifest, most, limits.baseBytes, stuck)
+  const cut = whole.length < base.length ? planCut(manifest, least, stuck) : undefined
+  if (cut !== undefined) return cut
+  if (newest === undefined || newest.through <= least) return undefined
+  const above = held(young.filter(entry => entry.through > least))
   const at = roundAt(
     base.flatMap(range => range.segment ?? []),
     limits,
   )
   const due = above.bytes >= at.bytes || above.records >= at.records
-  return due ? planRange(manifest, newest.through, limits.baseBytes) : undefined
+  return due ? planRange(manifest, newest.through, limits.baseBytes, stuck) : undefined
+}
+
+/** All ranges but those that are stuck know up to `through`: what is kept of young segments up to there is kept for these alone. */
+function planCut({ young, base }: Manifest, through: number, stuck: Stuck): MergePlan | undefined {
+  const behind = base.map(range => range.through < through)
+  const first = behind.indexOf(true)
+  if (first < 0) return undefined
+  const start = (base[first] as BaseRange).start
+  const end = base[behind.lastIndexOf(true) + 1]?.start
+  const run = young.filter(entry => entry.through <= through)
+  const reaches = ({ first, last }: SegmentEntry): boolean =>
+    comparePlaces(first, start) < 0 || (end !== undefined && comparePlaces(last, end) >= 0)
+  return run.some(reaches) && !run.some(entry => stuck.has(entry.file)) ? { type: 'young', run, within: { start, end } } : undefined
 }
 
 /** Of young segments: a round through this base begins when they hold as many bytes, or as many records. */
@@ -131,17 +168,17 @@ export function held(entries: readonly SegmentEntry[]): { bytes: number; records
 }
 
 /** The first range that does not know all up to `through`, with neighbours while together they are no more than one segment. */
-function planRange(manifest: Manifest, through: number, baseBytes: number): MergePlan {
+function planRange(manifest: Manifest, through: number, baseBytes: number, stuck: Stuck): MergePlan {
   const { base, young } = manifest
   if (base.some((_, at) => isUntouched(manifest, at, through))) return { type: 'raise', through }
-  const at = base.findIndex(range => range.through < through)
+  const at = base.findIndex(range => range.through < through && !stuck.has(nameOfRange(range)))
   const first = base[at] as BaseRange
   let bytes = first.segment?.bytes ?? 0
   let end = at + 1
   for (; end < base.length; end++) {
     const next = base[end] as BaseRange
     bytes += next.segment?.bytes ?? 0
-    if (next.through !== first.through || bytes > baseBytes) break
+    if (next.through !== first.through || bytes > baseBytes || stuck.has(nameOfRange(next))) break
   }
   const stop = base[end]?.start
   return { type: 'base', ranges: base.slice(at, end), end: stop, young: wordsOn(young, first, stop, through), through }

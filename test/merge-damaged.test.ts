@@ -1,0 +1,51 @@
+/** A damaged block in the base: what lies elsewhere is merged as ever, and what is damaged is not tried again and again. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Manifest } from '../src/format/index.ts'
+import { readNewest } from '../src/manifest/index.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const SMALL = { bytes: 20_000, paced: false, graceMs: 100, fanIn: 3, fewTimes: 1, slackBytes: 5000, slackRecords: 100, baseBytes: 8000 }
+const ENTRIES = 500
+const text = (at: number, round: number) => `some text of entry ${at}, round ${round}. `.repeat(3)
+
+async function manifestOf(world: SimulatedStore): Promise<Manifest> {
+  return (await world.run(readNewest(world.storage)))?.manifest as Manifest
+}
+
+for (const [where, victim] of [
+  ['in the middle', 1],
+  ['at the beginning', 0],
+] as const) {
+  test(`beside a damaged base segment ${where} rounds go on, and young segments stay few`, async () => {
+    const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
+    world.thresholds = SMALL
+    const store = await world.open()
+    const map = store.map<string, number>('map')
+    const write = async (round: number): Promise<void> => {
+      for (let at = 0; at < ENTRIES; at++) map.set(at, text(at, round))
+      await world.checkpoint()
+      await world.pass(20_000)
+    }
+    for (let round = 0; round < 3; round++) await write(round)
+    const before = await manifestOf(world)
+    const segments = before.base.flatMap(range => range.segment ?? [])
+    assert.ok(segments.length >= 4, `${segments.length} base segments`)
+    const damaged = segments[victim]?.file as string
+    world.storage.disk.lookup(damaged)?.flip(500, 3)
+    for (let round = 3; round < 30; round++) await write(round)
+    const { young, base, fold } = await manifestOf(world)
+    const bytes = young.reduce((sum, entry) => sum + entry.bytes, 0)
+    assert.ok(young.length <= 10 && bytes < 250_000, `${young.length} young segments of ${bytes} bytes`)
+    const stuck = base.filter(({ through }) => through < (fold?.epoch ?? 0) - 5)
+    assert.ok(stuck.length >= 1 && stuck.length <= 2 && base.length >= 4, `${stuck.length} of ${base.length} ranges do not go on`)
+    const { failures, lastError } = store.stats().upkeep
+    assert.ok(failures >= 1 && failures <= 3, `${failures} failures`)
+    assert.ok(lastError?.includes(damaged), lastError)
+    // What was written since covers what is damaged.
+    await world.crash()
+    const again = world.store.map<string, number>('map')
+    for (let at = 0; at < ENTRIES; at++) assert.equal(again.get(at), text(at, 29))
+    await world.close()
+  })
+}
