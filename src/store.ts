@@ -131,9 +131,7 @@ export class Store implements AsyncDisposable {
     collections.delete(name)
     this.#faces.delete(name)
     this.#encoded.delete(name)
-    collection.dropped = true
-    space.counted(-1)
-    collection.part = undefined
+    collection.drop()
     endCollection(collection, () => dropped(name))
     space.catalogueChanged = true
     return true

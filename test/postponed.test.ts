@@ -1,9 +1,10 @@
-/** What the drain leaves to the barrier: large values, and values that cannot be encoded. */
+/** What the drain leaves to the barrier: large values, and values that cannot be encoded; which values count as large. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 import { alone } from './support/checkpointer-rig.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
 
 const INTERVAL_MS = 1000
 const LARGE = 'x'.repeat(200_000)
@@ -84,4 +85,32 @@ test('a large value is listed once until the barrier, and has its record then', 
   rig.checkpoint()
   assert.deepEqual(rig.written, ['large'])
   rig.check(map)
+})
+
+test('large values of a collection that was emptied or dropped are listed no longer, and again where that is rolled back', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const listed = (): number[] =>
+    store
+      .stats()
+      .giants.map(({ key }) => Number(key))
+      .toSorted()
+  const emptied = store.map<string, number>('emptied')
+  const dropped = store.map<string, number>('dropped')
+  emptied.set(1, LARGE)
+  dropped.set(2, LARGE)
+  await world.checkpoint()
+  assert.deepEqual(listed(), [1, 2])
+  assert.throws(() =>
+    store.transaction(() => {
+      emptied.clear()
+      throw new Error('back')
+    }),
+  )
+  assert.deepEqual(listed(), [1, 2])
+  emptied.clear()
+  assert.deepEqual(listed(), [2])
+  store.delete('dropped')
+  assert.deepEqual(listed(), [])
+  await world.close()
 })

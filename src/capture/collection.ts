@@ -252,8 +252,17 @@ export class Collection {
     this.drainedBytes = 0
   }
 
+  /** Forgets all entries, for good; its name is free. */
+  drop(): void {
+    this.dropped = true
+    this.part = undefined
+    this.space.counted(-1)
+    this.space.giants.drop(this.id)
+  }
+
   /** Puts another incarnation in place. */
   replace(id: number, live: Map<Key, unknown>): void {
+    this.space.giants.drop(this.id)
     this.id = id
     this.live = live
     const cold = this.space.coldOf?.(id, this.codec)

@@ -3,7 +3,8 @@
  *
  * What: remembers entries whose record was large when it was written last, so that the next time each has a slice of its own and costs what
  * its own encoding costs; and which record of a turn was the largest, to be named when the turn took too long.
- * Owns: both. Does not own: the slices, what is said about them. Invariant: GIANTS_MAX entries at most, the oldest are forgotten.
+ * Owns: both. Does not own: the slices, what is said about them. Invariant: GIANTS_MAX entries at most, the oldest are forgotten; none is of a
+ * collection that was dropped, or emptied since.
  */
 import { GIANTS_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
@@ -45,6 +46,22 @@ export class Giants {
     if (keys?.delete(key) !== true) return
     this.#count--
     if (keys.size === 0) this.#known.delete(incarnation)
+  }
+
+  /** The incarnation is gone; gives what was known of it. */
+  drop(incarnation: number): Map<Key, Giant> | undefined {
+    const keys = this.#known.get(incarnation)
+    if (keys === undefined) return undefined
+    this.#known.delete(incarnation)
+    this.#count -= keys.size
+    return keys
+  }
+
+  /** It is back, as it was when it was dropped. */
+  putBack(incarnation: number, keys: Map<Key, Giant>): void {
+    this.#known.set(incarnation, keys)
+    this.#count += keys.size
+    while (this.#count > GIANTS_MAX) this.#forgetOldest()
   }
 
   /** The largest large record since the last call. */

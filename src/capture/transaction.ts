@@ -153,7 +153,8 @@ export class Transaction {
 
   beforeClear(collection: Collection): void {
     const { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, freshAllowed, part } = collection
-    const { postponed, significance } = collection
+    const { postponed, significance, space } = collection
+    const giants = space.giants.drop(id)
     const before = {
       id,
       live,
@@ -175,6 +176,7 @@ export class Transaction {
     this.#steps.push(
       new Restore(() => {
         Object.assign(collection, before)
+        if (giants !== undefined) space.giants.putBack(id, giants)
       }),
     )
   }
