@@ -201,6 +201,19 @@ test('an order is written while the store runs, at most once a minute, and older
   await world.run(store.close())
 })
 
+for (const hydrate of ['on-demand', 'background'] as const) {
+  test(`a run that was short, or brought nothing home, takes the order over from the one before (${hydrate})`, async () => {
+    const world = await hotWorld()
+    const [before] = world.orders()
+    const store = await world.open(hydrate)
+    store.map<unknown, number>('map').get(0)
+    await world.run(store.close())
+    assert.notEqual(world.orders()[0], before)
+    const withOrder = await world.readUntilHome(HOT)
+    assert.ok(withOrder < 0.25, `${withOrder} of the bytes read before what is hot was home`)
+  })
+}
+
 test('a disk that fails the order fails nothing else', async () => {
   const world = await hotWorld()
   const store = await world.open()

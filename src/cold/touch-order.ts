@@ -45,7 +45,7 @@ const TRIES = 2
 
 export class TouchOrder {
   readonly #parts: TouchOrderParts
-  #before: Iterable<TouchedPlace> = []
+  #before: Promise<Iterable<TouchedPlace>> | undefined
   #sequence = 0
   #written = 0
   #writtenAt: number | undefined
@@ -56,15 +56,18 @@ export class TouchOrder {
     if (parts.token !== undefined) parts.space.openWindow(ORDER_PLACES_MAX)
   }
 
-  /** What the last run touched, or nothing; never rejects. */
-  async load(): Promise<Iterable<TouchedPlace>> {
+  /** What the last run touched, or nothing; looked up once. Never rejects. */
+  load(): Promise<Iterable<TouchedPlace>> {
+    this.#before ??= this.#load()
+    return this.#before
+  }
+
+  async #load(): Promise<Iterable<TouchedPlace>> {
     try {
       const files = (await this.#files()).slice(-TRIES).reverse()
       for (const file of files) {
         const places = await this.#read(file).catch(() => undefined)
-        if (places === undefined) continue
-        this.#before = places
-        return places
+        if (places !== undefined) return places
       }
     } catch {
       // Without a list there is no order.
@@ -116,7 +119,9 @@ export class TouchOrder {
   async #encode(): Promise<Buffer> {
     const { clock, scheduler, stallMsMax, stalled, space } = this.#parts
     const encoder = new TouchOrderEncoder()
-    const places = chain(space.touches.notes(), this.#before)
+    // A run in which nobody asked for it, or that ended before, hands it on all the same.
+    const before = await this.load()
+    const places = chain(space.touches.notes(), before)
     for (let done = false; !done; ) {
       await new Promise<void>(resolve => void scheduler.immediate(resolve))
       const begin = clock.monotonic()
