@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { ColdSide, type ColdStart } from '../src/capture/cold-side.ts'
-import { Eviction } from '../src/capture/index.ts'
+import { Eviction, Untracked } from '../src/capture/index.ts'
+import type { Key } from '../src/codec/index.ts'
 import { type Begun, begin, exchange, transaction } from './support/cold-rig.ts'
 import { FakeCold } from './support/fake-cold.ts'
 
@@ -248,4 +249,29 @@ test('what was captured or hidden up to a barrier stays so until the stored stat
   assert.deepEqual([side.covers('k'), side.hides('k')], [false, true])
   assert.equal(side.exchanged(5), true)
   assert.deepEqual([side.covers('k'), side.hides('k')], [true, false])
+})
+
+test('debug mode keeps nothing of entries that left and that nobody holds, and names a change made to one that somebody does', async () => {
+  const { rig, collection, map } = begin(1000, { evicts: true })
+  const eviction = new Eviction(collection)
+  const named: Key[] = []
+  const untracked = new Untracked(20, ({ key }) => named.push(key))
+  rig.space.untracked = untracked
+  const held = map.get('k7') as { n: number }
+  for (let n = 0; n < 1000; n++) {
+    map.get(`k${n}`)
+    if (n % 100 === 99) {
+      eviction.renew()
+      while (eviction.run(1000) > 0);
+      await new Promise(resolve => setImmediate(resolve))
+      collect()
+      for (let barrier = 0; barrier < 3; barrier++) untracked.inspect(rig.collections)
+    }
+  }
+  assert.ok(untracked.kept < 200, `${untracked.kept} digests`)
+  held.n = -1
+  map.get('k7')
+  for (let n = 10; n < 30; n++) map.get(`k${n}`)
+  for (let barrier = 0; barrier < 50; barrier++) untracked.inspect(rig.collections)
+  assert.deepEqual(named, ['k7'])
 })

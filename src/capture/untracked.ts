@@ -22,6 +22,9 @@ export interface UntrackedChange {
   readonly key: Key
 }
 
+/** Of those that left the heap so many are passed over for each that is looked at. */
+const PASSED_MAX = 16
+
 /** Of an entry that can no longer be encoded. */
 const NO_RECORD = ''
 
@@ -42,6 +45,11 @@ export class Untracked {
   constructor(sample: number, found: (change: UntrackedChange) => void) {
     this.#sample = sample
     this.#found = found
+  }
+
+  /** Digests kept, of all collections. */
+  get kept(): number {
+    return [...this.#watched.values()].reduce((sum, { digests }) => sum + digests.size, 0)
   }
 
   /** A record of this key was written. */
@@ -84,8 +92,8 @@ export class Untracked {
     const differs = (key: Key): boolean => {
       if (dirty.has(key) || collection.significance?.waits(key) === true) return false
       if (collection.live.has(key)) return digests.get(key) !== this.#digest(collection, key)
-      // Cold entries have nobody who could change them.
-      if (collection.cold === undefined) digests.delete(key)
+      // Cold entries have nobody who could change them, unless somebody holds them.
+      if (collection.cold?.held.peek(key) === undefined) digests.delete(key)
       return false
     }
     for (const key of watched.suspects) {
@@ -94,11 +102,18 @@ export class Untracked {
       this.#found({ collection: collection.name, key })
     }
     const suspects: Key[] = []
-    for (let count = Math.min(this.#sample, digests.size); count > 0; count--) {
+    // What left the heap is no part of the sample: it is passed over, faster than it comes.
+    const left = Math.min(Math.max(0, digests.size - collection.live.size), PASSED_MAX * this.#sample)
+    let looked = 0
+    for (let steps = Math.min(this.#sample + left, digests.size); steps > 0 && looked < this.#sample; steps--) {
       watched.turn ??= digests.keys()
       const { done, value } = watched.turn.next()
-      if (done === true) watched.turn = undefined
-      else if (differs(value)) suspects.push(value)
+      if (done === true) {
+        watched.turn = undefined
+        continue
+      }
+      if (differs(value)) suspects.push(value)
+      if (collection.live.has(value)) looked++
     }
     watched.suspects = suspects
   }
