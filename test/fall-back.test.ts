@@ -3,7 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FoldPoint } from '../src/format/index.ts'
 import { readNewest } from '../src/manifest/index.ts'
-import type { SimulatedDisk } from '../src/testing/index.ts'
+import { openStore } from '../src/open.ts'
+import { copyStore } from '../src/restore/copy.ts'
+import { verifyStore } from '../src/restore/verify.ts'
+import { MemoryStorage } from '../src/storage/index.ts'
+import { SeededRandom, type SimulatedDisk } from '../src/testing/index.ts'
+import { MANUAL } from './support/cli.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const SMALL = { bytes: 2000, fanIn: 3, smallestBytes: 3000, youngBytesMax: 20_000, slackBytes: 5000, slackRecords: 300, baseBytes: 4000 }
@@ -66,5 +71,32 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
     assert.equal(world.store.stats().upkeep.lastError, undefined)
     assert.ok((await foldOf(world)).epoch > fold.epoch, 'folding goes on')
     await world.close()
+  })
+}
+
+for (const [what, damage] of Object.entries(DAMAGES)) {
+  test(`the file of the fold point ${what}: after falling back a copy is made before anything else is written, and holds`, async () => {
+    const world = new SimulatedStore()
+    world.thresholds = { ...SMALL, graceMs: 100 }
+    const map = (await world.open()).map<string, string>('map')
+    for (let at = 0; at < 60; at++) map.set(`key ${at}`, `some text of entry ${at}, to be folded`)
+    await world.checkpoint()
+    await world.pass(5000)
+    const fold = await foldOf(world)
+    await world.close()
+    damage(world.storage.disk, fold)
+    await world.open({ restore: { onDamage: 'fall-back' } })
+    await world.close()
+
+    const target = new MemoryStorage()
+    const { epoch, entries } = await world.run(copyStore(world.storage, target, new SeededRandom(1)))
+    assert.deepEqual([epoch, entries], [fold.epoch, 60])
+    const { ok, files } = await verifyStore(target, () => undefined)
+    assert.deepEqual([ok, files.flatMap(({ problem }) => problem ?? [])], [true, []])
+    const again = await openStore('copy', MANUAL, { storage: target, writer: 'inline' })
+    assert.equal(again.map('map').size, 60)
+    again.map('map').set('new', 1)
+    await again.close()
+    assert.equal((await verifyStore(target, () => undefined)).epoch, fold.epoch + 1)
   })
 }

@@ -83,8 +83,8 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
     const first = fold === null ? 0 : manifest.log.findIndex(entry => entry.file === fold.file)
     assert(first >= 0, 'the log reaches back to the fold point')
     const log = manifest.log.slice(first)
-    // After falling back to the fold point its file is named, for the fold point's sake, and may be lost.
-    const read = log.slice(log.length > 1 && log[0]?.end?.epoch === fold?.epoch && log[0]?.end?.bytes === fold?.bytes ? 1 : 0)
+    // After falling back to the fold point its file is named, for the fold point's sake, and may be lost: what ends there is not read.
+    const read = log.slice(fold !== null && log[0]?.end?.epoch === fold.epoch && log[0].end.bytes === fold.bytes ? 1 : 0)
     for (const { file } of read) open.set(file, await from.open(file, 'read'))
     const report = await scan(from, manifest, log)
     if (report.damage !== null) await believe(report.damage.file)
