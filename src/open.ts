@@ -279,7 +279,8 @@ function build(
   const segments = [...image.young, ...image.base.flatMap(range => range.segment ?? [])]
   const segmentBytes = segments.reduce((sum, entry) => sum + entry.bytes, 0)
   const upkeep = new Upkeep({ foldedEpoch: image.fold?.epoch ?? 0, segments: segments.length, segmentBytes })
-  let stalls = access
+  const readerStalls = new Histogram()
+  let stalls = readerStalls
   const turns = { clock, scheduler, stallMsMax, stalled: (ms: number) => stalls.record(ms), collections: () => collections.values() }
   const evictor = evicts
     ? new Evictor({ ...turns, bytesMax, accessed: ms => access.record(ms), starved: () => host?.post({ type: 'fold' }) })
@@ -306,6 +307,7 @@ function build(
     space,
     events,
     access,
+    readerStalls,
     collections,
     encoded,
     upkeep,

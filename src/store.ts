@@ -6,7 +6,7 @@
  * Invariants: a name is a map or a value, never both; a transaction and a barrier never overlap; the lock is released whatever `close` meets.
  */
 import { TidemarkError } from './base/errors.ts'
-import type { Histogram } from './base/histogram.ts'
+import { Histogram } from './base/histogram.ts'
 import { COLLECTIONS_MAX } from './base/limits.ts'
 import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, TidemarkValue, Transaction, treat } from './capture/index.ts'
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
@@ -45,6 +45,7 @@ export interface StoreParts {
   readonly space: Space
   readonly events: Events
   readonly access: Histogram
+  readonly readerStalls: Histogram
   readonly collections: Map<string, Collection>
   readonly encoded: ReadonlySet<string>
   readonly upkeep: Upkeep
@@ -240,20 +241,19 @@ export class Store implements AsyncDisposable {
         entries += collection.sizeMax
       }
     }
-    const none = checkpointer?.stalls ?? access
-    const counters = checkpointer?.counters
+    const { stalls, counters } = checkpointer ?? { stalls: this.#parts.readerStalls }
     return {
       status: this.status,
       epoch: checkpointer?.epoch ?? restored.epoch,
       collections: byName,
       dirtyMax,
       entries,
-      stalls: none.snapshot(),
+      stalls: stalls.snapshot(),
       stallsOver: checkpointer?.contract.broken ?? 0,
       giants: space.giants.list(),
       access: access.snapshot(),
-      commits: (counters?.commits ?? access).snapshot(),
-      syncs: (counters?.syncs ?? access).snapshot(),
+      commits: (counters?.commits ?? new Histogram()).snapshot(),
+      syncs: (counters?.syncs ?? new Histogram()).snapshot(),
       checkpoints: counters?.checkpoints ?? 0,
       failures: counters?.failures ?? 0,
       voids: counters?.voids ?? 0,

@@ -1,6 +1,7 @@
 /** Readers beside a living writer that gives files back between a reader's look at the manifest and its look at the files. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { open } from 'tidemark'
 import { hasCode, type TidemarkError } from '../src/base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../src/base/limits.ts'
 import { openEveryDecompress } from '../src/format/index.ts'
@@ -12,6 +13,7 @@ import { verifyStore } from '../src/restore/verify.ts'
 import type { OpenMode, Storage, StorageFile } from '../src/storage/index.ts'
 import type { Store } from '../src/store.ts'
 import { SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+import { temporaryFolder } from './temporary.ts'
 
 const GRACE_MS = 100
 const THRESHOLDS = {
@@ -234,4 +236,17 @@ test('a point that retention gave up between two looks is no point any more, and
     await world.run(world.store.close())
     assert.equal(world.storage.openFiles, 0)
   }
+})
+
+test('what a reader takes for hydration is no commit, no sync and no access', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder)
+  for (let key = 0; key < 2000; key++) store.map('a').set(key, 'x')
+  await store.close()
+  const reader = await open(folder, { readOnly: true, restore: { hydrate: 'eager' } })
+  await reader.hydrated()
+  const { access, commits, syncs, stalls } = reader.stats()
+  assert.ok(stalls.count > 0)
+  assert.deepEqual([access.count, commits.count, syncs.count], [0, 0, 0])
+  await reader.close()
 })
