@@ -12,7 +12,7 @@ import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { MANIFEST_BYTES_MAX, MANIFESTS_KEPT } from '../base/limits.ts'
 import { decodeManifest, encodeManifest, MANIFEST_FOLDER, type Manifest, manifestName, manifestNumber } from '../format/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { errnoOf, type Storage, systemError } from '../storage/index.ts'
 
 export interface FoundManifest {
   readonly manifest: Manifest
@@ -100,9 +100,22 @@ export async function publish(storage: Storage, next: Manifest, failpoint: Failp
   await failpoint('manifest.durable')
   const newest = await newestNumber(storage)
   if (newest === next.number) return 'ours'
+  if (newest < next.number) throw directoryGone(next.number)
   // Where its number was free because it was removed once, it is removed again.
   if (next.number <= newest - MANIFESTS_KEPT) await storage.remove(manifestName(next.number)).catch(() => {})
   return 'overtaken'
+}
+
+/** For a manifest that was there, and is not, while no later one is: nobody takes the newest away from where it lies. */
+export function directoryGone(number: number): TidemarkError {
+  const file = manifestName(number)
+  const cause = systemError('ENOENT', 'stat')
+  return new TidemarkError('TIDEMARK_STORAGE', `${file} is gone, and there is no later one: the store's directory is not where it was`, {
+    file,
+    cause,
+    hint: 'the directory was moved away or unmounted: put it back where it was; commits go on by themselves afterwards',
+    info: { errno: errnoOf('ENOENT'), syscall: 'stat', operation: 'exists' },
+  })
 }
 
 /** The segments of a manifest and the log behind its fold point: what it stands on without the fold points that it kept itself. */

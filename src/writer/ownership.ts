@@ -6,12 +6,13 @@
  * Invariants: of an attempt that failed half way what counts is what is in the storage: a manifest of our own that is there is the newest. One
  * is published at a time; upkeep's are published beside the log, and a commit's check of the token waits for none of them: what it finds
  * there is ours or a stranger's. A stranger's first manifest may be gone by the time we look, but then ours, which it stood behind, went before it
- * (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked for first, then our own.
+ * (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked for first, then our own. Where no later one is either, nobody
+ * has come: the directory was taken away, which is a failure of the storage like any other.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { type Manifest, manifestName } from '../format/index.ts'
-import { newestNumber, pruneManifests, publish, readManifest } from '../manifest/index.ts'
+import { directoryGone, newestNumber, pruneManifests, publish, readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export class Ownership {
@@ -51,7 +52,7 @@ export class Ownership {
     return this.#inTurn(() => pruneManifests(this.#storage, this.manifest, this.#first))
   }
 
-  /** @throws TIDEMARK_FENCED when another writer has published */
+  /** @throws TIDEMARK_FENCED when another writer has published, TIDEMARK_STORAGE when the directory is not there any more */
   async check(): Promise<void> {
     for (;;) {
       const { number } = this.manifest
@@ -61,9 +62,13 @@ export class Ownership {
         // One of ours may have been there, and this one may be kept because that one said so: only what there is tells.
         const newest = await newestNumber(this.#storage)
         if (newest === number) return
+        if (newest < number && this.manifest.number === number) throw directoryGone(number)
         if (newest !== number + 1 && this.manifest.number === number) throw fenced(newest)
       } else {
         if (await this.#storage.exists(manifestName(number))) return
+        if (this.manifest.number !== number) continue
+        // A stranger's are later than ours.
+        if ((await newestNumber(this.#storage)) < number) throw directoryGone(number)
         if (this.manifest.number === number) throw fenced(number + 1)
       }
     }

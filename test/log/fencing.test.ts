@@ -1,5 +1,7 @@
 /** A writer without a lock that slept while a rival took over and published so much that the takeover itself was pruned. */
 import assert from 'node:assert/strict'
+import { mkdirSync, renameSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
 import { type Failpoint, noFailpoint } from '../../src/base/failpoint.ts'
@@ -8,10 +10,11 @@ import { Collector } from '../../src/fold/collect.ts'
 import { type Manifest, manifestName } from '../../src/format/index.ts'
 import { listManifests } from '../../src/manifest/index.ts'
 import { openForWriting } from '../../src/restore/index.ts'
-import type { Storage } from '../../src/storage/index.ts'
+import { FileStorage, type Storage } from '../../src/storage/index.ts'
 import { SimulatedStorage } from '../../src/testing/index.ts'
 import { Ownership } from '../../src/writer/ownership.ts'
 import { type Block, Life, pseudoRandom, readAll } from '../support/log-store.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
 const isFenced = (error: unknown): boolean => hasCode(error, 'TIDEMARK_FENCED')
@@ -151,3 +154,30 @@ test('a commit of one key costs one append, one sync, one read, and two looks fo
   assert.deepEqual(calls.slice(0, 5), ['append', 'sync', 'read', 'exists', 'exists'])
   await writer.close()
 })
+
+for (const left of ['nothing', 'an empty directory'] as const) {
+  test(`a directory that was moved away, with ${left} in its place, is a storage that fails: nothing is acknowledged until it is back`, async t => {
+    const folder = join(temporaryFolder(t), 'state')
+    mkdirSync(folder)
+    const storage = new FileStorage(folder)
+    const life = await Life.open({ storage })
+    await life.mustCommit(block('before'))
+    renameSync(folder, `${folder}-away`)
+    if (left !== 'nothing') mkdirSync(folder)
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const answer = await life.commit(block(`away ${attempt}`))
+      assert.equal(answer.type, 'failed')
+      assert.equal(answer.type === 'failed' && answer.error.code, 'TIDEMARK_STORAGE')
+      if (attempt === 0) assert.match(answer.type === 'failed' ? (answer.error.hint ?? '') : '', /moved/)
+    }
+    if (left !== 'nothing') rmdirSync(folder)
+    renameSync(`${folder}-away`, folder)
+    await life.mustCommit(block('back'))
+    await life.close()
+    const { epochs } = await readAll(storage)
+    assert.deepEqual(
+      epochs.map(({ blocks }) => blocks[0]?.[0]?.[0]),
+      ['before', 'back'],
+    )
+  })
+}
