@@ -1,6 +1,9 @@
 /** A copy of a store: whole or no store, whatever stops it; beside a writer that goes on and gives files back. */
 import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { copy, open } from 'tidemark'
 import { hasCode } from '../src/base/errors.ts'
 import { openEveryDecompress } from '../src/format/index.ts'
 import { openStore } from '../src/open.ts'
@@ -9,6 +12,7 @@ import { verifyStore } from '../src/restore/verify.ts'
 import { MemoryDisk, MemoryStorage, type Storage } from '../src/storage/index.ts'
 import type { Store } from '../src/store.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+import { failsWith, temporaryFolder } from './temporary.ts'
 
 const THRESHOLDS = { bytes: 2000, fanIn: 3, smallestBytes: 3000, youngBytesMax: 20_000, slackBytes: 5000, baseBytes: 4000, graceMs: 100 }
 const COUNT = 200
@@ -167,4 +171,29 @@ test('what is damaged is not copied', async () => {
     await assert.rejects(copyStore(source, target, new SeededRandom(1)), { code })
     assert.equal(await epochIn(target), undefined)
   }
+})
+
+test('a directory of somebody else is no copy that was cut short, whatever its files are called', async t => {
+  const folder = temporaryFolder(t)
+  const source = join(folder, 'source')
+  const store = await open(source)
+  store.map<number>('map').set('key', 1)
+  await store.close()
+  for (const [name, files] of [
+    ['beside', ['copying', 'notes.txt', 'log/mine.txt']],
+    ['inside', ['copying', 'log/mine.txt']],
+    ['alone', ['copying']],
+  ] as const) {
+    const target = join(folder, name)
+    for (const file of files) {
+      mkdirSync(dirname(join(target, file)), { recursive: true })
+      writeFileSync(join(target, file), 'mine')
+    }
+    await failsWith('TIDEMARK_DIRECTORY', () => copy(source, target))
+    for (const file of files) assert.equal(readFileSync(join(target, file), 'utf8'), 'mine', file)
+  }
+  const begun = join(folder, 'begun')
+  mkdirSync(join(begun, 'log'), { recursive: true })
+  for (const file of ['copying', 'log/00000001-00000001.log']) writeFileSync(join(begun, file), '')
+  assert.equal((await copy(source, begun)).entries, 1)
 })

@@ -12,7 +12,17 @@ import { assert, hasCode, TidemarkError } from '../base/errors.ts'
 import { noFailpoint } from '../base/failpoint.ts'
 import { COPY_BYTES, COPY_SYNC_BYTES } from '../base/limits.ts'
 import { type Random, systemRandom } from '../base/random.ts'
-import { LOG_FOLDER, type LogEntry, MANIFEST_FOLDER, type Manifest, SEGMENT_FOLDER, type SegmentEntry } from '../format/index.ts'
+import {
+  LOG_FOLDER,
+  type LogEntry,
+  logNumbers,
+  MANIFEST_FOLDER,
+  type Manifest,
+  manifestNumber,
+  SEGMENT_FOLDER,
+  type SegmentEntry,
+  segmentNumbers,
+} from '../format/index.ts'
 import { LogScan, type ScanReport } from '../log/index.ts'
 import { fork, publish } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
@@ -31,6 +41,12 @@ export interface Copied {
 /** Stands in the target until the copy is whole. */
 const COPYING = 'copying'
 const FOLDERS = [LOG_FOLDER, SEGMENT_FOLDER]
+/** Its folders, and which files there may be a store's. */
+const OWN: Readonly<Record<string, (name: string) => boolean>> = {
+  [MANIFEST_FOLDER]: name => manifestNumber(name) !== undefined,
+  [LOG_FOLDER]: name => logNumbers(name) !== undefined,
+  [SEGMENT_FOLDER]: name => segmentNumbers(name) !== undefined,
+}
 
 /** @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY for a target with something in it, TIDEMARK_LOCKED, damage, TIDEMARK_STORAGE */
 export async function copyDirectory(directory: string, target: string): Promise<Copied> {
@@ -57,12 +73,19 @@ export async function copyDirectory(directory: string, target: string): Promise<
 
 async function refuseUsed(to: Storage, names: readonly string[], target: string): Promise<void> {
   const others = names.filter(name => name !== LOCK_FILE)
-  const begun = others.includes(COPYING) && (await to.list(MANIFEST_FOLDER)).length === 0
-  if (others.length === 0 || begun) return
+  if (others.length === 0 || (await isBegun(to, others))) return
   throw new TidemarkError('TIDEMARK_DIRECTORY', `${resolve(target)} is not empty`, {
     hint: 'give a directory that is missing or empty',
     info: { found: others.slice(0, 10) },
   })
+}
+
+/** A copy that was cut short left this, and nothing else: COPYING is empty, and every name is one that a copy makes. */
+async function isBegun(to: Storage, names: readonly string[]): Promise<boolean> {
+  if (!names.includes(COPYING) || !names.every(name => name === COPYING || Object.hasOwn(OWN, name)) || (await to.size(COPYING)) > 0)
+    return false
+  for (const folder of FOLDERS) if (!(await to.list(folder)).every(name => OWN[folder]?.(name))) return false
+  return (await to.list(MANIFEST_FOLDER)).length === 0
 }
 
 /** `to`: empty, or what a copy that was cut short left. */
@@ -121,7 +144,15 @@ async function clear(to: Storage): Promise<void> {
   await to.syncFolder('')
   for (const folder of [MANIFEST_FOLDER, ...FOLDERS]) {
     await to.makeFolder(folder)
-    for (const name of await to.list(folder)) await to.remove(`${folder}/${name}`)
+    const names = await to.list(folder)
+    const foreign = names.find(name => !OWN[folder]?.(name))
+    if (foreign !== undefined) {
+      throw new TidemarkError('TIDEMARK_DIRECTORY', `${folder}/${foreign} is not of a store`, {
+        hint: 'give a directory that is missing or empty',
+        info: { found: [`${folder}/${foreign}`] },
+      })
+    }
+    for (const name of names) await to.remove(`${folder}/${name}`)
   }
 }
 
