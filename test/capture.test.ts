@@ -369,7 +369,7 @@ test('what is no key is refused the same way during a capture, and leaves nothin
   rig.fail()
   rig.cut()
   rig.slice()
-  for (const key of [{}, undefined, Symbol('no'), 'x'.repeat(70_000), 1n << 5000n]) {
+  for (const key of [{}, undefined, Symbol('no'), 'x'.repeat(70_000), 1n << 600_000n]) {
     assert.throws(() => map.set(key as Key, 1), { code: 'TIDEMARK_KEY' })
     assert.equal(map.delete(key as Key), false)
     assert.equal(map.get(key as Key), undefined)

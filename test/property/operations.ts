@@ -83,7 +83,7 @@ export function perform(life: Life, op: Op): void {
       return
     case 'no-key': {
       const map = life.map(nameOf(op.m))
-      const key = [{}, undefined, Symbol('no'), 'x'.repeat(70_000), 1n << 5000n][op.k % 5] as Key
+      const key = [{}, undefined, Symbol('no'), 'x'.repeat(70_000), 1n << 600_000n][op.k % 5] as Key
       assert.throws(() => map.set(key, 1), { code: 'TIDEMARK_KEY' })
       assert.equal(map.has(key), false)
       return
