@@ -2,6 +2,7 @@
  * A million keys come home: in a process that does nothing else, against JSON.parse and jsonl-db on the same state, and under load that
  * begins right behind `open`, against the plain Map and the control loop of the same run.
  */
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
@@ -77,6 +78,8 @@ async function underLoad(context: Context, engine: string, rep: number, keys: nu
   rmSync(folder, { recursive: true, force: true })
   if (engine === 'tidemark') cpSync(join(context.folder, 'tidemark'), folder, { recursive: true })
   else mkdirSync(folder)
+  // What was written just now is not to be written again in the time that is measured.
+  spawnSync('sync')
   const slices = before.filter(row => row.engine === 'tidemark').map(row => row.stallTotalMs / row.checkpoints / SLICE_MS)
   const job: OpenLoopAssignment = {
     engine,
