@@ -25,9 +25,11 @@ const startPosition = flights.position
 const durable = new DurablePosition(startPosition)
 
 const rows = await RowReader.open(settings.inputFolder)
+let seen = 0
 const feed = new Feed(flights, rows, {
   flightsPerSecond: settings.flightsPerSecond,
   batchFlights: settings.batchFlights,
+  seen: () => seen,
   onBatch: position => {
     if (settings.engine === 'tidemark') durable.added(position)
     tell({ type: 'position', position })
@@ -45,6 +47,8 @@ const server = createFlightsServer(flights, () => ({
   recent: flights.recent.size,
   store: state.stats(),
 }))
+server.on('connection', () => seen++)
+server.on('request', () => seen++)
 server.once('request', (_request, response) => {
   response.once('finish', () => {
     const now = bytesRead()
