@@ -8,6 +8,7 @@ import { ByteWriter } from '../base/bytes.ts'
 import { hasCode } from '../base/errors.ts'
 import { appendRecord, hashPlace } from '../format/index.ts'
 import { ADD_BLOCK } from './add-block.ts'
+import { BulkColumns } from './bulk-columns.ts'
 import { RecordTable } from './table.ts'
 
 interface Write {
@@ -55,6 +56,10 @@ const write = fc.record({
   valueBytes: fc.option(fc.constantFrom(0, 1, 5, 300), { nil: undefined }),
 })
 const blocks = fc.array(fc.array(write, { maxLength: 40 }), { maxLength: 5 })
+
+test('here the columns are those of compiled code, or the tests below would show nothing', () => {
+  assert.equal(BulkColumns.open(1024, () => false)?.room, 1024)
+})
 
 test('what is added in bulk is what is added one by one', () => {
   fc.assert(

@@ -4,8 +4,8 @@
  * What for: a restart adds tens of thousands of records with code that was never run before. Interpreted they take 30 ms, which is half of what
  * it takes to be back; WebAssembly is compiled at once, in a millisecond.
  * Owns: where the columns lie in that memory. Does not own: what they say (table.ts).
- * Invariants: nothing but the time depends on it. Where there is no WebAssembly (`--jitless`), or no address space for its memory, the columns
- * are plain; a block that is too large for the memory, or that is damaged, is the table's own to add.
+ * Invariants: nothing but the time depends on it. Where there is no WebAssembly (`--jitless`), where it is not allowed, or there is no address space
+ * for its memory, the columns are plain; a block that is too large for the memory, or that is damaged, is the table's own to add.
  */
 import { KEY_BYTES_MAX } from '../base/limits.ts'
 import { ADD_BLOCK } from './add-block.ts'
@@ -108,7 +108,7 @@ export class BulkColumns {
     try {
       return new BulkColumns(wasm, room, same)
     } catch (error) {
-      if (error instanceof RangeError) return undefined
+      if (error instanceof RangeError || (error instanceof Error && error.name === 'CompileError')) return undefined
       throw error
     }
   }
