@@ -5,42 +5,39 @@
  * Invariants: no byte is trusted before its checksum held at its offset in this file; what describes the file agrees with the manifest's
  * entry; after the last block came home the file is not read any more.
  */
-import { crc32 } from 'node:zlib'
-import { hasCode, TidemarkError } from '../base/errors.ts'
+import { hasCode, type TidemarkError } from '../base/errors.ts'
 import {
   compareBytes,
   type DecompressEvery,
   decodeHeaderOf,
-  decodeSegmentFacts,
-  decodeSegmentHeader,
   FRAME_HEADER_BYTES,
-  type FrameHeader,
   hashPlace,
   openEveryDecompress,
   payloadMatches,
   RECORD_PUT,
   SEGMENT_BLOCK,
-  SEGMENT_FACTS,
-  SEGMENT_FILTER,
-  SEGMENT_FOLDER,
   SEGMENT_FRAMES,
-  SEGMENT_HEADER_BYTES,
-  SEGMENT_INDEX,
   SegmentBlockReader,
   type SegmentEntry,
   type SegmentFacts,
-  SegmentIndex,
-  segmentNumbers,
+  type SegmentIndex,
   type TouchedPlace,
 } from '../format/index.ts'
 import type { Storage, StorageFile } from '../storage/index.ts'
 import { BlockCache } from './block-cache.ts'
-import { filterBytes, filterHas } from './filter.ts'
+import { type Description, type ReadPart, readDescription, readFilter, segmentDamage } from './description.ts'
+import { filterHas } from './filter.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
 import { SegmentCursor } from './segment-cursor.ts'
 
-/** Bytes checked in one step: a quarter of a millisecond. */
-const CHECK_BYTES = 256 * 1024
+/**
+ * Look-ups that come before the filter was read and do without: each reads a block, where reading and checking the filter of a large segment takes as
+ * long as fifty of them.
+ */
+const UNFILTERED_MAX = 16
+
+/** A filter of so many bytes costs no more than a block. */
+const FILTER_SMALL_BYTES = 64 * 1024
 
 /**
  * Where the stored bytes of a block are while it is unpacked, in one go. Memory of their own for each would be garbage outside of the heap,
@@ -51,13 +48,6 @@ const scratch = Buffer.allocUnsafeSlow(16 * 1024)
 export interface SegmentOptions {
   /** Raw blocks read last, shared by as many segments as like; default one of its own. */
   readonly cache?: BlockCache
-}
-
-interface Description {
-  readonly salt: number
-  readonly index: SegmentIndex
-  readonly filter: Buffer
-  readonly facts: SegmentFacts
 }
 
 interface Bound {
@@ -77,6 +67,9 @@ export class Segment implements Layer {
   readonly #home: Buffer[] = []
   #homeCount = 0
   #described: Description | undefined
+  /** Undefined: not read yet. */
+  #filter: Buffer | undefined
+  #unfiltered = 0
   /** What describes the blocks is damaged: it is not read at each call. */
   #undescribed: TidemarkError | undefined
   /** The index, as a whole. */
@@ -97,22 +90,21 @@ export class Segment implements Layer {
   }
 
   /**
-   * Reads what describes the blocks, once. A synchronous call that comes earlier reads it itself, holding the turn. `pause` is awaited before
-   * each piece of the work: a filter is up to a megabyte and more, whose checksum alone takes a millisecond.
+   * Reads what describes the blocks, once. A synchronous call that comes earlier reads what it needs of it itself, holding the turn. `pause` is
+   * awaited before each piece of the work: a filter is up to a megabyte and more, whose checksum alone takes a millisecond.
    */
   async describe(pause: () => Promise<void> | undefined = () => undefined): Promise<void> {
     if (this.#isChecked) return
     if (this.#undescribed !== undefined) throw this.#undescribed
-    if (this.#described === undefined) {
+    if (this.#filter === undefined) {
       const { describedAt, bytes } = this.entry
-      const steps = this.#parse(await this.#file.read(describedAt, bytes - describedAt))
-      do {
+      const { at, storedLength } = this.#described?.filter ?? { at: describedAt, storedLength: bytes - describedAt }
+      const steps = this.#reading(within(at, await this.#file.read(at, storedLength)))
+      // Unless somebody could not wait.
+      while (this.#filter === undefined) {
         await pause()
-        // Unless somebody could not wait.
-        if (this.#described !== undefined) break
-        const step = steps.next()
-        if (step.done === true) this.#described = step.value
-      } while (this.#described === undefined)
+        steps.next()
+      }
     }
     await pause()
     this.#checkIndex()
@@ -125,7 +117,7 @@ export class Segment implements Layer {
     } catch (error) {
       if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw error
       this.#described = undefined
-      this.#undescribed = this.#damage(this.entry.describedAt, (error as Error).message, error)
+      this.#undescribed = segmentDamage(this.entry.file, this.entry.describedAt, (error as Error).message, error)
       throw this.#undescribed
     }
   }
@@ -144,7 +136,7 @@ export class Segment implements Layer {
   }
 
   get atHome(): boolean {
-    return this.#described !== undefined && this.#homeCount === this.#described.index.count
+    return this.#described !== undefined && this.#filter !== undefined && this.#homeCount === this.#described.index.count
   }
 
   has(block: number): boolean {
@@ -153,10 +145,10 @@ export class Segment implements Layer {
 
   /** Of a key that was cut it is the block in which such keys begin. */
   blockOf({ collection, key, cut }: TouchedPlace): number {
-    const { filter, index } = this.#description()
+    const { index } = this.#description()
     const { first, last } = this.#bounds()
     if (isBefore(collection, key, first) || isBefore(last.collection, last.key, { collection, key })) return -1
-    return cut || filterHas(filter, hashPlace(collection, key)) ? index.find(collection, key) : -1
+    return cut || filterHas(this.#filterNow(), hashPlace(collection, key)) ? index.find(collection, key) : -1
   }
 
   #bounds(): { readonly first: Bound; readonly last: Bound } {
@@ -207,8 +199,9 @@ export class Segment implements Layer {
 
   /** Reads a block at most. The bytes found stay good as long as they are held. */
   find(collection: number, key: Uint8Array, hash: number): Found | undefined {
-    const { filter, index } = this.#description()
-    if (!filterHas(filter, hash)) return undefined
+    const { index } = this.#description()
+    const filter = this.#filter ?? this.#filterWhenDue()
+    if (filter !== undefined && !filterHas(filter, hash)) return undefined
     let block = -1
     try {
       block = index.find(collection, key)
@@ -224,7 +217,7 @@ export class Segment implements Layer {
 
   /** By the filter alone. */
   mayHave(_collection: number, _key: Uint8Array, hash: number): boolean {
-    return filterHas(this.#description().filter, hash)
+    return filterHas(this.#filterNow(), hash)
   }
 
   /** Reads block by block, each when the walk comes to it; a merge takes a ReadAhead instead. */
@@ -256,76 +249,57 @@ export class Segment implements Layer {
 
   damaged(block: number, cause?: unknown): TidemarkError {
     const offset = block < 0 ? this.entry.describedAt : (this.#described?.index.offset(block) ?? 0)
-    return this.#damage(offset, `block ${block} does not verify`, cause)
+    return segmentDamage(this.entry.file, offset, `block ${block} does not verify`, cause)
   }
 
   #description(): Description {
-    if (this.#described !== undefined) return this.#described
-    if (this.#undescribed !== undefined) throw this.#undescribed
-    const { describedAt, bytes } = this.entry
-    const steps = this.#parse(this.#file.readNow(describedAt, bytes - describedAt))
-    let step = steps.next()
-    while (step.done !== true) step = steps.next()
-    this.#described = step.value
-    return step.value
+    if (this.#described === undefined) {
+      const steps = this.#readingNow()
+      while (this.#described === undefined) steps.next()
+    }
+    return this.#described
   }
 
-  *#parse(bytes: Buffer): Generator<undefined, Description, undefined> {
+  #filterNow(): Buffer {
+    if (this.#filter === undefined) {
+      const steps = this.#readingNow()
+      while (this.#filter === undefined) steps.next()
+    }
+    return this.#filter
+  }
+
+  /** A look-up does without a filter that is damaged. */
+  #filterWhenDue(): Buffer | undefined {
+    if (this.#description().filter.storedLength > FILTER_SMALL_BYTES && ++this.#unfiltered <= UNFILTERED_MAX) return undefined
     try {
-      return yield* this.#check(bytes)
+      return this.#filterNow()
+    } catch (error) {
+      if (hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) return undefined
+      throw error
+    }
+  }
+
+  #readingNow(): Generator<undefined, void, undefined> {
+    if (this.#undescribed !== undefined) throw this.#undescribed
+    return this.#reading((offset, length) => this.#file.readNow(offset, length))
+  }
+
+  /** Reads and keeps what is not known yet of what describes the blocks, the filter last. */
+  *#reading(read: ReadPart): Generator<undefined, void, undefined> {
+    try {
+      this.#described ??= yield* readDescription(this.entry, read)
+      yield
+      this.#filter ??= yield* readFilter(this.entry, this.#described, read)
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) this.#undescribed = error as TidemarkError
       throw error
     }
   }
+}
 
-  *#check(bytes: Buffer): Generator<undefined, Description, undefined> {
-    const { entry } = this
-    const { file, describedAt } = entry
-    const end = bytes.length - SEGMENT_HEADER_BYTES
-    const header = decodeSegmentHeader(bytes, end, file)
-    const numbers = segmentNumbers(file.slice(SEGMENT_FOLDER.length + 1))
-    if (header === undefined || describedAt + bytes.length !== entry.bytes) throw this.#damage(describedAt, 'it does not end as it should')
-    if (header.token !== numbers?.token || header.sequence !== numbers.sequence || header.describedAt !== describedAt) {
-      throw this.#damage(describedAt + end, 'it is another file than its name says')
-    }
-    let at = 0
-    const parts: Buffer[] = []
-    for (const kind of [SEGMENT_INDEX, SEGMENT_FILTER, SEGMENT_FACTS]) {
-      const frame: FrameHeader<number> | undefined = decodeHeaderOf(SEGMENT_FRAMES, bytes, at, header.salt, describedAt + at)
-      const payload = bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + (frame?.storedLength ?? 0))
-      let sum = 0
-      for (let from = 0; from < payload.length; from += CHECK_BYTES) {
-        sum = crc32(payload.subarray(from, from + CHECK_BYTES), sum)
-        yield
-      }
-      if (frame?.kind !== kind || payload.length !== frame.storedLength || sum !== frame.payloadCrc) {
-        throw this.#damage(describedAt + at, 'its description does not verify')
-      }
-      at += FRAME_HEADER_BYTES + payload.length
-      parts.push(payload)
-    }
-    const [index, filter, factBytes] = parts as [Buffer, Buffer, Buffer]
-    try {
-      const facts = decodeSegmentFacts(factBytes)
-      if (at !== end || filter.length !== filterBytes(facts.records) || !agrees(facts, entry)) {
-        throw this.#damage(describedAt, 'it does not hold what the manifest says')
-      }
-      return { salt: header.salt, index: new SegmentIndex(index, describedAt), filter, facts }
-    } catch (error) {
-      throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.#damage(describedAt, (error as Error).message, error) : error
-    }
-  }
-
-  #damage(offset: number, what: string, cause?: unknown): TidemarkError {
-    const { file } = this.entry
-    return new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', `${file} is damaged at ${offset}: ${what}`, {
-      file,
-      info: { offset },
-      hint: 'keep a copy of the directory, then restore it from one, or open at an earlier recovery point',
-      ...(cause === undefined ? {} : { cause }),
-    })
-  }
+/** Reads from bytes that begin at `start` of the file. */
+function within(start: number, bytes: Buffer): ReadPart {
+  return (offset, length) => bytes.subarray(Math.max(0, offset - start), Math.max(0, offset - start + length))
 }
 
 /** A decoder may leave as much again behind what it decoded. */
@@ -341,18 +315,4 @@ function copyOf(raw: Buffer): Buffer {
 
 function isBefore(collection: number, key: Uint8Array, other: Bound): boolean {
   return (collection - other.collection || compareBytes(key, 0, key.length, other.key, 0, other.key.length)) < 0
-}
-
-function agrees(facts: SegmentFacts, entry: SegmentEntry): boolean {
-  return (
-    facts.from === entry.from &&
-    facts.through === entry.through &&
-    facts.records === entry.records &&
-    facts.tombstones === entry.tombstones &&
-    facts.rawBytes === entry.rawBytes &&
-    facts.first.collection === entry.first.collection &&
-    facts.first.key === entry.first.key &&
-    facts.last.collection === entry.last.collection &&
-    facts.last.key === entry.last.key
-  )
 }

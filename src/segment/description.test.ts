@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ByteWriter } from '../base/bytes.ts'
+import { appendRecord, hashPlace, openCompress, RecordCursor, SEGMENT_FOLDER, type SegmentEntry, segmentName } from '../format/index.ts'
+import { MemoryStorage, type OpenMode, type StorageFile } from '../storage/index.ts'
+import { filterBytes } from './filter.ts'
+import { Segment } from './segment.ts'
+import { SegmentWriter } from './segment-writer.ts'
+
+const RECORDS = 60_000
+const keyOf = (at: number): Buffer => Buffer.from(`key ${String(at).padStart(6, '0')}`)
+
+/** Says what was read of its files. */
+class Watched extends MemoryStorage {
+  readonly reads: { readonly offset: number; readonly length: number }[] = []
+
+  override async open(path: string, mode: OpenMode): Promise<StorageFile> {
+    const file = await super.open(path, mode)
+    const { reads } = this
+    return new Proxy(file, {
+      get(target, name) {
+        const member = Reflect.get(target, name, target)
+        if (typeof member !== 'function') return member
+        return (...args: unknown[]) => {
+          if (name === 'read' || name === 'readNow') reads.push({ offset: args[0] as number, length: args[1] as number })
+          return member.apply(target, args)
+        }
+      },
+    })
+  }
+
+  /** Bytes read since the last call. */
+  taken(): number {
+    return this.reads.splice(0).reduce((sum, { length }) => sum + length, 0)
+  }
+}
+
+/** A segment of every second key, whose filter is a large part of what describes it. */
+async function large(storage: MemoryStorage): Promise<SegmentEntry> {
+  await storage.makeFolder(SEGMENT_FOLDER)
+  const compress = await openCompress('deflate')
+  const writer = await SegmentWriter.create({ storage, file: segmentName(1, 1), salt: 5, compress })
+  for (let at = 0; at < 2 * RECORDS; at += 2) {
+    const out = new ByteWriter(64)
+    appendRecord(out, 1, keyOf(at), Buffer.from(`value ${at}`))
+    const bytes = out.view()
+    const { keyStart, keyEnd, valueStart, valueEnd } = only(bytes)
+    writer.add({ collection: 1, put: true, bytes, keyStart, keyEnd, start: valueStart, end: valueEnd })
+    if (writer.pendingBytes > 20_000) await writer.flush()
+  }
+  return await writer.finish({ from: 1, through: 2 }, async () => {})
+}
+
+function only(bytes: Buffer): RecordCursor {
+  const cursor = new RecordCursor(bytes)
+  assert.ok(cursor.next())
+  return cursor
+}
+
+function ask(segment: Segment, at: number): string | undefined {
+  const found = segment.find(1, keyOf(at), hashPlace(1, keyOf(at)))
+  return found?.bytes.toString('latin1', found.start, found.end)
+}
+
+const said = (at: number): string | undefined => (at % 2 === 0 ? `value ${at}` : undefined)
+
+test('the first look-ups after a restart do without the filter, the later ones do not', async () => {
+  const storage = new Watched()
+  const entry = await large(storage)
+  const segment = await Segment.open(storage, entry)
+  storage.taken()
+  assert.equal(ask(segment, 40_000), 'value 40000')
+  const first = storage.taken()
+  assert.ok(first < entry.bytes - entry.describedAt - filterBytes(RECORDS) + 16_384, `${first} bytes`)
+  for (let at = 0; at < 2000; at++) assert.equal(ask(segment, at * 59), said(at * 59))
+  assert.equal(storage.reads.filter(({ length }) => length === filterBytes(RECORDS)).length, 1)
+  storage.taken()
+  await segment.describe()
+  assert.equal(storage.taken(), 0, 'all that describes it is known')
+})
+
+test('what a look-up has read is not read again behind it', async () => {
+  const storage = new Watched()
+  const segment = await Segment.open(storage, await large(storage))
+  ask(segment, 1)
+  storage.taken()
+  await segment.describe()
+  assert.equal(storage.taken(), filterBytes(RECORDS))
+  ask(segment, 2)
+  storage.taken()
+  // Absent, as the filter says of nearly all.
+  let reads = 0
+  for (let at = 1; at < 400; at += 2) {
+    assert.equal(ask(segment, at), undefined)
+    reads += storage.reads.splice(0).length
+  }
+  assert.ok(reads < 20, `${reads} blocks`)
+})
+
+test('look-ups that come while the description is being read answer rightly', async () => {
+  const storage = new MemoryStorage()
+  const entry = await large(storage)
+  for (let before = 0; before < 4; before++) {
+    const segment = await Segment.open(storage, entry)
+    let pauses = 0
+    await segment.describe(async () => {
+      if (pauses++ === before) for (let at = 0; at < 40; at++) assert.equal(ask(segment, at), said(at))
+    })
+    assert.ok(pauses > before)
+    for (let at = 0; at < 100; at++) assert.equal(ask(segment, at), said(at))
+    assert.equal(segment.facts.records, RECORDS)
+  }
+})
+
+test('a damaged filter is told, and look-ups do without it', async () => {
+  const storage = new MemoryStorage()
+  const entry = await large(storage)
+  const bytes = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  const at = entry.bytes - filterBytes(RECORDS)
+  bytes[at] = (bytes[at] as number) ^ 1
+  for (const described of [false, true]) {
+    const broken = new MemoryStorage()
+    await broken.makeFolder(SEGMENT_FOLDER)
+    await broken.createIfAbsent(entry.file, bytes)
+    const segment = await Segment.open(broken, entry)
+    if (described) await assert.rejects(segment.describe(), { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file })
+    if (!described) for (let key = 0; key < 200; key++) assert.equal(ask(segment, key), said(key))
+    assert.throws(() => segment.mayHave(1, keyOf(0), hashPlace(1, keyOf(0))), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+    await assert.rejects(segment.describe(), { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file })
+    for (let key = 0; key < 200; key++) assert.equal(ask(segment, key), said(key))
+    assert.equal(segment.atHome, false)
+  }
+})

@@ -1,0 +1,123 @@
+/**
+ * What describes the blocks of a segment, as it stands behind them in the file: the index, the filter, the facts, the header again.
+ *
+ * Does: reads and checks it piece by piece, the filter by itself: with nine tenths of the bytes it is what a look-up can do without.
+ * Owns: the order of the pieces. Does not own: the file and when it is read (segment.ts), layouts (format/).
+ * Invariants: nothing is given before its checksum held at its offset in this file and it agrees with the manifest's entry.
+ */
+import { crc32 } from 'node:zlib'
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import {
+  decodeHeaderOf,
+  decodeSegmentFacts,
+  decodeSegmentHeader,
+  FRAME_HEADER_BYTES,
+  type FrameHeader,
+  SEGMENT_FACTS,
+  SEGMENT_FILTER,
+  SEGMENT_FOLDER,
+  SEGMENT_FRAMES,
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_INDEX,
+  type SegmentEntry,
+  type SegmentFacts,
+  SegmentIndex,
+  segmentNumbers,
+} from '../format/index.ts'
+import { filterBytes } from './filter.ts'
+
+/** Bytes checked in one step: a quarter of a millisecond. */
+const CHECK_BYTES = 256 * 1024
+
+export interface Description {
+  readonly salt: number
+  readonly index: SegmentIndex
+  readonly facts: SegmentFacts
+  readonly filter: FramePlace
+}
+
+interface FramePlace extends FrameHeader<number> {
+  /** Of the payload, in the file. */
+  readonly at: number
+}
+
+/** Bytes of the file; fewer where it ends before. */
+export type ReadPart = (offset: number, length: number) => Buffer
+
+/** All but the filter; ends a step after each piece of work. @throws TIDEMARK_SEGMENT_DAMAGED, and what `read` throws */
+export function* readDescription(entry: SegmentEntry, read: ReadPart): Generator<undefined, Description, undefined> {
+  const { file, describedAt } = entry
+  const end = entry.bytes - SEGMENT_HEADER_BYTES
+  const header = end < describedAt ? undefined : decodeSegmentHeader(read(end, SEGMENT_HEADER_BYTES), 0, file)
+  if (header === undefined) throw segmentDamage(file, describedAt, 'it does not end as it should')
+  const numbers = segmentNumbers(file.slice(SEGMENT_FOLDER.length + 1))
+  if (header.token !== numbers?.token || header.sequence !== numbers.sequence || header.describedAt !== describedAt) {
+    throw segmentDamage(file, end, 'it is another file than its name says')
+  }
+  const place = (kind: number, at: number): FramePlace => {
+    const frame = decodeHeaderOf(SEGMENT_FRAMES, read(at, FRAME_HEADER_BYTES), 0, header.salt, at)
+    if (frame?.kind !== kind || at + FRAME_HEADER_BYTES + frame.storedLength > end) throw unverified(entry, at)
+    return { ...frame, at: at + FRAME_HEADER_BYTES }
+  }
+  const index = place(SEGMENT_INDEX, describedAt)
+  const indexBytes = yield* checked(entry, index, read)
+  const filter = place(SEGMENT_FILTER, index.at + index.storedLength)
+  const facts = place(SEGMENT_FACTS, filter.at + filter.storedLength)
+  const factBytes = yield* checked(entry, facts, read)
+  try {
+    const said = decodeSegmentFacts(factBytes)
+    if (facts.at + facts.storedLength !== end || filter.storedLength !== filterBytes(said.records) || !agrees(said, entry)) {
+      throw segmentDamage(file, describedAt, 'it does not hold what the manifest says')
+    }
+    return { salt: header.salt, index: new SegmentIndex(indexBytes, describedAt), facts: said, filter }
+  } catch (error) {
+    throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? segmentDamage(file, describedAt, (error as Error).message, error) : error
+  }
+}
+
+/** The filter; ends a step after each piece of work. @throws TIDEMARK_SEGMENT_DAMAGED, and what `read` throws */
+export function readFilter(entry: SegmentEntry, { filter }: Description, read: ReadPart): Generator<undefined, Buffer, undefined> {
+  return checked(entry, filter, read)
+}
+
+function* checked(
+  entry: SegmentEntry,
+  { at, storedLength, payloadCrc }: FramePlace,
+  read: ReadPart,
+): Generator<undefined, Buffer, undefined> {
+  const payload = read(at, storedLength)
+  let sum = 0
+  for (let from = 0; from < payload.length; from += CHECK_BYTES) {
+    sum = crc32(payload.subarray(from, from + CHECK_BYTES), sum)
+    yield
+  }
+  if (payload.length !== storedLength || sum !== payloadCrc) throw unverified(entry, at - FRAME_HEADER_BYTES)
+  return payload
+}
+
+function unverified({ file }: SegmentEntry, at: number): TidemarkError {
+  return segmentDamage(file, at, 'its description does not verify')
+}
+
+export function segmentDamage(file: string, offset: number, what: string, cause?: unknown): TidemarkError {
+  return new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', `${file} is damaged at ${offset}: ${what}`, {
+    file,
+    info: { offset },
+    hint: 'keep a copy of the directory, then restore it from one, or open at an earlier recovery point',
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+function agrees(facts: SegmentFacts, entry: SegmentEntry): boolean {
+  return (
+    facts.from === entry.from &&
+    facts.through === entry.through &&
+    facts.records === entry.records &&
+    facts.tombstones === entry.tombstones &&
+    facts.rawBytes === entry.rawBytes &&
+    facts.first.collection === entry.first.collection &&
+    facts.first.key === entry.first.key &&
+    facts.last.collection === entry.last.collection &&
+    facts.last.key === entry.last.key
+  )
+}
