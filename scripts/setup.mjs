@@ -18,7 +18,10 @@ export const SYSTEM_PROGRAMS = [
   { program: 'unshare', package: 'util-linux', why: 'gives a test a small file system of its own, to fill it up' },
 ]
 
-/** Runs a program with its output shown, and returns its exit status (1 when it could not be started). */
+/** A network that hangs must not hang who waits for this. */
+const SET_UP_MS_MAX = 15 * 60_000
+
+/** Runs a program with its output shown, and returns its exit status (1 when it could not be started, or took too long). */
 export function show(program, args, options = {}) {
   const result = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options })
   if (result.error) console.error(`${program}: ${result.error.message}`)
@@ -89,10 +92,14 @@ export function setUpPackages() {
   // npm writes this file last, so an installation that was cut short has none.
   const record = 'node_modules/.package-lock.json'
   if (existsSync(join(root, record)) && packagesCurrent(readJson('package-lock.json'), readJson(record))) return
-  console.log('setting up: npm ci --ignore-scripts')
+  // Not to the standard output, which belongs to what is set up.
+  console.error('setting up: npm ci --ignore-scripts')
   const npm = process.env.npm_execpath
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-  const status = npm ? show(process.execPath, [npm, ...args]) : show('npm', args, { shell: process.platform === 'win32' })
+  const options = { stdio: ['ignore', 2, 'inherit'], timeout: SET_UP_MS_MAX }
+  const status = npm
+    ? show(process.execPath, [npm, ...args], options)
+    : show('npm', args, { ...options, shell: process.platform === 'win32' })
   if (status !== 0) {
     console.error('npm ci failed; see above')
     process.exit(1)
@@ -109,13 +116,14 @@ export function setUpSystem() {
   const missing = SYSTEM_PROGRAMS.filter(({ program }) => !onPath(program))
   if (missing.length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {
     const packages = missing.map(entry => entry.package)
-    console.log(`setting up: apt-get install ${packages.join(' ')}`)
+    console.error(`setting up: apt-get install ${packages.join(' ')}`)
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    const install = () => quiet('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env })
+    const options = { env, timeout: SET_UP_MS_MAX }
+    const install = () => quiet('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], options)
     if (!install().ok) {
-      quiet('apt-get', ['update', '-qq'], { env })
+      quiet('apt-get', ['update', '-qq'], options)
       const again = install()
-      if (!again.ok) console.log(again.output.trimEnd())
+      if (!again.ok) console.error(again.output.trimEnd())
     }
   }
   return missing.filter(({ program }) => !onPath(program))

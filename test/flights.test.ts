@@ -1,7 +1,9 @@
 /** The flights example in short: killed on its way, right in the end, and able to see when it is not. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from './root.ts'
@@ -99,4 +101,46 @@ test('what serves on ends by a signal that comes more than once, its state close
   assert.equal(step, steps.length, said)
   assert.equal(before.length, 1)
   assert.deepEqual(work(), [])
+})
+
+test('what cannot be asked for is told before anything is unpacked, in words', async t => {
+  const server = createServer().listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const used = String((server.address() as { port: number }).port)
+  for (const [args, said] of [
+    [['--port', '70000'], /^--port takes a whole number from 0 to 65535, not "70000"\n/],
+    [['--port', used], new RegExp(`^port ${used} cannot be listened on: `)],
+    [['--kills', ''], /^--kills takes a whole number from 0 on, not ""\n/],
+    [['--hills', '1'], /^Unknown option '--hills'/],
+  ] as const) {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: temporaryFolder(t),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: RUN_MS_MAX,
+    })
+    let output = ''
+    let errors = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
+    const [status] = await once(child, 'close')
+    assert.deepEqual([status, output], [1, ''])
+    assert.match(errors, said)
+    assert.doesNotMatch(errors, /\n {4}at /)
+  }
+})
+
+test('a service whose driver is gone before it is open ends, and closes what it opened', async t => {
+  const folder = temporaryFolder(t)
+  writeFileSync(join(folder, 'rows.json'), JSON.stringify({ rows: 0, airports: [] }))
+  writeFileSync(join(folder, 'rows.bin'), '')
+  const settings = { engine: 'tidemark', stateFolder: join(folder, 'state'), inputFolder: folder, port: 0, flightsPerSecond: 1 }
+  const text = JSON.stringify({ ...settings, batchFlights: 1, keepDays: 1, checkpointIntervalMs: 500, falsifyAt: null })
+  const service = join(root, '.build', 'examples', 'flights', 'service', 'main.js')
+  for (const waitMs of [0, 100, 200, 400]) {
+    const child = spawn(process.execPath, [service, text], { stdio: ['ignore', 2, 2, 'ipc'], timeout: RUN_MS_MAX, killSignal: 'SIGKILL' })
+    const ended = once(child, 'exit')
+    setTimeout(() => child.disconnect(), waitMs)
+    assert.deepEqual(await ended, [0, null], `${waitMs} ms`)
+  }
 })

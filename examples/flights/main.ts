@@ -2,11 +2,12 @@
 
 import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { planDrill, runDrill } from './driver/drill.ts'
 import { Lane } from './driver/lane.ts'
 import { Load } from './driver/load.ts'
-import { type Options, readOptions, USAGE } from './driver/options.ts'
+import { type Options, readOptions, USAGE, UsageError } from './driver/options.ts'
 import { Progress } from './driver/progress.ts'
 import { createRandom } from './driver/random.ts'
 import { makeReport, type Report, tableOf } from './driver/report.ts'
@@ -32,13 +33,14 @@ try {
   else process.exitCode = await main(options)
 } catch (error) {
   progress.end()
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : error}\n`)
+  process.stderr.write(`${told(error)}\n`)
   process.exitCode = 1
 } finally {
   await Promise.allSettled(lanes.map(lane => lane.kill()))
 }
 
 async function main(options: Options): Promise<number> {
+  if (options.port !== 0) await assertFree(options.port)
   await mkdir(WORK_FOLDER, { recursive: true })
   const folder = await mkdtemp(join(WORK_FOLDER, 'flights-'))
   let stopServing: (() => void) | undefined
@@ -72,6 +74,12 @@ async function main(options: Options): Promise<number> {
   }
 }
 
+/** What was asked wrongly is told in words; of what should not happen it is told where. */
+function told(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  return error instanceof UsageError ? `${error.message}\nnpm start -- --help tells the options` : (error.stack ?? error.message)
+}
+
 async function run(options: Options, folder: string): Promise<{ report: Report; engine: Lane }> {
   const startMs = performance.now()
   const since = (beginMs: number): number => (performance.now() - beginMs) / 1000
@@ -90,13 +98,15 @@ async function run(options: Options, folder: string): Promise<{ report: Report; 
 
   const load = new Load(await requestPaths(folder), options.requestsPerSecond, random)
   const plan = planDrill(rows, options.flightsPerSecond, options.kills, random)
-  const warmUpMs = Math.min(WARM_UP_MS_MAX, plan.controlMs / 2)
+  const warmUpMs = Math.min(WARM_UP_MS_MAX, plan.controlMs)
   const problem = (text: string): void => {
     problems.push(text)
   }
   const settings = serviceSettings(options, folder, rows)
-  const engine = new Lane(settings, load, warmUpMs, text => problem(`with the engine: ${text}`))
-  const control = new Lane({ ...settings, engine: 'plain', port: 0, falsifyAt: null }, load, warmUpMs, text => problem(`without: ${text}`))
+  const completeAt = Math.min(rows, SAMPLE_FLIGHTS)
+  const engine = new Lane(settings, load, completeAt, warmUpMs, text => problem(`with the engine: ${text}`))
+  const plain: ServiceSettings = { ...settings, engine: 'plain', port: 0, falsifyAt: null }
+  const control = new Lane(plain, load, completeAt, warmUpMs, text => problem(`without: ${text}`))
   lanes = [engine, control]
 
   progress.stage('fly')
@@ -126,6 +136,16 @@ async function run(options: Options, folder: string): Promise<{ report: Report; 
   progress.end()
   const seconds = { unpack, fly, compare: since(compareMs) }
   return { report: makeReport({ options, seconds, engine, control, load, compared, problems }), engine }
+}
+
+/** Tried before all the rest, which takes a while. */
+async function assertFree(port: number): Promise<void> {
+  const probe = createServer()
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', error => reject(new UsageError(`port ${port} cannot be listened on: ${error.message}; --port takes another`)))
+    probe.listen(port, '127.0.0.1', resolve)
+  })
+  await new Promise(resolve => probe.close(resolve))
 }
 
 function serviceSettings(options: Options, folder: string, rows: number): ServiceSettings {

@@ -24,7 +24,7 @@ export interface Plan {
 const SLICE_MS = 5000
 const SLICES_MIN = 2
 /** The service without the engine is given less time than the other. */
-const CONTROL_SHARE = 0.3
+const CONTROL_SHARE = 0.2
 const DELAY_MS_MAX = 50
 const AGAIN_MS_MAX = 600
 

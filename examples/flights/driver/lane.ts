@@ -57,10 +57,13 @@ export class Lane {
   #killsUnanswered = 0
   #missedBefore: number | undefined
   #awaited: { position: number; resolve: () => void } | undefined
+  readonly #completeAt: number
 
-  constructor(settings: ServiceSettings, load: Load, warmUpMs: number, problem: (text: string) => void) {
+  /** `completeAt`: from this position on there is an answer to whatever the load asks for. */
+  constructor(settings: ServiceSettings, load: Load, completeAt: number, warmUpMs: number, problem: (text: string) => void) {
     this.#settings = settings
     this.#load = load
+    this.#completeAt = completeAt
     this.#warmUpMs = warmUpMs
     this.#problem = problem
   }
@@ -80,7 +83,7 @@ export class Lane {
       },
       onProblem: this.#problem,
     })
-    const { port, position, ...seen } = await this.#process.firstAnswer()
+    const { port, position, ...seen } = await this.#process.firstAnswer(this.#completeAt)
     if (after !== undefined) {
       const before = { after, kills: this.#killsUnanswered, positionBefore: this.position, durableBefore: this.#durable }
       this.restarts.push({ ...before, position, replayed: this.position - position, ...seen })
@@ -95,8 +98,9 @@ export class Lane {
     this.#warmAtMs = undefined
   }
 
-  /** Goes on feeding, and takes the load. */
+  /** Goes on feeding, and takes the load, unless it was told to end meanwhile. */
   feed(): void {
+    if (this.#process?.stopping !== false) return
     this.#feedStartedMs = performance.now()
     this.#process?.feed()
     if (this.#missedBefore !== undefined) this.missed += this.#load.missed - this.#missedBefore
@@ -106,6 +110,7 @@ export class Lane {
     const process = this.#process
     this.#load.aim({
       port: this.#port,
+      complete: () => this.position >= this.#completeAt,
       answered: latencyMs => (performance.now() < warmAtMs ? this.coldLatencies : this.latencies).push(latencyMs),
       failed: error => {
         if (process?.stopping) this.cutOff++

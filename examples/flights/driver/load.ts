@@ -9,6 +9,8 @@ import type { Random } from './random.ts'
 
 export interface Target {
   readonly port: number
+  /** Every path asked for has an answer: the flights it is about were counted before the request was sent. */
+  readonly complete: () => boolean
   answered(latencyMs: number): void
   failed(error: Error): void
 }
@@ -81,10 +83,11 @@ export class Load {
     }
     this.lateness.push(performance.now() - dueMs)
     this.#underWay++
+    const complete = target.complete()
     const request = get({ host: '127.0.0.1', port: target.port, path, agent: this.#agent }, response => {
       response.resume()
       response.once('end', () => {
-        if (response.statusCode === 200 || response.statusCode === 404) target.answered(performance.now() - dueMs)
+        if (response.statusCode === 200 || (response.statusCode === 404 && !complete)) target.answered(performance.now() - dueMs)
         else target.failed(new Error(`${path} answered ${response.statusCode}`))
       })
       response.once('error', error => target.failed(error))

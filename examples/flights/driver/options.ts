@@ -36,8 +36,21 @@ const EVENTS_MAX = 3_000_000
 const FLIGHTS_PER_SECOND_MAX = 60_000
 const RUN_SECONDS_MIN = 6
 
+const PORT_MAX = 65_535
+
+/** What was asked cannot be. */
+export class UsageError extends Error {}
+
 /** Throws on an option that is unknown or not a number. */
 export function readOptions(args: string[]): Options | 'help' {
+  try {
+    return optionsOf(args)
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError((error as Error).message)
+  }
+}
+
+function optionsOf(args: string[]): Options | 'help' {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean', default: false } as const
   const { values } = parseArgs({
@@ -70,7 +83,7 @@ export function readOptions(args: string[]): Options | 'help' {
     kills: whole('kills', values.kills, 5, 0),
     checkpointIntervalMs: whole('interval', values.interval, 500, 1),
     seed: whole('seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0),
-    port: whole('port', values.port, values.serve ? 8080 : 0, 0),
+    port: whole('port', values.port, values.serve ? 8080 : 0, 0, PORT_MAX),
     serve: values.serve,
     json: values.json,
     keep: values.keep,
@@ -78,8 +91,11 @@ export function readOptions(args: string[]): Options | 'help' {
   }
 }
 
-function whole(name: string, text: string | undefined, otherwise: number, least: number): number {
+function whole(name: string, text: string | undefined, otherwise: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
   const value = text === undefined ? otherwise : Number(text)
-  if (!Number.isSafeInteger(value) || value < least) throw new RangeError(`--${name} takes a whole number from ${least} on, not ${text}`)
+  if (!Number.isSafeInteger(value) || value < least || value > most || text === '') {
+    const range = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`
+    throw new UsageError(`--${name} takes a whole number ${range}, not ${JSON.stringify(text)}`)
+  }
   return value
 }

@@ -4,6 +4,8 @@ import { get } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { DriverMessage, EngineFigures, ServiceMessage, ServiceSettings } from '../messages.ts'
 
+/** Of the busiest airport. */
+const FIRST_PATH = '/airports/ATL'
 const SERVICE = fileURLToPath(new URL('../service/main.js', import.meta.url))
 
 export interface FirstAnswer {
@@ -41,6 +43,8 @@ export class ServiceProcess {
     this.#listeners = listeners
     const child = spawn(process.execPath, [SERVICE, JSON.stringify(settings)], { stdio: ['ignore', 2, 2, 'ipc'] })
     this.#child = child
+    // What is sent to a process that was just killed is lost; how it ended is told by its exit.
+    child.on('error', () => {})
     child.on('message', message => this.#heard(message as ServiceMessage))
     const exited = new Promise<string>(resolve => child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`)))
     const silent = new Promise<void>(resolve => child.once('disconnect', resolve))
@@ -52,17 +56,17 @@ export class ServiceProcess {
     })
   }
 
-  /** Resolves when the service has answered its first request. Rejects when it ends before. */
-  async firstAnswer(): Promise<FirstAnswer> {
+  /** Resolves when the service has answered its first request, rightly where it goes on at `completeAt` or later. Rejects when it ends before. */
+  async firstAnswer(completeAt: number): Promise<FirstAnswer> {
     const message = await this.#next('listening')
     if (message.type !== 'listening') throw new Error('unreachable')
     const listeningMs = performance.now()
     const answered = this.#next('answered')
     // Awaited below; the request may fail first.
     answered.catch(() => {})
-    await request(message.port, '/airports/ATL')
-    const nowMs = performance.now()
     const { port, position, openMs } = message
+    await request(port, FIRST_PATH, position >= completeAt)
+    const nowMs = performance.now()
     const said = await answered
     if (said.type !== 'answered') throw new Error('unreachable')
     const { readBytes, entries, stateBytes } = said
@@ -105,7 +109,7 @@ export class ServiceProcess {
   }
 
   #send(message: DriverMessage): void {
-    if (this.#child.connected) this.#child.send(message)
+    if (this.#child.connected) this.#child.send(message, () => {})
   }
 
   #heard(message: ServiceMessage): void {
@@ -118,13 +122,16 @@ export class ServiceProcess {
   }
 }
 
-/** The body of the answer to one GET. */
-export function request(port: number, path: string): Promise<string> {
+/** The body of the answer to one GET; where there must be one, any other status than 200 rejects. */
+export function request(port: number, path: string, must = true): Promise<string> {
   return new Promise((resolve, reject) => {
     const sent = get({ host: '127.0.0.1', port, path }, response => {
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
-      response.on('end', () => resolve(Buffer.concat(parts).toString()))
+      response.on('end', () => {
+        if (must && response.statusCode !== 200) reject(new Error(`${path} answered ${response.statusCode}`))
+        else resolve(Buffer.concat(parts).toString())
+      })
       response.on('error', reject)
     })
     sent.on('error', reject)

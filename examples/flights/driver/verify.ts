@@ -23,16 +23,22 @@ interface RecentFlight {
 
 export interface Expected {
   readonly position: number
+  /** Position of the first recent flight. */
+  readonly oldest: number
+  /** Position of the first flight of each hour since 1970 of which flights are recent. */
+  readonly hourStarts: Map<number, number>
   readonly airports: Map<string, { departures: Tally; arrivals: Tally }>
   readonly routes: Map<string, Tally>
   readonly recent: Map<number, RecentFlight>
 }
 
+type Hours<T> = (T | undefined)[]
+
 /** Takes the file in pieces, in order. */
 export class StraightComputation {
   readonly #keepMs: number
-  readonly #airports: Expected['airports'] = new Map()
-  readonly #routes: Expected['routes'] = new Map()
+  readonly #airports = new Map<string, Hours<{ departures: Tally; arrivals: Tally }>>()
+  readonly #routes = new Map<string, Map<string, Hours<Tally>>>()
   #tail: RecentFlight[] = []
   #position = 0
 
@@ -41,46 +47,60 @@ export class StraightComputation {
   }
 
   add({ date, delay, distance, origin, destination }: FlightColumns): void {
+    const lastHour = new Date(date[date.length - 1] as Date).setUTCMinutes(0, 0, 0)
+    const limit = lastHour - this.#keepMs
+    this.#tail = this.#tail.filter(flight => flight.time >= limit)
     for (let i = 0; i < date.length; i++) {
       const from = origin[i] as string
       const to = destination[i] as string
-      const when = date[i] as Date
-      const hour = when.getUTCHours()
+      const time = (date[i] as Date).getTime()
+      const hour = Math.floor(time / HOUR_MS) % 24
       const minutes = Number(delay[i])
-      tally(this.#airport(`${from}/${hour}`).departures, minutes)
-      tally(this.#airport(`${to}/${hour}`).arrivals, minutes)
-      tally(this.#route(`${from}-${to}/${hour}`), minutes)
-      this.#tail.push({ time: when.getTime(), delay: minutes, distance: Number(distance[i]), origin: from, destination: to })
+      tally(this.#airport(from, hour).departures, minutes)
+      tally(this.#airport(to, hour).arrivals, minutes)
+      tally(this.#route(from, to, hour), minutes)
+      if (time >= limit) this.#tail.push({ time, delay: minutes, distance: Number(distance[i]), origin: from, destination: to })
     }
     this.#position += date.length
-    const lastHour = new Date(date.at(-1) as Date).setUTCMinutes(0, 0, 0)
-    const limit = lastHour - this.#keepMs
-    this.#tail = this.#tail.filter(flight => flight.time >= limit)
   }
 
   result(): Expected {
-    const first = this.#position - this.#tail.length
-    const recent = new Map(this.#tail.map((flight, i) => [first + i, flight]))
-    return { position: this.#position, airports: this.#airports, routes: this.#routes, recent }
+    const oldest = this.#position - this.#tail.length
+    const recent = new Map(this.#tail.map((flight, i) => [oldest + i, flight]))
+    const hourStarts = new Map<number, number>()
+    for (const [position, { time }] of recent) {
+      const hour = Math.floor(time / HOUR_MS)
+      if (!hourStarts.has(hour)) hourStarts.set(hour, position)
+    }
+    const airports: Expected['airports'] = new Map()
+    for (const [airport, hours] of this.#airports) put(airports, airport, hours)
+    const routes: Expected['routes'] = new Map()
+    for (const [from, to] of this.#routes) for (const [destination, hours] of to) put(routes, `${from}-${destination}`, hours)
+    return { position: this.#position, oldest, hourStarts, airports, routes, recent }
   }
 
-  #airport(name: string): { departures: Tally; arrivals: Tally } {
-    let found = this.#airports.get(name)
-    if (found === undefined) {
-      found = { departures: newTally(), arrivals: newTally() }
-      this.#airports.set(name, found)
-    }
-    return found
+  #airport(airport: string, hour: number): { departures: Tally; arrivals: Tally } {
+    let hours = this.#airports.get(airport)
+    if (hours === undefined) this.#airports.set(airport, (hours = []))
+    hours[hour] ??= { departures: newTally(), arrivals: newTally() }
+    return hours[hour]
   }
 
-  #route(name: string): Tally {
-    let found = this.#routes.get(name)
-    if (found === undefined) {
-      found = newTally()
-      this.#routes.set(name, found)
-    }
-    return found
+  #route(from: string, to: string, hour: number): Tally {
+    let routes = this.#routes.get(from)
+    if (routes === undefined) this.#routes.set(from, (routes = new Map()))
+    let hours = routes.get(to)
+    if (hours === undefined) routes.set(to, (hours = []))
+    hours[hour] ??= newTally()
+    return hours[hour]
   }
+}
+
+/** By `name/hour`, as the service has them. */
+function put<T>(into: Map<string, T>, name: string, hours: Hours<T>): void {
+  hours.forEach((one, hour) => {
+    if (one !== undefined) into.set(`${name}/${hour}`, one)
+  })
 }
 
 function newTally(): Tally {
@@ -127,6 +147,8 @@ export function compare(expected: Expected, dump: string): Comparison {
     }
   }
   check('position', new Map([['', expected.position]]))
+  check('oldest', new Map([['', expected.oldest]]))
+  check('hourStarts', expected.hourStarts)
   check('end', new Map([['', expected.position]]))
   check('airports', expected.airports)
   check('routes', expected.routes)

@@ -8,12 +8,14 @@ export const FLIGHTS_FILE = fileURLToPath(new URL('../data/flights-3m.parquet', 
 
 /** The columns of consecutive flights as the file has them. */
 export interface FlightColumns {
-  readonly date: readonly Date[]
-  readonly delay: readonly bigint[]
-  readonly distance: readonly bigint[]
-  readonly origin: readonly string[]
-  readonly destination: readonly string[]
+  readonly date: ArrayLike<Date>
+  readonly delay: ArrayLike<bigint>
+  readonly distance: ArrayLike<bigint>
+  readonly origin: ArrayLike<string>
+  readonly destination: ArrayLike<string>
 }
+
+const NAMES = ['date', 'delay', 'distance', 'origin', 'destination'] as const
 
 /** The first `rowsMax` flights, in the order of the file, which is the order of time. */
 export async function* readFlightsFile(rowsMax: number): AsyncGenerator<FlightColumns> {
@@ -23,21 +25,34 @@ export async function* readFlightsFile(rowsMax: number): AsyncGenerator<FlightCo
   for (const group of metadata.row_groups) {
     const rowEnd = Math.min(rowStart + Number(group.num_rows), rowsMax)
     if (rowStart >= rowEnd) return
-    const columns: Record<string, unknown[]> = { date: [], delay: [], distance: [], origin: [], destination: [] }
-    const groupStart = rowStart
+    const chunks = new Map<string, Chunk[]>(NAMES.map(name => [name, []]))
     await parquetRead({
       file,
       metadata,
       compressors,
       rowStart,
       rowEnd,
-      onChunk: ({ columnName, columnData, rowStart: chunkStart }) => {
-        const column = columns[columnName]
-        for (let i = 0; column !== undefined && i < columnData.length; i++) column[chunkStart - groupStart + i] = columnData[i]
-      },
+      onChunk: ({ columnName, columnData, rowStart: first }) => void chunks.get(columnName)?.push({ first, data: columnData }),
     })
-    for (const column of Object.values(columns)) column.length = rowEnd - groupStart
-    yield columns as unknown as FlightColumns
+    const column = (name: (typeof NAMES)[number]): ArrayLike<unknown> => joined(chunks.get(name) ?? [], rowStart, rowEnd)
+    yield Object.fromEntries(NAMES.map(name => [name, column(name)])) as unknown as FlightColumns
     rowStart = rowEnd
   }
+}
+
+interface Chunk {
+  /** In the file. */
+  readonly first: number
+  readonly data: ArrayLike<unknown>
+}
+
+/** The rows from `start` up to `end`. A chunk that has just these is taken as it is: mostly there is one. */
+function joined(chunks: readonly Chunk[], start: number, end: number): ArrayLike<unknown> {
+  const [only] = chunks
+  if (chunks.length === 1 && only?.first === start && only.data.length === end - start) return only.data
+  const rows: unknown[] = []
+  for (const { first, data } of chunks) {
+    for (let at = Math.max(first, start); at < Math.min(first + data.length, end); at++) rows[at - start] = data[at - first]
+  }
+  return rows
 }

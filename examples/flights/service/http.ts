@@ -51,7 +51,9 @@ function decode(part: string): string {
 async function dump(response: ServerResponse, flights: Flights): Promise<void> {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
   response.write(line('position', '', flights.position))
-  const collections = { airports: flights.airports, routes: flights.routes, recent: flights.recent }
+  response.write(line('oldest', '', flights.oldest))
+  const { airports, routes, recent, hourStarts } = flights
+  const collections = { airports, routes, recent, hourStarts }
   for (const [name, collection] of Object.entries(collections)) {
     let lines: string[] = []
     for (const [key, value] of collection as ReadonlyMap<Key, unknown>) {

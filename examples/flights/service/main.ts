@@ -14,6 +14,14 @@ import { Flights } from './state.ts'
 
 const FIGURES_INTERVAL_MS = 250
 
+/** From the first moment on: a driver may be gone, or want this to end, before the state is open. */
+let ending = false
+let closing = false
+let end: () => void = () => {
+  ending = true
+}
+for (const event of ['disconnect', 'SIGINT', 'SIGTERM'] as const) process.on(event, () => end())
+
 const settings = JSON.parse(process.argv[2] ?? '{}') as ServiceSettings
 const openedMs = performance.now()
 const readBefore = bytesRead()
@@ -68,9 +76,8 @@ process.on('message', (message: DriverMessage) => {
   if (message.type === 'feed') feed.start()
   else feed.stop().then(() => tell({ type: 'paused' }))
 })
-process.on('disconnect', close)
-process.on('SIGINT', close)
-process.on('SIGTERM', close)
+end = () => void close()
+if (ending || (process.send !== undefined && !process.connected)) end()
 
 function reportCheckpoint(point: Checkpoint): void {
   durable.checkpoint(point.time)
@@ -92,7 +99,6 @@ function tell(message: ServiceMessage): void {
   if (process.connected) process.send?.(message)
 }
 
-let closing = false
 async function close(): Promise<void> {
   if (closing) return
   closing = true

@@ -45,7 +45,7 @@ export class Flights {
   /** Every flight of the last days, by its position in the input. Expires by whole hours. */
   readonly recent: StateMap<Flight, number>
   /** By hour since 1970: the position of its first flight. Says what expires without a look at the flights. */
-  readonly #hourStarts: StateMap<number, number>
+  readonly hourStarts: StateMap<number, number>
   readonly #position: StateValue<number>
   /** Position of the oldest flight in `recent`. */
   readonly #oldest: StateValue<number>
@@ -58,7 +58,7 @@ export class Flights {
     this.airports = state.map<AirportStatistics>('airports')
     this.routes = state.map<Statistics>('routes')
     this.recent = state.map<Flight, number>('recent')
-    this.#hourStarts = state.map<number, number>('hourStarts')
+    this.hourStarts = state.map<number, number>('hourStarts')
     this.#position = state.value('position', 0)
     this.#oldest = state.value('oldest', 0)
   }
@@ -68,9 +68,14 @@ export class Flights {
     return this.#position.get()
   }
 
+  /** Position of the oldest recent flight. */
+  get oldest(): number {
+    return this.#oldest.get()
+  }
+
   /** Of all collections, the two values included. */
   get entries(): number {
-    return this.airports.size + this.routes.size + this.recent.size + this.#hourStarts.size + 2
+    return this.airports.size + this.routes.size + this.recent.size + this.hourStarts.size + 2
   }
 
   /** Counts the flights that come next in the input. */
@@ -82,7 +87,7 @@ export class Flights {
         this.#count(flight)
         this.recent.set(position, flight)
         hour = Math.floor(flight.time / HOUR_MS)
-        if (!this.#hourStarts.has(hour)) this.#hourStarts.set(hour, position)
+        if (!this.hourStarts.has(hour)) this.hourStarts.set(hour, position)
         position++
       }
       this.#position.set(position)
@@ -124,8 +129,8 @@ export class Flights {
   #expire(hourMin: number): void {
     // At most a few days of hours, in no order: after a restart keys that were not touched yet come first.
     let first = Number.POSITIVE_INFINITY
-    for (const [hour, start] of this.#hourStarts) {
-      if (hour < hourMin) this.#hourStarts.delete(hour)
+    for (const [hour, start] of this.hourStarts) {
+      if (hour < hourMin) this.hourStarts.delete(hour)
       else first = Math.min(first, start)
     }
     if (first === Number.POSITIVE_INFINITY || first <= this.#oldest.get()) return
