@@ -124,3 +124,48 @@ test('merging into a range of the base that holds nothing is work, beside ranges
   assert.ok(job.work >= young.rawBytes, `${job.work}`)
   assert.ok(job.stored > 0, `${job.stored}`)
 })
+
+const MIB = 1024 * 1024
+
+type Size = Pick<SegmentEntry, 'bytes' | 'describedAt' | 'records' | 'rawBytes'>
+
+let files = 0
+const sized = (size: Size, from: number, through: number, at: number): SegmentEntry => ({
+  file: `segment/00000001-${(++files).toString(16).padStart(8, '0')}.seg`,
+  ...{ sha256: 'ab'.repeat(32), from, through, tombstones: 0, first: piece(at), last: piece(at) },
+  ...size,
+})
+
+/** 25 young segments, one more than are let be. */
+function withYoung(size: Size): Manifest {
+  const catalogue = [{ id: 1, kind: 'map' as const, name: 'small', codec: 'tide', entries: 1, bytes: 1 }]
+  const fold = { file: 'log/00000001-00000001.log', bytes: 1, epoch: 25, digest: 'ab'.repeat(32), timeMs: 1, nextId: 2, catalogue }
+  return { ...new Queue().manifest, fold, young: Array.from({ length: 25 }, (_, n) => sized(size, 24 - n, 25 - n, 0)) }
+}
+
+for (const [what, size] of [
+  ['records', { bytes: 12 * MIB, describedAt: 10 * MIB, records: 1_048_576, rawBytes: 60_000_000 }],
+  ['blocks of small records', { bytes: 12 * MIB, describedAt: 10 * MIB, records: 500_000, rawBytes: 460_000_000 }],
+  ['blocks, each for one record', { bytes: 12 * MIB, describedAt: 10 * MIB, records: 65_534, rawBytes: 65_534 * 3600 }],
+  ['index', { bytes: 24 * MIB, describedAt: 7 * MIB, records: 100_000, rawBytes: 100_000_000 }],
+] as const) {
+  test(`young segments of few bytes that are full by their ${what} are not merged with each other again and again`, () => {
+    let manifest = withYoung(size)
+    let plan = planMerge(manifest)
+    for (let merges = 0; plan?.type === 'young'; plan = planMerge(manifest)) {
+      assert.ok(++merges < 100, 'merging ends')
+      const { run } = plan
+      const [newest, oldest] = [run[0], run.at(-1)] as [SegmentEntry, SegmentEntry]
+      // As many come out, each as full.
+      const outputs = run.map((_, at) => sized(size, oldest.from, newest.through, at))
+      manifest = jobOf(plan, manifest, MERGE_LIMITS).next(manifest, outputs) as Manifest
+    }
+    assert.equal(plan?.type, 'base', 'a round begins')
+  })
+}
+
+test('young segments are merged with each other while they are less than half full', () => {
+  const size = { bytes: MIB, describedAt: MIB / 2, records: 500_000, rawBytes: MIB }
+  assert.equal(planMerge(withYoung(size))?.type, 'young')
+  assert.equal(planMerge(withYoung({ ...size, records: 600_000 }))?.type, 'base')
+})

@@ -6,7 +6,15 @@
  * the base know more, so that plans end when nothing is folded meanwhile. What is stuck, for a file proved damaged, is in no plan and keeps the
  * others from nothing: the round goes on without it, and what is kept for it alone is cut down to what lies there.
  */
-import { BASE_SEGMENT_BYTES, TABLE_RECORDS, YOUNG_SEGMENT_BYTES_MAX } from '../base/limits.ts'
+import {
+  BASE_SEGMENT_BYTES,
+  SEGMENT_BLOCK_RAW_BYTES,
+  SEGMENT_BLOCKS_MAX,
+  SEGMENT_INDEX_BYTES_MAX,
+  SEGMENT_RECORDS_MAX,
+  TABLE_RECORDS,
+  YOUNG_SEGMENT_BYTES_MAX,
+} from '../base/limits.ts'
 import { type BaseRange, comparePlaces, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
 import { isUntouched, wordsOn } from '../manifest/index.ts'
 
@@ -19,7 +27,7 @@ export interface MergeLimits {
    * base takes them all. Where the base is large, and the round far, each byte is merged among young ones first.
    */
   readonly fewTimes: number
-  /** Young segments up to this size are alike; from `youngBytesMax` on they are merged into the base alone. */
+  /** Young segments up to this size are alike; from `youngBytesMax` on, or when their file is half full, they are merged into the base alone. */
   readonly smallestBytes: number
   readonly youngBytesMax: number
   /** A base smaller than twice this is merged when the young segments hold so much. */
@@ -44,6 +52,11 @@ export const MERGE_LIMITS: MergeLimits = {
 
 /** Of the base: a round rewrites all of it, so a smaller share would write more, a larger one keep more that is superseded. */
 const ROUND_SHARE = 0.9
+
+/** Of what a file may hold: of halves eight become five files at most, of full ones eight again, without end. */
+const FULL_SHARE = 0.5
+/** Two blocks beside each other hold the raw bytes of one, and so much a record, at least: a file with as many blocks as it may have is half full. */
+const RECORD_ROOM_BYTES = 16
 
 export type MergePlan =
   /** `within`: only what lies there is needed. */
@@ -99,13 +112,23 @@ function planDrop(manifest: Manifest): MergePlan | undefined {
   return segments.some(segment => isDead(segment, alive)) ? { type: 'drop' } : undefined
 }
 
+/** A young segment that is merged into the base alone. Small records fill a file long before it has many bytes. */
+function isGrown({ bytes, describedAt, records, rawBytes }: SegmentEntry, { youngBytesMax }: MergeLimits): boolean {
+  const share = Math.max(
+    records / SEGMENT_RECORDS_MAX,
+    (rawBytes + records * RECORD_ROOM_BYTES) / ((SEGMENT_BLOCKS_MAX - 2) * SEGMENT_BLOCK_RAW_BYTES),
+    (bytes - describedAt) / SEGMENT_INDEX_BYTES_MAX,
+  )
+  return bytes >= youngBytesMax || share >= FULL_SHARE
+}
+
 /** The newest run of `fanIn` segments that are alike. */
 function planYoung(young: readonly SegmentEntry[], limits: MergeLimits, stuck: Stuck): MergePlan | undefined {
-  const { fanIn, fewTimes, smallestBytes, youngBytesMax } = limits
+  const { fanIn, fewTimes, smallestBytes } = limits
   if (young.length <= fewTimes * fanIn) return undefined
   /** 0, 1, 2: each `fanIn` times as large as the one before. */
   const sizeOf = (entry: SegmentEntry): number => {
-    if (entry.bytes >= youngBytesMax || stuck.has(entry.file)) return Number.POSITIVE_INFINITY
+    if (isGrown(entry, limits) || stuck.has(entry.file)) return Number.POSITIVE_INFINITY
     return entry.bytes <= smallestBytes ? 0 : Math.ceil(Math.log(entry.bytes / smallestBytes) / Math.log(fanIn))
   }
   for (let at = 0; at + fanIn <= young.length; at++) {
