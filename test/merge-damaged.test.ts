@@ -1,4 +1,4 @@
-/** A damaged block in the base: what lies elsewhere is merged as ever, and what is damaged is not tried again and again. */
+/** A block in the base that is damaged, or not given back: what lies elsewhere is merged as ever, and that one is not tried again and again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Manifest } from '../src/format/index.ts'
@@ -13,11 +13,15 @@ async function manifestOf(world: SimulatedStore): Promise<Manifest> {
   return (await world.run(readNewest(world.storage)))?.manifest as Manifest
 }
 
-for (const [where, victim] of [
-  ['in the middle', 1],
-  ['at the beginning', 0],
+const damage = (world: SimulatedStore, file: string): unknown => world.storage.disk.lookup(file)?.flip(500, 3)
+const unread = (world: SimulatedStore, path: string): unknown => world.storage.inject({ operation: 'read', errno: 'EIO', path })
+
+for (const [where, victim, spoil] of [
+  ['damaged base segment in the middle', 1, damage],
+  ['damaged base segment at the beginning', 0, damage],
+  ['base segment that the device does not give back', 0, unread],
 ] as const) {
-  test(`beside a damaged base segment ${where} rounds go on, and young segments stay few`, async () => {
+  test(`beside a ${where} rounds go on, and young segments stay few`, async () => {
     const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
     world.thresholds = SMALL
     const store = await world.open()
@@ -32,7 +36,7 @@ for (const [where, victim] of [
     const segments = before.base.flatMap(range => range.segment ?? [])
     assert.ok(segments.length >= 4, `${segments.length} base segments`)
     const damaged = segments[victim]?.file as string
-    world.storage.disk.lookup(damaged)?.flip(500, 3)
+    spoil(world, damaged)
     for (let round = 3; round < 30; round++) await write(round)
     const { young, base, fold } = await manifestOf(world)
     const bytes = young.reduce((sum, entry) => sum + entry.bytes, 0)

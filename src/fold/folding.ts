@@ -5,7 +5,7 @@
  * Invariants: a fold and a merge at most are under way; nothing thrown gets out; a job that failed leaves no file and is begun again from
  * the manifest as it is then, after a pause; after `stop` nothing is written.
  */
-import { STOPPED, TidemarkError } from '../base/errors.ts'
+import { STOPPED } from '../base/errors.ts'
 import { TABLE_LOG_BYTES, TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import { type CatalogueEntry, type Manifest, SEGMENT_FOLDER, type SegmentEntry, segmentName, segmentNumbers } from '../format/index.ts'
@@ -20,8 +20,9 @@ import { foldLog, foldWork } from './fold.ts'
 import { Level } from './level.ts'
 import { mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
-import { aliveIn, isDead, MERGE_LIMITS, planMerge, stuckBy } from './policy.ts'
+import { aliveIn, isDead, MERGE_LIMITS, planMerge } from './policy.ts'
 import { Tail, type TailSize } from './tail.ts'
+import { Unreadable } from './unreadable.ts'
 
 /** So many times `fanIn` young segments: merging goes as fast as it can, for each look-up asks all of them. */
 const YOUNG_TIMES_MAX = 6
@@ -59,8 +60,7 @@ export class Folding {
   #sequence = 0
   #publishedAt: number
   readonly #level = new Level()
-  /** What cannot be merged: a file is damaged (policy.ts). Forgotten at the end of the run, for it may be mended then. */
-  readonly #stuck = new Set<string>()
+  readonly #unreadable = new Unreadable()
   readonly #ages: PointAges
   /** The folder is there, and `#sequence` is known. */
   #prepared: Promise<void> | undefined
@@ -257,7 +257,7 @@ export class Folding {
     const before = this.#parts.manifest()
     if (this.#limits.paced && this.#level.holdsMerge(begin, before, this.#limits)) return undefined
     const limits = this.#limits.paced ? this.#level.limits(begin, this.#limits) : this.#limits
-    const plan = planMerge(before, limits, this.#stuck)
+    const plan = planMerge(before, limits, this.#unreadable.stuck)
     if (plan === undefined) return undefined
     let bytesWritten = 0
     if (plan.type === 'raise') await this.#publish(old => raiseBase(old, plan.through))
@@ -272,10 +272,10 @@ export class Folding {
       await this.#work({ bytes: job.work, stored: job.stored, rate }, async (parts, rhythm) => {
         await failpoint('merge.read')
         const outputs = await mergeSegments(parts, job.request, rhythm).catch(error => {
-          const file = error instanceof TidemarkError && error.kind === 'damage' ? error.file : undefined
-          if (file !== undefined) for (const name of stuckBy(plan, file)) this.#stuck.add(name)
+          this.#unreadable.failed(plan, error)
           throw error
         })
+        this.#unreadable.merged(plan)
         bytesWritten = bytesOf(outputs)
         await failpoint('merge.written')
         await this.#publish(old => job.next(old, outputs))

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TidemarkError } from '../base/errors.ts'
+import { FIRST_PLACE, type SegmentEntry } from '../format/index.ts'
+import { type ErrnoName, storageError, systemError } from '../storage/index.ts'
+import type { MergePlan } from './policy.ts'
+import { Unreadable } from './unreadable.ts'
+
+const segment = (through: number): SegmentEntry => ({
+  file: `segment/00000001-0000000${through}.seg`,
+  ...{ bytes: 1000, sha256: 'ab'.repeat(32), describedAt: 900, from: through - 1, through },
+  ...{ records: 10, tombstones: 0, rawBytes: 3000, first: FIRST_PLACE, last: { collection: 1, key: 'ff' } },
+})
+
+const YOUNG = segment(3)
+const BASE = segment(1)
+const PLAN: MergePlan = {
+  type: 'base',
+  ranges: [{ start: FIRST_PLACE, through: 1, segment: BASE }],
+  ...{ end: undefined, young: [YOUNG], through: 3 },
+}
+
+const read = (file: string, errno: ErrnoName): TidemarkError => storageError('read', file, systemError(errno, 'read'))
+
+test('damage counts at once, a file that is not given back at the third merge in a row that fails for it', () => {
+  const unreadable = new Unreadable()
+  const fails = (file: string, errno: ErrnoName): number => {
+    unreadable.failed(PLAN, read(file, errno))
+    return unreadable.stuck.size
+  }
+  assert.deepEqual([fails(BASE.file, 'EIO'), fails(BASE.file, 'EIO')], [0, 0])
+  unreadable.merged(PLAN)
+  assert.deepEqual([fails(BASE.file, 'EIO'), fails(YOUNG.file, 'EIO'), fails(BASE.file, 'EIO')], [0, 0, 0])
+  assert.equal(fails(BASE.file, 'EIO'), 1)
+  assert.deepEqual([...unreadable.stuck], [BASE.file])
+  const damaged = new Unreadable()
+  damaged.failed(PLAN, new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: YOUNG.file }))
+  assert.deepEqual([...damaged.stuck], [YOUNG.file, BASE.file], 'nor the range that needs it')
+})
+
+test('a disk that is full, and a file of its own that a merge cannot read back, keep nothing from being merged', () => {
+  const unreadable = new Unreadable()
+  for (let times = 0; times < 10; times++) {
+    unreadable.failed(PLAN, read(BASE.file, 'ENOSPC'))
+    unreadable.failed(PLAN, read(segment(9).file, 'EIO'))
+    unreadable.failed(PLAN, new Error('of nothing'))
+  }
+  assert.equal(unreadable.stuck.size, 0)
+})
