@@ -1,7 +1,8 @@
-/** The pace of a fold behind one that says little of the store. */
+/** The pace of a fold behind one that says little of the store, and of merges in a store with many large young segments. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SEGMENT_FOLDER } from '../src/format/index.ts'
+import { readNewest } from '../src/manifest/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const ENTRIES = 3000
@@ -36,5 +37,35 @@ test('a fold behind one that wrote nothing is spread over the interval as any ot
   assert.ok(written.reduce((sum, { bytes }) => sum + bytes, 0) > ENTRIES * TEXT.length)
   const [first, last] = [written[0], written.at(-1)] as [{ at: number }, { at: number }]
   assert.ok(last.at - first.at > INTERVAL_MS / 2, `all in ${last.at - first.at} ms`)
+  await world.close()
+})
+
+test('merges are spread over their time however many young segments wait for the round through the base', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  const youngBytesMax = 300_000
+  const slack = { slackBytes: 2 ** 40, slackRecords: 2 ** 40 }
+  world.thresholds = { bytes: 80_000, fanIn: 2, fewTimes: 1, smallestBytes: 100_000, youngBytesMax, ...slack }
+  const store = await world.open()
+  const files = new Map<string, { readonly at: number; ms: number; bytes: number }>()
+  world.storage.onCall = ({ operation, path, bytes }) => {
+    if (operation !== 'append' || !path.startsWith(SEGMENT_FOLDER)) return
+    const now = world.clock.monotonic()
+    const { at, bytes: before } = files.get(path) ?? { at: now, bytes: 0 }
+    files.set(path, { at, ms: now - at, bytes: before + bytes })
+  }
+  const map = store.map<string, number>('map')
+  let key = 0
+  for (let round = 0; round < 60; round++) {
+    for (let more = 0; more < 90; more++) map.set(key++, TEXT)
+    await world.checkpoint()
+    await world.pass(INTERVAL_MS)
+  }
+  const { young } = (await world.run(readNewest(world.storage)))?.manifest ?? { young: [] }
+  const large = young.filter(({ bytes }) => bytes >= youngBytesMax).length
+  assert.ok(large > 12, `${large} of ${young.length}`)
+  // Not folds; and not the first ones, while it is not known how much comes.
+  const merged = [...files.values()].filter(({ at, bytes }) => bytes > 150_000 && at > 20 * INTERVAL_MS)
+  const fast = merged.filter(({ ms }) => ms < 250)
+  assert.ok(merged.length > 20 && fast.length === 0, `${fast.length} of ${merged.length} in no time`)
   await world.close()
 })

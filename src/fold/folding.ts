@@ -20,11 +20,14 @@ import { foldLog, foldWork } from './fold.ts'
 import { Level } from './level.ts'
 import { mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
-import { aliveIn, isDead, MERGE_LIMITS, planMerge } from './policy.ts'
+import { aliveIn, countSmall, isDead, MERGE_LIMITS, planMerge } from './policy.ts'
 import { Tail, type TailSize } from './tail.ts'
 import { Unreadable } from './unreadable.ts'
 
-/** So many times `fanIn` young segments: merging goes as fast as it can, for each look-up asks all of them. */
+/**
+ * So many times `fanIn` young segments that merging makes fewer: it goes as fast as it can, for each look-up asks all of them. Those that wait for
+ * the round through the base do not count: of a large base they are many for most of the time.
+ */
 const YOUNG_TIMES_MAX = 6
 /** At the end so many tables are folded, in this time or not. */
 const FINISH_TABLES_MIN = 1
@@ -266,7 +269,7 @@ export class Folding {
       const job = jobOf(plan, before, limits)
       const most = YOUNG_TIMES_MAX * this.#limits.fanIn
       const rate = (): number =>
-        this.#parts.manifest().young.length > most
+        countSmall(this.#parts.manifest().young, this.#limits, this.#unreadable.stuck) > most
           ? Number.POSITIVE_INFINITY
           : mergeRate(this.#left * this.#tail.flow.rawBytesPerSecond, job.cost, job.work)
       await this.#work({ bytes: job.work, stored: job.stored, rate }, async (parts, rhythm) => {

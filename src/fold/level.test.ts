@@ -124,6 +124,13 @@ test('merging that is due waits in a hold, until the young segments hold twice w
   const many = Array.from({ length: 49 }, (_, n) => segment(100 - n, 1000))
   assert.equal(level.holdsMerge(0, manifest(many), MERGE_LIMITS), false)
   assert.equal(level.holdsMerge(0, manifest(many.slice(1)), MERGE_LIMITS), true)
+  // Of a base so large the round is far, and no merge would make those fewer that wait for it.
+  const large = Array.from({ length: 60 }, (_, n) => segment(100 - n, 40 * MIB))
+  const base = [{ start: FIRST_PLACE, through: 1, segment: segment(1, 10_240 * MIB) }]
+  assert.equal(level.holdsMerge(0, manifest(large, base), MERGE_LIMITS), true)
+  const few = large.flatMap((entry, n) => [entry, { ...segment(100 - n, 1000), file: `${entry.file}.small` }])
+  assert.equal(level.holdsMerge(0, manifest(few, base), MERGE_LIMITS), true, 'nor those that stand between them')
+  assert.equal(level.holdsMerge(0, manifest([...many, ...large], base), MERGE_LIMITS), false)
   level.set('free', 0, 1000)
   assert.equal(level.holdsMerge(0, due, MERGE_LIMITS), false)
 })

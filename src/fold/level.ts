@@ -7,7 +7,7 @@
  */
 import type { Manifest } from '../format/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
-import { held, type MergeLimits, roundAt } from './policy.ts'
+import { countSmall, held, type MergeLimits, roundAt } from './policy.ts'
 
 /**
  * Tables that may lie behind the fold point beyond those at which one is folded otherwise. Held: two, which with one more that comes meanwhile are
@@ -15,7 +15,10 @@ import { held, type MergeLimits, roundAt } from './policy.ts'
  */
 const HELD_TABLES = 2
 const FREE_TABLES = -0.5
-/** Young segments that a look-up asks at most while merging is held, in times of `fanIn`. */
+/**
+ * Young segments that a look-up asks at most while merging is held, in times of `fanIn`, beside those that wait for a round through the base: of a
+ * large base these are many, and no merge before that round would make them fewer.
+ */
 const HELD_YOUNG_TIMES = 6
 /**
  * Young bytes and records at which a round through the base begins, against those at which it does otherwise. Free: what would be due in the busy time
@@ -52,7 +55,7 @@ export class Level {
 
   /** Merging waits. */
   holdsMerge(now: number, { young, base }: Manifest, limits: MergeLimits): boolean {
-    if (this.at(now) !== 'held' || young.length > HELD_YOUNG_TIMES * limits.fanIn) return false
+    if (this.at(now) !== 'held' || countSmall(young, limits) > HELD_YOUNG_TIMES * limits.fanIn) return false
     const due = roundAt(
       base.flatMap(range => range.segment ?? []),
       limits,

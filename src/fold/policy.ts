@@ -122,6 +122,17 @@ function isGrown({ bytes, describedAt, records, rawBytes }: SegmentEntry, { youn
   return bytes >= youngBytesMax || share >= FULL_SHARE
 }
 
+/** Young segments that merging with each other makes fewer, sooner or later: `fanIn` of them stand beside each other. */
+export function countSmall(young: readonly SegmentEntry[], limits: MergeLimits, stuck: Stuck = new Set()): number {
+  let count = 0
+  let beside = 0
+  for (const entry of young) {
+    beside = isGrown(entry, limits) || stuck.has(entry.file) ? 0 : beside + 1
+    if (beside >= limits.fanIn) count += beside === limits.fanIn ? beside : 1
+  }
+  return count
+}
+
 /** The newest run of `fanIn` segments that are alike. */
 function planYoung(young: readonly SegmentEntry[], limits: MergeLimits, stuck: Stuck): MergePlan | undefined {
   const { fanIn, fewTimes, smallestBytes } = limits
