@@ -283,6 +283,24 @@ test('nothing is posted after stop', () => {
   assert.equal(host.posted.length, count)
 })
 
+for (const how of ['failed', 'closed'] as const) {
+  test(`an engine that has ${how} does not begin again when its writer says that the epoch failed`, () => {
+    const { scheduler, host, map, checkpointer, seen } = alone()
+    map.set('a', 1)
+    quiet(checkpointer.checkpoint(1e9))
+    scheduler.pass(0)
+    if (how === 'failed') host.fail(0, true)
+    else checkpointer.stop(new Error('closed') as never)
+    const told = seen.length
+    host.fail(0)
+    assert.equal(checkpointer.status, how)
+    scheduler.pass(20_000)
+    assert.equal(host.commits.length, 1)
+    assert.equal(checkpointer.status, how)
+    assert.deepEqual(seen.slice(told), [])
+  })
+}
+
 test('a value that stays refused starts no epoch by itself; a change does', () => {
   const { scheduler, host, map, checkpointer, seen } = alone(10)
   map.set('bad', () => {})

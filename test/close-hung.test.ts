@@ -12,9 +12,11 @@ const COUNT = 500
 const TIMEOUT_MS = 5000
 /** What a writer gets beyond it to end by itself. */
 const MORE_MS = 1000
+/** From its call to its failure, of a sync that fails in the end. */
+const SYNC_MS = 5500
 const SMALL = { bytes: 2000, fanIn: 3, smallestBytes: 3000, youngBytesMax: 20_000, slackBytes: 5000, slackRecords: 300, baseBytes: 4000 }
 
-type Hanging = 'nothing' | 'reads of segments' | 'all of the log'
+type Hanging = 'nothing' | 'reads of segments' | 'all of the log' | 'a sync of the log, then it fails'
 
 class World {
   readonly scheduler = new SimulatedScheduler({ seed: 5 })
@@ -62,6 +64,13 @@ class World {
     }
   }
 
+  #failLate(): Promise<never> {
+    this.hung++
+    this.hanging = 'nothing'
+    const error = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+    return new Promise((_, reject) => this.scheduler.after(SYNC_MS, () => reject(error)))
+  }
+
   /** As the contract says, a close waits for the reads under way. */
   #file(file: StorageFile): StorageFile {
     let stuck = false
@@ -72,6 +81,7 @@ class World {
     }
     const segment = file.path.startsWith('segment/')
     const log = (): boolean => !segment && this.hanging === 'all of the log' && file.path.startsWith('log/')
+    const late = (): boolean => this.hanging === 'a sync of the log, then it fails' && file.path.startsWith('log/')
     return {
       path: file.path,
       append: parts => or(log(), () => file.append(parts)),
@@ -81,7 +91,7 @@ class World {
         return or(hangs, () => file.read(offset, length))
       },
       readNow: (offset, length) => file.readNow(offset, length),
-      sync: () => or(log(), () => file.sync()),
+      sync: () => (late() ? this.#failLate() : or(log(), () => file.sync())),
       size: () => file.size(),
       truncate: length => file.truncate(length),
       close: () => or(stuck, () => file.close()),
@@ -132,5 +142,24 @@ test('the time of a close is given once, not to each of its steps', async () => 
   const ms = await world.close(store, 'TIDEMARK_TIMEOUT')
   assert.ok(world.hung > 0)
   assert.ok(ms <= TIMEOUT_MS + MORE_MS, `${ms} ms`)
+  await isWhole(world)
+})
+
+test('a sync that fails when the close has given up on it brings nothing back to life', async () => {
+  const world = await filled()
+  const store = await world.open()
+  store.map<string, number>('map').set(COUNT + 1, 'the file of this run is begun')
+  await world.run(store.checkpoint())
+  world.hanging = 'a sync of the log, then it fails'
+  store.map<string, number>('map').set(COUNT, 'never durable')
+  const told: string[] = []
+  world.scheduler.after(TIMEOUT_MS, () => {
+    for (const event of ['degraded', 'barrier', 'error', 'checkpoint'] as const) store.on(event, () => told.push(event))
+  })
+  await world.close(store, 'TIDEMARK_TIMEOUT')
+  await world.rest(MORE_MS)
+  assert.equal(world.hung, 1)
+  assert.deepEqual(told, [])
+  assert.equal(store.status, 'closed')
   await isWhole(world)
 })

@@ -175,8 +175,7 @@ export class Checkpointer implements CaptureOwner {
 
   /** The transaction that ran is over. */
   transactionEnded(): void {
-    if (this.#voided === undefined) return
-    this.#giveBackVoided()
+    if (this.#voided !== undefined) this.#giveBackVoided()
   }
 
   // ---- CaptureOwner
@@ -334,6 +333,7 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #failed(error: TidemarkError): void {
+    if (this.status === 'failed' || this.status === 'closed') return
     const { space, events, collections } = this.#parts
     this.counters.failures++
     this.#parts.cadence.failed()
