@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { type Codec, open, type TidemarkError } from 'tidemark'
+import { temporaryFolder } from './temporary.ts'
 
 const failing = async (): Promise<never> => {
   throw new Error('later')
@@ -54,6 +55,37 @@ test('a codec that encodes asynchronously', async t => {
   })
   assert.deepEqual(found, [])
   map.delete('a')
+})
+
+test('a codec that decodes asynchronously', async t => {
+  const decode = async (bytes: Uint8Array) => JSON.parse(String(bytes))
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value))
+  const refused = { code: 'TIDEMARK_CODEC', message: /decode.*a promise/ }
+  const folder = temporaryFolder(t)
+  const settings = { checkpoint: { intervalMs: 0 } } as const
+  const store = await open(folder, settings)
+  const map = store.map<{ n: number }>('map', { codec: { name: 'async', encode, decode } as never })
+  map.set('a', { n: 1 })
+  const found = await unhandled(t, () => {
+    const change = (): void => {
+      ;(map.get('a') as { n: number }).n = 2
+      throw new Error('back')
+    }
+    assert.throws(() => store.transaction(change), refused)
+    assert.equal(map.get('a')?.n, 2, 'the value stays an object')
+  })
+  await store.close()
+  const again = await open(folder, settings)
+  const cold = again.map<{ n: number }>('map', { codec: { name: 'async', encode, decode: failing } as never })
+  const foundAgain = await unhandled(t, () => {
+    assert.throws(() => cold.get('a'), { ...refused, hint: 'decode must be synchronous', collection: 'map', key: 'a' })
+  })
+  assert.deepEqual([...found, ...foundAgain], [])
+  await again.close()
+  const mended = await open(folder, settings)
+  const sound = mended.map<{ n: number }>('map', { codec: { name: 'async', encode, decode: bytes => JSON.parse(String(bytes)) } })
+  assert.deepEqual(sound.get('a'), { n: 2 }, 'the bytes are as they were written')
+  await mended.close()
 })
 
 test('an async `significant` is a failure of it: the change counts, and the event says so', async t => {

@@ -23,9 +23,10 @@ export function readCold(name: string, cold: ColdSide, key: Key, cursor: ColdCur
   try {
     return cold.read(key, cursor)
   } catch (error) {
-    if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw error
-    const { message, hint } = error as TidemarkError
-    throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', `'${name}', key ${String(key)}: ${message}`, {
+    const { code, message, hint, collection } = error as TidemarkError
+    // One that names another entry is of that one.
+    if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED') && !(hasCode(error, 'TIDEMARK_CODEC') && collection === undefined)) throw error
+    throw new TidemarkError(code, `'${name}', key ${String(key)}: ${message}`, {
       collection: name,
       key,
       cause: error,

@@ -15,7 +15,7 @@ export interface Codec<V = unknown> {
   readonly name: string
   /** The bytes are copied before the next call, so one buffer may be used again and again. */
   encode(value: V): Uint8Array
-  /** The bytes are a copy of this value's own, to keep or to change. It must not get the entry it decodes, nor set it inside a transaction. */
+  /** Synchronous. The bytes are a copy of this value's own, to keep or to change. It must not get the entry it decodes, nor set it in a transaction. */
   decode(bytes: Uint8Array): V
 }
 

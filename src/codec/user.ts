@@ -37,8 +37,9 @@ export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
       writer.raw(bytes)
     },
     decode(bytes: Buffer, start: number, end: number): unknown {
+      let value: unknown
       try {
-        return codec.decode(Uint8Array.prototype.slice.call(bytes, start, end))
+        value = codec.decode(Uint8Array.prototype.slice.call(bytes, start, end))
       } catch (cause) {
         // It came back for what it was decoding.
         if (hasCode(cause, 'TIDEMARK_CODEC')) throw cause
@@ -47,6 +48,12 @@ export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
           cause,
         })
       }
+      if (isStray(value)) {
+        throw new TidemarkError('TIDEMARK_CODEC', `the codec "${name}" must return the value from decode, not a promise of it`, {
+          hint: 'decode must be synchronous',
+        })
+      }
+      return value
     },
   }
 }

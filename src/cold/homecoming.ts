@@ -108,7 +108,7 @@ export class Homecoming {
     try {
       collection.bringHome(key, cursor)
     } catch (error) {
-      if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw error
+      if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED') && !hasCode(error, 'TIDEMARK_CODEC')) throw error
       this.#failed(error)
     }
   }
