@@ -39,6 +39,24 @@ test('a change after a rest is cut within an interval', () => {
   assert.ok(world.worstMs <= 1050, `${world.worstMs}`)
 })
 
+test('where the RPO is hardly more than the interval, a change after a rest is durable within it', () => {
+  for (const settings of [
+    { elastic: true, intervalMs: 1000, intervalMsMax: 1000 },
+    { elastic: true, intervalMs: 1000, intervalMsMax: 1030 },
+    { elastic: false, intervalMs: 1000, intervalMsMax: 1000 },
+    { elastic: true, intervalMs: 200, intervalMsMax: 200 },
+  ]) {
+    for (let shift = 0; shift < 1000; shift += 90) {
+      const written = (ms: number): boolean => (ms + shift) % 10_000 >= 5010 && (ms + shift) % 10_000 < 5030
+      const world = new CadenceWorld({ rate: ms => (written(ms) ? 1000 : 0), settings })
+      world.run(60_000)
+      assert.equal(world.commits, 6)
+      assert.ok(world.worstMs <= settings.intervalMsMax, `${world.worstMs} of ${settings.intervalMsMax}, ${shift}`)
+      assert.deepEqual(world.of('rpo-broken'), [])
+    }
+  }
+})
+
 test('a delta of deltaBytesMax ends the window, but no window is shorter than intervalMsMin', () => {
   const world = new CadenceWorld({ rate: ms => (ms < 20_000 ? 2000 : 200_000), settings: { deltaBytesMax: 1_000_000 } })
   world.run(40_000)

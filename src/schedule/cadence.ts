@@ -5,7 +5,7 @@
  * Owns: everything learned (activity.ts, day.ts, delta.ts), the state of each policy (window.ts, pause.ts, pressure.ts, exposure.ts,
  * upkeep-level.ts), the decisions made. Does not own: timers, the barrier, the writer, files.
  * Invariants: nothing is done between looks; an engine that has nothing to write is looked at once an interval, or a second where that is
- * longer; every change of mind is a decision with its reason.
+ * longer, and more often where a change just behind a look would else be too old; every change of mind is a decision with its reason.
  */
 import type { Clock, LoopLoad } from '../base/clock.ts'
 import { LAG_INTERVALS_MAX, LOOK_MS_MAX, LOOK_MS_MIN } from '../base/limits.ts'
@@ -56,6 +56,8 @@ export interface Committed {
 /** Of the RPO, until all is captured; the rest is the writer's. */
 const CAPTURE_SHARE = 0.8
 const LOOKS_PER_INTERVAL = 8
+/** Of the time from a change to the last moment for its barrier, until it is seen; looks come late. */
+const UNSEEN_SHARE = 7 / 8
 /** So many looks are "now", and so many the last while, or so much of the day when that is longer. */
 const NOW_LOOKS = 3
 const RECENT_LOOKS = 30
@@ -114,7 +116,7 @@ export class Cadence {
   }
 
   get firstLookMs(): number {
-    return Math.min(this.settings.intervalMs, LOOK_MS_MAX)
+    return Math.min(this.settings.intervalMs, LOOK_MS_MAX, this.#unseenMsMax)
   }
 
   /** How long from now until the next barrier is expected to fall, ms: what is to be done before it is spread over that time. */
@@ -315,7 +317,11 @@ export class Cadence {
   /** There is nothing to write now. What comes next may be much: then it does not wait for the interval. */
   #againMsOf(seen: Seen): number {
     const lookMs = this.#lookMsOf(seen, this.#exposure.flight !== undefined ? this.#lookMs : LOOK_MS_MAX)
-    return Math.max(1, Math.min(lookMs, this.#lagLeftMs(seen)))
+    return Math.max(1, Math.min(lookMs, this.#unseenMsMax, this.#lagLeftMs(seen)))
+  }
+
+  get #unseenMsMax(): number {
+    return Math.max(LOOK_MS_MIN, (this.settings.intervalMsMax - this.#exposure.reserveMs) * UNSEEN_SHARE)
   }
 
   /** Until something that is left out has to be taken. */

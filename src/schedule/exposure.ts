@@ -9,6 +9,8 @@
 
 /** The time kept for capture and commit, against the longest of late. */
 const RESERVE_FACTOR = 1.5
+/** Of the first commit nothing is known, but that it begins a file and writes a manifest. */
+const RESERVE_MS_FIRST = 100
 /** How fast a long commit is forgotten, a commit. */
 const FORGET = 0.1
 
@@ -23,6 +25,7 @@ export class Exposure {
   broken = false
   /** Of what epochs leave out: since when the oldest change of it is not durable, as was said last. */
   laggingSince: number | undefined
+  #reserveMs = RESERVE_MS_FIRST
   readonly #limitMs: number
   readonly #lagMsMax: number
 
@@ -35,7 +38,7 @@ export class Exposure {
 
   /** Time from the barrier to the acknowledgement that has to be kept free. */
   get reserveMs(): number {
-    return Math.min(this.commitMs * RESERVE_FACTOR, this.#limitMs / 2)
+    return Math.min(this.#reserveMs, this.#limitMs / 2)
   }
 
   laggingMs(now: number): number {
@@ -63,6 +66,7 @@ export class Exposure {
     if (flight === undefined) return
     const ms = now - flight.fell
     this.commitMs = Math.max(ms, this.commitMs + (ms - this.commitMs) * FORGET)
+    this.#reserveMs = this.commitMs * RESERVE_FACTOR
     this.worstMs = Math.max(this.worstMs, now - flight.since)
     this.flight = undefined
   }

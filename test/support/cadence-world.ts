@@ -60,7 +60,7 @@ export class CadenceWorld {
       settings,
       decided: decision => this.decisions.push({ ...decision, at: this.clock.monotonic() }),
     })
-    this.#lookAt = settings.intervalMs
+    this.#lookAt = this.cadence.firstLookMs
   }
 
   get settings(): CadenceSettings {
