@@ -1,8 +1,9 @@
 /** The scheduler before a world that is as simple as can be: when barriers fall, and what is said about it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SeededRandom } from '../src/testing/index.ts'
-import { CadenceWorld } from './support/cadence-world.ts'
+import { Cadence, type Decision } from '../src/schedule/index.ts'
+import { SeededRandom, SimulatedClock } from '../src/testing/index.ts'
+import { CadenceWorld, SETTINGS } from './support/cadence-world.ts'
 
 const HOUR = 3_600_000
 const elastic = { elastic: true, intervalMsMax: 5000 }
@@ -220,4 +221,32 @@ test('what a day taught is of use to the next run, and a wall clock that jumps h
   const other = new CadenceWorld({ ...options, settings: { ...settings, cycleMs: HOUR } })
   other.cadence.remember(first.cadence.record())
   assert.equal(other.cadence.stats(false, 0).dayKnown, 0, 'a pattern of another length is none')
+})
+
+test('what an epoch leaves out was not rewritten, and its keys go on to cost what they cost', () => {
+  const clock = new SimulatedClock()
+  const decisions: Decision[] = []
+  const settings = { ...SETTINGS, ...elastic }
+  const cadence = new Cadence({ clock, loopLoad: () => 0, settings, decided: decision => decisions.push(decision) })
+  const changed = [
+    { id: 1, keys: 100 },
+    { id: 2, keys: 100_000 },
+  ]
+  const epoch = (second: { readonly bytes: number; readonly asOf?: number }, records: number): void => {
+    clock.advance(400)
+    cadence.cut(changed, undefined)
+    clock.advance(600)
+    const written = [
+      { id: 1, bytes: 10_000 },
+      { id: 2, ...second },
+    ]
+    cadence.committed({ records, written })
+  }
+  epoch({ bytes: 50_000_000 }, 100_100)
+  for (let left = 1; left <= 20; left++) epoch({ bytes: 0, asOf: 1 }, 100)
+  assert.deepEqual(
+    decisions.filter(({ type }) => type !== 'barrier' && type !== 'rpo-broken'),
+    [],
+  )
+  assert.equal(decisions.at(-1)?.numbers['deltaBytes'], 50_010_000)
 })

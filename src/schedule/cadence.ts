@@ -49,8 +49,8 @@ export interface Look {
 /** What became durable. */
 export interface Committed {
   readonly records: number
-  /** Record bytes of every live collection. */
-  readonly written: readonly { readonly id: number; readonly bytes: number }[]
+  /** Record bytes of every live collection; of one with `asOf` nothing was written: it was left out. */
+  readonly written: readonly { readonly id: number; readonly bytes: number; readonly asOf?: number }[]
 }
 
 /** Of the RPO, until all is captured; the rest is the writer's. */
@@ -85,7 +85,7 @@ export class Cadence {
   /** Listed at the last look or since the barrier, and what came before a barrier since the look. */
   #listed = 0
   #before = 0
-  #listedAtBarrier = 0
+  #listedAtBarrier: readonly Changed[] = []
   #rate = 0
   #deltaBytes = 0
   /** A barrier was decided on and has not fallen. */
@@ -209,7 +209,7 @@ export class Cadence {
         deltaBytes: this.#delta.bytes(changed),
       })
       this.#delta.cut(changed)
-      this.#listedAtBarrier = listed
+      this.#listedAtBarrier = changed
     }
     this.#exposure.cut(now)
     this.#wanted = undefined
@@ -223,10 +223,13 @@ export class Cadence {
     this.#failing = false
     // It may have been too old between two looks. Told when all is noted: who is told may set a barrier.
     const tell = this.#lookAtExposure(now, true, now - this.#againAt)
-    this.#delta.committed(new Map(written.map(({ id, bytes }) => [id, bytes])))
+    const bytesOf = new Map(written.map(({ id, bytes, asOf }) => [id, asOf === undefined ? bytes : undefined]))
+    this.#delta.committed(bytesOf)
     this.#exposure.committed(now)
     const { commitMs, reserveMs } = this.#exposure
-    const rewrites = this.#listedAtBarrier === 0 ? 0 : Math.max(0, 1 - records / this.#listedAtBarrier)
+    // What was left out stays listed: no other record of those keys made theirs needless.
+    const listed = this.#listedAtBarrier.reduce((sum, { id, keys }) => sum + (bytesOf.get(id) === undefined ? 0 : keys), 0)
+    const rewrites = listed === 0 ? 0 : Math.max(0, 1 - records / listed)
     const load = this.#activity.load.value
     const old = this.#window.targetMs
     const why = this.#window.committed({ rewrites, load, commitMs, reserveMs })

@@ -27,8 +27,8 @@ export class Delta {
     this.#atBarrier = changed
   }
 
-  /** `bytesOf`: record bytes of every live collection in the epoch that began with the last `cut`. */
-  committed(bytesOf: ReadonlyMap<number, number>): void {
+  /** `bytesOf`: record bytes of every live collection in the epoch that began with the last `cut`; undefined: it was left out. */
+  committed(bytesOf: ReadonlyMap<number, number | undefined>): void {
     let keys = 0
     let bytes = 0
     for (const changed of this.#atBarrier) {
