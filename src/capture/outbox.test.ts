@@ -71,3 +71,46 @@ test('a record begun while another is being written follows it, whole', () => {
   assert.equal(Buffer.from(bytes).toString(), 'outerinner')
   assert.equal(records, 2)
 })
+
+test('what a large value made room for, and was not written, is given back', () => {
+  const outbox = new Outbox(() => {})
+  const room = (): number => {
+    const writer = outbox.begin()
+    const { length } = writer.bytes
+    outbox.end(writer, 0)
+    return length
+  }
+  const first = room()
+  const large = Buffer.alloc(64 * BLOCK_RAW_BYTES)
+  const refuse = (): void => {
+    const writer = outbox.begin()
+    const start = writer.length
+    writer.raw(large)
+    writer.length = start
+    outbox.end(writer, 0)
+  }
+  refuse()
+  assert.equal(room(), first)
+
+  write(outbox, Buffer.from('one'))
+  refuse()
+  assert.ok(room() > large.length, 'the block being filled stays where it is')
+  outbox.reset()
+  assert.equal(room(), first, 'what it held was given up')
+
+  write(outbox, Buffer.from('two'))
+  assert.equal(transfer(outbox.take()).toString(), 'two')
+})
+
+test('a record that was written while a large one was refused is whole', () => {
+  const outbox = new Outbox(() => {})
+  const writer = outbox.begin()
+  writer.raw(Buffer.alloc(64 * BLOCK_RAW_BYTES))
+  write(outbox, Buffer.from('aside'))
+  writer.length = 0
+  outbox.end(writer, 0)
+  const { bytes, records } = outbox.take()
+  assert.equal(Buffer.from(bytes).toString(), 'aside')
+  assert.equal(records, 1)
+  assert.ok(bytes.buffer.byteLength < 8 * BLOCK_RAW_BYTES)
+})

@@ -15,6 +15,8 @@ export interface Block {
 /** Spare room behind the target of a block, so that the record that fills it rarely makes the buffer grow. */
 const SPARE_BYTES = 8192
 const BUFFER_BYTES = BLOCK_RAW_BYTES + SPARE_BYTES
+/** A buffer that grew beyond this for a record that was not written is let go of; below, making a new one would cost more. */
+const KEPT_BYTES_MAX = 4 * BUFFER_BYTES
 
 const NOTHING: Block = { bytes: new Uint8Array(0), records: 0 }
 
@@ -59,6 +61,7 @@ export class Outbox {
     if (writer !== this.#writer) {
       if (bytes > 0) this.#aside.push(writer.view())
     } else if (bytes > 0) this.#recorded(bytes)
+    else this.#letGo()
     if (this.#open > 0 || this.#aside.length === 0) return
     const aside = this.#aside
     this.#aside = []
@@ -94,10 +97,17 @@ export class Outbox {
   /** Forgets what was not handed over; the writer forgets the rest. */
   reset(): void {
     this.#writer.reset()
+    if (this.#open === 0) this.#letGo()
     this.#since = undefined
     this.#records = 0
     this.inFlight = 0
     this.rawBytes = 0
+  }
+
+  /** What a large value grew the buffer to, where the buffer holds nothing. */
+  #letGo(): void {
+    const { bytes, length } = this.#writer
+    if (length === 0 && bytes.length > KEPT_BYTES_MAX) this.#writer = new ByteWriter(BUFFER_BYTES)
   }
 
   #recorded(bytes: number): void {
