@@ -58,6 +58,8 @@ test('what is not simple takes bytes, and nothing of it is called', () => {
     loop,
     refusing,
     ownProto,
+    Object.assign([1], { [Symbol('s')]: 2 }),
+    having([1], Symbol('hidden'), { value: 2 }),
     JSON.parse('{"__proto__":{"a":1}}') as object,
     never,
     withHole,

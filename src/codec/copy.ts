@@ -3,9 +3,9 @@
  *
  * Owns: what is simple enough to copy: plain objects, short arrays, primitives. Invariants: what is copied comes back as encoding and decoding it
  * would give it; no getter, setter or method of a value is called; a value that cannot be stored is not copied, or its copy cannot be stored
- * either. Not seen, because looking costs as much as the rest: a property that is hidden and has a symbol as its name.
+ * either. Not seen, because looking costs as much as the rest: a property of an object that is hidden and has a symbol as its name.
  */
-const { getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf } = Object
+const { getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf } = Object
 const objectPrototype = Object.prototype
 const arrayPrototype = Array.prototype
 /** Of all questions about an accessor that do not call it, the cheapest; allocates nothing. */
@@ -65,6 +65,8 @@ function copiedObject(value: Record<string, unknown>, depth: number): object | u
 function copiedArray(value: readonly unknown[], depth: number): unknown[] | undefined {
   // All that it has, and its length.
   if (value.length > ELEMENTS_MAX || getOwnPropertyNames(value).length !== value.length + 1) return undefined
+  // An object's enumerable ones are copied, and refused in the copy; here they would be lost.
+  if (getOwnPropertySymbols(value).length !== 0) return undefined
   nodesLeft -= value.length
   if (nodesLeft < 0) return undefined
   const copy: unknown[] = []
