@@ -37,6 +37,15 @@ const corpus: unknown[] = [
   Object.assign(new TypeError('m', { cause: [1] }), { stack: 's', code: 'E' }),
 ]
 
+test('a negative bigint whose complement would be larger than the runtime holds gives a typed error', () => {
+  const size = 2 ** 27
+  const bytes = Buffer.alloc(5 + size, 0xff)
+  bytes.writeUInt8(0xca)
+  // 2^27 as a varint.
+  bytes.set([0x80, 0x80, 0x80, 0x40], 1)
+  assert.throws(() => tideCodec.decode(bytes, 0, bytes.length), { code: 'TIDEMARK_VALUE_DAMAGED' })
+})
+
 test('every single flipped bit and every cut gives a value or a typed error', () => {
   for (const value of corpus) {
     const bytes = encode(value)

@@ -109,9 +109,9 @@ export class Decoder {
       case TAG_FLOAT64:
         return this.float64()
       case TAG_BIGINT:
-        return this.bigint()
+        return this.bigint(false)
       case TAG_BIGINT_NEGATIVE:
-        return ~this.bigint()
+        return this.bigint(true)
       case TAG_ASCII:
       case TAG_UTF8:
       case TAG_UTF16:
@@ -251,13 +251,15 @@ export class Decoder {
     return this.text(tag)
   }
 
-  private bigint(): bigint {
+  /** `negative`: the bytes are those of its complement. */
+  private bigint(negative: boolean): bigint {
     const size = this.varint()
     const at = this.skip(size)
-    if (size === 0) return 0n
+    if (size === 0) return negative ? -1n : 0n
     const magnitude = Buffer.from(this.bytes.subarray(at, at + size)).reverse()
     try {
-      return BigInt(`0x${magnitude.toString('hex')}`)
+      const value = BigInt(`0x${magnitude.toString('hex')}`)
+      return negative ? ~value : value
     } catch (error) {
       throw damaged('a bigint larger than this runtime holds', error)
     }
