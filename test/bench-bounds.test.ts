@@ -1,13 +1,15 @@
 /** Bounds of benchmarks that are about nothing when something did not happen: then they are not met, and never left out. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { largest, medianOfAll } from '../bench/harness/stats.ts'
 import { type Bound, holds } from '../bench/harness/suite.ts'
 import { boundsLoaded, type Loaded } from '../bench/hydration/suite.ts'
 import { boundsOf as oneKeyBounds } from '../bench/one-key/suite.ts'
 import { countCalls } from '../bench/one-key/trace.ts'
 import { type Row as OpenRow, boundsOf as openBounds } from '../bench/open-loop/suite.ts'
-import { keptUp } from '../bench/spikes/judge.ts'
+import { beyondBounds, keptUp } from '../bench/spikes/judge.ts'
 import type { Row } from '../bench/spikes/run.ts'
+import { boundsOf as slowBounds } from '../bench/spikes/slow-storage.ts'
 import type { IsolationResult, LongResult, SteadyResult } from '../bench/upkeep/contract.ts'
 import { boundsOf } from '../bench/upkeep/suite.ts'
 
@@ -66,6 +68,8 @@ test('open loop: checkpoints that were left out, or of which there was none', ()
   assert.deepEqual(of(100, 8, 2), [])
   assert.deepEqual(of(100, 8, 9), ['checkpoints left out'])
   assert.deepEqual(of(100, 0, 0), ['checkpoints left out'])
+  const rows = [0, 1, 2].flatMap(rep => ['plain', 'control', 'tidemark'].map(name => ({ ...row(name, rep < 2 ? 9 : 0, 0), rep })))
+  assert.deepEqual(broken(openBounds({ quick: false }, 5000, rows)), ['checkpoints left out'])
 })
 
 test('no spikes: what was not made durable meanwhile', () => {
@@ -80,6 +84,61 @@ test('no spikes: what was not made durable meanwhile', () => {
   assert.deepEqual(of({ rpoMs: 10_001 }), ['age of what could be lost'])
   assert.deepEqual(of({ rpoMs: undefined }), ['age of what could be lost'])
   assert.deepEqual(of({ rpoMs: undefined }, 'dirty-set'), [])
+})
+
+test('no spikes: one repetition in which the engine broke is not outvoted by those in which it did not', () => {
+  const good = { name: 'tidemark', checkpoints: 10, skipped: 0, failedCheckpoints: 0, rpoMs: 5500, latencyMs: FIGURES, stallMs: FIGURES }
+  const others = [0, 1, 2].flatMap(rep => ['plain', 'control'].map(name => ({ ...good, name, rep })))
+  const of = (changes: Partial<Row>): string[] => {
+    const mine = [
+      { ...good, rep: 0 },
+      { ...good, rep: 1 },
+      { ...good, ...changes, rep: 2 },
+    ]
+    const rows = [...others, ...mine] as unknown as Row[]
+    const judged = { shape: 'W1', rows, subject: 'tidemark', quick: false, latencyMs: { p999: 1, max: 1 } }
+    return broken([...beyondBounds(judged), ...keptUp(judged, 5000)])
+  }
+  assert.deepEqual(of({}), [])
+  assert.deepEqual(of({ checkpoints: 0, rpoMs: undefined, failedCheckpoints: 3 }), [
+    'checkpoints left out',
+    'checkpoints that failed',
+    'age of what could be lost',
+  ])
+  assert.deepEqual(of({ rpoMs: 60_000 }), ['age of what could be lost'])
+  assert.deepEqual(of({ latencyMs: { ...FIGURES, p999: Number.NaN } }), ["latency p99.9 beyond the plain Map's"])
+  assert.deepEqual(of({ stallMs: { ...FIGURES, p999: Number.NaN, max: Number.POSITIVE_INFINITY } }), [
+    "stalls p99.9 beyond the control loop's",
+  ])
+})
+
+test('slow storage: a run that did not recover breaks the bound, whatever the others did', () => {
+  const name = 'stuck for 10 s'
+  const row = (subject: string, rep: number, changes: Partial<Row> = {}): Row =>
+    ({ name: subject, rep, checkpoints: 5, latencyMs: FIGURES, stallMs: FIGURES, ...changes }) as unknown as Row
+  const of = (recoveredMs: number | undefined): string[] => {
+    const rows = [1, 2, 3].flatMap(rep => [
+      ...['plain', 'control'].map(subject => row(subject, rep)),
+      ...['plain, weighed', 'tidemark, weighed'].map(subject => row(subject, rep, { alive: { before: 1, after: 2, dirtyKeys: 3 } })),
+      row(`tidemark, ${name}`, rep, { recoveredMs: rep === 2 ? recoveredMs : 100 }),
+    ])
+    return broken(slowBounds({ quick: false }, name, 5000, rows))
+  }
+  assert.deepEqual(of(100), [])
+  assert.deepEqual(of(Number.POSITIVE_INFINITY), ['until an acknowledged barrier is no older than the interval'])
+  assert.deepEqual(of(undefined), ['until an acknowledged barrier is no older than the interval'])
+})
+
+test('a median of all is no number as soon as one of them is none', () => {
+  assert.equal(medianOfAll([3, 1, 2]), 2)
+  assert.equal(medianOfAll([1, 2]), 1.5)
+  assert.equal(medianOfAll([1, Number.POSITIVE_INFINITY, 2]), 2)
+  assert.equal(medianOfAll([1, Number.POSITIVE_INFINITY]), Number.POSITIVE_INFINITY)
+  assert.equal(medianOfAll([1, Number.NaN, 2]), Number.NaN)
+  assert.equal(medianOfAll([]), Number.NaN)
+  assert.equal(largest([1, 3, 2]), 3)
+  assert.equal(largest([1, Number.NaN]), Number.NaN)
+  assert.equal(largest([]), Number.NaN)
 })
 
 test('one key: a checkpoint without a call is no checkpoint, and one with two is too dear', () => {

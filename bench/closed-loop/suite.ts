@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
-import { median, withSpread } from '../harness/stats.ts'
+import { medianOfAll, withSpread } from '../harness/stats.ts'
 import type { Bound, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import type { ClosedLoopAssignment, ClosedLoopResult } from './contract.ts'
@@ -53,7 +53,7 @@ export const closedLoop: Suite = {
     ])
     const bound = (name: string, figure: Figure, sense: Bound['sense'], limit: number, quickLimit: number): Bound => ({
       name: `closed loop: ${name}`,
-      measured: median(ratios(figure)),
+      measured: medianOfAll(ratios(figure)),
       sense,
       limit: context.quick ? quickLimit : limit,
       unit: 'of a plain Map',

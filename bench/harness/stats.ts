@@ -1,4 +1,7 @@
-/** Medians, spreads and percentiles of a few numbers; what is not finite is left out. */
+/**
+ * Medians, spreads and percentiles of a few numbers. For a table, what is not finite is left out; a bound takes all there is, because a run in
+ * which something broke is one that has no figure.
+ */
 
 function sorted(values: readonly number[]): number[] {
   return values.filter(Number.isFinite).sort((a, b) => a - b)
@@ -6,10 +9,23 @@ function sorted(values: readonly number[]): number[] {
 
 /** NaN when there is nothing to take it from. */
 export function median(values: readonly number[]): number {
-  const list = sorted(values)
+  return middleOf(sorted(values))
+}
+
+function middleOf(list: readonly number[]): number {
   const middle = list.length >> 1
   if (list.length === 0) return Number.NaN
   return list.length % 2 === 1 ? (list[middle] as number) : ((list[middle - 1] as number) + (list[middle] as number)) / 2
+}
+
+/** For a bound: NaN, which meets none, as soon as one value is NaN; Infinity counts. */
+export function medianOfAll(values: readonly number[]): number {
+  return values.some(Number.isNaN) ? Number.NaN : middleOf([...values].sort((a, b) => a - b))
+}
+
+/** For a bound that every value has to meet; NaN when one is, or when there is none. */
+export function largest(values: readonly number[]): number {
+  return values.length === 0 ? Number.NaN : Math.max(...values)
 }
 
 /** Smallest and largest. */

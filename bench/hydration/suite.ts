@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
-import { median, withSpread } from '../harness/stats.ts'
+import { median, medianOfAll, withSpread } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import { type OpenLoopAssignment, type OpenLoopResult, SLICE_MS } from '../open-loop/index.ts'
@@ -157,7 +157,7 @@ function showLoaded(loaded: readonly Loaded[]): string {
 }
 
 function boundsIdle(context: Context, idle: ReadonlyMap<Way, readonly HydrationResult[]>): Bound[] {
-  const ms = (way: Way): number => median((idle.get(way) ?? []).map(result => result.ms))
+  const ms = (way: Way): number => medianOfAll((idle.get(way) ?? []).map(result => result.ms))
   const most = (name: string, measured: number, limit: number, unit: string): Bound => ({
     name: `hydration: ${name}`,
     measured,
@@ -176,7 +176,7 @@ export function boundsLoaded(context: Pick<Context, 'quick'>, loaded: readonly L
   const mine = loaded.filter(row => row.engine === 'tidemark')
   /** Median over the runs of the engine's figure less another's of the same run. */
   const beyond = (base: string, pick: (row: Loaded) => number): number =>
-    median(
+    medianOfAll(
       mine.map(row => {
         const other = loaded.find(candidate => candidate.engine === base && candidate.rep === row.rep)
         return other === undefined ? Number.NaN : pick(row) - pick(other)

@@ -5,7 +5,7 @@
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
-import { median, withSpread } from '../harness/stats.ts'
+import { median, medianOfAll, withSpread } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import type { LargerAssignment, LargerFilled, LargerResult } from './contract.ts'
@@ -95,7 +95,7 @@ function show(rows: readonly Row[]): string {
 function boundsOf(context: Context, rows: readonly Row[]): Bound[] {
   /** Median over the runs of the engine's figure in shares of the plain Map's of the same run. */
   const share = (pick: (row: Row) => number): number =>
-    median(
+    medianOfAll(
       rows
         .filter(row => row.role === 'tidemark')
         .map(row => {

@@ -5,7 +5,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
-import { leftOut, median, withSpread } from '../harness/stats.ts'
+import { leftOut, median, medianOfAll, withSpread } from '../harness/stats.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import type { OpenLoopAssignment, OpenLoopResult } from './contract.ts'
@@ -157,7 +157,7 @@ function show(rows: readonly Row[]): string {
 export function boundsOf(context: Pick<Context, 'quick'>, intervalMs: number, rows: readonly Row[]): Bound[] {
   /** Median over the runs of one engine's figure less another's of the same run. */
   const beyond = (engine: string, base: string, pick: (row: Row) => number): number =>
-    median(
+    medianOfAll(
       rows
         .filter(row => row.engine === engine)
         .map(row => {
@@ -191,7 +191,7 @@ export function boundsOf(context: Pick<Context, 'quick'>, intervalMs: number, ro
     ),
     {
       name: `open loop each ${intervalMs} ms: checkpoints left out`,
-      measured: median(rows.filter(row => row.engine === 'tidemark').map(leftOut)),
+      measured: medianOfAll(rows.filter(row => row.engine === 'tidemark').map(leftOut)),
       sense: 'at most',
       limit: intervalMs < 1000 ? LEFT_OUT_SHORT_MAX : LEFT_OUT_MAX,
       unit: 'of those asked for',

@@ -2,7 +2,7 @@
  * Awkward shapes: one giant value among small ones, tiny batches on a large old store, queues and random churn, and a restart in the
  * middle of heavy writes, under the same load from `open` on.
  */
-import { median } from '../harness/stats.ts'
+import { medianOfAll } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { beyond, beyondBounds, disturbed, exact, type Judged, nothingLost } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
@@ -106,7 +106,7 @@ function boundsOf(context: Context, shape: string, rows: readonly Row[]): Bound[
 function giantBounds(judged: Judged): Bound[] {
   const { shape, rows, subject, quick } = judged
   const mine = rows.filter(row => row.name === subject)
-  const encodeMs = median(mine.map(row => row.giant?.encodeMs ?? Number.NaN))
+  const encodeMs = medianOfAll(mine.map(row => row.giant?.encodeMs ?? Number.NaN))
   const most = (name: string, measured: number, limit: number): Bound => ({
     name: `${shape}: ${name}`,
     measured,

@@ -1,5 +1,5 @@
 /** W2: ticks of a game. W3: large documents, changed a little. W4: as fast as it goes. Each beside the plain Map and the control. */
-import { median } from '../harness/stats.ts'
+import { medianOfAll } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { beyondBounds, disturbed, type Judged, keptUp } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
@@ -57,7 +57,7 @@ export const flatOut: Suite = suiteOf({
   }),
   bounds: judged => {
     const ratio = (pick: (row: Row) => number): number =>
-      median(
+      medianOfAll(
         judged.rows
           .filter(row => row.name === judged.subject)
           .map(row => pick(row) / pick(judged.rows.find(other => other.name === PLAIN && other.rep === row.rep) as Row)),

@@ -2,7 +2,7 @@
  * Storages that are slow, that stall, that fail and that are stuck, seen by the real writer thread (faults.ts). No request may see it, nothing
  * may be lost, and memory may not grow without bound.
  */
-import { median } from '../harness/stats.ts'
+import { largest, medianOfAll } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import type { Faults } from './contract.ts'
 import { beyondBounds, disturbed, exact, type Judged } from './judge.ts'
@@ -34,7 +34,7 @@ export const slowStorage: Suite = {
       for (let rep = 0; rep < context.reps; rep++) await runShape(context, shape, rep, rows)
       data.push(rows)
       text.push(`an interval of ${shape.job.intervalMs} ms\n${show(rows)}`)
-      for (const name of Object.keys(shape.faults)) bounds.push(...boundsOf(context, name, shape, rows))
+      for (const name of Object.keys(shape.faults)) bounds.push(...boundsOf(context, name, shape.job.intervalMs, rows))
     }
     return { text, bounds, data, missing: disturbed('slow-storage', data.flat()) }
   },
@@ -93,8 +93,7 @@ async function runShape(context: Context, { job, faults }: Shape, rep: number, r
   rows.push(await runTurn(context, { name: `tidemark${WEIGHED}`, engine: 'tidemark', rep, job: { ...own, ...weighed } }))
 }
 
-function boundsOf(context: Context, fault: string, { job }: Shape, rows: readonly Row[]): Bound[] {
-  const { quick } = context
+export function boundsOf({ quick }: Pick<Context, 'quick'>, fault: string, intervalMs: number, rows: readonly Row[]): Bound[] {
   const judged: Judged = { shape: fault, rows, subject: `tidemark, ${fault}`, quick, latencyMs: { p999: 1, max: 1 } }
   const bounds = beyondBounds(judged)
   if (fault !== STUCK) return bounds
@@ -105,14 +104,14 @@ function boundsOf(context: Context, fault: string, { job }: Shape, rows: readonl
       const other = rows.find(candidate => candidate.name === `${PLAIN}${WEIGHED}` && candidate.rep === row.rep)
       return { bytes: grownOf(row) - (other === undefined ? Number.NaN : grownOf(other)), dirtyKeys: row.alive?.dirtyKeys ?? 0 }
     })
-  const dirtyKeys = median(grown.map(each => each.dirtyKeys))
+  const dirtyKeys = medianOfAll(grown.map(each => each.dirtyKeys))
   const limitMB = (IN_FLIGHT_BYTES + PRE_IMAGE_BYTES + dirtyKeys * DIRTY_KEY_BYTES) / 1e6
   return [
     ...bounds,
     {
       ...exact(
         `${fault}: memory alive beyond the plain Map's (${dirtyKeys} keys written)`,
-        median(grown.map(each => each.bytes)) / 1e6,
+        medianOfAll(grown.map(each => each.bytes)) / 1e6,
         'at most',
         limitMB,
         'MB',
@@ -122,9 +121,9 @@ function boundsOf(context: Context, fault: string, { job }: Shape, rows: readonl
     {
       ...exact(
         `${fault}: until an acknowledged barrier is no older than the interval`,
-        median(stuck.map(row => row.recoveredMs ?? Number.NaN)),
+        largest(stuck.map(row => row.recoveredMs ?? Number.NaN)),
         'at most',
-        2 * job.intervalMs,
+        2 * intervalMs,
         'ms',
       ),
       robust: false,
