@@ -1,6 +1,10 @@
 /** Bounds of benchmarks that are about nothing when something did not happen: then they are not met, and never left out. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import type { BytesAssignment, BytesResult } from '../bench/bytes/contract.ts'
+import { boundsOf as boundsOfBytes } from '../bench/bytes/suite.ts'
+import { runChild } from '../bench/harness/child.ts'
 import { largest, medianOfAll } from '../bench/harness/stats.ts'
 import { type Bound, holds } from '../bench/harness/suite.ts'
 import { boundsLoaded, type Loaded } from '../bench/hydration/suite.ts'
@@ -12,6 +16,8 @@ import type { Row } from '../bench/spikes/run.ts'
 import { boundsOf as slowBounds } from '../bench/spikes/slow-storage.ts'
 import type { IsolationResult, LongResult, SteadyResult } from '../bench/upkeep/contract.ts'
 import { boundsOf } from '../bench/upkeep/suite.ts'
+import { root } from './root.ts'
+import { temporaryFolder } from './temporary.ts'
 
 const broken = (bounds: readonly Bound[]): string[] => bounds.filter(bound => !holds(bound)).map(({ name }) => name.replace(/^[^:]*: /, ''))
 
@@ -127,6 +133,51 @@ test('slow storage: a run that did not recover breaks the bound, whatever the ot
   assert.deepEqual(of(100), [])
   assert.deepEqual(of(Number.POSITIVE_INFINITY), ['until an acknowledged barrier is no older than the interval'])
   assert.deepEqual(of(undefined), ['until an acknowledged barrier is no older than the interval'])
+})
+
+test('slow storage: an engine that commits nothing, and faults that did not come', () => {
+  const errors = 'errors in one of ten writes'
+  const of = (name: string, checkpoints: number, failures: number): string[] => {
+    const row = (subject: string, rep: number, changes: Partial<Row> = {}): Row =>
+      ({ name: subject, rep, latencyMs: FIGURES, stallMs: FIGURES, ...changes }) as unknown as Row
+    const mine = (rep: number, figures: Partial<Row>): Row => row(`tidemark, ${name}`, rep, { statsBefore: { failures: 2 }, ...figures })
+    const rows = [
+      ...[0, 1].flatMap(rep => [row('plain', rep), row('control', rep)]),
+      mine(0, { checkpoints: 5, stats: { failures: 5 } }),
+      mine(1, { checkpoints, stats: { failures: 2 + failures } }),
+    ]
+    return broken(slowBounds({ quick: false }, name, 1000, rows))
+  }
+  assert.deepEqual(of(errors, 5, 3), [])
+  assert.deepEqual(of(errors, 5, 0), ['epochs that failed, least'])
+  assert.deepEqual(of(errors, 0, 3), ['checkpoints, least'])
+  assert.deepEqual(of('syncs of 50 ms', 5, 0), [])
+  assert.deepEqual(of('syncs of 50 ms', 0, 0), ['checkpoints, least'])
+})
+
+test('bytes: an engine that writes nothing, or something else, meets no bound', () => {
+  const mine: BytesResult = { loaded: 1e6, added: 8e5, addedAll: 9e5, changed: 10_000, check: { differences: 0, planted: 1 } }
+  const naive: BytesResult = { ...mine, added: 1e6, check: undefined }
+  const of = (changes: Partial<BytesResult>): string[] =>
+    boundsOfBytes('each 5 s', { ...mine, ...changes }, naive)
+      .filter(bound => !holds(bound))
+      .map(({ name }) => name)
+  assert.deepEqual(of({}), [])
+  assert.deepEqual(of({ added: 95e4 }), ['bytes per checkpoint, each 5 s'])
+  assert.deepEqual(of({ added: 0 }), ['bytes per changed key, each 5 s'])
+  assert.deepEqual(of({ check: { differences: 1, planted: 1 } }), ['entries that differ after reopening, each 5 s'])
+  assert.deepEqual(of({ check: { differences: 0, planted: 0 } }), ['differences found where one was planted, each 5 s'])
+  assert.deepEqual(of({ check: undefined }), [
+    'entries that differ after reopening, each 5 s',
+    'differences found where one was planted, each 5 s',
+  ])
+})
+
+test('bytes: what was left behind is opened and compared', async t => {
+  const job: BytesAssignment = { engine: 'tidemark', folder: temporaryFolder(t), keys: 300, checkpoints: 3, updatesEach: 50, theta: 0.99 }
+  const { result } = await runChild<BytesResult>(join(root, '.build/bench/bytes/worker.js'), job)
+  assert.deepEqual(result.check, { differences: 0, planted: 1 })
+  assert.ok(result.added > result.changed)
 })
 
 test('a median of all is no number as soon as one of them is none', () => {

@@ -16,4 +16,6 @@ export interface BytesResult {
   readonly addedAll: number
   /** Keys that changed, summed over the checkpoints. */
   readonly changed: number
+  /** What it left behind, opened again: entries that are not as they were set, and those found where one was expected to be different. */
+  readonly check: { readonly differences: number; readonly planted: number } | undefined
 }

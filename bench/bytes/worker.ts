@@ -1,6 +1,7 @@
 /** The same updates for every engine, counted and not timed. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { loadEngine } from '../engines/index.ts'
 import { assignment, deliver, turn } from '../harness/child.ts'
 import { folderSize } from '../harness/files.ts'
@@ -27,6 +28,7 @@ await deliver(async (): Promise<BytesResult> => {
   const written = (): number => folderSize(existsSync(log) ? log : job.folder).bytes
   const before = { all: folderSize(job.folder).bytes, written: written() }
   const versions = new Uint32Array(keys.length)
+  versions[0] = 1
   let changed = 0
   for (let from = 0; from < count; from += job.updatesEach) {
     for (let at = from; at < from + job.updatesEach; at++) {
@@ -39,5 +41,19 @@ await deliver(async (): Promise<BytesResult> => {
   }
   const after = { all: folderSize(job.folder).bytes, written: written() }
   await engine.close()
-  return { loaded: before.all, added: after.written - before.written, addedAll: after.all - before.all, changed }
+  const check = job.engine === 'tidemark' ? await checked(keys, versions) : undefined
+  return { loaded: before.all, added: after.written - before.written, addedAll: after.all - before.all, changed, check }
 })
+
+/** Opens what it left behind. The others only append, and read nothing back. */
+async function checked(keys: readonly string[], versions: Uint32Array): Promise<BytesResult['check']> {
+  const engine = await (await loadEngine(job.engine)).open<Player>(job.folder)
+  await engine.hydrated?.()
+  const differ = (index: number, version: number): boolean =>
+    !isDeepStrictEqual(engine.get(keys[index] as string), makePlayer(index, version))
+  let differences = 0
+  for (let index = 0; index < keys.length; index++) if (differ(index, versions[index] as number)) differences++
+  const planted = differ(0, (versions[0] as number) + 1) ? 1 : 0
+  await engine.close()
+  return { differences, planted }
+}

@@ -15,6 +15,7 @@ const IN_FLIGHT_BYTES = 8 * MIB
 const PRE_IMAGE_BYTES = 64 * MIB
 const DIRTY_KEY_BYTES = 100
 const STUCK = 'stuck for 10 s'
+const ERRORS = 'errors in one of ten writes'
 const WEIGHED = ', weighed'
 
 interface Shape {
@@ -55,7 +56,7 @@ function shapesOf({ quick, seconds, engines }: Context): Shape[] {
         'no faults': {},
         'syncs of 50 ms': { syncMs: 50 },
         'stalls of 2 s': { stall: quick ? { everyMs: 1000, forMs: 400 } : { everyMs: 6000, forMs: 2000 } },
-        'errors in one of ten writes': { errorEvery: 10 },
+        [ERRORS]: { errorEvery: 10 },
       },
     },
     {
@@ -95,7 +96,7 @@ async function runShape(context: Context, { job, faults }: Shape, rep: number, r
 
 export function boundsOf({ quick }: Pick<Context, 'quick'>, fault: string, intervalMs: number, rows: readonly Row[]): Bound[] {
   const judged: Judged = { shape: fault, rows, subject: `tidemark, ${fault}`, quick, latencyMs: { p999: 1, max: 1 } }
-  const bounds = beyondBounds(judged)
+  const bounds = [...beyondBounds(judged), ...worked(judged)]
   if (fault !== STUCK) return bounds
   const stuck = rows.filter(row => row.name === judged.subject)
   const grown = rows
@@ -128,6 +129,20 @@ export function boundsOf({ quick }: Pick<Context, 'quick'>, fault: string, inter
       ),
       robust: false,
     },
+  ]
+}
+
+/** What is compared was made durable meanwhile, and met the errors that it was to meet. */
+function worked({ shape, rows, subject }: Judged): Bound[] {
+  const mine = rows.filter(row => row.name === subject)
+  const least = (name: string, pick: (row: Row) => number): Bound => ({
+    ...exact(`${shape}: ${name}, least`, mine.length === 0 ? Number.NaN : Math.min(...mine.map(pick)), 'at least', 1),
+    robust: false,
+  })
+  const failures = (stats: unknown): number => (stats as { failures: number }).failures
+  return [
+    least('checkpoints', row => row.checkpoints),
+    ...(shape === ERRORS ? [least('epochs that failed', row => failures(row.stats) - failures(row.statsBefore))] : []),
   ]
 }
 
