@@ -255,52 +255,6 @@ test('many wait for one epoch', async () => {
   assert.deepEqual(new Set((await Promise.all(others)).map(point => point.epoch)), new Set([2]))
 })
 
-test('an engine that has stopped remembers nothing of what comes and goes', () => {
-  const { scheduler, host, map, checkpointer, seen } = alone()
-  for (let n = 0; n < 10; n++) map.set(`k${n}`, n)
-  quiet(checkpointer.checkpoint(1e9))
-  scheduler.pass(0)
-  host.fail(0, true)
-  assert.equal(checkpointer.status, 'failed')
-  assert.deepEqual(seen.slice(-1), ['failed'])
-  for (let n = 0; n < 5000; n++) {
-    map.set(`new${n}`, n)
-    map.delete(`new${n}`)
-  }
-  assert.ok(map.dirtyKeysMax < 100)
-})
-
-test('nothing is posted after stop', () => {
-  const { scheduler, host, map, checkpointer } = alone(10)
-  const held = { n: 0 }
-  map.set('held', held)
-  quiet(checkpointer.checkpoint(1e9))
-  map.set('held', held)
-  checkpointer.stop(new Error('closed') as never)
-  const count = host.posted.length
-  host.say({ type: 'credit', attempt: 0, bytes: 1 })
-  scheduler.pass(1000)
-  assert.equal(host.posted.length, count)
-})
-
-for (const how of ['failed', 'closed'] as const) {
-  test(`an engine that has ${how} does not begin again when its writer says that the epoch failed`, () => {
-    const { scheduler, host, map, checkpointer, seen } = alone()
-    map.set('a', 1)
-    quiet(checkpointer.checkpoint(1e9))
-    scheduler.pass(0)
-    if (how === 'failed') host.fail(0, true)
-    else checkpointer.stop(new Error('closed') as never)
-    const told = seen.length
-    host.fail(0)
-    assert.equal(checkpointer.status, how)
-    scheduler.pass(20_000)
-    assert.equal(host.commits.length, 1)
-    assert.equal(checkpointer.status, how)
-    assert.deepEqual(seen.slice(told), [])
-  })
-}
-
 test('a value that stays refused starts no epoch by itself; a change does', () => {
   const { scheduler, host, map, checkpointer, seen } = alone(10)
   map.set('bad', () => {})
