@@ -1,6 +1,6 @@
 /** A copy of a store: whole or no store, whatever stops it; beside a writer that goes on and gives files back. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { copy, open } from 'tidemark'
@@ -12,6 +12,7 @@ import { verifyStore } from '../src/restore/verify.ts'
 import { MemoryDisk, MemoryStorage, type Storage } from '../src/storage/index.ts'
 import type { Store } from '../src/store.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+import { flipped } from './support/files.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 const THRESHOLDS = { bytes: 2000, fanIn: 3, smallestBytes: 3000, youngBytesMax: 20_000, slackBytes: 5000, baseBytes: 4000, graceMs: 100 }
@@ -196,4 +197,43 @@ test('a directory of somebody else is no copy that was cut short, whatever its f
   mkdirSync(join(begun, 'log'), { recursive: true })
   for (const file of ['copying', 'log/00000001-00000001.log']) writeFileSync(join(begun, file), '')
   assert.equal((await copy(source, begun)).entries, 1)
+})
+
+test('a store of which the manifests of the last opening are damaged is copied into one that can be opened', async t => {
+  const folder = temporaryFolder(t)
+  const [source, target] = [join(folder, 'source'), join(folder, 'target')]
+  const before = new Set<string>()
+  for (const value of [1, 2]) {
+    if (value === 2) for (const name of readdirSync(join(source, 'manifest'))) before.add(name)
+    const store = await open(source, { checkpoint: { intervalMs: 0 } })
+    store.map<number>('map').set('key', value)
+    await store.checkpoint()
+    await store.close()
+  }
+  for (const name of readdirSync(join(source, 'manifest'))) {
+    if (before.has(name)) continue
+    const path = join(source, 'manifest', name)
+    writeFileSync(path, flipped(readFileSync(path), 400))
+  }
+  assert.deepEqual(await copy(source, target).then(({ epoch, entries }) => ({ epoch, entries })), { epoch: 2, entries: 1 })
+  const store = await open(target)
+  assert.equal(store.map<number>('map').get('key'), 2)
+  await store.close()
+})
+
+test('a copy whose manifest does not read back is no store', async () => {
+  const world = new World()
+  await world.begin()
+  await world.run(world.store.close())
+  const disk = new MemoryDisk()
+  class Damaging extends MemoryStorage {
+    override createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
+      return super.createIfAbsent(path, path.startsWith('manifest/') ? flipped(Buffer.from(bytes), 400) : bytes)
+    }
+  }
+  const storage = new Damaging(disk)
+  const target = new MemoryStorage(disk)
+  await assert.rejects(world.run(copyStore(world.source, storage, new SeededRandom(1))), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+  assert.equal(await epochIn(target), undefined)
+  await world.assertCopy(target, await world.run(copyStore(world.source, target, new SeededRandom(2))))
 })

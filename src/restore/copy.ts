@@ -18,15 +18,25 @@ import {
   logNumbers,
   MANIFEST_FOLDER,
   type Manifest,
+  manifestName,
   manifestNumber,
   SEGMENT_FOLDER,
   type SegmentEntry,
   segmentNumbers,
 } from '../format/index.ts'
 import { LogScan, type ScanReport } from '../log/index.ts'
-import { fork, publish } from '../manifest/index.ts'
+import { fork, publish, readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
-import { acquireLock, directoryError, FileStorage, LOCK_FILE, lockHolder, type Storage, type StorageFile } from '../storage/index.ts'
+import {
+  acquireLock,
+  directoryError,
+  FileStorage,
+  LOCK_FILE,
+  lockHolder,
+  nameOf,
+  type Storage,
+  type StorageFile,
+} from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
@@ -112,7 +122,9 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
     const report = await scan(from, manifest, log)
     if (report.damage !== null) await believe(report.damage.file)
     const lineage = random.bytes(16).toString('hex')
-    const next = fork({ ...manifest, log, retained: [] }, report.end, lineage)
+    // A log that was found without the newest manifests may go on in files of a later token than that of the manifest that was read.
+    const token = log.reduce((most, { file }) => Math.max(most, logNumbers(nameOf(file))?.token ?? 0), manifest.token)
+    const next = fork({ ...manifest, token, log, retained: [] }, report.end, lineage)
     const lengths = new Map<string, number>([
       ...segments.map(({ file, bytes }) => [file, bytes] as const),
       ...next.log.filter(({ file }) => open.has(file)).map(({ file, end }) => [file, end?.bytes ?? 0] as const),
@@ -128,6 +140,11 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
     assert(copied.damage === null && copied.end.epoch === report.end.epoch, 'the log of the copy ends where that of the store does')
     const published = await publish(to, next, noFailpoint)
     assert(published === 'ours', 'nobody else makes a store here')
+    await readManifest(to, next.number).catch(async error => {
+      // What cannot be opened must not stand there as a store.
+      await to.remove(manifestName(next.number)).catch(() => {})
+      throw error
+    })
     await to.remove(COPYING)
     await to.syncFolder('')
     const catalogue = report.lastCommit?.catalogue ?? fold?.catalogue ?? []
