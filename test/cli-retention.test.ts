@@ -1,7 +1,12 @@
 /** What the verbs that write leave of a store's past: a service keeps it by a retention of its own, which stands nowhere in the store. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { json, run } from './support/cli.ts'
+import { open } from 'tidemark'
+import { fails, json, MANUAL, run } from './support/cli.ts'
+import { flipped } from './support/files.ts'
 import { epochsOf, makeHistory } from './support/history.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -25,4 +30,29 @@ test('restore and import drop no recovery point, however old', { timeout: 120_00
   assert.equal(imported.status, 0, imported.err)
   const after = await epochsOf(folder)
   assert.deepEqual(after.slice(-before.length), before)
+})
+
+test('restore gives up nothing for a point that does not read whole', { timeout: 120_000 }, async t => {
+  const folder = temporaryFolder(t)
+  /** An epoch of one collection instead of another, folded when the store is closed. */
+  const write = async (name: string, instead?: string): Promise<void> => {
+    const store = await open(folder, MANUAL)
+    if (instead !== undefined) store.delete(instead)
+    const map = store.map<Uint8Array, number>(name)
+    for (let key = 0; key < TAIL_BYTES / 1024; key++) map.set(key, randomBytes(1024))
+    await store.close()
+  }
+  await write('a')
+  for (let attempt = 0; attempt < 10 && (json('status', folder) as { foldedEpoch: number }).foldedEpoch < 1; attempt++)
+    await (await open(folder, MANUAL)).close()
+  const segments = readdirSync(join(folder, 'segment')).map(name => join(folder, 'segment', name))
+  assert.equal(segments.length, 1)
+  await write('b', 'a')
+  const path = segments[0] as string
+  writeFileSync(path, flipped(readFileSync(path), 8 * 100_000))
+  const present = run(['export', folder]).out
+  fails(1, /TIDEMARK_SEGMENT_DAMAGED/, 'restore', folder, '--to', '1')
+  assert.deepEqual(await epochsOf(folder), [2, 1])
+  assert.equal(run(['export', folder]).out, present)
+  assert.deepEqual(json('restore', folder, '--to', '2'), { epoch: 2 })
 })

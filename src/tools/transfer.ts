@@ -1,6 +1,6 @@
 /**
  * The verbs that take a store or an epoch of it elsewhere: restore, copy, export.
- * Own no state. Invariants: a copy is whole or no store; nothing is opened for writing before what is asked for is known to be there; no recovery
+ * Own no state. Invariants: a copy is whole or no store; nothing is opened for writing before what is asked for was read whole; no recovery
  * point is dropped but those that a restore gives up; an export has its last line only when it is whole, and no line when there is nothing to read.
  */
 import { once } from 'node:events'
@@ -17,14 +17,14 @@ export const RETENTION = { keepLast: 1, keepMs: Number.MAX_SAFE_INTEGER }
 
 export const restore: Verb = {
   usage: 'restore <dir> --to EPOCH [--json]',
-  what: 'makes the store go on from an earlier epoch; what came after it is given up',
+  what: 'makes the store go on from an earlier epoch, once that was read whole; what came after it is given up',
   positionals: [1, 1],
   options: { to: { type: 'string' } },
   run: async ({ positionals: [directory], flags }) => {
     const epoch = epochOf(flags['to'])
     if (epoch === undefined) throw new UsageError('restore needs --to EPOCH', 'tidemark log <dir> lists the epochs')
-    // An opening for writing makes a store where none is, and takes one over.
-    await reading(directory as string, epoch, () => {})
+    // An opening for writing makes a store where none is, and takes one over; and nobody comes back from a point of which a part is damaged.
+    await reading(directory as string, epoch, readWhole)
     const store = await open(directory as string, {
       restore: { at: epoch, hydrate: 'on-demand' },
       checkpoint: { intervalMs: 0 },
@@ -33,6 +33,11 @@ export const restore: Verb = {
     await store.close()
     return { json: { epoch }, text: [`the store goes on from epoch ${epoch}`] }
   },
+}
+
+/** @throws what is wrong with the first part that cannot be read */
+function readWhole(store: Store): void {
+  for (const name of names(store)) for (const _ of entriesOf(store, name).scan());
 }
 
 export const copy: Verb = {
