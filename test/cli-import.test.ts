@@ -1,15 +1,14 @@
 /** What import refuses, and what is there then. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Store } from 'tidemark'
 import { Intake } from '../src/tools/import.ts'
 import type { Line } from '../src/tools/lines.ts'
-import { cli, fails, json, LINE, make, run } from './support/cli.ts'
+import { cli, fails, json, LINE, make, mounts, run } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
 
 test('import names the line that is no UTF-8, or that the store refuses, and says what is stored', t => {
@@ -91,8 +90,6 @@ async function heard(t: TestContext, command: string, args: readonly string[], i
   }
   return err
 }
-
-const mounts = spawnSync('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o size=1m none "${tmpdir()}"`]).status === 0
 
 test('import says at once what keeps it from becoming durable', {
   timeout: 60_000,

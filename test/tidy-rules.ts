@@ -22,8 +22,9 @@ export const DOORS: readonly { what: string; code?: RegExp; modules?: RegExp; do
   {
     what: 'files',
     modules: /^(node:)?fs(\/promises)?$/,
-    door: /^src\/storage\/(file|lock)(-[a-z-]+)?\.ts$/,
-    reason: 'the storage contract says what is durable when; faults are injected there',
+    door: /^src\/(storage\/(file|lock)(-[a-z-]+)?|tools\/output)\.ts$/,
+    reason:
+      'the storage contract says what is durable when; faults are injected there; the standard output of a command is no part of a store',
   },
   {
     what: 'the event loop',

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /**
  * The command line: finds the verb, prints what it gives, ends with 0 only when what was asked holds; 1: it does not, 2: it was asked wrongly.
- * Owns the output and the exit status. Does not own: what the verbs do.
+ * Owns the exit status. Does not own: what the verbs do, how output is written (output.ts).
  */
 import type { TidemarkError } from 'tidemark'
 import { explain } from './explain.ts'
 import { importLines } from './import.ts'
 import { check, diff, log, show, status } from './look.ts'
+import { write } from './output.ts'
 import { profile } from './profile.ts'
 import { copy, exportLines, restore } from './transfer.ts'
 import { parse, problemText, UsageError, type Verb } from './usage.ts'
@@ -27,11 +28,11 @@ function fail(error: unknown, json: boolean): number {
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args
-  if (name === 'help' || name === '--help' || name === '-h') {
-    process.stdout.write(help())
-    return 0
-  }
   try {
+    if (name === 'help' || name === '--help' || name === '-h') {
+      await write(help())
+      return 0
+    }
     const verb = name === undefined ? undefined : VERBS.get(name)
     if (verb === undefined) {
       throw new UsageError(
@@ -41,13 +42,13 @@ async function main(args: readonly string[]): Promise<number> {
     }
     const call = parse(verb, rest)
     if (call.flags['help'] === true) {
-      process.stdout.write(`tidemark ${verb.usage}\n${verb.what}\n`)
+      await write(`tidemark ${verb.usage}\n${verb.what}\n`)
       return 0
     }
     const result = await verb.run(call)
     if (result === undefined) return 0
     const output = call.flags['json'] === true ? `${JSON.stringify(result.json)}\n` : result.text.map(line => `${line}\n`).join('')
-    process.stdout.write(output)
+    await write(output)
     return result.ok === false ? 1 : 0
   } catch (error) {
     return fail(error, rest.includes('--json'))

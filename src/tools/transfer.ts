@@ -3,9 +3,9 @@
  * Own no state. Invariants: a copy is whole or no store; nothing is opened for writing before what is asked for was read whole; no recovery
  * point is dropped but those that a restore gives up; an export has its last line only when it is whole, and no line when there is nothing to read.
  */
-import { once } from 'node:events'
 import { copy as copyStore, defaultCodec, hasCode, open, type Store } from 'tidemark'
 import { BEGIN_LINE, endLine } from './lines.ts'
+import { write } from './output.ts'
 import { DEFAULT_CODEC, entriesOf, names, openToRead, reading } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
 import { say } from './values.ts'
@@ -94,8 +94,4 @@ export const exportLines: Verb = {
     })
     return undefined
   },
-}
-
-async function write(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Codec, open } from 'tidemark'
 import { root } from '../root.ts'
@@ -9,6 +10,8 @@ import { root } from '../root.ts'
 const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { tidemark: string } }
 /** The command, as a path. */
 export const cli = join(root, bin.tidemark)
+/** Whether file systems can be mounted here, for one command alone. */
+export const mounts = spawnSync('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o size=1m none "${tmpdir()}"`]).status === 0
 export const MANUAL = { checkpoint: { intervalMs: 0 } }
 
 export interface Run {

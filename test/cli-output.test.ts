@@ -1,0 +1,43 @@
+/** What the command line writes to a disk that takes a part of it: never a success. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { open } from 'tidemark'
+import { writeAll } from '../src/tools/output.ts'
+import { cli, MANUAL, mounts } from './support/cli.ts'
+import { temporaryFolder } from './temporary.ts'
+
+test('what a file takes in parts is written whole, and what it refuses is an error', () => {
+  const bytes = Buffer.from('0123456789')
+  let written = ''
+  writeAll(bytes, rest => {
+    const some = rest.subarray(0, 3)
+    written += String(some)
+    return some.length
+  })
+  assert.equal(written, '0123456789')
+  let room = 4
+  const full = (rest: Uint8Array): number => {
+    if (room === 0) throw new Error('ENOSPC: no space left on device, write')
+    const some = Math.min(room, rest.length)
+    room -= some
+    return some
+  }
+  assert.throws(() => writeAll(bytes, full), { message: /^the output is cut off: ENOSPC/, status: 1 })
+})
+
+test('an export that fills the disk fails', { skip: !mounts && 'nothing can be mounted here' }, async t => {
+  const [folder, full] = [temporaryFolder(t), temporaryFolder(t)]
+  const store = await open(folder, MANUAL)
+  store.map<string>('a').set('key', 'ä'.repeat(40_000))
+  await store.close()
+  const script = 'mount -t tmpfs -o size=64k none "$0" && exec "$@" > "$0/lines"'
+  for (const verb of [
+    ['export', folder],
+    ['show', folder, 'a', 'key'],
+  ]) {
+    const { status, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script, full, process.execPath, cli, ...verb], { encoding: 'utf8' })
+    assert.equal(status, 1, stderr)
+    assert.match(stderr, /^tidemark: the output is cut off: ENOSPC.*\nhint: /)
+  }
+})
