@@ -163,10 +163,8 @@ class Reader {
   }
 
   /** Where to read on: behind what was read, or at the first thing that is still there. Undefined: nothing is. */
-  async #resume(
-    { log, storeId, lineage }: Manifest,
-    count: boolean,
-  ): Promise<LogPosition | undefined | NonNullable<Profile['history']['damage']>> {
+  async #resume(manifest: Manifest, count: boolean): Promise<LogPosition | undefined | NonNullable<Profile['history']['damage']>> {
+    const { log, lineage } = manifest
     if (this.#lineages > 0 && lineage.length > this.#lineages) {
       this.#profiler.note('the store went back to an earlier point meanwhile: epochs that were given up are counted')
     }
@@ -180,7 +178,7 @@ class Reader {
     }
     // Of what is skipped only the end is of interest.
     for (const entry of at === undefined && !count ? log.slice(-1) : log) {
-      const start = await this.#startOf(entry, storeId)
+      const start = await this.#startOf(entry, manifest)
       if ('message' in start || at === undefined) return start
       const joins = start.epoch === at.epoch && start.digest === at.digest
       // What it stood in was dropped: nothing in it counted.
@@ -194,11 +192,16 @@ class Reader {
     return undefined
   }
 
-  async #startOf(entry: LogEntry, storeId: string): Promise<LogPosition | NonNullable<Profile['history']['damage']>> {
+  async #startOf(entry: LogEntry, { storeId, fold }: Manifest): Promise<LogPosition | NonNullable<Profile['history']['damage']>> {
+    const { file, end } = entry
     const opened = await openLog(this.#storage, entry, storeId, undefined)
-    if (!('window' in opened)) return { file: entry.file, ...opened }
+    if (!('window' in opened)) {
+      // A file that ends at the fold point is named for that point's sake: a copy does without it.
+      const isNamedOnly = fold?.file === file && fold.epoch === end?.epoch && fold.bytes === end.bytes
+      return isNamedOnly && !(await this.#storage.exists(file)) ? { file, ...end } : { file, ...opened }
+    }
     await opened.window.file.close()
-    return { file: entry.file, bytes: opened.start, epoch: opened.header.baseEpoch, digest: opened.header.baseDigest }
+    return { file, bytes: opened.start, epoch: opened.header.baseEpoch, digest: opened.header.baseDigest }
   }
 }
 

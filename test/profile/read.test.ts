@@ -1,13 +1,19 @@
 /** Profiles of stores: whole, damaged anywhere, and beside a writer that goes on, rolls, and gives files back. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { TidemarkError } from '../../src/base/errors.ts'
 import { decodeManifest, encodeManifest } from '../../src/format/index.ts'
+import { openStore } from '../../src/open.ts'
 import { type ProfileParts, profileStore } from '../../src/profile/read.ts'
 import type { Profile } from '../../src/profile/types.ts'
-import { MemoryDisk, MemoryStorage, type OpenMode, type Storage, type StorageFile } from '../../src/storage/index.ts'
+import { copyDirectory, verifyDirectory } from '../../src/restore/index.ts'
+import { FileStorage, MemoryDisk, MemoryStorage, type OpenMode, type Storage, type StorageFile } from '../../src/storage/index.ts'
+import type { Store } from '../../src/store.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf, withFile } from '../support/files.ts'
 import { type Block, Life } from '../support/log-store.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 /** Time passes by waiting alone. */
 function parts(waited: () => Promise<void> = async () => {}): ProfileParts {
@@ -187,4 +193,25 @@ test('options are checked', async () => {
     await assert.rejects(profileStore(storage, options, parts()), { code: 'TIDEMARK_ARGUMENT' })
   }
   assert.equal((await profileStore(storage, { collection: 'things' }, parts())).all.records, 6)
+})
+
+test('a copy of which the fold point ends a closed log file is whole, and its profile says so', { timeout: 120_000 }, async t => {
+  const folder = temporaryFolder(t)
+  const [source, target] = [join(folder, 'source'), join(folder, 'target')]
+  const open = async (): Promise<Store> => await openStore(source, { checkpoint: { intervalMs: 0 } })
+  let store = await open()
+  const map = store.map<Uint8Array, number>('map')
+  for (let key = 0; key < 3 * 1024; key++) map.set(key, randomBytes(1024))
+  await store.close()
+  // A close folds for two seconds at most; a busy machine may need several.
+  for (store = await open(); store.stats().upkeep.foldedEpoch === 0; store = await open()) await store.close()
+  store.map<number, number>('map').set(0, 0)
+  await store.checkpoint()
+  await store.close()
+  await copyDirectory(source, target)
+  assert.equal((await verifyDirectory(target)).ok, true)
+  const { ok, history, all } = await look(new FileStorage(target))
+  assert.deepEqual([ok, history.damage, history.firstEpoch, history.lastEpoch, all.records], [true, undefined, 2, 2, 1])
+  const followed = await profileStore(new FileStorage(target), { forMs: 400 }, parts())
+  assert.deepEqual([followed.ok, followed.history.epochs], [true, 0])
 })
