@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
-import { open } from 'tidemark'
+import { type Codec, defaultCodec, open } from 'tidemark'
+import { entryLine } from '../src/tools/lines.ts'
 import { writeAll } from '../src/tools/output.ts'
 import { cli, MANUAL, mounts } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -40,4 +41,21 @@ test('an export that fills the disk fails', { skip: !mounts && 'nothing can be m
     assert.equal(status, 1, stderr)
     assert.match(stderr, /^tidemark: the output is cut off: ENOSPC.*\nhint: /)
   }
+})
+
+test('an entry that makes no line is named, and so is what takes it', async () => {
+  const tide = await defaultCodec()
+  const codec: Codec = {
+    ...tide,
+    encode: () => {
+      throw new RangeError('Cannot create a string longer than 0x1fffffe8 characters')
+    },
+  }
+  const head = { name: 'films', kind: 'map', codec: 'tide1' } as const
+  assert.equal(entryLine(codec, head, 'short', 1), '{"collection":"films","kind":"map","key":"short","value":1}\n')
+  assert.throws(() => entryLine(codec, head, 'long', new Uint8Array(1)), {
+    message: /^the entry 'long' of 'films' cannot be said in a line of JSON: Cannot create a string/,
+    hint: /tidemark copy/,
+    status: 1,
+  })
 })

@@ -6,14 +6,19 @@
  * Invariants: what began as an export ends as one, or is refused: one that was cut short looks whole up to there. Lines that stand in none, made
  * by hand or by another program, are taken as they are.
  */
+import { inspect } from 'node:util'
 import type { Codec, Key, TidemarkError } from 'tidemark'
-import { CELL, DEFAULT_CODEC } from './stores.ts'
+import { CELL, DEFAULT_CODEC, type Entries } from './stores.ts'
 import { UsageError } from './usage.ts'
-import { unsay } from './values.ts'
+import { say, unsay } from './values.ts'
 
 const VERSION = 1
+/** Characters of a key in a message. */
+const KEY_SHOWN = 100
 const LINE_END = 10
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+type Head = Pick<Entries, 'name' | 'kind' | 'codec'>
 
 export interface Line {
   readonly number: number
@@ -29,6 +34,28 @@ export const BEGIN_LINE = `${JSON.stringify({ tidemark: VERSION })}\n`
 
 export function endLine(entries: number): string {
   return `${JSON.stringify({ end: { entries } })}\n`
+}
+
+/** @throws UsageError naming an entry that makes no line, as one that is longer than a text can be */
+export function entryLine(codec: Codec, head: Head, key: Key, value: unknown): string {
+  try {
+    return `${JSON.stringify({ ...headOf(head), key: say(codec, key), value: say(codec, value) })}\n`
+  } catch (error) {
+    throw new UsageError(
+      `the entry ${inspect(key, { maxStringLength: KEY_SHOWN })} of '${head.name}' cannot be said in a line of JSON: ${(error as Error).message}`,
+      'tidemark copy takes a store elsewhere whatever it holds; --collection exports the others one by one',
+      1,
+    )
+  }
+}
+
+/** Of a collection without entries. */
+export function emptyLine(head: Head): string {
+  return `${JSON.stringify(headOf(head))}\n`
+}
+
+function headOf({ name, kind, codec }: Head): Record<string, unknown> {
+  return { collection: name, kind, ...(codec === DEFAULT_CODEC ? {} : { codec }) }
 }
 
 export class LineReader {

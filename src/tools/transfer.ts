@@ -4,11 +4,10 @@
  * point is dropped but those that a restore gives up; an export has its last line only when it is whole, and no line when there is nothing to read.
  */
 import { copy as copyStore, defaultCodec, hasCode, open, type Store } from 'tidemark'
-import { BEGIN_LINE, endLine } from './lines.ts'
+import { BEGIN_LINE, emptyLine, endLine, entryLine } from './lines.ts'
 import { write } from './output.ts'
-import { DEFAULT_CODEC, entriesOf, names, openToRead, reading } from './stores.ts'
+import { entriesOf, names, openToRead, reading } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
-import { say } from './values.ts'
 
 /** Characters written to the output at once. */
 const CHUNK_CHARACTERS = 65_536
@@ -78,19 +77,22 @@ export const exportLines: Verb = {
       let total = 0
       for (const name of asked === undefined ? names(store) : [String(asked)]) {
         const entries = entriesOf(store, name)
-        const head = { collection: name, kind: entries.kind, ...(entries.codec === DEFAULT_CODEC ? {} : { codec: entries.codec }) }
         let count = 0
         for (const [key, value] of entries.scan()) {
-          chunk += `${JSON.stringify({ ...head, key: say(codec, key), value: say(codec, value) })}\n`
+          const line = entryLine(codec, entries, key, value)
           count++
-          if (chunk.length < CHUNK_CHARACTERS) continue
-          await write(chunk)
-          chunk = ''
+          // Two that are as long as a text can be make none together.
+          if (chunk.length + line.length >= CHUNK_CHARACTERS) {
+            await write(chunk)
+            chunk = ''
+          }
+          chunk += line
         }
-        if (count === 0) chunk += `${JSON.stringify(head)}\n`
+        if (count === 0) chunk += emptyLine(entries)
         total += count
       }
-      await write(chunk + endLine(total))
+      await write(chunk)
+      await write(endLine(total))
     })
     return undefined
   },
