@@ -165,22 +165,29 @@ class Reader {
   /** Where to read on: behind what was read, or at the first thing that is still there. Undefined: nothing is. */
   async #resume(manifest: Manifest, count: boolean): Promise<LogPosition | undefined | NonNullable<Profile['history']['damage']>> {
     const { log, lineage } = manifest
-    if (this.#lineages > 0 && lineage.length > this.#lineages) {
-      this.#profiler.note('the store went back to an earlier point meanwhile: epochs that were given up are counted')
-    }
-    this.#lineages = lineage.length
-    const at = this.#position
-    const here = at === undefined ? undefined : log.find(({ file }) => file === at.file)
+    const forks = this.#lineages === 0 ? [] : lineage.slice(this.#lineages)
+    if (forks.length > 0) this.#profiler.note('the store went back to an earlier point meanwhile: epochs that were given up are counted')
+    let at = this.#position
+    // Where nothing is there to go on in, the next look has to know of the fork, too.
+    if (at === undefined || log.length > 0) this.#lineages = lineage.length
+    const here = at === undefined ? undefined : log.find(({ file }) => file === at?.file)
     if (at !== undefined && here !== undefined) {
       const { end, file } = here
       // A commit that failed is given up by a manifest, after it may have been read.
       return end === null || at.bytes <= end.bytes ? at : { file, ...end }
     }
+    const forkEpoch = forks.reduce((least, fork) => Math.min(least, fork.forkEpoch), Number.POSITIVE_INFINITY)
+    const isGivenUp = at !== undefined && at.epoch > forkEpoch
+    if (at !== undefined && isGivenUp) {
+      const last = log.find(({ end }) => end?.epoch === forkEpoch)
+      if (last?.end != null) return { file: last.file, ...last.end }
+      at = { ...at, epoch: forkEpoch }
+    }
     // Of what is skipped only the end is of interest.
     for (const entry of at === undefined && !count ? log.slice(-1) : log) {
       const start = await this.#startOf(entry, manifest)
       if ('message' in start || at === undefined) return start
-      const joins = start.epoch === at.epoch && start.digest === at.digest
+      const joins = start.epoch === at.epoch && (isGivenUp || start.digest === at.digest)
       // What it stood in was dropped: nothing in it counted.
       if (joins) this.#enter(at, start.file as string)
       if (joins) return start

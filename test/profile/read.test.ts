@@ -132,6 +132,36 @@ test('followed: the epochs of the time given, and none from before, over rolls a
   assert.equal(history.coveredMs, 2000)
 })
 
+test('followed: a store that is taken back meanwhile is followed on from there', async () => {
+  for (const [at, firstCounted] of [
+    [5, 6],
+    [8, 9],
+  ] as const) {
+    const disk = new MemoryDisk()
+    for (const name of ['a', 'b']) {
+      const life = await Life.open({ storage: new MemoryStorage(disk), name, fileBytesMax: 64 * 1024 })
+      for (let count = 0; count < 5; count++) await life.mustCommit(epochOf(count))
+      await life.close()
+    }
+    let rounds = 0
+    const { ok, history } = await profileStore(
+      new MemoryStorage(disk),
+      { forMs: 600 },
+      parts(async () => {
+        if (rounds++ > 0) return
+        const settings = { restore: { at }, checkpoint: { intervalMs: 0 } }
+        const store = await openStore('simulated', settings, { storage: new MemoryStorage(disk) })
+        for (let count = 0; count < 4; count++) {
+          store.map<number>('more').set('key', count)
+          await store.checkpoint()
+        }
+        await store.close()
+      }),
+    )
+    assert.deepEqual([ok, history.firstEpoch, history.epochs, history.missedEpochs], [true, firstCounted, 4, 0])
+  }
+})
+
 test('epochs that were given back before they were read are counted as missed', async () => {
   const disk = new MemoryDisk()
   const storage = new MemoryStorage(disk)
