@@ -106,7 +106,7 @@ async function look(storage: Storage, pause: () => Promise<void> | undefined, wh
     if (number === manifest.number) continue
     const file = manifestName(number)
     const problem = await problemOf(async () => void manifests.push(await readManifest(storage, number)))
-    add('manifest', file, await sizeOf(storage, file), problem)
+    add('manifest', file, await sizeOf(storage, file), problem?.message)
   }
   const segments = new Map<string, SegmentEntry>()
   for (const { young, base } of manifests) {
@@ -115,7 +115,7 @@ async function look(storage: Storage, pause: () => Promise<void> | undefined, wh
   for (const entry of segments.values()) {
     const problem = whole.has(entry.sha256) ? undefined : await problemOf(() => verifySegment(storage, entry, () => pause() ?? undefined))
     if (problem === undefined) whole.add(entry.sha256)
-    add('segment', entry.file, entry.bytes, problem)
+    add('segment', entry.file, entry.bytes, problem?.message)
   }
   const epoch = await lookAtLog(storage, manifests, pause, add, notes)
   return { number: manifest.number, result: { ok: files.every(({ problem }) => problem === undefined), epoch, files, notes } }
@@ -152,24 +152,33 @@ async function lookAtLog(
     if (torn !== null) notes.push(`${torn.file} at ${torn.offset}: ${torn.bytes} bytes of an epoch that was never acknowledged`)
     epoch = end.epoch
     if (damage === null && problem === undefined) break
-    broken = damage?.file ?? end.file ?? log[0]?.file ?? ''
+    // A file that cannot be opened is not reached: the end lies in the one before it.
+    const refused = log.find(({ file }) => file === problem?.file)
+    broken = damage?.file ?? refused?.file ?? end.file ?? log[0]?.file ?? ''
     if (!problems.has(broken))
-      problems.set(broken, damage === null ? (problem as string) : `damaged at ${damage.offset}: ${damage.message}`)
+      problems.set(broken, damage === null ? (problem as Problem).message : `damaged at ${damage.offset}: ${damage.message}`)
   }
   if (broken !== undefined) notes.push(`behind the damage in ${broken} the log was not looked at`)
   for (const { file } of log) add('log', file, await sizeOf(storage, file), problems.get(file))
   return epoch
 }
 
+interface Problem {
+  readonly message: string
+  /** Where the error names it. */
+  readonly file: string | undefined
+}
+
 /** What an error says of the file it is about; other errors are passed on. */
-async function problemOf(work: () => Promise<void>): Promise<string | undefined> {
+async function problemOf(work: () => Promise<void>): Promise<Problem | undefined> {
   try {
     await work()
     return undefined
   } catch (error) {
-    if (error instanceof TidemarkError && error.kind === 'damage') return error.message
-    if (missing(error)) return 'it is missing'
-    if (isErrno(error, 'EIO')) return (error as Error).message
+    const file = error instanceof TidemarkError ? error.file : undefined
+    if (error instanceof TidemarkError && error.kind === 'damage') return { message: error.message, file }
+    if (missing(error)) return { message: 'it is missing', file }
+    if (isErrno(error, 'EIO')) return { message: (error as Error).message, file }
     throw error
   }
 }
