@@ -58,6 +58,12 @@ export class CollectionCounts {
     this.#epochBytes = 0
   }
 
+  /** What came since the last epoch ended does not count. */
+  dropEpoch(): void {
+    this.#epochRecords = 0
+    this.#epochBytes = 0
+  }
+
   /** `keys`: what is known of its keys. */
   profile(coveredMs: number, keys: Keys): CollectionProfile {
     const { name, kind, entries, epochs, records, bytes } = this

@@ -113,6 +113,14 @@ export class Profiler {
     this.#joined = true
   }
 
+  /** The epoch of the last blocks, if its end did not come, does not count. */
+  takenBack(): void {
+    if (this.#under === undefined) return
+    for (const counts of [this.#all, ...new Set(this.#byId.values())]) counts?.dropEpoch()
+    this.#break()
+    this.note('an epoch was taken back while it was read: what is said of keys and of sizes of records counts a part of it')
+  }
+
   /** The store was opened anew before the next epoch: how long nobody wrote because nobody was there is not known. */
   restarted(): void {
     if (this.#epochs > 0) this.#restarts++

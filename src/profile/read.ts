@@ -112,11 +112,17 @@ class Reader {
     for (let attempt = 1; this.whole; attempt++) {
       const { manifest, damagedManifests } = await openForReading(this.#storage)
       for (const { file } of damagedManifests) this.#profiler.note(`${file} is damaged; the one before it was read`)
-      const damage = await this.#readOn(manifest, count)
+      const damage = await this.#readOn(manifest, count).catch(error => {
+        if (hasCode(error, 'TIDEMARK_STORAGE')) return error as TidemarkError
+        throw error
+      })
       if (damage === undefined) return
+      // What cannot be read begins no epoch that counts.
+      this.#profiler.takenBack()
       const newest = await openForReading(this.#storage).catch(() => undefined)
       const moved = newest !== undefined && newest.manifest.number !== manifest.number
       if (moved && attempt < READ_ATTEMPTS_MAX) continue
+      if (damage instanceof TidemarkError) throw damage
       this.#profiler.damaged(damage)
       this.whole = false
     }

@@ -18,7 +18,7 @@ import { readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
 import { FileStorage, isErrno, type Storage } from '../storage/index.ts'
 import { movedOnAlways, neededBy } from './beside.ts'
-import { openForReading } from './open.ts'
+import { type OpenedStore, openForReading } from './open.ts'
 
 export interface FileReport {
   /** Relative to the store's directory. */
@@ -65,38 +65,50 @@ export async function verifyDirectory(directory: string): Promise<Verification> 
 export async function verifyStore(storage: Storage, pause: () => Promise<void> | undefined): Promise<Verification> {
   const whole = new Set<string>()
   for (let attempt = 1; ; attempt++) {
-    const { number, result } = await look(storage, pause, whole)
+    const opened = await openForReading(storage).catch(error => {
+      if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) return error as TidemarkError
+      throw error
+    })
+    const number = opened instanceof TidemarkError ? -1 : opened.manifest.number
+    const later = async (): Promise<Manifest | undefined> => {
+      const now = await openForReading(storage).catch(() => undefined)
+      return now === undefined || now.manifest.number === number ? undefined : now.manifest
+    }
+    let result: Verification
+    try {
+      result = opened instanceof TidemarkError ? unopened(opened) : await look(storage, opened, pause, whole)
+    } catch (error) {
+      // A living writer may take back a commit that failed, while it is read.
+      if (hasCode(error, 'TIDEMARK_STORAGE') && attempt < READ_ATTEMPTS_MAX && (await later()) !== undefined) continue
+      throw error
+    }
     if (result.ok) return result
     // Files that a living writer gave back meanwhile are missed by nobody.
-    const now = await openForReading(storage).catch(() => undefined)
-    if (now === undefined || now.manifest.number === number) return result
+    const now = await later()
+    if (now === undefined) return result
     if (attempt < READ_ATTEMPTS_MAX) continue
-    const needed = await neededBy(storage, now.manifest)
+    const needed = await neededBy(storage, now)
     const files = result.files.filter(({ file, problem }) => problem === undefined || needed.has(file))
     if (files.some(({ problem }) => problem !== undefined)) return { ...result, files }
     throw movedOnAlways(result.files.find(({ problem }) => problem !== undefined)?.file ?? '')
   }
 }
 
-interface Look {
-  readonly number: number
-  readonly result: Verification
+function unopened({ file, message }: TidemarkError): Verification {
+  return { ok: false, epoch: 0, files: [{ file: file ?? 'manifest', kind: 'manifest', bytes: 0, problem: message }], notes: [] }
 }
 
 /** `whole`: hashes of segments that need not be read; those found whole join them. */
-async function look(storage: Storage, pause: () => Promise<void> | undefined, whole: Set<string>): Promise<Look> {
+async function look(
+  storage: Storage,
+  opened: OpenedStore,
+  pause: () => Promise<void> | undefined,
+  whole: Set<string>,
+): Promise<Verification> {
   const files: FileReport[] = []
   const notes: string[] = []
   const add = (kind: FileReport['kind'], file: string, bytes: number, problem?: string): void => {
     files.push({ file, kind, bytes, problem })
-  }
-  const opened = await openForReading(storage).catch(error => {
-    if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) return error as TidemarkError
-    throw error
-  })
-  if (opened instanceof TidemarkError) {
-    add('manifest', opened.file ?? 'manifest', 0, opened.message)
-    return { number: -1, result: { ok: false, epoch: 0, files, notes } }
   }
   const { manifest, damagedManifests } = opened
   for (const { file, message } of damagedManifests) add('manifest', file, await sizeOf(storage, file), message)
@@ -118,7 +130,7 @@ async function look(storage: Storage, pause: () => Promise<void> | undefined, wh
     add('segment', entry.file, entry.bytes, problem?.message)
   }
   const epoch = await lookAtLog(storage, manifests, pause, add, notes)
-  return { number: manifest.number, result: { ok: files.every(({ problem }) => problem === undefined), epoch, files, notes } }
+  return { ok: files.every(({ problem }) => problem === undefined), epoch, files, notes }
 }
 
 /**

@@ -12,7 +12,8 @@ import { copyDirectory, verifyDirectory } from '../../src/restore/index.ts'
 import { FileStorage, MemoryDisk, MemoryStorage, type OpenMode, type Storage, type StorageFile } from '../../src/storage/index.ts'
 import type { Store } from '../../src/store.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf, withFile } from '../support/files.ts'
-import { type Block, Life } from '../support/log-store.ts'
+import { type Block, blockBytes, Life } from '../support/log-store.ts'
+import { BEGIN_MS, History } from '../support/profile-history.ts'
 import { temporaryFolder } from '../temporary.ts'
 
 /** Time passes by waiting alone. */
@@ -210,6 +211,46 @@ function forgetting(storage: MemoryStorage, when: () => boolean): Storage {
     exists: (path: string) => storage.exists(path),
   })
 }
+
+test('bytes that a living writer takes back while they are read: the reading begins again behind what was counted', async () => {
+  const disk = new MemoryDisk()
+  const life = await Life.open({ storage: new MemoryStorage(disk), name: 'a', fileBytesMax: 2000 })
+  for (let at = 0; at < 20; at++) await life.mustCommit(epochOf(at))
+  await life.close()
+  const files = (await new MemoryStorage(disk).list('log')).sort().map(name => `log/${name}`)
+  class Refusing extends MemoryStorage {
+    moves = true
+    #looks = 0
+
+    override async open(path: string, mode: OpenMode): Promise<StorageFile> {
+      // Found first, then read.
+      if (path === files.at(-2) && ++this.#looks === 1) {
+        if (this.moves) await (await Life.open({ storage: new MemoryStorage(disk), name: 'b' })).close()
+        throw new TidemarkError('TIDEMARK_STORAGE', `a block of ${path} reads otherwise than a moment ago`, { file: path })
+      }
+      return await super.open(path, mode)
+    }
+  }
+  const { ok, history, all } = await look(new Refusing(disk))
+  assert.deepEqual([ok, history.epochs, all.records], [true, 20, 20 * 6])
+  const still = new Refusing(disk)
+  still.moves = false
+  await assert.rejects(look(still), { code: 'TIDEMARK_STORAGE' })
+})
+
+test('an epoch that is taken back between two of its blocks counts no records', async () => {
+  const { profiler } = await History.make()
+  const catalogue = [{ id: 1, kind: 'map' as const, name: 'things', codec: 'tide1', entries: 1, bytes: 0 }]
+  for (const epoch of [1, 2, 3]) {
+    const commit = { epoch, timeMs: BEGIN_MS + 1000 * epoch, blockBytes: 100, rawBytes: 100, catalogue }
+    profiler.block(blockBytes([['key', String(epoch)]]), 0, commit)
+    if (epoch === 2) profiler.takenBack()
+    else profiler.commit(commit, 200)
+  }
+  const { all, collections, history } = await profiler.report(parts())
+  assert.deepEqual([history.epochs, all.records, collections.map(({ records }) => records)], [2, 2, [2]])
+  assert.match(history.notes.join(), /taken back while it was read/)
+})
 
 test('options are checked', async () => {
   const storage = await storageOf(await make([1]))
