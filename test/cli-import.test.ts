@@ -36,6 +36,27 @@ test('import names the line that is no UTF-8, or that the store refuses, and say
   }
 })
 
+test('a batch that is refused leaves none of its collections behind, and none that was there is touched', async t => {
+  const folder = temporaryFolder(t)
+  const lines = Array.from({ length: 1000 }, (_, key) => JSON.stringify({ collection: 'a', kind: 'map', key, value: key }))
+  const long = JSON.stringify({ collection: 'a', kind: 'map', key: 'x'.repeat(70_000), value: 1 })
+  const wrong = '{"collection":"b","kind":"value","key":"value","value":1}'
+  assert.equal(run(['import', folder], '{"collection":"c","kind":"map"}').status, 0)
+  const bad = run(['import', folder], [...lines, '{"collection":"c","kind":"map","key":1,"value":1}', wrong, long].join('\n'))
+  assert.equal(bad.status, 1)
+  assert.match(bad.err, /line 1003 is refused/)
+  const { collections } = json('status', folder) as { collections: { name: string; entries: number }[] }
+  assert.deepEqual(
+    collections.map(({ name, entries }) => [name, entries]),
+    [
+      ['a', 1000],
+      ['c', 0],
+    ],
+  )
+  const corrected = run(['import', folder], '{"collection":"b","kind":"map","key":"k","value":1}')
+  assert.equal(corrected.status, 0, corrected.err)
+})
+
 test('import refuses what is a part of an export: one that was cut short, that failed, of which lines are missing', async t => {
   const folder = await make(temporaryFolder(t))
   const whole = run(['export', folder]).out
@@ -110,6 +131,7 @@ test('an import that fails closes its store in moments, and its error is the fir
   const said: string[] = []
   const store = {
     on: () => {},
+    stats: () => ({ collections: {} }),
     transaction: () => {
       throw new Error('the first')
     },

@@ -127,12 +127,15 @@ export class Intake {
   #put(store: Store): void {
     /** Undefined: every line was set, and the values are encoded. */
     let at: Line | undefined
+    const before = store.stats().collections
     try {
       store.transaction(() => {
         for (at of this.#batch) setLine(store, at)
         at = undefined
       })
     } catch (error) {
+      // A transaction that fails takes back entries, not the collections it made: they would stand in the way of the corrected lines.
+      for (const name of Object.keys(store.stats().collections)) if (!Object.hasOwn(before, name)) store.delete(name)
       const { kind, collection, key, message, hint } = error as TidemarkError
       // What was set last of a key is what is encoded.
       const refused = at ?? this.#batch.findLast(({ collection: name, entry }) => name === collection && [entry?.key].includes(key as Key))
