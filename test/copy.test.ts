@@ -193,9 +193,21 @@ test('a directory of somebody else is no copy that was cut short, whatever its f
     await failsWith('TIDEMARK_DIRECTORY', () => copy(source, target))
     for (const file of files) assert.equal(readFileSync(join(target, file), 'utf8'), 'mine', file)
   }
+  // How a file comes to its name: a kill at the very beginning leaves this.
+  const temporary = '.tmp-0123456789abcdef-copying'
+  const barely = join(folder, 'barely')
+  mkdirSync(barely)
+  for (const name of [temporary, 'lock']) writeFileSync(join(barely, name), '')
+  assert.equal((await copy(source, barely)).entries, 1)
+  assert.ok(!readdirSync(barely).includes(temporary))
+  const other = join(folder, 'other')
+  mkdirSync(other)
+  for (const name of [temporary, '.tmp-0123456789abcdef-notes']) writeFileSync(join(other, name), '')
+  await failsWith('TIDEMARK_DIRECTORY', () => copy(source, other))
+  assert.equal(readdirSync(other).length, 2)
   const begun = join(folder, 'begun')
   mkdirSync(join(begun, 'log'), { recursive: true })
-  for (const file of ['copying', 'log/00000001-00000001.log']) writeFileSync(join(begun, file), '')
+  for (const file of [temporary, 'copying', 'log/00000001-00000001.log']) writeFileSync(join(begun, file), '')
   assert.equal((await copy(source, begun)).entries, 1)
 })
 

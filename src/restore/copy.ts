@@ -50,6 +50,8 @@ export interface Copied {
 
 /** Stands in the target until the copy is whole. */
 const COPYING = 'copying'
+/** Under such a name it comes to be. */
+const COPYING_BEGINS = /^\.tmp-[0-9a-f]{16}-copying$/
 const FOLDERS = [LOG_FOLDER, SEGMENT_FOLDER]
 /** Its folders, and which files there may be a store's. */
 const OWN: Readonly<Record<string, (name: string) => boolean>> = {
@@ -75,6 +77,7 @@ export async function copyDirectory(directory: string, target: string): Promise<
   try {
     // Somebody may have been faster.
     await refuseUsed(to, await to.names(), target)
+    await to.removeTemporaries('', Number.POSITIVE_INFINITY)
     return await copyStore(from, to, systemRandom, opened)
   } finally {
     lock.release()
@@ -82,7 +85,7 @@ export async function copyDirectory(directory: string, target: string): Promise<
 }
 
 async function refuseUsed(to: Storage, names: readonly string[], target: string): Promise<void> {
-  const others = names.filter(name => name !== LOCK_FILE)
+  const others = names.filter(name => name !== LOCK_FILE && !COPYING_BEGINS.test(name))
   if (others.length === 0 || (await isBegun(to, others))) return
   throw new TidemarkError('TIDEMARK_DIRECTORY', `${resolve(target)} is not empty`, {
     hint: 'give a directory that is missing or empty',
