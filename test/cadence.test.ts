@@ -250,3 +250,21 @@ test('what an epoch leaves out was not rewritten, and its keys go on to cost wha
   )
   assert.equal(decisions.at(-1)?.numbers['deltaBytes'], 50_010_000)
 })
+
+test('a short run with another cycle, as an import is, hands on what the service learned; one that learned a pattern keeps its own', () => {
+  const options = { rate: () => 100, load: () => 0.3, settings: { intervalMs: 60_000, cycleMs: HOUR }, startMs: Date.UTC(2026, 0, 1) }
+  const service = new CadenceWorld(options)
+  service.run(2 * HOUR, 5000)
+  const { cycleMs, load, rate, weight } = service.cadence.record()
+  const other = new CadenceWorld({ ...options, settings: { intervalMs: 60_000 }, startMs: Date.UTC(2026, 0, 2) })
+  other.cadence.remember(service.cadence.record())
+  other.run(HOUR, 5000)
+  const { decisions, savedMs, ...pattern } = other.cadence.record()
+  assert.deepEqual(pattern, { cycleMs, load, rate, weight })
+  assert.ok(decisions.length > 0 && savedMs > Date.UTC(2026, 0, 2))
+  const again = new CadenceWorld({ ...options, startMs: Date.UTC(2026, 0, 3) })
+  again.cadence.remember(other.cadence.record())
+  assert.equal(again.cadence.stats(false, 0).dayKnown, service.cadence.stats(false, 0).dayKnown)
+  other.run(4 * HOUR, 5000)
+  assert.equal(other.cadence.record().cycleMs, 24 * HOUR)
+})

@@ -92,6 +92,8 @@ export class Cadence {
   #wanted: BarrierReason | undefined
   #failing = false
   #partsEnded = 0
+  /** Learned by whoever runs with another cycle: what is opened for a moment, as an import is, must not take it away. */
+  #other: Omit<ScheduleRecord, 'savedMs' | 'decisions'> | undefined
 
   constructor(parts: CadenceParts) {
     const { clock, settings } = parts
@@ -276,12 +278,15 @@ export class Cadence {
 
   /** What the next run shall know. */
   record(): ScheduleRecord {
-    return { savedMs: this.#parts.clock.now(), cycleMs: this.settings.cycleMs, ...this.#day.learned(), decisions: this.#decisions.list() }
+    const own = { cycleMs: this.settings.cycleMs, ...this.#day.learned() }
+    const pattern = this.#day.isPattern ? own : (this.#other ?? own)
+    return { savedMs: this.#parts.clock.now(), ...pattern, decisions: this.#decisions.list() }
   }
 
-  /** What an earlier run kept joins what was learned since; a pattern of another cycle is none. */
-  remember({ cycleMs, decisions, ...learned }: ScheduleRecord): void {
-    if (cycleMs === this.settings.cycleMs) this.#day.remember(learned)
+  /** What an earlier run kept joins what was learned since; a pattern of another cycle is none, and handed on. */
+  remember({ savedMs, decisions, ...pattern }: ScheduleRecord): void {
+    if (pattern.cycleMs === this.settings.cycleMs) this.#day.remember(pattern)
+    else if (pattern.weight.some(weight => weight > 0)) this.#other = pattern
     this.#decisions.remember(decisions)
   }
 
