@@ -116,13 +116,14 @@ export class Drain {
         if (++noted % STRIDE_STEPS === 0 && expired()) return made
       }
       if (due === undefined) continue
-      while (made < steps && collection.journal.left(due.journal) > 0) {
+      // The codec may drop the collection.
+      while (made < steps && !collection.dropped && collection.journal.left(due.journal) > 0) {
         made++
         const key = collection.journal.takeCold()
         if (key !== undefined) this.#written(collection, key)
         if (this.#isTime(made) && expired()) return made
       }
-      while (made < steps && collection.arrivals.untaken(due.arrivals) > 0) {
+      while (made < steps && !collection.dropped && collection.arrivals.untaken(due.arrivals) > 0) {
         made++
         const key = collection.arrivals.take()
         if (key !== undefined && collection.fresh.has(key) && collection.journal.last?.has(key) !== true) this.#inserted(collection, key)
@@ -178,8 +179,8 @@ export class Drain {
       bytes = record(this.#outbox, collection, key)
     } catch (error) {
       if (!there) throw error
-      // Emptied, it is another incarnation; deleted, it is listed for its tombstone, whether it is back or not.
-      if (collection.id !== id || !collection.live.has(key)) return true
+      // Dropped, it is of no interest; emptied, it is another incarnation; deleted, it is listed for its tombstone, whether it is back or not.
+      if (collection.dropped || collection.id !== id || !collection.live.has(key)) return true
       if (wasFresh && !collection.deleted.has(key)) {
         if (collection.fresh === fresh) fresh.add(key)
         else collection.markDirty(key)

@@ -44,6 +44,11 @@ export class Outbox {
     return this.inFlight >= IN_FLIGHT_BYTES_MAX
   }
 
+  /** A record is being written: whoever calls is code of the user that encodes it. */
+  get encoding(): boolean {
+    return this.#open > 0
+  }
+
   /** Where to write a record; `end` follows, whatever happens. */
   begin(): ByteWriter {
     this.begun++

@@ -5,8 +5,8 @@
  * a failure everything is dirty again and the next barrier follows with back-off.
  * Owns: the epoch under way, who waits for which epoch. Does not own: when a barrier is due (schedule/, looks.ts), the entries (capture/), the
  * slices in which they are captured (drainer.ts before the barrier, round.ts behind it), the bytes (writer/).
- * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a
- * transaction or an unbroken hold; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
+ * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a transaction,
+ * an unbroken hold or an encoding; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
@@ -131,10 +131,7 @@ export class Checkpointer implements CaptureOwner {
     return this.#refusals.list()
   }
 
-  /**
-   * Sets a barrier, now if nothing stands in its way; resolves when its epoch is durable. Its last round is spread over a moment, where
-   * barriers come regularly; `hurry`: it is not.
-   */
+  /** Sets a barrier, now if nothing is in its way; resolves when its epoch is durable. `hurry`: its last round is not spread over a moment. */
   checkpoint(timeoutMs: number, hurry = false): Promise<CheckpointPoint> {
     const waiter = this.#waiters.add(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
     this.#wanted = true
@@ -232,6 +229,8 @@ export class Checkpointer implements CaptureOwner {
   #tryBarrier(): void {
     const { space, clock, host } = this.#parts
     if (!this.#wanted || this.#flight !== undefined || this.#retry.waiting || this.status === 'failed' || this.status === 'closed') return
+    // Asked for by a codec in the midst of the drain, which the barrier would cut in two.
+    if (this.outbox.encoding) return void this.#turns.later(() => this.#tryBarrier())
     if (space.transaction !== undefined || this.holds.inTheWay()) return
     this.#wanted = false
     const because = this.#waiters.waiting ? 'asked' : this.#resetNeeded ? 'retry' : this.#rpoDue ? 'rpo' : undefined

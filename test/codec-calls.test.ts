@@ -1,0 +1,75 @@
+/** A codec of the user that calls the store while it encodes: it sets a barrier, or drops its own collection. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TidemarkMap } from '../src/capture/index.ts'
+import type { Settings } from '../src/options.ts'
+import type { Store } from '../src/store.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+/** A store with maps whose codec calls `armed` once, when it encodes anything. */
+async function calling(names: readonly string[], settings: Settings = {}) {
+  const world = new SimulatedStore(settings)
+  const calls: { armed: ((store: Store) => void) | undefined; made: number } = { armed: undefined, made: 0 }
+  const codec = {
+    name: 'calling',
+    encode(value: unknown): Uint8Array {
+      const { armed } = calls
+      calls.armed = undefined
+      if (armed !== undefined) {
+        calls.made++
+        armed(world.store)
+      }
+      return Buffer.from(JSON.stringify(value))
+    },
+    decode: (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString()),
+  }
+  const mapsOf = (store: Store): TidemarkMap<string, unknown>[] => names.map(name => store.map<unknown, string>(name, { codec }))
+  const maps = mapsOf(await world.open())
+  return { world, calls, maps, mapsOf }
+}
+
+test('a codec that sets a barrier while an entry of it is drained: the barrier falls behind the slice, and the engine goes on', async () => {
+  const { world, calls, maps, mapsOf } = await calling(['a', 'b', 'c'], { checkpoint: { intervalMs: 1000 } })
+  const [first] = maps as [TidemarkMap<string, unknown>]
+  let asked: Promise<unknown> | undefined
+  for (const map of maps) map.set('k', 'stored')
+  await world.checkpoint()
+  calls.armed = store => {
+    first.set('k', 'set before')
+    asked = store.checkpoint()
+    first.set('k', 'set behind')
+    first.set('new', 1)
+  }
+  for (const map of maps) map.set('k', 'drained')
+  await world.pass(900)
+  assert.deepEqual([calls.made, world.store.stats().status], [1, 'ok'])
+  assert.ok(asked !== undefined)
+  await world.run(asked)
+  const back = mapsOf(await world.crash())
+  assert.deepEqual(
+    back.map(map => map.get('k')),
+    ['set behind', 'drained', 'drained'],
+  )
+  assert.equal(back[0]?.get('new'), 1)
+  await world.close()
+})
+
+for (const refuses of [false, true]) {
+  test(`a codec that drops its collection while an entry of it is drained${refuses ? ', and refuses it' : ''}`, async () => {
+    const { world, calls, maps, mapsOf } = await calling(['a', 'b'], { checkpoint: { intervalMs: 1000 } })
+    const [first, second] = maps as [TidemarkMap<string, unknown>, TidemarkMap<string, unknown>]
+    await world.checkpoint()
+    calls.armed = store => {
+      store.delete('a')
+      if (refuses) throw new Error('not now')
+    }
+    for (let n = 0; n < 10; n++) first.set(`k${n}`, n)
+    second.set('k', 1)
+    await world.pass(900)
+    assert.deepEqual([calls.made, world.store.stats().status], [1, 'ok'])
+    await world.checkpoint()
+    const [gone, kept] = mapsOf(await world.crash()) as [TidemarkMap<string, unknown>, TidemarkMap<string, unknown>]
+    assert.deepEqual([gone.size, kept.get('k')], [0, 1])
+    await world.close()
+  })
+}
