@@ -73,3 +73,34 @@ for (const refuses of [false, true]) {
     await world.close()
   })
 }
+
+test('a codec that drops its collection while changes in place are looked for', async () => {
+  const { world, calls, maps } = await calling(['map'], { debug: { untracked: true } })
+  for (let n = 0; n < 5; n++) maps[0]?.set(`k${n}`, n)
+  await world.checkpoint()
+  calls.armed = store => void store.delete('map')
+  maps[0]?.set('k0', 1)
+  await world.checkpoint()
+  assert.deepEqual([calls.made, world.store.stats().status, world.store.map('map').size], [1, 'ok', 0])
+  await world.close()
+})
+
+test('a codec that asks for a checkpoint while changes in place are looked for: the barrier under way loses nothing', async () => {
+  const { world, calls, maps, mapsOf } = await calling(['map'], { debug: { untracked: true } })
+  const [map] = maps as [TidemarkMap<string, unknown>]
+  map.set('a', 1)
+  map.set('b', 1)
+  await world.checkpoint()
+  let asked: Promise<unknown> | undefined
+  calls.armed = store => {
+    asked = store.checkpoint()
+  }
+  map.set('b', 2)
+  await world.checkpoint()
+  assert.equal(calls.made, 1)
+  assert.ok(asked !== undefined)
+  await world.run(asked)
+  const [back] = mapsOf(await world.crash()) as [TidemarkMap<string, unknown>]
+  assert.equal(back.get('b'), 2)
+  await world.close()
+})

@@ -90,7 +90,8 @@ export class Untracked {
     for (const group of collection.written()) for (const key of keysIn(group)) if (key !== undefined) dirty.add(key)
     const { digests } = watched
     const differs = (key: Key): boolean => {
-      if (dirty.has(key) || collection.significance?.waits(key) === true) return false
+      // The codec may drop the collection.
+      if (collection.dropped || dirty.has(key) || collection.significance?.waits(key) === true) return false
       if (collection.live.has(key)) return digests.get(key) !== this.#digest(collection, key)
       // Cold entries have nobody who could change them, unless somebody holds them.
       if (collection.cold?.held.peek(key) === undefined) digests.delete(key)
@@ -98,6 +99,7 @@ export class Untracked {
     }
     for (const key of watched.suspects) {
       if (!digests.has(key) || !differs(key)) continue
+      if (collection.dropped) return
       setIn(digests, key, this.#digest(collection, key))
       this.#found({ collection: collection.name, key })
     }
@@ -113,6 +115,7 @@ export class Untracked {
         continue
       }
       if (differs(value)) suspects.push(value)
+      if (collection.dropped) return
       if (collection.live.has(value)) looked++
     }
     watched.suspects = suspects

@@ -251,8 +251,9 @@ export class Checkpointer implements CaptureOwner {
       hurried: this.#hurry,
     })
     this.#hurry = this.#rpoDue = false
-    space.untracked?.inspect(this.#parts.collections.values())
     this.#flight = flight
+    // Calls codecs, which may ask for a barrier: that is the next one.
+    space.untracked?.inspect(this.#parts.collections.values())
     this.#cut(flight, because)
     if (flight.cut) this.#round.begin(flight)
   }
