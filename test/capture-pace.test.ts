@@ -1,6 +1,7 @@
 /** When and how much is captured: evenly where barriers come regularly, at once where somebody should not wait. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { keysIn } from '../src/capture/journal.ts'
 import { Pace } from '../src/checkpoint/pace.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
 
@@ -154,6 +155,34 @@ test('a store that nobody writes to is looked at no more often than its interval
   const looks = checkpointer.stalls.snapshot().count - count
   assert.ok(looks <= 2 * 100 + 10, `${looks} in 100 intervals`)
 })
+
+for (const [what, gapMs, writeMs] of [
+  ['stops asking for barriers', 100, 100],
+  ['asks for one an hour', 3_600_000, 10_000],
+] as const) {
+  test(`where somebody ${what} a key that is written again and again is drained a few times only, and one that is not is drained`, () => {
+    const { scheduler, host, map, checkpointer } = alone(0)
+    for (let n = 0; n < 4; n++) {
+      map.set('hot', n)
+      map.set('cold', n)
+      quiet(checkpointer.checkpoint(60_000))
+      scheduler.pass(50)
+      host.commit()
+      scheduler.pass(gapMs - 50)
+    }
+    map.set('cold', 'set once')
+    const before = checkpointer.drained.records
+    for (let passed = 0; passed < 3_600_000; passed += writeMs) {
+      map.set('hot', passed)
+      scheduler.pass(writeMs)
+    }
+    const records = checkpointer.drained.records - before
+    assert.ok(records >= 1 && records < 50, `${records} records`)
+    assert.ok(map.dirtyKeysMax < 20_000, `${map.dirtyKeysMax} keys listed`)
+    const drained = map.drained.groups().flatMap(group => [...keysIn(group)])
+    assert.ok(drained.includes('cold'))
+  })
+}
 
 test('a turn beyond the budget is counted and named; a large value has a slice of its own the next time', () => {
   const { scheduler, host, map, checkpointer, stalls } = alone(0, true)

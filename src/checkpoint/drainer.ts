@@ -95,9 +95,10 @@ export class Drainer {
   /** Gives the time until the next tick. */
   #tick(): number | undefined {
     const { clock, drain, pace, outbox, stallMsMax, load } = this.#parts
-    const { ageMs, tickMs, cadenceMs } = pace
-    if (ageMs === 0) return undefined
+    const { tickMs, cadenceMs } = pace
     const begin = clock.monotonic()
+    const ageMs = pace.ageMsAt(begin)
+    if (ageMs === 0) return undefined
     const passed = Math.max(1, begin - (this.#tickedAt ?? begin - tickMs))
     this.#tickedAt = begin
     const ticksALook = Math.ceil(drain.collections / COLLECTIONS_MANY)
@@ -105,7 +106,9 @@ export class Drainer {
     const { left } = drain
     outbox.sendEarly(begin)
     if (this.#hot || outbox.full) return tickMs
-    const ticks = Math.max(1, (pace.nextBarrierAt - begin) / tickMs)
+    // Of a barrier that is late nothing is known: what became due with a mark has the time until the next.
+    const leftMs = pace.nextBarrierAt > begin ? pace.nextBarrierAt - begin : ageMs / MARKS
+    const ticks = Math.max(1, leftMs / tickMs)
     const quota = Math.max(STEPS_MIN, Math.ceil(RATE_FACTOR * this.#rate * passed + left / ticks))
     const end = begin + stallMsMax * SLICE_SHARE
     drain.run(begin, ageMs, quota, () => clock.monotonic() >= end || outbox.full)
@@ -120,11 +123,11 @@ export class Drainer {
 
   #look(nowMs: number): void {
     const { drain, pace, collections } = this.#parts
-    const { ageMs, tickMs, cadenceMs } = pace
+    const { tickMs, cadenceMs } = pace
     const passed = Math.max(1, nowMs - (this.#lookedAt ?? nowMs - tickMs))
     this.#lookedAt = nowMs
     const before = drain.left
-    const left = drain.look(collections(), nowMs, ageMs)
+    const left = drain.look(collections(), nowMs, pace.ageMsAt(nowMs))
     this.#hot = this.#writes() / passed > WRITES_PER_MS_MAX
     const came = Math.max(0, left - before)
     this.#rate += (came / passed - this.#rate) * Math.min(1, passed / cadenceMs)
