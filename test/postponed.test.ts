@@ -1,6 +1,7 @@
 /** What the drain leaves to the barrier: large values, and values that cannot be encoded; which values count as large. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { treat } from '../src/capture/index.ts'
 import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 import { alone } from './support/checkpointer-rig.ts'
@@ -114,3 +115,34 @@ test('large values of a collection that was emptied or dropped are listed no lon
   assert.deepEqual(listed(), [])
   await world.close()
 })
+
+for (const stored of [false, true]) {
+  test(`a refused value that an insignificant change mends is written by the next automatic barrier (${stored ? 'stored before' : 'new'})`, () => {
+    for (const set of ['after it was refused', 'while it is frozen'] as const) {
+      const { scheduler, host, map, checkpointer } = alone(INTERVAL_MS)
+      treat(map, { significant: () => false })
+      map.set('other', 1)
+      if (stored) map.set('k', { score: 1 })
+      scheduler.pass(2 * INTERVAL_MS)
+      host.commit()
+      // Taken in, for it would wait.
+      map.set('k', (() => {}) as unknown)
+      map.set('more', 1)
+      map.takeIn()
+      const commits = host.commits.length
+      while (map.part === undefined) scheduler.step(Number.POSITIVE_INFINITY)
+      if (set === 'while it is frozen') map.set('k', { score: 1, mended: true })
+      scheduler.pass(INTERVAL_MS / 2)
+      assert.equal(host.commits.length, commits + 1)
+      host.commit()
+      if (set === 'after it was refused') {
+        assert.equal(checkpointer.refusals.length, 1)
+        map.set('k', { score: 1, mended: true })
+      }
+      scheduler.pass(2 * INTERVAL_MS)
+      assert.equal(host.commits.length, commits + 2, set)
+      host.commit()
+      assert.deepEqual([checkpointer.refusals.length, checkpointer.dirty], [0, false])
+    }
+  })
+}

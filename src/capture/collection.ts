@@ -187,7 +187,8 @@ export class Collection {
     setIn(live, key, value, this.space.mapEntriesMax)
     if (live.size !== before) this.#inserted(key)
     else {
-      if (since !== SIGNIFICANT) significance?.wait(key, since)
+      // A key that may have been refused, just now perhaps, is listed: no barrier falls for refused values alone, and this one is mended.
+      if (since !== SIGNIFICANT && !this.fresh.has(key) && !this.postponed.refused.has(key)) significance?.wait(key, since)
       else {
         significance?.settle(key)
         if (!this.saturated) this.#changed(key)
