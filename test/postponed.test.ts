@@ -116,6 +116,22 @@ test('large values of a collection that was emptied or dropped are listed no lon
   await world.close()
 })
 
+test('insignificant changes that are taken in again and again without a barrier make the collection count as wholly changed', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(10))
+  rig.checkpoint()
+  treat(map, { significant: () => false })
+  rig.space.journalSlackKeys = 1024
+  for (let round = 0; round < 1000; round++) {
+    for (const [key] of numbered(10)) map.set(key, { round })
+    map.takeIn()
+    assert.ok(map.journal.length <= 1044, `${map.journal.length} keys listed`)
+  }
+  assert.ok(map.saturated)
+  rig.checkpoint()
+  rig.check(map)
+})
+
 for (const stored of [false, true]) {
   test(`a refused value that an insignificant change mends is written by the next automatic barrier (${stored ? 'stored before' : 'new'})`, () => {
     for (const set of ['after it was refused', 'while it is frozen'] as const) {

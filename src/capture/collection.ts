@@ -282,6 +282,7 @@ export class Collection {
       // What waits may not leave the heap; what does no longer may not either, before it is stored.
       if (this.cold?.evicts === true) for (const key of group.keys()) this.cold.written(key)
     }
+    if (this.journal.length > this.#listedMax) this.#saturate()
   }
 
   /** The key's state on disk may differ from now on, whatever it is. */
@@ -354,10 +355,18 @@ export class Collection {
 
   #changed(key: Key): void {
     this.journal.push(key)
-    if (this.journal.outgrows(2 * this.live.size + this.space.journalSlackKeys)) {
-      this.saturated = true
-      this.journal = new Journal()
-    }
+    if (this.journal.outgrows(this.#listedMax)) this.#saturate()
+  }
+
+  /** Keys that a journal may list. */
+  get #listedMax(): number {
+    return 2 * this.live.size + this.space.journalSlackKeys
+  }
+
+  /** Everything counts as changed. */
+  #saturate(): void {
+    this.saturated = true
+    this.journal = new Journal()
   }
 
   /** An entry more is live. */
@@ -379,7 +388,7 @@ export class Collection {
     if (isNew && this.freshAllowed && !this.space.uncommitted && !this.#mayLinger(key)) {
       this.fresh.add(key)
       this.arrivals.push(key)
-      if (this.arrivals.outgrows(2 * this.live.size + this.space.journalSlackKeys)) this.arrivals = new Journal()
+      if (this.arrivals.outgrows(this.#listedMax)) this.arrivals = new Journal()
     } else if (!this.saturated) this.#changed(key)
     if (this.cold?.evicts !== true) return
     this.cold.written(key)
