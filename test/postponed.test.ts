@@ -162,3 +162,24 @@ for (const stored of [false, true]) {
     }
   })
 }
+
+test('a refused value that is set back to what is stored is refused no more, whenever that is', () => {
+  for (let offset = 0; offset < INTERVAL_MS; offset += 90) {
+    const { scheduler, host, map, checkpointer } = alone(INTERVAL_MS)
+    map.set('k', 'v')
+    scheduler.pass(2 * INTERVAL_MS)
+    host.commit()
+    map.set('k', () => {})
+    scheduler.pass(2 * INTERVAL_MS)
+    host.commit()
+    assert.deepEqual(
+      checkpointer.refusals.map(({ key }) => key),
+      ['k'],
+    )
+    scheduler.pass(2 * INTERVAL_MS + offset)
+    map.set('k', 'v')
+    scheduler.pass(2 * INTERVAL_MS)
+    host.commit()
+    assert.deepEqual([checkpointer.refusals, checkpointer.dirty], [[], false], `set after ${offset} ms`)
+  }
+})

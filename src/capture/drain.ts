@@ -188,10 +188,11 @@ export class Drain {
       return false
     }
     this.#unlooked.bytes += Math.abs(bytes)
-    collection.postponed.delete(key)
-    // Nothing to give back when the epoch fails; but where entries are cold the barrier has to ask about what was set without a look.
+    const mended = collection.postponed.delete(key)
+    // Nothing to give back when the epoch fails; but where entries are cold the barrier has to ask about what was set without a look, and what
+    // was refused is so until a barrier finds that it is mended: there has to be one.
     if (bytes < 0) {
-      if (collection.cold !== undefined) drained.push(key)
+      if (mended || collection.cold !== undefined) drained.push(key)
       return true
     }
     this.records++

@@ -37,9 +37,9 @@ export class Postponed {
     this.refused.add(key)
   }
 
-  /** It has a record. */
-  delete(key: Key): void {
-    this.refused.delete(key)
+  /** It has a record. True when its value had been refused. */
+  delete(key: Key): boolean {
     this.#large.delete(key)
+    return this.refused.delete(key)
   }
 }
