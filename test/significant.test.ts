@@ -308,3 +308,26 @@ test('random programs: a crash brings back a value not older than the last signi
     { seed: 20_261_126, numRuns: Number(process.env.TIDEMARK_RUNS ?? 150) },
   )
 })
+
+test('a function given after a clear that is rolled back counts from then on', async () => {
+  for (const given of [undefined, () => true]) {
+    const world = new SimulatedStore()
+    const store = await world.open()
+    const map = store.map<Ship, string>('ships', given === undefined ? {} : { significant: given })
+    map.set('a', { x: 0 })
+    await world.checkpoint()
+    assert.throws(() =>
+      store.transaction(() => {
+        map.clear()
+        store.map('ships', { significant: moved })
+        throw new Error('back')
+      }),
+    )
+    map.set('a', { x: 0.5 })
+    assert.equal(store.stats().collections['ships']?.insignificant, 1)
+    map.set('a', { x: 1 })
+    await world.checkpoint()
+    assert.equal(store.stats().collections['ships']?.insignificant, 0)
+    await world.close()
+  }
+})

@@ -12,6 +12,7 @@ import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
+import { treat } from './importance.ts'
 import type { Links } from './links.ts'
 import { setIn } from './map-chain.ts'
 
@@ -175,7 +176,10 @@ export class Transaction {
     this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), live])
     this.#steps.push(
       new Restore(() => {
+        // Given meanwhile, it counts from then on.
+        const significant = collection.significance?.significant
         Object.assign(collection, before)
+        if (significant !== undefined) treat(collection, { significant })
         if (giants !== undefined) space.giants.putBack(id, giants)
       }),
     )
