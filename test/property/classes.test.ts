@@ -56,7 +56,8 @@ const step = fc.record({
     { weight: 6, arbitrary: fc.constant('pass') },
     { weight: 6, arbitrary: fc.constant('read') },
     { weight: 3, arbitrary: fc.constantFrom('press', 'calm', 'press') },
-    { weight: 2, arbitrary: fc.constantFrom('fault', 'hold', 'tear') },
+    { weight: 1, arbitrary: fc.constant('fault') },
+    { weight: 2, arbitrary: fc.constant('tear') },
   ),
   names: fc.uniqueArray(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 3 }),
   key: fc.constantFrom(...KEYS),
@@ -72,8 +73,6 @@ class World {
   readonly states = new Map<number, State>()
   readonly totals: { lagging: number; restarts: number; points: number; voids: number; folds: number; evicted: number }
   acked = 0
-  #held: { n: number } | undefined
-  #heldBy: [name: string, key: string] | undefined
   #serial = 0
   #store!: Store
   #alive: Store | undefined
@@ -89,7 +88,6 @@ class World {
 
   begin(store: Store): void {
     this.#store = store
-    this.#held = undefined
     this.#point = undefined
     for (const [name, options] of Object.entries(CLASSES)) this.maps[name] = store.map(name, options as never)
     // The store of a process that is gone goes on trying.
@@ -186,17 +184,23 @@ class World {
         // The first sync of a life that fails ends it: nothing can be built on what it inherited.
         this.world.storage.inject({ operation: amount < 30 && this.#point !== undefined ? 'sync' : 'append', errno: 'EIO', times: 1 })
         return
-      case 'hold':
-        this.#held = first.get(key)
-        this.#heldBy = [names[0] as string, key]
-        return
       case 'tear': {
-        if (this.#held === undefined || this.#heldBy === undefined) return
-        const [name, heldKey] = this.#heldBy
-        const map = this.maps[name] as Maps[string]
-        this.#held.n = n
-        map.set(heldKey, this.#held)
-        ;(this.model[name] as Model[string]).set(heldKey, { n })
+        // Frozen by a cut that has written much already, an object is changed in place; where the cut then moves, others might be left out.
+        this.world.pressed = false
+        const object = { n }
+        for (const map of maps) map.set(key, map === first ? object : { n })
+        for (const model of models) model.set(key, { n })
+        const asked = store.checkpoint().catch(() => {})
+        for (const name of NAMES) {
+          for (const other of (this.model[name] as Model[string]).keys()) {
+            if (name !== names[0] || other !== key) this.maps[name]?.get(other)
+          }
+        }
+        this.world.pressed = amount % 4 !== 0
+        object.n = ++this.#serial
+        first.set(key, object)
+        known.set(key, { n: object.n })
+        if (amount % 3 !== 0) await this.world.run(asked)
         return
       }
     }
@@ -327,5 +331,6 @@ test('random programs under pressure: collections lag by class, and what a trans
   )
   context.diagnostic(JSON.stringify(totals))
   assert.ok(totals.folds > totals.restarts && totals.evicted > totals.restarts, `hardly anything left the heap: ${JSON.stringify(totals)}`)
+  assert.ok(totals.voids > totals.restarts / 10, `hardly a cut moved: ${JSON.stringify(totals)}`)
   assert.ok(totals.lagging > totals.restarts / 12, `hardly anything lagged: ${JSON.stringify(totals)}`)
 })
