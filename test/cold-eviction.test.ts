@@ -228,6 +228,30 @@ test('where the stored state is exchanged, who iterates has a set key looked up 
   assert.deepEqual([...iterator], ['k2', 'k00'])
 })
 
+for (const end of ['commit', 'size'] as const) {
+  test(`a set while somebody iterates needs nothing that is damaged, and is counted by ${end}`, () => {
+    const begun = begin(3, { evicts: true, lies: 8 })
+    const { map, rig, cold, collection } = begun
+    const iterator = map.keys()
+    assert.equal(iterator.next().value, 'k0')
+    cold.damaged = true
+    map.set('k2', 'stored, and not looked up')
+    map.set('k00', 'new, and behind')
+    assert.deepEqual([map.get('k2'), collection.live.size], ['stored, and not looked up', 2])
+    assert.equal(collection.cold?.stats().unresolved, 2)
+    cold.damaged = false
+    if (end === 'size') assert.equal(map.size, 4)
+    rig.checkpoint()
+    assert.equal(rig.entries.get(collection.id), 4)
+    exchange(begun)
+    assert.deepEqual([...iterator], ['k1', 'k2', 'k00'])
+    // No key of it was new for certain, so one that is deleted leaves a tombstone.
+    assert.equal(map.delete('k2'), true)
+    rig.checkpoint()
+    assert.deepEqual([...(rig.disk.get(collection.id)?.keys() ?? [])].sort(), ['k0', 'k00', 'k1'])
+  })
+}
+
 test('a hidden key shows again once it is evicted, whichever generation hid it', () => {
   for (const barriers of [0, 1]) {
     const start: ColdStart = { cold: new FakeCold([['k', 1]]), coldCount: 0, evicts: true }

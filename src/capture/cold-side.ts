@@ -119,18 +119,20 @@ export class ColdSide {
 
   /**
    * A key that was not live is about to be set. True when it is new: no entry shows. When that cannot be told without the disk the key
-   * becomes unresolved. Only who iterates has to know, and asks then; unless the stored state may be exchanged before that.
+   * becomes unresolved. Only who iterates has to know, and asks then; unless the stored state may be exchanged before that. Where the disk
+   * does not say, the walk may give the key a second time, which is less than a write that fails.
    */
   isInsert(key: Key): boolean {
     if (this.hides(key) || !this.#mayHave(key)) return true
-    if (this.cold.atHome || (this.evicts && this.isWalked)) {
-      if (!this.cold.atHome && !this.cold.has(key)) return true
+    const stored = this.cold.atHome || (this.evicts && this.isWalked ? this.#hasIfRead(key) : undefined)
+    if (stored === false) return true
+    if (stored === true) {
       this.#leaves(key)
       return false
     }
     this.held.forget(key)
     ;(this.#unresolved.at(-1) as KeySet).add(key)
-    this.tell('set', key)
+    if (!this.evicts) this.tell('set', key)
     return false
   }
 
@@ -149,11 +151,7 @@ export class ColdSide {
     const key = piece?.pop()
     if (piece?.length === 0) this.#doubted.pop()
     if (key === undefined) return false
-    try {
-      if (!this.cold.has(key)) this.#hidden.delete(key)
-    } catch (error) {
-      if (!isUnread(error)) throw error
-    }
+    if (this.#hasIfRead(key) === false) this.#hidden.delete(key)
     return true
   }
 
@@ -188,6 +186,16 @@ export class ColdSide {
       // At home the answer is taken as exact.
       if (!isUnread(error) || this.cold.atHome) throw error
       return true
+    }
+  }
+
+  /** Undefined: it cannot be read. */
+  #hasIfRead(key: Key): boolean | undefined {
+    try {
+      return this.cold.has(key)
+    } catch (error) {
+      if (!isUnread(error)) throw error
+      return undefined
     }
   }
 
