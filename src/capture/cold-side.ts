@@ -52,8 +52,8 @@ export class ColdSide {
   readonly reading: Key[] = []
   /** Stored entries that show, and the unresolved keys that are stored. */
   countMax: number
-  /** No stored key up to this one shows, so that no walk has to meet them again; undefined: nothing is known. Walks move it on. */
-  passed: Key | undefined
+  /** No stored key before this one shows, so that no walk has to meet them again; undefined: nothing is known. Walks move it on. */
+  first: Key | undefined
   #broughtHome = 0
   #evicted = 0
   #hidden = new Generations()
@@ -171,7 +171,7 @@ export class ColdSide {
   /** A live entry that the stored state holds is about to leave the heap. */
   evict(key: Key, value: unknown): void {
     this.#hidden.delete(key)
-    if (this.passed !== undefined && compareKeys(key, this.passed) <= 0) this.passed = undefined
+    if (this.first !== undefined && compareKeys(key, this.first) < 0) this.first = key
     this.countMax++
     this.#evicted++
     if (typeof value === 'object' && value !== null) this.held.keep(key, value)
@@ -259,7 +259,7 @@ export class ColdSide {
    */
   exchanged(through: number): boolean {
     assert(this.evicts, 'a stored state is exchanged only where entries are evicted')
-    this.passed = undefined
+    this.first = undefined
     this.#hidden.held(through)
     return this.#written.held(through)
   }

@@ -6,8 +6,8 @@
  * Invariants, with "behind" for the keys at or before the place of the walk, and all keys once the stored ones are through:
  * a key behind that shows was given or is owed; a live key that was given as a cold one is in `given`; where entries can leave the heap,
  * so is every live key that was given, and no other: a walk over a collection larger than memory must not remember all of it. As with a Map, a
- * key that was deleted and inserted again is another entry. A walk begins behind the stored keys of which an earlier one found that they do not
- * show, or who looks at the first entry again and again would meet them each time.
+ * key that was deleted and inserted again is another entry. A walk begins at the first stored key of which no earlier one found that it does not
+ * show, or who looks at the first entry again and again would meet all before it each time, and the tombstones there.
  */
 import { compareKeys, type Key } from '../codec/index.ts'
 import type { ColdCursor } from './cold.ts'
@@ -25,16 +25,12 @@ export class ColdWalk {
   #version = 0
   #last: Key | undefined
   #through = false
-  /** As this walk left or found it; while it is so, and no key was given, the walk moves it on. */
-  #passed: Key | undefined
-  #gave = false
   #watch: Watch | undefined
   #seen: Link
 
   constructor(side: ColdSide, live: ReadonlyMap<Key, unknown>) {
     this.#side = side
     this.#live = live
-    this.#last = this.#passed = side.passed
     this.#watch = side.beginWalk(this)
     this.#seen = this.#watch.newest
   }
@@ -44,11 +40,13 @@ export class ColdWalk {
     this.#catchUp()
     // Every stored key is live or hidden.
     if (this.#side.countMax === 0) this.#endStored()
+    // While nothing was met, nor can anything change: before all that this walk meets now, nothing shows.
+    const begins = this.#last === undefined
     while (!this.#through) {
       const { cold } = this.#side
-      if (this.#cursor === undefined || cold.version !== this.#version) {
+      if (this.#cursor === undefined || this.#last === undefined || cold.version !== this.#version) {
         this.#version = cold.version
-        this.#cursor = cold.keys(this.#last)
+        this.#cursor = this.#last === undefined ? cold.keys(this.#side.first) : cold.keys(this.#last, true)
       }
       const key = this.#cursor.next()
       if (key === undefined) {
@@ -56,11 +54,8 @@ export class ColdWalk {
         break
       }
       this.#last = key
-      if (!this.#live.has(key) && !this.#side.hides(key)) {
-        this.#gave = true
-        return key
-      }
-      this.#pass(key)
+      if (begins) this.#side.first = key
+      if (!this.#live.has(key) && !this.#side.hides(key)) return key
     }
     for (const key of this.#owed.keys()) {
       this.#owed.delete(key)
@@ -108,13 +103,6 @@ export class ColdWalk {
   #endStored(): void {
     this.#through = true
     this.#cursor = undefined
-  }
-
-  /** This key does not show, nor does any before it. */
-  #pass(key: Key): void {
-    if (this.#gave) return
-    if (Object.is(this.#side.passed, this.#passed)) this.#side.passed = this.#passed = key
-    else this.#gave = true
   }
 
   #behind(key: Key): boolean {

@@ -17,8 +17,8 @@ export interface Cold {
   readonly atHome: boolean
   /** Rises when the stored state was exchanged for a later one: keys that were read before may read differently. */
   readonly version: number
-  /** Stored keys in the order of their bytes, beginning behind `after`; stops being good when `version` changes. */
-  keys(after?: Key): ColdCursor
+  /** Stored keys in the order of their bytes, from `from` on, or `behind` it; stops being good when `version` changes. */
+  keys(from?: Key, behind?: boolean): ColdCursor
 }
 
 export interface ColdCursor {

@@ -65,11 +65,13 @@ test('a cold collection answers as a Map of the last words does', () => {
         const sorted = [...model].sort(([a], [b]) => compareKeys(a, b))
         // Sorting puts 0 and -0 together: as keys they are the same.
         assert.deepEqual(walk(cold.keys()), sorted)
-        for (const after of asked.slice(0, 5)) {
-          assert.deepEqual(
-            walk(cold.keys(after)),
-            sorted.filter(([one]) => compareKeys(one, after) > 0),
-          )
+        for (const from of asked.slice(0, 5)) {
+          for (const behind of [false, true]) {
+            assert.deepEqual(
+              walk(cold.keys(from, behind)),
+              sorted.filter(([one]) => compareKeys(one, from) >= (behind ? 1 : 0)),
+            )
+          }
         }
       }
     }),

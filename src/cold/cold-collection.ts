@@ -55,10 +55,10 @@ export class ColdCollection implements Cold {
     return this.#state.image.mayHave(this.#id, bytes, hashPlace(this.#id, bytes))
   }
 
-  keys(after?: Key): ColdCursor {
+  keys(from?: Key, behind = false): ColdCursor {
     const state = this.#state
-    if (after !== undefined) assert(this.#encode(after), 'a walk goes on behind a key')
-    const cursor = liveCursor(state.image, this.#id, after === undefined ? undefined : this.#key.view())
+    if (from !== undefined) assert(this.#encode(from), 'a walk begins at a key')
+    const cursor = liveCursor(state.image, this.#id, from === undefined ? undefined : this.#key.view(), behind)
     return new Walk(this, cursor)
   }
 

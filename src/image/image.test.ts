@@ -162,8 +162,8 @@ function walk(cursor: LayerCursor): Write[] {
   return writes
 }
 
-function walkLive(image: Layer, collection: number, after?: string): Write[] {
-  const cursor = liveCursor(image, collection, after === undefined ? undefined : Buffer.from(after))
+function walkLive(image: Layer, collection: number, from?: string, behind = false): Write[] {
+  const cursor = liveCursor(image, collection, from === undefined ? undefined : Buffer.from(from), behind)
   const writes: Write[] = []
   while (cursor.next()) {
     const { bytes, keyStart, keyEnd, start, end } = cursor
@@ -220,12 +220,15 @@ function check({ image, history, places, open, layers }: Stack, from: At | undef
   const words = places.filter(inside).filter(at => ask(image, at) !== null)
   assert.deepEqual(walked.map(nameOf), words.map(nameOf))
   for (let id = 0; id <= COLLECTIONS + 1; id++) {
-    for (const after of [undefined, '', from?.key, to?.key]) {
-      const behind = alive.filter(one => one.collection === id && (after === undefined || byPlace(one, { collection: id, key: after }) > 0))
-      assert.deepEqual(
-        walkLive(image, id, after),
-        behind.map(({ collection, key, value }) => ({ collection, key, value })),
-      )
+    for (const start of [undefined, '', from?.key, to?.key]) {
+      for (const behind of [false, true]) {
+        const isGiven = (one: At): boolean => start === undefined || byPlace(one, { collection: id, key: start }) >= (behind ? 1 : 0)
+        const given = alive.filter(one => one.collection === id && isGiven(one))
+        assert.deepEqual(
+          walkLive(image, id, start, behind),
+          given.map(({ collection, key, value }) => ({ collection, key, value })),
+        )
+      }
     }
   }
   assert.equal(open.now, 0)
@@ -346,5 +349,5 @@ test('the last collection there can be is walked to its end', () => {
     new Open(),
   )
   assert.deepEqual(walkLive(table, last), [{ collection: last, key: 'a', value: '1' }])
-  assert.deepEqual(walkLive(table, last, 'a'), [])
+  assert.deepEqual(walkLive(table, last, 'a', true), [])
 })

@@ -40,10 +40,10 @@ export class LiveCursor {
   }
 }
 
-/** Begins behind the key `after`, which need not be there, or at the first key. `image`: an Image, or a layer that is all there is. */
-export function liveCursor(image: Layer, collection: number, after?: Uint8Array): LiveCursor {
-  // The key and a zero byte: nothing lies between the two.
-  const key = new Uint8Array(after === undefined ? 0 : after.length + 1)
-  if (after !== undefined) key.set(after)
+/** Begins at the key `from`, which need not be there, or `behind` it, or at the first key. `image`: an Image, or a layer that is all there is. */
+export function liveCursor(image: Layer, collection: number, from?: Uint8Array, behind = false): LiveCursor {
+  // Behind: the key and a zero byte, nothing lies between the two.
+  const key = new Uint8Array(from === undefined ? 0 : from.length + (behind ? 1 : 0))
+  if (from !== undefined) key.set(from)
   return new LiveCursor(image.cursor({ from: { collection, key }, to: { collection: collection + 1, key: new Uint8Array(0) } }))
 }

@@ -14,6 +14,8 @@ export class FakeCold implements Cold {
   steps = 0
   /** Every look-up fails. */
   damaged = false
+  /** Every step of a walk fails. */
+  unwalkable = false
   /** Of 8 absent keys so many may be there, says the filter. */
   readonly #lies: number
   #entries!: ReadonlyMap<Key, unknown>
@@ -47,15 +49,16 @@ export class FakeCold implements Cold {
     return this.#entries.has(key) || (!this.atHome && (hashKey(key) & 7) < this.#lies)
   }
 
-  keys(after?: Key): ColdCursor {
+  keys(from?: Key, behind = false): ColdCursor {
     const { version } = this
     const keys = this.#keys
-    let at = after === undefined ? 0 : keys.findIndex(key => compareKeys(key, after) > 0)
+    let at = from === undefined ? 0 : keys.findIndex(key => compareKeys(key, from) >= (behind ? 1 : 0))
     if (at === -1) at = keys.length
     const good = (): void => assert.equal(this.version, version, 'a cursor of a stored state that was exchanged')
     return {
       next: () => {
         good()
+        if (this.unwalkable) throw damage()
         this.steps++
         return keys[at++]
       },
@@ -73,6 +76,10 @@ export class FakeCold implements Cold {
 
   #look(): void {
     if (!this.atHome) this.looks++
-    if (this.damaged) throw new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'as the test wants it')
+    if (this.damaged) throw damage()
   }
+}
+
+function damage(): TidemarkError {
+  return new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'as the test wants it')
 }

@@ -1,0 +1,81 @@
+/** Looking at the first entry of a collection again and again, as timers and queues do: what was passed over once is not met again. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Eviction } from '../src/capture/index.ts'
+import { MergeCursor } from '../src/image/merge.ts'
+import { begin } from './support/cold-rig.ts'
+import { fill, value, World } from './support/cold-world.ts'
+
+const ENTRIES = 2000
+const LEFT = 10
+
+for (const hydrate of ['background', 'on-demand'] as const) {
+  test(`stored tombstones before the first entry are met once (${hydrate})`, async t => {
+    const world = new World()
+    // Nothing is merged, which would leave tombstones out.
+    const components = { thresholds: { bytes: 1e9, slackBytes: 1e9, slackRecords: 1e9 } }
+    const first = await world.open({}, components)
+    await fill(world, first, ENTRIES)
+    await world.run(first.close())
+    const second = await world.open({}, components)
+    for (let at = 0; at < ENTRIES - LEFT; at++) second.map<unknown, number>('map').delete(at)
+    await world.run(second.close())
+    const store = await world.open({ restore: { hydrate } }, components)
+    if (hydrate === 'background') await world.run(store.hydrated())
+    const map = store.map<unknown, number>('map')
+    const steps = t.mock.method(MergeCursor.prototype, 'next')
+    const look = (): number => {
+      const before = steps.mock.callCount()
+      assert.equal(map.keys().next().value, ENTRIES - LEFT)
+      return steps.mock.callCount() - before
+    }
+    assert.ok(look() > ENTRIES - LEFT, 'tombstones are stored')
+    assert.equal(look(), 1)
+    // Of a queue.
+    const before = steps.mock.callCount()
+    for (let at = ENTRIES - LEFT; at < ENTRIES; at++) {
+      assert.deepEqual(map.entries().next().value, [at, value(at, 1)])
+      map.delete(at)
+    }
+    assert.ok(steps.mock.callCount() - before <= 2 * LEFT, `${steps.mock.callCount() - before} steps`)
+    await world.run(store.close())
+  })
+}
+
+test('a walk begins at the first stored key that shows, whatever leaves the heap before and behind it', () => {
+  const { cold, collection, map } = begin(9, { evicts: true, home: ['k0', 'k1', 'k2', 'k4'] })
+  const eviction = new Eviction(collection)
+  const steps = (): number => {
+    const { steps } = cold
+    map.keys().next()
+    return cold.steps - steps
+  }
+  const open = map.keys()
+  assert.equal(open.next().value, 'k3')
+  assert.equal(steps(), 1)
+  assert.equal(eviction.run(1), 1)
+  assert.equal(map.keys().next().value, 'k0')
+  map.delete('k0')
+  assert.equal(map.keys().next().value, 'k3')
+  assert.equal(steps(), 1)
+  while (eviction.run(10) > 0);
+  assert.equal(map.keys().next().value, 'k1')
+  assert.equal(steps(), 1)
+  // One that is under way moves nothing on.
+  assert.equal(open.next().value, 'k4')
+  map.get('k1')
+  assert.deepEqual([...open], ['k5', 'k6', 'k7', 'k8', 'k2', 'k1'])
+  assert.equal(map.keys().next().value, 'k2')
+})
+
+test('a walk that broke off at its first step begins anew, and leaves nothing out', () => {
+  const { cold, collection, map } = begin(4, { evicts: true, home: ['k0', 'k1'] })
+  assert.equal(map.keys().next().value, 'k2')
+  const open = map.keys()
+  cold.unwalkable = true
+  assert.throws(() => open.next(), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+  cold.unwalkable = false
+  assert.equal(new Eviction(collection).run(1), 1)
+  assert.deepEqual([...open], ['k0', 'k2', 'k3', 'k1'])
+  assert.deepEqual([...map.keys()], ['k0', 'k2', 'k3', 'k1'])
+})
