@@ -1,12 +1,17 @@
 /** The evictor over collections of a rig: what it remembers while nothing has to go. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Eviction, treat } from '../src/capture/index.ts'
 import type { Key } from '../src/codec/index.ts'
 import { Evictor } from '../src/cold/index.ts'
 import { SimulatedScheduler } from '../src/testing/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 import { FakeCold } from './support/fake-cold.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 const BOUND = 100_000
 const JOBS = 20_000
@@ -60,6 +65,24 @@ test('below the bound, what comes home and is deleted is not remembered, though 
   assert.ok(evictor.bytes < BOUND, `${evictor.bytes} bytes`)
   const eviction = came.mock.calls.find(call => call.arguments[0] === `k${JOBS - 1}`)?.this as Eviction
   assert.ok(eviction.listed < 1000, `${eviction.listed} keys`)
+  evictor.stop()
+})
+
+test('a collection that was emptied leaves nothing of what it had in memory, whatever was evicted before', async () => {
+  const rig = new Rig()
+  const entries = stored(2000)
+  const collection = rig.cold(new FakeCold(entries), entries, true)
+  const { evictor, pass } = evicting(rig)
+  rig.space.coldOf = () => ({ cold: new FakeCold([]), coldCount: 0, evicts: true })
+  for (const key of entries.keys()) collection.get(key)
+  assert.ok(evictor.evicted > 0)
+  const old = new WeakRef(collection.live)
+  assert.ok(collection.live.size > 0)
+  collection.clear()
+  await pass(5000)
+  await new Promise(resolve => setImmediate(resolve))
+  collect()
+  assert.ok(old.deref() === undefined)
   evictor.stop()
 })
 

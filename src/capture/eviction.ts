@@ -50,15 +50,17 @@ export class Eviction {
 
   /** The stored state holds more than before: the hand goes round again. */
   renew(): void {
+    this.#live = undefined
     this.#hand = undefined
     this.#round = false
     this.#late = []
     this.#lateAt = 0
   }
 
-  /** The hand moves on by an entry: V8 keeps every table that a Map had since its iterator last moved. */
+  /** The hand moves on by an entry: V8 keeps every table that a Map had since its iterator last moved. Off a Map that is no more, it goes. */
   keepUp(): void {
-    if (this.#hand?.next().done === true) this.#hand = undefined
+    if (this.#collection.live !== this.#live) this.renew()
+    else if (this.#hand?.next().done === true) this.#hand = undefined
   }
 
   /** A clean entry came into the heap. */
