@@ -1,4 +1,4 @@
-/** Looking at the first entry of a collection again and again, as timers and queues do: what was passed over once is not met again. */
+/** Walks meet nothing again and again: neither who looks at the first entry all the time, as timers and queues do, nor one long walk. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Eviction } from '../src/capture/index.ts'
@@ -78,4 +78,24 @@ test('a walk that broke off at its first step begins anew, and leaves nothing ou
   assert.equal(new Eviction(collection).run(1), 1)
   assert.deepEqual([...open], ['k0', 'k2', 'k3', 'k1'])
   assert.deepEqual([...map.keys()], ['k0', 'k2', 'k3', 'k1'])
+})
+
+test('what left the heap behind a walk is given by one run over it', t => {
+  const home = Array.from({ length: 1000 }, (_, n) => `k${n}`)
+  const { collection, map } = begin(1001, { evicts: true, home })
+  const open = map.keys()
+  assert.deepEqual([open.next().value, open.next().value], ['k1000', 'k0'])
+  const eviction = new Eviction(collection)
+  while (eviction.run(1000) > 0);
+  assert.equal(collection.live.size, 0)
+  const given = [open.next().value]
+  map.get('k998')
+  map.delete('k999')
+  eviction.renew()
+  while (eviction.run(1000) > 0);
+  const lists = t.mock.method(Map.prototype, 'keys')
+  for (const key of open) given.push(key)
+  assert.ok(lists.mock.callCount() < 5, `${lists.mock.callCount()} lists made`)
+  lists.mock.restore()
+  assert.deepEqual([given[0], given.length, new Set(given).size], ['k1', 998, 998])
 })

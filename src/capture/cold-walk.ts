@@ -21,6 +21,7 @@ export class ColdWalk {
   readonly #live: ReadonlyMap<Key, unknown>
   readonly #given = new KeySet()
   readonly #owed = new Map<Key, true>()
+  #owing: Iterator<Key> | undefined
   #cursor: ColdCursor | undefined
   #version = 0
   #last: Key | undefined
@@ -57,11 +58,7 @@ export class ColdWalk {
       if (begins) this.#side.first = key
       if (!this.#live.has(key) && !this.#side.hides(key)) return key
     }
-    for (const key of this.#owed.keys()) {
-      this.#owed.delete(key)
-      return key
-    }
-    return undefined
+    return this.#nextOwed()
   }
 
   /** Where the value of the key given last can be read; undefined when only a look-up can. */
@@ -98,6 +95,21 @@ export class ColdWalk {
         if (!this.#given.delete(key)) setIn(this.#owed, key, true)
       } else if (!this.#owed.delete(key) && (change === 'came' || this.#side.cold.has(key))) this.#given.add(key)
     }
+  }
+
+  #nextOwed(): Key | undefined {
+    while (this.#owed.size > 0) {
+      // One for all of them: a new one would pass the holes of those given each time. At its end a Map may have become a chain.
+      this.#owing ??= this.#owed.keys()
+      const next = this.#owing.next()
+      if (next.done !== true) {
+        this.#owed.delete(next.value)
+        return next.value
+      }
+      this.#owing = undefined
+    }
+    this.#owing = undefined
+    return undefined
   }
 
   #endStored(): void {
