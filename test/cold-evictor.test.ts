@@ -86,6 +86,38 @@ test('a collection that was emptied leaves nothing of what it had in memory, wha
   evictor.stop()
 })
 
+test('a slice that looks at values which take long ends with the one that was looked at when its time was up', async () => {
+  const rig = new Rig()
+  const collection = rig.cold(new FakeCold([]), new Map(), true)
+  let now = 0
+  let looked = 0
+  const slow = (ms: number): object => ({
+    get field() {
+      looked++
+      now += ms
+      return 1
+    },
+  })
+  for (let at = 0; at < 100; at++) collection.set(at, slow(at % 2 === 0 ? 3 : 1))
+  const scheduler = new SimulatedScheduler({ seed: 1 })
+  const slices: number[] = []
+  const evictor = new Evictor({
+    clock: { now: () => now, monotonic: () => now },
+    scheduler,
+    stallMsMax: 10,
+    bytesMax: BOUND,
+    stalled: ms => slices.push(ms),
+    accessed: () => undefined,
+    starved: () => undefined,
+    collections: () => rig.collections,
+  })
+  await scheduler.run(scheduler.clock.monotonic() + 1050)
+  // A round ends in the slice behind that of its last collection.
+  assert.deepEqual([slices.length, looked], [10, 10])
+  assert.equal(Math.max(...slices), 4)
+  evictor.stop()
+})
+
 test('insignificant changes are taken in where they keep the bound from being kept', async () => {
   const rig = new Rig()
   const entries = stored(2000)

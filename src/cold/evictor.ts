@@ -129,7 +129,7 @@ export class Evictor {
   }
 
   #tick(): void {
-    this.#slice(() => this.#look())
+    this.#slice(expired => this.#look(expired))
     if (this.#bytes > this.#parts.bytesMax) this.#work()
     else this.#rest()
   }
@@ -161,7 +161,7 @@ export class Evictor {
   }
 
   /** The next collection: what it takes, and what it need not keep. False when all were looked at. */
-  #look(): boolean {
+  #look(expired: () => boolean): boolean {
     this.#check()
     this.#check()
     this.#looks ??= this.#parts.collections()[Symbol.iterator]()
@@ -173,7 +173,7 @@ export class Evictor {
     const collection = next.value
     if (collection.cold?.evicts !== true) return true
     const resident = this.#of(collection)
-    resident.sample(SAMPLES)
+    resident.sample(SAMPLES, expired)
     resident.eviction.keepUp()
     const { held } = collection.cold
     held.sweep(Math.min(SWEEP_MAX, Math.max(SWEEP_MIN, Math.ceil(held.size * SWEEP_SHARE))))
@@ -254,11 +254,12 @@ export class Evictor {
   }
 
   /** Repeats `step` for as long as it has something to do, and a slice may take. */
-  #slice(step: () => boolean): void {
+  #slice(step: (expired: () => boolean) => boolean): void {
     const { clock, stalled, stallMsMax } = this.#parts
     const begin = clock.monotonic()
     const end = begin + stallMsMax * SLICE_SHARE
-    while (step() && clock.monotonic() < end);
+    const expired = (): boolean => clock.monotonic() >= end
+    while (step(expired) && !expired());
     stalled(clock.monotonic() - begin)
   }
 }

@@ -28,3 +28,55 @@ test('an array of few holes takes its length, and a full one is not listed', () 
   const unlisted = new Proxy(full, { ownKeys: () => assert.fail('it was listed') })
   assert.ok(entryHeapBytes(1, unlisted) > 800_000)
 })
+
+/** Counts how often all fields of it are listed. */
+function counted<T extends object>(value: T): { readonly proxy: T; readonly listed: () => number } {
+  let listed = 0
+  const ownKeys = (target: T): (string | symbol)[] => {
+    listed++
+    return Reflect.ownKeys(target)
+  }
+  return { proxy: new Proxy(value, { ownKeys }), listed: () => listed }
+}
+
+const fields = (count: number): Record<string, unknown> => Object.fromEntries(Array.from({ length: count }, (_, at) => [`f${at}`, 1.5]))
+
+test('the fields of a large object are not listed each time, and one that grew is seen', () => {
+  const sparse: unknown[] = []
+  for (let index = 0; index < 1000; index++) sparse[index * 1_000_000] = 1.5
+  for (const [value, grow] of [
+    [fields(1000), (large: object) => Object.assign(large, fields(4000))],
+    [sparse, (large: object) => Object.assign(large, Object.fromEntries(Array.from({ length: 4000 }, (_, at) => [at * 1_000_001, 1.5])))],
+  ] as const) {
+    const { proxy, listed } = counted<object>(value)
+    const inside = { proxy }
+    const bytes = entryHeapBytes(1, inside)
+    for (let look = 0; look < 500; look++) assert.equal(entryHeapBytes(1, inside), bytes)
+    assert.equal(listed(), 1)
+    grow(value)
+    for (let look = 0; look < 600; look++) entryHeapBytes(1, inside)
+    assert.equal(listed(), 2)
+    const grown = entryHeapBytes(1, inside)
+    assert.ok(grown > 3 * bytes && grown < 6 * bytes, `${grown}, ${bytes} before`)
+  }
+})
+
+test('nor are the places of a large array with holes, one that takes its length too', () => {
+  const holed = Array.from({ length: 3000 }, () => 1.5)
+  for (let index = 1; index < 3000; index += 2) delete holed[index]
+  const { proxy, listed } = counted(holed)
+  const bytes = entryHeapBytes(1, proxy)
+  for (let look = 0; look < 100; look++) assert.equal(entryHeapBytes(1, proxy), bytes)
+  assert.equal(listed(), 1)
+})
+
+test('of many large objects in one value, one is listed at a time', () => {
+  const objects = Array.from({ length: 20 }, () => counted(fields(1000)))
+  const value = objects.map(({ proxy }) => proxy)
+  const listed = (): number => objects.reduce((sum, one) => sum + one.listed(), 0)
+  const bytes = entryHeapBytes(1, value)
+  assert.equal(listed(), 1)
+  const again = entryHeapBytes(1, value)
+  assert.equal(listed(), 2)
+  assert.ok(Math.abs(again / bytes - 1) < 0.01, `${again}, ${bytes} before`)
+})

@@ -4,8 +4,9 @@
  * What: adds up what V8 (of Node.js 20, 64 bits, no pointer compression) gives to each kind of value once it was decoded; bytes outside of the
  * heap that a value owns count like those in it. Measured: test/larger-than-memory.test.ts. Not counted: names of fields and shapes, which objects
  * share, so that objects with names of their own, `{ [id]: … }`, take up to seven times as much.
- * Owns nothing. Invariants: it looks at NODES_MAX values at most, and takes those it did not look at for what it saw so far; it throws nothing,
- * whatever a proxy in a value does.
+ * Owns: what it found of large objects, weakly. Invariants: it looks at NODES_MAX values at most, and at as many inside of a large object, and takes
+ * those it did not look at for what it saw so far; it lists the fields of one large object at most, and of large ones that lie in it, and seldom
+ * of the same, because that takes time by their number; it throws nothing, whatever a proxy in a value does.
  */
 const NODES_MAX = 256
 const WORD = 8
@@ -47,7 +48,12 @@ export const KEY_KEPT_BYTES = 4 * WORD
 
 interface Looked {
   left: number
+  /** Inside of a large object. */
+  readonly inLarge?: boolean
 }
+
+/** Objects of more than NODES_MAX fields, by whoever has them. Each is listed again after as many looks as it had fields: it may have grown. */
+const large = new WeakMap<object, { bytes: number; looks: number }>()
 
 /** Bytes of key and value. */
 export function entryHeapBytes(key: unknown, value: unknown): number {
@@ -93,6 +99,8 @@ function bytesOf(value: unknown, looked: Looked): number {
 function objectBytes(value: object, looked: Looked): number {
   if (ArrayBuffer.isView(value)) return VIEW + value.byteLength
   if (value instanceof ArrayBuffer) return BUFFER + value.byteLength
+  const known = large.get(value)
+  if (known !== undefined && known.looks-- > 0) return known.bytes
   if (Array.isArray(value)) return arrayBytes(value, looked)
   if (value instanceof Map) {
     const seen = [...first(value.entries(), looked.left)].flat()
@@ -103,7 +111,18 @@ function objectBytes(value: object, looked: Looked): number {
   if (value instanceof RegExp) return REGEXP + bytesOf(value.source, looked)
   if (value instanceof Error) return ERROR
   const values = Object.values(value)
-  return fieldBytes(values.length, Object.getPrototypeOf(value) === null) + some(values, values.length, looked)
+  return listedBytes(value, fieldBytes(values.length, Object.getPrototypeOf(value) === null), values, values.length, looked)
+}
+
+/** Of an object that was listed: `own` bytes, and its values, of which there are `count`. */
+function listedBytes(object: object, own: number, values: readonly unknown[], count: number, looked: Looked): number {
+  if (count <= NODES_MAX || looked.inLarge === true) return own + some(values, count, looked)
+  const known = { bytes: own, looks: count }
+  large.set(object, known)
+  known.bytes += some(values, count, { left: NODES_MAX, inLarge: true })
+  // Nothing else of the entry is listed now.
+  looked.left = 0
+  return known.bytes
 }
 
 function fieldBytes(count: number, noPrototype: boolean): number {
@@ -114,17 +133,19 @@ function fieldBytes(count: number, noPrototype: boolean): number {
 
 /** A decoded array grew entry by entry; one that is mostly holes is a table of its elements. */
 function arrayBytes(value: readonly unknown[], looked: Looked): number {
-  if (value.length > HOLES_MAX && !isDense(value)) {
+  const isListed = value.length > HOLES_MAX && !isDense(value)
+  if (isListed) {
     const keys = Object.keys(value)
     const count = keys.length
     if (value.length > HOLES_MAX + count * 2) {
-      const values = keys.slice(0, looked.left).map(key => value[Number(key)])
-      return ARRAY + TABLE + roomFor(count * 1.5) * TABLE_SLOT + some(values, count, looked)
+      const values = keys.slice(0, NODES_MAX).map(key => value[Number(key)])
+      return listedBytes(value, ARRAY + TABLE + roomFor(count * 1.5) * TABLE_SLOT, values, count, looked)
     }
   }
   let room = 0
   while (room < value.length) room += (room >>> 1) + 16 + 1
-  return ARRAY + (room === 0 ? 0 : ELEMENTS + room * WORD) + some(value, value.length, looked)
+  const own = ARRAY + (room === 0 ? 0 : ELEMENTS + room * WORD)
+  return isListed ? listedBytes(value, own, value, value.length, looked) : own + some(value, value.length, looked)
 }
 
 /** By some of its places: to list them all takes long. */

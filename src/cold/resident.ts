@@ -41,8 +41,8 @@ export class Resident {
     this.#meanBytes += (entryHeapBytes(key, value) - this.#meanBytes) * Math.max(1 / this.#samples, WEIGHT)
   }
 
-  /** Looks at the next entries in turn. */
-  sample(count: number): void {
+  /** Looks at the next entries in turn: one, and more until `expired`. */
+  sample(count: number, expired: () => boolean): void {
     const { live } = this.collection
     if (this.#live !== live) this.#hand = undefined
     this.#live = live
@@ -51,6 +51,7 @@ export class Resident {
       const next = this.#hand.next()
       if (next.done === true) this.#hand = undefined
       else this.take(next.value[0], next.value[1])
+      if (expired()) return
     }
   }
 }
