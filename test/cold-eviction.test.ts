@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { ColdSide, type ColdStart } from '../src/capture/cold-side.ts'
-import { Eviction, Untracked } from '../src/capture/index.ts'
+import { Eviction, treat, Untracked } from '../src/capture/index.ts'
 import type { Key } from '../src/codec/index.ts'
 import { type Begun, begin, exchange, transaction } from './support/cold-rig.ts'
 import { FakeCold } from './support/fake-cold.ts'
@@ -135,6 +135,31 @@ test('an entry that was written stays, whichever way it was written, and goes wh
       assert.equal(map.get('k1'), 'new', name)
     }
   }
+})
+
+test('an insignificant change that is not stored stays, while it waits and once it is taken in', () => {
+  const begun = begin(3, { evicts: true })
+  const { map, collection, rig } = begun
+  treat(collection, { significant: () => false })
+  const run = (): number => new Eviction(collection).run(10)
+  map.get('k1')
+  map.set('k1', { n: -1 })
+  map.set('new', 1)
+  for (let epoch = 0; epoch < 3; epoch++) {
+    rig.checkpoint()
+    exchange(begun)
+    run()
+    assert.deepEqual([...collection.live.keys()], ['k1'], 'waits')
+    map.set('new', epoch)
+  }
+  collection.takeIn()
+  assert.equal(run(), 0, 'taken in')
+  rig.cut()
+  rig.commit()
+  assert.equal(run(), 0, 'in the log alone')
+  exchange(begun)
+  assert.ok(run() > 0)
+  assert.deepEqual([collection.live.size, map.get('k1'), map.size], [0, { n: -1 }, 4])
 })
 
 test('during a capture what is clean goes, also out of a saturated collection, and nothing of it is lost', () => {

@@ -1,6 +1,7 @@
 /**
  * Random programs over collections of every class, under pressure that comes and goes, with failures, cuts that move and power cuts: each
- * collection comes back as it was at the barrier of the epoch that the recovery point names for it, and a transaction is there whole or not.
+ * collection comes back as it was at the barrier of the epoch that the recovery point names for it, but for insignificant changes, and a transaction
+ * is there whole or not.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -12,9 +13,12 @@ import type { Settings } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
 import { SimulatedStore } from '../support/simulated-store.ts'
 
+/** What lies in one stretch differs insignificantly. */
+const stretchOf = (value: unknown): number => Math.floor((value as { n: number }).n / 40)
+
 const CLASSES: Readonly<Record<string, CollectionOptions<unknown>>> = {
   payments: { class: 'critical', rpoMs: 40 },
-  orders: {},
+  orders: { significant: (old, next) => stretchOf(old) !== stretchOf(next) },
   cache: { class: 'rebuildable' },
   index: { class: 'rebuildable' },
   hints: { class: 'rebuildable' },
@@ -45,6 +49,10 @@ const nothing = (): Model => Object.fromEntries(NAMES.map(name => [name, new Map
 
 const stateOf = (maps: Maps | Model): State =>
   Object.fromEntries(NAMES.map(name => [name, Object.fromEntries([...(maps[name] ?? [])].map(([key, value]) => [key, copyOf(value)]))]))
+
+/** As far as an epoch has to hold it. */
+const coarse = (name: string, entries: Record<string, unknown> = {}): object =>
+  name === 'orders' ? Object.fromEntries(Object.entries(entries).map(([key, value]) => [key, stretchOf(value)])) : entries
 
 const step = fc.record({
   op: fc.oneof(
@@ -222,7 +230,7 @@ class World {
     const found = stateOf(this.maps)
     for (const name of NAMES) {
       const want = this.#stateAt(asOf.get(name) ?? epoch)[name]
-      assert.deepEqual(found[name], want, `${name} of epoch ${asOf.get(name) ?? epoch}, in ${epoch}`)
+      assert.deepEqual(coarse(name, found[name]), coarse(name, want), `${name} of epoch ${asOf.get(name) ?? epoch}, in ${epoch}`)
     }
     // Whatever lags by name, a close took in all that was there.
     if (before !== undefined) assert.deepEqual(found, before, 'what was there at the close')
