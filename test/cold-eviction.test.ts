@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { ColdSide, type ColdStart } from '../src/capture/cold-side.ts'
+import { Held } from '../src/capture/held.ts'
 import { Eviction, treat, Untracked } from '../src/capture/index.ts'
 import type { Key } from '../src/codec/index.ts'
 import { type Begun, begin, exchange, transaction } from './support/cold-rig.ts'
@@ -276,6 +277,24 @@ for (const end of ['commit', 'size'] as const) {
     assert.deepEqual([...(rig.disk.get(collection.id)?.keys() ?? [])].sort(), ['k0', 'k00', 'k1'])
   })
 }
+
+test('what is kept for objects that were evicted takes no room before there are any', () => {
+  const many: Held[] = []
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (let at = 0; at < 4000; at++) many.push(new Held())
+  collect()
+  const each = (process.memoryUsage().heapUsed - before) / many.length
+  assert.ok(each < 300, `${each} bytes`)
+  const held = many[0] as Held
+  held.forget('k')
+  held.sweep(1000)
+  assert.deepEqual([held.peek('k'), held.size], [undefined, 0])
+  const object = {}
+  held.keep('k', object)
+  held.sweep(1000)
+  assert.deepEqual([held.peek('k') === object, held.size], [true, 1])
+})
 
 test('a hidden key shows again once it is evicted, whichever generation hid it', () => {
   for (const barriers of [0, 1]) {

@@ -13,12 +13,14 @@ const PIECES = 256
 
 export class Held {
   size = 0
-  readonly #pieces: (Map<Key, WeakRef<object>> | undefined)[] = new Array(PIECES).fill(undefined)
+  /** From the first one on: most stores evict nothing, and may have very many collections. */
+  #pieces: (Map<Key, WeakRef<object>> | undefined)[] | undefined
   #at = 0
   #hand: Iterator<[Key, WeakRef<object>]> | undefined
 
   keep(key: Key, object: object): void {
     const place = hashKey(key) & (PIECES - 1)
+    this.#pieces ??= new Array(PIECES).fill(undefined)
     let piece = this.#pieces[place]
     if (piece === undefined) {
       piece = new Map()
@@ -31,15 +33,16 @@ export class Held {
 
   /** The object of this key, when it lives. */
   peek(key: Key): object | undefined {
-    return this.size === 0 ? undefined : this.#pieces[hashKey(key) & (PIECES - 1)]?.get(key)?.deref()
+    return this.size === 0 ? undefined : this.#pieces?.[hashKey(key) & (PIECES - 1)]?.get(key)?.deref()
   }
 
   forget(key: Key): void {
-    if (this.size > 0 && this.#pieces[hashKey(key) & (PIECES - 1)]?.delete(key) === true) this.size--
+    if (this.size > 0 && this.#pieces?.[hashKey(key) & (PIECES - 1)]?.delete(key) === true) this.size--
   }
 
   /** Looks at so many references and drops the dead ones. */
   sweep(steps: number): void {
+    if (this.#pieces === undefined) return
     for (let left = Math.min(steps, this.size + PIECES); left > 0; left--) {
       this.#hand ??= this.#pieces[this.#at]?.entries()
       const result = this.#hand?.next()
