@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm'
 import { ColdSide, type ColdStart } from '../src/capture/cold-side.ts'
 import { Held } from '../src/capture/held.ts'
 import { Eviction, treat, Untracked } from '../src/capture/index.ts'
+import { KeySet } from '../src/capture/key-set.ts'
 import type { Key } from '../src/codec/index.ts'
 import { type Begun, begin, exchange, transaction } from './support/cold-rig.ts'
 import { FakeCold } from './support/fake-cold.ts'
@@ -161,6 +162,39 @@ test('an insignificant change that is not stored stays, while it waits and once 
   exchange(begun)
   assert.ok(run() > 0)
   assert.deepEqual([collection.live.size, map.get('k1'), map.size], [0, { n: -1 }, 4])
+})
+
+test('very many insignificant changes are taken in without a step for each, and stay until they are stored', t => {
+  const begun = begin(10_001, { evicts: true })
+  const { map, collection, rig } = begun
+  treat(collection, { significant: () => false })
+  for (let n = 0; n < 10_000; n++) {
+    map.get(`k${n}`)
+    map.set(`k${n}`, { n: -n })
+  }
+  map.delete('k10000')
+  rig.checkpoint()
+  exchange(begun)
+  assert.equal(collection.cold?.keysKept, 0)
+  const adds = t.mock.method(KeySet.prototype, 'add')
+  collection.takeIn()
+  assert.equal(adds.mock.callCount(), 0)
+  adds.mock.restore()
+  assert.equal(collection.cold?.keysKept, 10_000)
+  const eviction = new Eviction(collection)
+  const all = (): void => {
+    eviction.renew()
+    for (let run = 0; run < 12; run++) eviction.run(1000)
+  }
+  all()
+  assert.equal(collection.live.size, 10_000)
+  rig.checkpoint()
+  all()
+  assert.equal(collection.live.size, 10_000)
+  exchange(begun)
+  all()
+  assert.deepEqual([collection.live.size, collection.cold?.keysKept], [0, 0])
+  assert.deepEqual(map.get('k7'), { n: -7 })
 })
 
 test('during a capture what is clean goes, also out of a saturated collection, and nothing of it is lost', () => {

@@ -15,7 +15,7 @@
 import { assert, hasCode } from '../base/errors.ts'
 import { compareKeys, type Key } from '../codec/index.ts'
 import { ABSENT, type Cold, type ColdCursor } from './cold.ts'
-import { Generations } from './generations.ts'
+import { Generations, type KeyTaken } from './generations.ts'
 import { Held } from './held.ts'
 import { KeySet } from './key-set.ts'
 import { type Change, Watch } from './watch.ts'
@@ -246,6 +246,11 @@ export class ColdSide {
   /** The key's live value may differ from the stored one from now on: it may not leave the heap until the stored state holds its epoch. */
   written(key: Key): void {
     if (this.evicts) this.#written.add(key)
+  }
+
+  /** As `written` of each of them, in a few steps however many there are. */
+  writtenAll(keys: KeyTaken): void {
+    if (this.evicts) this.#written.adopt(keys)
   }
 
   /** A key that came since the last barrier is gone again: no epoch will hold it. */

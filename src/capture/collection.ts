@@ -276,13 +276,13 @@ export class Collection {
 
   /** Insignificant changes are to be written too, with the next barrier. */
   takeIn(): void {
-    const groups = this.significance?.take() ?? []
-    for (const group of groups) {
+    const taken = this.significance?.take()
+    for (const group of taken?.pieces() ?? []) {
       if (!this.saturated) this.journal.adopt(group)
-      // What waits may not leave the heap; what does no longer may not either, before it is stored.
-      if (this.cold?.evicts === true) for (const key of group.keys()) this.cold.written(key)
     }
     if (this.journal.length > this.#listedMax) this.#saturate()
+    // What waits may not leave the heap; what does no longer may not either, before it is stored.
+    if (taken !== undefined) this.cold?.writtenAll(taken)
   }
 
   /** The key's state on disk may differ from now on, whatever it is. */

@@ -4,10 +4,10 @@ import fc from 'fast-check'
 import { Generations } from './generations.ts'
 
 test('a key is there until the stored state holds the barrier after it, whatever barriers fall, fail and are repeated', () => {
-  const step = fc.record({ op: fc.constantFrom('add', 'barrier', 'again', 'without', 'held', 'delete'), n: fc.nat({ max: 6 }) })
+  const step = fc.record({ op: fc.constantFrom('add', 'adopt', 'barrier', 'again', 'without', 'held', 'delete'), n: fc.nat({ max: 6 }) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), steps => {
-      const keys = new Generations()
+      const keys = new Generations(4)
       /** By key: the epoch that will hold it. */
       const needed = new Map<string, number>()
       let epoch = 1
@@ -17,6 +17,10 @@ test('a key is there until the stored state holds the barrier after it, whatever
         if (op === 'add') {
           keys.add(key)
           needed.set(key, epoch)
+        } else if (op === 'adopt') {
+          const some = Array.from({ length: n }, (_, at) => `k${at}`)
+          keys.adopt(new Set(some))
+          for (const one of some) needed.set(one, epoch)
         } else if (op === 'delete') {
           keys.delete(key)
           needed.delete(key)

@@ -1,8 +1,8 @@
 /**
  * Keys that matter until the stored state holds an epoch: those written or deleted since.
  *
- * What: two generations. The younger takes every key; a barrier closes it, unless one is closed already; it is dropped whole when the stored
- * state holds the epoch of that barrier.
+ * What: two generations. The younger takes every key, and a table of very many as it is; a barrier closes it, unless one is closed already; it is
+ * dropped whole when the stored state holds the epoch of that barrier.
  * Owns: the keys. Does not own: what membership means, when the stored state is exchanged.
  * Invariants: a key that was added before the barrier of epoch E, and not taken out, is there until the stored state holds E; where the cut of
  * E was lost, until it holds the epoch of the barrier that falls next: E itself may be repeated without these keys. A key stays longer
@@ -14,18 +14,72 @@ import { KeySet } from './key-set.ts'
 /** Of a generation whose barrier is void. Beyond every epoch. */
 const UNKNOWN = Number.POSITIVE_INFINITY
 
+/** Fewer keys are added one by one; of so many their table is kept, which each look asks then. */
+const ADOPTED_MIN = 4096
+
+/** A table of keys that does not change any more. */
+export interface KeyTaken {
+  readonly size: number
+  has(key: Key): boolean
+  keys(): Iterable<Key>
+}
+
+class Generation {
+  readonly #keys = new KeySet()
+  readonly #adopted: KeyTaken[] = []
+  #adoptedKeys = 0
+
+  add(key: Key): void {
+    this.#keys.add(key)
+  }
+
+  adopt(keys: KeyTaken): void {
+    this.#adopted.push(keys)
+    this.#adoptedKeys += keys.size
+  }
+
+  /** One of a table that was adopted stays with it. */
+  delete(key: Key): void {
+    this.#keys.delete(key)
+  }
+
+  has(key: Key): boolean {
+    if (this.#keys.has(key)) return true
+    return this.#adopted.length > 0 && this.#adopted.some(keys => keys.has(key))
+  }
+
+  get size(): number {
+    return this.#keys.size + this.#adoptedKeys
+  }
+}
+
 export class Generations {
-  #open = new KeySet()
-  #closed: { epoch: number; readonly keys: KeySet } | undefined
+  #open = new Generation()
+  #closed: { epoch: number; readonly keys: Generation } | undefined
   #newest = 0
   /** The newest barrier, when nothing was added since. */
   #quietSince: number | undefined
+  readonly #adoptedMin: number
+
+  constructor(adoptedMin = ADOPTED_MIN) {
+    this.#adoptedMin = adoptedMin
+  }
 
   add(key: Key): void {
     this.#open.add(key)
     this.#quietSince = undefined
   }
 
+  /** Adds all of these. A large table is taken over as it is, with what it has beside the keys: it must not change afterwards. */
+  adopt(keys: KeyTaken): void {
+    if (keys.size < this.#adoptedMin) for (const key of keys.keys()) this.add(key)
+    else {
+      this.#open.adopt(keys)
+      this.#quietSince = undefined
+    }
+  }
+
+  /** Unless it came with a table that was taken over: then it stays longer than it has to. */
   delete(key: Key): void {
     this.#open.delete(key)
     this.#closed?.keys.delete(key)
@@ -35,7 +89,7 @@ export class Generations {
     return this.#open.has(key) || this.#closed?.keys.has(key) === true
   }
 
-  /** Keys of both generations; one that is in both counts twice. */
+  /** Keys of both generations; one that is there twice counts twice. */
   get size(): number {
     return this.#open.size + (this.#closed?.keys.size ?? 0)
   }
@@ -46,7 +100,7 @@ export class Generations {
     if (this.#closed?.epoch === UNKNOWN) this.#closed.epoch = epoch
     if (this.#closed !== undefined || this.#open.size === 0) return
     this.#closed = { epoch, keys: this.#open }
-    this.#open = new KeySet()
+    this.#open = new Generation()
   }
 
   /** The cut of the newest barrier is lost: what it was to bring into the stored state comes with a later barrier, of whatever epoch. */
@@ -59,7 +113,7 @@ export class Generations {
   held(through: number): boolean {
     const { size } = this
     if (this.#closed !== undefined && this.#closed.epoch <= through) this.#closed = undefined
-    if (this.#quietSince !== undefined && this.#quietSince <= through && this.#open.size > 0) this.#open = new KeySet()
+    if (this.#quietSince !== undefined && this.#quietSince <= through && this.#open.size > 0) this.#open = new Generation()
     return this.size < size
   }
 }

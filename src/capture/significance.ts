@@ -77,10 +77,10 @@ export class Significance {
   }
 
   /** All keys that wait, which do no longer. */
-  take(): Map<Key, unknown>[] {
-    const pieces = this.#waiting.pieces()
+  take(): Waiting {
+    const taken = this.#waiting
     this.#waiting = new Waiting()
-    return pieces
+    return taken
   }
 }
 
@@ -99,6 +99,10 @@ function promised(collection: string, key: Key): TidemarkError {
 class Waiting extends Pieces<Map<Key, unknown>> {
   constructor() {
     super(() => new Map(), 0)
+  }
+
+  *keys(): Iterable<Key> {
+    for (const piece of this.pieces()) yield* piece.keys()
   }
 
   has(key: Key): boolean {
