@@ -127,10 +127,12 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     loaded = await loadInto(surroundings, opened)
     const { report } = loaded
     const goesOn = report.damage === null && settings.at === 'latest'
-    const manifest = goesOn ? opened.manifest : await forkAt(storage, opened.manifest, report.end, facts, loaded.image)
+    const manifest = goesOn ? opened.manifest : await forkAt(storage, opened.manifest, report, facts, loaded.image)
     host = startWriter(surroundings, components, {
       manifest,
       acceptedEnd: report.end,
+      // Who forks has made it durable.
+      unproven: goesOn ? report.unproven : null,
       compression: settings.compression,
       ioBytesPerSecondMax: settings.ioBytesPerSecondMax,
       upkeep: {

@@ -85,6 +85,7 @@ class World {
     return {
       path: file.path,
       append: parts => or(log(), () => file.append(parts)),
+      overwrite: (offset, bytes) => or(log(), () => file.overwrite(offset, bytes)),
       read: (offset, length) => {
         const hangs = log() || (segment && this.hanging === 'reads of segments')
         stuck ||= hangs

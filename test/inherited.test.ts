@@ -77,3 +77,77 @@ test('a fork at what cannot be synced is refused, and changes nothing', async ()
   assert.equal(world.store.restored.epoch, epoch - 1)
   assert.equal(world.store.map<number>('map').size, KEYS)
 })
+
+test('a sync that failed is not made good by a second one: what was shown since is written again before anything is built upon it', async () => {
+  const { world, epoch } = await killedBeforeSync()
+  world.storage.inject({ operation: 'sync', errno: 'EIO', path: 'log/', times: 1 })
+  await world.open()
+  world.store.map<number>('map').set('y', 1)
+  await assert.rejects(world.checkpoint(), { code: 'TIDEMARK_FAILED' })
+  await assert.rejects(world.close())
+  await world.open()
+  assert.equal(world.store.restored.epoch, epoch, 'the page cache shows it')
+  world.store.map<number>('map').set('z', 1)
+  const point = await world.checkpoint()
+  await world.crash()
+  assert.equal(world.store.restored.epoch, point.epoch)
+  assert.equal(world.store.map<number>('map').get('x'), 1)
+  assert.equal(world.store.map<number>('map').get('z'), 1)
+})
+
+test('the same for a fork, and for a fold', async () => {
+  for (const by of ['fork', 'fold'] as const) {
+    const { world, epoch } = await killedBeforeSync()
+    world.storage.inject({ operation: 'sync', errno: 'EIO', path: 'log/', times: 1 })
+    const settings = by === 'fork' ? { restore: { at: epoch } } : {}
+    if (by === 'fold') world.thresholds = { records: 100 }
+    if (by === 'fork') await assert.rejects(world.open(settings), { code: 'TIDEMARK_FAILED' })
+    else {
+      await world.open()
+      await world.pass(5000)
+      assert.equal(world.store.stats().upkeep.foldedEpoch, 0)
+      await world.run(world.store.close().catch(() => {}))
+    }
+    await world.open(settings)
+    if (by === 'fold') await world.pass(5000)
+    assert.equal(world.store.stats().upkeep.foldedEpoch, by === 'fold' ? epoch : 0)
+    await world.crash()
+    assert.equal(world.store.restored.epoch, epoch, by)
+    assert.equal(world.store.map<number>('map').get('x'), 1)
+  }
+})
+
+test('bytes that are others than when the store was opened are not built upon, and not written again', async () => {
+  const { world, epoch } = await killedBeforeSync()
+  await world.open()
+  const path = 'log/00000001-00000001.log'
+  const content = world.storage.disk.lookup(path)
+  assert.ok(content !== undefined)
+  // Inside the block of the last epoch.
+  const at = content.cache.view().indexOf('x', content.cache.length - 400)
+  content.flip(at, 0)
+  world.store.map<number>('map').set('y', 1)
+  await assert.rejects(world.checkpoint(), { code: 'TIDEMARK_FAILED' })
+  assert.ok(!world.storage.calls.some(({ operation, path: of }) => operation === 'overwrite' && of === path))
+  world.store.close().catch(() => {})
+  await world.crash()
+  assert.equal(world.store.restored.epoch, epoch - 1)
+})
+
+test('a last epoch with its seal is on the device: neither is it written again nor synced', async () => {
+  const world = new SimulatedStore()
+  await world.open()
+  world.store.map<number>('map').set('x', 1)
+  await world.checkpoint()
+  await world.pass(1000)
+  const { storage, scheduler } = world
+  world.store.close().catch(() => {})
+  storage.powerOff()
+  world.storage = new SimulatedStorage({ seed: 3, scheduler, disk: storage.disk })
+  await world.open()
+  world.store.map<number>('map').set('y', 1)
+  await world.checkpoint()
+  assert.ok(!world.storage.calls.some(({ operation, path }) => operation === 'sync' && path === 'log/00000001-00000001.log'))
+  await world.crash()
+  assert.equal(world.store.map<number>('map').get('y'), 1)
+})

@@ -66,12 +66,11 @@ async function newWorld(
   const life = await scheduler.run(
     Life.open({
       storage,
-      host: (manifest, acceptedEnd) =>
+      host: facts =>
         new InlineHost({
           storage: disk,
           facts: {
-            manifest,
-            acceptedEnd,
+            ...facts,
             compression: 'none',
             ioBytesPerSecondMax,
             upkeep: {

@@ -3,6 +3,7 @@ export type { Pause } from './epoch.ts'
 export { LogLength } from './log-length.ts'
 export { type CommitResult, LogWriter, type LogWriterStart } from './log-writer.ts'
 export { lastSeenIn, openLog } from './open-log.ts'
+export { proveEpoch } from './prove-epoch.ts'
 export {
   type BlockItem,
   type CommitItem,
@@ -13,5 +14,4 @@ export {
   type ScanReport,
   type TornTail,
 } from './scan.ts'
-export { syncLog } from './sync-log.ts'
 export { ownMemory } from './window.ts'

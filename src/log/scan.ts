@@ -88,6 +88,11 @@ export interface TornTail {
 export interface ScanReport {
   /** Behind the last epoch that was yielded. */
   end: LogPosition
+  /**
+   * Where the last epoch that was yielded begins, while it lies in an open file and nothing there shows that it was synced: neither its seal nor a
+   * whole epoch behind it.
+   */
+  unproven: LogPosition | null
   lastCommit: Commit | null
   commits: number
   /** True when `until` ended the scan and more may follow. */
@@ -121,7 +126,7 @@ export class LogScan implements AsyncIterable<LogItem> {
   constructor(options: ScanOptions) {
     this.#options = options
     const end = options.from ?? GENESIS
-    this.report = { end, lastCommit: null, commits: 0, stopped: false, healed: [], torn: null, damage: null }
+    this.report = { end, unproven: null, lastCommit: null, commits: 0, stopped: false, healed: [], torn: null, damage: null }
     this.#pause = options.pause ?? (() => {})
   }
 
@@ -165,6 +170,7 @@ export class LogScan implements AsyncIterable<LogItem> {
     while (!(entry.end !== null && at >= entry.end.bytes)) {
       const verdict = await this.#next(log, at)
       if (verdict.type === 'end') {
+        if (verdict.sealed) this.report.unproven = null
         if (verdict.sealed && missing !== undefined) this.report.healed.push({ file, offset: missing, what: 'the echo of a commit' })
         break
       }
@@ -176,10 +182,13 @@ export class LogScan implements AsyncIterable<LogItem> {
       if (missing !== undefined) this.report.healed.push({ file, offset: missing, what: 'the echo of a commit' })
       missing = reached.echoMissing ? reached.end : undefined
       if (this.#beyond(reached.commit)) {
+        this.report.unproven = null
         this.report.stopped = true
         return
       }
       if (this.#options.payloads !== false) yield* this.#blocks(log, reached)
+      const before = this.report.end
+      this.report.unproven = entry.end === null ? { file, bytes: at, epoch: before.epoch, digest: before.digest } : null
       at = reached.end
       const { epoch, digest } = reached.commit
       this.report.end = { file, bytes: at, epoch, digest }

@@ -1,5 +1,5 @@
 /**
- * A storage whose bytes go through the budget: appends wait for their room and are counted, syncs wait for their turn and are timed.
+ * A storage whose bytes go through the budget: what is written waits for its room and is counted, syncs wait for their turn and are timed.
  *
  * Owns nothing. Does not own: the budget's rules, what is written. Invariant: what the storage underneath promises holds here, errors included.
  */
@@ -102,11 +102,13 @@ class PacedFile implements StorageFile {
   async append(parts: readonly Uint8Array[]): Promise<void> {
     let bytes = 0
     for (const part of parts) bytes += part.length
-    const room = this.#toll.room(bytes)
-    if (room !== undefined) await room
-    // Before it is written: what fails half way was written too.
-    this.#toll.wrote(bytes)
+    await this.#pay(bytes)
     await this.#file.append(parts)
+  }
+
+  async overwrite(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#pay(bytes.length)
+    await this.#file.overwrite(offset, bytes)
   }
 
   async sync(): Promise<void> {
@@ -135,5 +137,12 @@ class PacedFile implements StorageFile {
 
   close(): Promise<void> {
     return this.#file.close()
+  }
+
+  async #pay(bytes: number): Promise<void> {
+    const room = this.#toll.room(bytes)
+    if (room !== undefined) await room
+    // Before it is written: what fails half way was written too.
+    this.#toll.wrote(bytes)
   }
 }

@@ -9,8 +9,8 @@
 import { TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import type { Random } from '../base/random.ts'
-import { LOG_FOLDER, type LogPosition, MANIFEST_FOLDER, type Manifest } from '../format/index.ts'
-import { syncLog } from '../log/index.ts'
+import { LOG_FOLDER, MANIFEST_FOLDER, type Manifest } from '../format/index.ts'
+import { proveEpoch, type ScanReport } from '../log/index.ts'
 import {
   type Author,
   type FoundManifest,
@@ -81,22 +81,20 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
 }
 
 /**
- * Makes history go on from `end`, an older point or the last one before damage: a new manifest with a new lineage, durable when it
+ * Makes history go on from where a scan ended, an older point or the last one before damage: a new manifest with a new lineage, durable when it
  * resolves. `image`: the manifest whose segments it stands on. What lies beyond is no longer named; its bytes stay until they are collected.
- * @throws TIDEMARK_FAILED when the file that was open cannot be synced
+ * @throws TIDEMARK_FAILED when the last epoch of the file that was open cannot be made durable
  */
 export async function forkAt(
   storage: Storage,
   manifest: Manifest,
-  end: LogPosition,
+  { end, unproven }: Pick<ScanReport, 'end' | 'unproven'>,
   facts: Pick<OpenFacts, 'random' | 'failpoint'>,
   image: Manifest = manifest,
 ): Promise<Manifest> {
   const next = fork(manifest, end, hex(facts.random.bytes(16)), image)
-  // The fork closes this file where it ends: the next writer takes it for durable up to there. Up to a fold point it is, and may be lost by now.
-  const isFolded = end.epoch === image.fold?.epoch && end.digest === image.fold.digest
-  const left = isFolded ? undefined : manifest.log.find(entry => entry.end === null && entry.file === end.file)
-  if (left !== undefined) await syncLog(storage, left.file)
+  // The fork closes this file where it ends: the next writer takes it for durable up to there.
+  if (unproven !== null) await proveEpoch(storage, manifest.storeId, unproven, end)
   await claim(storage, next, facts.failpoint ?? noFailpoint)
   await pruneManifests(storage, next)
   return next

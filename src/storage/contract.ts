@@ -25,6 +25,7 @@ export type StorageOperation =
   | 'size'
   | 'makeFolder'
   | 'append'
+  | 'overwrite'
   | 'read'
   | 'sync'
   | 'truncate'
@@ -62,8 +63,8 @@ export interface Storage {
 }
 
 /**
- * An open file. One append, sync, truncate or close at a time (overlap is TIDEMARK_BUG); reads may overlap anything but a close, which
- * waits for them. An error of append, sync or truncate is final: these three reject with that same error from then on, because after it
+ * An open file. One append, overwrite, sync, truncate or close at a time (overlap is TIDEMARK_BUG); reads may overlap anything but a close, which
+ * waits for them. An error of append, overwrite, sync or truncate is final: these four reject with that same error from then on, because after it
  * nobody knows what is on the device (a second sync that succeeds proves nothing). Reading and closing go on.
  */
 export interface StorageFile {
@@ -73,6 +74,12 @@ export interface StorageFile {
    * error any prefix of the parts may be in the file. Errors: ENOSPC, EDQUOT, EIO, EROFS. The parts are not kept and not changed.
    */
   append(parts: readonly Uint8Array[]): Promise<void>
+  /**
+   * Writes over bytes that are there, and never beyond the end of the file. Durable afterwards: nothing; until `sync` a power cut leaves each sector
+   * as it was or as it is to be, and after an error any prefix may be written. Errors: EIO, EROFS, and ENOSPC or EDQUOT where the file system
+   * writes to another place. The bytes are not kept and not changed.
+   */
+  overwrite(offset: number, bytes: Uint8Array): Promise<void>
   /** Up to `length` bytes from `offset`, fewer at the end of the file; memory the caller owns. What is read may not be durable yet. Errors: EIO. */
   read(offset: number, length: number): Promise<Buffer>
   /**
@@ -80,7 +87,7 @@ export interface StorageFile {
    * waited for. Throws what `read` rejects with. `memory` is for the bytes, where they fit and the file likes: what is given is a view of it then.
    */
   readNow(offset: number, length: number, memory?: Buffer): Buffer
-  /** Durable afterwards: all bytes appended, and the file's length; not its name. An error is final for this file. Errors: EIO, ENOSPC, EDQUOT. */
+  /** Durable afterwards: all bytes written, and the file's length; not its name. An error is final for this file. Errors: EIO, ENOSPC, EDQUOT. */
   sync(): Promise<void>
   /** The length in bytes now. */
   size(): Promise<number>

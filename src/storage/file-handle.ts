@@ -38,6 +38,15 @@ export class FileHandle implements StorageFile {
     })
   }
 
+  overwrite(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#guard.change('overwrite', async () => {
+      checkRange(offset, bytes.length)
+      const { size } = await this.#calls.fstat(this.#fd)
+      assert(offset + bytes.length <= size, `overwrite of ${this.path} up to ${offset + bytes.length}, beyond its end ${size}`)
+      await writeAll(this.#calls, this.#fd, [bytes], offset)
+    })
+  }
+
   read(offset: number, length: number): Promise<Buffer> {
     return this.#guard.look('read', async () => {
       checkRange(offset, length)

@@ -24,7 +24,7 @@ export class HandleGuard {
     this.mode = mode
   }
 
-  /** append, sync, truncate. */
+  /** append, overwrite, sync, truncate. */
   async change<T>(operation: StorageOperation, run: () => Promise<T>): Promise<T> {
     assert(!this.#closing, `${operation} of ${this.path} after close`)
     assert(!this.#changing, `${operation} of ${this.path} while another change is under way`)

@@ -71,6 +71,14 @@ class MemoryFile implements StorageFile {
     })
   }
 
+  overwrite(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#guard.change('overwrite', async () => {
+      checkRange(offset, bytes.length)
+      assert(offset + bytes.length <= this.#content.length, `overwrite of ${this.path} up to ${offset + bytes.length}, beyond its end`)
+      this.#content.write(offset, [bytes])
+    })
+  }
+
   read(offset: number, length: number): Promise<Buffer> {
     return this.#guard.look('read', async () => {
       checkRange(offset, length)

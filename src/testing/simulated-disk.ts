@@ -34,7 +34,8 @@ export type DataFate =
 export type NameFate = 'lost' | 'kept' | 'random'
 
 type Change =
-  | { readonly kind: 'write'; readonly offset: number; readonly bytes: Buffer }
+  /** `inPlace`: over bytes that the file has, in the sectors they are in. */
+  | { readonly kind: 'write'; readonly offset: number; readonly bytes: Buffer; readonly inPlace: boolean }
   | { readonly kind: 'truncate'; readonly length: number }
 
 class Bytes {
@@ -149,7 +150,7 @@ export class SimulatedFileContent {
       for (let from = change.offset; from < end; ) {
         const to = Math.min(end, from - (from % SECTOR_BYTES) + SECTOR_BYTES)
         if (random.chance(0.5)) {
-          const old = random.chance(0.5) ? before.subarray(from, to) : Buffer.alloc(0)
+          const old = change.inPlace || random.chance(0.5) ? before.subarray(from, to) : Buffer.alloc(0)
           left.write(from, Buffer.concat([old, Buffer.alloc(to - from - old.length)]))
         }
         from = to
@@ -233,7 +234,11 @@ export class SimulatedDisk {
   }
 
   write(content: SimulatedFileContent, offset: number, bytes: Buffer): void {
-    this.#changed(content, { kind: 'write', offset, bytes })
+    this.#changed(content, { kind: 'write', offset, bytes, inPlace: false })
+  }
+
+  overwrite(content: SimulatedFileContent, offset: number, bytes: Buffer): void {
+    this.#changed(content, { kind: 'write', offset, bytes, inPlace: true })
   }
 
   truncate(content: SimulatedFileContent, length: number): void {

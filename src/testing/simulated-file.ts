@@ -40,6 +40,19 @@ export class SimulatedFile implements StorageFile {
     })
   }
 
+  overwrite(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#guard.change('overwrite', async () => {
+      checkRange(offset, bytes.length)
+      const end = offset + bytes.length
+      assert(end <= this.content.cache.length, `overwrite of ${this.path} up to ${end}, beyond its end`)
+      const copy = Buffer.from(bytes)
+      const write = (count: number): void => this.#storage.disk.overwrite(this.content, offset, copy.subarray(0, count))
+      const faulty = ({ writtenBytes = 0 }: Fault): void =>
+        write(writtenBytes === 'random' ? this.#storage.draw(copy.length + 1) : Math.min(writtenBytes, copy.length))
+      await this.#storage.run('overwrite', this.path, copy.length, () => write(copy.length), faulty)
+    })
+  }
+
   read(offset: number, length: number): Promise<Buffer> {
     return this.#guard.look('read', async () => {
       checkRange(offset, length)

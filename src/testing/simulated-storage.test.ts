@@ -122,6 +122,26 @@ describe('a power cut', () => {
     assert.ok(zeroes > 90)
   })
 
+  test('an unsynced overwrite leaves each sector old or new, and is durable after a sync', async () => {
+    const storage = new SimulatedStorage()
+    const file = await storage.open('f', 'create')
+    await file.append([Buffer.alloc(3000, 'a')])
+    await file.sync()
+    await storage.syncFolder('')
+    await file.overwrite(100, Buffer.alloc(2000, 'b'))
+    const seen = new Set<string>()
+    for (let seed = 0; seed < 100; seed++) {
+      for (const mode of ['lost', 'kept', 'torn', 'zeroed'] as const) {
+        const left = (await contentOf(storage.crash({ mode, seed }), 'f')) as string
+        assert.match(left, /^a{100}[ab]{2000}a{900}$/, mode)
+        seen.add(left)
+      }
+    }
+    assert.ok(seen.size > 10)
+    await file.sync()
+    assert.equal(await contentOf(storage.crash({ mode: 'lost' }), 'f'), `${'a'.repeat(100)}${'b'.repeat(2000)}${'a'.repeat(900)}`)
+  })
+
   test('an unsynced truncate or remove may be undone', async () => {
     const storage = await half()
     const file = await storage.open('f', 'append')

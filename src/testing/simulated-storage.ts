@@ -329,6 +329,7 @@ const SYSCALLS: Record<StorageOperation, string> = {
   size: 'stat',
   makeFolder: 'mkdir',
   append: 'write',
+  overwrite: 'write',
   read: 'read',
   sync: 'fdatasync',
   truncate: 'ftruncate',

@@ -216,10 +216,33 @@ const CHECKS: Readonly<Record<string, Check>> = {
     await withFile(storage, 'g', file => rejectsAsBug(() => file.truncate(1)))
   },
 
+  'overwrite changes bytes that are there and nothing else; appends go on at the end': async storage => {
+    await put(storage, 'f', 'abcdef')
+    const file = await storage.open('f', 'append')
+    const part = bytes('XY')
+    await file.overwrite(1, part)
+    part.fill(0)
+    await file.overwrite(5, bytes('Z'))
+    await file.overwrite(6, bytes(''))
+    await file.append([bytes('gh')])
+    await file.overwrite(7, bytes('H'))
+    assert.equal((await file.read(0, 9)).toString(), 'aXYdeZgH')
+    await file.sync()
+    await file.close()
+    assert.equal(await contentOf(storage, 'f'), 'aXYdeZgH')
+    for (const [offset, text] of [
+      [0, 'x'],
+      [-1, ''],
+    ] as const) {
+      await withFile(storage, `g${offset}`, other => rejectsAsBug(() => other.overwrite(offset, bytes(text))))
+    }
+  },
+
   'changes are refused on a file open for reading; reading it and syncing it are not': async storage => {
     await put(storage, 'f', 'abc')
     const file = await storage.open('f', 'read')
     await rejectsAsBug(() => file.append([bytes('x')]))
+    await rejectsAsBug(() => file.overwrite(0, bytes('x')))
     await rejectsAsBug(() => file.truncate(0))
     await file.sync()
     assert.equal((await file.read(0, 9)).toString(), 'abc')
@@ -232,6 +255,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     await file.close()
     await rejectsAsBug(() => file.append([bytes('x')]))
     await rejectsAsBug(() => file.read(0, 1))
+    await rejectsAsBug(() => file.overwrite(0, bytes('')))
     await rejectsAsBug(() => file.sync())
     await rejectsAsBug(() => file.size())
     await rejectsAsBug(() => file.truncate(0))

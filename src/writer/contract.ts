@@ -114,6 +114,8 @@ export interface WriterFacts {
   readonly manifest: Manifest
   /** The end of the accepted log; GENESIS for a new store. */
   readonly acceptedEnd: LogPosition
+  /** Where the epoch that ends there begins, while nobody knows whether it is on the device; null: it is. */
+  readonly unproven: LogPosition | null
   readonly compression: CompressionPreference
   /** Bytes a second that may be written, log and upkeep together. Default Infinity. */
   readonly ioBytesPerSecondMax?: number

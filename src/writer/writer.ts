@@ -87,13 +87,13 @@ export class Writer {
     this.#ownership = new Ownership(this.#storage, this.#failpoint, facts.manifest)
     this.#end = facts.acceptedEnd
     this.#sequence = Math.max(0, ...facts.manifest.log.map(entry => logNumbers(nameOf(entry.file))?.sequence ?? 0))
-    this.#inherited = new Inherited(this.#storage, this.#failpoint, facts.manifest, facts.acceptedEnd)
+    this.#inherited = new Inherited(this.#storage, this.#failpoint, facts)
     this.#folding = startFolding(facts, parts, {
       failpoint: this.#failpoint,
       budget: this.#budget,
       manifest: () => this.#ownership.manifest,
       end: () => this.#end,
-      inherited: () => this.#inherited.sync(),
+      inherited: () => this.#inherited.prove(),
       compress: async () => (this.#compress ??= await openCompress(this.#compression)),
       publish: (storage, plan) => this.#beside(() => this.#ownership.publishBeside(storage, plan)),
       check: () => this.#beside(() => this.#ownership.check()),
@@ -254,7 +254,7 @@ export class Writer {
   }
 
   async #roll(compress: Compress): Promise<LogWriter> {
-    await this.#inherited.sync()
+    await this.#inherited.prove()
     const { monotonic, random } = this.#parts
     const { storeId, token } = this.#ownership.manifest
     const sequence = ++this.#sequence

@@ -146,6 +146,59 @@ test('after a failed sync, a kill and a power cut later nothing acknowledged sin
   }
 })
 
+test('an epoch whose sync failed and that nobody could disown is on the device before the next is acknowledged', async () => {
+  for (const data of ['drop', 'part'] as const) {
+    const storage = new SimulatedStorage({ seed: 7 })
+    const ledger = new Ledger()
+    const commit = async (writer: Life, name: string): Promise<void> => {
+      const blocks = content(name, writer.epoch + 1)
+      ledger.post(writer.epoch + 1, blocks)
+      const { epoch } = await writer.mustCommit(blocks)
+      ledger.acknowledge(epoch, blocks)
+    }
+    const writer = await Life.open({ storage, name: 'first', compression: 'none' })
+    await commit(writer, 'first')
+    storage.inject({ operation: 'sync', errno: 'EIO', path: 'log/', ...(data === 'part' ? { data } : {}) })
+    storage.inject({ operation: 'createIfAbsent', errno: 'EIO', path: 'manifest/' })
+    const lost = content('first', 2)
+    ledger.post(2, lost)
+    assert.equal((await writer.commit(lost)).type, 'failed')
+    const again = storage.restart()
+    const next = await Life.open({ storage: again, name: 'second', compression: 'none' })
+    assert.equal(next.epoch, 2, 'the page cache shows it')
+    ledger.acknowledged.set(2, JSON.stringify(lost))
+    await commit(next, 'second')
+    for (const mode of MODES) await check(again.crash({ mode, seed: 1 }), ledger.acknowledged, ledger, `${data}, ${mode}`)
+  }
+})
+
+test('a power cut while what was left is written again takes nothing that was acknowledged', async () => {
+  let overwrites = 0
+  for (let cut = 1, steps = 2; cut < steps; cut++) {
+    const storage = new SimulatedStorage({ seed: 9, powerCutAtStep: cut })
+    const ledger = new Ledger()
+    await script(storage, ledger, 'first').catch(() => {})
+    if (storage.off) steps = cut + 2
+    const again = storage.restart({ seed: cut })
+    const states: { what: string; acknowledged: Map<number, string>; left: SimulatedStorage }[] = []
+    again.onCall = ({ step, operation, path }) => {
+      if (operation === 'overwrite') overwrites++
+      if (path !== 'log/00000001-00000001.log' || (operation !== 'overwrite' && operation !== 'sync')) return
+      for (const mode of MODES) {
+        const left = again.crash({ mode, seed: step })
+        states.push({ what: `kill at ${cut}, ${operation} ${path}, ${mode}`, acknowledged: ledger.copy(), left })
+      }
+    }
+    const writer = await Life.open({ storage: again, name: `second ${cut}`, compression: 'none' })
+    const blocks = content('second', writer.epoch + 1)
+    ledger.post(writer.epoch + 1, blocks)
+    const { epoch } = await writer.mustCommit(blocks)
+    ledger.acknowledge(epoch, blocks)
+    for (const { what, acknowledged, left } of states) await check(left, acknowledged, ledger, what)
+  }
+  assert.ok(overwrites > 10, `${overwrites} overwrites`)
+})
+
 const FAULTS: readonly { operation: StorageOperation; errno: ErrnoName; more?: object }[] = [
   { operation: 'append', errno: 'ENOSPC' },
   { operation: 'append', errno: 'ENOSPC', more: { writtenBytes: 'random' } },

@@ -139,7 +139,7 @@ test('a fork goes on from an older epoch, in a new lineage, and what lay beyond 
     const { manifest } = await openForWriting(storage, facts('restorer'))
     const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, until: { epoch: target } })
     assert.equal(report.end.epoch, target)
-    const forked = await forkAt(storage, manifest, target === 0 ? GENESIS : report.end, facts('fork'))
+    const forked = await forkAt(storage, manifest, target === 0 ? { end: GENESIS, unproven: null } : report, facts('fork'))
     assert.deepEqual(
       forked.lineage.map(entry => entry.forkEpoch),
       [0, target],
@@ -160,7 +160,7 @@ test('where every manifest from a fork on is damaged, what came after it is not 
     const storage: Storage = new MemoryStorage(disk)
     const { manifest } = await openForWriting(storage, facts('restorer'))
     const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, until: { epoch: target } })
-    const forked = await forkAt(storage, manifest, target === 0 ? GENESIS : report.end, facts('fork'))
+    const forked = await forkAt(storage, manifest, target === 0 ? { end: GENESIS, unproven: null } : report, facts('fork'))
     const writer = await Life.open({ storage, name: 'later' })
     const { epoch } = await writer.mustCommit(block('other future'))
     await writer.close()
@@ -186,7 +186,7 @@ test('what a fork left behind does not come back when a later manifest is damage
     const storage: Storage = new MemoryStorage(disk)
     const { manifest } = await openForWriting(storage, facts('restorer'))
     const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, until: { epoch: target } })
-    await forkAt(storage, manifest, target === 0 ? GENESIS : report.end, facts('fork'))
+    await forkAt(storage, manifest, target === 0 ? { end: GENESIS, unproven: null } : report, facts('fork'))
     const next = await openForWriting(storage, facts('next'))
     const damaged = await filesOf(storage)
     const path = manifestName(next.manifest.number)
@@ -207,7 +207,7 @@ test('after damage, falling back and forking give a store that is whole again', 
   const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, onDamage: 'fall-back' })
   assert.equal(report.damage?.firstLostEpoch, 3)
   assert.equal(report.damage?.lastSeenEpoch, 6)
-  await forkAt(storage, manifest, report.end, facts('fork'))
+  await forkAt(storage, manifest, report, facts('fork'))
   const writer = await Life.open({ storage, name: 'later' })
   assert.deepEqual(writer.found.epochs, epochs.slice(0, 2))
   await writer.mustCommit(block('again'))
@@ -220,7 +220,7 @@ test('a fork by a writer that was overtaken is fenced', async () => {
   const { manifest } = await openForWriting(storage, facts('slow'))
   await openForWriting(storage, facts('fast'))
   await assert.rejects(
-    forkAt(storage, manifest, GENESIS, facts('fork')),
+    forkAt(storage, manifest, { end: GENESIS, unproven: null }, facts('fork')),
     (error: unknown) => error instanceof TidemarkError && error.code === 'TIDEMARK_FENCED',
   )
 })

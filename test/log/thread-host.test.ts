@@ -24,7 +24,7 @@ function threaded(root: string, name: string): Promise<Life> {
   return Life.open({
     storage: new FileStorage(root),
     name,
-    host: (manifest, acceptedEnd) => new ThreadHost({ root, facts: { manifest, acceptedEnd, compression: 'zstd' }, fileBytesMax: 20_000 }),
+    host: facts => new ThreadHost({ root, facts: { ...facts, compression: 'zstd' }, fileBytesMax: 20_000 }),
   })
 }
 
@@ -56,7 +56,7 @@ test('a thread that dies is reported once, and closing still ends', async () => 
   const root = temporary()
   const manifest = { ...(await threaded(root, 'x')).manifest, log: 'no list' as never }
   const acceptedEnd = { file: null, bytes: 0, epoch: 0, digest: '00'.repeat(32) }
-  const host = new ThreadHost({ root, facts: { manifest, acceptedEnd, compression: 'none' } })
+  const host = new ThreadHost({ root, facts: { manifest, acceptedEnd, unproven: null, compression: 'none' } })
   host.keepAlive(true)
   const messages: FromWriter[] = []
   await new Promise<void>(resolve => {
@@ -97,7 +97,7 @@ function runScript(
     const root = ${JSON.stringify(temporary())}
     const { manifest } = await openForWriting(new FileStorage(root), { createdBy: 'test', random: systemRandom })
     const acceptedEnd = { file: null, bytes: 0, epoch: 0, digest: '00'.repeat(32) }
-    const host = new ThreadHost({ root, facts: { manifest, acceptedEnd, compression: 'none' } })
+    const host = new ThreadHost({ root, facts: { manifest, acceptedEnd, unproven: null, compression: 'none' } })
     ${body}
   `
   return spawnSync(process.execPath, ['--input-type=module', '-e', script, ...args], { timeout: 20_000, encoding: 'utf8' })

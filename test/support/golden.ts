@@ -89,11 +89,11 @@ export async function writeGolden(storage: Storage): Promise<void> {
     const random = pseudoRandom(`golden ${index}`)
     let { manifest } = await openForWriting(storage, { createdBy: 'tidemark golden', random })
     const until = life.forkAt === undefined ? undefined : { epoch: life.forkAt }
-    const { end: acceptedEnd } = await new LogScan({ storage, storeId: manifest.storeId, log: manifest.log, until }).run()
-    if (until !== undefined) manifest = await forkAt(storage, manifest, acceptedEnd, { random })
+    const { end: acceptedEnd, unproven } = await new LogScan({ storage, storeId: manifest.storeId, log: manifest.log, until }).run()
+    if (until !== undefined) manifest = await forkAt(storage, manifest, { end: acceptedEnd, unproven }, { random })
     const host = new InlineHost({
       storage,
-      facts: { manifest, acceptedEnd, compression: life.compression },
+      facts: { manifest, acceptedEnd, unproven: until === undefined ? unproven : null, compression: life.compression },
       clock: { monotonic: () => 0 },
       random,
     })

@@ -7,8 +7,6 @@ import {
   appendRecord,
   type CatalogueEntry,
   type CompressionPreference,
-  GENESIS,
-  type LogPosition,
   type Manifest,
   RECORD_PUT,
   RecordCursor,
@@ -16,7 +14,7 @@ import {
 import { LogScan, type ScanOptions, type ScanReport } from '../../src/log/index.ts'
 import { type OpenedStore, openForReading, openForWriting } from '../../src/restore/index.ts'
 import type { Storage } from '../../src/storage/index.ts'
-import { type FromWriter, fromErrorData, InlineHost, type WriterHost } from '../../src/writer/index.ts'
+import { type FromWriter, fromErrorData, InlineHost, type WriterFacts, type WriterHost } from '../../src/writer/index.ts'
 
 export type Block = readonly (readonly [key: string, value: string | undefined])[]
 
@@ -89,7 +87,7 @@ export interface LifeOptions {
   readonly fileBytesMax?: number
   readonly compression?: CompressionPreference
   readonly onDamage?: 'refuse' | 'fall-back'
-  readonly host?: (manifest: Manifest, acceptedEnd: LogPosition) => WriterHost
+  readonly host?: (facts: Pick<WriterFacts, 'manifest' | 'acceptedEnd' | 'unproven'>) => WriterHost
 }
 
 /** One opening of a store for writing. */
@@ -123,10 +121,10 @@ export class Life {
     const opened = await openForWriting(storage, { createdBy: 'tidemark test', random, ...(failpoint === undefined ? {} : { failpoint }) })
     const { manifest } = opened
     const found = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, onDamage })
-    const acceptedEnd = found.report.end ?? GENESIS
-    const facts = { manifest, acceptedEnd, compression }
+    const { end, unproven } = found.report
+    const facts = { manifest, acceptedEnd: end, unproven, compression }
     const host =
-      options.host?.(manifest, acceptedEnd) ??
+      options.host?.(facts) ??
       new InlineHost({
         storage,
         facts,
