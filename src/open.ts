@@ -128,11 +128,12 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     const { report } = loaded
     const goesOn = report.damage === null && settings.at === 'latest'
     const manifest = goesOn ? opened.manifest : await forkAt(storage, opened.manifest, report, facts, loaded.image)
+    // Who forks has made it durable.
+    const unproven = goesOn ? report.unproven : null
     host = startWriter(surroundings, components, {
       manifest,
       acceptedEnd: report.end,
-      // Who forks has made it durable.
-      unproven: goesOn ? report.unproven : null,
+      unproven,
       compression: settings.compression,
       ioBytesPerSecondMax: settings.ioBytesPerSecondMax,
       upkeep: {
@@ -144,6 +145,8 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     })
     const built = build(surroundings, loaded, manifest.token, host)
     const { space, collections, events } = built
+    // `durable` and `close` are to say so of what was found, too: the roll before the epoch that they make sees to it.
+    if (unproven !== null) space.catalogueChanged = true
     const loopLoad = components.loopLoad ?? (components.clock === undefined ? systemLoopLoad() : () => 0)
     const keeps = surroundings.directory === MEMORY ? undefined : storage
     const schedule = startSchedule({ clock, loopLoad, settings: settings.cadence, events }, keeps)

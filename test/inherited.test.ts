@@ -151,3 +151,59 @@ test('a last epoch with its seal is on the device: neither is it written again n
   await world.crash()
   assert.equal(world.store.map<number>('map').get('y'), 1)
 })
+
+for (const call of ['durable', 'close'] as const) {
+  test(`${call}() resolves when what a killed process left is on the device, though nothing was changed since`, async () => {
+    const { world, epoch } = await killedBeforeSync()
+    await world.open()
+    assert.ok(
+      !world.storage.calls.some(({ operation }) => operation === 'overwrite' || operation === 'append' || operation === 'sync'),
+      'open reads',
+    )
+    assert.equal(world.store.map<number>('map').get('x'), 1)
+    await world.run(world.store[call]())
+    await world.crash()
+    assert.ok(world.store.restored.epoch >= epoch)
+    assert.equal(world.store.map<number>('map').get('x'), 1)
+  })
+
+  test(`${call}() rejects where that cannot be made so, and leaves it to the next run`, async () => {
+    const { world, epoch } = await killedBeforeSync()
+    world.storage.inject({ operation: 'sync', errno: 'EIO', path: 'log/', times: 1 })
+    await world.open()
+    await assert.rejects(world.run(world.store[call]()), { code: 'TIDEMARK_FAILED' })
+    if (call === 'durable') await assert.rejects(world.close())
+    await world.open()
+    await world.run(world.store[call]())
+    await world.crash()
+    assert.ok(world.store.restored.epoch >= epoch)
+    assert.equal(world.store.map<number>('map').get('x'), 1)
+  })
+}
+
+test('what a killed process left is on the device after an interval, though nothing is changed', async () => {
+  const { world, epoch } = await killedBeforeSync()
+  await world.open({ checkpoint: { intervalMs: 1000 } })
+  await world.pass(3000)
+  await world.crash()
+  assert.ok(world.store.restored.epoch >= epoch)
+})
+
+test('a store that was closed is opened, durable() and closed without a byte in its log, and makes no epoch', async () => {
+  const world = new SimulatedStore()
+  await world.open()
+  world.store.map<number>('map').set('x', 1)
+  await world.close()
+  for (let run = 0; run < 3; run++) {
+    await world.open({ checkpoint: { intervalMs: 1000 } })
+    await world.pass(3000)
+    const before = world.storage.calls.length
+    await world.run(world.store.durable())
+    assert.deepEqual(world.storage.calls.slice(before), [])
+    await world.close()
+    const writes = world.storage.calls.slice(before).filter(({ operation, path }) => operation !== 'read' && path.startsWith('log'))
+    assert.deepEqual(writes, [])
+  }
+  await world.open()
+  assert.equal(world.store.restored.epoch, 1)
+})

@@ -170,6 +170,12 @@ export class Chain {
       this.#epoch = epoch
       this.#durable.add(epoch)
       for (let at = this.#epoch; at > 0 && !this.#durable.has(at - 1); at--) this.#durable.add(at - 1)
+      // Where the last epoch was not known to be on the device, closing makes one more, with nothing in it.
+      store.on('checkpoint', made => {
+        this.#epoch = made.epoch
+        this.#durable.add(made.epoch)
+        this.#barriers.set(made.epoch, counter)
+      })
       failures.push(...this.#checkPoints(await store.recoveryPoints()))
     } finally {
       await store.close()
