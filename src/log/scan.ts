@@ -293,7 +293,9 @@ export class LogScan implements AsyncIterable<LogItem> {
         return { type: 'epoch', reached: { commit, start: walked.start, commitAt: at, end: first.end, echoMissing: false } }
       }
     }
-    if (entry.end !== null || evidence.sealed) return damage(file, at, 'a frame is damaged', evidence.lastSeenEpoch)
+    // A writer leaves no number out, and appends nothing behind an epoch before that was synced.
+    const skipped = first !== undefined && first.commit.epoch > this.report.end.epoch + 1
+    if (entry.end !== null || evidence.sealed || skipped) return damage(file, at, 'a frame is damaged', evidence.lastSeenEpoch)
     this.report.torn = { file, offset: at, bytes: window.limit - from, unsealedEpoch: first?.commit.epoch ?? null }
     return { type: 'end', sealed: walked.start > from }
   }

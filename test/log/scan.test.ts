@@ -174,6 +174,22 @@ test('an epoch whose blocks never reached the device is torn; once anything was 
   assert.equal(report.torn?.unsealedEpoch, 2)
 })
 
+test('a trace of the epoch after the next is damage, not a torn tail: the one between was synced before it', async () => {
+  const { files, ends } = await make({ lives: [[SMALL[0], SMALL[1], SMALL[0]] as readonly (readonly Block[])[]] })
+  const path = logFiles(files)[0] as string
+  const bytes = Buffer.from((files.get(path) as Buffer).subarray(0, ends[2] as number))
+  const second = ends[1] as number
+  const frame = second - bytes.lastIndexOf(FRAME_MAGIC, second - 1)
+  // Commit, echo and seal of epoch 2; behind them the blocks, the commit and the echo of epoch 3.
+  bytes.fill(0, second - 2 * frame, second + 64)
+  for (const damaged of [bytes, flipped(bytes, 8 * ((ends[2] as number) - 2))]) {
+    const error = await outcome(withFile(files, path, damaged))
+    assert.ok(error instanceof TidemarkError && error.code === 'TIDEMARK_LOG_DAMAGED', JSON.stringify(error))
+    assert.equal(error.info?.['firstLostEpoch'], 2)
+    assert.equal(error.info?.['lastSeenEpoch'], 3)
+  }
+})
+
 test('damage in the middle says where it is and what is lost, and falling back gives the epochs before it', async () => {
   const life = [SMALL[0], SMALL[1], SMALL[0]] as readonly (readonly Block[])[]
   const { files, epochs } = await make({ lives: [life, life] })
