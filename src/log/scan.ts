@@ -165,7 +165,8 @@ export class LogScan implements AsyncIterable<LogItem> {
     const { entry, window } = log
     const file = entry.file
     let at = start
-    this.report.end = { ...this.report.end, file, bytes: at }
+    // One that is closed counts as it is. Of an open one nothing counts before its first epoch: whoever goes on drops it without.
+    if (entry.end !== null) this.report.end = { ...this.report.end, file, bytes: at }
     let missing: number | undefined
     while (!(entry.end !== null && at >= entry.end.bytes)) {
       const verdict = await this.#next(log, at)
