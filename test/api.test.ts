@@ -1,6 +1,6 @@
 /** The public contract: collections and transactions, as a service sees them. Everything through real files. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { copy, explain, open, profile, type Settings, verify } from 'tidemark'
@@ -17,6 +17,27 @@ test('open makes the directory, with those above it, for its owner alone', async
   if (process.platform !== 'win32') assert.equal(statSync(folder).mode & 0o077, 0)
   await store.close()
   assert.ok(existsSync(folder))
+})
+
+test('close gives back all the rest where somebody has closed the descriptor of the lock', async t => {
+  if (!existsSync('/proc/self/fd')) return t.skip('this system does not list descriptors')
+  const folder = realpathSync(temporaryFolder(t))
+  const opened = (): string[] =>
+    readdirSync('/proc/self/fd').filter(name => {
+      try {
+        return readlinkSync(`/proc/self/fd/${name}`).startsWith(folder)
+      } catch {
+        return false
+      }
+    })
+  const store = await open(folder, ASKED)
+  store.map<number>('map').set('x', 1)
+  await store.checkpoint()
+  for (const name of opened()) if (readlinkSync(`/proc/self/fd/${name}`).endsWith('/lock')) closeSync(Number(name))
+  await store.close()
+  assert.deepEqual(opened(), [])
+  await using again = await open(folder, ASKED)
+  assert.equal(again.map<number>('map').get('x'), 1)
 })
 
 test('a relative path is that of the call, wherever the process stands when the engine looks at it', async t => {

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, test } from 'node:test'
@@ -92,6 +103,35 @@ test('one process cannot take the same lock twice, and can after a release', asy
   await refusal(path)
   next.release()
 })
+
+test('a descriptor that somebody else closed is no failure of a release, and what has its number since is left alone', async t => {
+  if (!existsSync('/proc/self/fd')) return t.skip('this system does not list descriptors')
+  for (const reused of [false, true]) {
+    const path = folder()
+    const lock = await acquire(path)
+    const fd = descriptorOf(join(path, LOCK_FILE))
+    closeSync(fd)
+    const other = join(path, 'other')
+    writeFileSync(other, 'text')
+    const open = reused ? openSync(other, 'r+') : undefined
+    if (reused) assert.equal(open, fd, 'the lowest free number')
+    lock.release()
+    assert.equal(readFileSync(other, 'utf8'), 'text')
+    if (open !== undefined) closeSync(open)
+    ;(await acquire(path)).release()
+  }
+})
+
+function descriptorOf(path: string): number {
+  for (const name of readdirSync('/proc/self/fd')) {
+    try {
+      if (readlinkSync(`/proc/self/fd/${name}`) === path) return Number(name)
+    } catch {
+      // It was that of the listing.
+    }
+  }
+  return assert.fail(`${path} is not open`)
+}
 
 test('opening and closing the lock file, as a backup or a reader does, does not release the lock', async () => {
   const path = folder()

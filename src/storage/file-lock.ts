@@ -38,7 +38,7 @@ export interface LockHolder {
 }
 
 export interface Lock {
-  /** Gives the lock back; safe to call twice. */
+  /** Gives the lock back; safe to call twice, and never throws. */
   release(): void
 }
 
@@ -83,8 +83,9 @@ export async function acquireLock(rootDir: string, holder: LockHolder, options: 
       if (!lockNow(tryLock, fd, rootDir)) throw lockedError(rootDir, fd, holder)
       if (!isFileAt(path, fd)) continue
       writeText(fd, `${JSON.stringify(holder)}\n`)
+      const held = heldLock(fd)
       keep = true
-      return heldLock(fd)
+      return held
     } finally {
       if (!keep) fs.closeSync(fd)
     }
@@ -94,15 +95,19 @@ export async function acquireLock(rootDir: string, holder: LockHolder, options: 
 
 function heldLock(fd: number): Lock {
   let held = true
+  const { ino, dev } = fs.fstatSync(fd, { bigint: true })
   return {
     release() {
       if (!held) return
       held = false
-      writeText(fd, '')
       try {
+        const now = fs.fstatSync(fd, { bigint: true })
+        // Somebody closed it, and the number is that of another file by now.
+        if (now.ino !== ino || now.dev !== dev) return
+        writeText(fd, '')
         fs.closeSync(fd)
-      } catch (cause) {
-        throw storageError('lock', LOCK_FILE, cause)
+      } catch {
+        // The system has dropped the lock with the descriptor, and who releases it has more to give back.
       }
     },
   }
