@@ -18,6 +18,7 @@ import {
   type CollectionStats,
   checkOptions,
   closed,
+  closedWith,
   codecMismatch,
   collectionStats,
   dropped,
@@ -276,7 +277,8 @@ export class Store implements AsyncDisposable {
   /**
    * Makes everything durable, folds a long log tail for up to two seconds so that the next `open` is spared it, stops the engine and gives back
    * the lock, all within the time given, and a second more at most where the storage hangs. Later calls give the same promise.
-   * @throws after everything was released: TIDEMARK_TIMEOUT, TIDEMARK_VALUE_REFUSED or what kept the last checkpoint from being made
+   * @throws after everything was released: TIDEMARK_TIMEOUT, when what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the
+   * last checkpoint from being made
    */
   close(options: TimeoutOptions = {}): Promise<void> {
     if (this.#closing === undefined) {
@@ -311,7 +313,7 @@ export class Store implements AsyncDisposable {
     this.#closed = true
     for (const collection of collections.values()) endCollection(collection, closed)
     await ending.closeFiles()
-    if (problem !== undefined) throw problem
+    if (problem !== undefined) throw closedWith(problem, timeoutMs)
   }
 
   #face<Face extends TidemarkMap<Key, unknown> | TidemarkValue<unknown>>(

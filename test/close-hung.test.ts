@@ -1,6 +1,7 @@
 /** A close on a storage that hangs: it ends within the time it was given, and a second more at most, by the simulated clock. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TidemarkError } from '../src/base/errors.ts'
 import { openEveryDecompress } from '../src/format/index.ts'
 import { openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
@@ -163,4 +164,23 @@ test('a sync that fails when the close has given up on it brings nothing back to
   assert.deepEqual(told, [])
   assert.equal(store.status, 'closed')
   await isWhole(world)
+})
+
+test('a close that runs out of time says that it is over, and why', async () => {
+  const scheduler = new SimulatedScheduler({ seed: 5 })
+  const storage = new SimulatedStorage({ seed: 5, scheduler })
+  const settings: Settings = { checkpoint: { intervalMs: 0 }, compression: 'none' }
+  const store = await scheduler.run(openStore('simulated', settings, { storage, scheduler, clock: scheduler.clock }))
+  const map = store.map<number>('map').set('k', 1)
+  storage.inject({ operation: 'any', errno: 'ENOSPC' })
+  const waiting = await scheduler.run(store.durable({ timeoutMs: 200 }).catch((error: TidemarkError) => error))
+  const error = await scheduler.run(store.close({ timeoutMs: 200 }).catch((error: TidemarkError) => error))
+  assert.ok(waiting instanceof TidemarkError && error instanceof TidemarkError)
+  assert.deepEqual([waiting.code, error.code], ['TIDEMARK_TIMEOUT', 'TIDEMARK_TIMEOUT'])
+  assert.doesNotMatch(waiting.message, /lost/)
+  assert.match(error.message, /closed, and what was not durable .*200 ms is lost.*ENOSPC/)
+  assert.doesNotMatch(error.hint ?? '', /goes on trying|by themselves/)
+  assert.equal((error.cause as TidemarkError).code, 'TIDEMARK_STORAGE')
+  assert.deepEqual(error.info, { timeoutMs: 200 })
+  assert.throws(() => map.get('k'), { code: 'TIDEMARK_CLOSED' })
 })

@@ -1,11 +1,23 @@
 /** What the store says to calls it cannot take. Owns nothing. */
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import { TIMER_MS_MAX } from '../base/limits.ts'
 import { isStray } from '../base/stray.ts'
 import { describe } from '../capture/index.ts'
 
 export function closed(): TidemarkError {
   return new TidemarkError('TIDEMARK_CLOSED', 'the store is closed', { hint: 'open it again' })
+}
+
+/** What `close` ends with. Whoever waits at an open store is told that the work goes on; here it is over. */
+export function closedWith(problem: unknown, timeoutMs: number): unknown {
+  if (!hasCode(problem, 'TIDEMARK_TIMEOUT')) return problem
+  const { cause } = problem as { readonly cause?: unknown }
+  const why = cause === undefined ? '' : `: ${(cause as Error).message}`
+  return new TidemarkError('TIDEMARK_TIMEOUT', `the store is closed, and what was not durable after ${timeoutMs} ms is lost${why}`, {
+    cause,
+    hint: 'wait for durable() before close, which can be repeated, or give close more time',
+    info: { timeoutMs },
+  })
 }
 
 export function dropped(name: string): TidemarkError {

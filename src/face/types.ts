@@ -117,6 +117,6 @@ export interface CollectionOptions<V> {
 }
 
 export interface TimeoutOptions {
-  /** Rejects with TIDEMARK_TIMEOUT after this time; the engine goes on trying. Default 30,000. */
+  /** Rejects with TIDEMARK_TIMEOUT after this time; the engine goes on trying, but for `close`, which ends it. Default 30,000. */
   readonly timeoutMs?: number
 }
