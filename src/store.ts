@@ -113,13 +113,12 @@ export class Store implements AsyncDisposable {
     return this.#face(name, 'map', options, collection => new TidemarkMap(collection)) as TidemarkMap<K, V>
   }
 
-  /** The durable cell of this name; `initial` is given until the first `set`. @throws as `map` */
+  /** The durable cell of this name; `initial` is given until the first `set`: of several, the first that is not undefined. @throws as `map` */
   value<V>(name: string, initial: V, options?: CollectionOptions<V>): TidemarkValue<V>
   value<V>(name: string): TidemarkValue<V | undefined>
   value<V>(name: string, initial?: V, options: CollectionOptions<V> = {}): TidemarkValue<V | undefined> {
-    return this.#face(name, 'value', options, collection => new TidemarkValue<V | undefined>(collection, initial)) as TidemarkValue<
-      V | undefined
-    >
+    const cell = this.#face(name, 'value', options, collection => new TidemarkValue<unknown>(collection, undefined))
+    return TidemarkValue.adopt(cell as TidemarkValue<V | undefined>, initial)
   }
 
   /** Drops a map or value with all its entries; its name is free again. Returns whether there was one. */

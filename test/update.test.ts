@@ -120,3 +120,20 @@ test('a cell that may not be written has its function not called', async t => {
   assert.throws(() => cell.update(change), { code: 'TIDEMARK_CLOSED', collection: 'cell' })
   await closing
 })
+
+test('the first initial that is given counts, whoever asked for the cell before', async () => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const early = store.value('total')
+  assert.equal(early.get(), undefined)
+  const total = store.value<number>('total', 0)
+  assert.equal(total.get(), 0)
+  assert.equal(early, total)
+  assert.equal(store.value<number>('total', 7).get(), 0)
+  assert.equal(store.value('total').get(), 0)
+  total.update(n => n + 1)
+  assert.equal(total.get(), 1)
+  total.set(undefined as never)
+  assert.equal(total.get(), undefined)
+  store.value('late').set(3)
+  assert.equal(store.value('late', 4).get(), 3)
+})

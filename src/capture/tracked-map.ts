@@ -98,7 +98,7 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
 /** The key under which a cell keeps its value. */
 export const CELL_KEY = 'value'
 
-/** One durable value. `initial` is given until the first `set` and is not stored by itself. */
+/** One durable value. `initial`, the first that anybody gave, is given until the first `set` and is not stored by itself. */
 export class TidemarkValue<V> {
   readonly #collection: Collection
   #initial: V
@@ -106,6 +106,12 @@ export class TidemarkValue<V> {
   constructor(collection: Collection, initial: V) {
     this.#collection = collection
     this.#initial = initial
+  }
+
+  /** Somebody else may have asked for the cell before, without an initial value. */
+  static adopt<V>(cell: TidemarkValue<V>, initial: V): TidemarkValue<V> {
+    if (cell.#initial === undefined) cell.#initial = initial
+    return cell
   }
 
   get name(): string {
