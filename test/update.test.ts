@@ -1,10 +1,11 @@
 /** `update` whose function writes to its own key, or to all: what it did stands. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { open, type Store, type TidemarkMap } from 'tidemark'
+import { open, type Store, type TidemarkMap, type TidemarkValue } from 'tidemark'
 import { temporaryFolder } from './temporary.ts'
 
 type Entry = { n: number }
+type Cell = TidemarkValue<Entry>
 
 async function withMap(use: (map: TidemarkMap<string, Entry>, store: Store) => void): Promise<void> {
   for (const inside of [false, true]) {
@@ -136,4 +137,49 @@ test('the first initial that is given counts, whoever asked for the cell before'
   assert.equal(total.get(), undefined)
   store.value('late').set(3)
   assert.equal(store.value('late', 4).get(), 3)
+})
+
+test('an object changed halfway by a function that throws is stored as it is in memory, of a cell that was never set, too', async t => {
+  const folder = temporaryFolder(t)
+  const halfway = (value: Entry): never => {
+    value.n = 5
+    throw new Error('halfway')
+  }
+  const late = async (value: Entry): Promise<void> => void (value.n = 6)
+  const store = await open(folder, { checkpoint: { intervalMs: 0 } })
+  const cells = ['throws', 'waits', 'sets', 'other'].map(name => store.value<Entry>(name, { n: 0 }))
+  const [throwing, waiting, setting, another] = cells as [Cell, Cell, Cell, Cell]
+  assert.throws(() => throwing.update(halfway), { message: 'halfway' })
+  assert.throws(() => waiting.update(late as never), { code: 'TIDEMARK_ARGUMENT' })
+  assert.throws(
+    () =>
+      setting.update(value => {
+        setting.set(value)
+        return halfway(value)
+      }),
+    { message: 'halfway' },
+  )
+  assert.throws(
+    () =>
+      another.update(value => {
+        another.set({ n: 9 })
+        return halfway(value)
+      }),
+    { message: 'halfway' },
+  )
+  const number = store.value('plain', 1)
+  assert.throws(() => number.update(() => halfway({ n: 0 })), { message: 'halfway' })
+  const expected = [5, 6, 5, 9].map(n => ({ n }))
+  assert.deepEqual(
+    [throwing, waiting, setting, another].map(cell => cell.get()),
+    expected,
+  )
+  assert.equal(store.stats().collections['plain']?.entries, 0)
+  await store.close()
+  const again = await open(folder, { checkpoint: { intervalMs: 0 } })
+  assert.deepEqual(
+    ['throws', 'waits', 'sets', 'other'].map(name => again.value<Entry | undefined>(name).get()),
+    expected,
+  )
+  await again.close()
 })

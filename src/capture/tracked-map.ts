@@ -135,7 +135,14 @@ export class TidemarkValue<V> {
     if (!collection.has(CELL_KEY)) {
       if (collection.space.guarded) collection.space.assertWritable(collection.name)
       const initial = this.#handOutInitial()
-      const next = settled(collection, CELL_KEY, change(initial))
+      let next: V | undefined
+      try {
+        next = settled(collection, CELL_KEY, change(initial)) as V | undefined
+      } catch (error) {
+        // As of a map: `get` gives it as it was changed, so that is what is stored.
+        if (isObject(initial) && (!collection.has(CELL_KEY) || isKept(collection, CELL_KEY, initial))) collection.set(CELL_KEY, initial)
+        throw error
+      }
       // What it set itself stands.
       if (next !== undefined || !collection.has(CELL_KEY)) collection.set(CELL_KEY, next === undefined ? initial : next)
       else if (isKept(collection, CELL_KEY, initial)) collection.set(CELL_KEY, initial)
@@ -146,7 +153,7 @@ export class TidemarkValue<V> {
 
   #handOutInitial(): V {
     const initial = this.#initial
-    if (typeof initial === 'object' && initial !== null) {
+    if (isObject(initial)) {
       this.#collection.space.transaction?.beforeInitial(this.#collection, this, initial, putBack => {
         this.#initial = putBack as V
       })
@@ -172,9 +179,13 @@ function updateIn(collection: Collection, key: Key, change: (value: unknown) => 
   return next === undefined ? value : next
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
 /** The value is an object, and is the key's still. */
 function isKept(collection: Collection, key: Key, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
+  if (!isObject(value)) return false
   return (collection.live.get(key) ?? collection.cold?.held.peek(key)) === value
 }
 
