@@ -331,3 +331,34 @@ test('a function given after a clear that is rolled back counts from then on', a
     await world.close()
   }
 })
+
+test('a function that fails is told of once, and again after it answered, yes or no, or another one was given', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const told: unknown[] = []
+  store.on('significantFailed', ({ key }) => told.push(key))
+  const judging = (old: number, next: number): boolean => {
+    if (next < 0) throw new Error('negative')
+    return Math.abs(next - old) >= 1
+  }
+  const map = store.map<number, string>('map', { significant: judging })
+  const set = async (key: string, value: number): Promise<number> => {
+    map.set(key, value)
+    await world.pass(1)
+    return told.length
+  }
+  for (const key of ['a', 'b']) map.set(key, 1)
+  assert.deepEqual([await set('a', -1), await set('b', -2)], [1, 1])
+  assert.deepEqual([await set('b', 5), await set('b', -3)], [1, 2])
+  await set('a', 1)
+  assert.deepEqual([await set('a', 1.5), await set('a', -4)], [2, 3])
+  store.map('map', { significant: judging })
+  assert.equal(await set('a', -5), 3)
+  store.map<number>('map', {
+    significant: () => {
+      throw new Error('never')
+    },
+  })
+  assert.deepEqual([await set('a', 8), await set('a', 9)], [4, 4])
+  await world.close()
+})

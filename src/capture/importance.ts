@@ -15,7 +15,7 @@ export interface Importance {
 export function treat(collection: Collection, { significant, class: of, rpoMs }: Importance): boolean {
   if (significant !== undefined) {
     if (collection.significance === undefined) collection.significance = new Significance(significant)
-    else collection.significance.significant = significant
+    else collection.significance.renew(significant)
   }
   if (of === undefined) return false
   const isOther = rpoMs !== collection.rpoMs

@@ -38,6 +38,12 @@ export class Significance {
     return this.#waiting.size
   }
 
+  /** Another function may fail in another way, and is told of anew. */
+  renew(significant: Significant): void {
+    if (significant !== this.significant) this.#failed = false
+    this.significant = significant
+  }
+
   /** SIGNIFICANT, or the value that the key is to be compared with from now on. */
   judge(collection: Collection, key: Key, next: unknown): unknown {
     const { live, space } = collection
@@ -51,8 +57,8 @@ export class Significance {
     try {
       const answer: unknown = this.significant(since, next)
       if (isStray(answer)) throw promised(collection.name, key)
-      if (answer !== false) return SIGNIFICANT
       this.#failed = false
+      if (answer !== false) return SIGNIFICANT
     } catch (error) {
       if (!this.#failed) space.significantFailed?.({ collection: collection.name, key, error })
       this.#failed = true
