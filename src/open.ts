@@ -13,7 +13,7 @@ import { type Random, systemRandom } from './base/random.ts'
 import { type Scheduler, systemScheduler } from './base/scheduler.ts'
 import { VERSION } from './base/version.ts'
 import { Collection, describe, Space, Untracked } from './capture/index.ts'
-import { Checkpointer, type CheckpointerEvents } from './checkpoint/index.ts'
+import { Checkpointer, type CheckpointerEvents, Contract } from './checkpoint/index.ts'
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
 import { Ending, Events, type Restored, startSchedule, Upkeep } from './face/index.ts'
@@ -167,7 +167,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       epoch: report.end.epoch,
       listenersMs: () => events.listenersMs,
     })
-    built.countStallsIn(checkpointer.stalls)
+    built.countStallsIn(checkpointer)
     const writer = host
     if (onFiles) sweep(storage as FileStorage, clock)
     return new Store({
@@ -284,9 +284,14 @@ function build(
   const segments = [...image.young, ...image.base.flatMap(range => range.segment ?? [])]
   const segmentBytes = segments.reduce((sum, entry) => sum + entry.bytes, 0)
   const upkeep = new Upkeep({ foldedEpoch: image.fold?.epoch ?? 0, segments: segments.length, segmentBytes })
-  const readerStalls = new Histogram()
-  let stalls = readerStalls
-  const turns = { clock, scheduler, stallMsMax, stalled: (ms: number) => stalls.record(ms), collections: () => collections.values() }
+  const events = new Events()
+  const reader = { stalls: new Histogram(), contract: new Contract(space, stallMsMax, info => events.emit('stall', info)) }
+  let counting: Pick<Checkpointer, 'stalls' | 'contract'> = reader
+  const stalled = (ms: number): void => {
+    counting.stalls.record(ms)
+    counting.contract.sliceEnded(ms)
+  }
+  const turns = { clock, scheduler, stallMsMax, stalled, collections: () => collections.values() }
   const evictor = evicts
     ? new Evictor({ ...turns, bytesMax, accessed: ms => access.record(ms), starved: () => host?.post({ type: 'fold' }) })
     : undefined
@@ -304,7 +309,6 @@ function build(
   })
   // Whoever asks is told; nobody has to ask.
   homecoming.done.catch(() => {})
-  const events = new Events()
   space.significantFailed = failure => scheduler.immediate(() => events.emit('significantFailed', failure))
   return {
     settings,
@@ -312,7 +316,7 @@ function build(
     space,
     events,
     access,
-    readerStalls,
+    reader,
     collections,
     encoded,
     upkeep,
@@ -325,8 +329,8 @@ function build(
       if (side instanceof ColdCollection) side.codec = codec
     },
     /** Slices of hydration count among the stalls. */
-    countStallsIn: (histogram: Histogram): void => {
-      stalls = histogram
+    countStallsIn: (checkpointer: Checkpointer): void => {
+      counting = checkpointer
     },
     hydrated: () => homecoming.done,
     leave: async (): Promise<void> => {

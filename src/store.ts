@@ -46,7 +46,7 @@ export interface StoreParts {
   readonly space: Space
   readonly events: Events
   readonly access: Histogram
-  readonly readerStalls: Histogram
+  readonly reader: Pick<Checkpointer, 'stalls' | 'contract'>
   readonly collections: Map<string, Collection>
   readonly encoded: ReadonlySet<string>
   readonly upkeep: Upkeep
@@ -241,7 +241,8 @@ export class Store implements AsyncDisposable {
         entries += collection.sizeMax
       }
     }
-    const { stalls, counters } = checkpointer ?? { stalls: this.#parts.readerStalls }
+    const { stalls, contract } = checkpointer ?? this.#parts.reader
+    const counters = checkpointer?.counters
     return {
       status: this.status,
       epoch: checkpointer?.epoch ?? restored.epoch,
@@ -249,7 +250,7 @@ export class Store implements AsyncDisposable {
       dirtyMax,
       entries,
       stalls: stalls.snapshot(),
-      stallsOver: checkpointer?.contract.broken ?? 0,
+      stallsOver: contract.broken,
       giants: space.giants.list(),
       access: access.snapshot(),
       commits: (counters?.commits ?? new Histogram()).snapshot(),

@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { Codec } from 'tidemark'
+import type { StallInfo } from '../src/checkpoint/index.ts'
 import { type Components, openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
 import { openForReading } from '../src/restore/index.ts'
 import { FileStorage } from '../src/storage/index.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 const ENTRIES = 300
@@ -92,3 +94,37 @@ test('where a block is damaged, other collections become objects', { timeout: 30
   assert.equal(second.seen.size, ENTRIES)
   await store.close()
 })
+
+/** The time passes that decoding takes. */
+function slow(world: SimulatedStore, ms: number): Codec<number> {
+  return {
+    name: 'slow',
+    encode: value => Buffer.from(String(value)),
+    decode: bytes => {
+      world.clock.advance(ms)
+      return Number(String(bytes))
+    },
+  }
+}
+
+for (const readOnly of [false, true]) {
+  test(`objects are made one after the other, and a slice beyond the budget is told of, ${readOnly ? 'by a reader' : 'by a writer'}`, async () => {
+    const world = new SimulatedStore()
+    const codec = slow(world, 3)
+    const filling = (await world.open()).map<number>('map', { codec })
+    for (let at = 0; at < 100; at++) filling.set(at, at)
+    await world.close()
+    const store = await world.open({ readOnly, codecs: [codec], restore: { hydrate: 'eager' } })
+    const told: StallInfo[] = []
+    store.on('stall', info => told.push(info))
+    await world.run(store.hydrated())
+    const { stalls, stallsOver } = store.stats()
+    assert.ok(stalls.maxMs >= 3 && stalls.maxMs < 4, `${stalls.maxMs} ms`)
+    assert.equal(stallsOver, 100)
+    assert.deepEqual(
+      told.map(({ budgetMs, key }) => [budgetMs, key]),
+      Array.from({ length: 100 }, () => [1, undefined]),
+    )
+    await world.close()
+  })
+}

@@ -1,8 +1,8 @@
 /**
  * The latency contract: whatever holds the event loop longer than the budget is counted and named.
- * Owns: the count. Does not own: what keeps a turn short (round.ts, drainer.ts).
+ * Owns: the count. Does not own: what keeps a turn short (round.ts, drainer.ts, cold/).
  */
-import type { Space } from '../capture/index.ts'
+import type { Giant, Space } from '../capture/index.ts'
 import type { StallInfo } from './types.ts'
 
 export class Contract {
@@ -20,7 +20,15 @@ export class Contract {
 
   /** A turn of the engine's own took so long. */
   turnEnded(ms: number): void {
-    const largest = this.#space.giants.takeLargest()
+    this.#count(ms, this.#space.giants.takeLargest())
+  }
+
+  /** One in which nothing is captured: entries come home, or leave. */
+  sliceEnded(ms: number): void {
+    this.#count(ms, undefined)
+  }
+
+  #count(ms: number, largest: Giant | undefined): void {
     if (ms <= this.#budgetMs) return
     this.broken++
     this.#told({ ms, budgetMs: this.#budgetMs, ...largest })

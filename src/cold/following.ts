@@ -94,7 +94,7 @@ export class Following {
   }
 
   async #follow(manifest: Manifest): Promise<void> {
-    const { storage, state, tail, collections, renewed } = this.#parts
+    const { storage, state, tail, collections, renewed, clock, stalled } = this.#parts
     const before = new Set(this.#layers.segments)
     const layers = await openSegments(storage, manifest, this.#layers)
     try {
@@ -108,12 +108,14 @@ export class Following {
       for (const segment of segments) if (!before.has(segment)) await segment.close().catch(() => {})
       return
     }
+    const begin = clock.monotonic()
     const folded = manifest.fold?.epoch ?? 0
     if (folded >= tail.epoch) tail.table = undefined
     const tables = tail.table !== undefined && tail.table.records > 0 ? [tail.table] : []
     const left = state.exchange({ image: new Image({ tables, young, base }), segments })
     this.#layers = layers
     for (const collection of collections()) if (collection.cold?.exchanged(Math.max(folded, tail.epoch)) === true) renewed(collection)
+    stalled(clock.monotonic() - begin)
     for (const segment of left) await segment.close().catch(() => {})
   }
 }

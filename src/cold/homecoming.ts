@@ -23,8 +23,6 @@ export interface HomecomingParts extends HydrationParts {
 }
 
 const SLICE_SHARE = 0.5
-/** Entries made between two looks at the clock. */
-const STRIDE = 16
 
 export class Homecoming {
   /** Resolves when all of it is done; see Hydration. */
@@ -90,12 +88,10 @@ export class Homecoming {
     try {
       const cursor = cold.cold.keys()
       await this.#slices(() => {
-        for (let left = STRIDE; left > 0; left--) {
-          if (collection.cold !== cold || collection.dropped) return true
-          const key = cursor.next()
-          if (key === undefined) return true
-          this.#object(collection, key, cursor)
-        }
+        if (collection.cold !== cold || collection.dropped) return true
+        const key = cursor.next()
+        if (key === undefined) return true
+        this.#object(collection, key, cursor)
         return false
       })
     } catch (error) {

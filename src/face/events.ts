@@ -26,7 +26,10 @@ export interface StoreEvents {
   voided: [info: { readonly reason: string; readonly collection: string; readonly key: unknown; readonly voids: number }]
   /** A hold ran past its `msMax` and no longer stands in the way of the barrier. */
   holdBroken: [info: { readonly ms: number }]
-  /** The engine, listeners not counted, held a turn of the loop longer than `budget.stallMsMax`; names the value when a large one was the reason. */
+  /**
+   * The engine, listeners not counted, held a turn of the loop longer than `budget.stallMsMax`, by capturing, bringing entries home or letting
+   * them go; names the value when the capture of a large one was the reason.
+   */
   stall: [info: StallInfo]
   /** The scheduler decided something: when a barrier falls, how long the window is, what upkeep may do, that the RPO is broken … and why. */
   decision: [decision: Decision]
