@@ -31,6 +31,7 @@ import {
   type Restored,
   type StoreEvents,
   type StoreStats,
+  scheduleStats,
   synchronous,
   type TimeoutOptions,
   type Upkeep,
@@ -269,7 +270,7 @@ export class Store implements AsyncDisposable {
       degradedBy: checkpointer?.degradedBy?.message,
       memory: memoryStats(this.#parts.memory(), collections.values()),
       upkeep: this.#parts.upkeep.stats,
-      schedule: this.#parts.cadence?.stats(checkpointer?.dirty === true, checkpointer?.classes.lag.laggingMs ?? 0),
+      schedule: scheduleStats(this.#parts.cadence, checkpointer, this.#closed ? [] : collections.values()),
       restored,
     }
   }

@@ -89,7 +89,7 @@ test('under load, windows that save rewrites become longer, never beyond the RPO
   assert.ok(Math.max(...windows(world)) > 3000)
   assert.ok(world.worstMs <= 5000, `${world.worstMs}`)
   assert.ok(world.of('narrow', 'calm').length >= 2)
-  assert.equal(world.cadence.stats(false, 0).windowMs, 1000)
+  assert.equal(world.cadence.stats(false, 0, []).windowMs, 1000)
   assert.deepEqual(world.of('rpo-broken'), [])
 })
 
@@ -141,7 +141,7 @@ test('an RPO that is broken is said, with why, and said again when it is met', (
   blocked.run(60_000)
   assert.equal(blocked.of('rpo-broken', 'loop').length, 1)
   assert.equal(blocked.of('rpo-met').length, 1)
-  assert.ok(stuck.cadence.stats(true, 0).rpoMsWorst >= 10_000)
+  assert.ok(stuck.cadence.stats(true, 0, []).rpoMsWorst >= 10_000)
 })
 
 test('whatever the load and the storage do, nothing is older than the RPO unless it was said', () => {
@@ -220,7 +220,7 @@ test('what a day taught is of use to the next run, and a wall clock that jumps h
   assert.deepEqual(second.of('rpo-broken'), [])
   const other = new CadenceWorld({ ...options, settings: { ...settings, cycleMs: HOUR } })
   other.cadence.remember(first.cadence.record())
-  assert.equal(other.cadence.stats(false, 0).dayKnown, 0, 'a pattern of another length is none')
+  assert.equal(other.cadence.stats(false, 0, []).dayKnown, 0, 'a pattern of another length is none')
 })
 
 test('what an epoch leaves out was not rewritten, and its keys go on to cost what they cost', () => {

@@ -109,6 +109,25 @@ test('without an interval there is no wake-up, no automatic barrier and no file'
   assert.deepEqual(await scheduler.run(storage.list('schedule')), [])
 })
 
+for (const intervalMs of [0, 1000]) {
+  test(`deltaBytes is what is listed now, 0 once a barrier took it, with intervalMs ${intervalMs}`, async () => {
+    const { store, scheduler, map, pass } = await opened({ intervalMs })
+    const deltaBytes = (): number => store.stats().schedule?.deltaBytes ?? Number.NaN
+    assert.equal(deltaBytes(), 0)
+    for (let round = 0; round < 3; round++) {
+      for (let n = 0; n < 500; n++) map.set(`k${n}`, String(round).repeat(1000))
+      assert.ok(deltaBytes() > (round === 0 ? 0 : 400_000), `${deltaBytes()}`)
+      if (intervalMs > 0) await pass(5000)
+      else await scheduler.run(store.durable())
+      assert.equal(deltaBytes(), 0)
+      await pass(20_000)
+      assert.equal(deltaBytes(), 0)
+    }
+    await scheduler.run(store.close())
+    assert.equal(deltaBytes(), 0)
+  })
+}
+
 test('a storage that is stuck for ten seconds raises the pressure, breaks the RPO aloud, and both are well within two intervals after it', async () => {
   const { store, scheduler, latencyMs, map, pass, decisions, clock } = await opened({ intervalMs: 1000, intervalMsMax: 4000 })
   const pressures: { readonly high: boolean; readonly pressure: number; readonly at: number }[] = []

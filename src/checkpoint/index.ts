@@ -1,5 +1,6 @@
 /** From barriers to committed epochs. */
 export { Checkpointer } from './checkpointer.ts'
 export { Contract } from './contract.ts'
+export { changedIn } from './looks.ts'
 export type { Refusal } from './refusals.ts'
 export type { CheckpointerEvents, CheckpointerParts, CheckpointPoint, EngineStatus, StallInfo } from './types.ts'

@@ -81,7 +81,7 @@ export class Looks {
 }
 
 /** Keys that collections list as written since the last barrier. `counted`: every write is among them. */
-function changedIn(collections: Iterable<Collection>): { readonly changed: readonly Changed[]; readonly counted: boolean } {
+export function changedIn(collections: Iterable<Collection>): { readonly changed: readonly Changed[]; readonly counted: boolean } {
   const changed: Changed[] = []
   let counted = true
   for (const { id, saturated, live, journal, arrivals } of collections) {

@@ -1,6 +1,8 @@
-/** The scheduler of a store, what keeps what it learned, and its decisions as events. Owns nothing but their lives. */
+/** The scheduler of a store, what keeps what it learned, its decisions as events, and its figures. Owns nothing but their lives. */
 import type { Clock, LoopLoad } from '../base/clock.ts'
-import { Cadence, type CadenceSettings, Keeper } from '../schedule/index.ts'
+import type { Collection } from '../capture/index.ts'
+import { type Checkpointer, changedIn } from '../checkpoint/index.ts'
+import { Cadence, type CadenceSettings, Keeper, type ScheduleStats } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
 import type { Events } from './events.ts'
 
@@ -10,6 +12,16 @@ export interface Schedule {
   readonly looked: () => void
   /** Keeps what was learned. */
   readonly stop: () => Promise<void>
+}
+
+/** `collections`: those alive. */
+export function scheduleStats(
+  cadence: Cadence | undefined,
+  checkpointer: Checkpointer | undefined,
+  collections: Iterable<Collection>,
+): ScheduleStats | undefined {
+  if (cadence === undefined || checkpointer === undefined) return undefined
+  return cadence.stats(checkpointer.dirty, checkpointer.classes.lag.laggingMs, changedIn(collections).changed)
 }
 
 /** `storage`: undefined where nothing is kept. */

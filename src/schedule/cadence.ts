@@ -87,7 +87,6 @@ export class Cadence {
   #before = 0
   #listedAtBarrier: readonly Changed[] = []
   #rate = 0
-  #deltaBytes = 0
   /** A barrier was decided on and has not fallen. */
   #wanted: BarrierReason | undefined
   #failing = false
@@ -256,7 +255,8 @@ export class Cadence {
     return this.#pressure.value(this.#pressureFacts(this.#parts.clock.monotonic(), 0))
   }
 
-  stats(dirty: boolean, laggingMs: number): ScheduleStats {
+  /** `changed`: what is listed now. */
+  stats(dirty: boolean, laggingMs: number, changed: readonly Changed[]): ScheduleStats {
     const now = this.#parts.clock.monotonic()
     const { intervalMs, intervalMsMax } = this.settings
     const rpoMs = this.#exposure.ageMs(now, dirty)
@@ -270,7 +270,7 @@ export class Cadence {
       rpoMsWorst: Math.max(rpoMs, this.#exposure.worstMs),
       rpoMsMax: intervalMs === 0 ? 0 : intervalMsMax,
       laggingMs,
-      deltaBytes: Math.round(this.#deltaBytes),
+      deltaBytes: Math.round(this.#delta.bytes(changed)),
       dayKnown: this.#day.known,
       decisions: this.#decisions.made,
     }
@@ -303,14 +303,13 @@ export class Cadence {
   }
 
   #plan(now: number, seen: Seen): Look {
-    this.#deltaBytes = this.#delta.bytes(seen.changed)
     const { lull, lullsExpected, busy } = this.#activity
     const plan = planBarrier(this.settings, {
       elapsedMs: now - this.#windowStart,
       ageMs: now - this.#exposure.uncutSince,
       reserveMs: this.#exposure.reserveMs,
       lagLeftMs: this.#lagLeftMs(seen),
-      deltaBytes: this.#deltaBytes,
+      deltaBytes: this.#delta.bytes(seen.changed),
       targetMs: this.#window.targetMs,
       lull,
       lullsExpected,

@@ -102,7 +102,7 @@ export interface ScheduleStats {
    * Promised: ten times `checkpoint.intervalMs`, or `checkpoint.intervalMsMax` where that is more.
    */
   readonly laggingMs: number
-  /** Estimated record bytes that the next barrier would write. */
+  /** Estimated record bytes that the next barrier would write, if it fell now. */
   readonly deltaBytes: number
   /** Share of the day of which the pattern is known, 0 to 1. */
   readonly dayKnown: number
