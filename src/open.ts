@@ -20,7 +20,7 @@ import { Ending, Events, type Restored, startSchedule, Upkeep } from './face/ind
 import { LOG_FOLDER, laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
-import { acquireLock, FileStorage, isErrno, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
+import { acquireLock, directoryError, FileStorage, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
 import { Store } from './store.ts'
 import { assertThreadThere, InlineHost, ThreadHost, type UpkeepFacts, type WriterFacts, type WriterHost } from './writer/index.ts'
 
@@ -206,16 +206,10 @@ async function prepare({ storage, settings, onFiles, clock, directory }: Surroun
       }
     }
     await storage.makeFolder('')
+    return settings.lock === 'none' ? undefined : await acquireLock(files.root, lockHolder(clock.now()))
   } catch (error) {
-    if (isErrno(error, 'ENOTDIR', 'EEXIST', 'EACCES', 'EPERM')) {
-      throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} cannot be used as a directory: ${(error as Error).message}`, {
-        cause: error,
-        hint: 'correct the path or its permissions',
-      })
-    }
-    throw error
+    throw directoryError(directory, error, 'writes')
   }
-  return settings.lock === 'none' ? undefined : await acquireLock(files.root, lockHolder(clock.now()))
 }
 
 function hasThread({ onFiles }: Surroundings, { writer }: Components): boolean {

@@ -1,10 +1,11 @@
 /** Bad input to open and to calls: each gets a typed error with a code and a hint, names what it is about, and harms nothing else. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { copy, explain, open, profile, type Settings, verify } from 'tidemark'
+import { copy, explain, open, profile, type Settings, type TidemarkError, verify } from 'tidemark'
+import { directoryError, storageError, systemError } from '../src/storage/index.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
 import { unharmed } from './unharmed.ts'
 
@@ -88,6 +89,36 @@ test('a file where the directory should be', async t => {
   await failsWith('TIDEMARK_DIRECTORY', () => open(path))
   await failsWith('TIDEMARK_DIRECTORY', () => open(join(path, 'below')))
   assert.equal(readFileSync(path, 'utf8'), 'mine')
+})
+
+test('a path that no directory can have, or that this user may not use, is an input to be corrected', {
+  skip: process.platform === 'win32' && 'it has no such links',
+}, async t => {
+  const folder = temporaryFolder(t)
+  const [loop, dangling, taken, source] = ['loop', 'dangling', 'taken', 'source'].map(name => join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  symlinkSync(loop, loop)
+  symlinkSync(join(folder, 'missing', 'too'), dangling)
+  mkdirSync(join(taken, 'lock'), { recursive: true })
+  await (await open(source)).close()
+  const readers: readonly ((path: string) => Promise<unknown>)[] = [path => open(path, { readOnly: true }), verify, explain]
+  for (const path of [join(folder, 'x'.repeat(300)), loop, join(loop, 'below'), dangling, taken]) {
+    for (const call of [open, (target: string) => copy(source, target)])
+      await failsWith('TIDEMARK_DIRECTORY', () => call(path), { says: [path] })
+    const code = path === dangling || path === taken ? 'TIDEMARK_NO_STORE' : 'TIDEMARK_DIRECTORY'
+    for (const call of readers) await failsWith(code, () => call(path), { says: [path] })
+  }
+  for (const errno of ['EACCES', 'EPERM', 'EROFS'] as const) {
+    const error = storageError('lock', 'lock', systemError(errno, 'open'))
+    assert.equal((directoryError(folder, error, 'writes') as TidemarkError).code, 'TIDEMARK_DIRECTORY')
+    assert.equal(directoryError(folder, error, 'reads'), error)
+  }
+  const full = storageError('lock', 'lock', systemError('ENOSPC', 'open'))
+  assert.equal(directoryError(folder, full, 'writes'), full)
 })
 
 test('a directory that holds something else is left as it is', async t => {

@@ -32,6 +32,7 @@ import {
   directoryError,
   FileStorage,
   LOCK_FILE,
+  type Lock,
   lockHolder,
   nameOf,
   type Storage,
@@ -68,12 +69,9 @@ export async function copyDirectory(directory: string, target: string): Promise<
     if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
     throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
   })
-  const names = await to.names().catch(error => {
-    throw directoryError(to.root, error)
+  const lock = await prepare(to, target).catch(error => {
+    throw directoryError(to.root, error, 'writes')
   })
-  await refuseUsed(to, names, target)
-  await to.makeFolder('')
-  const lock = await acquireLock(to.root, lockHolder(systemClock.now()))
   try {
     // Somebody may have been faster.
     await refuseUsed(to, await to.names(), target)
@@ -82,6 +80,13 @@ export async function copyDirectory(directory: string, target: string): Promise<
   } finally {
     lock.release()
   }
+}
+
+/** The target is there, has nothing of others in it, and is locked. */
+async function prepare(to: FileStorage, target: string): Promise<Lock> {
+  await refuseUsed(to, await to.names(), target)
+  await to.makeFolder('')
+  return await acquireLock(to.root, lockHolder(systemClock.now()))
 }
 
 async function refuseUsed(to: Storage, names: readonly string[], target: string): Promise<void> {

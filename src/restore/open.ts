@@ -70,7 +70,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
 export async function openForReading(storage: Storage): Promise<OpenedStore> {
   const found = await readNewest(storage).catch(error => {
-    throw storage instanceof FileStorage ? directoryError(storage.root, error) : error
+    throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
   })
   if (found === undefined) {
     await refuseForeign(storage)

@@ -30,7 +30,7 @@ export async function explainDirectory(directory: string): Promise<Explanation> 
   try {
     return await explainStore(new FileStorage(directory), resolve(directory))
   } catch (error) {
-    throw directoryError(resolve(directory), error)
+    throw directoryError(resolve(directory), error, 'reads')
   }
 }
 

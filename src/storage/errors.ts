@@ -22,6 +22,8 @@ export type ErrnoName =
   | 'ENOSYS'
   | 'ENOTDIR'
   | 'EISDIR'
+  | 'ENAMETOOLONG'
+  | 'ELOOP'
   | 'ENOTEMPTY'
   | 'EAGAIN'
   | 'ENOLCK'
@@ -73,10 +75,16 @@ const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
   [['EACCES', 'EPERM'], 'this user may not do that here: check the owner and mode of the store and the folders above it'],
 ]
 
-/** TIDEMARK_DIRECTORY where the path is a file, or leads through one; any other error as it is. */
-export function directoryError(path: string, error: unknown): unknown {
-  if (!isErrno(error, 'ENOTDIR')) return error
-  return new TidemarkError('TIDEMARK_DIRECTORY', `${path} is no directory`, { cause: error, hint: 'correct the path' })
+/** The path itself is the reason, or what this user may do there: trying again does not help. */
+const NO_PATH: readonly ErrnoName[] = ['ENOTDIR', 'ENAMETOOLONG', 'ELOOP']
+const NOT_WRITABLE: readonly ErrnoName[] = ['EEXIST', 'EISDIR', 'ENOENT', 'EACCES', 'EPERM', 'EROFS']
+
+/** TIDEMARK_DIRECTORY where the path is a file, leads through one or is none, or cannot be written to; any other error as it is. */
+export function directoryError(path: string, error: unknown, toDo: 'reads' | 'writes'): unknown {
+  if (!isErrno(error, ...NO_PATH) && !(toDo === 'writes' && isErrno(error, ...NOT_WRITABLE))) return error
+  const { message, hint = 'correct the path' } = error as { readonly message: string; readonly hint?: string | undefined }
+  const what = isErrno(error, 'ENOTDIR') ? 'is no directory' : `cannot be used as a directory: ${message}`
+  return new TidemarkError('TIDEMARK_DIRECTORY', `${path} ${what}`, { cause: error, hint })
 }
 
 /** TIDEMARK_STORAGE for what the system said; one that is a TidemarkError already passes through. */
