@@ -56,7 +56,9 @@ export interface StoreStats {
   readonly giants: readonly Giant[]
   /** Engine time inside calls of the user: captures before a value changes or leaves, pre-images of transactions. */
   readonly access: HistogramSnapshot
+  /** Of each commit, from its append to its read-back. */
   readonly commits: HistogramSnapshot
+  /** Of each commit, its one sync; those that came early, while blocks were written, are not in it. */
   readonly syncs: HistogramSnapshot
   readonly checkpoints: number
   readonly failures: number

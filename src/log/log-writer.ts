@@ -53,7 +53,7 @@ export interface CommitResult {
   readonly rawBytes: number
   /** Bytes this epoch takes in the file. */
   readonly logBytes: number
-  /** Time in syncs, early ones included. */
+  /** Of the one sync of the commit; early ones are not in it. */
   readonly syncMs: number
   /** From the commit's append to its read-back. */
   readonly commitMs: number
@@ -77,7 +77,6 @@ export class LogWriter {
   #blocks = 0
   #records = 0
   #rawBytes = 0
-  #syncMs = 0
   /** Where the commit that was being written would end; 0 while none is. */
   #commitEnd = 0
 
@@ -163,7 +162,7 @@ export class LogWriter {
       position: this.position,
       ...counts,
       logBytes: this.#length - this.#epochStart,
-      syncMs: this.#syncMs,
+      syncMs: this.#lastSyncMs,
       commitMs: monotonic() - begin,
     }
     this.#beginEpoch(digest)
@@ -210,7 +209,7 @@ export class LogWriter {
   #beginEpoch(digest: string): void {
     this.#chain = new ChainDigest(digest)
     this.#epochStart = this.#length
-    this.#blocks = this.#records = this.#rawBytes = this.#syncMs = this.#commitEnd = 0
+    this.#blocks = this.#records = this.#rawBytes = this.#commitEnd = 0
   }
 
   #frameBlock(bytes: Uint8Array, records: number): Uint8Array[] {
@@ -251,7 +250,6 @@ export class LogWriter {
     this.#unsynced = 0
     this.#syncedAt = this.#start.monotonic()
     this.#lastSyncMs = this.#syncedAt - begin
-    this.#syncMs += this.#lastSyncMs
   }
 }
 

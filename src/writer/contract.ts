@@ -73,6 +73,7 @@ export interface CommittedMessage {
   readonly fileBytes: number
   /** A new file was begun for this epoch. */
   readonly rolled: boolean
+  /** Of the commit's own sync. */
   readonly syncMs: number
   /** From the commit's append to its read-back. */
   readonly commitMs: number

@@ -107,5 +107,7 @@ test('blocks are synced early: by bytes, by time, not before a commit that has c
   const early = slow.calls.slice(begin).filter(call => call.operation === 'sync').length
   // Ten seconds: an eighth of the time is twelve syncs of 100 ms.
   assert.ok(early >= 8 && early <= 13, `${early}`)
+  const { syncMs } = await scheduler.run(other.mustCommit([]))
+  assert.equal(syncMs, 100, 'that of the commit, by which the device is judged')
   await scheduler.run(other.close())
 })
