@@ -106,7 +106,8 @@ export async function defaultCodec(): Promise<Codec> {
 
 /** The engine is loaded first, and the process may stand elsewhere by then. What is no path is left for the engine to refuse. */
 function asOfNow(directory: string): string {
-  return typeof directory !== 'string' || directory === '' || directory === ':memory:' ? directory : resolve(directory)
+  if (typeof directory !== 'string' || directory === '' || directory === ':memory:' || directory.includes('\0')) return directory
+  return resolve(directory)
 }
 
 /** As of now. @throws TIDEMARK_ARGUMENT for what is no path, and for memory, which nobody else sees */

@@ -71,7 +71,8 @@ const UPKEEP_SHARE = 0.35
 export async function openStore(directory: string, given: Settings = {}, components: Components = {}): Promise<Store> {
   const settings = resolveSettings(given)
   if (typeof directory !== 'string' || directory === '' || directory.includes('\0')) {
-    throw new TidemarkError('TIDEMARK_ARGUMENT', `open takes the path of a directory, not ${describe(directory)}`, {
+    const what = typeof directory === 'string' ? JSON.stringify(directory) : describe(directory)
+    throw new TidemarkError('TIDEMARK_ARGUMENT', `open takes the path of a directory, not ${what}`, {
       hint: "open('./state'), or open(':memory:')",
     })
   }

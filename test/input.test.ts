@@ -61,7 +61,8 @@ test('a directory must be a path', async () => {
   for (const directory of [undefined, null, 5, {}, '']) {
     await failsWith('TIDEMARK_ARGUMENT', () => open(directory as string))
   }
-  await failsWith('TIDEMARK_DIRECTORY', () => open('with\0zero')).catch(() => failsWith('TIDEMARK_ARGUMENT', () => open('with\0zero')))
+  await failsWith('TIDEMARK_ARGUMENT', () => open(''), { says: ['not ""'] })
+  await failsWith('TIDEMARK_ARGUMENT', () => open('with\0zero'), { says: ['not "with\\u0000zero"'] })
 })
 
 test('what reads a directory or copies one takes a path, and none of memory', async t => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { open, type Store, type TidemarkMap, type TidemarkValue } from 'tidemark'
-import { temporaryFolder } from './temporary.ts'
+import { failsWith, temporaryFolder } from './temporary.ts'
 
 type Entry = { n: number }
 type Cell = TidemarkValue<Entry>
@@ -182,4 +182,21 @@ test('an object changed halfway by a function that throws is stored as it is in 
     expected,
   )
   await again.close()
+})
+
+test('update takes a function, and marks nothing as changed without one', async () => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const map = store.map<Entry>('map')
+  const cell = store.value<Entry>('cell', { n: 0 })
+  map.set('a', { n: 1 })
+  await store.checkpoint()
+  for (const given of [undefined, null, 5, { n: 2 }, 'text']) {
+    for (const key of ['a', 'absent'])
+      await failsWith('TIDEMARK_ARGUMENT', () => map.update(key, given as never), { collection: 'map', key, says: ['function'] })
+    await failsWith('TIDEMARK_ARGUMENT', () => cell.update(given as never), { collection: 'cell', says: ['function'] })
+  }
+  cell.set({ n: 3 })
+  assert.equal((await store.checkpoint()).records, 1)
+  await failsWith('TIDEMARK_ARGUMENT', () => cell.update(5 as never), { collection: 'cell', says: ['function', 'a number'] })
+  assert.equal((await store.checkpoint()).records, 0)
 })

@@ -6,6 +6,7 @@ import { TidemarkError } from '../base/errors.ts'
 import { isStray } from '../base/stray.ts'
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
+import { describe } from './keys.ts'
 import { LiveIterator } from './live-iterator.ts'
 
 /**
@@ -132,6 +133,7 @@ export class TidemarkValue<V> {
   /** As `update` of a map; starts from the initial value. */
   update(change: (value: V) => V | void): V {
     const collection = this.#collection
+    assertFunction(collection, CELL_KEY, change)
     if (!collection.has(CELL_KEY)) {
       if (collection.space.guarded) collection.space.assertWritable(collection.name)
       const initial = this.#handOutInitial()
@@ -163,6 +165,7 @@ export class TidemarkValue<V> {
 }
 
 function updateIn(collection: Collection, key: Key, change: (value: unknown) => unknown): unknown {
+  assertFunction(collection, key, change)
   const value = collection.get(key)
   if (collection.space.guarded) collection.space.assertWritable(collection.name)
   let next: unknown
@@ -187,6 +190,15 @@ function isObject(value: unknown): value is object {
 function isKept(collection: Collection, key: Key, value: unknown): boolean {
   if (!isObject(value)) return false
   return (collection.live.get(key) ?? collection.cold?.held.peek(key)) === value
+}
+
+function assertFunction({ name }: Collection, key: Key, change: unknown): void {
+  if (typeof change === 'function') return
+  throw new TidemarkError('TIDEMARK_ARGUMENT', `'${name}', key ${String(key)}: update takes a function, not ${describe(change)}`, {
+    collection: name,
+    key,
+    hint: 'give a function that changes the value, or returns a new one; set() takes a value',
+  })
 }
 
 function settled(collection: Collection, key: Key, next: unknown): unknown {
