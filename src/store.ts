@@ -179,7 +179,7 @@ export class Store implements AsyncDisposable {
     this.#assertOutside('hold')
     if (typeof fn !== 'function') throw noFunction('hold', fn, 'await store.hold(async () => { … })')
     const msMax = milliseconds('hold', options, 'msMax', HOLD_MS)
-    return await this.#writer().holds.run(fn, msMax)
+    return await this.#writer().holds.run(fn, msMax, () => this.#assertOpen())
   }
 
   /**

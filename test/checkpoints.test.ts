@@ -242,6 +242,18 @@ test("the time that listeners take is not the engine's", async () => {
   await scheduler.run(store.close())
 })
 
+test('a hold that waits for the last barrier does not begin on a store that is closing', async () => {
+  const { scheduler, store, map } = await opened()
+  map.set('k', 1)
+  const first = store.hold(() => scheduler.sleep(50))
+  const asked = store.checkpoint()
+  const late = assert.rejects(
+    store.hold(() => assert.fail('it began')),
+    { code: 'TIDEMARK_CLOSED' },
+  )
+  await scheduler.run(Promise.all([first, asked, store.close(), late]))
+})
+
 test('write amplification: all that was written, log, folds and merges, over the bytes of the log', async () => {
   const world = new SimulatedStore()
   world.thresholds = { bytes: 2000, records: 20, fanIn: 2, baseBytes: 1000 }

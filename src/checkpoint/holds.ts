@@ -58,12 +58,14 @@ export class Holds {
     return this.#inside?.getStore()?.done === false
   }
 
-  async run<T>(fn: () => T | PromiseLike<T>, msMax: number): Promise<T> {
+  /** `assertOpen`: a store that began to close while a barrier was waited for takes no hold any more. */
+  async run<T>(fn: () => T | PromiseLike<T>, msMax: number, assertOpen: () => void = () => {}): Promise<T> {
     this.#inside ??= new AsyncLocalStorage()
     while (this.#barrierWaits) {
       await new Promise<void>(resolve => {
         this.#waiting.push(resolve)
       })
+      assertOpen()
     }
     const begin = this.#clock.monotonic()
     const hold: Hold = { broken: false, done: false, cancel: () => {} }
