@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import type { Codec } from 'tidemark'
+import type { Codec, TidemarkMap } from 'tidemark'
 import type { StallInfo } from '../src/checkpoint/index.ts'
 import { type Components, openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
@@ -75,6 +75,28 @@ test('a value that cannot be decoded is named, and all others become objects', {
   const store = await openStore(folder, { ...EAGER, codecs: [first, second] }, PARTS)
   await failsWith('TIDEMARK_VALUE_DAMAGED', () => store.hydrated(), { collection: 'first', key: 5 })
   assert.deepEqual([first.seen.size, second.seen.size], [ENTRIES - 1, ENTRIES])
+  await store.close()
+})
+
+test('a codec that asks for the entry it decodes keeps no other from becoming an object', { timeout: 30_000 }, async t => {
+  const folder = temporaryFolder(t)
+  await fill(folder, ['first', 'second'])
+  const first = new Seen('first')
+  const second = new Seen('second')
+  let own: TidemarkMap<number, string> | undefined
+  const asking: Codec<string> = {
+    name: 'first',
+    encode: value => first.encode(value),
+    decode: bytes => {
+      const value = first.decode(bytes)
+      if (value === text(5)) own?.get(5)
+      return value
+    },
+  }
+  const store = await openStore(folder, { ...EAGER, codecs: [asking, second] }, PARTS)
+  own = store.map<string, number>('first', { codec: asking })
+  await failsWith('TIDEMARK_CODEC', () => store.hydrated(), { collection: 'first', key: 5 })
+  assert.deepEqual([first.seen.size, second.seen.size], [ENTRIES, ENTRIES])
   await store.close()
 })
 

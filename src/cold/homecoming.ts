@@ -104,6 +104,7 @@ export class Homecoming {
     try {
       collection.bringHome(key, cursor)
     } catch (error) {
+      // What the bytes are, or what the service's codec does, is of this entry alone.
       if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED') && !hasCode(error, 'TIDEMARK_CODEC')) throw error
       this.#failed(error)
     }
