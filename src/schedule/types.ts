@@ -89,8 +89,9 @@ export interface ScheduleStats {
   /** From 0, durability keeps up, to 1. */
   readonly pressure: number
   /**
-   * At most so old is the oldest change that is not durable; 0: none is. What a crash now would lose, but for rebuildable collections that
-   * epochs leave out: see `laggingMs`.
+   * At most so old is the oldest change that is not durable; 0: none is. What a crash now would lose, but for what waits for a reason of its
+   * own: rebuildable collections that epochs leave out (see `laggingMs`), values that were refused (see `stats().refused`) and insignificant
+   * changes (see `insignificant` of each collection).
    */
   readonly rpoMs: number
   /** The highest since `open`. */
