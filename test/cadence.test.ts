@@ -264,7 +264,7 @@ test('a short run with another cycle, as an import is, hands on what the service
   assert.ok(decisions.length > 0 && savedMs > Date.UTC(2026, 0, 2))
   const again = new CadenceWorld({ ...options, startMs: Date.UTC(2026, 0, 3) })
   again.cadence.remember(other.cadence.record())
-  assert.equal(again.cadence.stats(false, 0).dayKnown, service.cadence.stats(false, 0).dayKnown)
+  assert.equal(again.cadence.stats(false, 0, []).dayKnown, service.cadence.stats(false, 0, []).dayKnown)
   other.run(4 * HOUR, 5000)
   assert.equal(other.cadence.record().cycleMs, 24 * HOUR)
 })

@@ -16,6 +16,7 @@ import type { Copy, Kind, Model } from './model.ts'
 import { Objects } from './objects.ts'
 import { perform } from './operations.ts'
 import { CELL, type LifePlan } from './program.ts'
+import { hydrateOf, SMALL } from './small.ts'
 
 /** Time passes whenever it is looked at, so a slice of the capture ends after its first look. */
 class RestlessClock extends SimulatedClock {
@@ -62,22 +63,6 @@ export interface Totals {
 
 const DIRECTORY = 'simulated'
 
-/** Segments of a few records, so that a short life sees merges of every kind, and files that go. */
-const SMALL = {
-  fanIn: 2,
-  fewTimes: 0.5,
-  smallestBytes: 1500,
-  youngBytesMax: 4000,
-  slackBytes: 2500,
-  slackRecords: 20,
-  baseBytes: 1500,
-  graceMs: 20,
-}
-
-function hydrateOf(seed: number): 'background' | 'on-demand' | 'eager' {
-  return (['background', 'on-demand', 'eager'] as const)[(seed >>> 3) % 3] as 'background' | 'on-demand' | 'eager'
-}
-
 export class Life {
   readonly model: Model
   readonly plan: LifePlan
@@ -106,6 +91,8 @@ export class Life {
   /** Files that this life made, and whether a sync of a log that it did not make has failed. */
   readonly #made = new Set<string>()
   #inheritedFailed = false
+  /** What the store said before the model knew what it brought back. */
+  #early: (() => void)[] | undefined
 
   constructor(model: Model, plan: LifePlan, seed: number, disk: SimulatedStorage['disk'] | undefined, totals: Totals, untracked = false) {
     this.model = model
@@ -240,9 +227,6 @@ export class Life {
       // A look-up that fails is thrown at whoever asks: see cold-store.test.ts.
       ...(operation === 'any' ? { path: 'log' } : {}),
       ...(kind > 6 ? { probability: 0.5 } : {}),
-      // A sync that fails and forgets: the next process may still find the bytes in the page cache, and nobody can tell it that they are
-      // nowhere else. Only lives that end with the power or in order meet it.
-      ...(this.plan.end === 'kill' ? { data: 'keep' as const } : {}),
       ...(operation === 'append' ? { writtenBytes: 'random' as const } : {}),
     })
     this.scheduler.after(ms, heal)
@@ -287,6 +271,8 @@ export class Life {
     }
     const store = await scheduler.run(openStore(DIRECTORY, settings, components))
     this.store = store
+    this.#early = []
+    this.#listen(store)
     const names = new Map<string, Kind>()
     for (const [name, { kind }] of Object.entries(store.stats().collections)) names.set(name, kind)
     // Looking at everything brings everything home: so in most lives somebody else looks.
@@ -295,6 +281,9 @@ export class Life {
     this.#lazy = seen !== store
     if (seen !== store) await scheduler.run(seen.close())
     this.#epochs.set(store.restored.epoch, model.changes)
+    const early = this.#early
+    this.#early = undefined
+    for (const fn of early) this.#note(fn)
     if (process.env['TRACE'] !== undefined) {
       for (const name of ['barrier', 'checkpoint', 'voided', 'degraded', 'recovered', 'holdBroken', 'error', 'refused'] as const) {
         store.on(name, (...args: readonly unknown[]) =>
@@ -302,11 +291,16 @@ export class Life {
         )
       }
     }
+  }
+
+  /** What the store says from its first turn on; what it says before the model knows what it brought back is told to the model then. */
+  #listen(store: Store): void {
+    const { model } = this
     store.on('barrier', ({ epoch, time }) => {
       this.totals.barriers++
       if (this.inTransaction) this.problems.push(new Error('a barrier inside a transaction'))
       if (this.hold?.running === true && !this.hold.broken) this.problems.push(new Error('a barrier during a hold'))
-      model.barrier(epoch, time)
+      this.#note(() => model.barrier(epoch, time))
     })
     store.on('untracked', ({ collection, key }) => this.problems.push(new Error(`'${collection}', ${String(key)} was declared, yet named`)))
     store.on('voided', () => this.#note(() => model.voided()))
@@ -385,6 +379,10 @@ export class Life {
   }
 
   #note(fn: () => void): void {
+    if (this.#early !== undefined) {
+      this.#early.push(fn)
+      return
+    }
     try {
       fn()
     } catch (error) {
