@@ -4,7 +4,8 @@
  * Owns: since when a file is known to be dead. Does not own: what is kept (manifests say), removing manifests.
  * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one (from its own fold point on) do
  * without it, this was so a grace before, and no later writer has come; a file that somebody is writing is not looked at; one that cannot be
- * removed keeps no other.
+ * removed keeps no other. What was dead when this run began, and for the last manifest but one of the run before, has had its grace then:
+ * where no run is as long as a grace, nothing would ever go.
  * Readers hold descriptors, so none of them loses a file (RFC 0006).
  */
 import { hasCode } from '../base/errors.ts'
@@ -25,12 +26,16 @@ export interface CollectParts {
   readonly inUse: (file: string) => boolean
   readonly failpoint: Failpoint
   readonly graceMs: number
+  /** Awaited between two files; rejects when it is time to end. */
+  readonly pause: () => Promise<void>
 }
 
 type Names = Map<number, ReadonlySet<string>>
 
 export class Collector {
   readonly #parts: CollectParts
+  /** The manifest that this run came with. */
+  readonly #begun: Manifest
   /** Files known to be dead, and since when. */
   readonly #dead = new Map<string, number>()
   /** What retained manifests stand on, and what the one before the newest names, by number. */
@@ -41,23 +46,32 @@ export class Collector {
   failure: unknown
   /** Files are kept for the manifest before the newest alone, as of the last sweep: they go with the next one that is published. */
   held = false
+  /** What was dead when this run began is known. */
+  looked = false
 
   constructor(parts: CollectParts) {
     this.#parts = parts
+    this.#begun = parts.manifest()
   }
 
   /** Looks once; true when something is dead and still in its grace. @throws TIDEMARK_FENCED */
   async sweep(): Promise<boolean> {
-    const { storage, monotonic, manifest, check, graceMs } = this.#parts
+    const { storage, monotonic, manifest, check, graceMs, pause } = this.#parts
     this.failure = undefined
     const newest = manifest()
     const named = await this.#named(newest)
+    const counted = this.looked ? undefined : await this.#countedBefore()
     const now = monotonic()
     const dead: string[] = []
-    for (const file of await this.#files(newest.token)) if (!named.has(file)) dead.push(file)
+    const files = await this.#files(newest.token)
+    for (const file of files.keys()) if (!named.has(file)) dead.push(file)
     const still = new Set(dead)
     for (const file of this.#dead.keys()) if (!still.has(file)) this.#dead.delete(file)
-    for (const file of dead) if (!this.#dead.has(file)) this.#dead.set(file, now)
+    for (const file of dead) {
+      const isOld = counted !== undefined && !counted.has(file) && (files.get(file) as number) < this.#begun.token
+      if (!this.#dead.has(file)) this.#dead.set(file, isOld ? Number.NEGATIVE_INFINITY : now)
+    }
+    this.looked = true
     const due = dead.filter(file => now - (this.#dead.get(file) as number) >= graceMs)
     if (due.length === 0) return dead.length > 0
     // What names these files no more is on the device, and still the newest.
@@ -65,6 +79,7 @@ export class Collector {
     await check()
     if (manifest() !== newest) return true
     for (const file of due) {
+      await pause()
       await this.#parts.failpoint('collect.remove')
       try {
         await storage.remove(file)
@@ -103,11 +118,34 @@ export class Collector {
     return named
   }
 
+  /**
+   * Files that counted when this run began, or for the manifest before the last one of the run before. Undefined: a fold point was dropped since,
+   * and nobody knows what it named.
+   */
+  async #countedBefore(): Promise<ReadonlySet<string> | undefined> {
+    const { number: begun, retained } = this.#begun
+    const counted = new Set(filesOf(this.#begun))
+    const kept = new Set(this.#parts.manifest().retained.map(point => point.number))
+    for (const { number } of retained) {
+      if (!kept.has(number)) return undefined
+      for (const file of this.#retained.get(number) ?? []) counted.add(file)
+    }
+    // The first of them is the one that this run took over from.
+    let runs = 2
+    for (const number of (await listManifests(this.#parts.storage)).filter(number => number < begun).reverse()) {
+      const names = await this.#namesOf(number, this.#before, filesOf)
+      for (const file of names ?? []) counted.add(file)
+      if (names !== undefined && --runs === 0) break
+    }
+    return counted
+  }
+
   /** Undefined: it does not verify, or is gone. */
   async #namesOf(number: number, known: Names, of: (manifest: Manifest) => ReadonlySet<string>): Promise<ReadonlySet<string> | undefined> {
     const before = known.get(number)
     if (before !== undefined) return before
     try {
+      await this.#parts.pause()
       const names = of(await readManifest(this.#parts.storage, number))
       known.set(number, names)
       return names
@@ -117,10 +155,10 @@ export class Collector {
     }
   }
 
-  /** Segments and log files up to our own token, but for those in use. */
-  async #files(token: number): Promise<string[]> {
+  /** Segments and log files up to our own token, but for those in use, with their tokens. */
+  async #files(token: number): Promise<Map<string, number>> {
     const { storage, inUse } = this.#parts
-    const found: string[] = []
+    const found = new Map<string, number>()
     for (const [folder, numbers] of [
       [SEGMENT_FOLDER, segmentNumbers],
       [LOG_FOLDER, logNumbers],
@@ -128,7 +166,7 @@ export class Collector {
       for (const name of await storage.list(folder)) {
         const of = numbers(name)
         const file = `${folder}/${name}`
-        if (of !== undefined && of.token <= token && !inUse(file)) found.push(file)
+        if (of !== undefined && of.token <= token && !inUse(file)) found.set(file, of.token)
       }
     }
     return found

@@ -33,6 +33,8 @@ const YOUNG_TIMES_MAX = 6
 const FINISH_TABLES_MIN = 1
 const FINISH_TABLES_MAX = 16
 const FINISH_MS_MAX = 2000
+/** Of it, for what was dead already when the run began. */
+const FINISH_COLLECT_MS_MAX = 500
 /** Less than this share of what is folded is not expected to be left of it: where the next fold has more to write, the floor would be a burst. */
 const SHARE_MIN = 1 / 16
 /** Nothing was published for so long: the newest manifest is written once more, where the one before it keeps files from going. */
@@ -44,14 +46,16 @@ const START_MS = 1000
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
 
+type Loop = 'fold' | 'merge' | 'collect'
+
 export class Folding {
   readonly #parts: FoldingParts
   readonly #limits: Thresholds
   readonly #collector: Collector
   readonly #using = new Set<string>()
-  readonly #timers = new Map<'fold' | 'merge' | 'collect' | 'level' | 'dropped', Cancel>()
+  readonly #timers = new Map<Loop | 'level' | 'dropped', Cancel>()
   readonly #rhythms = new Set<Rhythm>()
-  readonly #running = new Map<'fold' | 'merge' | 'collect', Promise<void>>()
+  readonly #running = new Map<Loop, Promise<void>>()
   readonly #failures = { fold: 0, merge: 0, collect: 0 }
   readonly #storage: Storage
   readonly #manifests: Storage
@@ -69,6 +73,7 @@ export class Folding {
   #prepared: Promise<void> | undefined
   /** The end is near: folds go as fast as they can. */
   #finishing = false
+  #collectUntil = Number.POSITIVE_INFINITY
   #stopped = false
 
   /** `tail`: what lies behind the fold point at the start. */
@@ -84,7 +89,8 @@ export class Folding {
     this.#length = new LogLength(parts.end())
     this.#ages = new PointAges(monotonic, manifest().fold)
     const inUse = (file: string): boolean => this.#using.has(file) || parts.inUse(file)
-    this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs })
+    const pause = (): Promise<void> => this.#giveWay()
+    this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs, pause })
   }
 
   /** Begins with what was left undone, when who has just opened the store had time for what it opened it for. */
@@ -92,7 +98,7 @@ export class Folding {
     const ms = this.#limits.paced && !this.#tail.isLong ? START_MS : 0
     this.#wake('fold', ms)
     this.#wake('merge', ms)
-    this.#wake('collect', this.#limits.graceMs)
+    this.#wake('collect', Math.min(START_MS, this.#limits.graceMs))
   }
 
   /** An epoch was acknowledged, and `end` is behind it. `catalogue`: what is alive after it. */
@@ -126,30 +132,34 @@ export class Folding {
     this.#wake('collect', this.#limits.graceMs)
   }
 
-  /** Folds what a restart would take long to read, where that takes moments; then ends as `stop`. */
+  /** Folds what a restart would take long to read, and collects what nobody has looked at yet, where that takes moments; then ends as `stop`. */
   async finish(): Promise<void> {
+    const { scheduler, monotonic } = this.#parts
+    const cancel = scheduler.after(FINISH_MS_MAX, () => void this.stop())
+    this.#collectUntil = monotonic() + FINISH_COLLECT_MS_MAX
+    await this.#running.get('collect')
+    if (!this.#stopped && !this.#collector.looked) await this.#runNow('collect')
     if (this.#tail.tables >= FINISH_TABLES_MIN && this.#tail.tables <= FINISH_TABLES_MAX) {
       this.#finishing = true
-      const cancel = this.#parts.scheduler.after(FINISH_MS_MAX, () => void this.stop())
       for (const rhythm of this.#rhythms) rhythm.nudge()
       await this.#running.get('fold')
       // A fold takes a part of it, or fails.
       for (let before = Number.POSITIVE_INFINITY; !this.#stopped && this.#tail.tables >= FINISH_TABLES_MIN; ) {
         if (this.#tail.tables >= before) break
         before = this.#tail.tables
-        await this.#foldNow()
+        this.#tail.ask()
+        await this.#runNow('fold')
       }
-      cancel()
     }
+    cancel()
     await this.stop()
   }
 
-  async #foldNow(): Promise<void> {
-    this.#timers.get('fold')?.()
-    this.#timers.delete('fold')
-    this.#tail.ask()
-    const running = this.#run('fold')
-    this.#running.set('fold', running)
+  async #runNow(loop: Loop): Promise<void> {
+    this.#timers.get(loop)?.()
+    this.#timers.delete(loop)
+    const running = this.#run(loop)
+    this.#running.set(loop, running)
     await running
   }
 
@@ -188,7 +198,7 @@ export class Folding {
   }
 
   /** Lets a loop run, unless it runs, after `ms`; a retry that waits is not brought forward. */
-  #wake(loop: 'fold' | 'merge' | 'collect', ms: number): void {
+  #wake(loop: Loop, ms: number): void {
     if (this.#stopped || this.#running.has(loop) || this.#timers.has(loop)) return
     const run = (): void => {
       this.#timers.delete(loop)
@@ -199,7 +209,7 @@ export class Folding {
     this.#timers.set(loop, ms > 0 ? scheduler.after(ms, run) : scheduler.immediate(run))
   }
 
-  async #run(loop: 'fold' | 'merge' | 'collect'): Promise<void> {
+  async #run(loop: Loop): Promise<void> {
     let again: number | undefined
     try {
       await Promise.resolve()
@@ -299,6 +309,14 @@ export class Folding {
     // All that could be done is done.
     if (this.#collector.failure !== undefined) throw this.#collector.failure
     return pause
+  }
+
+  /** Between two files that the collector reads or removes: messages come first, and a commit that is under way. */
+  async #giveWay(): Promise<void> {
+    const { scheduler, budget, monotonic } = this.#parts
+    await new Promise<void>(resolve => scheduler.immediate(resolve))
+    await budget.upkeepSyncTurn()
+    if (this.#stopped || monotonic() > this.#collectUntil) throw STOPPED
   }
 
   /** A store that has come to rest is not to keep what it had before its last job; while it works, the next job's manifest does the same. */

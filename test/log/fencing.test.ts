@@ -127,7 +127,7 @@ test('who slept removes no file', async () => {
   const graceMs = 10
   let now = 0
   const collector = new Collector({
-    ...{ storage, graceMs, failpoint: noFailpoint, inUse: () => false },
+    ...{ storage, graceMs, failpoint: noFailpoint, inUse: () => false, pause: async () => {} },
     monotonic: () => now,
     manifest: () => own.manifest,
     check: () => own.check(),
