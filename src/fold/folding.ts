@@ -2,8 +2,8 @@
  * Upkeep of a store beside its writer: folds the log, merges segments, collects dead files; each in its own loop, none in a commit's way.
  *
  * Owns: when each is due, its pace, what to do after a failure. Does not own: the manifest (`publish` has it), the log's end, files in use.
- * Invariants: a fold and a merge at most are under way; nothing thrown gets out; a job that failed leaves no file and is begun again from
- * the manifest as it is then, after a pause; after `stop` nothing is written.
+ * Invariants: a fold and a merge at most are under way; nothing thrown gets out; a job that failed leaves no file, or the collector one that a
+ * manifest might name, and is begun again from the manifest as it is then, after a pause; after `stop` nothing is written.
  */
 import { STOPPED } from '../base/errors.ts'
 import { TABLE_LOG_BYTES, TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
@@ -18,9 +18,10 @@ import { Collector, GRACE_MS } from './collect.ts'
 import type { FoldingParts, Thresholds } from './contract.ts'
 import { foldLog, foldWork } from './fold.ts'
 import { Level } from './level.ts'
-import { mergeSegments, type WriteParts } from './merge.ts'
+import { discard, mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { aliveIn, countSmall, isDead, MERGE_LIMITS, planMerge } from './policy.ts'
+import { bytesOf, isMissing, shareOf } from './sums.ts'
 import { Tail, type TailSize } from './tail.ts'
 import { Unreadable } from './unreadable.ts'
 
@@ -35,8 +36,6 @@ const FINISH_TABLES_MAX = 16
 const FINISH_MS_MAX = 2000
 /** Of it, for what was dead already when the run began. */
 const FINISH_COLLECT_MS_MAX = 500
-/** Less than this share of what is folded is not expected to be left of it: where the next fold has more to write, the floor would be a burst. */
-const SHARE_MIN = 1 / 16
 /** Nothing was published for so long: the newest manifest is written once more, where the one before it keeps files from going. */
 const REPEAT_MS = 30_000
 /** Looks for it are no closer together, however short the grace is. */
@@ -134,6 +133,7 @@ export class Folding {
 
   /** Folds what a restart would take long to read, and collects what nobody has looked at yet, where that takes moments; then ends as `stop`. */
   async finish(): Promise<void> {
+    if (this.#stopped) return await this.stop()
     const { scheduler, monotonic } = this.#parts
     const cancel = scheduler.after(FINISH_MS_MAX, () => void this.stop())
     this.#collectUntil = monotonic() + FINISH_COLLECT_MS_MAX
@@ -246,7 +246,10 @@ export class Folding {
       const { rawBytes } = folded.size
       await failpoint('fold.written')
       const ages = this.#ages.upTo(point)
-      await this.#publish(old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined))
+      await this.#publish(
+        old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined),
+        segments,
+      )
       await failpoint('fold.end')
       this.#tail.folded(monotonic(), folded.size)
       if (rawBytes > 0 && segments.length > 0) {
@@ -291,7 +294,7 @@ export class Folding {
         this.#unreadable.merged(plan)
         bytesWritten = bytesOf(outputs)
         await failpoint('merge.written')
-        await this.#publish(old => job.next(old, outputs))
+        await this.#publish(old => job.next(old, outputs), outputs)
         await failpoint('merge.end')
       })
     }
@@ -330,10 +333,21 @@ export class Folding {
     return this.#limits.graceMs
   }
 
-  async #publish(plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
-    await this.#parts.budget.upkeepSyncTurn()
-    await this.#parts.publish(this.#manifests, plan)
-    this.#publishedAt = this.#parts.monotonic()
+  /** `written`: segments for it, which go where nothing was published that could name them. Of a manifest that was begun nobody knows. */
+  async #publish(plan: (manifest: Manifest) => Manifest | undefined, written: readonly SegmentEntry[] = []): Promise<void> {
+    let begun = false
+    const watched = (manifest: Manifest): Manifest | undefined => {
+      const next = plan(manifest)
+      begun ||= next !== undefined
+      return next
+    }
+    try {
+      await this.#parts.budget.upkeepSyncTurn()
+      await this.#parts.publish(this.#manifests, watched)
+      this.#publishedAt = this.#parts.monotonic()
+    } finally {
+      if (!begun) await discard(this.#storage, written)
+    }
   }
 
   /** Runs a job in a rhythm of its own; the names it takes are in use until it has ended. */
@@ -379,22 +393,4 @@ export class Folding {
     const numbers = (await storage.list(SEGMENT_FOLDER)).map(name => segmentNumbers(name))
     this.#sequence = Math.max(0, ...numbers.map(of => (of?.token === manifest().token ? of.sequence : 0)))
   }
-}
-
-function shareOf(bytes: number, rawBytes: number): number {
-  return Math.min(1, Math.max(SHARE_MIN, bytes / rawBytes))
-}
-
-/** Whether something is not alive any more; both are in the order of ids. */
-function isMissing(before: readonly CatalogueEntry[], alive: readonly CatalogueEntry[]): boolean {
-  let at = 0
-  for (const { id, entries } of before) {
-    while ((alive[at]?.id ?? Number.POSITIVE_INFINITY) < id) at++
-    if (entries > 0 && alive[at]?.id !== id) return true
-  }
-  return false
-}
-
-function bytesOf(segments: readonly SegmentEntry[]): number {
-  return segments.reduce((sum, entry) => sum + entry.bytes, 0)
 }

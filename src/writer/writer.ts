@@ -305,6 +305,8 @@ export class Writer {
     else error = (await this.#giveUp()) ?? failure
     const data = toErrorData(error)
     const isFenced = hasCode(error, 'TIDEMARK_FENCED')
+    // It would write into a store that is another's.
+    if (isFenced) void this.#folding?.stop()
     if (this.#state === 'fenced' || this.#state === 'closed') return
     this.#state = isFenced ? 'fenced' : 'failed'
     this.#send(

@@ -1,0 +1,23 @@
+/** Sums over what manifests list. Pure functions. */
+import type { CatalogueEntry, SegmentEntry } from '../format/index.ts'
+
+/** Less than this share of what is folded is not expected to be left of it: where the next fold has more to write, the floor would be a burst. */
+const SHARE_MIN = 1 / 16
+
+export function shareOf(bytes: number, rawBytes: number): number {
+  return Math.min(1, Math.max(SHARE_MIN, bytes / rawBytes))
+}
+
+/** Whether something is not alive any more; both are in the order of ids. */
+export function isMissing(before: readonly CatalogueEntry[], alive: readonly CatalogueEntry[]): boolean {
+  let at = 0
+  for (const { id, entries } of before) {
+    while ((alive[at]?.id ?? Number.POSITIVE_INFINITY) < id) at++
+    if (entries > 0 && alive[at]?.id !== id) return true
+  }
+  return false
+}
+
+export function bytesOf(segments: readonly SegmentEntry[]): number {
+  return segments.reduce((sum, entry) => sum + entry.bytes, 0)
+}

@@ -1,0 +1,49 @@
+/** Upkeep whose manifest cannot be published: nothing is left of what it wrote, and it does not go on where the store is another's. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { filesOf, readNewest } from '../src/manifest/index.ts'
+import { openForWriting } from '../src/restore/index.ts'
+import { pseudoRandom } from './support/log-store.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const HOUR_MS = 3_600_000
+
+async function written(keys: number): Promise<SimulatedStore> {
+  const world = new SimulatedStore()
+  world.thresholds = { records: 50 }
+  await world.open()
+  for (let at = 0; at < keys; at++) world.store.map<number>('map').set(`${at}`, at)
+  await world.checkpoint()
+  return world
+}
+
+const segments = (world: SimulatedStore): Promise<string[]> => world.run(world.storage.list('segment'))
+
+/** Segments that the newest manifest does not name. */
+async function unnamed(world: SimulatedStore): Promise<string[]> {
+  const found = await world.run(readNewest(world.storage))
+  const named = found === undefined ? new Set() : filesOf(found.manifest)
+  return (await segments(world)).filter(name => !named.has(`segment/${name}`))
+}
+
+for (const when of ['by upkeep', 'by a commit'] as const) {
+  test(`another writer that is found ${when} ends upkeep: no segment is written into its store`, async () => {
+    const world = await written(60)
+    await world.run(openForWriting(world.storage, { createdBy: 'tidemark test', random: pseudoRandom('young') }))
+    let created = 0
+    world.storage.onCall = call => {
+      if (call.operation === 'open' && call.path.startsWith('segment/')) created++
+    }
+    if (when === 'by a commit') {
+      world.store.map<number>('map').set('later', 1)
+      await assert.rejects(world.checkpoint())
+    }
+    await world.pass(600_000)
+    assert.ok(created <= 1, `${created} segments were opened`)
+    assert.deepEqual(await segments(world), [], 'what was refused is not left')
+    assert.ok(world.store.stats().upkeep.failures <= 1)
+    const begin = world.clock.monotonic()
+    await assert.rejects(world.close())
+    assert.ok(world.clock.monotonic() - begin < 100)
+  })
+}
