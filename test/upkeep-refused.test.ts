@@ -47,3 +47,30 @@ for (const when of ['by upkeep', 'by a commit'] as const) {
     assert.ok(world.clock.monotonic() - begin < 100)
   })
 }
+
+test('segments of folds whose manifests cannot be put down go while they cannot', async () => {
+  const world = await written(60)
+  const heal = world.storage.inject({ operation: 'createIfAbsent', errno: 'EACCES', path: 'manifest' })
+  await world.pass(HOUR_MS)
+  assert.ok(world.store.stats().upkeep.failures > 10)
+  assert.ok((await unnamed(world)).length <= 2, `${await unnamed(world)}`)
+  heal()
+  await world.pass(HOUR_MS)
+  assert.deepEqual(await unnamed(world), [])
+  assert.equal(world.store.stats().upkeep.foldedEpoch, 1)
+  await world.close()
+})
+
+test('those of a manifest that is there, though it was not known to be, stay', async () => {
+  const world = await written(60)
+  const heal = world.storage.inject({ operation: 'syncFolder', errno: 'EIO', path: 'manifest' })
+  await world.pass(HOUR_MS)
+  assert.ok(world.store.stats().upkeep.failures >= 1)
+  heal()
+  await world.pass(HOUR_MS)
+  assert.deepEqual(await unnamed(world), [])
+  assert.equal((await segments(world)).length, 1)
+  await world.crash()
+  assert.equal(world.store.map('map').get('59'), 59)
+  await world.close()
+})

@@ -219,6 +219,8 @@ export class Folding {
       if (error !== STOPPED && !this.#stopped) {
         again = Math.min(RETRY_MS_FIRST * 2 ** this.#failures[loop]++, RETRY_MS_MAX)
         this.#parts.report({ type: 'failed', error })
+        // A manifest that was begun may have left its segments.
+        if (loop !== 'collect') this.#wake('collect', this.#limits.graceMs)
       }
     }
     this.#running.delete(loop)
