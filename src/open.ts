@@ -140,6 +140,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       upkeep: {
         retention: settings.retention,
         tail: { rawBytes: loaded.tail.table.rawBytes, records: loaded.tail.records, logBytes: loaded.tail.logBytes },
+        catalogue: loaded.tail.catalogue,
         follow: settings.memoryBytesMax !== Number.POSITIVE_INFINITY,
         ...(components.thresholds === undefined ? {} : { thresholds: components.thresholds }),
       },

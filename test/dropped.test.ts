@@ -63,3 +63,34 @@ test('collections that come and go with each epoch are no reason to fold each ep
   assert.ok(folds <= 5, `${folds} folds`)
   await world.close()
 })
+
+test('the files of a collection that was deleted while a fold was under way go', async () => {
+  const world = await filled(YOUNG)
+  const { store } = world
+  for (let at = 0; at < 150; at++) store.map<string>('other').set(`${at}`, TEXT)
+  await world.checkpoint()
+  const { folds } = store.stats().upkeep
+  await world.pass(300)
+  store.delete('big')
+  await world.checkpoint()
+  assert.equal(store.stats().upkeep.folds, folds, 'it is still under way')
+  await world.pass(HOUR_MS)
+  const bytes = await segmentBytes(world)
+  assert.ok(bytes < 100_000, `${bytes} bytes`)
+  await world.close()
+})
+
+test('the files of a collection that was deleted as the last thing of a run go in the next, though it only reads', async () => {
+  const world = await filled(YOUNG)
+  for (let at = 0; at < 150; at++) world.store.map<string>('other').set(`${at}`, TEXT)
+  await world.checkpoint()
+  await world.pass(10_000)
+  // Right behind a fold no other is asked for.
+  world.store.delete('big')
+  await world.close()
+  await world.open()
+  await world.pass(HOUR_MS)
+  const bytes = await segmentBytes(world)
+  assert.ok(bytes < 100_000, `${bytes} bytes`)
+  await world.close()
+})

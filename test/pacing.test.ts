@@ -76,6 +76,7 @@ async function newWorld(
             upkeep: {
               retention: { keepLast: 1, keepMs: 0 },
               tail: { rawBytes: 0, records: 0, logBytes: 0 },
+              catalogue: [],
               follow: false,
               ...(THRESHOLDS === undefined ? {} : { thresholds: THRESHOLDS }),
             },

@@ -92,12 +92,13 @@ export class Folding {
     this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs, pause })
   }
 
-  /** Begins with what was left undone, when who has just opened the store had time for what it opened it for. */
-  start(): void {
+  /** Begins with what was left undone, when who has just opened the store had time for what it opened it for. `catalogue`: what is alive. */
+  start(catalogue: readonly CatalogueEntry[]): void {
     const ms = this.#limits.paced && !this.#tail.isLong ? START_MS : 0
     this.#wake('fold', ms)
     this.#wake('merge', ms)
     this.#wake('collect', Math.min(START_MS, this.#limits.graceMs))
+    this.#lookDropped(catalogue)
   }
 
   /** An epoch was acknowledged, and `end` is behind it. `catalogue`: what is alive after it. */

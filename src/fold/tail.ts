@@ -45,8 +45,8 @@ export class Tail {
   #longSince: number | undefined
   #more = 0
   #leave = 0
-  /** Whatever there is, is to be folded. */
-  #asked = false
+  /** Bytes of the log behind the fold point that somebody waits for. */
+  #asked = 0
 
   constructor(limits: TailLimits, start: TailSize, now: number) {
     this.#limits = limits
@@ -80,7 +80,7 @@ export class Tail {
    */
   take(): TailSize & { readonly all: boolean } {
     const { tables } = this
-    const all = this.#asked || this.#more <= 0 || tables <= this.#more
+    const all = this.#asked > 0 || this.#more <= 0 || tables <= this.#more
     const share = all ? 1 : 1 - this.#more / tables
     this.#takenBytes = this.#rawBytes * share
     this.#takenRecords = this.#records * share
@@ -99,17 +99,17 @@ export class Tail {
     this.#records = Math.max(0, this.#records - records)
     this.#logBytes = Math.max(0, this.#logBytes - logBytes)
     this.#leave = Math.max(0, this.#more)
-    this.#asked = false
+    this.#asked = Math.max(0, this.#asked - logBytes)
     this.#look(now)
   }
 
-  /** Somebody waits for what lies there to be in segments. */
+  /** Somebody waits for what lies there by now to be in segments: more than what a fold under way takes. */
   ask(): void {
-    this.#asked = true
+    this.#asked = this.#logBytes
   }
 
   get isDue(): boolean {
-    if (this.#asked && this.#logBytes > 0) return true
+    if (this.#asked > 0) return true
     const at = foldAt(this.flow.tables(this.#limits))
     return this.tables >= Math.max(at / 2, at + this.#more)
   }
@@ -140,7 +140,7 @@ export class Tail {
       const length = this.#length
       if (length >= FLAT_OUT_LENGTH) return Number.POSITIVE_INFINITY
       const rate = foldRate({ ...bar, work: total }, left, at, barMs())
-      if (length < 1 && !this.#asked) return rate
+      if (length < 1 && this.#asked === 0) return rate
       // Of the whole: a part of what is left, again and again, never ends.
       return Math.max(rate, (total * 1000) / this.#pressedMs)
     }

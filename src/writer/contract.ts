@@ -128,6 +128,8 @@ export interface UpkeepFacts {
   readonly retention: Retention
   /** What lies behind the fold point at the start. */
   readonly tail: TailSize
+  /** What is alive behind it. */
+  readonly catalogue: readonly CatalogueEntry[]
   /** Each news of upkeep brings the manifest. */
   readonly follow: boolean
   /** Tests take less. */

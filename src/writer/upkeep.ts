@@ -12,11 +12,11 @@ export function startFolding(
   own: Pick<FoldingParts, 'failpoint' | 'budget' | 'manifest' | 'end' | 'inherited' | 'compress' | 'publish' | 'check' | 'inUse'>,
 ): Folding | undefined {
   if (facts.upkeep === undefined || upkeep === undefined) return undefined
-  const { retention, tail, follow, thresholds } = facts.upkeep
+  const { retention, tail, catalogue, follow, thresholds } = facts.upkeep
   const report = (news: FoldNews): void => send(upkeepMessage(news, own.manifest(), follow))
   const parts = { ...upkeep, ...own, monotonic, random, retention, report, ...(thresholds === undefined ? {} : { thresholds }) }
   const folding = new Folding(parts, tail)
-  folding.start()
+  folding.start(catalogue)
   return folding
 }
 
