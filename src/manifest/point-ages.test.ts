@@ -121,18 +121,20 @@ for (const [name, jumpMs] of [
   })
 }
 
-test('of a store that was closed for days the past stays for one round more; short runs add up', () => {
+test('of a store that was closed for days the past stays until the point behind it is old, too; short runs add up', () => {
   const store = new Folds()
   store.foldFor(2 * HOUR_MS)
   store.nowMs += 3 * DAY_MS
   store.open()
   store.fold()
   assert.ok(store.reachesMs > 3 * DAY_MS, 'only a clock that may be wrong says so')
-  store.nowMs += DAY_MS
-  store.open()
   // As many as are kept whatever their age.
-  for (let count = 0; count < 3; count++) store.fold()
-  assert.ok(store.reachesMs < 2 * DAY_MS, `${store.reachesMs / DAY_MS} days`)
+  for (let run = 0; run < 2; run++) {
+    store.nowMs += DAY_MS
+    store.open()
+    for (let count = 0; count < 3; count++) store.fold()
+  }
+  assert.ok(store.reachesMs < 3 * DAY_MS, `${store.reachesMs / DAY_MS} days`)
   store.foldFor(2 * HOUR_MS)
   store.assertTrim()
 })

@@ -75,3 +75,19 @@ test('without a time the newest are kept, and with a short one as many as fit', 
   assert.deepEqual(numbers(1, 2 * MINUTE_MS), [199, 200])
   assert.equal(numbers(1, HOUR_MS).length, 60)
 })
+
+test('the points reach back as far as is asked for, however far apart they are', () => {
+  const at = (...minutes: number[]): RetainedPoint[] => minutes.map((minute, index) => pointAt(index + 1, minute * MINUTE_MS))
+  const times = (points: readonly RetainedPoint[], nowMs: number, keepMs: number): number[] =>
+    retain(points, agesAt(nowMs), { keepLast: 1, keepMs }).map(({ timeMs }) => timeMs / MINUTE_MS)
+  assert.deepEqual(times(at(0, 50), 61 * MINUTE_MS, HOUR_MS), [0, 50], 'what was 55 minutes ago lies behind the first alone')
+  assert.deepEqual(times(at(0, 50), 110 * MINUTE_MS, HOUR_MS), [50])
+  assert.deepEqual(times(at(0, 20, 40, 60, 80), 100 * MINUTE_MS, HOUR_MS), [40, 60, 80])
+  assert.deepEqual(times(at(0), 30 * DAY_MS, HOUR_MS), [0], 'the one that is being left')
+  let points: readonly RetainedPoint[] = []
+  for (let number = 1; number < 2000; number++) {
+    const now = number * 20 * MINUTE_MS
+    points = retain([...points, pointAt(number, now)], agesAt(now + 20 * MINUTE_MS), { keepLast: 3, keepMs: 5 * HOUR_MS })
+    if (number > 20) assert.equal(points.length, 15)
+  }
+})

@@ -1,9 +1,10 @@
 /**
  * What of the past can be restored: which fold points are kept. Pure functions.
  *
- * Invariants: points thin out with age, and the same are left however often that is looked at; however long they are to be kept, and whatever
- * their clock says, they are no more than `keepLast` and RETAINED_POINTS_MAX. Thinning loses no epoch that can be restored, for the log reaches
- * back to the oldest point: the way to it from the point before becomes longer.
+ * Invariants: the points reach back as far as is asked for, however far apart they are; they thin out with age, and the same are left however
+ * often that is looked at; however long they are to be kept, and whatever their clock says, they are no more than `keepLast` and
+ * RETAINED_POINTS_MAX. Thinning loses no epoch that can be restored, for the log reaches back to the oldest point: the way to it from the point
+ * before becomes longer.
  */
 import { RETAINED_POINTS_MAX } from '../base/limits.ts'
 import type { RetainedPoint } from '../format/index.ts'
@@ -11,7 +12,10 @@ import type { RetainedPoint } from '../format/index.ts'
 export interface Retention {
   /** Fold points kept whatever their age, the newest included; each is a recovery point. At least 1. */
   readonly keepLast: number
-  /** Milliseconds for which fold points are kept: one a minute, of those older than a day one an hour, of those older than 30 days one a day. */
+  /**
+   * Milliseconds for which fold points are kept: one a minute, of those older than a day one an hour, of those older than 30 days one a day, and
+   * the last one before.
+   */
   readonly keepMs: number
 }
 
@@ -28,15 +32,15 @@ export function retain(points: readonly RetainedPoint[], agesOf: AgesOf, { keepL
   // The fold point itself is one of those to keep.
   const last = Math.max(0, points.length - keepLast + 1)
   const ages = agesOf(points)
-  let older: RetainedPoint[] = []
-  for (const [at, point] of points.slice(0, last).entries()) {
-    const ageMs = ages[at] as number
-    const step = stepMs(ageMs)
-    // It goes when the next one is old enough: the points reach back as far as is asked for.
-    if (keepMs === 0 || ageMs > keepMs + step - MINUTE_MS) continue
-    const before = older.at(-1)
-    if (before === undefined || Math.floor(before.timeMs / step) !== Math.floor(point.timeMs / step)) older.push(point)
+  const thinned: number[] = []
+  for (const [at, { timeMs }] of points.slice(0, last).entries()) {
+    const step = stepMs(ages[at] as number)
+    const before = points[thinned.at(-1) ?? -1]
+    if (before === undefined || Math.floor(before.timeMs / step) !== Math.floor(timeMs / step)) thinned.push(at)
   }
+  // One goes when the next reaches back as far as is asked for: what came between the two lies behind the first alone.
+  const first = thinned.findIndex((_, index) => (ages[thinned[index + 1] ?? last] ?? 0) < keepMs)
+  let older = first < 0 ? [] : thinned.slice(first).map(at => points[at] as RetainedPoint)
   while (older.length > RETAINED_POINTS_MAX) {
     const half = older.length / 2
     older = older.filter((_, at) => at >= half || at % 2 === 0)
