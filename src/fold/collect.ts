@@ -13,6 +13,7 @@ import type { Failpoint } from '../base/failpoint.ts'
 import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, type Manifest, manifestName, SEGMENT_FOLDER, segmentNumbers } from '../format/index.ts'
 import { filesOf, listManifests, readManifest, standsOn } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
+import { RetainedNames } from './retained-names.ts'
 
 export const GRACE_MS = 10_000
 
@@ -30,17 +31,15 @@ export interface CollectParts {
   readonly pause: () => Promise<void>
 }
 
-type Names = Map<number, ReadonlySet<string>>
-
 export class Collector {
   readonly #parts: CollectParts
   /** The manifest that this run came with. */
   readonly #begun: Manifest
   /** Files known to be dead, and since when. */
   readonly #dead = new Map<string, number>()
-  /** What retained manifests stand on, and what the one before the newest names, by number. */
-  readonly #retained: Names = new Map()
-  readonly #before: Names = new Map()
+  readonly #retained = new RetainedNames()
+  /** What a manifest before the newest names, by number. */
+  readonly #before = new Map<number, ReadonlySet<string>>()
   removed = 0
   /** Why a file could not be removed in the last sweep: the first of them. */
   failure: unknown
@@ -93,62 +92,63 @@ export class Collector {
   }
 
   /** Files that the manifests that count name. */
-  async #named(newest: Manifest): Promise<ReadonlySet<string>> {
+  async #named(newest: Manifest): Promise<Pick<ReadonlySet<string>, 'has'>> {
     const { storage } = this.#parts
     const named = new Set(filesOf(newest))
-    const kept = new Set(newest.retained.map(point => point.number))
+    const kept = newest.retained.map(point => point.number)
     // The log before its fold point is for points that it kept, and the newest keeps no more.
-    for (const number of kept) for (const file of (await this.#namesOf(number, this.#retained, standsOn)) ?? []) named.add(file)
+    for (const number of kept) if (!this.#retained.knows(number)) this.#retained.add(number, await this.#namesOf(number, standsOn))
+    this.#retained.keep(kept)
     this.held = false
     let before: number | undefined
     const older = (await listManifests(storage)).filter(number => number < newest.number).reverse()
     // The way back when the newest turns out to be damaged.
     for (const number of older) {
-      const names = await this.#namesOf(number, this.#before, filesOf)
+      const names = await this.#namesBefore(number)
       if (names === undefined) continue
       before = number
       for (const file of names) {
-        if (!named.has(file)) this.held = true
+        if (!named.has(file) && !this.#retained.has(file)) this.held = true
         named.add(file)
       }
       break
     }
-    for (const number of this.#retained.keys()) if (!kept.has(number)) this.#retained.delete(number)
     for (const number of this.#before.keys()) if (number !== before) this.#before.delete(number)
-    return named
+    return { has: file => named.has(file) || this.#retained.has(file) }
   }
 
   /**
    * Files that counted when this run began, or for the manifest before the last one of the run before. Undefined: a fold point was dropped since,
-   * and nobody knows what it named.
+   * and nobody knows what it named. Those that are retained still count now, too.
    */
   async #countedBefore(): Promise<ReadonlySet<string> | undefined> {
     const { number: begun, retained } = this.#begun
     const counted = new Set(filesOf(this.#begun))
     const kept = new Set(this.#parts.manifest().retained.map(point => point.number))
-    for (const { number } of retained) {
-      if (!kept.has(number)) return undefined
-      for (const file of this.#retained.get(number) ?? []) counted.add(file)
-    }
+    if (retained.some(({ number }) => !kept.has(number))) return undefined
     // The first of them is the one that this run took over from.
     let runs = 2
     for (const number of (await listManifests(this.#parts.storage)).filter(number => number < begun).reverse()) {
-      const names = await this.#namesOf(number, this.#before, filesOf)
+      const names = await this.#namesBefore(number)
       for (const file of names ?? []) counted.add(file)
       if (names !== undefined && --runs === 0) break
     }
     return counted
   }
 
+  async #namesBefore(number: number): Promise<ReadonlySet<string> | undefined> {
+    const known = this.#before.get(number)
+    if (known !== undefined) return known
+    const names = await this.#namesOf(number, filesOf)
+    if (names !== undefined) this.#before.set(number, names)
+    return names
+  }
+
   /** Undefined: it does not verify, or is gone. */
-  async #namesOf(number: number, known: Names, of: (manifest: Manifest) => ReadonlySet<string>): Promise<ReadonlySet<string> | undefined> {
-    const before = known.get(number)
-    if (before !== undefined) return before
+  async #namesOf(number: number, of: (manifest: Manifest) => ReadonlySet<string>): Promise<ReadonlySet<string> | undefined> {
     try {
       await this.#parts.pause()
-      const names = of(await readManifest(this.#parts.storage, number))
-      known.set(number, names)
-      return names
+      return of(await readManifest(this.#parts.storage, number))
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await this.#parts.storage.exists(manifestName(number)))) return undefined
       throw error
