@@ -7,11 +7,11 @@ import { hasCode } from '../../src/base/errors.ts'
 import { type Failpoint, noFailpoint } from '../../src/base/failpoint.ts'
 import { MANIFESTS_KEPT } from '../../src/base/limits.ts'
 import { Collector } from '../../src/fold/collect.ts'
-import { type Manifest, manifestName } from '../../src/format/index.ts'
-import { listManifests } from '../../src/manifest/index.ts'
+import { logName, type Manifest, manifestName } from '../../src/format/index.ts'
+import { listManifests, readNewest } from '../../src/manifest/index.ts'
 import { openForWriting } from '../../src/restore/index.ts'
 import { FileStorage, type Storage } from '../../src/storage/index.ts'
-import { SimulatedStorage } from '../../src/testing/index.ts'
+import { type SimulatedDisk, SimulatedStorage } from '../../src/testing/index.ts'
 import { Ownership } from '../../src/writer/ownership.ts'
 import { type Block, Life, pseudoRandom, readAll } from '../support/log-store.ts'
 import { temporaryFolder } from '../temporary.ts'
@@ -140,6 +140,53 @@ test('who slept removes no file', async () => {
   await assert.rejects(collector.sweep(), isFenced)
   assert.deepEqual(await storage.list('segment'), ['00000001-00000001.seg'])
   await isWhole(storage, young)
+})
+
+test('a file goes only when the manifests that do without it are on the device, though nobody heard of them when they were published', async () => {
+  const file = 'segment/00000001-00000001.seg'
+  const sums = { bytes: 1000, sha256: 'ab'.repeat(32), describedAt: 900, from: 0, through: 1, records: 1, tombstones: 0, rawBytes: 1 }
+  const place = { collection: 1, key: '00' }
+  const point = { ...{ file: logName(1, 1), bytes: 1, epoch: 1, digest: 'cd'.repeat(32) }, timeMs: 0, nextId: 2, catalogue: [] }
+  const storage = new SimulatedStorage({ seed: 1 })
+  const own = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('own'))).manifest)
+  await storage.makeFolder('segment')
+  await (await storage.open(file, 'create')).close()
+  await storage.syncFolder('segment')
+  const named = { fold: point, log: [{ file: point.file, end: null }], young: [{ file, ...sums, first: place, last: place }] }
+  await own.publish(of => ({ ...next(of), ...named }))
+  assert.equal((await readNewest(storage))?.manifest.young.length, 1)
+  for (let count = 0; count < 2; count++) {
+    storage.inject({ operation: 'syncFolder', errno: 'EIO', path: 'manifest', nth: 1 })
+    await assert.rejects(own.publish(of => ({ ...next(of), young: [] })))
+    // It is there, and ours.
+    await own.check()
+    assert.deepEqual(own.manifest.young, [])
+  }
+  let now = 0
+  const collector = new Collector({
+    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, pause: async () => {} },
+    monotonic: () => now,
+    manifest: () => own.manifest,
+    check: () => own.check(),
+  })
+  const disks: SimulatedDisk[] = []
+  storage.onCall = ({ operation, path }) => {
+    if (operation !== 'remove' || path !== file) return
+    for (let seed = 1; seed <= 50; seed++) disks.push(storage.crash({ names: 'random', seed }).disk)
+  }
+  await collector.sweep()
+  now = 10
+  await collector.sweep()
+  assert.equal(disks.length, 50)
+  let gone = 0
+  for (const disk of disks) {
+    const left = new SimulatedStorage({ seed: 2, disk })
+    const found = await readNewest(left)
+    const isThere = await left.exists(file)
+    assert.ok(isThere || found?.manifest.young.length === 0, `${found?.manifest.number} names a file that is gone`)
+    if (!isThere) gone++
+  }
+  assert.ok(gone > 0)
 })
 
 test('a commit of one key costs one append, one sync, one read, and two looks for a rival', async () => {
