@@ -94,3 +94,21 @@ test('between two manifests that the collector reads it gives way, and each is r
   await collector.sweep()
   assert.equal(steps.length, 84)
 })
+
+test('what is published while the collector looks is looked at again', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const own = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('own'))).manifest)
+  await own.publish(next)
+  let during = true
+  const collector = new Collector({
+    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, monotonic: () => 0 },
+    pause: async () => {
+      if (during) await own.publish(next)
+      during = false
+    },
+    manifest: () => own.manifest,
+    check: () => own.check(),
+  })
+  assert.equal(await collector.sweep(), true)
+  assert.equal(await collector.sweep(), false)
+})

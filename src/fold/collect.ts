@@ -53,7 +53,7 @@ export class Collector {
     this.#begun = parts.manifest()
   }
 
-  /** Looks once; true when something is dead and still in its grace. @throws TIDEMARK_FENCED */
+  /** Looks once; true when something is dead and still in its grace, or may have become so meanwhile. @throws TIDEMARK_FENCED */
   async sweep(): Promise<boolean> {
     const { storage, monotonic, manifest, check, graceMs, pause } = this.#parts
     this.failure = undefined
@@ -72,7 +72,7 @@ export class Collector {
     }
     this.looked = true
     const due = dead.filter(file => now - (this.#dead.get(file) as number) >= graceMs)
-    if (due.length === 0) return dead.length > 0
+    if (due.length === 0) return dead.length > 0 || manifest() !== newest
     // What names these files no more is on the device, and still the newest.
     await storage.syncFolder(MANIFEST_FOLDER)
     await check()
@@ -88,7 +88,7 @@ export class Collector {
         this.failure ??= error
       }
     }
-    return dead.length > due.length
+    return dead.length > due.length || manifest() !== newest
   }
 
   /** Files that the manifests that count name. */
