@@ -184,6 +184,31 @@ for (const [what, gapMs, writeMs] of [
   })
 }
 
+test('after hours without a barrier the drain is there for those that come often again', () => {
+  const { scheduler, host, map, checkpointer } = alone(0)
+  const round = (write: () => void): void => {
+    write()
+    scheduler.pass(950)
+    quiet(checkpointer.checkpoint(60_000))
+    scheduler.pass(50)
+    host.commit()
+  }
+  for (let n = 0; n < 4; n++) round(() => map.set('hot', n))
+  for (let passed = 0; passed < 12 * 3_600_000; passed += 10_000) {
+    map.set('hot', passed)
+    scheduler.pass(10_000)
+  }
+  round(() => {})
+  const before = checkpointer.drained.records
+  let n = 0
+  const more = (): void => {
+    for (const end = n + 500; n < end; n++) map.set(`new ${n}`, n)
+  }
+  // The first few say how often they come now.
+  for (let rounds = 0; rounds < 100; rounds++) round(more)
+  assert.ok(checkpointer.drained.records - before > 5000, `${checkpointer.drained.records - before} of ${n}`)
+})
+
 test('a turn beyond the budget is counted and named; a large value has a slice of its own the next time', () => {
   const { scheduler, host, map, checkpointer, stalls } = alone(0, true)
   const large = 'x'.repeat(300_000)

@@ -85,6 +85,45 @@ test('a codec that drops its collection while changes in place are looked for', 
   await world.close()
 })
 
+for (const back of [1, 2]) {
+  test(`a codec that drops its collection while an entry is looked at again, which is ${back === 1 ? 'as it was' : 'still another'}`, async () => {
+    const { world, calls, maps } = await calling(['map'], { debug: { untracked: true } })
+    const value = { n: 1 }
+    maps[0]?.set('k', value)
+    await world.checkpoint()
+    world.store.map('other').set('k', 1)
+    value.n = 2
+    await world.checkpoint()
+    value.n = back
+    calls.armed = store => void store.delete('map')
+    world.store.map('other').set('k', 2)
+    await world.checkpoint()
+    assert.deepEqual([calls.made, world.store.stats().status, world.store.map('map').size], [1, 'ok', 0])
+    await world.close()
+  })
+}
+
+for (const how of ['durable', 'close'] as const) {
+  test(`${how} out of a codec that is draining an entry waits for that entry`, async () => {
+    const { world, calls, maps, mapsOf } = await calling(['map'], { checkpoint: { intervalMs: 1000 } })
+    const [map] = maps as [TidemarkMap<string, unknown>]
+    map.set('k', 'stored')
+    await world.checkpoint()
+    let asked: Promise<unknown> | undefined
+    calls.armed = store => {
+      asked = store[how]()
+    }
+    map.set('new', 1)
+    await world.pass(900)
+    assert.equal(calls.made, 1)
+    assert.ok(asked !== undefined)
+    await world.run(asked)
+    const [back] = mapsOf(await world.crash()) as [TidemarkMap<string, unknown>]
+    assert.deepEqual([back.get('k'), back.get('new')], ['stored', 1])
+    await world.close()
+  })
+}
+
 test('a codec that asks for a checkpoint while changes in place are looked for: the barrier under way loses nothing', async () => {
   const { world, calls, maps, mapsOf } = await calling(['map'], { debug: { untracked: true } })
   const [map] = maps as [TidemarkMap<string, unknown>]

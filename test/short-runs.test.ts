@@ -64,3 +64,30 @@ test('nor one whose processes end after some seconds without closing it', async 
   })
   assert.ok(dead <= DEAD_MAX, `${dead} files`)
 })
+
+test('a manifest of an earlier run that cannot be read keeps nothing from being removed', async () => {
+  const world = new SimulatedStore(NEWEST)
+  world.thresholds = { records: 50 }
+  const write = async (at: number): Promise<void> => {
+    await world.open()
+    for (let key = 0; key < 60; key++) world.store.map<string>('map').set(`${key}`, `${key} of ${at}`)
+    await world.checkpoint()
+    await world.pass(5000)
+  }
+  for (let at = 0; at < 4; at++) {
+    await write(at)
+    await world.close()
+  }
+  const manifests = await world.run(world.storage.list('manifest'))
+  world.storage.inject({ operation: 'read', errno: 'EIO', path: `manifest/${manifests.at(-2)}` })
+  await write(4)
+  await world.pass(60_000)
+  const { manifest } = (await world.run(readNewest(world.storage))) as FoundManifest
+  const named = filesOf(manifest)
+  const dead: string[] = []
+  for (const folder of ['log', 'segment'])
+    for (const name of await world.run(world.storage.list(folder))) if (!named.has(`${folder}/${name}`)) dead.push(`${folder}/${name}`)
+  assert.ok(dead.length <= 2, `${dead}`)
+  assert.equal(world.store.stats().upkeep.failures, 0)
+  await world.close()
+})

@@ -188,6 +188,7 @@ export class Drain {
       return false
     }
     this.#unlooked.bytes += Math.abs(bytes)
+    if (collection.dropped) collection.space.giants.drop(id)
     const mended = collection.postponed.delete(key)
     // Nothing to give back when the epoch fails; but where entries are cold the barrier has to ask about what was set without a look, and what
     // was refused is so until a barrier finds that it is mended: there has to be one.

@@ -58,3 +58,14 @@ test('what was written last goes when its epoch is held, though no barrier follo
   assert.equal(keys.held(2), true)
   assert.equal(keys.size, 0)
 })
+
+test('the same keys, taken in again and again, do not add up', () => {
+  const keys = new Generations()
+  const table = new Map(Array.from({ length: 5000 }, (_, at) => [`key ${at}`, 'old']))
+  for (let times = 0; times < 1000; times++) keys.adopt(table)
+  assert.ok(keys.size < 300_000, `${keys.size}`)
+  assert.ok(keys.has('key 4999'))
+  keys.barrier(1)
+  keys.held(1)
+  assert.equal(keys.size, 0)
+})

@@ -8,6 +8,7 @@
  * E was lost, until it holds the epoch of the barrier that falls next: E itself may be repeated without these keys. A key stays longer
  * than it has to by one closed generation at most: what was added up to the newest barrier goes with its epoch even when no barrier follows.
  */
+import { INSIGNIFICANT_KEYS_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
 import { KeySet } from './key-set.ts'
 
@@ -16,6 +17,8 @@ const UNKNOWN = Number.POSITIVE_INFINITY
 
 /** Fewer keys are added one by one; of so many their table is kept, which each look asks then. */
 const ADOPTED_MIN = 4096
+/** Tables are kept up to so many keys together: the same keys may come again and again, and each time with a table of their own. */
+const ADOPTED_MAX = INSIGNIFICANT_KEYS_MAX + ADOPTED_MIN
 
 /** A table of keys that does not change any more. */
 export interface KeyTaken {
@@ -33,9 +36,12 @@ class Generation {
     this.#keys.add(key)
   }
 
-  adopt(keys: KeyTaken): void {
+  /** False, and nothing is done, where it has too many such tables. */
+  adopt(keys: KeyTaken): boolean {
+    if (this.#adoptedKeys + keys.size > ADOPTED_MAX) return false
     this.#adopted.push(keys)
     this.#adoptedKeys += keys.size
+    return true
   }
 
   /** One of a table that was adopted stays with it. */
@@ -72,11 +78,8 @@ export class Generations {
 
   /** Adds all of these. A large table is taken over as it is, with what it has beside the keys: it must not change afterwards. */
   adopt(keys: KeyTaken): void {
-    if (keys.size < this.#adoptedMin) for (const key of keys.keys()) this.add(key)
-    else {
-      this.#open.adopt(keys)
-      this.#quietSince = undefined
-    }
+    if (keys.size < this.#adoptedMin || !this.#open.adopt(keys)) for (const key of keys.keys()) this.add(key)
+    else this.#quietSince = undefined
   }
 
   /** Unless it came with a table that was taken over: then it stays longer than it has to. */

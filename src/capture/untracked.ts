@@ -98,11 +98,14 @@ export class Untracked {
       return false
     }
     for (const key of watched.suspects) {
-      if (!digests.has(key) || !differs(key)) continue
+      const changed = digests.has(key) && differs(key)
+      const digest = changed ? this.#digest(collection, key) : ''
       if (collection.dropped) return
-      setIn(digests, key, this.#digest(collection, key))
+      if (!changed) continue
+      setIn(digests, key, digest)
       this.#found({ collection: collection.name, key })
     }
+    if (collection.dropped) return
     const suspects: Key[] = []
     // What left the heap is no part of the sample: it is passed over, faster than it comes.
     const left = Math.min(Math.max(0, digests.size - collection.live.size), PASSED_MAX * this.#sample)

@@ -116,9 +116,10 @@ export class Checkpointer implements CaptureOwner {
     this.#drainer.wake()
   }
 
-  /** True when something changed that no barrier has cut yet. */
+  /** True when something changed that no barrier has cut yet; while an entry is drained it is listed nowhere. */
   get dirty(): boolean {
-    if (this.#parts.space.catalogueChanged || this.#voided !== undefined) return true
+    const drains = this.outbox.encoding && this.#flight?.committing !== false
+    if (drains || this.#parts.space.catalogueChanged || this.#voided !== undefined) return true
     for (const collection of this.#parts.collections.values()) if (collection.dirty) return true
     return false
   }

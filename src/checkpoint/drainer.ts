@@ -114,7 +114,8 @@ export class Drainer {
     drain.run(begin, ageMs, quota, () => clock.monotonic() >= end || outbox.full)
     const took = clock.monotonic() - begin
     if (took >= stallMsMax * SLICE_SHARE) return Math.min(Math.max(took / shareOf(load()), 1), tickMs)
-    if (!drain.idle) return left > 0 ? tickMs : Math.max(tickMs, ageMs / MARKS)
+    // However long there was no barrier: those that follow may come at the cadence again.
+    if (!drain.idle) return left > 0 ? tickMs : Math.max(tickMs, Math.min(cadenceMs, ageMs / MARKS))
     // Nobody writes: looks become rare, and where somebody else looks there are none.
     if (this.#idleMs >= cadenceMs && this.#parts.watched) return undefined
     this.#idleMs = Math.min(cadenceMs, this.#idleMs * 2)

@@ -119,7 +119,7 @@ export class Collector {
 
   /**
    * Files that counted when this run began, or for the manifest before the last one of the run before. Undefined: a fold point was dropped since,
-   * and nobody knows what it named. Those that are retained still count now, too.
+   * and nobody knows what it named, or a manifest cannot be read. Those that are retained still count now, too.
    */
   async #countedBefore(): Promise<ReadonlySet<string> | undefined> {
     const { number: begun, retained } = this.#begun
@@ -129,7 +129,13 @@ export class Collector {
     // The first of them is the one that this run took over from.
     let runs = 2
     for (const number of (await listManifests(this.#parts.storage)).filter(number => number < begun).reverse()) {
-      const names = await this.#namesBefore(number)
+      let names: ReadonlySet<string> | undefined
+      try {
+        names = await this.#namesBefore(number)
+      } catch (error) {
+        if (hasCode(error, 'TIDEMARK_STORAGE')) return undefined
+        throw error
+      }
       for (const file of names ?? []) counted.add(file)
       if (names !== undefined && --runs === 0) break
     }

@@ -7,6 +7,7 @@ export { proveEpoch } from './prove-epoch.ts'
 export {
   type BlockItem,
   type CommitItem,
+  type EpochPlace,
   type LogDamage,
   type LogItem,
   LogScan,

@@ -3,25 +3,27 @@
  * after one that failed the cache shows bytes that are nowhere else and that no later sync writes. So the epoch is written over itself, with the
  * bytes it has, and synced then. All before it was synced before it was appended. Owns nothing.
  *
- * Invariants: nothing is written unless the epoch is whole; a cut at any place leaves bytes that were there already, or are to be.
+ * Invariants: nothing is written but frames whose checksums hold in the very memory they are written from; a cut at any place leaves bytes that were
+ * there already, or are to be.
  */
 import { TidemarkError } from '../base/errors.ts'
-import { SCAN_READ_BYTES } from '../base/limits.ts'
-import type { LogPosition } from '../format/index.ts'
+import { decodeFrameHeader, FRAME_HEADER_BYTES, type LogPosition, payloadMatches } from '../format/index.ts'
 import type { Storage, StorageFile } from '../storage/index.ts'
-import { LogScan } from './scan.ts'
+import { openLog } from './open-log.ts'
+import { type EpochPlace, LogScan } from './scan.ts'
+import type { Window } from './window.ts'
 
 /**
- * The epoch that goes on from `before` and ends at `end`, in one file.
+ * The epoch that ends at `end`, in one file.
  * @throws TIDEMARK_FAILED when the sync fails or the bytes are others than when they were accepted; the storage's error when a call before the sync
  * fails, which says nothing about the bytes, or when they cannot be read
  */
-export async function proveEpoch(storage: Storage, storeId: string, before: LogPosition, end: LogPosition): Promise<void> {
+export async function proveEpoch(storage: Storage, storeId: string, place: EpochPlace, end: LogPosition): Promise<void> {
   const file = end.file as string
   const handle = await storage.open(file, 'append')
   try {
-    await assertWhole(storage, storeId, before, end)
-    await writeAgain(handle, before.bytes, end.bytes)
+    await assertWhole(storage, storeId, place, end)
+    await writeAgain(storage, storeId, place, end, handle)
     await handle.sync().catch(cause => {
       throw failed(file, 'could not be synced', cause)
     })
@@ -29,19 +31,58 @@ export async function proveEpoch(storage: Storage, storeId: string, before: LogP
     await handle.close().catch(() => {})
   }
   // What was written again was read, and the cache may have let go of it before: what it shows now is what is on the device.
-  await assertWhole(storage, storeId, before, end)
+  await assertWhole(storage, storeId, place, end)
 }
 
-async function writeAgain(handle: StorageFile, from: number, to: number): Promise<void> {
-  for (let at = from; at < to; ) {
-    const piece = await handle.read(at, Math.min(SCAN_READ_BYTES, to - at))
-    if (piece.length === 0) throw failed(handle.path, `ends at ${at}, before its last epoch does`)
-    await handle.overwrite(at, piece)
-    at += piece.length
+async function writeAgain(
+  storage: Storage,
+  storeId: string,
+  { start, commitAt }: EpochPlace,
+  end: LogPosition,
+  handle: StorageFile,
+): Promise<void> {
+  const log = await openLog(storage, { file: end.file as string, end: { ...end } }, storeId, undefined)
+  if (!('window' in log)) throw failed(handle.path, `does not read any more as it did: ${log.message}`)
+  const { window, header } = log
+  /** Bytes of the frame; 0: it is not whole, and stays as it is. */
+  const again = async (at: number): Promise<number> => {
+    const frame = await wholeFrame(window, at, header.salt)
+    if (frame !== undefined) await handle.overwrite(at, frame)
+    return frame?.length ?? 0
+  }
+  try {
+    for (let at = start; at < commitAt; ) {
+      const length = await again(at)
+      if (length === 0) throw readsOtherwise(handle.path, at)
+      at += length
+    }
+    // Either may be damaged or missing; they are of one length.
+    const length = await again(commitAt)
+    const echoAt = length > 0 ? commitAt + length : (commitAt + end.bytes) / 2
+    const echo = Number.isInteger(echoAt) && echoAt < end.bytes ? await again(echoAt) : 0
+    if (length === 0 && echo === 0) throw readsOtherwise(handle.path, commitAt)
+  } finally {
+    await window.file.close().catch(() => {})
   }
 }
 
-async function assertWhole(storage: Storage, storeId: string, before: LogPosition, end: LogPosition): Promise<void> {
+async function wholeFrame(window: Window, at: number, salt: number): Promise<Buffer | undefined> {
+  const head = await window.view(at, FRAME_HEADER_BYTES)
+  const header = decodeFrameHeader(head, 0, salt, at)
+  if (header === undefined) return undefined
+  const payload = await window.view(at + FRAME_HEADER_BYTES, header.storedLength)
+  return payloadMatches(header, payload) ? Buffer.concat([head, payload]) : undefined
+}
+
+function readsOtherwise(file: string, offset: number): TidemarkError {
+  return new TidemarkError('TIDEMARK_STORAGE', `what the last run left in ${file} reads otherwise than a moment ago`, {
+    file,
+    info: { offset, operation: 'read' },
+    hint: 'the device or its memory is not reliable: check it before anything else',
+  })
+}
+
+async function assertWhole(storage: Storage, storeId: string, { before }: EpochPlace, end: LogPosition): Promise<void> {
   const file = end.file as string
   const log = [{ file, end: { bytes: end.bytes, epoch: end.epoch, digest: end.digest } }]
   const { damage } = await new LogScan({ storage, storeId, log, from: before, payloads: false, onDamage: 'fall-back' }).run()

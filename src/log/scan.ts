@@ -85,14 +85,24 @@ export interface TornTail {
   readonly unsealedEpoch: number | null
 }
 
+/** An epoch of an open file. */
+export interface EpochPlace {
+  /** Behind the epoch before it. */
+  readonly before: LogPosition
+  /** Of its first block. */
+  readonly start: number
+  /** Of its commit, behind which its echo may stand. */
+  readonly commitAt: number
+}
+
 export interface ScanReport {
   /** Behind the last epoch that was yielded. */
   end: LogPosition
   /**
-   * Where the last epoch that was yielded begins, while it lies in an open file and nothing there shows that it was synced: neither its seal nor a
-   * whole epoch behind it.
+   * The last epoch that was yielded, while it lies in an open file and nothing there shows that it was synced: neither its seal nor a whole epoch
+   * behind it.
    */
-  unproven: LogPosition | null
+  unproven: EpochPlace | null
   lastCommit: Commit | null
   commits: number
   /** True when `until` ended the scan and more may follow. */
@@ -188,8 +198,8 @@ export class LogScan implements AsyncIterable<LogItem> {
         return
       }
       if (this.#options.payloads !== false) yield* this.#blocks(log, reached)
-      const before = this.report.end
-      this.report.unproven = entry.end === null ? { file, bytes: at, epoch: before.epoch, digest: before.digest } : null
+      const before = { ...this.report.end, file, bytes: at }
+      this.report.unproven = entry.end === null ? { before, start: reached.start, commitAt: reached.commitAt } : null
       at = reached.end
       const { epoch, digest } = reached.commit
       this.report.end = { file, bytes: at, epoch, digest }

@@ -9,7 +9,7 @@
  */
 import type { Clock, LoopLoad } from '../base/clock.ts'
 import { LAG_INTERVALS_MAX, LOOK_MS_MAX, LOOK_MS_MIN } from '../base/limits.ts'
-import type { ScheduleRecord, StoredDecision } from '../format/index.ts'
+import { SCHEDULE_PARTS, type ScheduleRecord, type StoredDecision } from '../format/index.ts'
 import { Activity } from './activity.ts'
 import { Day } from './day.ts'
 import { Decisions } from './decisions.ts'
@@ -62,6 +62,8 @@ const UNSEEN_SHARE = 7 / 8
 const NOW_LOOKS = 3
 const RECENT_LOOKS = 30
 const RECENT_SHARE = 1 / 1440
+/** A run that learned no more parts of its own cycle, as an import does, hands on the pattern of another. */
+const HANDED_ON_PARTS_MAX = 2
 /** So many collections are looked through in some 50 us. */
 const LOOK_COLLECTIONS = 1024
 
@@ -279,7 +281,7 @@ export class Cadence {
   /** What the next run shall know. */
   record(): ScheduleRecord {
     const own = { cycleMs: this.settings.cycleMs, ...this.#day.learned() }
-    const pattern = this.#day.isPattern ? own : (this.#other ?? own)
+    const pattern = this.#day.known * SCHEDULE_PARTS > HANDED_ON_PARTS_MAX ? own : (this.#other ?? own)
     return { savedMs: this.#parts.clock.now(), ...pattern, decisions: this.#decisions.list() }
   }
 

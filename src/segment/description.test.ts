@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ByteWriter } from '../base/bytes.ts'
-import { appendRecord, hashPlace, openCompress, RecordCursor, SEGMENT_FOLDER, type SegmentEntry, segmentName } from '../format/index.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
+import {
+  appendRecord,
+  FRAME_HEADER_BYTES,
+  hashPlace,
+  openCompress,
+  RecordCursor,
+  SEGMENT_FOLDER,
+  type SegmentEntry,
+  segmentName,
+} from '../format/index.ts'
 import { MemoryStorage, type OpenMode, type StorageFile } from '../storage/index.ts'
 import { filterBytes } from './filter.ts'
 import { Segment } from './segment.ts'
@@ -10,19 +20,29 @@ import { SegmentWriter } from './segment-writer.ts'
 const RECORDS = 60_000
 const keyOf = (at: number): Buffer => Buffer.from(`key ${String(at).padStart(6, '0')}`)
 
+function filterStart({ describedAt }: SegmentEntry, file: Buffer): number {
+  return describedAt + FRAME_HEADER_BYTES + file.readUInt32LE(describedAt + 12)
+}
+
 /** Says what was read of its files. */
 class Watched extends MemoryStorage {
+  /** A read from here fails. */
+  failsAt = -1
   readonly reads: { readonly offset: number; readonly length: number }[] = []
 
   override async open(path: string, mode: OpenMode): Promise<StorageFile> {
     const file = await super.open(path, mode)
     const { reads } = this
+    const failsAt = (): number => this.failsAt
     return new Proxy(file, {
       get(target, name) {
         const member = Reflect.get(target, name, target)
         if (typeof member !== 'function') return member
         return (...args: unknown[]) => {
-          if (name === 'read' || name === 'readNow') reads.push({ offset: args[0] as number, length: args[1] as number })
+          if (name === 'read' || name === 'readNow') {
+            reads.push({ offset: args[0] as number, length: args[1] as number })
+            if (args[0] === failsAt()) throw new TidemarkError('TIDEMARK_STORAGE', 'EIO')
+          }
           return member.apply(target, args)
         }
       },
@@ -85,7 +105,7 @@ test('what a look-up has read is not read again behind it', async () => {
   ask(segment, 1)
   storage.taken()
   await segment.describe()
-  assert.equal(storage.taken(), filterBytes(RECORDS))
+  assert.equal(storage.taken(), FRAME_HEADER_BYTES + filterBytes(RECORDS))
   ask(segment, 2)
   storage.taken()
   // Absent, as the filter says of nearly all.
@@ -116,9 +136,14 @@ test('a damaged filter is told, and look-ups do without it', async () => {
   const storage = new MemoryStorage()
   const entry = await large(storage)
   const bytes = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
-  const at = entry.bytes - filterBytes(RECORDS)
-  bytes[at] = (bytes[at] as number) ^ 1
-  for (const described of [false, true]) {
+  const whole = Buffer.from(bytes)
+  for (const [described, at] of [
+    [false, entry.bytes - filterBytes(RECORDS)],
+    [true, entry.bytes - filterBytes(RECORDS)],
+    [false, filterStart(entry, whole) + 20],
+  ] as const) {
+    whole.copy(bytes)
+    bytes[at] = (bytes[at] as number) ^ 1
     const broken = new MemoryStorage()
     await broken.makeFolder(SEGMENT_FOLDER)
     await broken.createIfAbsent(entry.file, bytes)
@@ -130,4 +155,43 @@ test('a damaged filter is told, and look-ups do without it', async () => {
     for (let key = 0; key < 200; key++) assert.equal(ask(segment, key), said(key))
     assert.equal(segment.atHome, false)
   }
+})
+
+test('a filter that the device does not give back is asked for now and then, and look-ups do without it', async () => {
+  const storage = new Watched()
+  const entry = await large(storage)
+  const file = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  const segment = await Segment.open(storage, entry)
+  storage.failsAt = filterStart(entry, file)
+  storage.taken()
+  for (let at = 0; at < 400; at++) assert.equal(ask(segment, at * 7), said(at * 7))
+  const tried = storage.reads.filter(({ offset }) => offset === storage.failsAt).length
+  assert.ok(tried > 5 && tried < 40, `${tried}`)
+  storage.failsAt = -1
+  for (let at = 0; at < 400; at++) assert.equal(ask(segment, at * 7), said(at * 7))
+  await segment.describe()
+})
+
+test('a damaged block is no reason to refuse what the filter says is elsewhere', async () => {
+  const storage = new MemoryStorage()
+  const entry = await large(storage)
+  const probe = await Segment.open(storage, entry)
+  const block = probe.index.find(1, keyOf(60_000))
+  const { offset } = probe.storedRange(block)
+  const bytes = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  bytes[offset + FRAME_HEADER_BYTES + 9] = (bytes[offset + FRAME_HEADER_BYTES + 9] as number) ^ 1
+  const broken = new MemoryStorage()
+  await broken.makeFolder(SEGMENT_FOLDER)
+  await broken.createIfAbsent(entry.file, bytes)
+  let refused = 0
+  for (let at = 59_990; at < 60_010; at++) {
+    const segment = await Segment.open(broken, entry)
+    try {
+      assert.equal(ask(segment, at), said(at))
+    } catch (error) {
+      assert.ok(hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') && at % 2 === 0, String(error))
+      refused++
+    }
+  }
+  assert.ok(refused > 0)
 })

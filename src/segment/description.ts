@@ -33,7 +33,9 @@ export interface Description {
   readonly salt: number
   readonly index: SegmentIndex
   readonly facts: SegmentFacts
-  readonly filter: FramePlace
+  /** Where the frame of the filter begins, and its bytes. */
+  readonly filterAt: number
+  readonly filterLength: number
 }
 
 interface FramePlace extends FrameHeader<number> {
@@ -54,30 +56,37 @@ export function* readDescription(entry: SegmentEntry, read: ReadPart): Generator
   if (header.token !== numbers?.token || header.sequence !== numbers.sequence || header.describedAt !== describedAt) {
     throw segmentDamage(file, end, 'it is another file than its name says')
   }
-  const place = (kind: number, at: number): FramePlace => {
-    const frame = decodeHeaderOf(SEGMENT_FRAMES, read(at, FRAME_HEADER_BYTES), 0, header.salt, at)
-    if (frame?.kind !== kind || at + FRAME_HEADER_BYTES + frame.storedLength > end) throw unverified(entry, at)
-    return { ...frame, at: at + FRAME_HEADER_BYTES }
-  }
-  const index = place(SEGMENT_INDEX, describedAt)
+  const { salt } = header
+  const index = place(entry, SEGMENT_INDEX, describedAt, salt, read)
   const indexBytes = yield* checked(entry, index, read)
-  const filter = place(SEGMENT_FILTER, index.at + index.storedLength)
-  const facts = place(SEGMENT_FACTS, filter.at + filter.storedLength)
+  const filterAt = index.at + index.storedLength
+  const filterLength = FRAME_HEADER_BYTES + filterBytes(entry.records)
+  const facts = place(entry, SEGMENT_FACTS, filterAt + filterLength, salt, read)
   const factBytes = yield* checked(entry, facts, read)
   try {
     const said = decodeSegmentFacts(factBytes)
-    if (facts.at + facts.storedLength !== end || filter.storedLength !== filterBytes(said.records) || !agrees(said, entry)) {
+    if (facts.at + facts.storedLength !== end || !agrees(said, entry)) {
       throw segmentDamage(file, describedAt, 'it does not hold what the manifest says')
     }
-    return { salt: header.salt, index: new SegmentIndex(indexBytes, describedAt), facts: said, filter }
+    return { salt, index: new SegmentIndex(indexBytes, describedAt), facts: said, filterAt, filterLength }
   } catch (error) {
     throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? segmentDamage(file, describedAt, (error as Error).message, error) : error
   }
 }
 
 /** The filter; ends a step after each piece of work. @throws TIDEMARK_SEGMENT_DAMAGED, and what `read` throws */
-export function readFilter(entry: SegmentEntry, { filter }: Description, read: ReadPart): Generator<undefined, Buffer, undefined> {
-  return checked(entry, filter, read)
+export function* readFilter(entry: SegmentEntry, description: Description, read: ReadPart): Generator<undefined, Buffer, undefined> {
+  const { filterAt, filterLength, salt } = description
+  const filter = place(entry, SEGMENT_FILTER, filterAt, salt, read)
+  if (FRAME_HEADER_BYTES + filter.storedLength !== filterLength) throw unverified(entry, filterAt)
+  return yield* checked(entry, filter, read)
+}
+
+function place(entry: SegmentEntry, kind: number, at: number, salt: number, read: ReadPart): FramePlace {
+  const frame = decodeHeaderOf(SEGMENT_FRAMES, read(at, FRAME_HEADER_BYTES), 0, salt, at)
+  const end = entry.bytes - SEGMENT_HEADER_BYTES
+  if (frame?.kind !== kind || at + FRAME_HEADER_BYTES + frame.storedLength > end) throw unverified(entry, at)
+  return { ...frame, at: at + FRAME_HEADER_BYTES }
 }
 
 function* checked(

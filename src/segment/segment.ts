@@ -98,8 +98,8 @@ export class Segment implements Layer {
     if (this.#undescribed !== undefined) throw this.#undescribed
     if (this.#filter === undefined) {
       const { describedAt, bytes } = this.entry
-      const { at, storedLength } = this.#described?.filter ?? { at: describedAt, storedLength: bytes - describedAt }
-      const steps = this.#reading(within(at, await this.#file.read(at, storedLength)))
+      const { filterAt, filterLength } = this.#described ?? { filterAt: describedAt, filterLength: bytes - describedAt }
+      const steps = this.#reading(within(filterAt, await this.#file.read(filterAt, filterLength)))
       // Unless somebody could not wait.
       while (this.#filter === undefined) {
         await pause()
@@ -211,7 +211,17 @@ export class Segment implements Layer {
       if (record === undefined) return undefined
       return { put: record.kind === RECORD_PUT, bytes: reader.raw, start: record.valueStart, end: record.valueEnd }
     } catch (error) {
+      // Without the filter a block was asked that need not have been.
+      if (filter === undefined && this.#isExcluded(hash)) return undefined
       throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : error
+    }
+  }
+
+  #isExcluded(hash: number): boolean {
+    try {
+      return !filterHas(this.#filterNow(), hash)
+    } catch {
+      return false
     }
   }
 
@@ -268,14 +278,15 @@ export class Segment implements Layer {
     return this.#filter
   }
 
-  /** A look-up does without a filter that is damaged. */
+  /** A look-up does without a filter that is damaged, or that the device does not give back. */
   #filterWhenDue(): Buffer | undefined {
-    if (this.#description().filter.storedLength > FILTER_SMALL_BYTES && ++this.#unfiltered <= UNFILTERED_MAX) return undefined
+    if (this.#description().filterLength > FILTER_SMALL_BYTES && ++this.#unfiltered <= UNFILTERED_MAX) return undefined
     try {
       return this.#filterNow()
     } catch (error) {
-      if (hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) return undefined
-      throw error
+      if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') && !hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      this.#unfiltered = 0
+      return undefined
     }
   }
 

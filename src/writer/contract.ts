@@ -7,6 +7,7 @@
 import type { ErrorCode } from '../base/errors.ts'
 import type { TailSize, Thresholds } from '../fold/index.ts'
 import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest } from '../format/index.ts'
+import type { EpochPlace } from '../log/index.ts'
 import type { Retention } from '../manifest/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
 
@@ -116,7 +117,7 @@ export interface WriterFacts {
   /** The end of the accepted log; GENESIS for a new store. */
   readonly acceptedEnd: LogPosition
   /** Where the epoch that ends there begins, while nobody knows whether it is on the device; null: it is. */
-  readonly unproven: LogPosition | null
+  readonly unproven: EpochPlace | null
   readonly compression: CompressionPreference
   /** Bytes a second that may be written, log and upkeep together. Default Infinity. */
   readonly ioBytesPerSecondMax?: number
