@@ -146,9 +146,14 @@ export class Segment implements Layer {
   /** Of a key that was cut it is the block in which such keys begin. */
   blockOf({ collection, key, cut }: TouchedPlace): number {
     const { index } = this.#description()
-    const { first, last } = this.#bounds()
-    if (isBefore(collection, key, first) || isBefore(last.collection, last.key, { collection, key })) return -1
+    if (this.#isOutside(collection, key)) return -1
     return cut || filterHas(this.#filterNow(), hashPlace(collection, key)) ? index.find(collection, key) : -1
+  }
+
+  /** As the manifest says: what describes the blocks is not needed for it. */
+  #isOutside(collection: number, key: Uint8Array): boolean {
+    const { first, last } = this.#bounds()
+    return compareTo(collection, key, first) < 0 || compareTo(collection, key, last) > 0
   }
 
   #bounds(): { readonly first: Bound; readonly last: Bound } {
@@ -199,6 +204,7 @@ export class Segment implements Layer {
 
   /** Reads a block at most. The bytes found stay good as long as they are held. */
   find(collection: number, key: Uint8Array, hash: number): Found | undefined {
+    if (this.#isOutside(collection, key)) return undefined
     const { index } = this.#description()
     const filter = this.#filter ?? this.#filterWhenDue()
     if (filter !== undefined && !filterHas(filter, hash)) return undefined
@@ -225,9 +231,9 @@ export class Segment implements Layer {
     }
   }
 
-  /** By the filter alone. */
-  mayHave(_collection: number, _key: Uint8Array, hash: number): boolean {
-    return filterHas(this.#filterNow(), hash)
+  /** By its ends and the filter alone. */
+  mayHave(collection: number, key: Uint8Array, hash: number): boolean {
+    return !this.#isOutside(collection, key) && filterHas(this.#filterNow(), hash)
   }
 
   /** Reads block by block, each when the walk comes to it; a merge takes a ReadAhead instead. */
@@ -324,6 +330,6 @@ function copyOf(raw: Buffer): Buffer {
   return copy
 }
 
-function isBefore(collection: number, key: Uint8Array, other: Bound): boolean {
-  return (collection - other.collection || compareBytes(key, 0, key.length, other.key, 0, other.key.length)) < 0
+function compareTo(collection: number, key: Uint8Array, other: Bound): number {
+  return collection - other.collection || compareBytes(key, 0, key.length, other.key, 0, other.key.length)
 }
