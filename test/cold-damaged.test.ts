@@ -65,7 +65,7 @@ for (const how of ['damage', 'EIO'] as const) {
     const { young, base } = (await world.run(readNewest(world.storage)))?.manifest ?? assert.fail('no manifest')
     const segments = [...young, ...base.flatMap(range => range.segment ?? [])]
     const { disk } = world.storage
-    if (how === 'damage') for (const { file, describedAt } of segments) disk.lookup(file)?.flip(describedAt + 100, 3)
+    if (how === 'damage') for (const { file, describedAt } of segments) disk.lookup(file)?.flip(describedAt + 30, 3)
     const heal = how === 'EIO' ? world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' }) : () => {}
     const code = how === 'EIO' ? 'TIDEMARK_STORAGE' : 'TIDEMARK_SEGMENT_DAMAGED'
     const store = await world.open({ restore: { hydrate: 'on-demand' } })
@@ -92,7 +92,7 @@ for (const how of ['damage', 'EIO'] as const) {
     }
     await world.close()
     heal()
-    if (how === 'damage') for (const { file, describedAt } of segments) disk.lookup(file)?.flip(describedAt + 100, 3)
+    if (how === 'damage') for (const { file, describedAt } of segments) disk.lookup(file)?.flip(describedAt + 30, 3)
     const again = await world.open({ restore: { hydrate: 'on-demand' } })
     const other = again.map<string, number>('map')
     assert.deepEqual(
