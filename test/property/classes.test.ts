@@ -12,6 +12,7 @@ import type { CollectionOptions } from '../../src/face/index.ts'
 import type { Settings } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
 import { SimulatedStore } from '../support/simulated-store.ts'
+import { SMALL } from './small.ts'
 
 /** What lies in one stretch differs insignificantly. */
 const stretchOf = (value: unknown): number => Math.floor((value as { n: number }).n / 40)
@@ -25,19 +26,6 @@ const CLASSES: Readonly<Record<string, CollectionOptions<unknown>>> = {
 }
 const NAMES = Object.keys(CLASSES)
 const KEYS = Array.from({ length: 12 }, (_, n) => `k${n}`)
-/** Folding and merging of a few records, as in life.ts. */
-const SMALL = {
-  fanIn: 2,
-  fewTimes: 0.5,
-  smallestBytes: 1500,
-  youngBytesMax: 4000,
-  slackBytes: 2500,
-  slackRecords: 20,
-  baseBytes: 1500,
-  graceMs: 20,
-  paced: false,
-}
-
 type Maps = Record<string, TidemarkMap<string, { n: number }>>
 type State = Record<string, Record<string, unknown>>
 
@@ -90,7 +78,7 @@ class World {
   constructor(intervalMs: number, memoryBytesMax: number | undefined, totals: World['totals']) {
     const bounded: Settings = { restore: { hydrate: 'on-demand' }, budget: { memoryBytesMax: memoryBytesMax ?? 0 } }
     this.world = new SimulatedStore({ checkpoint: { intervalMs }, ...(memoryBytesMax === undefined ? {} : bounded) })
-    this.world.thresholds = { ...SMALL, bytes: 200 }
+    this.world.thresholds = { ...SMALL, bytes: 200, paced: false }
     this.totals = totals
   }
 
