@@ -7,7 +7,7 @@
  * there already, or are to be.
  */
 import { TidemarkError } from '../base/errors.ts'
-import { decodeFrameHeader, FRAME_HEADER_BYTES, type LogPosition, payloadMatches } from '../format/index.ts'
+import { decodeFrameHeader, FRAME_HEADER_BYTES, type LogEntry, type LogPosition, payloadMatches } from '../format/index.ts'
 import type { Storage, StorageFile } from '../storage/index.ts'
 import { openLog } from './open-log.ts'
 import { type EpochPlace, LogScan } from './scan.ts'
@@ -41,7 +41,7 @@ async function writeAgain(
   end: LogPosition,
   handle: StorageFile,
 ): Promise<void> {
-  const log = await openLog(storage, { file: end.file as string, end: { ...end } }, storeId, undefined)
+  const log = await openLog(storage, entryOf(end), storeId, undefined)
   if (!('window' in log)) throw failed(handle.path, `does not read any more as it did: ${log.message}`)
   const { window, header } = log
   /** Bytes of the frame; 0: it is not whole, and stays as it is. */
@@ -82,11 +82,15 @@ function readsOtherwise(file: string, offset: number): TidemarkError {
   })
 }
 
+/** Its file, as if it were closed there. */
+function entryOf({ file, bytes, epoch, digest }: LogPosition): LogEntry {
+  return { file: file as string, end: { bytes, epoch, digest } }
+}
+
 async function assertWhole(storage: Storage, storeId: string, { before }: EpochPlace, end: LogPosition): Promise<void> {
-  const file = end.file as string
-  const log = [{ file, end: { bytes: end.bytes, epoch: end.epoch, digest: end.digest } }]
-  const { damage } = await new LogScan({ storage, storeId, log, from: before, payloads: false, onDamage: 'fall-back' }).run()
-  if (damage !== null) throw failed(file, `does not read any more as it did: ${damage.message}`)
+  const entry = entryOf(end)
+  const { damage } = await new LogScan({ storage, storeId, log: [entry], from: before, payloads: false, onDamage: 'fall-back' }).run()
+  if (damage !== null) throw failed(entry.file, `does not read any more as it did: ${damage.message}`)
 }
 
 function failed(file: string, what: string, cause?: unknown): TidemarkError {

@@ -69,12 +69,6 @@ export class Day {
     return this.#weight.filter(weight => weight > 0).length / PARTS
   }
 
-  /** Enough is known for a standing. */
-  get isPattern(): boolean {
-    this.#shape ??= this.#look()
-    return this.#shape.parts >= KNOWN_MIN
-  }
-
   /** `utcMs`: the wall clock at the end of the `ms` observed. True when a part was completed. */
   observe(ms: number, utcMs: number, load: number, rate: number): boolean {
     if (!Number.isFinite(utcMs) || !(ms > 0)) return false
@@ -93,10 +87,10 @@ export class Day {
 
   /** Undefined: too little is known. */
   standing(load: number, rate: number): Standing | undefined {
-    const shape = (this.#shape ??= this.#look())
-    if (!this.isPattern) return undefined
-    const { calm, busy } = shape
-    return { activity: activityOf(shape, load, rate), calm, busy }
+    this.#shape ??= this.#look()
+    if (this.#shape.parts < KNOWN_MIN) return undefined
+    const { calm, busy } = this.#shape
+    return { activity: activityOf(this.#shape, load, rate), calm, busy }
   }
 
   /** What is worth keeping. */
