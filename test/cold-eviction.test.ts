@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm'
 import { ColdSide, type ColdStart } from '../src/capture/cold-side.ts'
 import { Held } from '../src/capture/held.ts'
 import { Eviction, treat, Untracked } from '../src/capture/index.ts'
+import { Journal } from '../src/capture/journal.ts'
 import { KeySet } from '../src/capture/key-set.ts'
 import type { Key } from '../src/codec/index.ts'
 import { type Begun, begin, exchange, transaction } from './support/cold-rig.ts'
@@ -219,6 +220,20 @@ test('during a capture what is clean goes, also out of a saturated collection, a
     for (let n = 0; n < 300; n++) assert.deepEqual(map.get(`k${n}`), { n: n % 3 === 0 ? n + 1000 : n === 2 ? 2002 : n })
     assert.equal(map.size, 300)
   }
+})
+
+test('a clean large entry that leaves the heap between two slices of a saturated collection is not taken for deleted', () => {
+  const { rig, collection, map } = begin(3, { evicts: true, home: ['k0', 'k1', 'k2'] })
+  rig.space.giants.recorded(collection.id, collection.name, 'k1', 1e6)
+  collection.saturated = true
+  collection.journal = new Journal()
+  rig.cut()
+  // It begins a slice, so that this one ends in front of it.
+  rig.slice()
+  assert.equal(new Eviction(collection).run(10), 3)
+  rig.commit()
+  assert.deepEqual(rig.disk.get(collection.id)?.get('k1'), { n: 1 })
+  assert.equal(map.size, 3)
 })
 
 test('once the hand was round, only what comes home is looked at, until the stored state is exchanged', () => {

@@ -98,7 +98,7 @@ export class CapturePart {
     this.cold = collection.cold
     this.asked = this.cold?.barrier(epoch) ?? []
     collection.beginEpoch()
-    collection.part = this
+    collection.part = collection.inFlight = this
   }
 
   /** True when the key is frozen; from now on it is not: whoever asks records it. */
@@ -127,9 +127,19 @@ export class CapturePart {
     return this.gone.length > 0 || this.deleted.has(key)
   }
 
+  /** The key was gone at the barrier, and a record of before may count if the epoch does not. */
+  leaves(key: Key): boolean {
+    return this.deleted.has(key) || (this.gone.length > 0 && this.gone.some(keys => keys.has(key)))
+  }
+
+  /** The epoch is committed, or given up. */
+  landed(): void {
+    if (this.collection.inFlight === this) this.collection.inFlight = undefined
+  }
+
   /** Of a key that is not live: it is stored and nothing was written to it since, as far as can be told without the disk. */
   untouched(key: Key): boolean {
-    return this.cold?.mayShow(key) === true && !this.deleted.has(key) && !this.gone.some(keys => keys.has(key))
+    return this.cold?.mayShow(key) === true && !this.leaves(key)
   }
 
   /** The key's value was refused: it is dirty again, and may or may not have a record. */
@@ -192,7 +202,8 @@ export class CapturePart {
       case 'tombstones':
         return !this.live.has(key) && this.lingers(key) && this.done.add(key) ? key : undefined
       case 'all':
-        return this.done.add(key) ? key : undefined
+        // One that was put back may have left the heap since: it is clean, and needs no record.
+        return this.live.has(key) && this.done.add(key) ? key : undefined
       case 'finished':
         return undefined
     }

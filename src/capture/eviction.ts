@@ -6,7 +6,8 @@
  * what comes home meanwhile can go, so that alone is looked at, from a list.
  * Owns: the hand, the list. Does not own: when and how much to evict (cold/evictor.ts), which keys have a change (cold-side.ts).
  * Invariants: nothing goes inside a transaction, whose undo log knows live entries alone; what the stored state does not hold stays, whatever
- * says that it should be there. A capture that is under way loses nothing: what it froze was written since the stored state.
+ * says that it should be there. A capture that is under way loses nothing: what it froze was written since the stored state,
+ * or, of a saturated collection, needs no record.
  */
 import { EVICTION_VISITS_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'

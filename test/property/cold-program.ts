@@ -13,7 +13,7 @@ export const KEYS: readonly Key[] = [
 
 export type Op =
   | ('set' | 'get' | 'mutate' | 'update' | 'has' | 'delete' | 'size' | 'clear' | 'whole' | 'refused')
-  | ('cut' | 'slice' | 'commit' | 'fail' | 'void' | 'home' | 'exchange' | 'evict' | 'walk' | 'step' | 'saturate' | 'transaction')
+  | ('cut' | 'slice' | 'commit' | 'fail' | 'void' | 'home' | 'exchange' | 'evict' | 'walk' | 'step' | 'saturate' | 'giant' | 'transaction')
 
 export interface Step {
   readonly op: Op
@@ -71,6 +71,7 @@ const outer = step(
   [2, 'void'],
   [1, 'home'],
   [1, 'saturate'],
+  [2, 'giant'],
   [4, 'exchange'],
   [6, 'evict'],
   [3, 'walk'],

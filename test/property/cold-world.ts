@@ -92,6 +92,10 @@ export class ColdWorld {
         this.collection.saturated = true
         this.collection.journal = new Journal()
         return
+      case 'giant':
+        // As once it had a record so large.
+        this.rig.space.giants.recorded(this.collection.id, this.collection.name, key, 1e6)
+        return
       case 'exchange':
         this.#exchange(step.v)
         return
