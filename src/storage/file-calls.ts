@@ -35,8 +35,7 @@ export interface FileCalls {
   readdir(path: string): Maybe<DirectoryEntry[]>
   link(from: string, to: string): Maybe<void>
   unlink(path: string): Maybe<void>
-  /** With the folders above it; the first one that was made, undefined when all were there. */
-  mkdir(path: string, mode: number): Maybe<string | undefined>
+  mkdir(path: string, mode: number): Maybe<void>
 }
 
 export const syncCalls: FileCalls = {
@@ -57,7 +56,7 @@ export const syncCalls: FileCalls = {
   readdir: path => fs.readdirSync(path, { withFileTypes: true }),
   link: (from, to) => fs.linkSync(from, to),
   unlink: path => fs.unlinkSync(path),
-  mkdir: (path, mode) => fs.mkdirSync(path, { recursive: true, mode }),
+  mkdir: (path, mode) => fs.mkdirSync(path, mode),
 }
 
 const write = promisify(fs.write)
@@ -83,5 +82,5 @@ export const asyncCalls: FileCalls = {
   readdir: path => fs.promises.readdir(path, { withFileTypes: true }),
   link: (from, to) => fs.promises.link(from, to),
   unlink: path => fs.promises.unlink(path),
-  mkdir: (path, mode) => fs.promises.mkdir(path, { recursive: true, mode }),
+  mkdir: (path, mode) => fs.promises.mkdir(path, mode),
 }

@@ -235,6 +235,30 @@ for (const [flavour, base] of Object.entries({ sync: syncCalls, async: asyncCall
       await storage.makeFolder('log')
     })
 
+    test('makeFolder ends where nothing can be made in a folder that is there', async () => {
+      const path = root()
+      mkdirSync(path)
+      let calls = 0
+      const mkdir = (name: string, mode: number) => {
+        if (++calls > 10) throw new Error('asks without end')
+        if (name.startsWith(join(path, 'sealed'))) throw systemError('ENOENT', 'mkdir')
+        return base.mkdir(name, mode)
+      }
+      const storage = new FileStorage(join(path, 'sealed', 'store'), { calls: { ...base, mkdir } })
+      await assert.rejects(storage.makeFolder(''), isSystem('ENOENT'))
+    })
+
+    test('makeFolder says what is in its way', async () => {
+      const path = root()
+      mkdirSync(path)
+      writeFileSync(join(path, 'file'), '')
+      await assert.rejects(new FileStorage(join(path, 'file'), { calls: base }).makeFolder(''), isSystem('EEXIST'))
+      await assert.rejects(new FileStorage(join(path, 'file', 'store'), { calls: base }).makeFolder(''), isSystem('ENOTDIR'))
+      await new FileStorage(join(path, 'a', 'b', 'c'), { calls: base }).makeFolder('')
+      await new FileStorage(join(path, 'a', 'b', 'd'), { calls: base }).makeFolder('')
+      assert.ok(existsSync(join(path, 'a', 'b', 'd')))
+    })
+
     test('a folder sync that the file system does not know is no error; any other failure is', async () => {
       await (await recorded(base, { fsync: fail('EINVAL', 'fsync') })).storage.syncFolder('')
       const broken = new FileStorage(home, { calls: { ...base, fsync: fail('EIO', 'fsync') } })

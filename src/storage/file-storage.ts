@@ -140,9 +140,9 @@ export class FileStorage implements Storage {
       const full = this.#full(folder)
       // A directory that was taken away from a store at work is not made again by what it keeps beside the data.
       if (folder !== '') await this.#calls.stat(this.root)
-      const firstMade = await this.#calls.mkdir(full, FOLDER_MODE)
+      const firstMade = await this.#makeAll(full)
       // The name of the folder itself always: whoever made it may have been cut off before this sync. Those above, when made here.
-      const last = firstMade === undefined ? dirname(full) : dirname(resolve(firstMade))
+      const last = firstMade === undefined ? dirname(full) : dirname(firstMade)
       for (let at = dirname(full); ; at = dirname(at)) {
         try {
           await this.#syncDirectory(at)
@@ -153,6 +153,40 @@ export class FileStorage implements Storage {
         if (at === last || at === dirname(at)) return
       }
     })
+  }
+
+  /**
+   * With the folders above it; gives the first one that was made, undefined when all were there. Not by Node's own `recursive`, which asks
+   * without end where a folder is there and nothing can be made in it, as in /proc.
+   */
+  async #makeAll(path: string): Promise<string | undefined> {
+    const missing = [path]
+    let firstMade: string | undefined
+    for (let below = true; ; ) {
+      const at = missing.at(-1)
+      if (at === undefined) return firstMade
+      try {
+        await this.#calls.mkdir(at, FOLDER_MODE)
+        firstMade ??= at
+      } catch (cause) {
+        if (below && isErrno(cause, 'ENOENT') && dirname(at) !== at) {
+          missing.push(dirname(at))
+          continue
+        }
+        // What the system answers for one that is there depends on the system.
+        if (!(await this.#isDirectory(at))) throw cause
+      }
+      below = false
+      missing.pop()
+    }
+  }
+
+  async #isDirectory(path: string): Promise<boolean> {
+    try {
+      return (await this.#calls.stat(path)).isDirectory()
+    } catch {
+      return false
+    }
   }
 
   /** Temporary files in a folder, for a report or for `removeTemporaries`. */
