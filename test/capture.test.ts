@@ -151,39 +151,6 @@ test('a failed epoch of a saturated collection is made good', () => {
   rig.check(map)
 })
 
-test('inserted and deleted between two barriers leaves no record', () => {
-  const rig = new Rig()
-  const map = rig.collection(numbered(3))
-  rig.checkpoint()
-  map.set('brief', 1)
-  map.delete('brief')
-  assert.equal(map.dirty, false)
-  rig.checkpoint()
-  assert.deepEqual(rig.written, [])
-  map.set('k0', 'changed')
-  map.set('brief', 1)
-  map.delete('brief')
-  rig.checkpoint()
-  assert.deepEqual(rig.written, ['k0'])
-  rig.check(map)
-})
-
-test('inserted during an epoch that commits or fails, then deleted, leaves a tombstone', () => {
-  for (const end of ['commit', 'fail'] as const) {
-    const rig = new Rig()
-    const map = rig.collection(numbered(3))
-    rig.checkpoint()
-    map.set('k0', 'changed')
-    rig.cut()
-    map.set('brief', 1)
-    rig[end]()
-    map.delete('brief')
-    rig.checkpoint()
-    assert.ok(rig.written.includes('brief'), end)
-    rig.check(map)
-  }
-})
-
 test('deleted and inserted again keeps its tombstone only when it is gone in the end', () => {
   const rig = new Rig()
   const map = rig.collection(numbered(3))
@@ -305,35 +272,6 @@ test('a tombstone outlives a void and a failure behind it', () => {
   rig.checkpoint()
   rig.check(map)
 })
-
-for (const first of ['', ', a cut that moved before']) {
-  test(`keys that come and go while no epoch commits are not remembered${first}`, () => {
-    const rig = new Rig()
-    const map = rig.collection(numbered(10))
-    rig.checkpoint()
-    map.delete('k1')
-    if (first !== '') {
-      rig.cut()
-      rig.void()
-      map.delete('k3')
-      rig.cut()
-      rig.fail()
-    }
-    for (let round = 0; round < 20; round++) {
-      for (let n = 0; n < 1000; n++) map.set(`${round}-${n}`, n)
-      rig.cut()
-      map.set(`flight-${round}`, 1)
-      map.delete('k2')
-      rig.fail()
-      for (let n = 0; n < 1000; n++) map.delete(`${round}-${n}`)
-      map.delete(`flight-${round}`)
-    }
-    assert.ok(map.deleted.size <= 2 + 20, `${map.deleted.size} keys`)
-    assert.ok(map.dirtyKeysMax < 100, `${map.dirtyKeysMax} keys`)
-    rig.checkpoint()
-    rig.check(map)
-  })
-}
 
 test('a codec that reads collections while a record is written leaves whole records', () => {
   const rig = new Rig()

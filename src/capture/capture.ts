@@ -167,12 +167,18 @@ export class Capture {
     space.accessed(space.now() - begin)
   }
 
+  /** The epoch is committed: what was frozen says nothing any more. */
+  landed(): void {
+    for (const part of this.parts) part.landed()
+  }
+
   /** What was frozen is dirty again, as if the barrier had never been. `abandoned`: no record of this epoch will ever count. */
   giveBack(abandoned: boolean): void {
     for (const group of this.#linked) this.parts[0]?.space.links.join(group)
     for (const part of this.parts) {
       const { collection } = part
       if (collection.part === part) collection.part = undefined
+      part.landed()
       if (collection.dropped || collection.id !== part.id) continue
       collection.cold?.giveBack()
       const journal = new Journal()
@@ -180,7 +186,10 @@ export class Capture {
       if (abandoned) {
         // No record counts but those of before: what was fresh still is, and so is whatever was not deleted since. Otherwise every key that comes
         // and goes while the disk is full would be remembered.
-        collection.fresh = part.fresh
+        const [most, rest] = bySize(part.fresh, collection.fresh)
+        if (rest.size <= PIECE_ENTRIES_MAX) for (const key of keysOf(rest)) most.add(key)
+        else for (const piece of rest.pieces()) journal.adopt(piece)
+        collection.fresh = most
         if (collection.deleted.size <= PIECE_ENTRIES_MAX) {
           for (const key of keysOf(collection.deleted)) part.deleted.add(key)
           collection.deleted = part.deleted
@@ -237,6 +246,10 @@ export class Capture {
       return 0
     }
   }
+}
+
+function bySize(one: KeySet, other: KeySet): readonly [most: KeySet, rest: KeySet] {
+  return one.size < other.size ? [other, one] : [one, other]
 }
 
 function* keysOf(set: KeySet): Generator<Key> {

@@ -54,6 +54,8 @@ export class Collection {
   freshAllowed = true
   /** What a barrier froze of this incarnation and has not finished capturing. */
   part: CapturePart | undefined
+  /** The same, until its epoch is committed or given up: of what it says is gone a record may count or not. */
+  inFlight: CapturePart | undefined
   dropped = false
   class: CollectionClass = 'standard'
   /** Of a critical one: a barrier follows its changes within this time. */
@@ -268,7 +270,7 @@ export class Collection {
     this.live = live
     const cold = this.space.coldOf?.(id, this.codec)
     this.cold = cold === undefined ? undefined : new ColdSide(cold)
-    this.part = undefined
+    this.part = this.inFlight = undefined
     this.beginEpoch()
     if (this.significance !== undefined) this.significance = new Significance(this.significance.significant)
     this.space.catalogueChanged = true
@@ -385,7 +387,7 @@ export class Collection {
       throw error
     }
     this.#grown()
-    if (isNew && this.freshAllowed && !this.space.uncommitted && !this.#mayLinger(key)) {
+    if (isNew && this.freshAllowed && !this.#mayLinger(key) && this.inFlight?.leaves(key) !== true) {
       this.fresh.add(key)
       this.arrivals.push(key)
       if (this.arrivals.outgrows(this.#listedMax)) this.arrivals = new Journal()

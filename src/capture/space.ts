@@ -38,8 +38,6 @@ export class Space {
   forbidden: Forbidden | undefined
   /** In debug mode only. */
   untracked: Untracked | undefined
-  /** A capture exists whose epoch is not committed: what it wrote may or may not be on disk. */
-  uncommitted = false
   readonly links = new Links()
   /** There are, or were, rebuildable collections. */
   rebuildable = false

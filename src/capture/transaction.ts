@@ -153,7 +153,8 @@ export class Transaction {
   }
 
   beforeClear(collection: Collection): void {
-    const { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, freshAllowed, part } = collection
+    const { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, freshAllowed, part, inFlight } =
+      collection
     const { postponed, significance, space } = collection
     const giants = space.giants.drop(id)
     const before = {
@@ -171,6 +172,7 @@ export class Transaction {
       saturated,
       freshAllowed,
       part,
+      inFlight,
       significance,
     }
     this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), live])

@@ -269,7 +269,6 @@ export class Checkpointer implements CaptureOwner {
     flight.catalogue = catalogueOf(taken, flight.leftEntries)
     flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)
     space.catalogueChanged = false
-    space.uncommitted = true
     this.#refusals.retry()
     flight.capture = new Capture(taken, flight.epoch, this.outbox, this, flight.linked, flight.preImageBytesMax)
     flight.count = undefined
@@ -313,9 +312,9 @@ export class Checkpointer implements CaptureOwner {
   #committed(message: Extract<FromWriter, { type: 'committed' }>): void {
     const flight = this.#flight
     if (flight === undefined) return
-    const { clock, space, events, cadence } = this.#parts
+    const { clock, events, cadence } = this.#parts
     this.#flight = undefined
-    space.uncommitted = false
+    flight.capture.landed()
     this.epoch = flight.epoch
     this.#retry.reset()
     this.#refusals.settle()
@@ -343,7 +342,6 @@ export class Checkpointer implements CaptureOwner {
     this.#flight = undefined
     this.#round.stop()
     this.#recutSoon?.()
-    space.uncommitted = false
     space.endCapture()
     // A cut that was voided has been given back already, or is when the transaction ends.
     if (flight?.cut === true) flight.capture.giveBack(true)
@@ -371,7 +369,7 @@ export class Checkpointer implements CaptureOwner {
     this.degradedBy = error
     space.endCapture()
     // Nothing will be written any more: what comes and goes from now on must not be remembered.
-    space.uncommitted = false
+    this.#flight?.capture.landed()
     for (const collection of collections.values()) collection.freshAllowed = true
     this.#halt(error)
     events.failed(error)

@@ -71,7 +71,6 @@ export class Rig implements CaptureOwner {
     this.drain.barrier()
     this.epoch = this.committed + 1
     this.#refused = new Map()
-    this.space.uncommitted = true
     this.#catalogue = this.collections.map(({ id, sizeMax }) => ({ id, entries: sizeMax }))
     this.capture = new Capture(this.collections, this.epoch, this.outbox, this)
     this.space.capture = this.capture
@@ -168,9 +167,9 @@ export class Rig implements CaptureOwner {
   }
 
   #end(): void {
+    this.capture?.landed()
     this.capture = undefined
     this.space.capture = undefined
-    this.space.uncommitted = false
     this.space.refresh()
   }
 

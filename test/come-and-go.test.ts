@@ -1,0 +1,111 @@
+/** Keys that come and go: what is remembered of them, and whether a tombstone is written, whatever becomes of the epochs meanwhile. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { numbered, Rig } from './support/capture-rig.ts'
+
+test('inserted and deleted between two barriers leaves no record', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(3))
+  rig.checkpoint()
+  map.set('brief', 1)
+  map.delete('brief')
+  assert.equal(map.dirty, false)
+  rig.checkpoint()
+  assert.deepEqual(rig.written, [])
+  map.set('k0', 'changed')
+  map.set('brief', 1)
+  map.delete('brief')
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k0'])
+  rig.check(map)
+})
+
+test('inserted during an epoch and deleted leaves nothing, whatever becomes of the epoch', () => {
+  for (const end of ['commit', 'fail'] as const) {
+    for (const early of [false, true]) {
+      const rig = new Rig()
+      const map = rig.collection(numbered(3))
+      rig.checkpoint()
+      map.set('k0', 'changed')
+      rig.cut()
+      map.set('brief', 1)
+      if (early) map.delete('brief')
+      rig[end]()
+      map.delete('brief')
+      assert.equal(map.deleted.size, 0, end)
+      rig.checkpoint()
+      assert.ok(!rig.written.includes('brief'), end)
+      rig.check(map)
+    }
+  }
+})
+
+test('gone before an epoch, back during it and gone again leaves a tombstone when the epoch fails', () => {
+  for (const end of ['commit', 'fail', 'void'] as const) {
+    const rig = new Rig()
+    const map = rig.collection(numbered(3))
+    rig.checkpoint()
+    map.delete('k0')
+    rig.cut()
+    map.set('k0', 'back')
+    rig[end]()
+    map.delete('k0')
+    if (end !== 'commit') assert.ok(map.deleted.has('k0') || map.gone.some(keys => keys.has('k0')), end)
+    rig.checkpoint()
+    assert.equal(rig.disk.get(map.id)?.has('k0'), false, end)
+    rig.check(map)
+  }
+})
+
+test('keys that come and go while an epoch is in flight are not remembered', () => {
+  for (const end of ['commit', 'fail'] as const) {
+    const rig = new Rig()
+    const map = rig.collection(numbered(3))
+    rig.checkpoint()
+    for (let n = 0; n < 20_000; n++) map.set(`before-${n}`, n)
+    rig.cut()
+    while (rig.capture?.finished === false) rig.slice()
+    for (let n = 0; n < 40_000; n++) {
+      map.set(n, n)
+      if (n >= 100) map.delete(n - 100)
+    }
+    assert.equal(map.deleted.size, 0)
+    assert.equal(map.fresh.size, 100)
+    // More of them are there than are moved from one table to another.
+    for (let n = 0; n < 18_000; n++) map.set(`in-flight-${n}`, n)
+    rig[end]()
+    for (let n = 0; n < 20_000; n++) map.delete(`before-${n}`)
+    for (let n = 0; n < 18_000; n++) map.delete(`in-flight-${n}`)
+    rig.checkpoint()
+    rig.check(map)
+  }
+})
+
+for (const first of ['', ', a cut that moved before']) {
+  test(`keys that come and go while no epoch commits are not remembered${first}`, () => {
+    const rig = new Rig()
+    const map = rig.collection(numbered(10))
+    rig.checkpoint()
+    map.delete('k1')
+    if (first !== '') {
+      rig.cut()
+      rig.void()
+      map.delete('k3')
+      rig.cut()
+      rig.fail()
+    }
+    for (let round = 0; round < 20; round++) {
+      for (let n = 0; n < 1000; n++) map.set(`${round}-${n}`, n)
+      rig.cut()
+      map.set(`flight-${round}`, 1)
+      map.delete('k2')
+      rig.fail()
+      for (let n = 0; n < 1000; n++) map.delete(`${round}-${n}`)
+      map.delete(`flight-${round}`)
+    }
+    assert.ok(map.deleted.size <= 2 + 20, `${map.deleted.size} keys`)
+    assert.ok(map.dirtyKeysMax < 100, `${map.dirtyKeysMax} keys`)
+    rig.checkpoint()
+    rig.check(map)
+  })
+}
