@@ -122,13 +122,15 @@ async function openWriter(surroundings: Surroundings, components: Components): P
   const lock = await prepare(surroundings)
   let host: WriterHost | undefined
   let loaded: LoadResult | undefined
+  let forked: Awaited<ReturnType<typeof forkAt>> | undefined
   try {
     const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint }
     const opened = await openForWriting(storage, facts)
     loaded = await loadInto(surroundings, opened)
     const { report } = loaded
     const goesOn = report.damage === null && settings.at === 'latest'
-    const manifest = goesOn ? opened.manifest : await forkAt(storage, opened.manifest, report, facts, loaded.image)
+    if (!goesOn) forked = await forkAt(storage, opened.manifest, report, facts, loaded.image)
+    const manifest = forked?.manifest ?? opened.manifest
     // Who forks has made it durable.
     const unproven = goesOn ? report.unproven : null
     host = startWriter(surroundings, components, {
@@ -184,8 +186,10 @@ async function openWriter(surroundings: Surroundings, components: Components): P
         return new Ending({ clock, scheduler, ...built, writer, keep, unlock: () => lock?.release() }, timeoutMs)
       },
     })
-  } catch (error) {
+  } catch (failure) {
     host?.terminate()
+    // What a writer may have built upon stays.
+    const error = forked === undefined || host !== undefined ? failure : await forked.takeBack(failure)
     lock?.release()
     await loaded?.cold.close().catch(() => {})
     throw error
@@ -249,10 +253,6 @@ function pauser({ clock, scheduler, settings }: Surroundings): () => Promise<voi
   }
 }
 
-function codecsOf(settings: ResolvedSettings): ReadonlyMap<string, ValueCodec> {
-  return new Map([[tideCodec.name, tideCodec], ...settings.codecs.map(codec => [codec.name, codec] as const)])
-}
-
 /** `writes`: the fencing token of one that does. */
 function build(
   { settings, directory, clock, scheduler, storage, mapEntriesMax }: Surroundings,
@@ -267,7 +267,7 @@ function build(
   const space = new Space(access, () => clock.monotonic(), bytesMax)
   space.nextId = tail.nextId
   space.mapEntriesMax = mapEntriesMax
-  const codecs = codecsOf(settings)
+  const codecs = new Map<string, ValueCodec>([tideCodec, ...settings.codecs].map(codec => [codec.name, codec]))
   const collections = new Map<string, Collection>()
   const encoded = new Set<string>()
   for (const { id, name, kind, codec: codecName, entries } of catalogue) {

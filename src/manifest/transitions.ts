@@ -108,6 +108,14 @@ export function fork(old: Manifest, end: LogPosition, lineageId: string, image: 
   return next
 }
 
+/** A fork whose open did not end well is undone: all is as before it, above it. `last`: the newest manifest, which stands on the fork. */
+export function unfork(before: Manifest, last: Manifest): Manifest {
+  const next: Manifest = { ...before, number: last.number + 1 }
+  checkCommon(before, next)
+  assert(last.writer === before.writer && last.token === before.token, 'a fork is undone by who made it')
+  return next
+}
+
 /** The list up to the accepted end, its last file closed there. */
 export function closeLog(log: readonly LogEntry[], end: LogPosition): readonly LogEntry[] {
   const at = end.file === null ? -1 : log.findIndex(entry => entry.file === end.file)

@@ -1,8 +1,9 @@
 /** Opening a store for writing, for reading, and from an older point; loading what it holds. */
 
 export { type Copied, copyDirectory, copyStore } from './copy.ts'
+export { forkAt } from './fork.ts'
 export { type LoadRequest, type LoadResult, load } from './load.ts'
-export { forkAt, type OpenedStore, type OpenFacts, openForReading, openForWriting } from './open.ts'
+export { type OpenedStore, type OpenFacts, openForReading, openForWriting } from './open.ts'
 export { type LostEpochs, listPoints, type RecoveryPoint } from './points.ts'
 export { readTail, type Tail, type TailRequest } from './tail.ts'
 export { type FileReport, type Verification, verifyDirectory } from './verify.ts'

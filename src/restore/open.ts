@@ -2,7 +2,7 @@
  * Opening a store: which manifest counts, and making it ours.
  *
  * Does: tells a store from a foreign directory, creates one, takes one over (a manifest with a higher token, durable before the log is
- * read), forks one. Owns: the order of these steps. Does not own: the lock (the caller holds it), reading the log (LogScan), writing it.
+ * read). Owns: the order of these steps. Does not own: the lock (the caller holds it), reading the log (LogScan), writing it.
  * Invariants: nothing is written into a directory that is not a store; of several openers of one number all but one get TIDEMARK_FENCED;
  * opening for reading writes nothing.
  */
@@ -10,15 +10,14 @@ import { TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import type { Random } from '../base/random.ts'
 import { LOG_FOLDER, MANIFEST_FOLDER, type Manifest } from '../format/index.ts'
-import { proveEpoch, type ScanReport } from '../log/index.ts'
 import {
   type Author,
   type FoundManifest,
   firstManifest,
-  fork,
   listManifests,
   pruneManifests,
   publish,
+  readManifest,
   readNewest,
   takeOver,
 } from '../manifest/index.ts'
@@ -54,14 +53,14 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
     await failpoint('open.folders')
     await storage.makeFolder(LOG_FOLDER)
     await storage.makeFolder(MANIFEST_FOLDER)
-    const manifest = firstManifest(hex(facts.random.bytes(16)), hex(facts.random.bytes(16)), author)
-    await claim(storage, manifest, failpoint)
+    const first = firstManifest(hex(facts.random.bytes(16)), hex(facts.random.bytes(16)), author)
+    const manifest = await claim(storage, first, failpoint)
     return { manifest, created: true, shared: false, damagedManifests: [] }
   }
   const old = await withKept(storage, found)
-  const manifest = takeOver(old, found.newestNumber, await logOf(storage, found), author)
+  const next = takeOver(old, found.newestNumber, await logOf(storage, found), author)
   await failpoint('open.takeover')
-  await claim(storage, manifest, failpoint)
+  const manifest = await claim(storage, next, failpoint)
   await pruneManifests(storage, manifest)
   await failpoint('open.scan')
   return { manifest, created: false, shared: false, damagedManifests: found.damaged }
@@ -80,26 +79,6 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
   return { manifest, created: false, shared: true, damagedManifests: found.damaged }
 }
 
-/**
- * Makes history go on from where a scan ended, an older point or the last one before damage: a new manifest with a new lineage, durable when it
- * resolves. `image`: the manifest whose segments it stands on. What lies beyond is no longer named; its bytes stay until they are collected.
- * @throws TIDEMARK_FAILED when the last epoch of the file that was open cannot be made durable
- */
-export async function forkAt(
-  storage: Storage,
-  manifest: Manifest,
-  { end, unproven }: Pick<ScanReport, 'end' | 'unproven'>,
-  facts: Pick<OpenFacts, 'random' | 'failpoint'>,
-  image: Manifest = manifest,
-): Promise<Manifest> {
-  const next = fork(manifest, end, hex(facts.random.bytes(16)), image)
-  // The fork closes this file where it ends: the next writer takes it for durable up to there.
-  if (unproven !== null) await proveEpoch(storage, manifest.storeId, unproven, end)
-  await claim(storage, next, facts.failpoint ?? noFailpoint)
-  await pruneManifests(storage, next)
-  return next
-}
-
 async function logOf(storage: Storage, found: FoundManifest): Promise<Manifest['log']> {
   const [newest] = found.damaged
   return newest === undefined ? found.manifest.log : await followChain(storage, found.manifest, newest.file)
@@ -112,11 +91,20 @@ async function withKept(storage: Storage, { manifest, damaged }: FoundManifest):
   return { ...manifest, retained: manifest.retained.filter(({ number }) => there.has(number)) }
 }
 
-async function claim(storage: Storage, manifest: Manifest, failpoint: Failpoint): Promise<void> {
-  if ((await publish(storage, manifest, failpoint)) === 'ours') return
-  throw new TidemarkError('TIDEMARK_FENCED', `another opener took manifest ${manifest.number} first`, {
+/**
+ * Publishes a manifest of ours, and gives it back. A call may have made the name and say that it was there, as over a network where the first
+ * answer was lost: nobody knows then whether it is durable, and the next number is taken.
+ */
+export async function claim(storage: Storage, manifest: Manifest, failpoint: Failpoint): Promise<Manifest> {
+  const { number, writer } = manifest
+  const outcome = await publish(storage, manifest, failpoint)
+  if (outcome === 'ours') return manifest
+  if (outcome === 'taken' && (await readManifest(storage, number).catch(() => undefined))?.writer === writer) {
+    return await claim(storage, { ...manifest, number: number + 1 }, failpoint)
+  }
+  throw new TidemarkError('TIDEMARK_FENCED', `another opener took manifest ${number} first`, {
     hint: 'two processes open this store at once; keep one',
-    info: { number: manifest.number },
+    info: { number },
   })
 }
 
@@ -137,6 +125,6 @@ function noStore(): TidemarkError {
   return new TidemarkError('TIDEMARK_NO_STORE', 'there is no store in this directory', { hint: 'open it for writing once to create it' })
 }
 
-function hex(bytes: Uint8Array): string {
+export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
 }

@@ -139,7 +139,7 @@ test('a fork goes on from an older epoch, in a new lineage, and what lay beyond 
     const { manifest } = await openForWriting(storage, facts('restorer'))
     const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, until: { epoch: target } })
     assert.equal(report.end.epoch, target)
-    const forked = await forkAt(storage, manifest, target === 0 ? { end: GENESIS, unproven: null } : report, facts('fork'))
+    const { manifest: forked } = await forkAt(storage, manifest, target === 0 ? { end: GENESIS, unproven: null } : report, facts('fork'))
     assert.deepEqual(
       forked.lineage.map(entry => entry.forkEpoch),
       [0, target],
@@ -160,7 +160,7 @@ test('where every manifest from a fork on is damaged, what came after it is not 
     const storage: Storage = new MemoryStorage(disk)
     const { manifest } = await openForWriting(storage, facts('restorer'))
     const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, until: { epoch: target } })
-    const forked = await forkAt(storage, manifest, target === 0 ? { end: GENESIS, unproven: null } : report, facts('fork'))
+    const { manifest: forked } = await forkAt(storage, manifest, target === 0 ? { end: GENESIS, unproven: null } : report, facts('fork'))
     const writer = await Life.open({ storage, name: 'later' })
     const { epoch } = await writer.mustCommit(block('other future'))
     await writer.close()

@@ -90,7 +90,7 @@ export async function writeGolden(storage: Storage): Promise<void> {
     let { manifest } = await openForWriting(storage, { createdBy: 'tidemark golden', random })
     const until = life.forkAt === undefined ? undefined : { epoch: life.forkAt }
     const { end: acceptedEnd, unproven } = await new LogScan({ storage, storeId: manifest.storeId, log: manifest.log, until }).run()
-    if (until !== undefined) manifest = await forkAt(storage, manifest, { end: acceptedEnd, unproven }, { random })
+    if (until !== undefined) manifest = (await forkAt(storage, manifest, { end: acceptedEnd, unproven }, { random })).manifest
     const host = new InlineHost({
       storage,
       facts: { manifest, acceptedEnd, unproven: until === undefined ? unproven : null, compression: life.compression },

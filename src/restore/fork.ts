@@ -1,0 +1,76 @@
+/**
+ * Going on from an older point: a manifest with a new lineage; and taking it back where `open` ends in an error.
+ *
+ * Does not own: where the scan ended, who holds the lock. Invariant: an open that rejects has given up nothing that was acknowledged, or says so.
+ * A fork counts as soon as its name stands, whatever the call that made it says: the next open would go on from it. So where anything fails from
+ * there on, the manifest from before it is published once more, above it, with its own log and lineage; all that it names is still there,
+ * because nothing is collected before a writer runs. Who dies between the two leaves the fork, or after a power cut one or the other: nobody was
+ * answered then, and the fork is what was asked for. Behind a fork whose name may not be on the device the sync of the later name is all that
+ * is asked of: with it that one counts, whether the other is there or not.
+ */
+import { TidemarkError } from '../base/errors.ts'
+import { noFailpoint } from '../base/failpoint.ts'
+import type { Manifest } from '../format/index.ts'
+import { proveEpoch, type ScanReport } from '../log/index.ts'
+import { fork, newestNumber, pruneManifests, readManifest, unfork } from '../manifest/index.ts'
+import type { Storage } from '../storage/index.ts'
+import { claim, hex, type OpenFacts } from './open.ts'
+
+interface Forked {
+  readonly manifest: Manifest
+  /** For an open that fails before anything was written upon it; gives the error to reject with. */
+  readonly takeBack: (failure: unknown) => Promise<unknown>
+}
+
+/**
+ * Makes history go on from where a scan ended, an older point or the last one before damage: durable when it resolves, and as it was when it
+ * rejects. `image`: the manifest whose segments it stands on. What lies beyond is no longer named; its bytes stay until they are collected.
+ * @throws TIDEMARK_FAILED when the last epoch of the file that was open cannot be made durable
+ */
+export async function forkAt(
+  storage: Storage,
+  before: Manifest,
+  { end, unproven }: Pick<ScanReport, 'end' | 'unproven'>,
+  facts: Pick<OpenFacts, 'random' | 'failpoint'>,
+  image: Manifest = before,
+): Promise<Forked> {
+  const { random, failpoint = noFailpoint } = facts
+  const lineageId = hex(random.bytes(16))
+  const next = fork(before, end, lineageId, image)
+  // The fork closes this file where it ends: the next writer takes it for durable up to there.
+  if (unproven !== null) await proveEpoch(storage, before.storeId, unproven, end)
+  const takeBack = async (failure: unknown): Promise<unknown> => {
+    try {
+      const found = await newestNumber(storage)
+      if (found >= before.number) {
+        const newest = await readManifest(storage, found)
+        // It never came to be.
+        if (!newest.lineage.some(({ id }) => id === lineageId)) return failure
+        if (newest.writer === before.writer) {
+          await claim(storage, unfork(before, newest), failpoint)
+          return failure
+        }
+      }
+    } catch {
+      // The first failure is the one to tell of.
+    }
+    return notTakenBack(failure, end.epoch)
+  }
+  try {
+    const manifest = await claim(storage, next, failpoint)
+    await pruneManifests(storage, manifest)
+    return { manifest, takeBack }
+  } catch (failure) {
+    throw await takeBack(failure)
+  }
+}
+
+function notTakenBack(failure: unknown, epoch: number): TidemarkError {
+  const { message } = failure as Error
+  const code = failure instanceof TidemarkError ? failure.code : 'TIDEMARK_STORAGE'
+  return new TidemarkError(code, `${message}; and the store may go on from epoch ${epoch} all the same`, {
+    cause: failure,
+    hint: `keep a copy of the directory before the store is opened for writing again: \`restored.epoch\` says whether it went back to ${epoch}`,
+    info: { epoch },
+  })
+}

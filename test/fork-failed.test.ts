@@ -1,0 +1,112 @@
+/** A restore to an older point whose fork fails half way: an open that rejects has given nothing up. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openStore } from '../src/open.ts'
+import { MemoryStorage, type Storage } from '../src/storage/index.ts'
+import type { Fault } from '../src/testing/index.ts'
+import { MANUAL } from './support/cli.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const AT_TWO = { restore: { at: 2 } }
+
+async function fiveEpochs(): Promise<SimulatedStore> {
+  const world = new SimulatedStore()
+  const map = (await world.open()).map<number>('map')
+  for (let epoch = 1; epoch <= 5; epoch++) {
+    map.set('n', epoch)
+    await world.checkpoint()
+  }
+  await world.pass(5000)
+  await world.close()
+  return world
+}
+
+const FAULTS: Record<string, Fault> = {
+  'the folder cannot be synced': { operation: 'syncFolder', path: 'manifest', errno: 'EIO', nth: 2 },
+  'the folder cannot be listed behind it': { operation: 'list', path: 'manifest', errno: 'EIO', nth: 4 },
+  'the manifest is made and the call fails': { operation: 'createIfAbsent', path: 'manifest', errno: 'EIO', nth: 2, applied: true },
+  'the manifest is not made': { operation: 'createIfAbsent', path: 'manifest', errno: 'ENOSPC', nth: 2 },
+}
+
+for (const [what, fault] of Object.entries(FAULTS)) {
+  for (const next of ['open', 'crash'] as const) {
+    test(`a fork of which ${what}: an open that rejects leaves the newest epoch to the next ${next}`, async () => {
+      const world = await fiveEpochs()
+      const heal = world.storage.inject(fault)
+      await assert.rejects(world.open(AT_TWO), { code: 'TIDEMARK_STORAGE' })
+      heal()
+      const again = await world[next]()
+      assert.equal(again.restored.epoch, 5)
+      assert.equal(again.map('map').get('n'), 5)
+      again.map('map').set('n', 6)
+      await world.checkpoint()
+      assert.equal((await world.crash()).map('map').get('n'), 6)
+      await world.close()
+      assert.equal((await world.open(AT_TWO)).restored.epoch, 2, 'the point is still there to go back to')
+      await world.close()
+    })
+  }
+}
+
+test('a fork that can be taken back no more: the error says that the store may go on from the older epoch', async () => {
+  const world = await fiveEpochs()
+  world.storage.inject({ operation: 'syncFolder', path: 'manifest', errno: 'EIO', nth: 2, times: 100 })
+  await assert.rejects(world.open(AT_TWO), { code: 'TIDEMARK_STORAGE', message: /may go on from epoch 2/ })
+})
+
+/** Says that a manifest was there already, though the call made it, as a file system over a network may; `nth` such call. */
+function forgetful(storage: Storage, nth: number): Storage {
+  let calls = 0
+  return new Proxy(storage, {
+    get: (target, name) => {
+      if (name !== 'createIfAbsent') return (target as never as Record<PropertyKey, (...args: unknown[]) => unknown>)[name]?.bind(target)
+      return async (path: string, bytes: Uint8Array) => {
+        const made = await target.createIfAbsent(path, bytes)
+        return path.startsWith('manifest/') && ++calls === nth ? false : made
+      }
+    },
+  })
+}
+
+async function threeEpochs(): Promise<MemoryStorage> {
+  const storage = new MemoryStorage()
+  const store = await openStore('memory', MANUAL, { storage, writer: 'inline' })
+  for (let epoch = 1; epoch <= 3; epoch++) {
+    store.map('map').set('n', epoch)
+    await store.checkpoint()
+  }
+  await store.close()
+  return storage
+}
+
+for (const [what, nth] of [
+  ['takeover', 1],
+  ['fork', 2],
+] as const) {
+  test(`the manifest of a ${what} that was made by a call that says it was there: open goes on`, async () => {
+    const storage = await threeEpochs()
+    const store = await openStore('memory', { ...MANUAL, ...AT_TWO }, { storage: forgetful(storage, nth), writer: 'inline' })
+    assert.equal(store.restored.epoch, 2)
+    store.map('map').set('n', 30)
+    await store.checkpoint()
+    await store.close()
+    const again = await openStore('memory', MANUAL, { storage, writer: 'inline' })
+    assert.equal(again.map('map').get('n'), 30)
+    await again.close()
+  })
+}
+
+test('a writer that does not start behind a fork: the fork is taken back', async () => {
+  const storage = await threeEpochs()
+  const components = {
+    storage,
+    writer: 'inline',
+    get fileBytesMax(): number {
+      throw new Error('no thread can be had')
+    },
+  } as const
+  await assert.rejects(openStore('memory', { ...MANUAL, ...AT_TWO }, components), /no thread can be had/)
+  const again = await openStore('memory', MANUAL, { storage, writer: 'inline' })
+  assert.equal(again.restored.epoch, 3)
+  await again.close()
+})
