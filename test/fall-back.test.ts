@@ -100,3 +100,45 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
     assert.equal((await verifyStore(target, () => undefined)).epoch, fold.epoch + 1)
   })
 }
+
+for (const damage of ['is missing', 'has no header'] as const) {
+  test(`a closed file of the tail whose first epoch was damaged ${damage} later: after falling back nothing of it is needed`, async () => {
+    const world = new SimulatedStore()
+    world.fileBytesMax = 1
+    const map = (await world.open()).map<number>('map')
+    for (let epoch = 1; epoch <= 3; epoch++) {
+      map.set('n', epoch)
+      await world.checkpoint()
+    }
+    await world.close()
+    const log = (await world.run(readNewest(world.storage)))?.manifest.log ?? []
+    const second = log[1]?.file as string
+    change(world.storage.disk, second, content => world.storage.disk.write(content, 1024, Buffer.alloc(24)))
+    const fallen = await world.open({ restore: { onDamage: 'fall-back' } })
+    assert.deepEqual([fallen.restored.epoch, fallen.restored.lost?.file], [1, second])
+    for (let epoch = 2; epoch <= 3; epoch++) {
+      fallen.map<number>('map').set('n', epoch * 10)
+      await world.checkpoint()
+    }
+    await world.close()
+
+    if (damage === 'is missing') DAMAGES['is missing']?.(world.storage.disk, { file: second } as never)
+    else change(world.storage.disk, second, content => world.storage.disk.write(content, 0, Buffer.alloc(1024)))
+    const target = new MemoryStorage()
+    assert.equal((await world.run(copyStore(world.storage, target, new SeededRandom(1)))).epoch, 3)
+    assert.equal((await verifyStore(target, () => undefined)).ok, true)
+    const copy = await openStore('copy', MANUAL, { storage: target, writer: 'inline' })
+    assert.equal(copy.map('map').get('n'), 30)
+    await copy.close()
+    assert.equal((await world.run(verifyStore(world.storage, () => undefined))).ok, true)
+    for (const onDamage of ['fall-back', 'refuse'] as const) {
+      const again = await world.open({ restore: { onDamage } })
+      assert.deepEqual([again.restored.epoch, again.restored.lost, again.map('map').get('n')], [3, undefined, 30])
+      assert.deepEqual(
+        (await world.run(again.recoveryPoints())).map(({ epoch }) => epoch),
+        [3, 2, 1],
+      )
+      await world.close()
+    }
+  })
+}

@@ -8,6 +8,7 @@ export {
   type BlockItem,
   type CommitItem,
   type EpochPlace,
+  holdsNothing,
   type LogDamage,
   type LogItem,
   LogScan,

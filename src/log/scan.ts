@@ -4,7 +4,8 @@
  * Does: verifies every checksum, every link of the chain, every file's base; stops at the accepted end; tells a torn tail (normal, silent)
  * from damage (refused, or fallen back from, and reported exactly).
  * Owns: the judgement. Does not own: which manifest counts, what records mean, closing the files it did not open. Writes nothing.
- * Invariants: what is yielded is a prefix of the committed history, whole epochs only, each verified before its first block is yielded;
+ * Invariants: what is yielded is a prefix of the committed history, whole epochs only, each verified before its first block is yielded; a closed
+ * file that the manifest says holds no epoch behind the one before is not looked at;
  * memory is a few pieces of a file and one block.
  */
 import { TidemarkError } from '../base/errors.ts'
@@ -33,8 +34,7 @@ export interface ScanOptions {
   /** As the manifest names them. */
   readonly log: readonly LogEntry[]
   /**
-   * Where to begin: inside a file of the log, behind a commit that is known to count (a fold point; files before it, and one that ends there,
-   * are not looked at), or the end that the first file goes on from. Default: the beginning of the store.
+   * Where to begin: inside a file of the log, behind a commit that is known to count (a fold point; files before it are not looked at), or the end that the first file goes on from. Default: the beginning of the store.
    */
   readonly from?: LogPosition | undefined
   /** Stop behind the newest commit not beyond this. Not a time: those of commits need not rise. */
@@ -152,8 +152,11 @@ export class LogScan implements AsyncIterable<LogItem> {
     for (const [index, entry] of log.entries()) {
       if (index < inside) continue
       if (this.#reached()) break
-      // Nothing of a file that ends where the scan begins is needed: after falling back to a fold point it may be the damaged one.
-      if (index === inside && endsAt(entry, from)) continue
+      // Nothing of a file that ends where the scan stands is needed: it may be the damaged one, that somebody fell back from, or lost since.
+      if (holdsNothing(entry, this.report.end)) {
+        this.report.end = { ...this.report.end, file: entry.file, bytes: entry.end.bytes }
+        continue
+      }
       const opened = await openLog(storage, entry, storeId, index === inside ? undefined : this.report.end)
       if (!('window' in opened)) {
         await this.#damaged(index, opened.offset, opened.message, 0)
@@ -338,8 +341,9 @@ export class LogScan implements AsyncIterable<LogItem> {
   }
 }
 
-function endsAt({ end }: LogEntry, place: LogPosition | undefined): boolean {
-  return end !== null && end.bytes === place?.bytes && end.epoch === place.epoch && end.digest === place.digest
+/** Whether a closed file has no epoch after this one, which the log before it ends with. */
+export function holdsNothing(entry: LogEntry, before: Pick<LogPosition, 'epoch' | 'digest'>): entry is LogEntry & { end: object } {
+  return entry.end?.epoch === before.epoch && entry.end.digest === before.digest
 }
 
 function damage(file: string, offset: number, message: string, lastSeenEpoch: number): Verdict {

@@ -11,8 +11,8 @@ import { systemClock } from '../base/clock.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { systemScheduler } from '../base/scheduler.ts'
-import { LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
-import { LogScan, openLog } from '../log/index.ts'
+import { GENESIS, LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
+import { holdsNothing, LogScan, openLog } from '../log/index.ts'
 import { openForReading } from '../restore/index.ts'
 import { FileStorage, nameOf, type Storage } from '../storage/index.ts'
 import type { Measuring } from './measure.ts'
@@ -205,8 +205,10 @@ class Reader {
     return undefined
   }
 
-  async #startOf(entry: LogEntry, { storeId, fold }: Manifest): Promise<LogPosition | NonNullable<Profile['history']['damage']>> {
+  async #startOf(entry: LogEntry, { storeId, fold, log }: Manifest): Promise<LogPosition | NonNullable<Profile['history']['damage']>> {
     const { file, end } = entry
+    // Somebody fell back from its first epoch, and it may be damaged or lost.
+    if (holdsNothing(entry, log[log.indexOf(entry) - 1]?.end ?? GENESIS)) return { file, ...entry.end }
     const opened = await openLog(this.#storage, entry, storeId, undefined)
     if (!('window' in opened)) {
       // A file that ends at the fold point is named for that point's sake: a copy does without it.

@@ -13,6 +13,7 @@ import { noFailpoint } from '../base/failpoint.ts'
 import { COPY_BYTES, COPY_SYNC_BYTES } from '../base/limits.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import {
+  GENESIS,
   LOG_FOLDER,
   type LogEntry,
   logNumbers,
@@ -24,7 +25,7 @@ import {
   type SegmentEntry,
   segmentNumbers,
 } from '../format/index.ts'
-import { LogScan, type ScanReport } from '../log/index.ts'
+import { holdsNothing, LogScan, type ScanReport } from '../log/index.ts'
 import { fork, publish, readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
 import {
@@ -124,8 +125,8 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
     const first = fold === null ? 0 : manifest.log.findIndex(entry => entry.file === fold.file)
     assert(first >= 0, 'the log reaches back to the fold point')
     const log = manifest.log.slice(first)
-    // After falling back to the fold point its file is named, for the fold point's sake, and may be lost: what ends there is not read.
-    const read = log.slice(fold !== null && log[0]?.end?.epoch === fold.epoch && log[0].end.bytes === fold.bytes ? 1 : 0)
+    // After falling back the damaged file may be named though nothing in it counts, and may be lost: what holds nothing is not read.
+    const read = log.filter((entry, at) => !holdsNothing(entry, (at === 0 ? fold : log[at - 1]?.end) ?? GENESIS))
     for (const { file } of read) open.set(file, await from.open(file, 'read'))
     const report = await scan(from, manifest, log)
     if (report.damage !== null) await believe(report.damage.file)
