@@ -317,15 +317,20 @@ export class Writer {
   /**
    * Leaves a file with an epoch that failed. Where its commit is whole in the file it is not known whether it is on the device, yet whoever
    * opens the store next would build upon it: so a manifest says at once that the file ends before it. Then, or where no reader would take
-   * the tail for committed, the space is given back. All of it as far as the storage lets us; gives the error when we are fenced.
+   * the tail for committed, the space is given back. Where there is no file yet, only the check is left. All of it as far as the storage lets us;
+   * gives the error when we are fenced.
    */
   async #giveUp(): Promise<unknown> {
     const log = this.#log
     await this.#leave()
     this.#littered = true
     this.#folding?.littered()
-    if (log === undefined) return undefined
     try {
+      // What we were to go on from may be missing because a rival has collected it.
+      if (log === undefined) {
+        await this.#ownership.check()
+        return undefined
+      }
       await this.#failpoint('fail.give-up')
       if (await log.tailCounts(this.#end)) await this.#ownership.publish(manifest => giveUp(manifest, this.#end))
       await this.#failpoint('fail.truncate')

@@ -49,6 +49,21 @@ for (const rolled of [true, false]) {
   })
 }
 
+test('a writer that slept before its first roll, and whose inherited file the rival has collected, is fenced', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const failpoint: Failpoint = async name => {
+    if (name === 'commit.seal') throw new Error('no seal')
+  }
+  const first = await Life.open({ storage, name: 'first', failpoint })
+  await first.mustCommit(block('a'))
+  const old = await Life.open({ storage, name: 'old' })
+  assert.notEqual(old.found.report.unproven, null)
+  const young = await Life.open({ storage, name: 'young' })
+  for (let count = 0; count < 3; count++) await young.mustCommit(block(`young ${count}`))
+  await storage.remove(logName(1, 1))
+  assert.equal((await old.commit(block('lost'))).type, 'fenced')
+})
+
 test('an opener that slept before its takeover is fenced, and leaves nothing', async () => {
   const storage = new SimulatedStorage({ seed: 1 })
   await (await Life.open({ storage, name: 'first' })).mustCommit(block('a'))
