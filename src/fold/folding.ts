@@ -8,9 +8,9 @@
 import { STOPPED } from '../base/errors.ts'
 import { TABLE_LOG_BYTES, TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
-import { type CatalogueEntry, type Manifest, SEGMENT_FOLDER, type SegmentEntry, segmentName, segmentNumbers } from '../format/index.ts'
+import type { CatalogueEntry, Manifest, SegmentEntry } from '../format/index.ts'
 import { LogLength } from '../log/index.ts'
-import { dropDead, foldTo, PointAges, raiseBase, repeat } from '../manifest/index.ts'
+import { ageLookMs, dropDead, foldTo, PointAges, raiseBase, repeat, trim } from '../manifest/index.ts'
 import { floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -20,6 +20,7 @@ import { foldLog, foldWork } from './fold.ts'
 import { Level } from './level.ts'
 import { discard, mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
+import { SegmentNames } from './names.ts'
 import { aliveIn, countSmall, isDead, MERGE_LIMITS, planMerge } from './policy.ts'
 import { bytesOf, isMissing, shareOf } from './sums.ts'
 import { Tail, type TailSize } from './tail.ts'
@@ -51,8 +52,8 @@ export class Folding {
   readonly #parts: FoldingParts
   readonly #limits: Thresholds
   readonly #collector: Collector
-  readonly #using = new Set<string>()
-  readonly #timers = new Map<Loop | 'level' | 'dropped', Cancel>()
+  readonly #names: SegmentNames
+  readonly #timers = new Map<Loop | 'level' | 'dropped' | 'old', Cancel>()
   readonly #rhythms = new Set<Rhythm>()
   readonly #running = new Map<Loop, Promise<void>>()
   readonly #failures = { fold: 0, merge: 0, collect: 0 }
@@ -63,13 +64,12 @@ export class Folding {
   /** Stored bytes of a raw byte of the log, and raw ones that are left of it, as the last fold that wrote something had it. */
   #density = 0.3
   #left = 1
-  #sequence = 0
   #publishedAt: number
   readonly #level = new Level()
   readonly #unreadable = new Unreadable()
   readonly #ages: PointAges
-  /** The folder is there, and `#sequence` is known. */
-  #prepared: Promise<void> | undefined
+  /** Fold points may have grown too old since they were last looked at. */
+  #mayTrim = false
   /** The end is near: folds go as fast as they can. */
   #finishing = false
   #collectUntil = Number.POSITIVE_INFINITY
@@ -82,12 +82,13 @@ export class Folding {
     this.#limits = { ...MERGE_LIMITS, ...tables, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
     const { storage, monotonic, manifest, check, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
+    this.#names = new SegmentNames(this.#storage, () => manifest().token)
     this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
     this.#publishedAt = monotonic()
     this.#tail = new Tail(this.#limits, tail, this.#publishedAt)
     this.#length = new LogLength(parts.end())
     this.#ages = new PointAges(monotonic, manifest().fold)
-    const inUse = (file: string): boolean => this.#using.has(file) || parts.inUse(file)
+    const inUse = (file: string): boolean => this.#names.inUse(file) || parts.inUse(file)
     const pause = (): Promise<void> => this.#giveWay()
     this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs, pause })
   }
@@ -99,6 +100,7 @@ export class Folding {
     this.#wake('merge', ms)
     this.#wake('collect', Math.min(START_MS, this.#limits.graceMs))
     this.#lookDropped(catalogue)
+    this.#lookOld()
   }
 
   /** An epoch was acknowledged, and `end` is behind it. `catalogue`: what is alive after it. */
@@ -119,6 +121,19 @@ export class Folding {
       this.ask()
     }
     this.#timers.set('dropped', scheduler.after(Math.max(0, this.#publishedAt + REPEAT_MS - monotonic()), ask))
+  }
+
+  /** While nothing is folded points age, too; those that are kept for their number are not looked at. */
+  #lookOld(): void {
+    const { manifest, scheduler, retention } = this.#parts
+    if (this.#stopped || this.#timers.has('old') || manifest().retained.length < retention.keepLast) return
+    const look = (): void => {
+      this.#timers.delete('old')
+      this.#mayTrim = true
+      this.#wake('collect', 0)
+      this.#lookOld()
+    }
+    this.#timers.set('old', scheduler.after(ageLookMs(retention), look))
   }
 
   /** What was committed so far is to be in segments soon, however little it is. */
@@ -220,8 +235,9 @@ export class Folding {
       if (error !== STOPPED && !this.#stopped) {
         again = Math.min(RETRY_MS_FIRST * 2 ** this.#failures[loop]++, RETRY_MS_MAX)
         this.#parts.report({ type: 'failed', error })
-        // A manifest that was begun may have left its segments.
+        // A manifest that was begun may have left its segments; and a disk that is full has room when what is too old has gone.
         if (loop !== 'collect') this.#wake('collect', this.#limits.graceMs)
+        this.#mayTrim ||= loop === 'fold'
       }
     }
     this.#running.delete(loop)
@@ -263,6 +279,7 @@ export class Folding {
         )
       }
       this.#lookBehind()
+      this.#lookOld()
       report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: bytesOf(segments), ms: monotonic() - begin })
     })
     this.#wake('merge', 0)
@@ -311,6 +328,13 @@ export class Folding {
     const more = await this.#collector.sweep()
     const files = this.#collector.removed - before
     if (files > 0) this.#parts.report({ type: 'collected', files })
+    // Not before: what is dead already goes though the manifest cannot be written.
+    const trimmed = (old: Manifest): Manifest | undefined => trim(old, this.#parts.retention, this.#ages.now)
+    if (this.#mayTrim && trimmed(this.#parts.manifest()) !== undefined) {
+      await this.#publish(trimmed)
+      return this.#limits.graceMs
+    }
+    this.#mayTrim = false
     const pause = more ? this.#limits.graceMs : this.#collector.held ? await this.#release() : undefined
     // All that could be done is done.
     if (this.#collector.failure !== undefined) throw this.#collector.failure
@@ -353,19 +377,13 @@ export class Folding {
     }
   }
 
-  /** Runs a job in a rhythm of its own; the names it takes are in use until it has ended. */
+  /** Runs a job in a rhythm of its own. */
   async #work(given: Work, job: (parts: WriteParts, rhythm: Rhythm) => Promise<void>): Promise<void> {
-    const { random, compress, monotonic, scheduler, sliceMs, manifest, budget } = this.#parts
+    const { random, compress, monotonic, scheduler, sliceMs, budget } = this.#parts
     const work = this.#limits.paced ? given : { ...given, rate: () => Number.POSITIVE_INFINITY }
     const storage = this.#storage
-    await this.#prepare()
-    const names: string[] = []
-    const newFile = (): string => {
-      const name = segmentName(manifest().token, ++this.#sequence)
-      names.push(name)
-      this.#using.add(name)
-      return name
-    }
+    await this.#names.prepare()
+    const { newFile, end } = this.#names.take()
     const floor = (): number => (floorRate(budget.silentMs, this.#tail.flow.intervalMs) * work.bytes) / Math.max(1, work.stored)
     const rate: Work['rate'] = (left, now, total) => Math.max(work.rate(left, now, total), floor(), this.#level.rate(now, work.bytes))
     const rhythm = new Rhythm({ monotonic, scheduler, sliceMs, budget }, { ...work, rate })
@@ -376,24 +394,7 @@ export class Folding {
     } finally {
       this.#rhythms.delete(rhythm)
       rhythm.end()
-      for (const name of names) this.#using.delete(name)
+      end()
     }
-  }
-
-  /** Once for all jobs: the second of two that begin together would count from where the first has taken names. */
-  #prepare(): Promise<void> {
-    this.#prepared ??= this.#count().catch(error => {
-      this.#prepared = undefined
-      throw error
-    })
-    return this.#prepared
-  }
-
-  /** Goes on behind the highest sequence of our own token that a file has. */
-  async #count(): Promise<void> {
-    const { storage, manifest } = this.#parts
-    await this.#storage.makeFolder(SEGMENT_FOLDER)
-    const numbers = (await storage.list(SEGMENT_FOLDER)).map(name => segmentNumbers(name))
-    this.#sequence = Math.max(0, ...numbers.map(of => (of?.token === manifest().token ? of.sequence : 0)))
   }
 }

@@ -4,7 +4,8 @@
  * Invariants: the fold point rises and stays inside the log that is named; what the segments say of a place up to the fold point is the same
  * before and after a merge; a young segment leaves the list only merged into another, when every range of the base contains it, or when
  * all collections that it knows of are gone; the log reaches back to the oldest fold point that is kept. Only a fork (transitions.ts) goes back
- * behind a fold point.
+ * behind a fold point. Of the past a manifest loses what retention does not ask for, by a fold and by `trim`, which are alike in it: no file is
+ * removed by that, for the manifest before goes on to name it, and the collector keeps what that one names until the next is published.
  */
 import { assert } from '../base/errors.ts'
 import {
@@ -31,21 +32,47 @@ export function foldTo(old: Manifest, point: FoldPoint, parts: readonly SegmentE
   )
   const left: RetainedPoint = { number: old.number, epoch: before, timeMs: old.fold?.timeMs ?? point.timeMs }
   const retained = retain([...old.retained, left], agesOf, retention)
-  const oldest = retained[0]?.epoch ?? point.epoch
   const next: Manifest = {
     ...old,
     number: old.number + 1,
     fold: point,
     young: [...parts, ...old.young],
     retained,
-    log: old.log.filter(entry => entry.end === null || entry.end.epoch >= oldest),
+    log: logFrom(old, retained, point),
   }
   checkFolded(old, next)
+  return next
+}
+
+/**
+ * The fold point stays where it is, and what retention does not ask for any more is not named: earlier manifests, and the log before the oldest
+ * of those that are left. Undefined: it asks for all there is. `agesOf`: the fold point is the last of those it is asked for.
+ */
+export function trim(old: Manifest, retention: Retention, agesOf: AgesOf): Manifest | undefined {
+  if (old.fold === null) return undefined
+  const { epoch, timeMs } = old.fold
+  const here: RetainedPoint = { number: old.number, epoch, timeMs }
+  const retained = retain(old.retained, points => agesOf([...points, here]), retention)
+  const next: Manifest = { ...old, number: old.number + 1, retained, log: logFrom(old, retained, old.fold) }
+  if (retained.length === old.retained.length && next.log.length === old.log.length) return undefined
+  checkFolded(old, next)
+  const kept = new Set(old.retained)
   assert(
-    next.log.some(entry => entry.file === point.file && (entry.end === null || entry.end.epoch >= point.epoch)),
-    'the log goes on behind the fold point',
+    retained.every(point => kept.has(point)) && retained.length >= Math.min(old.retained.length, retention.keepLast - 1),
+    'of the points that are kept no more than asked for go',
   )
   return next
+}
+
+/** The log from the oldest point that is kept on. */
+function logFrom(old: Manifest, retained: readonly RetainedPoint[], fold: FoldPoint): readonly LogEntry[] {
+  const oldest = retained[0]?.epoch ?? fold.epoch
+  const log = old.log.filter(entry => entry.end === null || entry.end.epoch >= oldest)
+  assert(
+    log.some(entry => entry.file === fold.file && (entry.end === null || entry.end.epoch >= fold.epoch)),
+    'the log goes on behind the fold point',
+  )
+  return log
 }
 
 /**

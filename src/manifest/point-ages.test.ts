@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Manifest, RetainedPoint } from '../format/index.ts'
-import { foldTo } from './folding.ts'
+import { foldTo, trim } from './folding.ts'
 import { PointAges } from './point-ages.ts'
 import { firstManifest, roll } from './transitions.ts'
 
@@ -44,6 +44,18 @@ class Folds {
     const point = { ...end, timeMs: BEGIN_MS + this.nowMs + this.wrongMs, nextId: 2, catalogue: [] }
     this.manifest = foldTo(rolled, point, [], this.#retention, this.#ages.upTo(point))
     this.madeAt.set(epoch, this.nowMs)
+    this.assertReach()
+  }
+
+  /** Nothing is folded, and the points are looked at each minute. */
+  rest(ms: number): void {
+    for (const end = this.nowMs + ms; this.nowMs < end; this.nowMs += MINUTE_MS) {
+      this.manifest = trim(this.manifest, this.#retention, this.#ages.now) ?? this.manifest
+      this.assertReach()
+    }
+  }
+
+  assertReach(): void {
     for (const [at, age] of this.madeAt) {
       // One a minute is kept.
       if (this.nowMs - age <= HOUR_MS - MINUTE_MS) assert.ok(this.reachesMs >= this.nowMs - age, `epoch ${at} is gone`)
@@ -138,3 +150,32 @@ test('of a store that was closed for days the past stays until the point behind 
   store.foldFor(2 * HOUR_MS)
   store.assertTrim()
 })
+
+for (const wrongMs of [0, YEAR_MS, -40 * YEAR_MS, HOUR_MS / 2]) {
+  test(`at rest points age by the time that passes, with a wall clock that is ${wrongMs / HOUR_MS} hours wrong at times, and in a run that makes none`, () => {
+    for (const opens of [false, true]) {
+      for (const when of ['before', 'last']) {
+        const store = new Folds()
+        store.foldFor(2 * HOUR_MS)
+        store.wrongMs = wrongMs
+        if (when === 'before') store.foldFor(10 * MINUTE_MS)
+        else store.fold()
+        if (when === 'before') store.wrongMs = 0
+        store.nowMs += 10_000
+        store.fold()
+        if (opens) store.open()
+        store.rest(HOUR_MS / 2)
+        assert.ok(store.manifest.retained.length > 20)
+        store.rest(HOUR_MS)
+        const { retained, log, fold } = store.manifest
+        // Those that are kept whatever their age, and the log from the first of them on.
+        assert.equal(retained.length, 2)
+        const oldest = retained[0]?.epoch ?? 0
+        assert.equal(log.length, (fold?.epoch ?? 0) - oldest + 2)
+        const { number } = store.manifest
+        store.rest(HOUR_MS)
+        assert.equal(store.manifest.number, number)
+      }
+    }
+  })
+}

@@ -6,7 +6,7 @@
  * ages that the last of them left them with and age on from there: how long the store was closed only a clock that may be wrong could say, so
  * that counts from the next run on.
  */
-import type { FoldPoint } from '../format/index.ts'
+import type { FoldPoint, RetainedPoint } from '../format/index.ts'
 import { type AgesOf, agesAt } from './retention.ts'
 
 export class PointAges {
@@ -30,16 +30,28 @@ export class PointAges {
     // The clock was wrong when the last run ended, or is now; until it is known which, what is too young is kept too long.
     if (this.#made.size === 0) this.#leftMs = Math.min(this.#leftMs, point.timeMs)
     this.#made.set(point.epoch, now)
-    const earlier = agesAt(this.#leftMs)
     return points => {
-      const first = points.findIndex(({ epoch }) => this.#made.has(epoch))
-      const own = first < 0 ? points.length : first
       const kept = new Set(points.map(({ epoch }) => epoch))
       for (const epoch of this.#made.keys()) if (!kept.has(epoch) && epoch !== point.epoch) this.#made.delete(epoch)
-      return [
-        ...earlier(points.slice(0, own)).map(ageMs => ageMs + now - this.#begunAt),
-        ...points.slice(own).map(({ epoch }) => now - (this.#made.get(epoch) ?? now)),
-      ]
+      return this.#agesAt(now, points, agesAt(this.#leftMs))
     }
+  }
+
+  /**
+   * The ages as of now, where no point is made. Until this run has made one, nobody knows whether the clock was right when the last one ended: they
+   * are as old as this run is.
+   */
+  get now(): AgesOf {
+    const earlier: AgesOf = this.#made.size === 0 ? points => points.map(() => 0) : agesAt(this.#leftMs)
+    return points => this.#agesAt(this.#monotonic(), points, earlier)
+  }
+
+  #agesAt(now: number, points: readonly RetainedPoint[], earlier: AgesOf): number[] {
+    const first = points.findIndex(({ epoch }) => this.#made.has(epoch))
+    const own = first < 0 ? points.length : first
+    return [
+      ...earlier(points.slice(0, own)).map(ageMs => ageMs + now - this.#begunAt),
+      ...points.slice(own).map(({ epoch }) => now - (this.#made.get(epoch) ?? now)),
+    ]
   }
 }

@@ -19,7 +19,7 @@ export interface Retention {
   readonly keepMs: number
 }
 
-/** The ages in ms of points that stand in order, oldest first. */
+/** The ages in ms of points that stand in order, oldest first; with one more behind them, that of the fold point, unless it is just being made. */
 export type AgesOf = (points: readonly RetainedPoint[]) => readonly number[]
 
 const MINUTE_MS = 60_000
@@ -27,7 +27,16 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 const MONTH_MS = 30 * DAY_MS
 
-/** The points that are kept, oldest first; `points` ends with the one that is just being left. */
+/** While they are kept points are looked at for their age so many times, where nothing is folded, and within these bounds. */
+const LOOKS = 60
+const LOOK_MS_MIN = MINUTE_MS
+const LOOK_MS_MAX = HOUR_MS
+
+export function ageLookMs({ keepMs }: Retention): number {
+  return Math.min(Math.max(LOOK_MS_MIN, keepMs / LOOKS), LOOK_MS_MAX)
+}
+
+/** The points that are kept, oldest first; `points` are those before the fold point, which stays or is just being made. */
 export function retain(points: readonly RetainedPoint[], agesOf: AgesOf, { keepLast, keepMs }: Retention): readonly RetainedPoint[] {
   // The fold point itself is one of those to keep.
   const last = Math.max(0, points.length - keepLast + 1)
