@@ -6,16 +6,21 @@
  * without it, this was so a grace before, and no later writer has come; a file that somebody is writing is not looked at; one that cannot be
  * removed keeps no other. What was dead when this run began, and for the last manifest but one of the run before, has had its grace then:
  * where no run is as long as a grace, nothing would ever go.
+ * A manifest that the device does not give back may be whole, and count: nobody knows what it names, but it was there before it was asked for, and so
+ * was all that it names, none of which was removed while it counted. So after UNREAD_MAX tries in a row it is taken to name every file that is there,
+ * and what comes after that goes as ever. One that is damaged names nothing.
  * Readers hold descriptors, so none of them loses a file (RFC 0006).
  */
 import { hasCode } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, type Manifest, manifestName, SEGMENT_FOLDER, segmentNumbers } from '../format/index.ts'
 import { filesOf, listManifests, readManifest, standsOn } from '../manifest/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { isErrno, type Storage } from '../storage/index.ts'
 import { RetainedNames } from './retained-names.ts'
 
 export const GRACE_MS = 10_000
+/** Tries in a row; a manifest that is not given back for longer is not waited for in this run. */
+const UNREAD_MAX = 3
 
 export interface CollectParts {
   readonly storage: Storage
@@ -40,6 +45,8 @@ export class Collector {
   readonly #retained = new RetainedNames()
   /** What a manifest before the newest names, by number. */
   readonly #before = new Map<number, ReadonlySet<string>>()
+  /** How often in a row a manifest was not given back, by number. */
+  readonly #unread = new Map<number, number>()
   removed = 0
   /** Why a file could not be removed in the last sweep: the first of them. */
   failure: unknown
@@ -150,29 +157,39 @@ export class Collector {
     return names
   }
 
-  /** Undefined: it does not verify, or is gone. */
+  /** Undefined: it does not verify, or is gone. @throws where it is not given back, and is to be tried again */
   async #namesOf(number: number, of: (manifest: Manifest) => ReadonlySet<string>): Promise<ReadonlySet<string> | undefined> {
     try {
       await this.#parts.pause()
-      return of(await readManifest(this.#parts.storage, number))
+      const names = of(await readManifest(this.#parts.storage, number))
+      this.#unread.delete(number)
+      return names
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await this.#parts.storage.exists(manifestName(number)))) return undefined
-      throw error
+      if (!isErrno(error, 'EIO')) throw error
+      const times = (this.#unread.get(number) ?? 0) + 1
+      this.#unread.set(number, times)
+      if (times < UNREAD_MAX) throw error
+      return new Set((await this.#all()).map(({ file }) => file))
     }
   }
 
   /** Segments and log files up to our own token, but for those in use, with their tokens. */
   async #files(token: number): Promise<Map<string, number>> {
-    const { storage, inUse } = this.#parts
-    const found = new Map<string, number>()
+    const found = (await this.#all()).filter(of => of.token <= token && !this.#parts.inUse(of.file))
+    return new Map(found.map(of => [of.file, of.token]))
+  }
+
+  /** All segments and log files there are. */
+  async #all(): Promise<{ file: string; token: number }[]> {
+    const found: { file: string; token: number }[] = []
     for (const [folder, numbers] of [
       [SEGMENT_FOLDER, segmentNumbers],
       [LOG_FOLDER, logNumbers],
     ] as const) {
-      for (const name of await storage.list(folder)) {
+      for (const name of await this.#parts.storage.list(folder)) {
         const of = numbers(name)
-        const file = `${folder}/${name}`
-        if (of !== undefined && of.token <= token && !inUse(file)) found.set(file, of.token)
+        if (of !== undefined) found.push({ file: `${folder}/${name}`, token: of.token })
       }
     }
     return found

@@ -103,12 +103,12 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
   return points.reverse()
 }
 
-/** The manifest, or what is wrong with it. */
+/** The manifest, or what is wrong with it; where the device does not give it back, that. */
 async function whole(storage: Storage, number: number): Promise<Manifest | TidemarkError> {
   try {
     return await readManifest(storage, number)
   } catch (error) {
-    if (error instanceof TidemarkError && error.code === 'TIDEMARK_MANIFEST_DAMAGED') return error
+    if (error instanceof TidemarkError && (error.code === 'TIDEMARK_MANIFEST_DAMAGED' || isErrno(error, 'EIO'))) return error
     if (isErrno((error as Error).cause, 'ENOENT'))
       return new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${manifestName(number)} is missing`)
     throw error

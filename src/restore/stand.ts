@@ -67,7 +67,8 @@ async function newestKept(
       return await readManifest(storage, point.number)
     } catch (error) {
       // An older one will do, with more of the log behind it.
-      if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && !isErrno((error as Error).cause, 'ENOENT')) throw error
+      const unread = isErrno(error, 'EIO') || isErrno((error as Error).cause, 'ENOENT')
+      if (!unread && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
       await believe(manifestName(point.number))
     }
   }
