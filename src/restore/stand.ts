@@ -4,7 +4,8 @@
  * Owns nothing. Does not own: the judgement of the log (log/), what is loaded (load.ts).
  * Invariants: a restore stands on the newest fold point that is kept and not beyond the point asked for. A time means the newest epoch whose
  * barrier was not later by the wall clock: times need not rise, for the clock may have been set back, so all of the log behind a fold point that
- * is early enough is looked at. Damage in it counts only where an epoch that it took may be the one.
+ * is early enough is looked at; where none is, for the clock was ahead when they were made, behind each of them. Damage in it counts only where an
+ * epoch that it took may be the one.
  */
 import { hasCode } from '../base/errors.ts'
 import { type Manifest, manifestName, type RetainedPoint } from '../format/index.ts'
@@ -28,22 +29,46 @@ export async function standOn(
 ): Promise<Stand | undefined> {
   if (at === 'latest') return { image: newest, until: undefined }
   if (typeof at === 'number') return await standAt(storage, newest, at, believe)
-  const timeMs = at.getTime()
-  const image = await newestKept(storage, newest, point => point.timeMs <= timeMs, believe)
-  if (image === undefined) return undefined
+  return await standAtTime(storage, newest, at.getTime(), pause, believe)
+}
+
+async function standAtTime(
+  storage: Storage,
+  newest: Manifest,
+  timeMs: number,
+  pause: () => Promise<void> | undefined,
+  believe: Believe,
+): Promise<Stand | undefined> {
   const { storeId, log } = newest
-  let found = image.fold?.epoch ?? 0
-  let mayFollow = true
-  const from = image.fold ?? undefined
-  const scan = new LogScan({ storage, storeId, log, from, payloads: false, onDamage: 'fall-back', pause: () => pause() ?? undefined })
-  for await (const item of scan) {
-    mayFollow = item.commit.timeMs <= timeMs
-    if (mayFollow) found = item.commit.epoch
+  /** On the newest epoch that is early enough, at the fold point of `image` or behind it. */
+  const behind = async (image: Manifest, until?: { readonly epoch: number }): Promise<Stand | undefined> => {
+    const from = image.fold ?? undefined
+    let mayFollow = from === undefined || from.timeMs <= timeMs
+    let found = mayFollow ? (from?.epoch ?? 0) : undefined
+    const options = { payloads: false, onDamage: 'fall-back', pause: () => pause() ?? undefined } as const
+    const scan = new LogScan({ storage, storeId, log, from, until, ...options })
+    for await (const item of scan) {
+      mayFollow = item.commit.timeMs <= timeMs
+      if (mayFollow) found = item.commit.epoch
+    }
+    const { damage } = scan.report
+    if (damage !== null) await believe(damage.file)
+    // Whoever reads to the damage refuses it, or falls back from it.
+    if (damage !== null && mayFollow) return { image, until: undefined }
+    return found === undefined ? undefined : await standAt(storage, newest, found, believe)
   }
-  const { damage } = scan.report
-  if (damage !== null) await believe(damage.file)
-  // Whoever reads to the damage refuses it, or falls back from it.
-  return damage !== null && mayFollow ? { image, until: undefined } : await standAt(storage, newest, found, believe)
+  const image = await newestKept(storage, newest, point => point.timeMs <= timeMs, believe)
+  if (image !== undefined) return await behind(image)
+  let stand = await behind(newest)
+  let next = newest.fold?.epoch ?? 0
+  for (const { number } of newest.retained.toReversed()) {
+    if (stand !== undefined) break
+    const kept = await readKept(storage, number, believe)
+    if (kept === undefined) continue
+    stand = await behind(kept, { epoch: next })
+    next = kept.fold?.epoch ?? 0
+  }
+  return stand
 }
 
 async function standAt(storage: Storage, newest: Manifest, epoch: number, believe: Believe): Promise<Stand | undefined> {
@@ -63,14 +88,20 @@ async function newestKept(
   if (newest.fold === null || reaches(newest.fold)) return newest
   for (const point of newest.retained.toReversed()) {
     if (point.epoch > 0 && !reaches(point)) continue
-    try {
-      return await readManifest(storage, point.number)
-    } catch (error) {
-      // An older one will do, with more of the log behind it.
-      const unread = isErrno(error, 'EIO') || isErrno((error as Error).cause, 'ENOENT')
-      if (!unread && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
-      await believe(manifestName(point.number))
-    }
+    const kept = await readKept(storage, point.number, believe)
+    if (kept !== undefined) return kept
   }
   return undefined
+}
+
+/** Undefined where it cannot be had: an older one will do, with more of the log behind it. */
+async function readKept(storage: Storage, number: number, believe: Believe): Promise<Manifest | undefined> {
+  try {
+    return await readManifest(storage, number)
+  } catch (error) {
+    const unread = isErrno(error, 'EIO') || isErrno((error as Error).cause, 'ENOENT')
+    if (!unread && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
+    await believe(manifestName(number))
+    return undefined
+  }
 }
