@@ -1,8 +1,8 @@
 /**
  * The keys written to one collection since the last barrier, in order, and how far they were taken up.
  *
- * What: an append-only list of keys in chunks, duplicates allowed, and whole groups of keys taken over from an earlier generation. Two
- * readers go through it. The first *sifts*: it notes for each key where it was listed last. The second comes behind and finds a key *cold*
+ * What: an append-only list of keys in chunks, duplicates allowed, and whole groups of keys taken over from an earlier generation. The first
+ * chunks are small, for there may be many collections in which few keys are written. Two readers go through it. The first *sifts*: it notes for each key where it was listed last. The second comes behind and finds a key *cold*
  * when that place is the one it stands at: it was not written again since. What both have passed is released.
  * Owns: the keys it lists, the two places. Does not own: whether a key was captured, when it is old enough to be cold.
  * Invariants: what is not released never changes; joining another journal costs a step per chunk, not per key; a key listed behind the second
@@ -13,7 +13,11 @@ import type { Key } from '../codec/index.ts'
 import { KeyPositions } from './key-positions.ts'
 import type { KeySet } from './key-set.ts'
 
+/** Of a chunk, once that many are written. */
 export const CHUNK_KEYS = 8192
+const FIRST_CHUNK_KEYS = 16
+/** Each chunk that is full is followed by one so many times as large. */
+const GROWTH = 32
 
 /** A piece of a table, a Set, a Map: its keys count. */
 export interface KeyGroup {
@@ -38,12 +42,16 @@ export function isList(group: Group): group is readonly (Key | undefined)[] {
 }
 
 const RELEASED: readonly undefined[] = []
+const NO_KEYS: (Key | undefined)[] = []
 
 export class Journal {
   /** Where each sifted key was listed last, unless it was given as cold; undefined before the first sift. */
   last: KeyPositions | undefined
-  #chunk: (Key | undefined)[] = []
-  #used = CHUNK_KEYS
+  /** The open chunk, how many places it has, and how many of them are taken; one that is full or cut short is closed at once. */
+  #chunk = NO_KEYS
+  #room = 0
+  #used = 0
+  #nextRoom = FIRST_CHUNK_KEYS
   readonly #full: Group[] = []
   /** The place of each of these groups' first key. */
   readonly #starts: number[] = []
@@ -67,16 +75,19 @@ export class Journal {
 
   /** The place of the next key. */
   get end(): number {
-    return this.#fullEnd + (this.#used === CHUNK_KEYS ? 0 : this.#used)
+    return this.#fullEnd + this.#used
   }
 
   push(key: Key): void {
-    if (this.#used === CHUNK_KEYS) {
-      this.#chunk = new Array<Key | undefined>(CHUNK_KEYS).fill(undefined)
-      this.#used = 0
+    if (this.#room === 0) {
+      this.#room = this.#nextRoom
+      this.#chunk = new Array<Key | undefined>(this.#room).fill(undefined)
     }
     this.#chunk[this.#used++] = key
-    if (this.#used === CHUNK_KEYS) this.#append(this.#chunk, CHUNK_KEYS)
+    if (this.#used === this.#room) {
+      this.#nextRoom = Math.min(this.#room * GROWTH, CHUNK_KEYS)
+      this.#close()
+    }
   }
 
   /** Takes over a group of keys as it is; the group must not change afterwards. */
@@ -84,8 +95,7 @@ export class Journal {
     const count = sizeOf(group)
     if (count === 0) return
     // Groups stand in the order of their places.
-    if (this.#used !== CHUNK_KEYS && this.#used > 0) this.#append(this.#chunk.slice(0, this.#used), this.#used)
-    this.#used = CHUNK_KEYS
+    if (this.#used > 0) this.#close()
     this.#append(group, count)
   }
 
@@ -97,7 +107,7 @@ export class Journal {
   /** All that the second reader has not passed; of a group that it is in, perhaps more. */
   groups(): Group[] {
     const groups = this.#full.slice(this.#releasedGroups)
-    if (this.#used !== CHUNK_KEYS && this.#used > 0) groups.push(this.#chunk.slice(0, this.#used))
+    if (this.#used > 0) groups.push(this.#chunk.slice(0, this.#used))
     const passed = this.#lag.at
     const first = groups[this.#lag.group - this.#releasedGroups]
     if (passed > 0 && first !== undefined && isList(first)) groups[this.#lag.group - this.#releasedGroups] = first.slice(passed)
@@ -146,6 +156,12 @@ export class Journal {
   /** The next key, whatever is listed behind it. Call it while `untaken` is above 0. */
   take(): Key | undefined {
     return this.#next()
+  }
+
+  #close(): void {
+    this.#append(this.#used === this.#room ? this.#chunk : this.#chunk.slice(0, this.#used), this.#used)
+    this.#chunk = NO_KEYS
+    this.#room = this.#used = 0
   }
 
   #append(group: Group, count: number): void {
