@@ -121,6 +121,8 @@ const FAMILIES: Readonly<Record<string, (n: number) => Key>> = {
   'padded names': n => `user:${String(n).padStart(10, '0')}`,
   'long names, the number at the end': n => `https://example.com/accounts/europe/customers/${n}`,
   'long names, the number in front': n => `${n}/orders/europe/customers/accounts/example`,
+  'long names, the number within': n => `${'x'.repeat(12)}${String(n).padStart(10, '0')}${'y'.repeat(78)}`,
+  'very long names, digits within': n => `${'x'.repeat(150)}${(n * 2654435761).toString(16).padStart(16, '0')}${'y'.repeat(134)}`,
   bigints: n => BigInt(n),
   snowflakes: n => (BigInt(n) << 22n) + 1n,
   hexadecimal: n => (n * 2654435761).toString(16).padStart(16, '0'),
@@ -144,15 +146,13 @@ for (const [name, keyAt] of Object.entries(FAMILIES)) {
 }
 
 test('keys that share one hash are kept apart all the same', () => {
-  // The hash looks at 24 places of a long string: what differs elsewhere alone falls on one piece.
+  // The hash looks at 128 places of a long string: what differs elsewhere alone falls on one piece.
   const length = 400
   const looked = new Set<number>()
-  for (let at = 0; at < 8; at++)
-    looked
-      .add(at)
-      .add(length - 1 - at)
-      .add(((length * (at + 1)) / 9) | 0)
+  for (let at = 0; at < 32; at++) looked.add(at).add(length - 1 - at)
+  for (let at = 0; at < 64; at++) looked.add((32 + (at * (length - 64)) / 64) | 0)
   const free = Array.from({ length }, (_, at) => at).filter(at => !looked.has(at))
+  assert.equal(free.length, length - 128)
   const keyAt = (n: number): string => {
     const units = new Array<string>(length).fill('a')
     for (let bit = 0; bit < 14; bit++) if ((n >> bit) & 1) units[free[bit * 20] as number] = 'b'

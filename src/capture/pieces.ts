@@ -76,25 +76,17 @@ export abstract class Pieces<P extends Piece> {
   }
 }
 
+/** Of a string that is longer, in code units, so many of both ends and of what is between them are looked at. */
+const LOOKED_UNITS = 128
+const END_UNITS = 32
+const BETWEEN_UNITS = LOOKED_UNITS - 2 * END_UNITS
+
 /**
- * Spreads keys; never used for equality. Never 0 or 1. At most 24 code units of a string are looked at, from both ends and across it.
+ * Spreads keys; never used for equality. Never 0 or 1. All of a string up to LOOKED_UNITS is looked at: what differs may stand anywhere in it.
  * Gives a signed 32-bit integer.
  */
 export function hashKey(key: Key): number {
-  if (typeof key === 'string') {
-    const length = key.length
-    let hash = length
-    if (length <= 24) {
-      for (let at = 0; at < length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x9e3779b1)
-    } else {
-      for (let at = 0; at < 8; at++) {
-        hash = Math.imul(hash ^ key.charCodeAt(at), 0x9e3779b1)
-        hash = Math.imul(hash ^ key.charCodeAt(length - 1 - at), 0x85ebca6b)
-        hash = Math.imul(hash ^ key.charCodeAt(((length * (at + 1)) / 9) | 0), 0xc2b2ae35)
-      }
-    }
-    return mix(hash)
-  }
+  if (typeof key === 'string') return hashString(key)
   if (typeof key === 'number') {
     return mix(
       Number.isSafeInteger(key)
@@ -105,6 +97,32 @@ export function hashKey(key: Key): number {
   if (typeof key !== 'bigint') return mix(0)
   const low = BigInt.asUintN(64, key)
   return mix(Math.imul(Number(low & 0xffffffffn) | 0, 0x9e3779b1) ^ Number(low >> 32n))
+}
+
+/** Two sums, because a step of one need not wait for the other's. */
+function hashString(key: string): number {
+  const length = key.length
+  let one = length
+  let other = 0x85ebca6b
+  if (length <= LOOKED_UNITS) {
+    const even = length & ~1
+    for (let at = 0; at < even; at += 2) {
+      one = Math.imul(one ^ key.charCodeAt(at), 0x9e3779b1)
+      other = Math.imul(other ^ key.charCodeAt(at + 1), 0xc2b2ae35)
+    }
+    if (even < length) one = Math.imul(one ^ key.charCodeAt(even), 0x9e3779b1)
+  } else {
+    for (let at = 0; at < END_UNITS; at++) {
+      one = Math.imul(one ^ key.charCodeAt(at), 0x9e3779b1)
+      other = Math.imul(other ^ key.charCodeAt(length - 1 - at), 0xc2b2ae35)
+    }
+    const between = length - 2 * END_UNITS
+    for (let at = 0; at < BETWEEN_UNITS; at += 2) {
+      one = Math.imul(one ^ key.charCodeAt((END_UNITS + (at * between) / BETWEEN_UNITS) | 0), 0x9e3779b1)
+      other = Math.imul(other ^ key.charCodeAt((END_UNITS + ((at + 1) * between) / BETWEEN_UNITS) | 0), 0xc2b2ae35)
+    }
+  }
+  return mix(one ^ ((other << 15) | (other >>> 17)))
 }
 
 function mix(hash: number): number {

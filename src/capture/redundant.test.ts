@@ -69,7 +69,8 @@ test('the key that is written again and again stays known while others pass by',
   const redundancy = new Redundancy()
   spares(redundancy, memory, 'hot', 'the same')
   for (let n = 0; n < 2000; n++) {
-    spares(redundancy, memory, 1 + (n % 48), { n })
+    // Few enough that no set of four places is asked for five.
+    spares(redundancy, memory, 1 + (n % 24), { n })
     if (n % 16 === 0) assert.ok(spares(redundancy, memory, 'hot', 'the same'), `forgotten after ${n}`)
   }
 })
