@@ -1,7 +1,8 @@
 /**
  * Who waits for which epoch.
  * Owns: the promises of callers, those for the next barrier and those aboard the epoch under way.
- * Invariant: whoever departs with an epoch arrives with its commit, goes back to waiting when it fails, or times out; never silently.
+ * Invariants: whoever departs with an epoch arrives with its commit, goes back to waiting when it fails, or times out; never silently. Those who
+ * wait are in the order in which they came; a caller takes a few steps, however many wait.
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
@@ -15,17 +16,17 @@ export interface Waiter {
 }
 
 export class Waiters {
-  #next: Waiter[] = []
-  #aboard: Waiter[] = []
+  #next = new Set<Waiter>()
+  #aboard = new Set<Waiter>()
 
   /** Somebody waits for the epoch under way. */
   get aboard(): boolean {
-    return this.#aboard.length > 0
+    return this.#aboard.size > 0
   }
 
   /** Somebody waits for the next barrier's epoch. */
   get waiting(): boolean {
-    return this.#next.length > 0
+    return this.#next.size > 0
   }
 
   /** Waits for the next barrier's epoch. */
@@ -40,19 +41,20 @@ export class Waiters {
 
   /** The barrier fell, or nothing has changed since it did. */
   depart(): void {
-    this.#aboard = this.#aboard.concat(this.#next)
-    this.#next = []
+    if (this.#next.size === 0) return
+    this.#aboard = moved(this.#next, this.#aboard)
+    this.#next = new Set()
   }
 
   /** The epoch failed: they wait for the next barrier. */
   back(): void {
-    this.#next = this.#aboard.concat(this.#next)
-    this.#aboard = []
+    this.#next = moved(this.#next, this.#aboard)
+    this.#aboard = new Set()
   }
 
   arrive(point: CheckpointPoint): void {
     const aboard = this.#aboard
-    this.#aboard = []
+    this.#aboard = new Set()
     for (const waiter of aboard) {
       waiter.cancel()
       if (point.refused.length > 0) waiter.reject(refusalError(point.refused, point))
@@ -62,23 +64,23 @@ export class Waiters {
 
   fail(error: unknown): void {
     const all = [...this.#aboard, ...this.#next]
-    this.#aboard = []
-    this.#next = []
+    this.#aboard = new Set()
+    this.#next = new Set()
     for (const waiter of all) {
       waiter.cancel()
       waiter.reject(error)
     }
   }
 
-  #enter(list: Waiter[], timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
+  #enter(list: Set<Waiter>, timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { resolve, reject, cancel: () => {} }
-      list.push(waiter)
+      list.add(waiter)
       waiter.cancel = scheduler.after(
         timeoutMs,
         () => {
-          this.#next = this.#next.filter(other => other !== waiter)
-          this.#aboard = this.#aboard.filter(other => other !== waiter)
+          this.#next.delete(waiter)
+          this.#aboard.delete(waiter)
           const cause = why()
           reject(
             new TidemarkError('TIDEMARK_TIMEOUT', `not durable after ${timeoutMs} ms${cause === undefined ? '' : `: ${cause.message}`}`, {
@@ -92,4 +94,10 @@ export class Waiters {
       )
     })
   }
+}
+
+/** All of them, in the order in which they came: those of `first` before. */
+function moved(more: ReadonlySet<Waiter>, first: Set<Waiter>): Set<Waiter> {
+  for (const waiter of more) first.add(waiter)
+  return first
 }
