@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { JOURNAL_SLACK_KEYS } from '../src/base/limits.ts'
+import { CapturePart } from '../src/capture/capture-part.ts'
 import { type Key, tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 
@@ -327,4 +328,36 @@ test('the clock is looked at after 8 keys, or fewer when they are large', () => 
   }
   assert.ok(looks(1) >= 8)
   assert.ok(looks('x'.repeat(9000)) >= 64)
+})
+
+test('what is left is reckoned in steps that do not grow with the collections, and never falls short', () => {
+  const rig = new Rig()
+  for (let n = 0; n < 500; n++) rig.collection(numbered(1 + (n % 3)))
+  rig.checkpoint()
+  for (const [n, map] of rig.collections.entries()) for (const [key] of numbered(1 + (n % 3))) map.set(key, 'new')
+  const capture = rig.cut()
+  const { get } = Object.getOwnPropertyDescriptor(CapturePart.prototype, 'stepsMax') as { get(): number }
+  const whole = (): number => capture.parts.reduce((sum, part) => sum + (get.call(part) as number), 0)
+  let reckoned = 0
+  Object.defineProperty(CapturePart.prototype, 'stepsMax', {
+    configurable: true,
+    get(this: CapturePart) {
+      reckoned++
+      return get.call(this)
+    },
+  })
+  try {
+    let slices = 0
+    while (!capture.finished) {
+      assert.equal(capture.stepsMax, whole())
+      rig.slice()
+      slices++
+    }
+    assert.equal(capture.stepsMax, 0)
+    assert.ok(slices > 20, `${slices} slices`)
+    assert.ok(reckoned <= 500 + slices, `${reckoned} times`)
+  } finally {
+    Object.defineProperty(CapturePart.prototype, 'stepsMax', { configurable: true, get })
+  }
+  rig.commit()
 })

@@ -42,6 +42,8 @@ export class Capture {
   readonly #linked: readonly LinkGroup[]
   readonly #inFlightBytesMax: number
   #at = 0
+  /** For each part the steps of those behind it, once somebody asked. */
+  #behind: Float64Array | undefined
   /** All is taken now: what code of the user does meanwhile makes no void, for the next cut would meet it again. */
   #forced = false
 
@@ -70,9 +72,12 @@ export class Capture {
     return this.#at === this.parts.length
   }
 
-  /** Upper bound of the steps left. */
+  /** Upper bound of the steps left; those of the parts that were not begun are reckoned once. */
   get stepsMax(): number {
-    return this.parts.reduce((sum, part) => sum + part.stepsMax, 0)
+    const part = this.parts[this.#at]
+    if (part === undefined) return 0
+    this.#behind ??= this.#reckoned()
+    return part.stepsMax + (this.#behind[this.#at] as number)
   }
 
   /** Completes the catalogue as it was at the barrier: adds the record bytes, takes off what was counted twice or has no record. */
@@ -214,6 +219,13 @@ export class Capture {
       collection.saturated ||= part.all
       collection.journal = collection.saturated ? new Journal() : journal
     }
+  }
+
+  #reckoned(): Float64Array {
+    const { parts } = this
+    const behind = new Float64Array(parts.length)
+    for (let at = parts.length - 1; at > this.#at; at--) behind[at - 1] = (behind[at] as number) + (parts[at] as CapturePart).stepsMax
+    return behind
   }
 
   #checkBound(collection: Collection, key: Key): void {
