@@ -41,6 +41,17 @@ test('an insignificant change shows at once and is not written by a checkpoint; 
   await world.close()
 })
 
+test('a change from NaN may be insignificant as one from any other value', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map', { significant: () => false })
+  map.set('key', Number.NaN)
+  await world.checkpoint()
+  map.set('key', 1)
+  assert.equal(store.stats().dirtyMax, 0)
+  await world.close()
+})
+
 test('no timer makes a checkpoint of an insignificant change', async () => {
   const world = new SimulatedStore({ checkpoint: { intervalMs: 50 } })
   const store = await world.open()

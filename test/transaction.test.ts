@@ -148,3 +148,26 @@ test('undefined is a value that has to be one for the codec', async () => {
   assert.equal(map.size, 0)
   await world.close()
 })
+
+test('NaN that a codec refuses is refused as any other value', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map', {
+    codec: {
+      name: 'numbers',
+      encode(value: number) {
+        if (Number.isNaN(value)) throw new Error('not a number')
+        return Buffer.from(`${value}`)
+      },
+      decode: bytes => Number(Buffer.from(bytes).toString()),
+    },
+  })
+  const set = (): void =>
+    store.transaction(() => {
+      map.set('other', 1)
+      map.set('key', Number.NaN)
+    })
+  await failsWith('TIDEMARK_VALUE_REFUSED', set, { collection: 'map', key: 'key' })
+  assert.equal(map.size, 0)
+  await world.close()
+})

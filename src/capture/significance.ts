@@ -65,7 +65,7 @@ export class Significance {
       return SIGNIFICANT
     }
     // It may have changed the collection itself.
-    return collection.live === live && live.get(key) === old && !collection.saturated ? since : SIGNIFICANT
+    return collection.live === live && Object.is(live.get(key), old) && !collection.saturated ? since : SIGNIFICANT
   }
 
   /** The key has a value that need not be written; `since`: what it had when it was last to be. */

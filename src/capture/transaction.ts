@@ -55,7 +55,7 @@ class Undo {
       collection.codec.encodeInto(scratch, after)
     } catch (error) {
       // It was refused before it was there, and the caller knows.
-      if (collection.live.get(key) !== after) return
+      if (!Object.is(collection.live.get(key), after)) return
       const refusal = error as TidemarkError
       throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${collection.name}', key ${String(key)}: ${refusal.message}`, {
         collection: collection.name,
