@@ -13,7 +13,7 @@ import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/i
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
 import {
   ahead,
-  asyncTransaction,
+  assertNotAsync,
   type CollectionOptions,
   type CollectionStats,
   checkOptions,
@@ -34,6 +34,7 @@ import {
   scheduleStats,
   synchronous,
   type TimeoutOptions,
+  tooMany,
   type Upkeep,
 } from './face/index.ts'
 import type { ResolvedSettings } from './options.ts'
@@ -68,7 +69,6 @@ export interface StoreParts {
 type SyncOnly<T> = T extends PromiseLike<unknown> ? never : T
 const TIMEOUT_MS = 30_000
 const HOLD_MS = 1000
-const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new () => unknown
 
 export class Store implements AsyncDisposable {
   readonly #parts: StoreParts
@@ -151,7 +151,7 @@ export class Store implements AsyncDisposable {
     if (typeof fn !== 'function') throw noFunction('transaction', fn, 'store.transaction(() => { … })')
     this.#assertOpen()
     space.assertWritable('transaction')
-    if (fn instanceof AsyncFunction) throw asyncTransaction()
+    assertNotAsync(fn)
     if (space.transaction !== undefined) return synchronous(fn())
     const transaction = new Transaction(space.images)
     space.transaction = transaction
@@ -277,7 +277,7 @@ export class Store implements AsyncDisposable {
 
   /**
    * Makes everything durable, folds a long log tail for up to two seconds so that the next `open` is spared it, stops the engine and gives back
-   * the lock, all within the time given, and a second more at most where the storage hangs. Later calls give the same promise.
+   * the lock, all within the time given, and a second more at most where the storage hangs. Later calls give the same promise. What listeners of events throw meanwhile surfaces at its end.
    * @throws after everything was released: TIDEMARK_TIMEOUT, when what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the
    * last checkpoint from being made
    */
@@ -298,7 +298,8 @@ export class Store implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const { space, checkpointer, collections } = this.#parts
+    const { space, checkpointer, collections, events } = this.#parts
+    events.keepErrors()
     space.forbidden = 'closed'
     space.refresh()
     const ending = this.#parts.ending(timeoutMs)
@@ -314,6 +315,7 @@ export class Store implements AsyncDisposable {
     this.#closed = true
     for (const collection of collections.values()) endCollection(collection, closed)
     await ending.closeFiles()
+    events.tellErrors()
     if (problem !== undefined) throw closedWith(problem, timeoutMs)
   }
 
@@ -330,12 +332,7 @@ export class Store implements AsyncDisposable {
     const { space, collections } = this.#parts
     let collection = collections.get(name)
     if (collection === undefined) {
-      if (collections.size >= COLLECTIONS_MAX) {
-        throw new TidemarkError('TIDEMARK_NAME', `a store has at most ${COLLECTIONS_MAX} collections`, {
-          collection: name,
-          hint: 'use keys, not collections, for what there are many of',
-        })
-      }
+      if (collections.size >= COLLECTIONS_MAX) throw tooMany(name)
       collection = new Collection(space, name, kind, codec ?? tideCodec, space.nextId++)
       collections.set(name, collection)
     }
@@ -386,7 +383,7 @@ export class Store implements AsyncDisposable {
   }
 
   #assertOpen(): void {
-    if (this.#closing !== undefined) throw closed()
+    if (this.#closing !== undefined && !this.#parts.space.letsIn) throw closed()
   }
 
   #assertOutside(what: string): void {

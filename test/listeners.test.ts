@@ -130,6 +130,43 @@ test('a listener of the barrier of a close that closes, too, gets the same promi
   await world.close()
 })
 
+test('what a listener of the barrier of a close writes is in the last epoch, and nothing can be written behind it', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  map.set('key', 1)
+  store.on('barrier', ({ epoch }) => {
+    map.set('epoch', epoch)
+    store.transaction(() => void store.map<number>('made').set('by', epoch))
+    store.value('cell', 0).set(epoch)
+  })
+  const closing = store.close()
+  assert.throws(() => map.set('late', 1), { code: 'TIDEMARK_CLOSED' })
+  assert.throws(() => store.map('later'), { code: 'TIDEMARK_CLOSED' })
+  await world.run(closing)
+  const back = await world.open()
+  assert.deepEqual(Object.fromEntries(back.map<number>('map')), { key: 1, epoch: 1 })
+  assert.equal(back.map('made').get('by'), 1)
+  assert.equal(back.value('cell', 0).get(), 1)
+  await world.close()
+})
+
+test('a listener of a barrier may write what another one closes the store of', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  map.set('key', 1)
+  let closing: Promise<void> | undefined
+  store.once('barrier', () => {
+    closing = store.close()
+  })
+  store.on('barrier', ({ epoch }) => map.set('epoch', epoch))
+  await world.checkpoint()
+  await world.run(closing as Promise<void>)
+  assert.equal((await world.open()).map('map').has('epoch'), true)
+  await world.close()
+})
+
 test('a listener of a barrier of which the store is closed ends it', async () => {
   const world = new SimulatedStore()
   const store = await world.open()

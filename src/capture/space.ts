@@ -71,6 +71,7 @@ export class Space {
   /** Keys that a journal may list beyond twice the entries; collections that are many have less each. */
   journalSlackKeys = JOURNAL_SLACK_KEYS
   #collections = 0
+  #letsIn = false
   /** Set when collections were made, dropped or emptied since the last barrier. */
   catalogueChanged = false
 
@@ -117,6 +118,21 @@ export class Space {
     this.refresh()
   }
 
+  /** A listener of a barrier may write: it is in the epoch, be it the last one of a store that closes. */
+  get letsIn(): boolean {
+    return this.#letsIn
+  }
+
+  /** Tells the listeners of a barrier. */
+  letIn(tell: () => void): void {
+    this.#letsIn = true
+    try {
+      tell()
+    } finally {
+      this.#letsIn = false
+    }
+  }
+
   /** No cut is being taken any more. */
   endCapture(): void {
     this.capture = undefined
@@ -124,7 +140,7 @@ export class Space {
   }
 
   assertWritable(name: string): void {
-    if (this.forbidden === 'closed') {
+    if (this.forbidden === 'closed' && !this.#letsIn) {
       throw new TidemarkError('TIDEMARK_CLOSED', `the store is closed; '${name}' cannot change`, {
         collection: name,
         hint: 'open the store again',

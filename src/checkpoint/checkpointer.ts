@@ -264,7 +264,7 @@ export class Checkpointer implements CaptureOwner {
     const { space, clock, events } = this.#parts
     this.#looks.barrierFell(because)
     flight.time = clock.now()
-    this.holds.barrierFalls(() => events.barrier({ epoch: flight.epoch, time: flight.time }))
+    this.holds.barrierFalls(() => space.letIn(() => events.barrier({ epoch: flight.epoch, time: flight.time })))
     const taken = this.classes.cut(flight)
     flight.catalogue = catalogueOf(taken, flight.leftEntries)
     flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)

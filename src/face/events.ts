@@ -1,6 +1,7 @@
 /**
  * The store's events. A listener's exception is the host's affair (it surfaces like that of any callback); an event without a listener
- * never throws, `error` included. Owns: the listeners, and how long they took in all.
+ * never throws, `error` included; while the store closes it waits until all is durable, because it may end the process.
+ * Owns: the listeners, and how long they took in all.
  */
 import { EventEmitter } from 'node:events'
 import type { Clock } from '../base/clock.ts'
@@ -12,7 +13,7 @@ import type { Decision } from '../schedule/index.ts'
 export interface StoreEvents {
   /** An epoch became durable, automatic ones included. */
   checkpoint: [point: CheckpointPoint]
-  /** A barrier falls now; the listener runs inside the cut. */
+  /** A barrier falls now; the listener runs inside the cut, and what it writes is in the epoch, be it the last one of a store that closes. */
   barrier: [info: { readonly epoch: number; readonly time: number }]
   /** Durability is interrupted; the engine goes on trying. */
   degraded: [error: TidemarkError]
@@ -48,6 +49,9 @@ export interface StoreEvents {
   untracked: [info: { readonly collection: string; readonly key: unknown }]
 }
 
+/** Exceptions kept while the store closes; one in each of a million `refused` events would fill the heap. */
+const KEPT_MAX = 64
+
 export class Events {
   /** Of the listeners' own, ms, while there is a clock. */
   listenersMs = 0
@@ -55,6 +59,8 @@ export class Events {
   clock: Clock | undefined
   readonly #emitter = new EventEmitter<StoreEvents>()
   #inside = false
+  /** While the store closes. */
+  #kept: unknown[] | undefined
 
   on<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
     this.#emitter.on(name, listener as never)
@@ -84,15 +90,30 @@ export class Events {
     this.listenersMs += clock.monotonic() - begin
   }
 
+  /** What listeners throw from now on is kept until `tellErrors`. */
+  keepErrors(): void {
+    this.#kept ??= []
+  }
+
+  tellErrors(): void {
+    for (const error of this.#kept ?? []) surface(error)
+    this.#kept = undefined
+  }
+
   #call(listeners: readonly unknown[], args: unknown[]): void {
     for (const listener of listeners) {
       try {
         ;(listener as (...args: unknown[]) => void).apply(this.#emitter, args)
       } catch (error) {
-        systemScheduler.immediate(() => {
-          throw error
-        })
+        if (this.#kept === undefined) surface(error)
+        else if (this.#kept.length < KEPT_MAX) this.#kept.push(error)
       }
     }
   }
+}
+
+function surface(error: unknown): void {
+  systemScheduler.immediate(() => {
+    throw error
+  })
 }

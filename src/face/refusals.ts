@@ -1,8 +1,10 @@
 /** What the store says to calls it cannot take. Owns nothing. */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { TIMER_MS_MAX } from '../base/limits.ts'
+import { COLLECTIONS_MAX, TIMER_MS_MAX } from '../base/limits.ts'
 import { isStray } from '../base/stray.ts'
 import { describe } from '../capture/index.ts'
+
+const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new () => unknown
 
 export function closed(): TidemarkError {
   return new TidemarkError('TIDEMARK_CLOSED', 'the store is closed', { hint: 'open it again' })
@@ -34,11 +36,18 @@ export function codecMismatch(name: string, stored: string, given: string): Tide
   })
 }
 
+export function tooMany(name: string): TidemarkError {
+  return new TidemarkError('TIDEMARK_NAME', `a store has at most ${COLLECTIONS_MAX} collections`, {
+    collection: name,
+    hint: 'use keys, not collections, for what there are many of',
+  })
+}
+
 export function noFunction(what: string, given: unknown, hint: string): TidemarkError {
   return new TidemarkError('TIDEMARK_ARGUMENT', `${what} takes a function, not ${describe(given)}`, { hint })
 }
 
-export function asyncTransaction(): TidemarkError {
+function asyncTransaction(): TidemarkError {
   return new TidemarkError(
     'TIDEMARK_TRANSACTION_ASYNC',
     'a transaction is synchronous: its function must not be async nor return a promise; nothing was changed',
@@ -46,6 +55,11 @@ export function asyncTransaction(): TidemarkError {
       hint: 'wait first, then change inside the transaction; for work that spans turns use store.hold',
     },
   )
+}
+
+/** One that is written as async is refused before it begins. */
+export function assertNotAsync(fn: unknown): void {
+  if (fn instanceof AsyncFunction) throw asyncTransaction()
 }
 
 /** What a transaction's function gave, which must be no promise. */
