@@ -130,6 +130,8 @@ export class Store implements AsyncDisposable {
     const collection = collections.get(name)
     if (collection === undefined) return false
     collection.beforeForget()
+    // Who was told of that may have done it himself, and made another one.
+    if (collections.get(name) !== collection) return true
     collections.delete(name)
     this.#faces.delete(name)
     this.#encoded.delete(name)

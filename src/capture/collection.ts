@@ -219,8 +219,9 @@ export class Collection {
   /** Forgets all entries by starting a new incarnation; what a capture froze of the old one stays with the capture. */
   clear(): void {
     if (this.space.guarded) this.space.assertWritable(this.name)
+    if (this.sizeMax > 0) this.beforeForget()
+    // Asked behind it: who was told of that may have emptied it, or dropped it, which throws.
     if (this.sizeMax === 0) return
-    this.beforeForget()
     this.space.transaction?.beforeClear(this)
     this.replace(this.space.nextId++, new Map())
   }
