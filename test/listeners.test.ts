@@ -249,3 +249,59 @@ test('a collection that a listener empties and fills while it is emptied is empt
   assert.deepEqual([...(await world.crash()).map('map')], [['newer', 1]])
   await world.close()
 })
+
+test('a hold that is asked for when the decision is told that a barrier falls begins behind the cut', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  map.set('first', 1)
+  let held: Promise<void> | undefined
+  store.on('decision', ({ type }) => {
+    if (type !== 'barrier' || held !== undefined) return
+    held = store.hold(async () => {
+      map.set('half', 1)
+      await Promise.resolve()
+      map.set('other half', 1)
+    })
+  })
+  assert.equal((await world.checkpoint()).entries, 1)
+  await world.run(held as Promise<void>)
+  const back = (await world.crash()).map<number>('map')
+  assert.deepEqual([...back.keys()], ['first'])
+  await world.close()
+})
+
+test('a hold that a codec asks for while changes in place are looked for begins behind the cut', async () => {
+  const world = new SimulatedStore({ debug: { untracked: true } })
+  const store = await world.open()
+  const plain = store.map<number>('plain')
+  let held: Promise<void> | undefined
+  let asks = false
+  const map = store.map<number>('map', {
+    codec: {
+      name: 'holding',
+      encode: value => {
+        if (asks) {
+          held ??= store.hold(async () => {
+            plain.set('half', 1)
+            await Promise.resolve()
+            plain.set('other half', 1)
+          })
+        }
+        return Buffer.from(String(value))
+      },
+      decode: bytes => Number(Buffer.from(bytes).toString()),
+    },
+  })
+  map.set('seen', 1)
+  await world.checkpoint()
+  plain.set('first', 1)
+  asks = true
+  await world.checkpoint()
+  asks = false
+  assert.ok(held !== undefined)
+  await world.run(held)
+  const back = (await world.crash()).map<number>('plain')
+  assert.deepEqual([...back.keys()], ['first'])
+  await world.close()
+})

@@ -253,8 +253,8 @@ export class Checkpointer implements CaptureOwner {
     })
     this.#hurry = this.#rpoDue = false
     this.#flight = flight
-    // Calls codecs, which may ask for a barrier: that is the next one.
-    space.untracked?.inspect(this.#parts.collections.values())
+    // Calls codecs, which may ask for a barrier, that is the next one, or for a hold.
+    this.holds.barrierFalls(() => space.untracked?.inspect(this.#parts.collections.values()))
     this.#cut(flight, because)
     if (flight.cut) this.#round.begin(flight)
   }
@@ -262,9 +262,11 @@ export class Checkpointer implements CaptureOwner {
   /** Who is told of it may write: that is in it. */
   #cut(flight: Flight, because?: CutReason): void {
     const { space, clock, events } = this.#parts
-    this.#looks.barrierFell(because)
-    flight.time = clock.now()
-    this.holds.barrierFalls(() => space.letIn(() => events.barrier({ epoch: flight.epoch, time: flight.time })))
+    this.holds.barrierFalls(() => {
+      this.#looks.barrierFell(because)
+      flight.time = clock.now()
+      space.letIn(() => events.barrier({ epoch: flight.epoch, time: flight.time }))
+    })
     const taken = this.classes.cut(flight)
     flight.catalogue = catalogueOf(taken, flight.leftEntries)
     flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)

@@ -37,10 +37,13 @@ export class Holds {
     return this.#barrierWaits
   }
 
-  /** The barrier falls; `tell` says so to listeners. A hold that one of them asks for would be cut in the middle: it begins behind the cut. */
-  barrierFalls(tell: () => void): void {
+  /**
+   * The barrier falls; `last` is what comes before the cut and calls the service: listeners, codecs. A hold that is asked for there would be
+   * cut in the middle: it begins behind the cut.
+   */
+  barrierFalls(last: () => void): void {
     this.#barrierWaits = true
-    tell()
+    last()
     // They begin when promises settle, and the cut is taken before that.
     this.barrierFell()
   }
