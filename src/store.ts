@@ -146,7 +146,7 @@ export class Store implements AsyncDisposable {
    * error is passed on. Synchronous; nested calls join the outer one. Objects handed out inside cost an encoding each, for the rollback.
    *
    * @throws TIDEMARK_TRANSACTION_ASYNC for an async function, TIDEMARK_VALUE_REFUSED for a value that cannot be stored, TIDEMARK_CODEC for one that
-   * could not be taken back because its codec does not decode what it encodes: all else is
+   * could not be taken back, all else is: its codec does not decode what it encodes, or the transaction got it refused and mended it
    */
   transaction<T>(fn: () => SyncOnly<T>): T {
     const { space, checkpointer } = this.#parts

@@ -171,3 +171,58 @@ test('NaN that a codec refuses is refused as any other value', async () => {
   assert.equal(map.size, 0)
   await world.close()
 })
+
+/** Cannot be stored, as long as it has one of these. */
+const tool = (): void => {}
+
+test('an object that could not be stored when a transaction got it, and was mended there, is named when all else is taken back', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<{ n: number; tool?: () => void }>('map')
+  const other = store.map<number>('other')
+  map.set('a', { n: 1, tool })
+  await failsWith('TIDEMARK_VALUE_REFUSED', () => world.checkpoint())
+  const mended = (): void =>
+    store.transaction(() => {
+      other.set('before', 1)
+      const a = map.get('a') as { n: number; tool?: () => void }
+      delete a.tool
+      a.n = 2
+      map.set('a', a)
+      other.set('after', 1)
+      throw reason
+    })
+  assert.equal((await failsWith('TIDEMARK_CODEC', mended, { collection: 'map', key: 'a' })).cause, reason)
+  assert.deepEqual([...other], [])
+  // What is in memory is what is stored.
+  await world.run(store.durable())
+  assert.deepEqual([map.get('a'), (await world.crash()).map('map').get('a')], [{ n: 2 }, { n: 2 }])
+  await world.close()
+})
+
+test('an object that cannot be stored neither before nor after is taken back without a word', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<{ n: number; tool?: () => void }>('map')
+  const held = { n: 1, tool }
+  map.set('a', held)
+  takenBack(store, () => map.set('a', { n: (map.get('a')?.n ?? 0) + 1 }))
+  assert.equal(map.get('a'), held)
+  await failsWith('TIDEMARK_VALUE_REFUSED', () => world.checkpoint())
+  await failsWith('TIDEMARK_VALUE_REFUSED', () => world.run(store.close()))
+})
+
+test('an initial object of a cell that could not be stored when a transaction got it, and was mended there, is named', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const cell = store.value<{ n: number; tool?: () => void }>('cell', { n: 1, tool })
+  const mended = (): void =>
+    store.transaction(() => {
+      delete cell.get().tool
+      throw reason
+    })
+  assert.equal((await failsWith('TIDEMARK_CODEC', mended, { collection: 'cell' })).cause, reason)
+  await world.checkpoint()
+  assert.equal((await world.crash()).value('cell').get(), undefined)
+  await world.close()
+})

@@ -2,11 +2,11 @@
  * A transaction: all or nothing, synchronous.
  *
  * What: an undo log. The first hand-out of an object saves a copy, or its encoded bytes, because callers change what they get; a replaced value
- * is kept as it is, because nobody was given it.
+ * is kept as it is, because nobody was given it. So is a handed-out one that cannot be encoded.
  * Owns: the undo log. Does not own: the cut (no barrier falls inside a transaction).
- * Invariants: after `rollback` every key holds what it held at the start (objects handed out come back as new, equal objects); keys
- * written and rolled back are dirty, but for inserts of which no record counts. Not kept: the place in the iteration order of a key that was
- * deleted and comes back (it is last).
+ * Invariants: after `rollback` every key holds what it held at the start (objects handed out come back as new, equal objects), or it says which
+ * does not; keys written and rolled back are dirty, but for inserts of which no record counts. Not kept: the place in the iteration order of a
+ * key that was deleted and comes back (it is last).
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
@@ -23,8 +23,10 @@ class Undo {
   readonly live: Map<Key, unknown>
   readonly key: Key
   readonly existed: boolean
-  /** Kept as it is when it was not handed out, otherwise a copy; also one that cannot be encoded, since nothing of it can become durable. */
+  /** Kept as it is when it was not handed out, otherwise a copy. */
   readonly value: unknown
+  /** False: it was handed out and could not be encoded, so it is kept as it is, too; nothing of it can become durable as long as it cannot be. */
+  saved = true
   /** This transaction got the value from the store before it wrote the key. */
   readonly handedOut: boolean
   /** Where the bytes of a value that was handed out are. */
@@ -69,9 +71,11 @@ class Undo {
 
 /** Something else to put back. */
 class Restore {
+  readonly collection: Collection
   readonly run: () => void
 
-  constructor(run: () => void) {
+  constructor(collection: Collection, run: () => void) {
+    this.collection = collection
     this.run = run
   }
 }
@@ -111,6 +115,7 @@ export class Transaction {
     const from = image.length
     const encoded = this.#encode(image, collection.codec, value)
     const undo = new Undo(collection, key, true, encoded ? undefined : value, true)
+    undo.saved = encoded
     if (encoded) {
       undo.image = image
       undo.from = from
@@ -125,8 +130,10 @@ export class Transaction {
     if (this.#cells.has(cell)) return
     this.#cells.add(cell)
     const image = new ByteWriter(256)
-    if (!this.#encode(image, collection.codec, initial)) return
-    this.#steps.push(new Restore(() => putBack(collection.codec.decode(image.bytes, 0, image.length))))
+    const restore = this.#encode(image, collection.codec, initial)
+      ? (): void => putBack(collection.codec.decode(image.bytes, 0, image.length))
+      : (): void => this.#assertRefused(collection.codec, initial)
+    this.#steps.push(new Restore(collection, restore))
   }
 
   /** That object is about to be the cell's value: a rollback would give it again, so it must not have been changed before this transaction got it. */
@@ -177,7 +184,7 @@ export class Transaction {
     }
     this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), live])
     this.#steps.push(
-      new Restore(() => {
+      new Restore(collection, () => {
         // Given meanwhile, it counts from then on.
         const significant = collection.significance?.significant
         Object.assign(collection, before)
@@ -216,8 +223,8 @@ export class Transaction {
 
   /**
    * Takes back all that was done, whatever cannot be put back.
-   * @throws TIDEMARK_CODEC, when all else is as it was, for a value of which the codec cannot decode what it encoded; `cause` is what ended the
-   * transaction
+   * @throws TIDEMARK_CODEC, when all else is as it was, for a value of which the codec cannot decode what it encoded, and for one that could not be
+   * encoded when it was handed out and can be now: it may have been changed, and would become durable so. `cause` is what ended the transaction
    */
   rollback(cause?: unknown): void {
     let failure: TidemarkError | undefined
@@ -245,6 +252,13 @@ export class Transaction {
     } finally {
       if (step.written) collection.markDirty(key)
     }
+    if (!step.saved) this.#assertRefused(collection.codec, step.value)
+  }
+
+  /** What was not saved cannot become durable. */
+  #assertRefused(codec: ValueCodec, value: unknown): void {
+    if (this.#encode(new ByteWriter(256), codec, value))
+      throw new Error('it could not be stored when the transaction got it, so it was not saved, and now it can be')
   }
 
   /** False when it cannot be encoded. Encoding runs code of the user (a codec, a proxy), which may come back in here. */
@@ -327,11 +341,12 @@ function removed(collection: Collection, key: Key): void {
 }
 
 function notPutBack(step: Undo | Restore, error: unknown, cause: unknown): TidemarkError {
-  const known = step instanceof Undo ? { collection: step.collection.name, key: step.key } : {}
-  const what = step instanceof Undo ? `'${step.collection.name}', key ${String(step.key)}` : 'a value'
+  const { name } = step.collection
+  const known = step instanceof Undo ? { collection: name, key: step.key } : { collection: name }
+  const what = step instanceof Undo ? `'${name}', key ${String(step.key)}` : `a value of '${name}'`
   return new TidemarkError('TIDEMARK_CODEC', `${what} could not be put back as it was: ${(error as Error).message}`, {
     ...known,
     cause,
-    hint: 'a codec decodes whatever it encodes; set the value anew',
+    hint: step instanceof Undo && !step.saved ? 'set the value anew' : 'a codec decodes whatever it encodes; set the value anew',
   })
 }
