@@ -2,10 +2,10 @@
 import { resolve } from 'node:path'
 import { TidemarkError } from './base/errors.ts'
 import type { Codec } from './codec/index.ts'
-import type { Settings } from './options.ts'
 import type { Profile, ProfileOptions } from './profile/index.ts'
 import type { Copied, Verification } from './restore/index.ts'
 import type { Explanation } from './schedule/index.ts'
+import { checkSettings, type Settings } from './settings.ts'
 import type { Store } from './store.ts'
 
 export { CODES, type ErrorCode, type ErrorKind, hasCode, TidemarkError } from './base/errors.ts'
@@ -14,7 +14,6 @@ export type { CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.
 export type { Codec, Key } from './codec/index.ts'
 export type { CollectionOptions, CollectionStats, Restored, StoreEvents, StoreStats, TimeoutOptions } from './face/index.ts'
 export type { StoredDecision } from './format/index.ts'
-export type { Settings } from './options.ts'
 export type {
   BlockMeasurement,
   CollectionProfile,
@@ -30,6 +29,7 @@ export type {
 } from './profile/index.ts'
 export type { Copied, FileReport, LostEpochs, RecoveryPoint, Verification } from './restore/index.ts'
 export type { DayPart, Decision, Explanation, ScheduleStats } from './schedule/index.ts'
+export type { Settings } from './settings.ts'
 export type { Store } from './store.ts'
 
 /**
@@ -45,8 +45,9 @@ export type { Store } from './store.ts'
  */
 export async function open(directory: string, settings?: Settings): Promise<Store> {
   const path = asOfNow(directory)
+  const taken = settings === undefined ? undefined : checkSettings(settings)
   const { openStore } = await import('./engine.ts')
-  return await openStore(path, settings)
+  return await openStore(path, taken)
 }
 
 /**
@@ -104,7 +105,7 @@ export async function defaultCodec(): Promise<Codec> {
   return plainTideCodec
 }
 
-/** The engine is loaded first, and the process may stand elsewhere by then. What is no path is left for the engine to refuse. */
+/** The engine is loaded first, and the process may stand elsewhere by then, as settings may have changed. What is no path is left for the engine to refuse. */
 function asOfNow(directory: string): string {
   if (typeof directory !== 'string' || directory === '' || directory === ':memory:' || directory.includes('\0')) return directory
   return resolve(directory)

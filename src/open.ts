@@ -12,11 +12,11 @@ import { MAP_ENTRIES_MAX } from './base/limits.ts'
 import { type Random, systemRandom } from './base/random.ts'
 import { type Scheduler, systemScheduler } from './base/scheduler.ts'
 import { VERSION } from './base/version.ts'
-import { Collection, describe, Space, Untracked } from './capture/index.ts'
+import { Collection, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents, Contract } from './checkpoint/index.ts'
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
-import { Ending, Events, type Restored, startSchedule, Upkeep } from './face/index.ts'
+import { Ending, Events, noPath, type Restored, startSchedule, Upkeep } from './face/index.ts'
 import { LOG_FOLDER, laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
@@ -70,12 +70,7 @@ const UPKEEP_SHARE = 0.35
 
 export async function openStore(directory: string, given: Settings = {}, components: Components = {}): Promise<Store> {
   const settings = resolveSettings(given)
-  if (typeof directory !== 'string' || directory === '' || directory.includes('\0')) {
-    const what = typeof directory === 'string' ? JSON.stringify(directory) : describe(directory)
-    throw new TidemarkError('TIDEMARK_ARGUMENT', `open takes the path of a directory, not ${what}`, {
-      hint: "open('./state'), or open(':memory:')",
-    })
-  }
+  if (typeof directory !== 'string' || directory === '' || directory.includes('\0')) throw noPath(directory)
   const memory = directory === MEMORY
   const onFiles = !memory && components.storage === undefined
   const surroundings: Surroundings = {

@@ -238,8 +238,13 @@ test('options are checked, and shown', async () => {
   for (const options of [{ class: 'important' }, { rpoMs: 50 }, { class: 'standard', rpoMs: 50 }, { class: 'critical', rpoMs: 0 }]) {
     assert.throws(() => store.map('orders', options as never), { code: 'TIDEMARK_ARGUMENT', collection: 'orders' }, JSON.stringify(options))
   }
+  for (const options of [new Map([['class', 'critical']]), Object.create({ priority: 1 }), new Date()]) {
+    assert.throws(() => store.map('orders', options as never), { code: 'TIDEMARK_ARGUMENT', collection: 'orders' })
+  }
+  store.map('payments', Object.create({ class: 'critical', rpoMs: 50 }))
   const { collections } = store.stats()
-  assert.deepEqual([collections['orders']?.class, collections['cache']?.class], ['standard', 'rebuildable'])
+  const classes = ['orders', 'cache', 'payments'].map(name => collections[name]?.class)
+  assert.deepEqual(classes, ['standard', 'rebuildable', 'critical'])
   await world.close()
 })
 

@@ -49,12 +49,27 @@ test('unknown settings and wrong types are refused by name, and nothing is made'
     [null, 'settings'],
     [5, 'settings'],
     [[], 'settings'],
+    [new Map([['readOnly', true]]), 'settings'],
+    [new Date(), 'settings'],
+    [{ restore: new Map() }, 'restore'],
+    [Object.create({ checkpoint: { intervalMs: Number.NaN } }), 'checkpoint.intervalMs'],
+    [{ checkpoint: Object.create({ interval: 5 }) }, 'checkpoint.interval'],
+    [Object.defineProperty({}, 'readOnly', { value: 'yes' }), 'readOnly'],
   ]
   for (const [settings, path] of cases) {
     const error = await failsWith('TIDEMARK_SETTINGS', () => open(folder, loose(settings)), { says: [path] })
     assert.ok(path === 'settings' || error.info?.['path'] === path, `${path}: ${JSON.stringify(error.info)}`)
   }
   assert.throws(() => readdirSync(folder), { code: 'ENOENT' })
+})
+
+test('settings are taken as they are at the call, inherited ones included', async () => {
+  const settings = { readOnly: true, budget: { stallMsMax: 1 } }
+  const opening = open(':memory:', settings)
+  Object.assign(settings, { readOnly: false }).budget.stallMsMax = 0
+  // Read-only: memory holds no store.
+  await failsWith('TIDEMARK_NO_STORE', () => opening)
+  await failsWith('TIDEMARK_NO_STORE', () => open(':memory:', Object.create({ readOnly: true })))
 })
 
 test('a directory must be a path', async () => {
@@ -312,7 +327,17 @@ test('arguments of the wrong kind', t =>
       await failsWith('TIDEMARK_ARGUMENT', () => store.close({ timeoutMs: timeoutMs as number }))
     }
     await failsWith('TIDEMARK_ARGUMENT', () => store.hold(() => 1, { msMax: -5 }))
-    for (const options of [5000, null, '5', true, [], { timeout: 5 }, () => 5]) {
+    for (const options of [
+      5000,
+      null,
+      '5',
+      true,
+      [],
+      { timeout: 5 },
+      () => 5,
+      new Map([['timeoutMs', 5]]),
+      Object.create({ timeout: 5 }),
+    ]) {
       for (const call of ['checkpoint', 'durable', 'close'] as const) {
         await failsWith('TIDEMARK_ARGUMENT', () => store[call](options as never), { says: [call] })
       }

@@ -1,5 +1,6 @@
 /** Checks keys and names when they first appear, so that the hot path need not. */
 import { TidemarkError } from '../base/errors.ts'
+import { describe } from '../base/given.ts'
 import { COLLECTION_NAME_BYTES_MAX, KEY_BYTES_MAX, RESERVED_NAME_PREFIX } from '../base/limits.ts'
 
 /** Bytes of an encoded key beside those of its text: the tag. And of a bigint beside its magnitude: tag, sign and size. */
@@ -55,10 +56,4 @@ export function checkName(name: unknown): asserts name is string {
   if (text.startsWith(RESERVED_NAME_PREFIX))
     fail(`must not begin with '${RESERVED_NAME_PREFIX}', which is reserved for the engine`, 'choose another name')
   if (!text.isWellFormed()) fail('must not hold a lone surrogate', 'use well-formed Unicode')
-}
-
-export function describe(value: unknown): string {
-  if (value === null) return 'null'
-  if (typeof value === 'object') return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`
-  return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`
 }

@@ -3,10 +3,10 @@
  * Own nothing but the way in: every call goes to the Collection.
  */
 import { TidemarkError } from '../base/errors.ts'
+import { describe } from '../base/given.ts'
 import { isStray } from '../base/stray.ts'
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
-import { describe } from './keys.ts'
 import { LiveIterator } from './live-iterator.ts'
 
 /**

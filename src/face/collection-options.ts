@@ -1,8 +1,7 @@
 /** The options of a collection, checked. Owns nothing. */
 import { TidemarkError } from '../base/errors.ts'
+import { assertOptions, describe } from '../base/given.ts'
 import { RPO_MS_MIN, TIMER_MS_MAX } from '../base/limits.ts'
-import { describe } from '../capture/index.ts'
-import { assertOptions } from './refusals.ts'
 import type { CollectionOptions } from './types.ts'
 
 const KNOWN = ['codec', 'significant', 'class', 'rpoMs']
@@ -14,7 +13,7 @@ export function checkOptions(name: string, options: unknown): CollectionOptions<
     throw new TidemarkError('TIDEMARK_ARGUMENT', `'${name}': ${what}`, { collection: name, hint })
   }
   assertOptions(options, KNOWN, refuse)
-  const { significant, class: of, rpoMs } = options
+  const { codec, significant, class: of, rpoMs } = options
   if (significant !== undefined && typeof significant !== 'function') {
     refuse(`'significant' is a function, not ${describe(significant)}`, 'significant: (old, next) => true or false')
   }
@@ -24,5 +23,6 @@ export function checkOptions(name: string, options: unknown): CollectionOptions<
     if (typeof rpoMs !== 'number' || !(rpoMs >= RPO_MS_MIN && rpoMs <= TIMER_MS_MAX))
       refuse(`'rpoMs' is a number from ${RPO_MS_MIN} to ${TIMER_MS_MAX}`, 'or leave it out for the interval of the store')
   }
-  return options as CollectionOptions<unknown>
+  // As they were read: they may be inherited, or come of a getter.
+  return { codec, significant, class: of, rpoMs } as CollectionOptions<unknown>
 }

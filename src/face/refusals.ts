@@ -1,8 +1,8 @@
 /** What the store says to calls it cannot take. Owns nothing. */
 import { hasCode, TidemarkError } from '../base/errors.ts'
+import { assertOptions, describe } from '../base/given.ts'
 import { COLLECTIONS_MAX, TIMER_MS_MAX } from '../base/limits.ts'
 import { isStray } from '../base/stray.ts'
-import { describe } from '../capture/index.ts'
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new () => unknown
 
@@ -19,6 +19,13 @@ export function closedWith(problem: unknown, timeoutMs: number): unknown {
     cause,
     hint: 'wait for durable() before close, which can be repeated, or give close more time',
     info: { timeoutMs },
+  })
+}
+
+export function noPath(given: unknown): TidemarkError {
+  const what = typeof given === 'string' ? JSON.stringify(given) : describe(given)
+  return new TidemarkError('TIDEMARK_ARGUMENT', `open takes the path of a directory, not ${what}`, {
+    hint: "open('./state'), or open(':memory:')",
   })
 }
 
@@ -66,19 +73,6 @@ export function assertNotAsync(fn: unknown): void {
 export function synchronous<T>(result: T): T {
   if (isStray(result)) throw asyncTransaction()
   return result
-}
-
-/** Refuses what is no object, or has an option that is not known: it would count as left out. */
-export function assertOptions(
-  options: unknown,
-  known: readonly string[],
-  refuse: (what: string, hint: string) => never,
-): asserts options is Record<string, unknown> {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    refuse(`the options are an object, not ${describe(options)}`, `leave them out, or give ${known.join(', ')} in an object`)
-  for (const option of Object.keys(options as object)) {
-    if (!known.includes(option)) refuse(`there is no option '${option}'`, `known are ${known.join(', ')}`)
-  }
 }
 
 /** The one option of a call: a time, at most what a timer takes, 24 days, which is as good as no end. */

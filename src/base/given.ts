@@ -1,0 +1,34 @@
+/** Objects that callers give: settings and options. Owns nothing. */
+
+/** Neither a list nor something else with a purpose of its own, a Map or a Date: its properties are what it says. */
+export function isPlain(value: unknown): value is object {
+  const tag = Object.prototype.toString.call(value)
+  return typeof value === 'object' && value !== null && (tag === '[object Object]' || tag === '[object Module]')
+}
+
+/** Those that show, whoever it has them from; not what somebody gave to every object there is. */
+export function namesIn(value: object): string[] {
+  const names: string[] = []
+  for (const name in value) if (Object.hasOwn(value, name) || !(name in Object.prototype)) names.push(name)
+  return names
+}
+
+/** For a message: what was given instead. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value === 'object') return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`
+  return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`
+}
+
+/** Refuses what is no plain object, or has an option that is not known: it would count as left out. */
+export function assertOptions(
+  options: unknown,
+  known: readonly string[],
+  refuse: (what: string, hint: string) => never,
+): asserts options is Record<string, unknown> {
+  if (!isPlain(options))
+    refuse(`the options are an object, not ${describe(options)}`, `leave them out, or give ${known.join(', ')} in an object`)
+  for (const option of namesIn(options as object)) {
+    if (!known.includes(option)) refuse(`there is no option '${option}'`, `known are ${known.join(', ')}`)
+  }
+}
