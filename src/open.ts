@@ -13,7 +13,7 @@ import { type Random, systemRandom } from './base/random.ts'
 import { type Scheduler, systemScheduler } from './base/scheduler.ts'
 import { VERSION } from './base/version.ts'
 import { Collection, Space, Untracked } from './capture/index.ts'
-import { Checkpointer, type CheckpointerEvents, Contract } from './checkpoint/index.ts'
+import { Checkpointer, type CheckpointerEvents, Contract, type Hold, Inside } from './checkpoint/index.ts'
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
 import { Ending, Events, noPath, type Restored, startSchedule, Upkeep } from './face/index.ts'
@@ -52,6 +52,7 @@ interface Surroundings {
   readonly storage: Storage
   readonly clock: Clock
   readonly scheduler: Scheduler
+  readonly inside: Inside<Hold>
   readonly random: Random
   readonly failpoint: Failpoint
   readonly onFiles: boolean
@@ -73,12 +74,14 @@ export async function openStore(directory: string, given: Settings = {}, compone
   if (typeof directory !== 'string' || directory === '' || directory.includes('\0')) throw noPath(directory)
   const memory = directory === MEMORY
   const onFiles = !memory && components.storage === undefined
+  const inside = new Inside<Hold>()
   const surroundings: Surroundings = {
     directory: memory ? directory : resolve(directory),
     settings,
     storage: components.storage ?? (memory ? new MemoryStorage() : new FileStorage(directory)),
     clock: components.clock ?? systemClock,
-    scheduler: components.scheduler ?? systemScheduler,
+    scheduler: inside.outside(components.scheduler ?? systemScheduler),
+    inside,
     random: components.random ?? systemRandom,
     failpoint: components.failpoint ?? noFailpoint,
     onFiles,
@@ -111,7 +114,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
 }
 
 async function openWriter(surroundings: Surroundings, components: Components): Promise<Store> {
-  const { storage, clock, scheduler, random, failpoint, settings, onFiles } = surroundings
+  const { storage, clock, scheduler, inside, random, failpoint, settings, onFiles } = surroundings
   const begin = clock.monotonic()
   if (hasThread(surroundings, components)) assertThreadThere()
   const lock = await prepare(surroundings)
@@ -159,6 +162,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       host,
       clock,
       scheduler,
+      inside,
       events: { ...forward(events, built), looked: schedule.looked },
       cadence: schedule.cadence,
       stallMsMax: settings.stallMsMax,

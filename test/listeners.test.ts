@@ -1,6 +1,7 @@
 /** Code of the service that runs in the middle of the engine's: listeners of events, and codecs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { open } from 'tidemark'
 import type { Codec } from '../src/codec/index.ts'
 import { alone } from './support/checkpointer-rig.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
@@ -304,4 +305,35 @@ test('a hold that a codec asks for while changes in place are looked for begins 
   const back = (await world.crash()).map<number>('plain')
   assert.deepEqual([...back.keys()], ['first'])
   await world.close()
+})
+
+test('a listener that the engine calls later is not inside of the hold in which it was given the reason', async () => {
+  const store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const map = store.map<number>('map', {
+    significant: () => {
+      throw new Error('no')
+    },
+  })
+  let told: Promise<unknown> | undefined
+  let refused: unknown
+  const heard = new Promise<void>(resolve => {
+    store.on('significantFailed', () => {
+      try {
+        told = store.checkpoint()
+      } catch (error) {
+        refused = error
+      }
+      resolve()
+    })
+  })
+  map.set('a', 1)
+  await store.durable()
+  await store.hold(async () => {
+    map.set('a', 2)
+    await heard
+    assert.throws(() => store.checkpoint(), { code: 'TIDEMARK_INSIDE' })
+  })
+  assert.equal(refused, undefined)
+  await told
+  await store.close()
 })

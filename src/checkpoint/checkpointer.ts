@@ -77,7 +77,7 @@ export class Checkpointer implements CaptureOwner {
       ms => this.contract.turnEnded(ms),
     )
     this.stalls = this.#turns.stalls
-    this.holds = new Holds(parts.scheduler, parts.clock, {
+    this.holds = new Holds(parts, {
       broken: ms => parts.events.holdBroken({ ms }),
       free: () => this.#turns.later(() => this.#tryBarrier()),
     })

@@ -4,14 +4,21 @@
  * Invariants: a hold stands in the way for at most its `msMax`; while a barrier waits no hold begins, so that holds which follow one another
  * without a gap cannot keep it from falling.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock } from '../base/clock.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
+import { Inside } from './inside.ts'
 
-interface Hold {
+export interface Hold {
   broken: boolean
   done: boolean
   cancel: Cancel
+}
+
+export interface HoldsParts {
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  /** Shared with the scheduler, which runs nothing inside of a hold. */
+  readonly inside?: Inside<Hold>
 }
 
 export class Holds {
@@ -21,13 +28,13 @@ export class Holds {
   #running = 0
   #barrierWaits = false
   #waiting: (() => void)[] = []
-  /** Made at the first hold: it slows down promises a little. */
-  #inside: AsyncLocalStorage<Hold> | undefined
+  readonly #inside: Inside<Hold>
   readonly #cancels = new Set<Cancel>()
 
-  constructor(scheduler: Scheduler, clock: Clock, on: { broken(ms: number): void; free(): void }) {
+  constructor({ scheduler, clock, inside = new Inside() }: HoldsParts, on: { broken(ms: number): void; free(): void }) {
     this.#scheduler = scheduler
     this.#clock = clock
+    this.#inside = inside
     this.#on = on
   }
 
@@ -58,12 +65,11 @@ export class Holds {
 
   /** True when the caller runs inside an unfinished hold. */
   get inside(): boolean {
-    return this.#inside?.getStore()?.done === false
+    return this.#inside.mark?.done === false
   }
 
   /** `assertOpen`: a store that began to close while a barrier was waited for takes no hold any more. */
   async run<T>(fn: () => T | PromiseLike<T>, msMax: number, assertOpen: () => void = () => {}): Promise<T> {
-    this.#inside ??= new AsyncLocalStorage()
     while (this.#barrierWaits) {
       await new Promise<void>(resolve => {
         this.#waiting.push(resolve)

@@ -1,12 +1,11 @@
 /** The words of the checkpointer. */
-import type { Clock } from '../base/clock.ts'
 import type { TidemarkError } from '../base/errors.ts'
-import type { Scheduler } from '../base/scheduler.ts'
 import type { Collection, Space, Spared, VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { Lagging } from '../format/index.ts'
 import type { Cadence } from '../schedule/index.ts'
 import type { UpkeepMessage, WriterHost } from '../writer/index.ts'
+import type { HoldsParts } from './holds.ts'
 import type { Refusal } from './refusals.ts'
 
 /** A committed epoch, as `checkpoint()` and the `checkpoint` event give it. */
@@ -61,12 +60,10 @@ export interface CheckpointerEvents {
   looked(): void
 }
 
-export interface CheckpointerParts {
+export interface CheckpointerParts extends HoldsParts {
   readonly space: Space
   readonly collections: ReadonlyMap<string, Collection>
   readonly host: WriterHost
-  readonly clock: Clock
-  readonly scheduler: Scheduler
   readonly events: CheckpointerEvents
   readonly cadence: Cadence
   readonly stallMsMax: number
