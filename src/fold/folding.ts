@@ -21,7 +21,7 @@ import { Level } from './level.ts'
 import { discard, mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { SegmentNames } from './names.ts'
-import { aliveIn, countSmall, isDead, MERGE_LIMITS, planMerge } from './policy.ts'
+import { countSmall, deadFiles, MERGE_LIMITS, planMerge } from './policy.ts'
 import { bytesOf, isMissing, shareOf } from './sums.ts'
 import { Tail, type TailSize } from './tail.ts'
 import { Unreadable } from './unreadable.ts'
@@ -297,7 +297,7 @@ export class Folding {
     if (plan === undefined) return undefined
     let bytesWritten = 0
     if (plan.type === 'raise') await this.#publish(old => raiseBase(old, plan.through))
-    else if (plan.type === 'drop') await this.#publish(old => dropDead(old, segment => isDead(segment, aliveIn(old))))
+    else if (plan.type === 'drop') await this.#publish(old => dropDead(old, deadFiles(old)))
     else {
       const job = jobOf(plan, before, limits)
       const most = YOUNG_TIMES_MAX * this.#limits.fanIn

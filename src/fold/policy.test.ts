@@ -7,13 +7,14 @@ import {
   EMPTY_BASE,
   encodeManifest,
   FIRST_PLACE,
+  type FoldPoint,
   type Manifest,
   type Place,
   type SegmentEntry,
 } from '../format/index.ts'
-import { raiseBase } from '../manifest/index.ts'
+import { dropDead, raiseBase } from '../manifest/index.ts'
 import { jobOf } from './merge-job.ts'
-import { MERGE_LIMITS, type MergePlan, planMerge } from './policy.ts'
+import { deadFiles, MERGE_LIMITS, type MergePlan, planMerge } from './policy.ts'
 
 /** Every fold is followed by a round through the base. */
 const LIMITS = { ...MERGE_LIMITS, rounds: 0 }
@@ -168,4 +169,59 @@ test('young segments are merged with each other while they are less than half fu
   const size = { bytes: MIB, describedAt: MIB / 2, records: 500_000, rawBytes: MIB }
   assert.equal(planMerge(withYoung(size))?.type, 'young')
   assert.equal(planMerge(withYoung({ ...size, records: 600_000 }))?.type, 'base')
+})
+
+/** A base of 100 segments of 16 MiB with 16 records each, of which so many live, below one young segment of `tombstones` over all of them. */
+function deleted(live: number, tombstones: number, collections = 1): Manifest {
+  const big = { bytes: 16 * MIB, describedAt: 16 * MIB - 1000, records: 16, rawBytes: 16 * MIB }
+  const base = Array.from({ length: 100 }, (_, at): BaseRange => {
+    const segment = sized(big, 0, 1, at)
+    return { start: at === 0 ? FIRST_PLACE : segment.first, through: 1, segment }
+  })
+  const small = { bytes: 40_000, describedAt: 30_000, records: tombstones, rawBytes: 30_000 }
+  const young = { ...sized(small, 1, 2, 0), tombstones, last: piece(99) }
+  const entry = { kind: 'map' as const, codec: 'tide', bytes: 1 }
+  const catalogue = [
+    { ...entry, id: 1, name: 'big', entries: live },
+    { ...entry, id: 2, name: 'other', entries: 100 },
+  ].slice(0, collections)
+  const fold = { file: 'log/00000001-00000001.log', bytes: 1, epoch: 2, digest: 'ab'.repeat(32), timeMs: 1, nextId: 3, catalogue }
+  return { ...new Queue().manifest, fold, young: [young], base }
+}
+
+test('a base of which most entries were deleted one by one is written anew, however little the deletes are', () => {
+  assert.equal(planMerge(deleted(300, 1300))?.type, 'base')
+  assert.equal(planMerge(deleted(1000, 600)), undefined, 'what is left would cost more than what goes')
+  assert.equal(planMerge(deleted(300, 1300), { ...MERGE_LIMITS, slackBytes: 2000 * MIB }), undefined, 'too little for it')
+  // Of a range that cannot be merged nobody knows what lives.
+  const manifest = deleted(300, 1300)
+  const stuck = new Set(manifest.base.slice(20).map(range => range.segment?.file as string))
+  assert.notEqual(
+    planMerge({ ...manifest, young: manifest.young.map(entry => ({ ...entry, last: piece(10) })) }, MERGE_LIMITS, stuck)?.type,
+    'base',
+  )
+})
+
+test('the base segments of a collection without an entry are dropped unread, its tombstones stay', () => {
+  const manifest = deleted(0, 1600, 2)
+  assert.equal(planMerge(manifest)?.type, 'drop')
+  const next = dropDead(manifest, deadFiles(manifest))
+  assert.deepEqual(
+    next.base.map(range => range.segment),
+    [null],
+  )
+  assert.deepEqual(next.young, manifest.young)
+  assert.equal(planMerge(next), undefined)
+})
+
+test('but not where its count does not agree with what was deleted, or is not exact', () => {
+  const doubtful = deleted(0, 15, 2)
+  assert.notEqual(planMerge(doubtful)?.type, 'drop', 'fewer tombstones than records')
+  const refused = deleted(0, 1600, 2)
+  assert.notEqual(planMerge({ ...refused, fold: { ...(refused.fold as FoldPoint), refused: 1 } })?.type, 'drop')
+  const beside = deleted(0, 1600, 2)
+  const [first, ...others] = beside.base as [BaseRange, ...BaseRange[]]
+  const shared = { ...first, segment: { ...(first.segment as SegmentEntry), last: { collection: 2, key: '00' } } }
+  const next = dropDead({ ...beside, base: [shared, ...others] }, deadFiles({ ...beside, base: [shared, ...others] }))
+  assert.deepEqual(next.base[0], shared, 'another collection has entries in it')
 })

@@ -4,7 +4,9 @@
  * Owns: the shape that segments are kept in. Does not own: when and how fast, reading, writing.
  * Invariants: a round through the base goes on where it stopped, by looking at `through` alone; every plan makes the manifest smaller or
  * the base know more, so that plans end when nothing is folded meanwhile. What is stuck, for a file proved damaged, is in no plan and keeps the
- * others from nothing: the round goes on without it, and what is kept for it alone is cut down to what lies there.
+ * others from nothing: the round goes on without it, and what is kept for it alone is cut down to what lies there. Counts of entries say when a round
+ * begins; what it leaves out the records say. What is dropped unread, for its collections have no entry, is in the base alone: the tombstones that
+ * lie over it stay, and have to be as many as it has records, so that a count that is wrong loses nothing.
  */
 import {
   BASE_SEGMENT_BYTES,
@@ -53,6 +55,12 @@ export const MERGE_LIMITS: MergeLimits = {
 /** Of the base: a round rewrites all of it, so a smaller share would write more, a larger one keep more that is superseded. */
 const ROUND_SHARE = 0.9
 
+/**
+ * Of the base's records: when so many are deleted a round begins, however small the tombstones are. It frees three times what it writes: where
+ * most of a store goes and comes again, a half would write as much as all else.
+ */
+const DELETED_SHARE = 0.75
+
 /** Of what a file may hold: of halves eight become five files at most, of full ones eight again, without end. */
 const FULL_SHARE = 0.5
 /** Two blocks beside each other hold the raw bytes of one, and so much a record, at least: a file with as many blocks as it may have is half full. */
@@ -88,7 +96,8 @@ export function nameOfRange({ start, segment }: BaseRange): string {
 
 /** Undefined: all is well as it is. */
 export function planMerge(manifest: Manifest, limits: MergeLimits = MERGE_LIMITS, stuck: Stuck = new Set()): MergePlan | undefined {
-  return planDrop(manifest) ?? planYoung(manifest.young, limits, stuck) ?? planBase(manifest, limits, stuck)
+  if (deadFiles(manifest).size > 0) return { type: 'drop' }
+  return planYoung(manifest.young, limits, stuck) ?? planBase(manifest, limits, stuck)
 }
 
 /** What is not to be tried again where `plan` met damage in `file`. */
@@ -106,10 +115,21 @@ export function aliveIn({ fold }: Manifest): readonly number[] {
   return fold?.catalogue.map(entry => entry.id) ?? []
 }
 
-function planDrop(manifest: Manifest): MergePlan | undefined {
+/** Segments of which nothing counts any more, by name. */
+export function deadFiles(manifest: Manifest): ReadonlySet<string> {
+  const { fold, young, base } = manifest
   const alive = aliveIn(manifest)
-  const segments = [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]
-  return segments.some(segment => isDead(segment, alive)) ? { type: 'drop' } : undefined
+  // A young segment may be all that hides what lies below it in a file that stays.
+  const files = young.filter(segment => isDead(segment, alive)).map(segment => segment.file)
+  const refused = fold?.refused ?? 0
+  const inhabited = refused > 0 ? alive : alive.filter((_, at) => (fold?.catalogue[at]?.entries ?? 1) > 0)
+  for (const [at, range] of base.entries()) {
+    const { segment } = range
+    if (segment === null || !isDead(segment, inhabited)) continue
+    const words = isDead(segment, alive) ? [] : wordsOn(young, range, base[at + 1]?.start, fold?.epoch ?? 0)
+    if (isDead(segment, alive) || held(words).tombstones >= segment.records) files.push(segment.file)
+  }
+  return new Set(files)
 }
 
 /** A young segment that is merged into the base alone. Small records fill a file long before it has many bytes. */
@@ -170,8 +190,22 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
     base.flatMap(range => range.segment ?? []),
     limits,
   )
-  const due = above.bytes >= at.bytes || above.records >= at.records
+  const below = held(whole.flatMap(range => range.segment ?? []))
+  const deleted = deletedBytes(below, above.tombstones, manifest)
+  const { slackBytes, rounds } = limits
+  const due =
+    above.bytes >= at.bytes || above.records >= at.records || deleted >= rounds * Math.max(slackBytes, DELETED_SHARE * below.bytes)
   return due ? planRange(manifest, newest.through, limits.baseBytes, stuck) : undefined
+}
+
+/**
+ * Stored bytes of the base's entries that were deleted, about. Entries that came since are among those that live: it is rather more. No more than
+ * there are tombstones: collections that are gone as a whole leave none, and the segments that they share with others are not always merged.
+ */
+function deletedBytes(base: Held, tombstones: number, { fold }: Manifest): number {
+  const live = fold?.catalogue.reduce((sum, entry) => sum + entry.entries, 0) ?? 0
+  const records = Math.min(tombstones, base.records - live)
+  return records > 0 ? (records * base.bytes) / base.records : 0
 }
 
 /** All ranges but those that are stuck know up to `through`: what is kept of young segments up to there is kept for these alone. */
@@ -194,10 +228,17 @@ export function roundAt(base: readonly SegmentEntry[], limits: MergeLimits): { b
   return { bytes: rounds * Math.max(slackBytes, bytes * ROUND_SHARE), records: rounds * Math.max(slackRecords, records * ROUND_SHARE) }
 }
 
-export function held(entries: readonly SegmentEntry[]): { bytes: number; records: number } {
+export interface Held {
+  readonly bytes: number
+  readonly records: number
+  readonly tombstones: number
+}
+
+export function held(entries: readonly SegmentEntry[]): Held {
   return {
     bytes: entries.reduce((sum, entry) => sum + entry.bytes, 0),
     records: entries.reduce((sum, entry) => sum + entry.records, 0),
+    tombstones: entries.reduce((sum, entry) => sum + entry.tombstones, 0),
   }
 }
 

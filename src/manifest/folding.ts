@@ -3,9 +3,10 @@
  *
  * Invariants: the fold point rises and stays inside the log that is named; what the segments say of a place up to the fold point is the same
  * before and after a merge; a young segment leaves the list only merged into another, when every range of the base contains it, or when
- * all collections that it knows of are gone; the log reaches back to the oldest fold point that is kept. Only a fork (transitions.ts) goes back
- * behind a fold point. Of the past a manifest loses what retention does not ask for, by a fold and by `trim`, which are alike in it: no file is
- * removed by that, for the manifest before goes on to name it, and the collector keeps what that one names until the next is published.
+ * all collections that it knows of are gone; a base segment also when they are empty, for what lies over it says so of each record; the log
+ * reaches back to the oldest fold point that is kept. Only a fork (transitions.ts) goes back behind a fold point. Of the past a manifest loses
+ * what retention does not ask for, by a fold and by `trim`, which are alike in it: no file is removed by that, for the manifest before goes on to
+ * name it, and the collector keeps what that one names until the next is published.
  */
 import { assert } from '../base/errors.ts'
 import {
@@ -147,10 +148,18 @@ export function wordsOn(young: readonly SegmentEntry[], range: BaseRange, end: P
   )
 }
 
-/** Base ranges of which nothing counts any more lose their segments, and young segments go. */
-export function dropDead(old: Manifest, dead: (segment: SegmentEntry) => boolean): Manifest {
-  const base = joinEmpty(old.base.map(range => (range.segment !== null && dead(range.segment) ? { ...range, segment: null } : range)))
-  const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(segment => !dead(segment)) }
+/** Base ranges of which nothing counts any more, by the names of their files, lose their segments, and young segments go. */
+export function dropDead(old: Manifest, dead: ReadonlySet<string>): Manifest {
+  const base = joinEmpty(
+    old.base.map(range => (range.segment !== null && dead.has(range.segment.file) ? { ...range, segment: null } : range)),
+  )
+  const alive = old.fold?.catalogue.map(entry => entry.id) ?? []
+  const gone = old.young.filter(segment => dead.has(segment.file))
+  assert(
+    gone.every(({ first, last }) => !alive.some(id => id >= first.collection && id <= last.collection)),
+    'a young segment is dropped when its collections are gone: one that is empty may be so by its tombstones',
+  )
+  const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(segment => !dead.has(segment.file)) }
   checkFolded(old, next)
   return next
 }
