@@ -9,7 +9,16 @@ import { openEveryDecompress } from '../src/format/index.ts'
 import { openStore } from '../src/open.ts'
 import { copyStore, openForReading } from '../src/restore/index.ts'
 import { verifyStore } from '../src/restore/verify.ts'
-import { MemoryDisk, MemoryStorage, type Storage } from '../src/storage/index.ts'
+import {
+  isErrno,
+  MemoryDisk,
+  MemoryStorage,
+  type OpenMode,
+  type Storage,
+  type StorageFile,
+  storageError,
+  systemError,
+} from '../src/storage/index.ts'
 import type { Store } from '../src/store.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
 import { flipped } from './support/files.ts'
@@ -248,4 +257,30 @@ test('a copy whose manifest does not read back is no store', async () => {
   await assert.rejects(world.run(copyStore(world.source, storage, new SeededRandom(1))), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
   assert.equal(await epochIn(target), undefined)
   await world.assertCopy(target, await world.run(copyStore(world.source, target, new SeededRandom(2))))
+})
+
+test('a target that is full says so, and is not taken for a source that has moved on', async () => {
+  const world = new World()
+  await world.begin()
+  let created = 0
+  class Full extends MemoryStorage {
+    override async open(path: string, mode: OpenMode): Promise<StorageFile> {
+      const file = await super.open(path, mode)
+      if (mode !== 'create') return file
+      created++
+      file.append = async () => {
+        // Files of the source are folded and given back meanwhile.
+        for (let at = 0; at < 4; at++) await world.write(3000)
+        throw storageError('append', path, systemError('ENOSPC', 'write'))
+      }
+      return file
+    }
+  }
+  await assert.rejects(world.run(copyStore(world.source, new Full(new MemoryDisk()), new SeededRandom(1))), error => {
+    assert.ok(hasCode(error, 'TIDEMARK_STORAGE') && isErrno(error, 'ENOSPC'))
+    assert.match(String(error), /target.*ENOSPC/)
+    return true
+  })
+  assert.equal(created, 1)
+  await world.run(world.store.close())
 })

@@ -4,7 +4,8 @@
  * Does: copies file by file beside a living writer, reads back and verifies what was copied, publishes the manifest last.
  * Owns: the target until then, under its lock. Does not own: the source, which it only reads.
  * Invariants: the target is no store before all of it is durable and verified; a piece of COPY_BYTES is all that is held of a file; a copy that
- * was cut short leaves the file COPYING, and the next one begins again; the copy goes on in a lineage of its own, with nothing of the past.
+ * was cut short leaves the file COPYING, and the next one begins again; the copy goes on in a lineage of its own, with nothing of the past; what
+ * the target refuses says nothing of the source, and ends the copy.
  */
 import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
@@ -107,15 +108,38 @@ async function isBegun(to: Storage, names: readonly string[]): Promise<boolean> 
   return (await to.list(MANIFEST_FOLDER)).length === 0
 }
 
+/** Carries an error of the target past those who take it for one of the source. */
+class TargetFailed extends Error {
+  constructor(error: TidemarkError) {
+    super(error.message, { cause: error })
+  }
+}
+
+/** What `work` on the target makes. Damage in a segment passes as it is: it may have been copied. */
+async function onTarget<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof TidemarkError) || error.code === 'TIDEMARK_SEGMENT_DAMAGED') throw error
+    if (error.code !== 'TIDEMARK_STORAGE') throw new TargetFailed(error)
+    const { code, message, hint, file, info } = error
+    const details = { cause: error, ...(hint && { hint }), ...(file && { file }), ...(info && { info }) }
+    throw new TargetFailed(new TidemarkError(code, `in the target, ${message}`, details))
+  }
+}
+
 /** `to`: empty, or what a copy that was cut short left. */
 export async function copyStore(from: Storage, to: Storage, random: Random, opened?: OpenedStore): Promise<Copied> {
-  return await besideWriter(from, opened ?? (await openForReading(from)), ({ manifest }, believe) =>
-    attempt(from, to, manifest, random, believe),
-  )
+  const begin = opened ?? (await openForReading(from))
+  try {
+    return await besideWriter(from, begin, ({ manifest }, believe) => attempt(from, to, manifest, random, believe))
+  } catch (error) {
+    throw error instanceof TargetFailed ? error.cause : error
+  }
 }
 
 async function attempt(from: Storage, to: Storage, manifest: Manifest, random: Random, believe: Believe): Promise<Copied> {
-  await clear(to)
+  await onTarget(() => clear(to))
   const { fold, young, base } = manifest
   const segments: SegmentEntry[] = [...young, ...base.flatMap(range => range.segment ?? [])]
   // From here on their names may go.
@@ -143,25 +167,30 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
       await copyFile(open.get(file) as StorageFile, to, file, length)
       bytes += length
     }
-    for (const folder of FOLDERS) await to.syncFolder(folder)
-    for (const entry of segments) await verifySegment(to, entry, () => {})
-    const copied = await scan(to, next, next.log)
-    assert(copied.damage === null && copied.end.epoch === report.end.epoch, 'the log of the copy ends where that of the store does')
-    const published = await publish(to, next, noFailpoint)
-    assert(published === 'ours', 'nobody else makes a store here')
-    await readManifest(to, next.number).catch(async error => {
-      // What cannot be opened must not stand there as a store.
-      await to.remove(manifestName(next.number)).catch(() => {})
-      throw error
-    })
-    await to.remove(COPYING)
-    await to.syncFolder('')
+    await onTarget(() => finish(to, next, segments, report.end.epoch))
     const catalogue = report.lastCommit?.catalogue ?? fold?.catalogue ?? []
     const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
     return { epoch: report.end.epoch, entries, files: lengths.size, bytes }
   } finally {
     for (const file of open.values()) await file.close().catch(() => {})
   }
+}
+
+/** Verifies what was copied, and makes a store of it. */
+async function finish(to: Storage, next: Manifest, segments: readonly SegmentEntry[], epoch: number): Promise<void> {
+  for (const folder of FOLDERS) await to.syncFolder(folder)
+  for (const entry of segments) await verifySegment(to, entry, () => {})
+  const copied = await scan(to, next, next.log)
+  assert(copied.damage === null && copied.end.epoch === epoch, 'the log of the copy ends where that of the store does')
+  const published = await publish(to, next, noFailpoint)
+  assert(published === 'ours', 'nobody else makes a store here')
+  await readManifest(to, next.number).catch(async error => {
+    // What cannot be opened must not stand there as a store.
+    await to.remove(manifestName(next.number)).catch(() => {})
+    throw error
+  })
+  await to.remove(COPYING)
+  await to.syncFolder('')
 }
 
 /** What an attempt before this one left. */
@@ -189,21 +218,21 @@ async function scan(storage: Storage, { storeId, fold }: Manifest, log: readonly
 }
 
 async function copyFile(source: StorageFile, to: Storage, file: string, length: number): Promise<void> {
-  const target = await to.open(file, 'create')
+  const target = await onTarget(() => to.open(file, 'create'))
   try {
     let unsynced = 0
     for (let at = 0; at < length; ) {
       const piece = await source.read(at, Math.min(COPY_BYTES, length - at))
       if (piece.length === 0) throw new TidemarkError('TIDEMARK_STORAGE', `${file} ends at ${at}, before ${length}`, { file })
-      await target.append([piece])
+      await onTarget(() => target.append([piece]))
       at += piece.length
       unsynced += piece.length
       if (unsynced < COPY_SYNC_BYTES) continue
-      await target.sync()
+      await onTarget(() => target.sync())
       unsynced = 0
     }
-    await target.sync()
+    await onTarget(() => target.sync())
   } finally {
-    await target.close()
+    await onTarget(() => target.close())
   }
 }
