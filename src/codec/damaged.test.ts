@@ -96,6 +96,16 @@ test('a declared count is not believed', () => {
   assert.ok(process.memoryUsage().rss - before < 50e6)
 })
 
+test('lengths without elements take no room, however many there are', () => {
+  const arrays = 20_000
+  const bytes = Buffer.from(`d0a09c01${'d1800800'.repeat(arrays)}`, 'hex')
+  const before = process.memoryUsage().heapUsed
+  const value = tideCodec.decode(bytes, 0, bytes.length) as unknown[][]
+  assert.ok(process.memoryUsage().heapUsed - before < 20e6)
+  assert.equal(value.length, arrays)
+  assert.equal(value[arrays - 1]?.length, 1024)
+})
+
 test('nesting in the bytes is bounded too', () => {
   for (const opening of ['d001', 'd701', 'd2028161']) {
     assert.ok(survives(Buffer.from(`${opening.repeat(1000)}00`, 'hex')))

@@ -50,8 +50,8 @@ const octets = new Uint8Array(float.buffer)
 
 const { defineProperty } = Object
 
-/** An array this much longer than its elements, and than this, is made without room for the holes. */
-const HOLES_MAX = 1024
+/** An array with more holes than elements and this together is made without room for them: a length takes no more bytes, whatever it is. */
+const HOLES_MAX = 16
 
 export class Decoder {
   private readonly bytes: Buffer
