@@ -2,7 +2,12 @@
  * What lies behind a bad frame: whole frames are found by their magic, wherever they are, and tell damage from a torn tail.
  *
  * Invariants: memory is one piece of the file; a frame counts only when its header's checksum holds at this very place, so content of a
- * user that looks like a log is none; each piece is looked at once.
+ * user that looks like a log is none; each piece is looked at once, and of payloads no more than twice as much, and one.
+ *
+ * No frame that the engine wrote is missed: behind a header the search goes on at the next byte, whatever length it promises. Frames that were
+ * written do not overlap, so their payloads together are no longer than what is searched. Where those that were looked at are longer, headers
+ * lie in each other's payloads: somebody made them who knows the file, and they would ask for its length once for each of them. Only from then
+ * on the search goes on behind what was looked at.
  */
 import { hasCode } from '../base/errors.ts'
 import {
@@ -45,30 +50,36 @@ export async function findEvidence(window: Window, from: number, salt: number, a
   let first: FoundCommit | undefined
   let lastSeenEpoch = 0
   let sealed = false
+  let looked = 0
+  const lookedMost = window.limit - from
   for (let at = from; at < window.limit; ) {
     await pause()
     const piece = await window.view(at, STEP_BYTES)
     if (piece.length < FRAME_HEADER_BYTES) break
     let next = at + piece.length - FRAME_HEADER_BYTES + 1
-    for (let index = piece.indexOf(FRAME_MAGIC); index >= 0; index = piece.indexOf(FRAME_MAGIC, index + 1)) {
+    for (let index = piece.indexOf(FRAME_MAGIC), behind = 0; index >= 0; index = piece.indexOf(FRAME_MAGIC, behind)) {
       if (index + FRAME_HEADER_BYTES > piece.length) break
+      behind = index + 1
       const offset = at + index
       const header = decodeFrameHeader(piece, index, salt, offset)
       if (header === undefined) continue
       const end = offset + FRAME_HEADER_BYTES + header.storedLength
-      const found = await readFound(window, header, offset, end)
+      const looks = speaksOfEpochs(header) && end <= window.limit
+      const found = looks ? await readFound(window, header, offset, end) : undefined
+      if (looks) looked += header.storedLength
+      const isLater = found !== undefined && found.epoch > afterEpoch
+      if (looks && (looked > lookedMost || (isLater && end > at + piece.length))) behind = end - at
       if (found === undefined) {
         // The echo leaves with its commit; whatever else lies behind was written later.
         if (first !== undefined && offset >= first.end && !(header.kind === FRAME_ECHO && offset === first.end)) sealed = true
-        continue
+      } else if (isLater) {
+        lastSeenEpoch = Math.max(lastSeenEpoch, found.epoch)
+        if (found.commit === undefined) sealed = true
+        else if (first === undefined) first = found.commit
+        else if (!(found.commit.kind === FRAME_ECHO && found.commit.payload.equals(first.payload))) sealed = true
       }
-      if (found.epoch <= afterEpoch) continue
-      lastSeenEpoch = Math.max(lastSeenEpoch, found.epoch)
-      if (found.commit === undefined) sealed = true
-      else if (first === undefined) first = found.commit
-      else if (!(found.commit.kind === FRAME_ECHO && found.commit.payload.equals(first.payload))) sealed = true
-      if (end > at + piece.length) {
-        next = end
+      if (behind >= piece.length) {
+        next = at + behind
         break
       }
     }
@@ -77,6 +88,11 @@ export async function findEvidence(window: Window, from: number, salt: number, a
   return { first, lastSeenEpoch, sealed }
 }
 
+function speaksOfEpochs({ kind }: FrameHeader): boolean {
+  return kind === FRAME_COMMIT || kind === FRAME_ECHO || kind === FRAME_SEAL
+}
+
+/** One that is whole, by its payload. */
 async function readFound(
   window: Window,
   header: FrameHeader,
@@ -84,10 +100,9 @@ async function readFound(
   end: number,
 ): Promise<{ readonly epoch: number; readonly commit: FoundCommit | undefined } | undefined> {
   const { kind } = header
-  if ((kind !== FRAME_COMMIT && kind !== FRAME_ECHO && kind !== FRAME_SEAL) || end > window.limit) return undefined
   const payload = await window.view(offset + FRAME_HEADER_BYTES, header.storedLength)
   if (!payloadMatches(header, payload)) return undefined
-  if (kind === FRAME_SEAL) {
+  if (kind !== FRAME_COMMIT && kind !== FRAME_ECHO) {
     const seal = decodeSeal(payload)
     return seal === undefined ? undefined : { epoch: seal.epoch, commit: undefined }
   }
