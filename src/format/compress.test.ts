@@ -59,6 +59,68 @@ test('a zstd frame names its content size, and nothing else of that length is ta
   assert.throws(() => decompress(stored.subarray(0, -1), raw.length), isDamaged)
 })
 
+test('a zstd frame whose blocks would give more than it declares is refused before it is decoded', () => {
+  const RAW_LENGTH = 100_000
+  const frame = (...blocks: readonly (readonly [type: number, bytes: number])[]): Buffer => {
+    const header = Buffer.from('28b52ffda000000000', 'hex')
+    header.writeUInt32LE(RAW_LENGTH, 5)
+    return Buffer.concat([
+      header,
+      ...blocks.map(([type, bytes], index) => {
+        const block = Buffer.alloc(3 + (type === 1 ? 1 : bytes))
+        block.writeUIntLE((bytes << 3) | (type << 1) | (index === blocks.length - 1 ? 1 : 0), 0, 3)
+        return block
+      }),
+    ])
+  }
+  const [RAW, REPEATED, PACKED] = [0, 1, 2]
+  for (const blocks of [
+    [[REPEATED, RAW_LENGTH]],
+    [
+      [RAW, 40_000],
+      [REPEATED, 60_000],
+      [RAW, 0],
+    ],
+    [
+      [PACKED, 100],
+      [RAW, RAW_LENGTH - 1],
+    ],
+    [
+      [PACKED, 100],
+      [RAW, 0],
+    ],
+    Array.from({ length: 4 }, () => [PACKED, 20]),
+  ] as const)
+    checkZstdShape(frame(...(blocks as [number, number][])), RAW_LENGTH)
+  for (const blocks of [
+    [[REPEATED, RAW_LENGTH + 1]],
+    [
+      [RAW, 40_000],
+      [REPEATED, 60_001],
+    ],
+    Array.from({ length: 10 }, () => [REPEATED, 128 * 1024]),
+    Array.from({ length: 5 }, () => [PACKED, 20]),
+  ] as const)
+    assert.throws(() => checkZstdShape(frame(...(blocks as [number, number][])), RAW_LENGTH), isDamaged)
+})
+
+test('blocks of a zstd frame are as few as the reader demands, wherever the encoder cuts', async () => {
+  const compress = await openCompress('zstd')
+  const kinds = [
+    (at: number): number => (Math.imul(at, 0x9e3779b1) >>> 13) & 255,
+    (at: number): number => 97 + (at % 7),
+    (at: number): number => (at % 8 < 5 ? 0 : (Math.imul(at, 0x85ebca6b) >>> 9) & 255),
+  ]
+  for (const size of [1000, 131_071, 131_072, 131_073, 262_144, 600_000, 1_500_000]) {
+    for (const run of [8192, 30_000, 32_768, 65_536, 100_000]) {
+      const raw = Buffer.alloc(size)
+      for (let at = 0; at < size; at++) raw[at] = (kinds[Math.floor(at / run) % kinds.length] as (at: number) => number)(at)
+      const { id, payload } = compress(raw)
+      assert.ok(id === COMPRESSION_ZSTD || payload.length === size, `${size} in runs of ${run}`)
+    }
+  }
+})
+
 test('a deflate stream that would give more than declared is stopped', async () => {
   const decompress = await openDecompress(COMPRESSION_DEFLATE)
   const bomb = deflateRawSync(Buffer.alloc(50_000_000))

@@ -194,8 +194,11 @@ export function loadPrebuiltZstd(): ZstdAddon | undefined {
 const ZSTD_MAGIC = 0xfd2fb528
 /** What one zstd block can decode to. */
 const ZSTD_BLOCK_BYTES_MAX = 128 * 1024
-/** Encoders cut blocks as they like; a frame with smaller ones on average is not written, and not read. */
-const ZSTD_BLOCK_BYTES_MIN = 8 * 1024
+/**
+ * What one that is compressed stands for on average, but for the last: at the level the engine writes with, encoders cut the largest into quarters at
+ * most. A frame of smaller ones is not written, and not read.
+ */
+const ZSTD_BLOCK_BYTES_MIN = 32 * 1024
 
 /** The frame with its content size in the header: the addon's encoder leaves it out, and then only decoding tells it. */
 function withContentSize(stored: Buffer, rawLength: number): Buffer {
@@ -209,8 +212,9 @@ function withContentSize(stored: Buffer, rawLength: number): Buffer {
 }
 
 /**
- * Exactly one frame that names the expected content size and nothing behind it (RFC 8878, 3.1.1), in no more blocks than such content
- * takes: that bounds what a decoder without a bound of its own can allocate.
+ * Exactly one frame that names the expected content size and nothing behind it (RFC 8878, 3.1.1), in blocks that give no more, as far as
+ * their headers tell: a compressed one does not, so there are no more of those than such content takes. That bounds what a decoder without a bound
+ * of its own can allocate.
  */
 export function checkZstdShape(stored: Buffer, rawLength: number): void {
   if (stored.length < 6 || stored.readUInt32LE(0) !== ZSTD_MAGIC) throw damaged('no zstd frame')
@@ -223,7 +227,8 @@ export function checkZstdShape(stored: Buffer, rawLength: number): void {
   const size = contentSize(stored, at, sizeBytes)
   if (size !== rawLength) throw damaged(`a zstd frame of ${size} bytes instead of ${rawLength}`)
   at += sizeBytes
-  let blocks = 2 + Math.floor(rawLength / ZSTD_BLOCK_BYTES_MIN)
+  let plainBytes = 0
+  let compressed = 0
   for (let last = false; !last; ) {
     if (at + 3 > stored.length) throw damaged('a zstd frame ends early')
     const head = stored.readUIntLE(at, 3)
@@ -232,8 +237,12 @@ export function checkZstdShape(stored: Buffer, rawLength: number): void {
     const bytes = head >> 3
     if (type === 3) throw damaged('a zstd block of a reserved type')
     at += 3 + (type === 1 ? 1 : bytes)
-    if (--blocks < 0 || (type !== 2 && bytes > ZSTD_BLOCK_BYTES_MAX)) throw damaged('a zstd frame of more than its content')
+    if (type === 2) compressed++
+    else plainBytes += bytes
+    if (type !== 2 && bytes > ZSTD_BLOCK_BYTES_MAX) throw damaged('a zstd block larger than one can be')
   }
+  if (plainBytes > rawLength || compressed > 1 + Math.floor((rawLength - plainBytes) / ZSTD_BLOCK_BYTES_MIN))
+    throw damaged('a zstd frame of more than its content')
   if ((descriptor & 0x04) !== 0) at += 4
   if (at !== stored.length) throw damaged('bytes behind a zstd frame')
 }
