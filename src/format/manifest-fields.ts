@@ -3,7 +3,7 @@
  * Invariant: every number and list is bounded and every name has its form before anything uses it; what must hold between parts is
  * checked here too, whoever wrote them.
  */
-import { COLLECTIONS_MAX, LINEAGE_MAX, LOG_FILES_MAX, MANIFESTS_MAX, SEGMENTS_MAX } from '../base/limits.ts'
+import { COLLECTIONS_MAX, KEY_BYTES_MAX, LINEAGE_MAX, LOG_FILES_MAX, MANIFESTS_MAX, SEGMENTS_MAX } from '../base/limits.ts'
 import type { CatalogueEntry } from './commit.ts'
 import { damagedManifest, isObject } from './manifest-errors.ts'
 import {
@@ -121,8 +121,10 @@ export function readFields(value: unknown, file: string, newest: number): Manife
   }
 
   function placeOf(from: unknown): Place {
-    const place = object(from, 'a place')
-    return { collection: count(place['collection'], 'a place', 0, NUMBER_MAX), key: text(place['key'], KEY, 'a place') }
+    const { collection, key } = object(from, 'a place')
+    // The pattern takes stack by the length.
+    check(typeof key === 'string' && key.length <= 2 * KEY_BYTES_MAX, 'a place')
+    return { collection: count(collection, 'a place', 0, NUMBER_MAX), key: text(key, KEY, 'a place') }
   }
 
   function segmentOf(from: unknown): SegmentEntry {

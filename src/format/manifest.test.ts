@@ -75,6 +75,18 @@ test('a manifest of format 1 has nothing folded', () => {
   assert.deepEqual(decodeManifest(bytes, 'm', FOLDED_FORMAT), old)
 })
 
+test('a place whose key is longer than keys are is damage, however long', () => {
+  const withKey = (bytes: number): Manifest => ({
+    ...manifest,
+    base: [manifest.base[0] as BaseRange, { start: { collection: 1, key: '61'.repeat(bytes) }, through: 0, segment: null }],
+  })
+  const longest = encodeManifest(withKey(65_536))
+  assert.deepEqual(decodeManifest(longest, 'm', FOLDED_FORMAT), withKey(65_536))
+  for (const bytes of [65_537, 5_000_000]) {
+    assert.throws(() => decodeManifest(encodeManifest(withKey(bytes)), 'm', FOLDED_FORMAT), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+  }
+})
+
 test('what was refused at a fold point stands in it, and where nothing was no field does', () => {
   const { fold } = manifest
   assert.ok(fold !== null && !encodeManifest(manifest).includes('refused'))
