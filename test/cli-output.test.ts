@@ -1,6 +1,7 @@
-/** What the command line writes to a disk that takes a part of it: never a success. */
+/** What the command line writes to a disk that takes a part of it: never a success; and to a pipe that nobody reads. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { type Codec, defaultCodec, open } from 'tidemark'
 import { entryLine } from '../src/tools/lines.ts'
@@ -58,4 +59,10 @@ test('an entry that makes no line is named, and so is what takes it', async () =
     hint: /tidemark copy/,
     status: 1,
   })
+})
+
+test('a standard error that nobody reads ends nothing', async () => {
+  const child = spawn(process.execPath, [cli, 'nothing'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  child.stderr.destroy()
+  assert.deepEqual(await once(child, 'exit'), [2, null])
 })

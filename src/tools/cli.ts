@@ -57,4 +57,6 @@ async function main(args: readonly string[]): Promise<number> {
 
 // Whoever reads the output may have seen enough.
 process.stdout.on('error', error => process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 1 : fail(error, false)))
+// Whoever reads no errors still wants what was asked for.
+process.stderr.on('error', () => {})
 process.exitCode = await main(process.argv.slice(2))
