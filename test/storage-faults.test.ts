@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, type TestContext, test } from 'node:test'
+import { cannot, NO_MOUNTS, NO_STRACE } from './faults/machine.ts'
 
 const MODULE = JSON.stringify(new URL('../src/storage/index.js', import.meta.url).href)
 const CASE_MS_MAX = 30_000
@@ -47,18 +48,10 @@ function run(t: TestContext, command: string, args: readonly string[]): unknown 
 
 const node = (code: string): string[] => [process.execPath, '--input-type=module', '-e', code]
 
-/** Why a command cannot do its work here; undefined when it can. */
-function cannot(command: string, args: readonly string[]): string | undefined {
-  const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8' })
-  return status === 0 ? undefined : `${command} does not work here: ${error?.message ?? stderr.trim()}`
-}
-
 describe('a real file system', () => {
-  const mountHere = folder()
-  const noMounts = cannot('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o size=64k none "${mountHere}"`])
   const TMPFS = 'mount -t tmpfs -o size=1m,nr_inodes=12 none "$1"'
   const EXT4 = 'truncate -s 4M "$2" && mkfs.ext4 -q -F -m0 -N 64 "$2" && mount -o loop,errors=remount-ro "$2" "$1"'
-  const EXT4_MISSING = noMounts ?? cannot('mkfs.ext4', ['-V'])
+  const EXT4_MISSING = NO_MOUNTS ?? cannot('mkfs.ext4', ['-V'])
 
   function onMount(t: TestContext, mount: string, flavour: string, body: string): unknown {
     const root = folder()
@@ -85,7 +78,7 @@ describe('a real file system', () => {
   `
 
   for (const [kind, mount, missing] of [
-    ['tmpfs', TMPFS, noMounts],
+    ['tmpfs', TMPFS, NO_MOUNTS],
     ['ext4', EXT4, EXT4_MISSING],
   ] as const) {
     for (const flavour of FLAVOURS) {
@@ -107,7 +100,7 @@ describe('a real file system', () => {
   }
 
   test('a file system without inodes gives ENOSPC at open and at createIfAbsent', t => {
-    if (noMounts !== undefined) return t.skip(noMounts)
+    if (NO_MOUNTS !== undefined) return t.skip(NO_MOUNTS)
     const body = `
       let last
       for (let at = 0; at < 100 && (last = await outcome(storage.open('f' + at, 'create'))) === 'ok'; at++);
@@ -142,8 +135,6 @@ describe('a real file system', () => {
 })
 
 describe('system calls that fail', () => {
-  const missing = cannot('strace', ['-f', '-o', '/dev/null', 'true'])
-
   interface Case {
     readonly name: string
     /** What strace is told, with the root for `-P` where only calls on one path are meant. */
@@ -239,7 +230,7 @@ describe('system calls that fail', () => {
   for (const { name, inject, body, answer, left } of CASES) {
     for (const flavour of FLAVOURS) {
       test(`${name} (${flavour})`, t => {
-        if (missing !== undefined) return t.skip(missing)
+        if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
         const root = folder()
         const args = ['-f', '-qq', '--seccomp-bpf', '-o', '/dev/null', ...inject(root), ...node(program(root, flavour, body))]
         assert.deepEqual(run(t, 'strace', args), answer)
@@ -250,7 +241,7 @@ describe('system calls that fail', () => {
   }
 
   test('a process killed between the link and the removal of the temporary file leaves a whole name, and the rest is found later', t => {
-    if (missing !== undefined) return t.skip(missing)
+    if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
     const root = folder()
     const args = ['-f', '-qq', '-o', '/dev/null', '-e', 'inject=unlink,unlinkat:signal=SIGKILL']
     const { signal, status } = spawnSync('strace', [...args, ...node(program(root, 'sync', CREATE))], {

@@ -1,17 +1,24 @@
 /** What tests of faults need from the machine. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { temporaryFolder } from '../temporary.ts'
 
-/** Why mounts cannot be made here; undefined where they can. */
-export const NO_MOUNTS =
-  process.platform !== 'linux' ? 'mounts are made on Linux only' : process.getuid?.() !== 0 ? 'only root can mount' : undefined
+/** Why a command cannot do its work here; undefined when it can. */
+export function cannot(command: string, args: readonly string[]): string | undefined {
+  const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8' })
+  return status === 0 ? undefined : `${command} does not work here: ${error?.message ?? (stderr.trim() || `exit status ${status}`)}`
+}
+
+const MOUNT = 'mount -t tmpfs -o size=64k none "$0" && exec nsenter -t $$ -m -- true'
+/** Why mounts cannot be made here, or entered; undefined where they can. To be root is not enough: a container may forbid them. */
+export const NO_MOUNTS = cannot('unshare', ['-m', 'sh', '-c', MOUNT, tmpdir()])
 
 /** Why system calls cannot be made to fail here. */
-export const NO_STRACE = process.platform !== 'linux' ? 'strace is a Linux program' : undefined
+export const NO_STRACE = cannot('strace', ['-f', '-o', '/dev/null', 'true'])
 
 /**
  * A mount namespace of its own with something mounted on a folder, for as long as the test runs: nothing of it is seen outside, and it
@@ -24,8 +31,10 @@ export async function mounted(t: TestContext, mount: (folder: string) => string)
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.after(() => void holder.kill('SIGKILL'))
-  const [line] = (await once(holder.stdout, 'data')) as [Buffer]
-  if (!line.toString().includes('ready')) throw new Error(`mounting failed: ${line}`)
+  // One that ends, or cannot be started, never says that it is ready.
+  const ended = once(holder, 'close').then(([code]) => `unshare ended with ${code}`, String)
+  const said = await Promise.race([once(holder.stdout, 'data').then(String), ended])
+  if (!said.includes('ready')) throw new Error(`mounting failed: ${said}`)
   return {
     folder,
     enter: ['nsenter', '-t', String(holder.pid), '-m', '--'],

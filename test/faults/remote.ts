@@ -32,6 +32,8 @@ export class Remote {
   constructor(t: TestContext, wrapper: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
     const [program, ...args] = [...wrapper, process.execPath, join(import.meta.dirname, 'service.js')]
     this.process = spawn(program as string, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env }, detached: true })
+    // A program that is not there ends like a service that ended, with a reason.
+    this.process.on('error', error => (this.#errors += String(error)))
     // A service that was killed takes no more commands: its end says so.
     this.process.stdin?.on('error', () => {})
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#errors += text))
