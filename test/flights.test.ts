@@ -6,6 +6,10 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { planDrill } from '../examples/flights/driver/drill.ts'
+import type { Flight } from '../examples/flights/input/rows.ts'
+import { plainState } from '../examples/flights/service/plain-state.ts'
+import { Flights } from '../examples/flights/service/state.ts'
 import { root } from './root.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -47,6 +51,9 @@ test('every flight counts exactly once across kills', () => {
     assert.ok(durableBefore <= position && position <= positionBefore, output)
   }
   assert.equal(report.compared.length, 2)
+  const { position: end = 0, recent: kept = 0 } = report.compared[0] ?? {}
+  const last = report.restarts.filter(({ after }) => after === 'SIGKILL').at(-1)
+  assert.ok((last?.position ?? 0) > end - kept, `no recent flight of those compared survived a kill:\n${output}`)
   for (const { position, differences, airportHours, recent } of report.compared) {
     assert.equal(differences, 0)
     assert.equal(position, 60_000)
@@ -59,6 +66,33 @@ test('every flight counts exactly once across kills', () => {
   const { withEngine, withoutEngine, withEngineCold, withoutEngineCold } = report.latency
   assert.ok(withEngine.requests > 100 && withoutEngine.requests > 100)
   assert.ok(withEngineCold.requests > 0 && withoutEngineCold.requests > 0, 'the first moments of both are set aside')
+})
+
+test('the last kill comes when some of what is recent at the end is durable', () => {
+  for (const kills of [1, 2, 5]) {
+    for (const chance of [0, 0.5, 0.999]) {
+      const plan = planDrill({ flights: 1000, oldest: 900, flightsPerSecond: 100, kills }, () => chance)
+      assert.equal(plan.kills.length, Math.max(1, kills - 1))
+      const late = plan.kills.filter(({ durable }) => durable)
+      assert.equal(late.length, 1)
+      assert.ok((late[0]?.position ?? 0) > 900 && (late[0]?.position ?? 0) < 1000, JSON.stringify(plan.kills))
+      assert.deepEqual(
+        plan.kills,
+        plan.kills.toSorted((a, b) => a.position - b.position),
+      )
+    }
+  }
+  assert.deepEqual(planDrill({ flights: 1000, oldest: 900, flightsPerSecond: 100, kills: 0 }, Math.random).kills, [])
+})
+
+test('a recent flight that was lost is missed when it would expire', () => {
+  const flights = new Flights(plainState(), 1)
+  const flight = (hours: number): Flight => ({ time: hours * 3_600_000, delay: 0, distance: 1, origin: 'ATL', destination: 'LAX' })
+  flights.add([flight(0), flight(1)])
+  flights.add([flight(25)])
+  assert.deepEqual([...flights.recent.keys()], [1, 2])
+  flights.recent.delete(1)
+  assert.throws(() => flights.add([flight(27)]), /recent flight 1 is not there/)
 })
 
 test('one flight too many is found', () => {

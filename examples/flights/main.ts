@@ -97,7 +97,7 @@ async function run(options: Options, folder: string): Promise<{ report: Report; 
   const unpack = since(startMs)
 
   const load = new Load(await requestPaths(folder), options.requestsPerSecond, random)
-  const plan = planDrill(rows, options.flightsPerSecond, options.kills, random)
+  const plan = planDrill({ flights: rows, oldest: expected.oldest, ...options }, random)
   const warmUpMs = Math.min(WARM_UP_MS_MAX, plan.controlMs)
   const problem = (text: string): void => {
     problems.push(text)

@@ -56,7 +56,7 @@ export class Lane {
   /** Since the last answer. */
   #killsUnanswered = 0
   #missedBefore: number | undefined
-  #awaited: { position: number; resolve: () => void } | undefined
+  #awaited: { there: () => boolean; resolve: () => void } | undefined
   readonly #completeAt: number
 
   /** `completeAt`: from this position on there is an answer to whatever the load asks for. */
@@ -120,13 +120,13 @@ export class Lane {
   }
 
   /** Resolves when this position is in memory. */
-  async reaches(position: number): Promise<void> {
-    if (this.position >= position) return
-    const reached = new Promise<void>(resolve => {
-      this.#awaited = { position, resolve }
-    })
-    const ended = this.#process?.ended.then(how => Promise.reject(new Error(`it ended with ${how} on the way to ${position}`)))
-    await Promise.race([reached, ended])
+  reaches(position: number): Promise<void> {
+    return this.#until(() => this.position >= position, `on the way to ${position}`)
+  }
+
+  /** Resolves when this position is durable. */
+  keeps(position: number): Promise<void> {
+    return this.#until(() => this.#durable >= position, `before ${position} was durable`)
   }
 
   async pause(): Promise<void> {
@@ -149,6 +149,21 @@ export class Lane {
     await this.#process?.terminate()
   }
 
+  async #until(there: () => boolean, when: string): Promise<void> {
+    if (there()) return
+    const reached = new Promise<void>(resolve => {
+      this.#awaited = { there, resolve }
+    })
+    const ended = this.#process?.ended.then(how => Promise.reject(new Error(`it ended with ${how} ${when}`)))
+    await Promise.race([reached, ended])
+  }
+
+  #tellAwaited(): void {
+    if (!this.#awaited?.there()) return
+    this.#awaited.resolve()
+    this.#awaited = undefined
+  }
+
   #stopClock(): void {
     if (this.#feedStartedMs !== undefined) this.fedMs += performance.now() - this.#feedStartedMs
     this.#feedStartedMs = undefined
@@ -157,9 +172,7 @@ export class Lane {
   #reached(position: number): void {
     this.fedFlights += position - this.position
     this.position = position
-    if (this.#awaited === undefined || position < this.#awaited.position) return
-    this.#awaited.resolve()
-    this.#awaited = undefined
+    this.#tellAwaited()
   }
 
   #checkpointed({ position, bytes, records }: { position: number; bytes: number; records: number }): void {
@@ -167,5 +180,6 @@ export class Lane {
     this.checkpoints.bytes += bytes
     this.checkpoints.records += records
     this.#durable = Math.max(this.#durable, position)
+    this.#tellAwaited()
   }
 }

@@ -134,7 +134,10 @@ export class Flights {
       else first = Math.min(first, start)
     }
     if (first === Number.POSITIVE_INFINITY || first <= this.#oldest.get()) return
-    for (let oldest = this.#oldest.get(); oldest < first; oldest++) this.recent.delete(oldest)
+    for (let oldest = this.#oldest.get(); oldest < first; oldest++) {
+      // What is gone by the end is compared with nothing: a flight that a crash took would not be missed otherwise.
+      if (!this.recent.delete(oldest)) throw new Error(`the recent flight ${oldest} is not there: it was lost, or expired before its time`)
+    }
     this.#oldest.set(first)
   }
 }
