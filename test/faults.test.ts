@@ -135,9 +135,9 @@ test('a read-only file system: no writing, but reading', async t => {
 const logFiles = (directory: string): string[] => readdirSync(join(directory, 'log')).sort()
 
 /** Five epochs with one failing system call somewhere on the way; gives the log files there were, with their sizes. */
-async function withOneFailure(t: TestContext, call: string, error: string, when: number | string) {
+async function withOneFailure(t: TestContext, call: string, error: string, when: number | string, path?: string) {
   const directory = temporaryFolder(t)
-  const { wrapper, env } = failing(call, error, when)
+  const { wrapper, env, assertInjected } = failing(t, call, error, when, path && join(directory, path))
   const service = new Remote(t, wrapper, env)
   await service.call({ op: 'open', directory, settings: ASKED })
   const seen: { files: string[]; sizes: number[] }[] = []
@@ -153,8 +153,11 @@ async function withOneFailure(t: TestContext, call: string, error: string, when:
   const stats = await service.stats()
   assert.equal(stats.status, 'ok')
   const degraded = service.events.filter(({ event }) => event === 'degraded')
-  assert.equal(degraded.length, stats.failures)
-  assert.equal(service.events.filter(({ event }) => event === 'recovered').length > 0, stats.failures > 0)
+  assertInjected()
+  assert.equal(stats.failures, 1)
+  assert.deepEqual([degraded.length, degraded[0]?.code], [1, 'TIDEMARK_STORAGE'])
+  assert.ok(JSON.stringify(degraded[0]).includes(error === 'EDQUOT' ? '"errno":-122' : error), JSON.stringify(degraded[0]))
+  assert.ok(service.events.some(({ event }) => event === 'recovered'))
   await service.kill()
   const next = new Remote(t)
   await next.call({ op: 'open', directory, settings: ASKED })
@@ -162,16 +165,13 @@ async function withOneFailure(t: TestContext, call: string, error: string, when:
   assert.deepEqual(await next.entries(), expected.set('latest', 5))
   await next.call({ op: 'close' })
   await next.leave()
-  return { seen, degraded, failures: stats.failures }
+  return seen
 }
 
 for (const when of [2, 3, 5]) {
   test(`a failed fdatasync (number ${when}) is final for its file: what it held goes to a new one`, async t => {
     if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
-    const { seen, degraded, failures } = await withOneFailure(t, 'fdatasync', 'EIO', when)
-    assert.equal(failures, 1)
-    assert.equal(degraded[0]?.code, 'TIDEMARK_STORAGE')
-    assert.ok(JSON.stringify(degraded[0]).includes('EIO'))
+    const seen = await withOneFailure(t, 'fdatasync', 'EIO', when)
     const files = new Set(seen.flatMap(({ files }) => files))
     assert.ok(files.size >= 2, `no new file: ${JSON.stringify(seen)}`)
     // From the moment there is a newer one, a file does not grow any more; one that no manifest names any longer may go.
@@ -186,24 +186,27 @@ for (const when of [2, 3, 5]) {
   })
 }
 
-for (const [call, error, when] of [
-  ['pwrite64', 'ENOSPC', 3],
-  ['pwrite64', 'EDQUOT', 4],
+const FIRST_LOG = 'log/00000001-00000001.log'
+
+for (const [call, error, when, path] of [
+  ['pwrite64', 'ENOSPC', 1, FIRST_LOG],
+  // The manifest that names the first log file.
+  ['pwrite64', 'EDQUOT', 2],
   ['pwritev', 'ENOSPC', 1],
   ['pwritev', 'EIO', 3],
-  ['fsync', 'EIO', 6],
-  ['openat', 'EMFILE', 400],
+  ['fsync', 'EIO', 1, 'log'],
+  ['openat', 'EMFILE', 1, FIRST_LOG],
 ] as const) {
-  test(`${error} from ${call} (number ${when}) is survived`, async t => {
+  test(`${error} from ${call} (number ${when} on ${path ?? 'any file'}) is survived`, async t => {
     if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
-    await withOneFailure(t, call, error, when)
+    await withOneFailure(t, call, error, when, path)
   })
 }
 
 test('killed while it gives up a file after a failed sync', async t => {
   if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
   const directory = temporaryFolder(t)
-  const { wrapper, env } = failing('fdatasync', 'EIO', 4)
+  const { wrapper, env, assertInjected } = failing(t, 'fdatasync', 'EIO', 4)
   const service = new Remote(t, wrapper, { ...env, TIDEMARK_FAILPOINT: `${FAIL_POINT}:1:kill` })
   await service.call({ op: 'open', directory, settings: ASKED })
   let acknowledged = 0
@@ -216,6 +219,7 @@ test('killed while it gives up a file after a failed sync', async t => {
     }
     acknowledged = n
   }
+  assertInjected()
   assert.ok(acknowledged > 0 && acknowledged < 5, `the point was not reached: ${acknowledged}`)
   const next = new Remote(t)
   await next.call({ op: 'open', directory, settings: ASKED })
@@ -230,7 +234,7 @@ test('killed while it gives up a file after a failed sync', async t => {
 test('a disk whose syncs fail for good: the service runs on, waiting ends in time, and so does closing', async t => {
   if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
   const directory = temporaryFolder(t)
-  const { wrapper, env } = failing('fdatasync', 'EIO', '4+')
+  const { wrapper, env, assertInjected } = failing(t, 'fdatasync', 'EIO', '4+')
   const service = new Remote(t, wrapper, env)
   await service.call({ op: 'open', directory, settings: { checkpoint: { intervalMs: 20 } } })
   let durable = 0
@@ -245,6 +249,7 @@ test('a disk whose syncs fail for good: the service runs on, waiting ends in tim
     }
     durable = n
   }
+  assertInjected()
   assert.ok(durable < 49, 'nothing failed')
   const first = (await service.stats()).failures
   await service.event('degraded', first + 2)
@@ -265,7 +270,7 @@ test('a disk whose syncs fail for good: the service runs on, waiting ends in tim
 async function lying(t: TestContext, when: number, epochs: number, count: number, characters: number): Promise<void> {
   if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
   const directory = temporaryFolder(t)
-  const { wrapper, env } = failing('pwrite64,pwritev', 'EIO', when)
+  const { wrapper, env, assertInjected } = failing(t, 'pwrite64,pwritev', 'EIO', when)
   const service = new Remote(
     t,
     // Less than any write of ours: of more than was asked for no system speaks, and the runtime reads behind its memory then.
@@ -279,6 +284,7 @@ async function lying(t: TestContext, when: number, epochs: number, count: number
   }
   const expected = await service.entries()
   const { failures } = await service.stats()
+  assertInjected()
   await service.kill()
   const next = new Remote(t)
   await next.call({ op: 'open', directory, settings: ASKED })

@@ -1,7 +1,8 @@
 /** What tests of faults need from the machine. */
+import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -42,19 +43,32 @@ export async function mounted(t: TestContext, mount: (folder: string) => string)
   }
 }
 
-/** Lets one system call fail: the `when`-th of each thread, and with one thread in the pool that is the `when`-th of them all. */
-export function failing(call: string, error: string, when: number | string): { wrapper: string[]; env: Record<string, string> } {
+/** `assertInjected`: a call failed, or lied; where none did, nothing was tested. */
+export interface Failing {
+  readonly wrapper: string[]
+  readonly env: Record<string, string>
+  assertInjected(): void
+}
+
+/** Lets one system call fail: the `when`-th of each thread, of those on `path` where one is given. One thread in the pool makes all of its calls. */
+export function failing(t: TestContext, call: string, error: string, when: number | string, path?: string): Failing {
+  const trace = join(temporaryFolder(t), 'trace')
   const wrapper = [
     'strace',
     '-f',
     '--seccomp-bpf',
     '-qq',
     '-o',
-    '/dev/null',
+    trace,
     '-e',
     `trace=${call}`,
     '-e',
     `inject=${call}:error=${error}:when=${when}`,
+    ...(path === undefined ? [] : ['-P', path]),
   ]
-  return { wrapper, env: { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' } }
+  const assertInjected = (): void => {
+    const said = readFileSync(trace, 'utf8')
+    assert.ok(said.includes('(INJECTED)'), `no ${call} was the ${when}. of its thread:\n${said.slice(-4000)}`)
+  }
+  return { wrapper, env: { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' }, assertInjected }
 }
