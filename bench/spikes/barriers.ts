@@ -26,6 +26,9 @@ export class Barriers {
   #ms: number[] = []
   #failed = 0
   #skipped = 0
+  #measuredFromMs = Date.now()
+  #overMs: number | undefined
+  #failuresBefore = 0
 
   constructor(engine: Engine, job: SpikesAssignment, watch: TurnWatch) {
     this.#engine = engine
@@ -74,6 +77,13 @@ export class Barriers {
     this.#ms = []
     this.#failed = 0
     this.#skipped = 0
+    this.#measuredFromMs = Date.now()
+    this.#failuresBefore = this.#failures()
+  }
+
+  /** What is measured ends now; `end` may come later. */
+  over(): void {
+    this.#overMs = Date.now()
   }
 
   /** One more at the end, so that all is durable; the figures are those before. */
@@ -92,6 +102,8 @@ export class Barriers {
   figures(releasedMs: number | undefined): Figures {
     const acks = this.#acks
     const ages = acks.slice(1).map(({ atMs }, at) => atMs - (acks[at] as Acknowledgement).barrierMs)
+    // What no barrier followed: all there is of an engine that makes no checkpoints any more.
+    ages.push((this.#overMs ?? Date.now()) - (acks.at(-1)?.barrierMs ?? this.#measuredFromMs))
     // An acknowledged barrier no older than an interval: the promise is kept again.
     const kept =
       releasedMs === undefined
@@ -100,14 +112,19 @@ export class Barriers {
     const of = (percent: number): number => percentile(this.#ms, percent)
     const now: Figures = this.#last ?? {
       checkpoints: this.#ms.length,
-      failedCheckpoints: this.#failed,
+      failedCheckpoints: this.#job.barriers === undefined ? this.#failed : this.#failures() - this.#failuresBefore,
       skipped: this.#skipped,
       checkpointMs: { p50: of(50), p99: of(99), p999: of(99.9), max: of(100) },
-      rpoMs: ages.length > 0 ? Math.max(...ages) : undefined,
+      rpoMs: this.#engine.onDurable === undefined ? undefined : Math.max(...ages),
       recoveredMs: undefined,
     }
     if (releasedMs === undefined) return now
     return { ...now, recoveredMs: kept === undefined ? Number.POSITIVE_INFINITY : kept.atMs - releasedMs }
+  }
+
+  /** Of checkpoints that nobody asked for only the engine knows. */
+  #failures(): number {
+    return (this.#engine.stats?.() as { failures?: number } | undefined)?.failures ?? 0
   }
 
   #ask(): Promise<void> {

@@ -114,7 +114,7 @@ export interface SpikesResult {
   /** Left out because the last one was still under way. */
   readonly skipped: number
   readonly checkpointMs: Percentiles
-  /** Age of what was lost if the process died at the worst moment: from a barrier to the next one's acknowledgement; undefined: not told. */
+  /** Age of what was lost if the process died at the worst moment: from a barrier to the next one's acknowledgement, or to the end; undefined: not told. */
   readonly rpoMs: number | undefined
   /** After a stuck storage goes on: until an acknowledged barrier is no older than an interval again. */
   readonly recoveredMs: number | undefined

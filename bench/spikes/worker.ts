@@ -144,6 +144,7 @@ async function measure(
   if (job.killed === true) killLater(barriers, served => result(served, performance.now()))
   const served = await serveFor(job.seconds, engine, load, barriers, start)
   const end = performance.now()
+  barriers.over()
   const waited = waitedMs() - waitedBefore
   watch.stop()
   faults.end()
