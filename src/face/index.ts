@@ -5,7 +5,18 @@ export { type CollectionStats, collectionStats } from './collection-stats.ts'
 export { ahead, Ending, type EndingParts } from './ending.ts'
 export { Events, type StoreEvents } from './events.ts'
 export { memoryStats } from './memory.ts'
-export { assertNotAsync, closed, closedWith, codecMismatch, dropped, milliseconds, noFunction, noPath, synchronous, tooMany } from './refusals.ts'
+export {
+  assertNotAsync,
+  closed,
+  closedWith,
+  codecMismatch,
+  dropped,
+  milliseconds,
+  noFunction,
+  noPath,
+  synchronous,
+  tooMany,
+} from './refusals.ts'
 export { type Schedule, scheduleStats, startSchedule } from './schedule.ts'
 export type { CollectionOptions, Restored, StoreStats, TimeoutOptions } from './types.ts'
 export { Upkeep, type UpkeepStats } from './upkeep.ts'

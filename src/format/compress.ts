@@ -194,11 +194,8 @@ export function loadPrebuiltZstd(): ZstdAddon | undefined {
 const ZSTD_MAGIC = 0xfd2fb528
 /** What one zstd block can decode to. */
 const ZSTD_BLOCK_BYTES_MAX = 128 * 1024
-/**
- * What one that is compressed stands for on average, but for the last: at the level the engine writes with, encoders cut the largest into quarters at
- * most. A frame of smaller ones is not written, and not read.
- */
-const ZSTD_BLOCK_BYTES_MIN = 32 * 1024
+/** Encoders cut blocks as they like; a frame with smaller compressed ones on average is not written, and not read. */
+const ZSTD_BLOCK_BYTES_MIN = 8 * 1024
 
 /** The frame with its content size in the header: the addon's encoder leaves it out, and then only decoding tells it. */
 function withContentSize(stored: Buffer, rawLength: number): Buffer {
@@ -241,7 +238,7 @@ export function checkZstdShape(stored: Buffer, rawLength: number): void {
     else plainBytes += bytes
     if (type !== 2 && bytes > ZSTD_BLOCK_BYTES_MAX) throw damaged('a zstd block larger than one can be')
   }
-  if (plainBytes > rawLength || compressed > 1 + Math.floor((rawLength - plainBytes) / ZSTD_BLOCK_BYTES_MIN))
+  if (plainBytes > rawLength || compressed > 2 + Math.floor((rawLength - plainBytes) / ZSTD_BLOCK_BYTES_MIN))
     throw damaged('a zstd frame of more than its content')
   if ((descriptor & 0x04) !== 0) at += 4
   if (at !== stored.length) throw damaged('bytes behind a zstd frame')
