@@ -7,6 +7,7 @@ import { type Decision, explainStore } from '../src/schedule/index.ts'
 import { MemoryStorage } from '../src/storage/index.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
 import { flightsDays, quietShare } from './support/flights-day.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
 
 type Told = Decision & { readonly at: number }
 
@@ -230,4 +231,42 @@ test('the days of the flights data: held through the busy hours, upkeep writes i
   const unmoved = plain.written[1] as number[]
   assert.ok(quietShare(unmoved) < 0.6, `${quietShare(unmoved)} of ${unmoved}`)
   await plain.run(plain.store.close())
+})
+
+test('values that were refused, and nothing else, are nothing that a crash would lose', async () => {
+  const world = new SimulatedStore({ checkpoint: { intervalMs: 100 } })
+  const store = await world.open()
+  const map = store.map<unknown>('map')
+  map.set('refused', () => {})
+  await world.pass(1000)
+  assert.equal(store.stats().refused.length, 1)
+  assert.equal(store.stats().schedule?.rpoMs, 0)
+  map.set('other', 1)
+  assert.ok((store.stats().schedule?.rpoMs ?? 0) > 0)
+  await world.pass(1000)
+  assert.equal(store.stats().schedule?.rpoMs, 0)
+  map.delete('refused')
+  await world.close()
+})
+
+test('the highest exposure that was shown stays the highest, also where nothing of it had to be written', async () => {
+  const world = new SimulatedStore({ checkpoint: { intervalMs: 1000 } })
+  const store = await world.open()
+  const map = store.map<number>('map')
+  map.set('a', 1)
+  await world.run(store.durable())
+  await world.pass(2000)
+  let worst = 0
+  let shown = 0
+  for (let n = 0; n < 100; n++) {
+    map.set('new', n)
+    shown = Math.max(shown, store.stats().schedule?.rpoMs ?? 0)
+    map.delete('new')
+    await world.pass(37)
+    const { rpoMsWorst = 0 } = store.stats().schedule ?? {}
+    assert.ok(rpoMsWorst >= Math.max(worst, shown), `${rpoMsWorst} after ${worst} and ${shown}`)
+    worst = rpoMsWorst
+  }
+  assert.ok(shown > 100, `${shown} ms`)
+  await world.close()
 })

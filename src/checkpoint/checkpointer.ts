@@ -81,10 +81,8 @@ export class Checkpointer implements CaptureOwner {
       broken: ms => parts.events.holdBroken({ ms }),
       free: () => this.#turns.later(() => this.#tryBarrier()),
     })
-    const { clock, stallMsMax, space, collections, cadence } = parts
-    this.classes = new Classes(parts, this.#turns, this.#refusals, () => {
-      if (!this.#refusals.areAll(collections.values())) this.#due('rpo')
-    })
+    const { clock, stallMsMax, space, cadence } = parts
+    this.classes = new Classes(parts, this.#turns, this.#refusals, () => this.#due('rpo'))
     this.#retry = new Retry(this.#turns, clock)
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
@@ -105,11 +103,7 @@ export class Checkpointer implements CaptureOwner {
     })
     parts.host.onMessage((message: FromWriter) => this.#turns.run(() => this.#receive(message)))
     this.#looks = new Looks(parts, this.#turns, {
-      state: () => ({
-        dirty: this.dirty && !this.#refusals.areAll(collections.values()) && !this.classes.canWait(this.epoch + 1),
-        inFlightBytes: this.outbox.inFlight,
-        lag: this.classes.lag,
-      }),
+      state: () => ({ dirty: this.exposed, inFlightBytes: this.outbox.inFlight, lag: this.classes.lag }),
       due: reason => this.#due(reason),
       drains: () => this.#drainer.wake(),
     })
@@ -122,6 +116,11 @@ export class Checkpointer implements CaptureOwner {
     if (drains || this.#parts.space.catalogueChanged || this.#voided !== undefined) return true
     for (const collection of this.#parts.collections.values()) if (collection.dirty) return true
     return false
+  }
+
+  /** As `dirty`, but for what waits for a reason of its own: values refused before, collections that the next epoch would leave out. */
+  get exposed(): boolean {
+    return this.dirty && !this.#refusals.areAll(this.#parts.collections.values()) && !this.classes.canWait(this.epoch + 1)
   }
 
   get drained(): Drained {

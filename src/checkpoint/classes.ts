@@ -20,7 +20,7 @@ export class Classes {
   readonly #rpo: Rpo
   #whole = false
 
-  /** `due`: a critical collection asks for a barrier. */
+  /** `due`: a critical collection asks for a barrier, for more than values that were refused before. */
   constructor(parts: CheckpointerParts, turns: Turns, refusals: Refusals, due: () => void) {
     this.#parts = parts
     const { clock, cadence, space, pressed, collections } = parts
@@ -33,7 +33,10 @@ export class Classes {
       pressed: pressed ?? (() => cadence.pressure >= PRESSURE_HIGH),
       refuses: ({ id }) => refusals.has(id),
     })
-    this.#rpo = new Rpo({ turns, now: () => clock.monotonic(), collections: () => collections.values(), due })
+    this.#rpo = new Rpo({
+      ...{ turns, now: () => clock.monotonic(), collections: () => collections.values() },
+      due: () => void (refusals.areAll(collections.values()) || due()),
+    })
   }
 
   /** The next epoch takes everything, insignificant changes included. */

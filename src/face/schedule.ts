@@ -21,7 +21,7 @@ export function scheduleStats(
   collections: Iterable<Collection>,
 ): ScheduleStats | undefined {
   if (cadence === undefined || checkpointer === undefined) return undefined
-  return cadence.stats(checkpointer.dirty, checkpointer.classes.lag.laggingMs, changedIn(collections).changed)
+  return cadence.stats(checkpointer.exposed, checkpointer.classes.lag.laggingMs, changedIn(collections).changed)
 }
 
 /** `storage`: undefined where nothing is kept. */

@@ -257,11 +257,11 @@ export class Cadence {
     return this.#pressure.value(this.#pressureFacts(this.#parts.clock.monotonic(), 0))
   }
 
-  /** `changed`: what is listed now. */
+  /** `dirty`: as `Seen` has it; `changed`: what is listed now. */
   stats(dirty: boolean, laggingMs: number, changed: readonly Changed[]): ScheduleStats {
     const now = this.#parts.clock.monotonic()
     const { intervalMs, intervalMsMax } = this.settings
-    const rpoMs = this.#exposure.ageMs(now, dirty)
+    const rpoMs = this.#exposure.note(now, dirty)
     return {
       windowMs: this.#window.targetMs,
       lull: this.#activity.lull,
@@ -269,7 +269,7 @@ export class Cadence {
       upkeep: this.#upkeep.level,
       pressure: this.pressure,
       rpoMs,
-      rpoMsWorst: Math.max(rpoMs, this.#exposure.worstMs),
+      rpoMsWorst: this.#exposure.worstMs,
       rpoMsMax: intervalMs === 0 ? 0 : intervalMsMax,
       laggingMs,
       deltaBytes: Math.round(this.#delta.bytes(changed)),

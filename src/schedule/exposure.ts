@@ -51,6 +51,13 @@ export class Exposure {
     return dirty ? now - this.uncutSince : 0
   }
 
+  /** As `ageMs`, to be said: the worst is none that is better than what was said. */
+  note(now: number, dirty: boolean): number {
+    const ageMs = this.ageMs(now, dirty)
+    this.worstMs = Math.max(this.worstMs, ageMs)
+    return ageMs
+  }
+
   clean(now: number): void {
     this.uncutSince = now
   }
@@ -78,8 +85,7 @@ export class Exposure {
 
   /** Says when the RPO is broken, and when it is met again. */
   look(now: number, dirty: boolean): 'broken' | 'met' | undefined {
-    const ageMs = this.ageMs(now, dirty)
-    this.worstMs = Math.max(this.worstMs, ageMs)
+    const ageMs = this.note(now, dirty)
     if (this.broken === (ageMs > this.#limitMs || this.laggingMs(now) > this.#lagMsMax)) return undefined
     this.broken = !this.broken
     return this.broken ? 'broken' : 'met'
