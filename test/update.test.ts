@@ -200,3 +200,26 @@ test('update takes a function, and marks nothing as changed without one', async 
   await failsWith('TIDEMARK_ARGUMENT', () => cell.update(5 as never), { collection: 'cell', says: ['function', 'a number'] })
   assert.equal((await store.checkpoint()).records, 0)
 })
+
+test('a cell whose function changes nothing keeps its initial value, which is not stored', async () => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const total = store.value('total', 0)
+  const last = store.value<number>('last')
+  const down = (): number => total.update(n => (n > 10 ? n - 1 : undefined) as number)
+  assert.equal(down(), 0)
+  assert.equal(
+    last.update(() => {}),
+    undefined,
+  )
+  const stored = (name: string): number | undefined => store.stats().collections[name]?.entries
+  assert.deepEqual([stored('total'), stored('last')], [0, 0])
+  assert.equal((await store.checkpoint()).records, 0)
+  // It is given still, also where somebody gives another one first.
+  assert.equal(store.value('last', 5).get(), 5)
+  total.set(12)
+  assert.deepEqual([down(), down(), down()], [11, 10, 10])
+  // An object may have been changed in place.
+  const cell = store.value('object', { n: 0 })
+  cell.update(() => {})
+  assert.equal(stored('object'), 1)
+})

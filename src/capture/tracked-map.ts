@@ -130,7 +130,7 @@ export class TidemarkValue<V> {
     this.#collection.set(CELL_KEY, value)
   }
 
-  /** As `update` of a map; starts from the initial value. */
+  /** As `update` of a map; starts from the initial value, which is stored only where it is an object: that may have been changed in place. */
   update(change: (value: V) => V | void): V {
     const collection = this.#collection
     assertFunction(collection, CELL_KEY, change)
@@ -142,15 +142,21 @@ export class TidemarkValue<V> {
         next = settled(collection, CELL_KEY, change(initial)) as V | undefined
       } catch (error) {
         // As of a map: `get` gives it as it was changed, so that is what is stored.
-        if (isObject(initial) && (!collection.has(CELL_KEY) || isKept(collection, CELL_KEY, initial))) collection.set(CELL_KEY, initial)
+        this.#storeInitial(initial)
         throw error
       }
-      // What it set itself stands.
-      if (next !== undefined || !collection.has(CELL_KEY)) collection.set(CELL_KEY, next === undefined ? initial : next)
-      else if (isKept(collection, CELL_KEY, initial)) collection.set(CELL_KEY, initial)
+      // What it set itself stands; an initial value that is no object was not changed, and is not stored by itself.
+      if (next !== undefined) collection.set(CELL_KEY, next)
+      else this.#storeInitial(initial)
       return this.get()
     }
     return updateIn(collection, CELL_KEY, change as (value: unknown) => unknown) as V
+  }
+
+  /** It may have been changed in place, unless the cell has another value by now. */
+  #storeInitial(initial: V): void {
+    const collection = this.#collection
+    if (isObject(initial) && (!collection.has(CELL_KEY) || isKept(collection, CELL_KEY, initial))) collection.set(CELL_KEY, initial)
   }
 
   #handOutInitial(): V {
