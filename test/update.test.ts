@@ -223,3 +223,20 @@ test('a cell whose function changes nothing keeps its initial value, which is no
   cell.update(() => {})
   assert.equal(stored('object'), 1)
 })
+
+test('what update throws is the error of its function, whatever became of the entry', async () => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const mine = new Error('mine')
+  const dropping = (name: string) => (): never => {
+    store.delete(name)
+    throw mine
+  }
+  const map = store.map<Entry>('map')
+  map.set('a', { n: 1 })
+  assert.throws(() => map.update('a', dropping('map')), mine)
+  for (const stored of [true, false]) {
+    const cell = store.value('cell', { n: 1 })
+    if (stored) cell.set({ n: 2 })
+    assert.throws(() => cell.update(dropping('cell')), mine)
+  }
+})

@@ -142,7 +142,7 @@ export class TidemarkValue<V> {
         next = settled(collection, CELL_KEY, change(initial)) as V | undefined
       } catch (error) {
         // As of a map: `get` gives it as it was changed, so that is what is stored.
-        this.#storeInitial(initial)
+        storeHalfway(() => this.#storeInitial(initial))
         throw error
       }
       // What it set itself stands; an initial value that is no object was not changed, and is not stored by itself.
@@ -179,13 +179,22 @@ function updateIn(collection: Collection, key: Key, change: (value: unknown) => 
     next = settled(collection, key, change(value))
   } catch (error) {
     // It may have been changed halfway: what is durable must not differ from what is in memory.
-    if (isKept(collection, key, value)) collection.set(key, value)
+    storeHalfway(() => {
+      if (isKept(collection, key, value)) collection.set(key, value)
+    })
     throw error
   }
   // What the function did to the key itself stands; only an object may have been changed in place.
   if (next === undefined && !isKept(collection, key, value)) return collection.get(key)
   collection.set(key, next === undefined ? value : next)
   return next === undefined ? value : next
+}
+
+/** What the function threw is what the caller is told, also where nothing can be stored any more: it may have dropped the collection. */
+function storeHalfway(store: () => void): void {
+  try {
+    store()
+  } catch {}
 }
 
 function isObject(value: unknown): value is object {
