@@ -78,7 +78,7 @@ export async function copy(directory: string, target: string): Promise<Copied> {
  * at its end it may hold the event loop for half a second and more, so a service leaves it to the command line.
  *
  * @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_MANIFEST_DAMAGED, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE, and TIDEMARK_ARGUMENT for what
- * is no path and for a collection that the history does not know
+ * is no path, for options that it does not know, and for a collection that the history does not
  * @example
  * const { all, recommendations } = await profile('./state')
  * console.log(all.rewriteRatio, recommendations)

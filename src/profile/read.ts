@@ -9,6 +9,7 @@
 import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
+import { assertOptions } from '../base/given.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import { GENESIS, LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
@@ -52,8 +53,7 @@ export async function profileDirectory(directory: string, options: ProfileOption
 }
 
 export async function profileStore(storage: Storage, options: ProfileOptions, parts: ProfileParts): Promise<Profile> {
-  const forMs = checkedForMs(options)
-  const { collection } = options
+  const { collection, forMs } = checkedOptions(options)
   const { keysMax, collectionsMax } = parts
   const profiler = new Profiler({
     collection,
@@ -74,13 +74,16 @@ export async function profileStore(storage: Storage, options: ProfileOptions, pa
   return await profiler.report(parts)
 }
 
-function checkedForMs({ collection, forMs = 0 }: ProfileOptions): number {
-  const refuse = (name: string, want: string): never => {
-    throw new TidemarkError('TIDEMARK_ARGUMENT', `${name} must be ${want}`, { hint: 'profile(directory, { collection, forMs })' })
+function checkedOptions(options: ProfileOptions): { readonly collection: string | undefined; readonly forMs: number } {
+  const fail = (what: string, hint = 'profile(directory, { collection, forMs })'): never => {
+    throw new TidemarkError('TIDEMARK_ARGUMENT', what, { hint })
   }
+  const refuse = (name: string, want: string): never => fail(`${name} must be ${want}`)
+  assertOptions(options, ['collection', 'forMs'], (what, hint) => fail(`profile: ${what}`, hint))
+  const { collection, forMs = 0 } = options as ProfileOptions
   if (!(typeof forMs === 'number' && forMs >= 0 && forMs <= FOR_MS_MAX)) refuse('forMs', `a number from 0 to ${FOR_MS_MAX}`)
   if (collection !== undefined && (typeof collection !== 'string' || collection === '')) refuse('collection', 'the name of a collection')
-  return forMs
+  return { collection, forMs }
 }
 
 class Reader {

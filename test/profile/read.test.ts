@@ -7,7 +7,7 @@ import { TidemarkError } from '../../src/base/errors.ts'
 import { decodeManifest, encodeManifest } from '../../src/format/index.ts'
 import { openStore } from '../../src/open.ts'
 import { type ProfileParts, profileStore } from '../../src/profile/read.ts'
-import type { Profile } from '../../src/profile/types.ts'
+import type { Profile, ProfileOptions } from '../../src/profile/types.ts'
 import { copyDirectory, verifyDirectory } from '../../src/restore/index.ts'
 import { FileStorage, MemoryDisk, MemoryStorage, type OpenMode, type Storage, type StorageFile } from '../../src/storage/index.ts'
 import type { Store } from '../../src/store.ts'
@@ -257,6 +257,7 @@ test('options are checked', async () => {
   for (const options of [
     { forMs: -1 },
     { forMs: Number.NaN },
+    ...([{ forMS: 1 }, 5, 'players', null, new Map(), Object.create({ forMS: 1 })] as ProfileOptions[]),
     { forMs: '5' as unknown as number },
     { collection: '' },
     { collection: 'no such' },
