@@ -143,3 +143,37 @@ test('a codec that asks for a checkpoint while changes in place are looked for: 
   assert.equal(back.get('b'), 2)
   await world.close()
 })
+
+test('what a codec threw is the cause of the error that tells it, wherever that is told', async () => {
+  const own = new RangeError('own')
+  let broken: 'encode' | 'bytes' | 'decode' | undefined
+  const codec = {
+    name: 'failing',
+    encode(value: unknown): Uint8Array {
+      if (broken === 'encode') throw own
+      return broken === 'bytes' ? ('text' as unknown as Uint8Array) : Buffer.from(JSON.stringify(value))
+    },
+    decode(bytes: Uint8Array): unknown {
+      if (broken === 'decode') throw own
+      return JSON.parse(Buffer.from(bytes).toString())
+    },
+  }
+  const world = new SimulatedStore()
+  const map = (store: Store): TidemarkMap<string, unknown> => store.map<unknown, string>('map', { codec })
+  const first = map(await world.open())
+  first.set('stored', 1)
+  await world.checkpoint()
+  const refused = { code: 'TIDEMARK_VALUE_REFUSED', collection: 'map', key: 'k' }
+  first.set('k', 1)
+  broken = 'encode'
+  await assert.rejects(world.checkpoint(), { ...refused, cause: own })
+  await assert.rejects(world.run(world.store.durable()), { ...refused, cause: own })
+  assert.throws(() => world.store.transaction(() => void first.set('k', 2)), { ...refused, cause: own })
+  broken = 'bytes'
+  assert.throws(() => world.store.transaction(() => void first.set('k', 2)), refused)
+  await assert.rejects(world.checkpoint(), refused)
+  broken = 'decode'
+  const back = map(await world.crash())
+  assert.throws(() => back.get('stored'), { code: 'TIDEMARK_VALUE_DAMAGED', collection: 'map', key: 'stored', cause: own })
+  await world.close()
+})

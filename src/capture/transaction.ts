@@ -62,7 +62,7 @@ class Undo {
       throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${collection.name}', key ${String(key)}: ${refusal.message}`, {
         collection: collection.name,
         key,
-        cause: error,
+        cause: refusal.cause ?? error,
         hint: refusal.hint ?? 'the transaction was rolled back',
       })
     }

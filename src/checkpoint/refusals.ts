@@ -15,6 +15,9 @@ export interface Refusal {
   readonly hint: string | undefined
 }
 
+/** What the codec itself threw: a refusal is plain data. */
+const causes = new WeakMap<Refusal, unknown>()
+
 export class Refusals {
   readonly #space: Space
   readonly #known = new Map<number, Map<Key, Refusal>>()
@@ -36,8 +39,9 @@ export class Refusals {
   }
 
   add(collection: Collection, key: Key, error: unknown): { refusal: Refusal; first: boolean } {
-    const { message, hint } = error as { message?: string; hint?: string }
+    const { message, hint, cause } = error as { message?: string; hint?: string; cause?: unknown }
     const refusal: Refusal = { collection: collection.name, key, reason: message ?? String(error), hint }
+    if (cause !== undefined) causes.set(refusal, cause)
     const keys = this.#known.get(collection.id) ?? new Map<Key, Refusal>()
     const first = !keys.has(key)
     keys.set(key, refusal)
@@ -103,6 +107,7 @@ export function refusalError(refused: readonly Refusal[], point?: CheckpointPoin
   return new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${first.collection}', key ${String(first.key)}: ${first.reason}${more}`, {
     collection: first.collection,
     key: first.key,
+    cause: causes.get(first),
     hint: first.hint ?? 'set a value that can be stored, or delete the key; everything else is durable',
     info: { refused, point },
   })
