@@ -143,7 +143,7 @@ export class Store implements AsyncDisposable {
 
   /**
    * Runs `fn` so that all its changes, over all collections, count together or not at all: when it throws they are taken back and the
-   * error is passed on. Synchronous; nested calls join the outer one. Objects handed out inside cost an encoding each, for the rollback.
+   * error is passed on. Synchronous; nested calls join the outer one, and it fails where one was not. Objects handed out inside cost an encoding each, for the rollback.
    *
    * @throws TIDEMARK_TRANSACTION_ASYNC for an async function, TIDEMARK_VALUE_REFUSED for a value that cannot be stored, TIDEMARK_CODEC for one that
    * could not be taken back, all else is: its codec does not decode what it encodes, or the transaction got it refused and mended it
@@ -154,7 +154,7 @@ export class Store implements AsyncDisposable {
     this.#assertOpen()
     space.assertWritable('transaction')
     assertNotAsync(fn)
-    if (space.transaction !== undefined) return synchronous(fn())
+    if (space.transaction !== undefined) return synchronous(fn(), space.transaction)
     const transaction = new Transaction(space.images)
     space.transaction = transaction
     space.refresh()

@@ -226,3 +226,32 @@ test('an initial object of a cell that could not be stored when a transaction go
   assert.equal((await world.crash()).value('cell').get(), undefined)
   await world.close()
 })
+
+test('a transaction that catches the error of an asynchronous one inside of it is rolled back all the same, and says why', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  let caught: unknown
+  const outer = (): void =>
+    store.transaction(() => {
+      map.set('before', 1)
+      try {
+        store.transaction((() => {
+          map.set('inside', 1)
+          return Promise.resolve()
+        }) as never)
+      } catch (error) {
+        caught = error
+      }
+      map.set('after', 1)
+    })
+  assert.equal(await failsWith('TIDEMARK_TRANSACTION_ASYNC', outer), caught)
+  assert.equal(map.size, 0)
+  // An async function is not even called.
+  store.transaction(() => {
+    assert.throws(() => store.transaction((async () => assert.fail('it ran')) as never), { code: 'TIDEMARK_TRANSACTION_ASYNC' })
+    map.set('after', 1)
+  })
+  assert.equal(map.size, 1)
+  await world.close()
+})

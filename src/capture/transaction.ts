@@ -81,6 +81,8 @@ class Restore {
 }
 
 export class Transaction {
+  /** One that joined it failed halfway: whoever catches that keeps nothing of it. */
+  failure: TidemarkError | undefined
   readonly #steps: (Undo | Restore)[] = []
   /** Undo records by incarnation (its live Map) and key. */
   readonly #known = new Map<Map<Key, unknown>, Map<Key, Undo>>()
@@ -194,8 +196,9 @@ export class Transaction {
     )
   }
 
-  /** Encodes everything written, so that a value that cannot be stored is refused here. */
+  /** Encodes everything written, so that a value that cannot be stored is refused here. @throws what it failed with before, too */
   validate(): void {
+    if (this.failure !== undefined) throw this.failure
     const images = this.#images
     // Behind what a rollback needs.
     const end = images.length

@@ -3,6 +3,7 @@ import { hasCode, TidemarkError } from '../base/errors.ts'
 import { assertOptions, describe } from '../base/given.ts'
 import { COLLECTIONS_MAX, TIMER_MS_MAX } from '../base/limits.ts'
 import { isStray } from '../base/stray.ts'
+import type { Transaction } from '../capture/index.ts'
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new () => unknown
 
@@ -69,10 +70,12 @@ export function assertNotAsync(fn: unknown): void {
   if (fn instanceof AsyncFunction) throw asyncTransaction()
 }
 
-/** What a transaction's function gave, which must be no promise. */
-export function synchronous<T>(result: T): T {
-  if (isStray(result)) throw asyncTransaction()
-  return result
+/** What a transaction's function gave, which must be no promise. One that is part of `outer` has changed something: that may not count either. */
+export function synchronous<T>(result: T, outer?: Transaction): T {
+  if (!isStray(result)) return result
+  const error = asyncTransaction()
+  if (outer !== undefined) outer.failure = error
+  throw error
 }
 
 /** The one option of a call: a time, at most what a timer takes, 24 days, which is as good as no end. */
