@@ -53,7 +53,10 @@ export interface Settings {
      * asked for. 'eager': all become objects, in the background. 'on-demand': nothing is read before it is asked for. Default 'background'.
      */
     readonly hydrate?: 'background' | 'on-demand' | 'eager'
-    /** What to do about damage before the end of the log: refuse to open, or fall back and report the epochs lost. Default 'refuse'. */
+    /**
+     * What to do about damage before the end of the log, and about what the device does not give back there (EIO): refuse to open, or fall back
+     * and report the epochs lost. Default 'refuse'.
+     */
     readonly onDamage?: 'refuse' | 'fall-back'
   }
   /** What of the past can be restored; anything else is folded together and given back. */

@@ -4,7 +4,7 @@ import { decodeLogHeader, LOG_HEADER_BYTES, type LogEntry, type LogHeader, type 
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { Pause } from './epoch.ts'
 import { findEvidence } from './evidence.ts'
-import { Window } from './window.ts'
+import { readExactly, Window } from './window.ts'
 
 export interface OpenLog {
   readonly entry: LogEntry
@@ -34,7 +34,7 @@ export async function openLog(
   try {
     const size = await file.size()
     const limit = entry.end === null ? size : Math.min(entry.end.bytes, size)
-    const { header, healed } = decodeLogHeader(await file.read(0, LOG_HEADER_BYTES), entry.file)
+    const { header, healed } = decodeLogHeader(await readExactly(file, 0, LOG_HEADER_BYTES), entry.file)
     const numbers = logNumbers(nameOf(entry.file))
     if (header.storeId !== storeId) return { offset: 0, message: 'the file belongs to another store' }
     if (header.token !== numbers?.token || header.sequence !== numbers.sequence)

@@ -6,12 +6,12 @@
  * Invariants: nothing is written but frames whose checksums hold in the very memory they are written from; a cut at any place leaves bytes that were
  * there already, or are to be.
  */
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, type LogEntry, type LogPosition, payloadMatches } from '../format/index.ts'
 import type { Storage, StorageFile } from '../storage/index.ts'
 import { openLog } from './open-log.ts'
 import { type EpochPlace, LogScan } from './scan.ts'
-import type { Window } from './window.ts'
+import { isUnreadable, type Window } from './window.ts'
 
 /**
  * The epoch that ends at `end`, in one file.
@@ -44,11 +44,14 @@ async function writeAgain(
   const log = await openLog(storage, entryOf(end), storeId, undefined)
   if (!('window' in log)) throw failed(handle.path, `does not read any more as it did: ${log.message}`)
   const { window, header } = log
-  /** Bytes of the frame; 0: it is not whole, and stays as it is. */
-  const again = async (at: number): Promise<number> => {
-    const frame = await wholeFrame(window, at, header.salt)
-    if (frame !== undefined) await handle.overwrite(at, frame)
-    return frame?.length ?? 0
+  /** Bytes of the frame; 0: it is not whole, and stays as it is. `spare`: nor is it missed where the device does not give it back. */
+  const again = async (at: number, spare = false): Promise<number> => {
+    const frame = await wholeFrame(window, at, header.salt).catch(error => {
+      if (!spare || !isUnreadable(error)) throw error
+    })
+    if (!frame) return 0
+    await handle.overwrite(at, frame)
+    return frame.length
   }
   try {
     for (let at = start; at < commitAt; ) {
@@ -59,7 +62,7 @@ async function writeAgain(
     // Either may be damaged or missing; they are of one length.
     const length = await again(commitAt)
     const echoAt = length > 0 ? commitAt + length : (commitAt + end.bytes) / 2
-    const echo = Number.isInteger(echoAt) && echoAt < end.bytes ? await again(echoAt) : 0
+    const echo = Number.isInteger(echoAt) && echoAt < end.bytes ? await again(echoAt, length > 0) : 0
     if (length === 0 && echo === 0) throw readsOtherwise(handle.path, commitAt)
   } finally {
     await window.file.close().catch(() => {})
@@ -89,8 +92,11 @@ function entryOf({ file, bytes, epoch, digest }: LogPosition): LogEntry {
 
 async function assertWhole(storage: Storage, storeId: string, { before }: EpochPlace, end: LogPosition): Promise<void> {
   const entry = entryOf(end)
-  const { damage } = await new LogScan({ storage, storeId, log: [entry], from: before, payloads: false, onDamage: 'fall-back' }).run()
-  if (damage !== null) throw failed(entry.file, `does not read any more as it did: ${damage.message}`)
+  // What the device does not give back now it may give back later.
+  await new LogScan({ storage, storeId, log: [entry], from: before, payloads: false, onDamage: 'refuse' }).run().catch(error => {
+    if (!hasCode(error, 'TIDEMARK_LOG_DAMAGED')) throw error
+    throw failed(entry.file, `does not read any more as it did: ${(error as Error).message}`)
+  })
 }
 
 function failed(file: string, what: string, cause?: unknown): TidemarkError {

@@ -2,7 +2,8 @@
  * Reading the log: the committed epochs of the files a manifest names, in order.
  *
  * Does: verifies every checksum, every link of the chain, every file's base; stops at the accepted end; tells a torn tail (normal, silent)
- * from damage (refused, or fallen back from, and reported exactly).
+ * from damage (refused, or fallen back from, and reported exactly). What the device does not give back is damage for who falls back, since he asked
+ * for what lies before it; for who refuses damage it is an error of the storage.
  * Owns: the judgement. Does not own: which manifest counts, what records mean, closing the files it did not open. Writes nothing.
  * Invariants: what is yielded is a prefix of the committed history, whole epochs only, each verified before its first block is yielded; a closed
  * file that the manifest says holds no epoch behind the one before is not looked at;
@@ -24,9 +25,9 @@ import {
 } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { checkCommit, type EpochResult, type Pause, readBlocks, readCommit, walkEpoch } from './epoch.ts'
-import { findEvidence } from './evidence.ts'
+import { type Evidence, findEvidence } from './evidence.ts'
 import { lastSeenIn, type OpenLog, openLog } from './open-log.ts'
-import type { Window } from './window.ts'
+import { isUnreadable, type Window } from './window.ts'
 
 export interface ScanOptions {
   readonly storage: Storage
@@ -39,7 +40,7 @@ export interface ScanOptions {
   readonly from?: LogPosition | undefined
   /** Stop behind the newest commit not beyond this. Not a time: those of commits need not rise. */
   readonly until?: { readonly epoch: number } | undefined
-  /** Default 'refuse': damage throws TIDEMARK_LOG_DAMAGED. 'fall-back': the scan ends before it and the report says what is lost. */
+  /** Default 'refuse': damage throws TIDEMARK_LOG_DAMAGED, what cannot be read TIDEMARK_STORAGE. 'fall-back': the scan ends before it and the report says what is lost. */
   readonly onDamage?: 'refuse' | 'fall-back' | undefined
   /** Default true. False: only commits are yielded; checksums and chain are verified all the same. */
   readonly payloads?: boolean | undefined
@@ -157,7 +158,9 @@ export class LogScan implements AsyncIterable<LogItem> {
         this.report.end = { ...this.report.end, file: entry.file, bytes: entry.end.bytes }
         continue
       }
-      const opened = await openLog(storage, entry, storeId, index === inside ? undefined : this.report.end)
+      const opened = await openLog(storage, entry, storeId, index === inside ? undefined : this.report.end).catch(error =>
+        this.#unreadable(error, 0),
+      )
       if (!('window' in opened)) {
         await this.#damaged(index, opened.offset, opened.message, 0)
         return
@@ -182,7 +185,7 @@ export class LogScan implements AsyncIterable<LogItem> {
     if (entry.end !== null) this.report.end = { ...this.report.end, file, bytes: at }
     let missing: number | undefined
     while (!(entry.end !== null && at >= entry.end.bytes)) {
-      const verdict = await this.#next(log, at)
+      const verdict = await this.#next(log, at).catch(error => this.#behindUnreadable(log, error, at))
       if (verdict.type === 'end') {
         if (verdict.sealed) this.report.unproven = null
         if (verdict.sealed && missing !== undefined) this.report.healed.push({ file, offset: missing, what: 'the echo of a commit' })
@@ -324,12 +327,28 @@ export class LogScan implements AsyncIterable<LogItem> {
     return until !== undefined && this.report.end.epoch >= until.epoch
   }
 
+  /** Damage, where that is what is fallen back from. Otherwise the error stays: the device may give it back another time. */
+  #unreadable(error: unknown, at: number): { readonly offset: number; readonly message: string } {
+    if (this.#options.onDamage !== 'fall-back' || !isUnreadable(error)) throw error
+    return { offset: Number(error.info?.offset ?? at), message: 'the device does not give it back' }
+  }
+
+  async #behindUnreadable({ window, header, entry }: OpenLog, error: unknown, at: number): Promise<Verdict> {
+    const { offset, message } = this.#unreadable(error, at)
+    const behind = offset + Number((error as TidemarkError).info?.length ?? 1)
+    const seen = await findEvidence(window, behind, header.salt, this.report.end.epoch, this.#pause).catch(noTrace)
+    return damage(entry.file, offset, message, seen.lastSeenEpoch)
+  }
+
   async #damaged(index: number, offset: number, message: string, seen: number): Promise<void> {
     const { log, storage, storeId, onDamage } = this.#options
     const file = (log[index] as LogEntry).file
     const firstLostEpoch = this.report.end.epoch + 1
     let lastSeenEpoch = Math.max(seen, firstLostEpoch)
-    for (const entry of log.slice(index)) lastSeenEpoch = Math.max(lastSeenEpoch, await lastSeenIn(storage, entry, storeId, this.#pause))
+    for (const entry of log.slice(index)) {
+      const inFile = await lastSeenIn(storage, entry, storeId, this.#pause).catch(error => noTrace(error).lastSeenEpoch)
+      lastSeenEpoch = Math.max(lastSeenEpoch, inFile)
+    }
     const found: LogDamage = { file, offset, message, firstLostEpoch, lastSeenEpoch }
     this.report.damage = found
     if (onDamage === 'fall-back') return
@@ -339,6 +358,12 @@ export class LogScan implements AsyncIterable<LogItem> {
       hint: `epochs ${firstLostEpoch} to ${lastSeenEpoch} cannot be read; keep a copy of the directory, then open with onDamage: 'fall-back' to go on at epoch ${firstLostEpoch - 1}`,
     })
   }
+}
+
+/** What is not given back tells of no epoch. */
+function noTrace(error: unknown): Pick<Evidence, 'lastSeenEpoch'> {
+  if (!isUnreadable(error)) throw error
+  return { lastSeenEpoch: 0 }
 }
 
 /** Whether a closed file has no epoch after this one, which the log before it ends with. */
@@ -355,8 +380,13 @@ async function withEcho(window: Window, epoch: EpochResult & { type: 'epoch' }, 
   const { commit, start, commitAt, commitEnd, payload } = epoch
   if (limit === commitEnd) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
   const length = commitEnd - commitAt
-  const bytes = await window.view(commitEnd, length)
-  if (bytes.length < length) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
+  const bytes = await window.view(commitEnd, length).catch(error => {
+    if (!isUnreadable(error)) throw error
+  })
+  // The commit is whole: the epoch needs no echo.
+  if (bytes === undefined && commitEnd + length <= window.limit)
+    return { commit, start, commitAt, end: commitEnd + length, echoMissing: true }
+  if (bytes === undefined || bytes.length < length) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
   const header = decodeFrameHeader(bytes, 0, salt, commitEnd)
   const body = bytes.subarray(FRAME_HEADER_BYTES)
   const whole = header?.kind === FRAME_ECHO && payloadMatches(header, body) && body.equals(payload)

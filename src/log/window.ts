@@ -2,10 +2,16 @@
  * A window over a log file: reads in large pieces, hands out views.
  *
  * Owns: the piece in memory. Invariants: nothing at or beyond `limit` is read; at most one piece is held, of SCAN_READ_BYTES or of the
- * length asked for; a piece is never written to again, so views stay good as long as somebody holds them.
+ * length asked for; a piece is never written to again, so views stay good as long as somebody holds them. One sector that the device does not
+ * give back fails every read that reaches it: so what fails is asked for in ever smaller pieces, down to the very bytes of the view, and a view fails
+ * only with one of its own.
  */
+import { TidemarkError } from '../base/errors.ts'
 import { SCAN_READ_BYTES } from '../base/limits.ts'
-import type { StorageFile } from '../storage/index.ts'
+import { isErrno, type StorageFile } from '../storage/index.ts'
+
+/** A device that gives something back only at times is asked so often. */
+const READ_TRIES = 3
 
 export class Window {
   readonly file: StorageFile
@@ -13,6 +19,8 @@ export class Window {
   limit: number
   #bytes: Buffer = Buffer.alloc(0)
   #start = 0
+  /** Where a piece ended that was not given back: one that begins before it does better to end half way. */
+  #failedEnd = 0
 
   constructor(file: StorageFile, limit: number) {
     this.file = file
@@ -25,10 +33,22 @@ export class Window {
     if (offset >= end) return Buffer.alloc(0)
     if (offset < this.#start || end > this.#start + this.#bytes.length) {
       const most = Math.min(Math.max(end - offset, SCAN_READ_BYTES), this.limit - offset)
-      this.#bytes = await this.file.read(offset, most)
+      this.#bytes = await this.#read(offset, end - offset, most)
       this.#start = offset
     }
     return this.#bytes.subarray(offset - this.#start, end - this.#start)
+  }
+
+  async #read(offset: number, least: number, most: number): Promise<Buffer> {
+    for (let length = offset < this.#failedEnd ? Math.min(most, (this.#failedEnd - offset) >> 1) : most; length > least; length >>= 1) {
+      try {
+        return await this.file.read(offset, length)
+      } catch (error) {
+        if (!isUnreadable(error)) throw error
+        this.#failedEnd = offset + length
+      }
+    }
+    return await readExactly(this.file, offset, least)
   }
 
   /** Forgets what is held, so that a file that grew meanwhile is read again. */
@@ -36,6 +56,30 @@ export class Window {
     this.#bytes = Buffer.alloc(0)
     this.#start = 0
   }
+}
+
+/** These bytes and no others. @throws TIDEMARK_STORAGE with `info.offset` and `info.length` where the device does not give them back */
+export async function readExactly(file: StorageFile, offset: number, length: number): Promise<Buffer> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await file.read(offset, length)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      if (tries < READ_TRIES) continue
+      const { hint, info } = error
+      throw new TidemarkError('TIDEMARK_STORAGE', `${file.path} is not given back at ${offset}: ${error.message}`, {
+        ...(hint === undefined ? {} : { hint }),
+        cause: error.cause,
+        file: file.path,
+        info: { ...info, offset, length },
+      })
+    }
+  }
+}
+
+/** The device does not give something back that is there, as far as anybody knows. */
+export function isUnreadable(error: unknown): error is TidemarkError {
+  return error instanceof TidemarkError && isErrno(error, 'EIO')
 }
 
 /** A block that was stored as it is lies in a piece of the file that is many times as long: whoever keeps it keeps a copy. */
