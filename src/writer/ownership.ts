@@ -6,8 +6,9 @@
  * Invariants: of an attempt that failed half way what counts is what is in the storage: a manifest of our own that is there is the newest. One
  * is published at a time; upkeep's are published beside the log, and a commit's check of the token waits for none of them: what it finds
  * there is ours or a stranger's. A stranger's first manifest may be gone by the time we look, but then ours, which it stood behind, went before it
- * (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked for first, then our own. Where no later one is either, nobody
- * has come: the directory was taken away, which is a failure of the storage like any other.
+ * (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked for first, then our own. Where one of them is missing, only
+ * a later one in the list says that somebody has come. Without, the directory was taken away, which is a failure of the storage like any other,
+ * or it is back: between two looks nothing is concluded from what is not there.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
@@ -58,19 +59,16 @@ export class Ownership {
       const { number } = this.manifest
       if (await this.#storage.exists(manifestName(number + 1))) {
         this.#advance(await this.#ownManifest(number + 1))
-      } else if (this.#tried > number) {
-        // One of ours may have been there, and this one may be kept because that one said so: only what there is tells.
-        const newest = await newestNumber(this.#storage)
-        if (newest === number) return
-        if (newest < number && this.manifest.number === number) throw directoryGone(number)
-        if (newest !== number + 1 && this.manifest.number === number) throw fenced(newest)
-      } else {
-        if (await this.#storage.exists(manifestName(number))) return
-        if (this.manifest.number !== number) continue
-        // A stranger's are later than ours.
-        if ((await newestNumber(this.#storage)) < number) throw directoryGone(number)
-        if (this.manifest.number === number) throw fenced(number + 1)
+        continue
       }
+      // Where an attempt of ours may have been there, this one may be kept because that one said so: only what there is tells.
+      if (this.#tried <= number && (await this.#storage.exists(manifestName(number)))) return
+      if (this.manifest.number !== number) continue
+      const newest = await newestNumber(this.#storage)
+      // Where it was missing a moment ago, the directory was away, and is back.
+      if (newest === number) return
+      if (this.manifest.number !== number || newest === number + 1) continue
+      throw newest < number ? directoryGone(number) : fenced(newest)
     }
   }
 
@@ -107,8 +105,13 @@ export class Ownership {
     try {
       found = await readManifest(this.#storage, number)
     } catch (error) {
-      // What was there a moment ago was removed by whoever came.
-      if (hasCode(error, 'TIDEMARK_STORAGE') && (await this.#storage.exists(manifestName(number)))) throw error
+      if (hasCode(error, 'TIDEMARK_STORAGE')) {
+        if (await this.#storage.exists(manifestName(number))) throw error
+        // What was there a moment ago was removed by whoever came, and left a later one; or the directory was moved away.
+        const newest = await newestNumber(this.#storage)
+        if (newest === number) throw error
+        if (newest < number) throw directoryGone(number)
+      }
       throw fenced(number)
     }
     if (found.writer !== this.manifest.writer || found.token !== this.manifest.token) throw fenced(number)

@@ -10,7 +10,7 @@ import { Collector } from '../../src/fold/collect.ts'
 import { logName, type Manifest, manifestName } from '../../src/format/index.ts'
 import { listManifests, readNewest } from '../../src/manifest/index.ts'
 import { openForWriting } from '../../src/restore/index.ts'
-import { FileStorage, type Storage } from '../../src/storage/index.ts'
+import { FileStorage, type OpenMode, type Storage } from '../../src/storage/index.ts'
 import { type SimulatedDisk, SimulatedStorage } from '../../src/testing/index.ts'
 import { Ownership } from '../../src/writer/ownership.ts'
 import { type Block, Life, pseudoRandom, readAll } from '../support/log-store.ts'
@@ -241,5 +241,42 @@ for (const left of ['nothing', 'an empty directory'] as const) {
       epochs.map(({ blocks }) => blocks[0]?.[0]?.[0]),
       ['before', 'back'],
     )
+  })
+}
+
+/** One look at the folder of the manifests after the other: whether the directory is where it was then. Afterwards it is. */
+function flapping(storage: Storage, looks: ('there' | 'away')[]): Storage {
+  const isAway = (): boolean => looks.shift() === 'away'
+  return new Proxy(storage, {
+    get: (target, name) => {
+      if (name === 'exists') return async (path: string) => !isAway() && (await target.exists(path))
+      if (name === 'list') return async (path: string) => (isAway() ? [] : await target.list(path))
+      if (name === 'open') return async (path: string, mode: OpenMode) => await target.open(isAway() ? 'manifest/away' : path, mode)
+      return (target as never as Record<PropertyKey, (...args: unknown[]) => unknown>)[name]?.bind(target)
+    },
+  })
+}
+
+test('a directory that was moved away for the length of one look, and is back, fences nobody', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const { manifest } = await openForWriting(storage, facts('own'))
+  const own = new Ownership(flapping(storage, ['there', 'away', 'there']), noFailpoint, manifest)
+  await own.check()
+  await own.publish(next)
+  assert.equal(own.manifest.number, manifest.number + 1)
+})
+
+for (const last of ['there', 'away'] as const) {
+  test(`a directory that is moved away while a manifest of our own is looked at, and is ${last} then, fences nobody`, async () => {
+    const storage = new SimulatedStorage({ seed: 1 })
+    const { manifest } = await openForWriting(storage, facts('own'))
+    const looks: ('there' | 'away')[] = []
+    const own = new Ownership(flapping(storage, looks), noFailpoint, manifest)
+    storage.inject({ operation: 'syncFolder', path: 'manifest', errno: 'EIO', nth: 1 })
+    await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+    looks.push('there', 'away', 'away', last)
+    await assert.rejects(own.check(), { code: 'TIDEMARK_STORAGE' })
+    await own.check()
+    assert.equal(own.manifest.number, manifest.number + 1)
   })
 }
