@@ -255,3 +255,96 @@ test('a transaction that catches the error of an asynchronous one inside of it i
   assert.equal(map.size, 1)
   await world.close()
 })
+
+test('an object that the transaction took from one key without getting it is refused under another', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<{ n: number }>('map')
+  const other = store.map<{ n: number }>('other')
+  // Few of them, and many.
+  for (const more of [0, 100]) {
+    const moved = { n: 1 }
+    map.set('a', moved)
+    const fill = (): void => {
+      for (let n = 0; n < more; n++) map.set(`${n}`, { n })
+    }
+    fill()
+    const move = (): void =>
+      store.transaction(() => {
+        fill()
+        map.delete('a')
+        other.set('b', moved)
+      })
+    const error = await failsWith('TIDEMARK_TRANSACTION_STALE', move, { collection: 'other', key: 'b' })
+    assert.match(error.message, /'map', key a/)
+    const replace = (): void =>
+      store.transaction(() => {
+        map.set('a', { n: 2 })
+        fill()
+        other.set('b', moved)
+      })
+    await failsWith('TIDEMARK_TRANSACTION_STALE', replace, { collection: 'other', key: 'b' })
+    assert.deepEqual([map.get('a'), other.size], [{ n: 1 }, 0])
+    const own = (): void => {
+      const value = map.get('a') as { n: number }
+      fill()
+      map.delete('a')
+      value.n = 3
+      other.set('b', value)
+    }
+    takenBack(store, own)
+    assert.deepEqual([map.get('a'), other.size], [{ n: 1 }, 0])
+    store.transaction(own)
+    assert.deepEqual([map.has('a'), other.get('b')], [false, { n: 3 }])
+    other.clear()
+  }
+  await world.close()
+})
+
+test('an object that is the value of several keys is put back as it was under each that the transaction touched', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<{ n: number; more?: Date }>('map')
+  // One that is copied for the rollback, and one that is encoded.
+  for (const before of [{ n: 1 }, { n: 1, more: new Date(5) }]) {
+    const share = (): void => {
+      const shared = { ...before }
+      map.set('c', shared).set('d', shared)
+    }
+    const change = (key: string): void => {
+      ;(map.get(key) as { n: number }).n = 2
+    }
+    for (const run of [
+      () => {
+        map.set('c', { n: 9 })
+        change('d')
+      },
+      () => {
+        change('d')
+        map.set('c', { n: 9 })
+      },
+      () => {
+        map.delete('c')
+        change('d')
+      },
+      () => {
+        change('c')
+        change('d')
+      },
+    ]) {
+      share()
+      takenBack(store, run)
+      assert.deepEqual(Object.fromEntries(map), { c: before, d: before })
+    }
+    // What this transaction got may go where it wants.
+    share()
+    store.transaction(() => {
+      map.set('c', { n: 9 })
+      const value = map.get('d') as { n: number }
+      value.n = 2
+      map.set('e', value)
+    })
+    map.clear()
+  }
+  await world.close()
+})
