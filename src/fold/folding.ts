@@ -17,7 +17,7 @@ import type { Storage } from '../storage/index.ts'
 import { Collector, GRACE_MS } from './collect.ts'
 import type { FoldingParts, Thresholds } from './contract.ts'
 import { foldLog, foldWork } from './fold.ts'
-import { Level } from './level.ts'
+import { isLeft, isOverdue, Level } from './level.ts'
 import { discard, mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { SegmentNames } from './names.ts'
@@ -72,6 +72,8 @@ export class Folding {
   #mayTrim = false
   /** The end is near: folds go as fast as they can. */
   #finishing = false
+  /** So do merges: earlier runs were too short for them, or this one was. */
+  #late = false
   #collectUntil = Number.POSITIVE_INFINITY
   #stopped = false
 
@@ -96,8 +98,9 @@ export class Folding {
   /** Begins with what was left undone, when who has just opened the store had time for what it opened it for. `catalogue`: what is alive. */
   start(catalogue: readonly CatalogueEntry[]): void {
     const ms = this.#limits.paced && !this.#tail.isLong ? START_MS : 0
+    this.#late = isOverdue(this.#parts.manifest(), this.#limits)
     this.#wake('fold', ms)
-    this.#wake('merge', ms)
+    this.#wake('merge', this.#late ? 0 : ms)
     this.#wake('collect', Math.min(START_MS, this.#limits.graceMs))
     this.#lookDropped(catalogue)
     this.#lookOld()
@@ -147,7 +150,7 @@ export class Folding {
     this.#wake('collect', this.#limits.graceMs)
   }
 
-  /** Folds what a restart would take long to read, and collects what nobody has looked at yet, where that takes moments; then ends as `stop`. */
+  /** Folds what a restart would take long to read, and collects what nobody has looked at yet and merges what is overdue, where that takes moments; then ends as `stop`. */
   async finish(): Promise<void> {
     if (this.#stopped) return await this.stop()
     const { scheduler, monotonic } = this.#parts
@@ -167,8 +170,20 @@ export class Folding {
         await this.#runNow('fold')
       }
     }
+    await this.#finishMerges()
     cancel()
     await this.stop()
+  }
+
+  /** What runs as short as this one would leave to each other for ever; a range that is done stays done. */
+  async #finishMerges(): Promise<void> {
+    const { manifest } = this.#parts
+    for (let before = 0; !this.#stopped && before !== manifest().number && isLeft(manifest(), this.#limits); ) {
+      before = manifest().number
+      this.#late = true
+      for (const rhythm of this.#rhythms) rhythm.nudge()
+      await (this.#running.get('merge') ?? this.#runNow('merge'))
+    }
   }
 
   async #runNow(loop: Loop): Promise<void> {
@@ -291,7 +306,7 @@ export class Folding {
     const { monotonic, failpoint, report } = this.#parts
     const begin = monotonic()
     const before = this.#parts.manifest()
-    if (this.#limits.paced && this.#level.holdsMerge(begin, before, this.#limits)) return undefined
+    if (this.#limits.paced && !this.#late && this.#level.holdsMerge(begin, before, this.#limits)) return undefined
     const limits = this.#limits.paced ? this.#level.limits(begin, this.#limits) : this.#limits
     const plan = planMerge(before, limits, this.#unreadable.stuck)
     if (plan === undefined) return undefined
@@ -302,7 +317,7 @@ export class Folding {
       const job = jobOf(plan, before, limits)
       const most = YOUNG_TIMES_MAX * this.#limits.fanIn
       const rate = (): number =>
-        countSmall(this.#parts.manifest().young, this.#limits, this.#unreadable.stuck) > most
+        this.#late || countSmall(this.#parts.manifest().young, this.#limits, this.#unreadable.stuck) > most
           ? Number.POSITIVE_INFINITY
           : mergeRate(this.#left * this.#tail.flow.rawBytesPerSecond, job.cost, job.work)
       await this.#work({ bytes: job.work, stored: job.stored, rate }, async (parts, rhythm) => {
@@ -318,6 +333,7 @@ export class Folding {
         await failpoint('merge.end')
       })
     }
+    this.#late &&= isOverdue(this.#parts.manifest(), this.#limits)
     report({ type: 'merged', manifest: this.#parts.manifest(), bytesWritten, ms: monotonic() - begin })
     this.#wake('collect', this.#limits.graceMs)
     return 0
@@ -390,7 +406,7 @@ export class Folding {
     this.#rhythms.add(rhythm)
     try {
       if (this.#stopped) throw STOPPED
-      await job({ storage, random, compress: await compress(), newFile }, rhythm)
+      await job({ storage, random, compress: await compress(), newFile: newFile }, rhythm)
     } finally {
       this.#rhythms.delete(rhythm)
       rhythm.end()

@@ -3,7 +3,8 @@
  *
  * Owns: the level, and when it lapses. Does not own: the tail, the segments, the pace.
  * Invariants: a level that is not said again lapses to 'slow'; a hold lets the tail of the log grow to HELD_TABLES tables and the young segments
- * to twice of what is merged otherwise, and then counts for nothing: a restart and a look-up cost a bounded time whatever is said.
+ * to twice of what is merged otherwise, and then counts for nothing: a restart and a look-up cost a bounded time whatever is said, and so where
+ * every run is too short for a merge at its pace.
  */
 import type { Manifest } from '../format/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
@@ -26,6 +27,26 @@ const HELD_YOUNG_TIMES = 6
  */
 const HELD_ROUNDS = 2
 const FREE_ROUNDS = 0.5
+
+/** More small ones than a run that ends leaves: half a merge beyond those that are let be. */
+const LEFT_YOUNG_TIMES = 0.5
+
+/** Merging does not wait any more, whatever is said. */
+export function isOverdue(manifest: Manifest, limits: MergeLimits, youngMax = HELD_YOUNG_TIMES * limits.fanIn): boolean {
+  const { young, base } = manifest
+  if (countSmall(young, limits) > youngMax) return true
+  const due = roundAt(
+    base.flatMap(range => range.segment ?? []),
+    limits,
+  )
+  const { bytes, records } = held(young)
+  return bytes >= HELD_ROUNDS * due.bytes || records >= HELD_ROUNDS * due.records
+}
+
+/** A run that ends does not leave it to the next, which may be as short. */
+export function isLeft(manifest: Manifest, limits: MergeLimits): boolean {
+  return isOverdue(manifest, limits, (limits.fewTimes + LEFT_YOUNG_TIMES) * limits.fanIn)
+}
 
 export class Level {
   #level: UpkeepLevel = 'slow'
@@ -54,14 +75,8 @@ export class Level {
   }
 
   /** Merging waits. */
-  holdsMerge(now: number, { young, base }: Manifest, limits: MergeLimits): boolean {
-    if (this.at(now) !== 'held' || countSmall(young, limits) > HELD_YOUNG_TIMES * limits.fanIn) return false
-    const due = roundAt(
-      base.flatMap(range => range.segment ?? []),
-      limits,
-    )
-    const { bytes, records } = held(young)
-    return bytes < HELD_ROUNDS * due.bytes && records < HELD_ROUNDS * due.records
+  holdsMerge(now: number, manifest: Manifest, limits: MergeLimits): boolean {
+    return this.at(now) === 'held' && !isOverdue(manifest, limits)
   }
 
   /** Work a second below which no job goes: what waited for the lull is done in it. */
