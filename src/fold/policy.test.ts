@@ -22,14 +22,20 @@ const LIMITS = { ...MERGE_LIMITS, rounds: 0 }
 /** Keys of a queue, in pieces that fill a base segment each. */
 const piece = (at: number): Place => ({ collection: 1, key: at.toString(16).padStart(8, '0') })
 
+/** One entry of a piece, as a base segment of its own. */
+const LEFT = { bytes: 500, describedAt: 400, records: 1, rawBytes: 20 }
+
 /** A store that is a queue: in each epoch a piece of keys comes, above all that were there, and the oldest piece is deleted. */
 class Queue {
   manifest: Manifest
+  /** Of each piece that was deleted one entry stays. */
+  readonly #leaves: boolean
   #files = 0
   #oldest = 0
   #newest = 0
 
-  constructor() {
+  constructor(leaves = false) {
+    this.#leaves = leaves
     this.manifest = {
       number: 1,
       storeId: 'ab'.repeat(16),
@@ -69,10 +75,15 @@ class Queue {
       const job = jobOf(plan, manifest, LIMITS)
       const { start } = plan.ranges[0] as BaseRange
       const outputs: SegmentEntry[] = []
-      for (let at = this.#oldest; at <= this.#newest; at++) {
+      let left: SegmentEntry | undefined
+      for (let at = this.#leaves ? 0 : this.#oldest; at <= this.#newest; at++) {
         const place = piece(at)
         const inside = comparePlaces(place, start) >= 0 && (plan.end === undefined || comparePlaces(place, plan.end) < 0)
-        if (inside) outputs.push(this.#segment(0, plan.through, place, { ...place, key: `${place.key}ff` }))
+        if (!inside) continue
+        const last = { ...place, key: `${place.key}ff` }
+        if (at >= this.#oldest) outputs.push(this.#segment(0, plan.through, place, last))
+        else if (left === undefined) outputs.push((left = { ...this.#segment(0, plan.through, place, last), ...LEFT }))
+        else outputs[0] = left = { ...left, last, bytes: left.bytes + 100, records: left.records + 1 }
       }
       const next = job.next(manifest, outputs)
       assert.ok(next !== undefined)
@@ -112,6 +123,28 @@ test('a queue, whose keys rise and whose oldest are deleted, has a base as long 
   }
   assert.ok(merges > 100)
   assert.equal(queue.manifest.base.filter(range => range.segment !== null).length, 2)
+})
+
+test('a queue of which a few entries stay has a base as long as what is in it', () => {
+  const queue = new Queue(true)
+  let merges = 0
+  let bytesWritten = 0
+  for (let round = 0; round < 300; round++) {
+    queue.fold()
+    for (let plan = planMerge(queue.manifest, LIMITS); plan !== undefined; plan = planMerge(queue.manifest, LIMITS)) {
+      const before = new Set(queue.manifest.base.map(range => range.segment?.file))
+      queue.apply(plan)
+      for (const { segment } of queue.manifest.base) {
+        if (segment !== null && segment.records < 1000 && !before.has(segment.file)) bytesWritten += segment.bytes
+      }
+      assert.ok(++merges < 6000, 'merging ends')
+      assert.ok(queue.manifest.base.length < 20, `${queue.manifest.base.length} ranges after ${round} rounds`)
+    }
+    assert.equal(queue.manifest.young.length, 0)
+  }
+  const records = queue.manifest.base.reduce((sum, { segment }) => sum + (segment === null ? 0 : segment.records % 1000), 0)
+  assert.ok(records >= 290, `${records} that stayed`)
+  assert.ok(bytesWritten < 300 * 500 * 10, `${bytesWritten} bytes`)
 })
 
 test('merging into a range of the base that holds nothing is work, beside ranges that hold something', () => {

@@ -4,7 +4,8 @@
  * Owns: the shape that segments are kept in. Does not own: when and how fast, reading, writing.
  * Invariants: a round through the base goes on where it stopped, by looking at `through` alone; every plan makes the manifest smaller or
  * the base know more, so that plans end when nothing is folded meanwhile. What is stuck, for a file proved damaged, is in no plan and keeps the
- * others from nothing: the round goes on without it, and what is kept for it alone is cut down to what lies there. Counts of entries say when a round
+ * others from nothing: the round goes on without it, and what is kept for it alone is cut down to what lies there. Ranges that are joined know as much
+ * as before, no more: what young segments say of them lies over them as it did. Counts of entries say when a round
  * begins; what it leaves out the records say. What is dropped unread, for its collections have no entry, is in the base alone: the tombstones that
  * lie over it stay, and have to be as many as it has records, so that a count that is wrong loses nothing.
  */
@@ -60,6 +61,9 @@ const ROUND_SHARE = 0.9
  * most of a store goes and comes again, a half would write as much as all else.
  */
 const DELETED_SHARE = 0.75
+
+/** Neighbours of the base that are joined although no young segment has a word on them. */
+const JOINED_MIN = 8
 
 /** Of what a file may hold: of halves eight become five files at most, of full ones eight again, without end. */
 const FULL_SHARE = 0.5
@@ -133,13 +137,16 @@ export function deadFiles(manifest: Manifest): ReadonlySet<string> {
 }
 
 /** A young segment that is merged into the base alone. Small records fill a file long before it has many bytes. */
-function isGrown({ bytes, describedAt, records, rawBytes }: SegmentEntry, { youngBytesMax }: MergeLimits): boolean {
-  const share = Math.max(
+function isGrown(entry: SegmentEntry, { youngBytesMax }: MergeLimits): boolean {
+  return entry.bytes >= youngBytesMax || fullness(entry) >= FULL_SHARE
+}
+
+function fullness({ bytes, describedAt, records, rawBytes }: SegmentEntry): number {
+  return Math.max(
     records / SEGMENT_RECORDS_MAX,
     (rawBytes + records * RECORD_ROOM_BYTES) / ((SEGMENT_BLOCKS_MAX - 2) * SEGMENT_BLOCK_RAW_BYTES),
     (bytes - describedAt) / SEGMENT_INDEX_BYTES_MAX,
   )
-  return bytes >= youngBytesMax || share >= FULL_SHARE
 }
 
 /** Young segments that merging with each other makes fewer, sooner or later: `fanIn` of them stand beside each other. */
@@ -184,7 +191,7 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
   if (least < most) return planRange(manifest, most, limits.baseBytes, stuck)
   const cut = whole.length < base.length ? planCut(manifest, least, stuck) : undefined
   if (cut !== undefined) return cut
-  if (newest === undefined || newest.through <= least) return undefined
+  if (newest === undefined || newest.through <= least) return planJoin(base, limits, stuck)
   const above = held(young.filter(entry => entry.through > least))
   const at = roundAt(
     base.flatMap(range => range.segment ?? []),
@@ -195,7 +202,7 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
   const { slackBytes, rounds } = limits
   const due =
     above.bytes >= at.bytes || above.records >= at.records || deleted >= rounds * Math.max(slackBytes, DELETED_SHARE * below.bytes)
-  return due ? planRange(manifest, newest.through, limits.baseBytes, stuck) : undefined
+  return due ? planRange(manifest, newest.through, limits.baseBytes, stuck) : planJoin(base, limits, stuck)
 }
 
 /**
@@ -240,6 +247,28 @@ export function held(entries: readonly SegmentEntry[]): Held {
     records: entries.reduce((sum, entry) => sum + entry.records, 0),
     tombstones: entries.reduce((sum, entry) => sum + entry.tombstones, 0),
   }
+}
+
+/**
+ * Neighbours that know as much, and together fill no segment, become one as they are: of what passed through few entries may stay, and no round
+ * comes to their ranges again. So many, for the one that they have become is written again with the next.
+ */
+function planJoin(base: readonly BaseRange[], { baseBytes }: MergeLimits, stuck: Stuck): MergePlan | undefined {
+  for (let at = 0; at + JOINED_MIN <= base.length; at++) {
+    const { through } = base[at] as BaseRange
+    let bytes = 0
+    let full = 0
+    let end = at
+    for (; end < base.length; end++) {
+      const range = base[end] as BaseRange
+      bytes += range.segment?.bytes ?? 0
+      full += range.segment === null ? 0 : fullness(range.segment)
+      // What may not fit into one file may come out as many.
+      if (range.through !== through || stuck.has(nameOfRange(range)) || bytes > baseBytes || full > FULL_SHARE) break
+    }
+    if (end - at >= JOINED_MIN) return { type: 'base', ranges: base.slice(at, end), end: base[end]?.start, young: [], through }
+  }
+  return undefined
 }
 
 /** The first range that does not know all up to `through`, with neighbours while together they are no more than one segment. */
