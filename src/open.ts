@@ -278,8 +278,8 @@ function build(
   if (evicts) space.coldOf = (id, codec) => ({ cold: new ColdCollection(cold, id, codec), coldCount: 0, evicts })
   const segments = [...image.young, ...image.base.flatMap(range => range.segment ?? [])]
   const segmentBytes = segments.reduce((sum, entry) => sum + entry.bytes, 0)
-  const upkeep = new Upkeep({ foldedEpoch: image.fold?.epoch ?? 0, segments: segments.length, segmentBytes })
   const events = new Events()
+  const upkeep = new Upkeep({ foldedEpoch: image.fold?.epoch ?? 0, segments: segments.length, segmentBytes }, events)
   const reader = { stalls: new Histogram(), contract: new Contract(space, stallMsMax, info => events.emit('stall', info)) }
   let counting: Pick<Checkpointer, 'stalls' | 'contract'> = reader
   const stalled = (ms: number): void => {
@@ -348,8 +348,6 @@ function forward(events: Events, { upkeep, following, order }: Pick<Built, 'upke
   return {
     upkeep: message => {
       upkeep.take(message)
-      if (message.behind !== undefined) events.emit('behind', message.behind)
-      if (message.did === 'caughtUp') events.emit('caughtUp')
       if (message.manifest !== undefined) following?.take(message.manifest)
     },
     checkpoint: point => {
@@ -357,8 +355,8 @@ function forward(events: Events, { upkeep, following, order }: Pick<Built, 'upke
       events.emit('checkpoint', point)
     },
     barrier: info => events.emit('barrier', info),
-    degraded: error => events.emit('degraded', error),
-    recovered: () => events.emit('recovered'),
+    degraded: error => upkeep.commitFailed(error),
+    recovered: () => upkeep.committedAgain(),
     failed: error => events.emit('error', error),
     refused: refusal => events.emit('refused', refusal),
     voided: info => events.emit('voided', info),

@@ -90,9 +90,9 @@ export class Store implements AsyncDisposable {
     return this.#parts.settings.readOnly
   }
 
-  /** 'degraded' while durability is interrupted and retried; 'failed' when the engine stopped for good and the service runs on in memory. */
+  /** 'degraded' while commits fail or what they wrote cannot be read, and it is tried again; 'failed' when the engine stopped for good. */
   get status(): EngineStatus {
-    return this.#closing !== undefined ? 'closed' : (this.#parts.checkpointer?.status ?? 'ok')
+    return this.#closing !== undefined ? 'closed' : this.#parts.upkeep.status(this.#parts.checkpointer?.status ?? 'ok')
   }
 
   get restored(): Restored {
@@ -269,7 +269,7 @@ export class Store implements AsyncDisposable {
       bytesInFlight: checkpointer?.outbox.inFlight ?? 0,
       drain: checkpointer?.drained ?? { records: 0, bytes: 0, wasteRecords: 0, wasteBytes: 0 },
       refused: checkpointer?.refusals ?? [],
-      degradedBy: checkpointer?.degradedBy?.message,
+      degradedBy: (checkpointer?.degradedBy ?? this.#parts.upkeep.unread)?.message,
       memory: memoryStats(this.#parts.memory(), collections.values()),
       upkeep: this.#parts.upkeep.stats,
       schedule: scheduleStats(this.#parts.cadence, checkpointer, this.#closed ? [] : collections.values()),

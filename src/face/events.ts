@@ -15,7 +15,7 @@ export interface StoreEvents {
   checkpoint: [point: CheckpointPoint]
   /** A barrier falls now; the listener runs inside the cut, and what it writes is in the epoch, be it the last one of a store that closes. */
   barrier: [info: { readonly epoch: number; readonly time: number }]
-  /** Durability is interrupted; the engine goes on trying. */
+  /** Durability is interrupted, or folding cannot read back what was committed (once for each cause); the engine goes on trying. */
   degraded: [error: TidemarkError]
   /** Durable again after `degraded`. */
   recovered: []

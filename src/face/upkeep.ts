@@ -1,5 +1,14 @@
-/** What upkeep has done since `open`, for `stats()`. Owns the sums; the work is the writer's (fold/). */
+/**
+ * What upkeep has done since `open`, for `stats()`, and what is told of it.
+ *
+ * Owns: the sums; whether folding cannot read the log back, so that no restart would come to what is committed, however well commits go. Does not
+ * own: the work, which is the writer's (fold/), commits that fail (checkpoint/).
+ * Invariants: a log that cannot be read is told once for each cause; `recovered` is told when neither that nor commits that fail are left.
+ */
+import { TidemarkError } from '../base/errors.ts'
+import type { EngineStatus } from '../checkpoint/index.ts'
 import type { UpkeepMessage } from '../writer/index.ts'
+import type { Events } from './events.ts'
 
 export interface UpkeepStats {
   /** The epoch up to which segments cover the state; 0: nothing is folded. */
@@ -23,9 +32,14 @@ export interface UpkeepStats {
 }
 
 export class Upkeep {
+  readonly #events: Events
   #stats: UpkeepStats
+  #commitsFail = false
+  /** Why folding cannot read the log back. */
+  unread: TidemarkError | undefined
 
-  constructor(start: Pick<UpkeepStats, 'foldedEpoch' | 'segments' | 'segmentBytes'>) {
+  constructor(start: Pick<UpkeepStats, 'foldedEpoch' | 'segments' | 'segmentBytes'>, events: Events) {
+    this.#events = events
     const none = { folds: 0, merges: 0, foldBytes: 0, mergeBytes: 0, filesRemoved: 0, failures: 0, lastError: undefined, behind: undefined }
     this.#stats = { ...start, ...none }
   }
@@ -34,13 +48,48 @@ export class Upkeep {
     return this.#stats
   }
 
+  /** What the store's status is where that of commits is `of`. */
+  status(of: EngineStatus): EngineStatus {
+    return of === 'ok' && this.unread !== undefined ? 'degraded' : of
+  }
+
   /** Of so many bytes of the log. */
   amplification(logBytes: number): number | undefined {
     const { foldBytes, mergeBytes } = this.#stats
     return logBytes === 0 ? undefined : (logBytes + foldBytes + mergeBytes) / logBytes
   }
 
-  take({ did, foldedEpoch, segments, segmentBytes, bytesWritten, files, error, behind }: UpkeepMessage): void {
+  commitFailed(error: TidemarkError): void {
+    this.#commitsFail = true
+    this.#events.emit('degraded', error)
+  }
+
+  committedAgain(): void {
+    this.#commitsFail = false
+    if (this.unread === undefined) this.#events.emit('recovered')
+  }
+
+  take(message: UpkeepMessage): void {
+    this.#add(message)
+    const { did, behind, error, unread } = message
+    if (behind !== undefined) this.#events.emit('behind', behind)
+    if (did === 'caughtUp') this.#events.emit('caughtUp')
+    if (unread && error !== undefined) this.#cannotRead(error)
+    if (did === 'folded' && this.unread !== undefined) {
+      this.unread = undefined
+      if (!this.#commitsFail) this.#events.emit('recovered')
+    }
+  }
+
+  #cannotRead(cause: NonNullable<UpkeepMessage['error']>): void {
+    const message = `folding cannot read the log: ${cause.message}`
+    if (this.unread?.message === message) return
+    const hint = 'a restart would not come to what was committed since: do not restart the service before its state is copied out of it'
+    this.unread = new TidemarkError(cause.code, message, { ...cause, hint })
+    this.#events.emit('degraded', this.unread)
+  }
+
+  #add({ did, foldedEpoch, segments, segmentBytes, bytesWritten, files, error, behind }: UpkeepMessage): void {
     const old = this.#stats
     this.#stats = {
       foldedEpoch,

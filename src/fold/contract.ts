@@ -48,7 +48,7 @@ export interface Thresholds extends MergeLimits, TailLimits {
 export type FoldNews =
   | { readonly type: 'folded' | 'merged'; readonly manifest: Manifest; readonly bytesWritten: number; readonly ms: number }
   | { readonly type: 'collected'; readonly files: number }
-  | { readonly type: 'failed'; readonly error: unknown }
+  | { readonly type: 'failed'; readonly of: 'fold' | 'merge' | 'collect'; readonly error: unknown }
   /** Folding does not keep up with the log, for so long now; or does again. */
   | ({ readonly type: 'behind'; readonly ms: number } & TailSize)
   | { readonly type: 'caughtUp' }

@@ -249,7 +249,7 @@ export class Folding {
     } catch (error) {
       if (error !== STOPPED && !this.#stopped) {
         again = Math.min(RETRY_MS_FIRST * 2 ** this.#failures[loop]++, RETRY_MS_MAX)
-        this.#parts.report({ type: 'failed', error })
+        this.#parts.report({ type: 'failed', of: loop, error })
         // A manifest that was begun may have left its segments; and a disk that is full has room when what is too old has gone.
         if (loop !== 'collect') this.#wake('collect', this.#limits.graceMs)
         this.#mayTrim ||= loop === 'fold'

@@ -98,6 +98,8 @@ export interface UpkeepMessage {
   /** With 'behind': for how long the tail of the log has been too long, and what lies in it. */
   readonly behind?: { readonly ms: number; readonly rawBytes: number; readonly records: number }
   readonly error?: ErrorData
+  /** With 'failed': it is the log behind the fold point that is damaged or not given back, and a restart would need it. */
+  readonly unread?: boolean
   /** The newest manifest, for a host that asked to follow it. */
   readonly manifest?: Manifest
 }

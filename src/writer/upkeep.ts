@@ -1,6 +1,8 @@
 /** Upkeep beside a writer: how it is begun, and what the main thread is told of it. Owns nothing. */
+import { TidemarkError } from '../base/errors.ts'
 import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
-import type { Manifest } from '../format/index.ts'
+import { LOG_FOLDER, type Manifest } from '../format/index.ts'
+import { isErrno } from '../storage/index.ts'
 import type { UpkeepMessage, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
 import type { WriterParts } from './writer.ts'
@@ -32,7 +34,13 @@ function upkeepMessage(news: FoldNews, manifest: Manifest, follow: boolean): Upk
     ms: 'ms' in news ? news.ms : 0,
     files: news.type === 'collected' ? news.files : 0,
     ...(news.type === 'behind' ? { behind: { ms: news.ms, rawBytes: news.rawBytes, records: news.records } } : {}),
-    ...(news.type === 'failed' ? { error: toErrorData(news.error) } : {}),
+    ...(news.type === 'failed' ? { error: toErrorData(news.error), unread: news.of === 'fold' && isLogUnread(news.error) } : {}),
     ...(follow ? { manifest } : {}),
   }
+}
+
+/** Of a fold that failed: not for want of room, say, which leaves the log to the next restart as it is. */
+function isLogUnread(error: unknown): boolean {
+  if (!(error instanceof TidemarkError) || error.file?.startsWith(`${LOG_FOLDER}/`) !== true) return false
+  return error.kind === 'damage' || isErrno(error, 'EIO')
 }
