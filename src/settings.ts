@@ -66,7 +66,7 @@ export interface Settings {
     /**
      * Time in ms for which fold points are kept, with the log behind the oldest: one a minute, of those older than a day one an hour, of those
      * older than 30 days one a day, and the last one before that time. Every epoch in between can be restored. They age while the store is open;
-     * how long it was closed counts from the run after the next on. Default 3,600,000.
+     * how long it was closed counts from the run after the next on. No more than 65,536 files of the log are kept for it. Default 3,600,000.
      */
     readonly keepMs?: number
   }

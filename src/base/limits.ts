@@ -96,6 +96,12 @@ export const VOIDS_MAX = 3
 /** Bytes of one log file before the writer rolls to the next: bounds what one scan, copy or deletion has to move. */
 export const LOG_FILE_BYTES_MAX = 64 * MIB
 
+/**
+ * Log files that are kept for fold points kept for a time: a manifest names all of them, 150 bytes each, and processes that end by the minute leave one
+ * each. So many are 45 days of these, or 4 TiB of full ones.
+ */
+export const LOG_FILES_KEPT_MAX = 65_536
+
 /** Log files one manifest may name: bounds the manifest read at open. */
 export const LOG_FILES_MAX = 1_048_576
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { LOG_FILES_KEPT_MAX } from '../base/limits.ts'
 import {
   type BaseRange,
   decodeManifest,
@@ -9,7 +10,7 @@ import {
   type Place,
   type SegmentEntry,
 } from '../format/index.ts'
-import { dropDead, foldTo, mergeBase, raiseBase } from './folding.ts'
+import { dropDead, foldTo, mergeBase, raiseBase, trim } from './folding.ts'
 import { agesAt } from './retention.ts'
 import { firstManifest } from './transitions.ts'
 
@@ -68,6 +69,34 @@ test('empty neighbours in the base that know as much are one, however they came 
   const dead = manifest(3, [young], [range('', 2), range('10', 2, true), range('20', 2, true), range('30', 3), range('40', 2, true)])
   const gone = new Set(dead.base.slice(0, 2).flatMap(one => one.segment?.file ?? []))
   assert.equal(show(dropDead(dead, gone)), ':2 20:2* 30:3 40:2*')
+})
+
+test('a log of more files than are to be named loses its beginning, and the points kept for their age that stand on it', () => {
+  const count = LOG_FILES_KEPT_MAX + 100
+  const log = Array.from({ length: count }, (_, at) => ({
+    file: `log/00000001-${(at + 1).toString(16).padStart(8, '0')}.log`,
+    end: at === count - 1 ? null : { bytes: 2000, epoch: at + 1, digest: 'ab'.repeat(32) },
+  }))
+  const retention = { keepLast: 2, keepMs: Number.MAX_SAFE_INTEGER }
+  const pointAt = (epoch: number) => ({ number: epoch, epoch, timeMs: epoch * 86_400_000 })
+  const old = manifest(count - 2, [], [range('', 0)])
+  const fold = { ...(old.fold as NonNullable<Manifest['fold']>), file: log.at(-3)?.file as string, timeMs: count * 86_400_000 }
+  const full = { ...old, number: count, fold, log, retained: [1, 90, 110, count - 10].map(pointAt) }
+  const point = { ...fold, epoch: count - 1, file: log.at(-2)?.file as string }
+  const next = foldTo(full, point, [], retention, agesAt(point.timeMs))
+  assert.deepEqual(
+    next.retained.map(({ epoch }) => epoch),
+    [110, count - 10, count - 2],
+  )
+  assert.equal(next.log[0]?.end?.epoch, 110)
+  assert.deepEqual(
+    trim(full, retention, agesAt(point.timeMs))?.retained.map(({ epoch }) => epoch),
+    [110, count - 10],
+  )
+  // Whatever their age: those are asked for by number.
+  const last = { keepLast: 5, keepMs: Number.MAX_SAFE_INTEGER }
+  assert.equal(trim(full, last, agesAt(point.timeMs)), undefined)
+  assert.equal(foldTo(full, point, [], last, agesAt(point.timeMs)).log[0]?.end?.epoch, 90)
 })
 
 test('a store that keeps fold points for longer than a manifest has room for has manifests that can be read', () => {

@@ -9,6 +9,7 @@
  * name it, and the collector keeps what that one names until the next is published.
  */
 import { assert } from '../base/errors.ts'
+import { LOG_FILES_KEPT_MAX } from '../base/limits.ts'
 import {
   type BaseRange,
   comparePlaces,
@@ -32,7 +33,7 @@ export function foldTo(old: Manifest, point: FoldPoint, parts: readonly SegmentE
     'new segments hold what came between',
   )
   const left: RetainedPoint = { number: old.number, epoch: before, timeMs: old.fold?.timeMs ?? point.timeMs }
-  const retained = retain([...old.retained, left], agesOf, retention)
+  const retained = withinLog(old.log, retain([...old.retained, left], agesOf, retention), retention)
   const next: Manifest = {
     ...old,
     number: old.number + 1,
@@ -53,7 +54,11 @@ export function trim(old: Manifest, retention: Retention, agesOf: AgesOf): Manif
   if (old.fold === null) return undefined
   const { epoch, timeMs } = old.fold
   const here: RetainedPoint = { number: old.number, epoch, timeMs }
-  const retained = retain(old.retained, points => agesOf([...points, here]), retention)
+  const retained = withinLog(
+    old.log,
+    retain(old.retained, points => agesOf([...points, here]), retention),
+    retention,
+  )
   const next: Manifest = { ...old, number: old.number + 1, retained, log: logFrom(old, retained, old.fold) }
   if (retained.length === old.retained.length && next.log.length === old.log.length) return undefined
   checkFolded(old, next)
@@ -63,6 +68,13 @@ export function trim(old: Manifest, retention: Retention, agesOf: AgesOf): Manif
     'of the points that are kept no more than asked for go',
   )
   return next
+}
+
+/** Of points that are kept for a time, those go that need more of the log than LOG_FILES_KEPT_MAX files. */
+function withinLog(log: readonly LogEntry[], points: readonly RetainedPoint[], { keepLast }: Retention): readonly RetainedPoint[] {
+  const beyond = log[log.length - LOG_FILES_KEPT_MAX - 1]?.end?.epoch ?? -1
+  // The fold point itself is one of the last.
+  return points.filter(({ epoch }, at) => epoch > beyond || at > points.length - keepLast)
 }
 
 /** The log from the oldest point that is kept on. */
