@@ -260,6 +260,31 @@ test('verify finds damage in the log; what nothing is lost by is a note', async 
   assert.ok(out.includes(`damaged: ${file}: `), out)
 })
 
+test('diff tells of a collection that has another kind or codec, also where it is empty', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, MANUAL)
+  store.map('kind')
+  store.map('codec')
+  store.map('same')
+  store.value('beside', 0).set(1)
+  await store.checkpoint()
+  for (const name of ['kind', 'codec', 'same']) store.delete(name)
+  store.value('kind', undefined)
+  store.map<unknown>('codec', { codec: json1 })
+  store.map('same')
+  store.value('beside', 0).set(2)
+  await store.checkpoint()
+  await store.close()
+  assert.equal(
+    run(['diff', folder, '1', '2']).out,
+    '  "beside"\n  * "value"\n  "codec"  map tide1 -> map json\n  "kind"  map tide1 -> value tide1\n',
+  )
+  assert.deepEqual((json('diff', folder, '1', '2') as unknown[]).slice(1), [
+    { collection: 'codec', change: 'changed', from: { kind: 'map', codec: 'tide1' }, to: { kind: 'map', codec: 'json' }, keys: [] },
+    { collection: 'kind', change: 'changed', from: { kind: 'map', codec: 'tide1' }, to: { kind: 'value', codec: 'tide1' }, keys: [] },
+  ])
+})
+
 test('restore goes on from an earlier epoch; one that is not there changes nothing', async t => {
   const folder = await make(temporaryFolder(t))
   const before = contents(folder)

@@ -132,24 +132,24 @@ export const diff: Verb = {
         const before = new Set(names(older))
         const after = new Set(names(newer))
         const found = [...new Set([...before, ...after])].sort().flatMap(name => {
-          const changes = compare(
-            codec,
-            before.has(name) ? entriesOf(older, name) : undefined,
-            after.has(name) ? entriesOf(newer, name) : undefined,
-          )
-          return changes.length === 0 && before.has(name) && after.has(name)
-            ? []
-            : [{ name, there: [before.has(name), after.has(name)], changes }]
+          const one = before.has(name) ? entriesOf(older, name) : undefined
+          const other = after.has(name) ? entriesOf(newer, name) : undefined
+          const changes = compare(codec, one, other)
+          const change: Change['change'] = one === undefined ? 'added' : other === undefined ? 'removed' : 'changed'
+          const made =
+            one === undefined || other === undefined || isAlike(one, other) ? undefined : { from: madeOf(one), to: madeOf(other) }
+          return change === 'changed' && changes.length === 0 && made === undefined ? [] : [{ name, change, changes, made }]
         })
         return {
-          json: found.map(({ name, there, changes }) => ({
+          json: found.map(({ name, change, changes, made }) => ({
             collection: name,
-            change: there[0] !== true ? 'added' : there[1] !== true ? 'removed' : 'changed',
-            keys: changes.map(({ change, key }) => ({ change, key: say(codec, key) })),
+            change,
+            ...made,
+            keys: changes.map(entry => ({ change: entry.change, key: say(codec, entry.key) })),
           })),
-          text: found.flatMap(({ name, there, changes }) => [
-            `${there[0] !== true ? '+' : there[1] !== true ? '-' : ' '} ${JSON.stringify(name)}`,
-            ...changes.map(({ change, key }) => `  ${change === 'added' ? '+' : change === 'removed' ? '-' : '*'} ${keyText(key)}`),
+          text: found.flatMap(({ name, change, changes, made }) => [
+            `${change === 'changed' ? ' ' : SIGNS[change]} ${JSON.stringify(name)}${made === undefined ? '' : `  ${madeText(made.from)} -> ${madeText(made.to)}`}`,
+            ...changes.map(entry => `  ${SIGNS[entry.change]} ${keyText(entry.key)}`),
           ]),
         }
       }),
@@ -162,6 +162,13 @@ interface Change {
   readonly key: Key
 }
 
+const SIGNS = { added: '+', removed: '-', changed: '*' } as const
+
+type Made = Pick<Entries, 'kind' | 'codec'>
+const madeOf = ({ kind, codec }: Made): Made => ({ kind, codec })
+const madeText = ({ kind, codec }: Made): string => `${kind} ${codec}`
+const isAlike = (one: Made, other: Made): boolean => one.kind === other.kind && one.codec === other.codec
+
 /**
  * Walks both at once: entries of a store that is only read come in the order of their keys, and nothing of them is kept. Values are the same when
  * their bytes are: no other comparison knows all that is stored, such as the order of keys.
@@ -169,7 +176,7 @@ interface Change {
 function compare(codec: Codec, older: Entries | undefined, newer: Entries | undefined): Change[] {
   const removedOrChanged: Change[] = []
   const added: Change[] = []
-  const comparable = older?.kind === newer?.kind && older?.codec === newer?.codec
+  const comparable = older !== undefined && newer !== undefined && isAlike(older, newer)
   const before = (older?.scan() ?? [])[Symbol.iterator]()
   const after = (newer?.scan() ?? [])[Symbol.iterator]()
   let one = before.next()
