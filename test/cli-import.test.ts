@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Store } from 'tidemark'
+import { TidemarkError } from '../src/base/errors.ts'
 import { Intake } from '../src/tools/import.ts'
 import type { Line } from '../src/tools/lines.ts'
 import { cli, fails, json, LINE, make, mounts, run } from './support/cli.ts'
@@ -137,15 +138,21 @@ test('an import that fails closes its store in moments, and its error is the fir
     },
     close: async (options: unknown) => {
       closed.push(options)
-      throw new Error('the second')
+      throw new TidemarkError('TIDEMARK_STORAGE', 'the second', { hint: 'wait' })
     },
   }
-  const intake = new Intake(
-    async () => store as unknown as Store,
-    text => said.push(text),
-  )
-  const line: Line = { number: 1, bytes: 2 ** 20, collection: 'a', kind: 'map', codec: 'tide1', entry: undefined }
-  await assert.rejects(intake.all([line]), /the first/)
-  assert.deepEqual(closed, [{ timeoutMs: 30_000 }])
-  assert.deepEqual(said, ['tidemark: what was stored is not all durable: the second\n'])
+  for (const isJson of [false, true]) {
+    const intake = new Intake(
+      async () => store as unknown as Store,
+      text => said.push(text),
+      isJson,
+    )
+    const line: Line = { number: 1, bytes: 2 ** 20, collection: 'a', kind: 'map', codec: 'tide1', entry: undefined }
+    await assert.rejects(intake.all([line]), /the first/)
+  }
+  assert.deepEqual(closed, [{ timeoutMs: 30_000 }, { timeoutMs: 30_000 }])
+  const [text, line] = said as [string, string]
+  assert.equal(text, 'tidemark: what was stored is not all durable: the second (TIDEMARK_STORAGE)\nhint: wait\n')
+  const degraded = { code: 'TIDEMARK_STORAGE', message: 'what was stored is not all durable: the second', hint: 'wait' }
+  assert.deepEqual(JSON.parse(line), { degraded })
 })

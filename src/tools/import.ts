@@ -78,8 +78,9 @@ export class Intake {
       epoch = await this.#finish()
     } catch (error) {
       // What keeps it from becoming durable now is not what the caller is to hear of first.
-      await this.#store?.close({ timeoutMs: GIVE_UP_MS }).catch(({ message }) => {
-        this.#say(`tidemark: what was stored is not all durable: ${message}\n`)
+      await this.#store?.close({ timeoutMs: GIVE_UP_MS }).catch(({ message, code, hint, file }: TidemarkError) => {
+        const problem = { message: `what was stored is not all durable: ${message}`, code, hint, file }
+        this.#say(problemText('degraded', problem, this.#json))
       })
       throw error
     }
