@@ -1,6 +1,6 @@
 /** A copy of a store: whole or no store, whatever stops it; beside a writer that goes on and gives files back. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { copy, open } from 'tidemark'
@@ -21,6 +21,7 @@ import {
 } from '../src/storage/index.ts'
 import type { Store } from '../src/store.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
+import { fails, run } from './support/cli.ts'
 import { flipped } from './support/files.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
@@ -218,6 +219,43 @@ test('a directory of somebody else is no copy that was cut short, whatever its f
   mkdirSync(join(begun, 'log'), { recursive: true })
   for (const file of [temporary, 'copying', 'log/00000001-00000001.log']) writeFileSync(join(begun, file), '')
   assert.equal((await copy(source, begun)).entries, 1)
+})
+
+test('a copy that was cut short inside its manifest, where that has no other name first, can be begun again', async t => {
+  const folder = temporaryFolder(t)
+  const source = join(folder, 'source')
+  const store = await open(source)
+  store.map<number>('map').set('key', 1)
+  await store.close()
+  const begin = async (name: string): Promise<string> => {
+    const target = join(folder, name)
+    await copy(source, target)
+    writeFileSync(join(target, 'copying'), '')
+    return target
+  }
+  const cut = (target: string, bytes: number): void => {
+    for (const name of readdirSync(join(target, 'manifest'))) truncateSync(join(target, 'manifest', name), bytes)
+  }
+  for (const bytes of [0, 100, 700]) {
+    const target = await begin(`cut-${bytes}`)
+    cut(target, bytes)
+    assert.equal((await copy(source, target)).entries, 1)
+    assert.ok(!existsSync(join(target, 'copying')))
+  }
+  const commanded = await begin('commanded')
+  cut(commanded, 100)
+  const { status, err } = run(['copy', source, commanded])
+  assert.equal(status, 0, err)
+  // What is a store, and what was one that somebody went on with, is left alone.
+  const whole = await begin('whole')
+  await failsWith('TIDEMARK_DIRECTORY', () => copy(source, whole))
+  const used = await begin('used')
+  await (await open(used)).close()
+  assert.ok(readdirSync(join(used, 'manifest')).length > 1)
+  cut(used, 100)
+  await failsWith('TIDEMARK_DIRECTORY', () => copy(source, used))
+  assert.ok(readdirSync(join(used, 'manifest')).length > 1)
+  fails(1, /TIDEMARK_DIRECTORY/, 'copy', source, used)
 })
 
 test('a store of which the manifests of the last opening are damaged is copied into one that can be opened', async t => {

@@ -100,12 +100,28 @@ async function refuseUsed(to: Storage, names: readonly string[], target: string)
   })
 }
 
-/** A copy that was cut short left this, and nothing else: COPYING is empty, and every name is one that a copy makes. */
+/**
+ * A copy that was cut short left this, and nothing else: COPYING is empty, and every name is one that a copy makes. The one manifest may stand there
+ * in part, where files have no other name first; a store that somebody went on with has more than one.
+ */
 async function isBegun(to: Storage, names: readonly string[]): Promise<boolean> {
   if (!names.includes(COPYING) || !names.every(name => name === COPYING || Object.hasOwn(OWN, name)) || (await to.size(COPYING)) > 0)
     return false
   for (const folder of FOLDERS) if (!(await to.list(folder)).every(name => OWN[folder]?.(name))) return false
-  return (await to.list(MANIFEST_FOLDER)).length === 0
+  const [manifest, ...more] = await to.list(MANIFEST_FOLDER)
+  return manifest === undefined || (more.length === 0 && (await isDamaged(to, manifest)))
+}
+
+async function isDamaged(to: Storage, manifest: string): Promise<boolean> {
+  const number = manifestNumber(manifest)
+  if (number === undefined) return false
+  try {
+    await readManifest(to, number)
+  } catch (error) {
+    if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) return true
+    if (!hasCode(error, 'TIDEMARK_FORMAT_NEWER')) throw error
+  }
+  return false
 }
 
 /** Carries an error of the target past those who take it for one of the source. */
@@ -208,6 +224,8 @@ async function clear(to: Storage): Promise<void> {
       })
     }
     for (const name of names) await to.remove(`${folder}/${name}`)
+    // One in part that came back would stand beside the next one.
+    if (folder === MANIFEST_FOLDER && names.length > 0) await to.syncFolder(folder)
   }
 }
 

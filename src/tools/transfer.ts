@@ -55,8 +55,9 @@ async function refuseUsed(target: string): Promise<void> {
   try {
     store = await openToRead(target)
   } catch (error) {
-    // Whatever else is there, the copy itself refuses.
-    if (hasCode(error, 'TIDEMARK_NO_STORE') || hasCode(error, 'TIDEMARK_DIRECTORY')) return
+    // Whatever else is there, the copy itself refuses, or knows for one that was cut short.
+    const left = ['TIDEMARK_NO_STORE', 'TIDEMARK_DIRECTORY', 'TIDEMARK_MANIFEST_DAMAGED'] as const
+    if (left.some(code => hasCode(error, code))) return
     throw error
   }
   const { epoch } = store.stats().restored
