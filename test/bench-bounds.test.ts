@@ -8,10 +8,14 @@ import { runChild } from '../bench/harness/child.ts'
 import { largest, medianOfAll } from '../bench/harness/stats.ts'
 import { type Bound, holds } from '../bench/harness/suite.ts'
 import { boundsLoaded, type Loaded } from '../bench/hydration/suite.ts'
+import { type Row as LargerRow, boundsOf as largerBounds } from '../bench/larger-than-memory/suite.ts'
 import { boundsOf as oneKeyBounds } from '../bench/one-key/suite.ts'
 import { countCalls } from '../bench/one-key/trace.ts'
 import { type Row as OpenRow, boundsOf as openBounds } from '../bench/open-loop/suite.ts'
+import { boundsOf as awkwardBounds } from '../bench/spikes/awkward.ts'
+import { boundsOf as dayBounds } from '../bench/spikes/flights-day.ts'
 import { beyondBounds, keptUp } from '../bench/spikes/judge.ts'
+import { flatOutBounds } from '../bench/spikes/rates.ts'
 import type { Row } from '../bench/spikes/run.ts'
 import { boundsOf as slowBounds } from '../bench/spikes/slow-storage.ts'
 import type { IsolationResult, LongResult, SteadyResult } from '../bench/upkeep/contract.ts'
@@ -153,6 +157,37 @@ test('slow storage: an engine that commits nothing, and faults that did not come
   assert.deepEqual(of(errors, 0, 3), ['checkpoints, least'])
   assert.deepEqual(of('syncs of 50 ms', 5, 0), [])
   assert.deepEqual(of('syncs of 50 ms', 0, 0), ['checkpoints, least'])
+})
+
+test('no engine is compared that makes no checkpoint meanwhile, or whose checkpoints fail', () => {
+  const figures = { latencyMs: FIGURES, stallMs: FIGURES, perSecond: 1000, heapBytes: 1e6, segmentWindows: [1], acknowledged: 5, from: 5 }
+  const giant = { encodeMs: 1, bytes: 1, named: true }
+  const row = (name: string, changes: Partial<Row> = {}): Row =>
+    ({ name, engine: name, rep: 0, giant, ...figures, ...changes }) as unknown as Row
+  const day = Array.from({ length: 24 }, () => true)
+  const ways: Readonly<Record<string, (rows: readonly Row[]) => Bound[]>> = {
+    'flat out': rows => flatOutBounds({ shape: 'W4', rows, subject: 'tidemark', quick: false, latencyMs: { p999: 1, max: 1 } }),
+    'flights day': rows => dayBounds({ quick: false }, rows, 1, day),
+    ...Object.fromEntries(
+      ['one giant value', 'tiny batches', 'queue', 'churn', 'restart under load'].map(shape => [
+        shape,
+        (rows: readonly Row[]) => awkwardBounds({ quick: false, subject: undefined }, shape, rows),
+      ]),
+    ),
+  }
+  for (const [way, bounds] of Object.entries(ways)) {
+    const of = (checkpoints: number, failedCheckpoints: number): string[] =>
+      broken(bounds([row('plain'), row('control'), row('tidemark, killed'), row('tidemark', { checkpoints, failedCheckpoints })]))
+    assert.deepEqual(of(5, 0), [], way)
+    assert.deepEqual(of(0, 0), ['checkpoints, least'], way)
+    assert.deepEqual(of(5, 1), ['checkpoints that failed'], way)
+  }
+  const larger = (role: LargerRow['role'], checkpoints: number, rssMaxBytes: number): LargerRow =>
+    ({ role, rep: 0, checkpoints, rssMaxBytes, latencyMs: FIGURES }) as LargerRow
+  const ofLarger = (checkpoints: number): string[] =>
+    broken(largerBounds({ quick: false }, [larger('plain', 5, 10e6), larger('tidemark', checkpoints, 3e6)]))
+  assert.deepEqual(ofLarger(4), [])
+  assert.deepEqual(ofLarger(0), ['checkpoints, least'])
 })
 
 test('bytes: an engine that writes nothing, or something else, meets no bound', () => {

@@ -13,7 +13,7 @@ import type { LargerAssignment, LargerFilled, LargerResult } from './contract.ts
 const MIB = 1024 * 1024
 const ROLES = ['plain', 'tidemark'] as const
 
-interface Row extends LargerResult {
+export interface Row extends LargerResult {
   readonly role: LargerAssignment['role']
   readonly rep: number
   readonly foreignShare: number | undefined
@@ -92,16 +92,15 @@ function show(rows: readonly Row[]): string {
   )
 }
 
-function boundsOf(context: Context, rows: readonly Row[]): Bound[] {
+export function boundsOf(context: Pick<Context, 'quick'>, rows: readonly Row[]): Bound[] {
+  const mine = rows.filter(row => row.role === 'tidemark')
   /** Median over the runs of the engine's figure in shares of the plain Map's of the same run. */
   const share = (pick: (row: Row) => number): number =>
     medianOfAll(
-      rows
-        .filter(row => row.role === 'tidemark')
-        .map(row => {
-          const plain = rows.find(other => other.role === 'plain' && other.rep === row.rep)
-          return plain === undefined ? Number.NaN : pick(row) / pick(plain)
-        }),
+      mine.map(row => {
+        const plain = rows.find(other => other.role === 'plain' && other.rep === row.rep)
+        return plain === undefined ? Number.NaN : pick(row) / pick(plain)
+      }),
     )
   const most = (name: string, measured: number, limit: number): Bound => ({
     name: `larger than memory: ${name}`,
@@ -122,5 +121,14 @@ function boundsOf(context: Context, rows: readonly Row[]): Bound[] {
       share(row => row.rssMaxBytes),
       context.quick ? 3 : 1 / 3,
     ),
+    {
+      name: 'larger than memory: checkpoints, least',
+      // One that fails ends the process, and the benchmark.
+      measured: mine.length === 0 ? Number.NaN : Math.min(...mine.map(row => row.checkpoints)),
+      sense: 'at least',
+      limit: 1,
+      unit: '',
+      robust: false,
+    },
   ]
 }

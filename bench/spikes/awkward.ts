@@ -4,7 +4,7 @@
  */
 import { medianOfAll } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
-import { beyond, beyondBounds, disturbed, exact, type Judged, nothingLost } from './judge.ts'
+import { beyond, beyondBounds, disturbed, exact, type Judged, madeDurable, nothingLost } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
 import { show } from './show.ts'
 
@@ -93,13 +93,13 @@ async function runShape(context: Context, shape: string, job: Job, rep: number, 
   await turn(CONTROL)
 }
 
-function boundsOf(context: Context, shape: string, rows: readonly Row[]): Bound[] {
+export function boundsOf(context: Pick<Context, 'quick' | 'subject'>, shape: string, rows: readonly Row[]): Bound[] {
   const subject = context.subject ?? 'tidemark'
   // A restart is measured from its first moment, as in the benchmark of hydration.
   const latencyMs = shape === RESTART ? { p999: 2, max: 2 } : { p999: 1, max: 1 }
   const judged: Judged = { shape, rows, subject, quick: context.quick, latencyMs }
-  if (shape === GIANT) return giantBounds(judged)
-  return [...beyondBounds(judged), ...(shape === RESTART ? restartBounds(judged) : [])]
+  if (shape === GIANT) return [...giantBounds(judged), ...madeDurable(judged)]
+  return [...beyondBounds(judged), ...madeDurable(judged), ...(shape === RESTART ? restartBounds(judged) : [])]
 }
 
 /** The stall is the encoding of the one value, and it is said which. */

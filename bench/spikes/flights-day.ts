@@ -7,7 +7,7 @@ import { median, medianOfAll } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import { prepareDay, quietHours, readDay } from './flights-input.ts'
-import { beyondBounds, disturbed, type Judged } from './judge.ts'
+import { beyondBounds, disturbed, type Judged, madeDurable } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, WINDOW_MS } from './run.ts'
 import { show } from './show.ts'
 
@@ -56,23 +56,28 @@ export const flightsDay: Suite = {
       const like = rows.filter(row => row.engine === 'tidemark')
       rows.push(await runTurn(context, { name: CONTROL, engine: CONTROL, rep, job, like }))
     }
-    const judged: Judged = { shape: 'flights day', rows, subject: 'tidemark', quick, latencyMs: { p999: 1, max: 1 } }
     const mine = rows.filter(row => row.engine === 'tidemark')
-    const share: Bound = {
-      name: 'flights day: bytes of segments written in the quieter half',
-      measured: medianOfAll(mine.map(row => quietShare(hourly(row, seconds), quiet))),
-      sense: 'at least',
-      limit: quick ? 0 : 0.7,
-      unit: 'of all',
-      robust: false,
-    }
     return {
       text: [show(rows), showHours(mine, seconds, quiet)],
-      bounds: [...beyondBounds(judged), share],
+      bounds: boundsOf(context, rows, seconds, quiet),
       data: rows,
       missing: [...new Set(missing), ...disturbed('flights-day', rows)],
     }
   },
+}
+
+export function boundsOf({ quick }: Pick<Context, 'quick'>, rows: readonly Row[], seconds: number, quiet: readonly boolean[]): Bound[] {
+  const judged: Judged = { shape: 'flights day', rows, subject: 'tidemark', quick, latencyMs: { p999: 1, max: 1 } }
+  const shares = rows.filter(row => row.engine === 'tidemark').map(row => quietShare(hourly(row, seconds), quiet))
+  const share: Bound = {
+    name: 'flights day: bytes of segments written in the quieter half',
+    measured: medianOfAll(shares),
+    sense: 'at least',
+    limit: quick ? 0 : 0.7,
+    unit: 'of all',
+    robust: false,
+  }
+  return [...beyondBounds(judged), ...madeDurable(judged), share]
 }
 
 /** The engine with slack between the interval it aims at and the one it must keep, where it has such a setting. */

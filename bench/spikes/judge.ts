@@ -75,12 +75,28 @@ export function keptUp(judged: Judged, intervalMs: number): Bound[] {
   const ages = mine.map(row => row.rpoMs ?? Number.NaN)
   return [
     most('checkpoints left out', medianOf(judged, leftOut), judged.quick ? 1 : LEFT_OUT_MAX, 'of those asked for'),
-    most('checkpoints that failed', largest(mine.map(row => row.failedCheckpoints)), 0),
+    noneFailed(judged),
     // Only the engine says when its barriers were.
     ...(judged.subject.startsWith('tidemark')
       ? [most('age of what could be lost', largest(ages), RPO_INTERVALS * intervalMs * (judged.quick ? QUICK : 1), 'ms')]
       : []),
   ]
+}
+
+/** What is compared was made durable meanwhile, where nothing is said of the pace. */
+export function madeDurable(judged: Judged): Bound[] {
+  return [least(judged, 'checkpoints', row => row.checkpoints), noneFailed(judged)]
+}
+
+function noneFailed({ shape, rows, subject }: Judged): Bound {
+  const failed = rows.filter(row => row.name === subject).map(row => row.failedCheckpoints)
+  return { ...exact(`${shape}: checkpoints that failed`, largest(failed), 'at most', 0), robust: false }
+}
+
+/** There was one in each repetition. */
+export function least({ shape, rows, subject }: Judged, name: string, pick: (row: Row) => number): Bound {
+  const mine = rows.filter(row => row.name === subject).map(pick)
+  return { ...exact(`${shape}: ${name}, least`, mine.length === 0 ? Number.NaN : Math.min(...mine), 'at least', 1), robust: false }
 }
 
 /** Of every run, on any machine: the state afterwards, and that the comparison can fail. */

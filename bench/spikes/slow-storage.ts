@@ -5,7 +5,7 @@
 import { largest, medianOfAll } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import type { Faults } from './contract.ts'
-import { beyondBounds, disturbed, exact, type Judged } from './judge.ts'
+import { beyondBounds, disturbed, exact, type Judged, least } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
 import { show } from './show.ts'
 
@@ -133,16 +133,11 @@ export function boundsOf({ quick }: Pick<Context, 'quick'>, fault: string, inter
 }
 
 /** What is compared was made durable meanwhile, and met the errors that it was to meet. */
-function worked({ shape, rows, subject }: Judged): Bound[] {
-  const mine = rows.filter(row => row.name === subject)
-  const least = (name: string, pick: (row: Row) => number): Bound => ({
-    ...exact(`${shape}: ${name}, least`, mine.length === 0 ? Number.NaN : Math.min(...mine.map(pick)), 'at least', 1),
-    robust: false,
-  })
+function worked(judged: Judged): Bound[] {
   const failures = (stats: unknown): number => (stats as { failures: number }).failures
   return [
-    least('checkpoints', row => row.checkpoints),
-    ...(shape === ERRORS ? [least('epochs that failed', row => failures(row.stats) - failures(row.statsBefore))] : []),
+    least(judged, 'checkpoints', row => row.checkpoints),
+    ...(judged.shape === ERRORS ? [least(judged, 'epochs that failed', row => failures(row.stats) - failures(row.statsBefore))] : []),
   ]
 }
 
