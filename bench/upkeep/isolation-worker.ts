@@ -51,10 +51,12 @@ await deliver(async (): Promise<IsolationResult> => {
         },
         error => {
           failure = error
+          running = false
         },
       )
     }
     while (running) await sleep(1)
+    if (failure !== undefined) throw failure
     const { foldBytes, mergeBytes } = store.stats().upkeep
     return { commits, delays, upkeepBytes: foldBytes + mergeBytes - before.foldBytes - before.mergeBytes }
   }

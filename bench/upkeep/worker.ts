@@ -90,6 +90,7 @@ async function update(store: Store, players: TidemarkMap<string, Player>, from: 
     else await turn()
   }
   await running
+  if (failure !== undefined) throw failure.error
   await commit(store)
   return { seconds: (performance.now() - begin) / 1000, checkpoints: checkpoints + 1, skipped }
 }
