@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { planDrill } from '../examples/flights/driver/drill.ts'
+import { Load } from '../examples/flights/driver/load.ts'
 import type { Flight } from '../examples/flights/input/rows.ts'
 import { plainState } from '../examples/flights/service/plain-state.ts'
 import { Flights } from '../examples/flights/service/state.ts'
@@ -95,6 +96,21 @@ test('a recent flight that was lost is missed when it would expire', () => {
   assert.throws(() => flights.add([flight(27)]), /recent flight 1 is not there/)
 })
 
+test('requests that are late are sent over several turns, so that something else happens in between', async () => {
+  let drawn = 0
+  // All are due at once; then none for a while.
+  const load = new Load(['/'], 1, () => (drawn++ < 2000 ? 0 : 0.999))
+  load.start()
+  let most = 0
+  for (let missed = 0; missed < 1000; ) {
+    await new Promise(resolve => setImmediate(resolve))
+    most = Math.max(most, load.missed - missed)
+    missed = load.missed
+  }
+  await load.stop()
+  assert.ok(most > 0 && most <= 500, `${most} in one turn`)
+})
+
 test('one flight too many is found', () => {
   const { status, report } = run('--events', '20000', '--rate', '10000', '--days', '1', '--kills', '1', '--falsify')
   assert.equal(status, 1)
@@ -145,6 +161,7 @@ test('what cannot be asked for is told before anything is unpacked, in words', a
   for (const [args, said] of [
     [['--port', '70000'], /^--port takes a whole number from 0 to 65535, not "70000"\n/],
     [['--port', used], new RegExp(`^port ${used} cannot be listened on: `)],
+    [['--requests', '100000'], /^--requests takes a whole number from 1 to 5000, not "100000"\n/],
     [['--kills', ''], /^--kills takes a whole number from 0 on, not ""\n/],
     [['--hills', '1'], /^Unknown option '--hills'/],
   ] as const) {

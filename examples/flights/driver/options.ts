@@ -22,7 +22,7 @@ export const USAGE = `npm start -- [options]
   --days N        days of flights kept one by one (default 2)
   --batch N       flights of one transaction (default 500)
   --rate N        flights a second (default 60000, fewer in a short run: it takes at least 6 seconds)
-  --requests N    HTTP requests a second (default 300)
+  --requests N    HTTP requests a second (default 300, at most 5000)
   --kills N       how often the service is killed (default 5)
   --interval MS   between checkpoints (default 500)
   --seed N        of the moments of the kills and of the requests (default: chosen, and printed)
@@ -35,6 +35,8 @@ export const USAGE = `npm start -- [options]
 const EVENTS_MAX = 3_000_000
 const FLIGHTS_PER_SECOND_MAX = 60_000
 const RUN_SECONDS_MIN = 6
+/** The driver shares the machine with the service: of more it could not send each when it is due. */
+const REQUESTS_PER_SECOND_MAX = 5000
 
 const PORT_MAX = 65_535
 
@@ -79,7 +81,7 @@ function optionsOf(args: string[]): Options | 'help' {
     keepDays: whole('days', values.days, 2, 1),
     batchFlights: Math.min(10_000, whole('batch', values.batch, 500, 1)),
     flightsPerSecond: whole('rate', values.rate, Math.min(FLIGHTS_PER_SECOND_MAX, Math.ceil(events / RUN_SECONDS_MIN)), 1),
-    requestsPerSecond: whole('requests', values.requests, 300, 1),
+    requestsPerSecond: whole('requests', values.requests, 300, 1, REQUESTS_PER_SECOND_MAX),
     kills: whole('kills', values.kills, 5, 0),
     checkpointIntervalMs: whole('interval', values.interval, 500, 1),
     seed: whole('seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0),
