@@ -1,8 +1,7 @@
 /**
  * Counts what a commit says of its entries: how many of the keys that were set without a look were stored before.
  *
- * Does: asks the cold side, a key at a time, between the capture and the commit; also has it look up some of the deleted keys that it hides
- * because a filter spoke for them. Owns: how far it has come.
+ * Does: asks the cold side, a key at a time, between the capture and the commit. Owns: how far it has come.
  * Invariants: it asks about the state before the epoch, which the cold side goes on showing. Where damage keeps that from saying, a key counts
  * as new: the count of entries is an upper bound then, for one that is too low would hide entries; and no damage keeps a commit from being made,
  * nor does a block that the device does not give back, however often it is asked.
@@ -11,9 +10,6 @@ import { hasCode } from '../base/errors.ts'
 import type { Capture, Cold } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import { isErrno } from '../storage/index.ts'
-
-/** Of a collection in an epoch: each look takes up to some 50 µs. */
-const DOUBTS_MAX = 4096
 
 export class Count {
   /** By incarnation: keys that existed. */
@@ -49,8 +45,6 @@ export class Count {
       this.existed.set(id, existed)
       this.total += existed
     }
-    // Nobody waits for these, but there is no better moment.
-    for (const { cold } of capture.parts) for (let left = DOUBTS_MAX; left > 0 && cold?.settleDoubt() === true; left--) yield undefined
     capture.resolved(this.existed)
     return undefined
   }

@@ -53,6 +53,8 @@ interface Way {
   readonly asked?: boolean
   readonly spreadMs?: number
   readonly stepMs?: number
+  /** Keys whose stored entry is to be looked up. */
+  readonly doubts?: { left: number }
 }
 
 interface Calls {
@@ -61,6 +63,9 @@ interface Calls {
   readonly engineMs: number
 }
 
+/** As long as a look-up takes. */
+const LOOK_MS = 0.05
+
 /** When all was captured, the longest slice, and the share of the time that slices took. */
 function run(way: Way) {
   const [one] = rounds(way, [undefined])
@@ -68,10 +73,22 @@ function run(way: Way) {
   return one
 }
 
-/** The same, of one round after the other; in some of them calls of the service come in the third turn. */
-function rounds(way: Way, calls: readonly (Calls | undefined)[]): { endedAt: number; longest: number; share: number }[] {
-  const { serviceMs, steps, load, captureBy = Number.POSITIVE_INFINITY, asked = false, spreadMs = 0, stepMs = STEP_MS } = way
+/** The same, of one round after the other; in some of them calls of the service come in the third turn. `after`: what comes behind each. */
+function rounds(
+  way: Way,
+  calls: readonly (Calls | undefined)[],
+  after: (loop: Loop, slices: number[]) => void = () => {},
+): { endedAt: number; longest: number; share: number }[] {
+  const { serviceMs, steps, load, captureBy = Number.POSITIVE_INFINITY, asked = false, spreadMs = 0, stepMs = STEP_MS, doubts } = way
   const loop = new Loop()
+  const cold = {
+    settleDoubt: (): boolean => {
+      if (doubts === undefined || doubts.left === 0) return false
+      doubts.left--
+      loop.nowMs += LOOK_MS
+      return true
+    },
+  }
   const clock = { monotonic: () => loop.nowMs, now: () => 0 }
   let slices: number[] = []
   const space = new Space(new Histogram(), () => 0)
@@ -98,7 +115,7 @@ function rounds(way: Way, calls: readonly (Calls | undefined)[]): { endedAt: num
   })
   const capture = {
     steps: 0,
-    parts: [],
+    parts: [{ cold }],
     get stepsMax() {
       return steps - this.steps
     },
@@ -131,7 +148,10 @@ function rounds(way: Way, calls: readonly (Calls | undefined)[]): { endedAt: num
     }
     assert.ok(endedAt !== undefined, 'it never ends')
     const ms = endedAt - begin
-    return { endedAt: ms, longest: Math.max(...slices), share: slices.reduce((sum, one) => sum + one, 0) / ms }
+    const figures = { endedAt: ms, longest: Math.max(...slices), share: slices.reduce((sum, one) => sum + one, 0) / ms }
+    slices = []
+    after(loop, slices)
+    return figures
   })
 }
 
@@ -178,4 +198,33 @@ test('writes that come in bursts end the spreading, and after two rounds with on
   assert.equal(took(burst, burst, ...calm), `hh${'h'.repeat(8)}ssss`)
   // A loop that was held up and makes up for it.
   assert.equal(took({ ms: 20, engineMs: 4 }, { ms: 60, engineMs: 10 }, undefined), 'sss')
+})
+
+test('no commit waits until what a filter alone spoke for is looked up: that follows in slices of its own, until the next barrier', () => {
+  const doubts = { left: 3000 }
+  const seen: number[] = []
+  const figures = rounds({ serviceMs: 0, steps: 1, load: 1, doubts }, [undefined, undefined], (loop, slices) => {
+    seen.push(doubts.left)
+    const begin = loop.nowMs
+    while (loop.nowMs - begin < 100) loop.turn(0.1)
+    seen.push(doubts.left)
+    assert.ok(Math.max(...slices) <= 0.35 * STALL_MS + LOOK_MS, `${Math.max(...slices)} ms`)
+    const share = slices.reduce((sum, ms) => sum + ms, 0) / (loop.nowMs - begin)
+    assert.ok(share > 0.1 && share < 0.2, `${share} of a busy loop`)
+  })
+  for (const { endedAt } of figures) assert.ok(endedAt < 1, `${endedAt} ms`)
+  const [first, second, third, fourth] = seen as [number, number, number, number]
+  assert.equal(first, 3000)
+  assert.ok(second < 2800 && second > 2000, `${second} are left`)
+  assert.ok(third <= second && third > second - 10, `${third} are left`)
+  assert.ok(fourth < third - 200, `${fourth} are left`)
+})
+
+test('of one collection so many are looked up in an epoch at most', () => {
+  const doubts = { left: 10_000 }
+  rounds({ serviceMs: 0, steps: 1, load: 0, doubts }, [undefined], loop => {
+    const begin = loop.nowMs
+    while (loop.nowMs - begin < 2000) loop.turn(0.1)
+  })
+  assert.equal(doubts.left, 10_000 - 4096)
 })

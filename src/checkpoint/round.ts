@@ -11,6 +11,7 @@ import type { Cancel } from '../base/scheduler.ts'
 import type { Outbox, Space } from '../capture/index.ts'
 import { isErrno } from '../storage/index.ts'
 import { Count } from './count.ts'
+import { Doubts } from './doubts.ts'
 import type { Flight } from './flight.ts'
 import type { Pace } from './pace.ts'
 import type { Turns } from './turns.ts'
@@ -60,6 +61,8 @@ export interface RoundParts {
 
 export class Round {
   readonly #parts: RoundParts
+  /** Follow the round until the next. */
+  readonly #doubts: Doubts
   #flight: Flight | undefined
   #cancel: Cancel | undefined
   /** Of this flight: its begin, when the next slice should come, and the share of the time that slices take. */
@@ -79,6 +82,8 @@ export class Round {
 
   constructor(parts: RoundParts) {
     this.#parts = parts
+    const { clock, turns, stallMsMax, load } = parts
+    this.#doubts = new Doubts({ clock, turns, sliceMs: stallMsMax * SLICE_SHARE, share: () => shareOf(load()) })
   }
 
   /** The cut fell. */
@@ -117,6 +122,7 @@ export class Round {
     this.#cancel?.()
     this.#cancel = undefined
     this.#flight = undefined
+    this.#doubts.stop()
   }
 
   /** One slice, now. */
@@ -141,6 +147,7 @@ export class Round {
     if (this.#flight !== flight) return
     if (counted) {
       this.stop()
+      this.#doubts.begin(capture)
       this.#parts.captured(flight)
       return
     }
