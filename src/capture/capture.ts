@@ -61,7 +61,7 @@ export class Capture {
     const parts: CapturePart[] = []
     for (const collection of collections) {
       if (collection.dirty) parts.push(new CapturePart(collection, epoch))
-      else collection.beginEpoch()
+      else if (remembers(collection)) collection.beginEpoch()
     }
     this.parts = parts
     this.#outbox = outbox
@@ -258,6 +258,11 @@ export class Capture {
       return 0
     }
   }
+}
+
+/** Of a clean one: whether it is not as it was when its epoch began. Of very many collections few are. */
+function remembers({ journal, arrivals, freshAllowed }: Collection): boolean {
+  return journal.end > 0 || arrivals.end > 0 || !freshAllowed
 }
 
 function bySize(one: KeySet, other: KeySet): readonly [most: KeySet, rest: KeySet] {

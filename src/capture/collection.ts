@@ -260,7 +260,7 @@ export class Collection {
   drop(): void {
     this.dropped = true
     this.part = undefined
-    this.space.counted(-1)
+    this.space.dropped(this)
     this.space.giants.drop(this.id)
   }
 

@@ -13,6 +13,7 @@ export interface Importance {
 
 /** What is given counts from now on: what changes matter, and how much. True where the `rpoMs` is another. */
 export function treat(collection: Collection, { significant, class: of, rpoMs }: Importance): boolean {
+  if (significant !== undefined || rpoMs !== undefined) collection.space.treated.add(collection)
   if (significant !== undefined) {
     if (collection.significance === undefined) collection.significance = new Significance(significant)
     else collection.significance.renew(significant)

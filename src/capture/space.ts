@@ -39,6 +39,8 @@ export class Space {
   /** In debug mode only. */
   untracked: Untracked | undefined
   readonly links = new Links()
+  /** Collections that were given a `significant` or an `rpoMs`: few of very many. */
+  readonly treated = new Set<Collection>()
   /** There are, or were, rebuildable collections. */
   rebuildable = false
   /** The last records of keys. */
@@ -81,6 +83,12 @@ export class Space {
     this.now = now
     const bytes = 2 ** Math.floor(Math.log2(Math.max(REMEMBERED_BYTES_MIN, memoryBytesMax * REMEMBERED_SHARE)))
     this.recent = new RecordMemory(Math.min(bytes, REDUNDANT_RING_BYTES))
+  }
+
+  /** It is there no more. */
+  dropped(collection: Collection): void {
+    this.treated.delete(collection)
+    this.counted(-1)
   }
 
   /** There are so many collections more, or fewer. */

@@ -34,17 +34,18 @@ export class Classes {
       refuses: ({ id }) => refusals.has(id),
     })
     this.#rpo = new Rpo({
-      ...{ turns, now: () => clock.monotonic(), collections: () => collections.values() },
+      ...{ turns, now: () => clock.monotonic(), collections: () => space.treated },
       due: () => void (refusals.areAll(collections.values()) || due()),
     })
   }
 
   /** The next epoch takes everything, insignificant changes included. */
   takeAll(): void {
-    for (const collection of this.#parts.collections.values()) {
-      collection.takeIn()
-      this.#whole ||= collection.dirty
-    }
+    const { collections, space } = this.#parts
+    for (const collection of space.treated) collection.takeIn()
+    // Nothing is left out otherwise.
+    if (!space.rebuildable) return
+    for (const collection of collections.values()) this.#whole ||= collection.dirty
   }
 
   /** Collections that may be captured before the barrier: what is to be left out must not be begun. */

@@ -13,6 +13,7 @@ import type { Turns } from './turns.ts'
 export interface RpoParts {
   readonly turns: Turns
   readonly now: () => number
+  /** Those that have an `rpoMs`, perhaps others too. */
   readonly collections: () => Iterable<Collection>
   /** A barrier should fall now. */
   readonly due: () => void
