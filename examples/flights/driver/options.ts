@@ -24,7 +24,7 @@ export const USAGE = `npm start -- [options]
   --rate N        flights a second (default 60000, fewer in a short run: it takes at least 6 seconds)
   --requests N    HTTP requests a second (default 300, at most 5000)
   --kills N       how often the service is killed (default 5)
-  --interval MS   between checkpoints (default 500)
+  --interval MS   between checkpoints (default 1000, as the engine's)
   --seed N        of the moments of the kills and of the requests (default: chosen, and printed)
   --serve         keep serving afterwards, until SIGINT or SIGTERM
   --port N        of the service (default: 8080 with --serve, otherwise any)
@@ -83,7 +83,7 @@ function optionsOf(args: string[]): Options | 'help' {
     flightsPerSecond: whole('rate', values.rate, Math.min(FLIGHTS_PER_SECOND_MAX, Math.ceil(events / RUN_SECONDS_MIN)), 1),
     requestsPerSecond: whole('requests', values.requests, 300, 1, REQUESTS_PER_SECOND_MAX),
     kills: whole('kills', values.kills, 5, 0),
-    checkpointIntervalMs: whole('interval', values.interval, 500, 1),
+    checkpointIntervalMs: whole('interval', values.interval, 1000, 1),
     seed: whole('seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0),
     port: whole('port', values.port, values.serve ? 8080 : 0, 0, PORT_MAX),
     serve: values.serve,
