@@ -2,8 +2,8 @@
  * A sample of the history in full: runs of consecutive epochs, evenly spaced over it, their records as they are.
  *
  * Owns: the bytes of the runs. Does not own: what is measured on them (measure.ts).
- * Invariants: at most RUNS_MAX runs of RUN_EPOCHS epochs and RUN_BYTES_MAX bytes, whatever the history; a run holds whole epochs only, unless
- * its first one alone is larger; when there are too many, every other one goes and the next ones come half as often.
+ * Invariants: at most RUNS_MAX runs of RUN_EPOCHS epochs and RUN_BYTES_MAX bytes, whatever the history; records larger than that are passed over;
+ * a run holds whole epochs of the others only, unless its first one alone is larger; when there are too many, every other one goes and the next ones come half as often.
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { FACTORS } from './key-table.ts'
@@ -51,6 +51,7 @@ export class RunSample {
 
   /** A record of the epoch under way. */
   add(bytes: Buffer, start: number, end: number): void {
+    if (end - start > RUN_BYTES_MAX) return
     const { length } = this.#writer as ByteWriter
     if (this.#openBytes + length + end - start > RUN_BYTES_MAX && this.#openBytes + length > 0) {
       // A first epoch keeps what it has: it tells of blocks, not of spans.
