@@ -239,3 +239,19 @@ test('a turn beyond the budget is counted and named; a large value has a slice o
   host.commit()
   assert.equal(checkpointer.dirty, false)
 })
+
+test('a turn beyond the budget is not named for a large value that a call of the service captured before it', () => {
+  const { scheduler, host, map, checkpointer, stalls } = alone(0, true)
+  for (let n = 0; n < 40; n++) map.set(`k${n}`, n)
+  map.set('large', 'x'.repeat(300_000))
+  quiet(checkpointer.durable(1e9))
+  map.set('large', 'small')
+  const before = stalls.length
+  scheduler.pass(10_000)
+  host.commit()
+  assert.ok(stalls.length > before)
+  assert.deepEqual(
+    stalls.filter(({ key }) => key !== undefined),
+    [],
+  )
+})

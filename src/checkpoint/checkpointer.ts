@@ -71,11 +71,7 @@ export class Checkpointer implements CaptureOwner {
       this.#parts.host.post({ type: 'batch', attempt: this.#attempt, bytes: block.bytes, records: block.records }),
     )
     this.contract = new Contract(parts.space, parts.stallMsMax, info => parts.events.stall(info))
-    this.#turns = new Turns(
-      parts,
-      error => this.#fatal(error),
-      ms => this.contract.turnEnded(ms),
-    )
+    this.#turns = new Turns(parts, error => this.#fatal(error), this.contract)
     this.stalls = this.#turns.stalls
     this.holds = new Holds(parts, {
       broken: ms => parts.events.holdBroken({ ms }),

@@ -3,9 +3,10 @@
  * Owns: the count. Does not own: what keeps a turn short (round.ts, drainer.ts, cold/).
  */
 import type { Giant, Space } from '../capture/index.ts'
+import type { TurnWatch } from './turns.ts'
 import type { StallInfo } from './types.ts'
 
-export class Contract {
+export class Contract implements TurnWatch {
   /** Turns beyond the budget. */
   broken = 0
   readonly #space: Space
@@ -16,6 +17,11 @@ export class Contract {
     this.#space = space
     this.#budgetMs = budgetMs
     this.#told = told
+  }
+
+  /** What calls of the service captured before is no reason for what this turn takes. */
+  turnBegins(): void {
+    this.#space.giants.takeLargest()
   }
 
   /** A turn of the engine's own took so long. */

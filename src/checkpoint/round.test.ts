@@ -92,11 +92,8 @@ function rounds(
   const clock = { monotonic: () => loop.nowMs, now: () => 0 }
   let slices: number[] = []
   const space = new Space(new Histogram(), () => 0)
-  const turns = new Turns(
-    { clock, scheduler: loop },
-    error => assert.fail(error),
-    ms => slices.push(ms),
-  )
+  const watch = { turnBegins: () => {}, turnEnded: (ms: number) => void slices.push(ms) }
+  const turns = new Turns({ clock, scheduler: loop }, error => assert.fail(error), watch)
   const pace = new Pace(500)
   let endedAt = undefined as number | undefined
   const round = new Round({

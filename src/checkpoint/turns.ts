@@ -16,17 +16,23 @@ export interface TurnsParts {
   readonly listenersMs?: () => number
 }
 
+export interface TurnWatch {
+  turnBegins(): void
+  /** It took so long. */
+  turnEnded(ms: number): void
+}
+
 export class Turns {
   readonly stalls = new Histogram()
   readonly #parts: TurnsParts
   readonly #broken: (error: TidemarkError) => void
-  readonly #ended: (ms: number) => void
+  readonly #watch: TurnWatch | undefined
 
-  /** `broken` is told of what a turn threw, `ended` how long each took. */
-  constructor(parts: TurnsParts, broken: (error: TidemarkError) => void, ended: (ms: number) => void = () => {}) {
+  /** `broken` is told of what a turn threw. */
+  constructor(parts: TurnsParts, broken: (error: TidemarkError) => void, watch?: TurnWatch) {
     this.#parts = parts
     this.#broken = broken
-    this.#ended = ended
+    this.#watch = watch
   }
 
   /** This turn is ours. */
@@ -34,6 +40,7 @@ export class Turns {
     const { clock, listenersMs } = this.#parts
     const begin = clock.monotonic()
     const listenedMs = listenersMs?.() ?? 0
+    this.#watch?.turnBegins()
     try {
       fn()
     } catch (error) {
@@ -42,7 +49,7 @@ export class Turns {
     }
     const ms = Math.max(0, clock.monotonic() - begin - ((listenersMs?.() ?? 0) - listenedMs))
     this.stalls.record(ms)
-    this.#ended(ms)
+    this.#watch?.turnEnded(ms)
   }
 
   later(fn: () => void): Cancel {

@@ -54,7 +54,11 @@ export interface StoreStats {
   readonly stallsOver: number
   /** Values so large that capturing one may take longer than the budget, largest first: bytes of the last record. */
   readonly giants: readonly Giant[]
-  /** Engine time inside calls of the user: captures before a value changes or leaves, pre-images of transactions. */
+  /**
+   * Engine time inside calls of the user: captures before a value changes or leaves, encoding what a transaction may have to put back, letting
+   * entries go for others. Not in it: copies of plain objects for a transaction, most of which take no longer than a look at the clock, and
+   * reading stored entries (see `memory.reads`).
+   */
   readonly access: HistogramSnapshot
   /** Of each commit, from its append to its read-back. */
   readonly commits: HistogramSnapshot
