@@ -12,7 +12,8 @@ import { LiveIterator } from './live-iterator.ts'
 /**
  * A durable Map. `get` gives the same object as long as it is in memory; a change made in place counts once the object is `set` again,
  * in the same turn of the event loop, or is made through `update`.
- * Order: insertion order while the process lives; after a restart keys not touched yet come first, in the order of their bytes.
+ * Order: insertion order while the process lives; after a restart keys not touched yet come first, in the order of their bytes. With
+ * `budget.memoryBytesMax` entries that left the heap count as not touched.
  */
 export class TidemarkMap<K extends Key, V> implements Map<K, V> {
   readonly #collection: Collection
