@@ -2,7 +2,7 @@
  * Manifests in a storage: find the newest that verifies, publish the next.
  *
  * Owns: the folder `manifest`. Does not own: what a manifest says (transitions.ts), when one is due.
- * Invariants: a manifest is never changed; it counts once its name and content are durable; older ones go only after that, and the
+ * Invariants: a manifest is never changed; it counts once its name and content are durable and read back; older ones go only after that, and the
  * newest MANIFESTS_KEPT stay, and those that are retained. They go in rising order, and one that cannot be removed keeps those behind it, up
  * to the first of whoever removes them: so nobody's newest manifest outlives the one that a rival put behind it, which is how a writer that
  * slept learns of that one (writer/ownership.ts). The newest of all never goes. Reading writes nothing.
@@ -12,7 +12,7 @@ import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { MANIFEST_BYTES_MAX, MANIFESTS_KEPT } from '../base/limits.ts'
 import { decodeManifest, encodeManifest, MANIFEST_FOLDER, type Manifest, manifestName, manifestNumber } from '../format/index.ts'
-import { errnoOf, type Storage, systemError } from '../storage/index.ts'
+import { errnoOf, isErrno, type Storage, systemError } from '../storage/index.ts'
 
 export interface FoundManifest {
   readonly manifest: Manifest
@@ -86,24 +86,50 @@ export async function readManifest(storage: Storage, number: number): Promise<Ma
   }
 }
 
+export type Published = 'ours' | 'taken' | 'overtaken' | 'spoiled'
+
 /**
- * Puts a manifest under its number, durable when it resolves: 'ours'; 'taken' when another's stands there; 'overtaken' when there are later
- * ones, whose author may have removed the one that stood there. An error before may have left our own manifest under this number: `writer`
- * tells.
+ * Puts a manifest under its number, durable and read back when it resolves: 'ours'; 'taken' when another's stands there; 'overtaken' when there are
+ * later ones, whose author may have removed the one that stood there; 'spoiled' when it stands there and is not what was written: for an opener
+ * the manifest before it is the newest then, so the next attempt says what that one did, under a later number. An error before may have
+ * left our own manifest under this number: `writer` tells.
  */
-export async function publish(storage: Storage, next: Manifest, failpoint: Failpoint): Promise<'ours' | 'taken' | 'overtaken'> {
+export async function publish(storage: Storage, next: Manifest, failpoint: Failpoint): Promise<Published> {
   await failpoint('manifest.create')
-  const created = await storage.createIfAbsent(manifestName(next.number), encodeManifest(next))
+  const bytes = encodeManifest(next)
+  const created = await storage.createIfAbsent(manifestName(next.number), bytes)
   if (!created) return 'taken'
   await failpoint('manifest.sync-folder')
   await storage.syncFolder(MANIFEST_FOLDER)
   await failpoint('manifest.durable')
   const newest = await newestNumber(storage)
-  if (newest === next.number) return 'ours'
+  if (newest === next.number) return (await readsAs(storage, manifestName(next.number), bytes)) ? 'ours' : 'spoiled'
   if (newest < next.number) throw directoryGone(next.number)
   // Where its number was free because it was removed once, it is removed again.
   if (next.number <= newest - MANIFESTS_KEPT) await storage.remove(manifestName(next.number)).catch(() => {})
   return 'overtaken'
+}
+
+async function readsAs(storage: Storage, file: string, bytes: Buffer): Promise<boolean> {
+  const opened = await storage.open(file, 'read')
+  try {
+    return (await opened.read(0, bytes.length + 1)).equals(bytes)
+  } catch (error) {
+    if (isErrno(error, 'EIO')) return false
+    throw error
+  } finally {
+    await opened.close()
+  }
+}
+
+/** For one that is 'spoiled'. */
+export function spoiled(number: number): TidemarkError {
+  const file = manifestName(number)
+  return new TidemarkError('TIDEMARK_STORAGE', `${file} does not read back as it was written`, {
+    file,
+    info: { operation: 'read' },
+    hint: 'the device or its memory is not reliable: check it before anything else',
+  })
 }
 
 /** For a manifest that was there, and is not, while no later one is: nobody takes the newest away from where it lies. */

@@ -27,7 +27,7 @@ import {
   segmentNumbers,
 } from '../format/index.ts'
 import { holdsNothing, LogScan, type ScanReport } from '../log/index.ts'
-import { fork, publish, readManifest } from '../manifest/index.ts'
+import { fork, publish, readManifest, spoiled } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
 import {
   acquireLock,
@@ -199,12 +199,12 @@ async function finish(to: Storage, next: Manifest, segments: readonly SegmentEnt
   const copied = await scan(to, next, next.log)
   assert(copied.damage === null && copied.end.epoch === epoch, 'the log of the copy ends where that of the store does')
   const published = await publish(to, next, noFailpoint)
-  assert(published === 'ours', 'nobody else makes a store here')
-  await readManifest(to, next.number).catch(async error => {
+  if (published === 'spoiled') {
     // What cannot be opened must not stand there as a store.
     await to.remove(manifestName(next.number)).catch(() => {})
-    throw error
-  })
+    throw spoiled(next.number)
+  }
+  assert(published === 'ours', 'nobody else makes a store here')
   await to.remove(COPYING)
   await to.syncFolder('')
 }

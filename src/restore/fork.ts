@@ -12,7 +12,7 @@ import { TidemarkError } from '../base/errors.ts'
 import { noFailpoint } from '../base/failpoint.ts'
 import type { Manifest } from '../format/index.ts'
 import { proveEpoch, type ScanReport } from '../log/index.ts'
-import { fork, newestNumber, pruneManifests, readManifest, unfork } from '../manifest/index.ts'
+import { fork, pruneManifests, readNewest, unfork } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { claim, hex, type OpenFacts } from './open.ts'
 
@@ -41,12 +41,12 @@ export async function forkAt(
   if (unproven !== null) await proveEpoch(storage, before.storeId, unproven, end)
   const takeBack = async (failure: unknown): Promise<unknown> => {
     try {
-      const found = await newestNumber(storage)
-      if (found >= before.number) {
-        const newest = await readManifest(storage, found)
+      const found = await readNewest(storage)
+      if (found !== undefined && found.manifest.number >= before.number) {
+        const { manifest: newest, damaged } = found
         // It never came to be.
         if (!newest.lineage.some(({ id }) => id === lineageId)) return failure
-        if (newest.writer === before.writer) {
+        if (newest.writer === before.writer && damaged.length === 0) {
           await claim(storage, unfork(before, newest), failpoint)
           return failure
         }

@@ -19,6 +19,7 @@ import {
   publish,
   readManifest,
   readNewest,
+  spoiled,
   takeOver,
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, LOCK_FILE, type Storage } from '../storage/index.ts'
@@ -91,16 +92,21 @@ async function withKept(storage: Storage, { manifest, damaged }: FoundManifest):
   return { ...manifest, retained: manifest.retained.filter(({ number }) => there.has(number)) }
 }
 
+/** A manifest of ours that does not read back is followed by another so often. */
+const PUBLISH_TRIES = 3
+
 /**
  * Publishes a manifest of ours, and gives it back. A call may have made the name and say that it was there, as over a network where the first
- * answer was lost: nobody knows then whether it is durable, and the next number is taken.
+ * answer was lost: nobody knows then whether it is durable, and the next number is taken. So it is where what was made does not read back.
  */
-export async function claim(storage: Storage, manifest: Manifest, failpoint: Failpoint): Promise<Manifest> {
+export async function claim(storage: Storage, manifest: Manifest, failpoint: Failpoint, tries = PUBLISH_TRIES): Promise<Manifest> {
   const { number, writer } = manifest
   const outcome = await publish(storage, manifest, failpoint)
   if (outcome === 'ours') return manifest
-  if (outcome === 'taken' && (await readManifest(storage, number).catch(() => undefined))?.writer === writer) {
-    return await claim(storage, { ...manifest, number: number + 1 }, failpoint)
+  const isOurs = outcome === 'taken' && (await readManifest(storage, number).catch(() => undefined))?.writer === writer
+  if (isOurs || outcome === 'spoiled') {
+    if (tries <= 1) throw spoiled(number)
+    return await claim(storage, { ...manifest, number: number + 1 }, failpoint, tries - 1)
   }
   throw new TidemarkError('TIDEMARK_FENCED', `another opener took manifest ${number} first`, {
     hint: 'two processes open this store at once; keep one',

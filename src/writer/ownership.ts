@@ -8,12 +8,13 @@
  * there is ours or a stranger's. A stranger's first manifest may be gone by the time we look, but then ours, which it stood behind, went before it
  * (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked for first, then our own. Where one of them is missing, only
  * a later one in the list says that somebody has come. Without, the directory was taken away, which is a failure of the storage like any other,
- * or it is back: between two looks nothing is concluded from what is not there.
+ * or it is back: between two looks nothing is concluded from what is not there. One of ours that does not read back as it was written keeps its
+ * number and counts for nothing: the one before it stays the newest, here and for whoever opens the store.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { type Manifest, manifestName } from '../format/index.ts'
-import { directoryGone, newestNumber, pruneManifests, publish, readManifest } from '../manifest/index.ts'
+import { directoryGone, newestNumber, pruneManifests, publish, readManifest, spoiled } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export class Ownership {
@@ -23,6 +24,8 @@ export class Ownership {
   #turn: Promise<void> = Promise.resolve()
   /** The highest number that we tried to publish under. Above that of `manifest`: it may be there. */
   #tried = 0
+  /** The highest number under which one of ours stands that did not read back. Nothing refers to it, and whoever comes is behind it. */
+  #spoiled = 0
   /** The number that this writer came with. */
   readonly #first: number
 
@@ -56,28 +59,42 @@ export class Ownership {
   /** @throws TIDEMARK_FENCED when another writer has published, TIDEMARK_STORAGE when the directory is not there any more */
   async check(): Promise<void> {
     for (;;) {
-      const { number } = this.manifest
+      const number = this.#newest
       if (await this.#storage.exists(manifestName(number + 1))) {
         this.#advance(await this.#ownManifest(number + 1))
         continue
       }
       // Where an attempt of ours may have been there, this one may be kept because that one said so: only what there is tells.
       if (this.#tried <= number && (await this.#storage.exists(manifestName(number)))) return
-      if (this.manifest.number !== number) continue
+      if (this.#newest !== number) continue
       const newest = await newestNumber(this.#storage)
       // Where it was missing a moment ago, the directory was away, and is back.
       if (newest === number) return
-      if (this.manifest.number !== number || newest === number + 1) continue
+      if (this.#newest !== number || newest === number + 1) continue
       throw newest < number ? directoryGone(number) : fenced(newest)
     }
   }
 
+  /**
+   * For who removes files. One that did not read back may be found whole by whoever opens the store next, and names files that the newest knows
+   * nothing of: they stay until there is a later one. @throws TIDEMARK_STORAGE while there is none
+   */
+  async checkForRemoval(): Promise<void> {
+    await this.check()
+    if (this.#spoiled > this.manifest.number) throw spoiled(this.#spoiled)
+  }
+
   async #publish(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
     for (;;) {
-      const next = plan(this.manifest)
-      if (next === undefined) return
+      const planned = plan(this.manifest)
+      if (planned === undefined) return
+      const next = planned.number > this.#spoiled ? planned : { ...planned, number: this.#spoiled + 1 }
       this.#tried = next.number
       const published = await publish(storage, next, this.#failpoint)
+      if (published === 'spoiled') {
+        this.#spoiled = next.number
+        throw spoiled(next.number)
+      }
       if (published === 'overtaken') throw fenced(next.number + 1)
       if (published === 'ours') {
         this.#advance(next)
@@ -85,6 +102,10 @@ export class Ownership {
       }
       this.#advance(await this.#ownManifest(next.number))
     }
+  }
+
+  get #newest(): number {
+    return Math.max(this.manifest.number, this.#spoiled)
   }
 
   /** A check that began before something was published may know of it later. */

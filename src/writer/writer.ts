@@ -96,7 +96,7 @@ export class Writer {
       inherited: () => this.#inherited.prove(),
       compress: async () => (this.#compress ??= await openCompress(this.#compression)),
       publish: (storage, plan) => this.#beside(() => this.#ownership.publishBeside(storage, plan)),
-      check: () => this.#beside(() => this.#ownership.check()),
+      check: () => this.#beside(() => this.#ownership.checkForRemoval()),
       inUse: file => file === logName(this.#ownership.manifest.token, this.#sequence),
     })
   }
