@@ -192,10 +192,27 @@ test('an object that was handed out since the barrier may be set again', () => {
   rig.check(map)
 })
 
+test('one value beyond the bound of the pre-images voids no cut, whether a slice takes it or a call', () => {
+  for (const asked of [false, true]) {
+    const rig = new Rig()
+    const map = rig.collection(numbered(2000))
+    map.set('large', Buffer.alloc(73 * 1024 * 1024))
+    rig.cut()
+    if (asked) map.get('large')
+    else while (rig.outbox.inFlight < 73 * 1024 * 1024) rig.slice()
+    assert.equal(rig.capture?.finished, false)
+    for (const [key] of numbered(2000)) map.set(key, 'after')
+    assert.deepEqual(rig.voids, [])
+    rig.commit()
+  }
+})
+
 test('pre-images beyond the bound void the cut', () => {
   const rig = new Rig()
   const map = rig.collection(numbered(20))
-  rig.cut()
+  rig.cut().preImageBytes = 100 * 1024 * 1024
+  map.set('k2', 'after')
+  assert.deepEqual(rig.voids, [], 'the writer has taken them in')
   rig.outbox.inFlight = 100 * 1024 * 1024
   map.set('k3', 'after')
   assert.deepEqual(rig.voids, ['pre-images beyond the bound'])

@@ -52,15 +52,20 @@ test('after three cuts that moved the next one is taken in one slice', async () 
 })
 
 test('a cut that is void by its pre-images waits for the writer, keeps more the next time, and is never forced', async () => {
-  const { scheduler, host, map, checkpointer, seen } = alone(0, true)
+  const { scheduler, host, map, space, checkpointer, seen } = alone(0, true)
   for (let n = 0; n < 20_000; n++) map.set(`k${n}`, { n, text: 'x'.repeat(1000) })
   const point = checkpointer.checkpoint(1e9)
   const { outbox } = checkpointer
   let asked = 0
   const ask = (): void => void map.get(`k${asked++}`)
+  /** So much is in flight, and was captured in calls. */
+  const keep = (bytes: number): void => {
+    outbox.inFlight = bytes
+    if (space.capture !== undefined) space.capture.preImageBytes = bytes
+  }
   // Nobody gives credit.
   const behind = 100 * 1024 * 1024
-  outbox.inFlight = behind
+  keep(behind)
   ask()
   assert.deepEqual(seen, ['barrier 1', 'voided'])
   for (let turn = 0; turn < 20; turn++) {
@@ -72,11 +77,11 @@ test('a cut that is void by its pre-images waits for the writer, keeps more the 
   outbox.inFlight = 0
   scheduler.pass(30)
   assert.deepEqual(seen, ['barrier 1', 'voided', 'barrier 1'])
-  outbox.inFlight = behind
+  keep(behind)
   ask()
   assert.equal(checkpointer.counters.voids, 1, 'as much is not too much any more')
   for (let more = behind; checkpointer.counters.voids < 8; more *= 2) {
-    outbox.inFlight = more
+    keep(more)
     ask()
     outbox.inFlight = 0
     scheduler.step(scheduler.nowMs + 30)
@@ -121,6 +126,7 @@ test('a void inside a transaction is settled when the transaction ends, whatever
     space.transaction = new Transaction()
     space.refresh()
     checkpointer.outbox.inFlight = 100 * 1024 * 1024
+    if (space.capture !== undefined) space.capture.preImageBytes = 100 * 1024 * 1024
     map.set('k50', 'changed')
     assert.equal(checkpointer.counters.voids, 1)
     checkpointer.outbox.inFlight = 0

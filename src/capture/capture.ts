@@ -36,11 +36,14 @@ export class Capture {
   records = 0
   /** Steps made by `run`. */
   steps = 0
+  /** Of records that calls of the user had made, but for the largest: a value cannot be kept in pieces. */
+  preImageBytes = 0
+  #largestBytes = 0
   readonly #outbox: Outbox
   readonly #owner: CaptureOwner
   /** Groups of collections that have to be in one cut, and are in this one. */
   readonly #linked: readonly LinkGroup[]
-  readonly #inFlightBytesMax: number
+  readonly #preImageBytesMax: number
   #at = 0
   /** For each part the steps of those behind it, once somebody asked. */
   #behind: Float64Array | undefined
@@ -57,7 +60,7 @@ export class Capture {
     preImageBytesMax = PRE_IMAGE_BYTES_MAX,
   ) {
     this.#linked = linked
-    this.#inFlightBytesMax = IN_FLIGHT_BYTES_MAX + preImageBytesMax
+    this.#preImageBytesMax = preImageBytesMax
     const parts: CapturePart[] = []
     for (const collection of collections) {
       if (collection.dirty) parts.push(new CapturePart(collection, epoch))
@@ -229,15 +232,18 @@ export class Capture {
   }
 
   #checkBound(collection: Collection, key: Key): void {
-    if (this.#outbox.inFlight > this.#inFlightBytesMax && !this.#forced) {
-      this.#owner.voided('pre-images beyond the bound', collection.name, key)
-    }
+    const max = this.#preImageBytesMax
+    // What the writer has taken in costs nothing more, and what slices sent is no reason.
+    if (this.preImageBytes <= max || this.#outbox.inFlight <= IN_FLIGHT_BYTES_MAX + max || this.#forced) return
+    this.#owner.voided('pre-images beyond the bound', collection.name, key)
   }
 
   #recordInCall(part: CapturePart, key: Key): void {
     const { space } = part
     const begin = space.now()
-    this.#record(part, key)
+    const bytes = this.#record(part, key)
+    this.preImageBytes += Math.min(bytes, this.#largestBytes)
+    this.#largestBytes = Math.max(bytes, this.#largestBytes)
     space.accessed(space.now() - begin)
   }
 
