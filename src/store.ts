@@ -27,6 +27,7 @@ import {
   endCollection,
   memoryStats,
   milliseconds,
+  nameTaken,
   noFunction,
   type Restored,
   type StoreEvents,
@@ -173,8 +174,8 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * Runs `fn` with no barrier falling before it settles, for at most `msMax` (default 1,000); after that the barrier goes ahead and the
-   * `holdBroken` event says so. Nothing is rolled back.
+   * Runs `fn` with no barrier falling before it settles, for at most `msMax` (default 1,000); after that, or half of the time of a `close`, the
+   * barrier goes ahead and the `holdBroken` event says so. Nothing is rolled back.
    */
   async hold<T>(fn: () => T | PromiseLike<T>, options: { readonly msMax?: number } = {}): Promise<T> {
     this.#assertOpen()
@@ -278,8 +279,9 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * Makes everything durable, folds a long log tail for up to two seconds so that the next `open` is spared it, stops the engine and gives back
-   * the lock, all within the time given, and a second more at most where the storage hangs. Later calls give the same promise. What listeners of events throw meanwhile surfaces at its end.
+   * Makes everything durable, folds a long log tail for up to two seconds so that the next `open` is spared it, stops the engine and gives back the
+   * lock, all in the time given, half of it left to running holds, and a second more at most where the storage hangs. Later calls give the
+   * same promise. What listeners throw meanwhile surfaces at its end.
    * @throws after everything was released: TIDEMARK_TIMEOUT, when what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the
    * last checkpoint from being made
    */
@@ -308,6 +310,7 @@ export class Store implements AsyncDisposable {
     let problem: unknown
     try {
       if (checkpointer?.status === 'failed') throw checkpointer.degradedBy
+      checkpointer?.holds.endWithin(timeoutMs / 2)
       await checkpointer?.durable(timeoutMs)
     } catch (error) {
       problem = error
@@ -338,12 +341,7 @@ export class Store implements AsyncDisposable {
       collection = new Collection(space, name, kind, codec ?? tideCodec, space.nextId++)
       collections.set(name, collection)
     }
-    if (collection.kind !== kind) {
-      throw new TidemarkError('TIDEMARK_NAME_TAKEN', `'${name}' is a ${collection.kind}, not a ${kind}`, {
-        collection: name,
-        hint: 'choose another name, or delete the old one first',
-      })
-    }
+    if (collection.kind !== kind) throw nameTaken(collection, kind)
     this.#settleCodec(collection, codec)
     if (treat(collection, importance)) this.#parts.checkpointer?.classes.rpoGiven()
     const face = this.#faces.get(name) ?? make(collection)

@@ -1,7 +1,7 @@
 /**
  * Holds: no barrier while work that spans turns is under way, within a bound.
  * Owns: the running holds, and those that wait to begin. Does not own: the barrier.
- * Invariants: a hold stands in the way for at most its `msMax`; while a barrier waits no hold begins, so that holds which follow one another
+ * Invariants: a hold stands in the way for at most its `msMax`, less where the store closes; while a barrier waits no hold begins, so that holds which follow one another
  * without a gap cannot keep it from falling.
  */
 import type { Clock } from '../base/clock.ts'
@@ -30,6 +30,8 @@ export class Holds {
   #waiting: (() => void)[] = []
   readonly #inside: Inside<Hold>
   readonly #cancels = new Set<Cancel>()
+  /** Of the running ones. */
+  readonly #breaks = new Set<() => void>()
 
   constructor({ scheduler, clock, inside = new Inside() }: HoldsParts, on: { broken(ms: number): void; free(): void }) {
     this.#scheduler = scheduler
@@ -79,21 +81,32 @@ export class Holds {
     const begin = this.#clock.monotonic()
     const hold: Hold = { broken: false, done: false, cancel: () => {} }
     this.#running++
-    hold.cancel = this.#scheduler.after(msMax, () => {
-      if (hold.done) return
+    const breaks = (): void => {
+      if (hold.done || hold.broken) return
       hold.broken = true
       this.#release()
       this.#on.broken(this.#clock.monotonic() - begin)
-    })
+    }
+    hold.cancel = this.#scheduler.after(msMax, breaks)
     this.#cancels.add(hold.cancel)
+    this.#breaks.add(breaks)
     try {
       return await this.#inside.run(hold, fn)
     } finally {
       hold.done = true
       hold.cancel()
       this.#cancels.delete(hold.cancel)
+      this.#breaks.delete(breaks)
       if (!hold.broken) this.#release()
     }
+  }
+
+  /** The store closes, and what a hold does from now on is refused: one that runs longer than this would only keep the last barrier away. */
+  endWithin(ms: number): void {
+    const end = (): void => {
+      for (const breaks of this.#breaks) breaks()
+    }
+    if (this.#running > 0) this.#cancels.add(this.#scheduler.after(ms, end))
   }
 
   stop(): void {

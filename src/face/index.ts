@@ -12,6 +12,7 @@ export {
   codecMismatch,
   dropped,
   milliseconds,
+  nameTaken,
   noFunction,
   noPath,
   synchronous,

@@ -3,7 +3,7 @@ import { hasCode, TidemarkError } from '../base/errors.ts'
 import { assertOptions, describe } from '../base/given.ts'
 import { COLLECTIONS_MAX, TIMER_MS_MAX } from '../base/limits.ts'
 import { isStray } from '../base/stray.ts'
-import type { Transaction } from '../capture/index.ts'
+import type { Collection, CollectionKind, Transaction } from '../capture/index.ts'
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new () => unknown
 
@@ -48,6 +48,13 @@ export function tooMany(name: string): TidemarkError {
   return new TidemarkError('TIDEMARK_NAME', `a store has at most ${COLLECTIONS_MAX} collections`, {
     collection: name,
     hint: 'use keys, not collections, for what there are many of',
+  })
+}
+
+export function nameTaken({ name, kind }: Collection, wanted: CollectionKind): TidemarkError {
+  return new TidemarkError('TIDEMARK_NAME_TAKEN', `'${name}' is a ${kind}, not a ${wanted}`, {
+    collection: name,
+    hint: 'choose another name, or delete the old one first',
   })
 }
 
