@@ -20,7 +20,7 @@ import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { type Drained, Drainer } from './drainer.ts'
-import { catalogueOf, commitOf, complete, type Flight, newFlight, noteVoid } from './flight.ts'
+import { catalogueOf, commitOf, complete, type Flight, newFlight, noteRefused, noteVoid } from './flight.ts'
 import { Holds } from './holds.ts'
 import { Looks } from './looks.ts'
 import { Pace } from './pace.ts'
@@ -188,7 +188,7 @@ export class Checkpointer implements CaptureOwner {
 
   refused(collection: Collection, key: Key, error: unknown): void {
     const { refusal, first } = this.#refusals.add(collection, key, error)
-    this.#flight?.refusals.push(refusal)
+    if (this.#flight !== undefined) noteRefused(this.#flight, refusal)
     if (first) this.#turns.later(() => this.#parts.events.refused(refusal))
   }
 
@@ -211,7 +211,7 @@ export class Checkpointer implements CaptureOwner {
       return
     }
     flight.records += flight.capture.records
-    flight.refusals = []
+    flight.refused = { count: 0, first: [] }
     flight.hurried = true
     this.#cut(flight)
     if (flight.torn > VOIDS_MAX) {

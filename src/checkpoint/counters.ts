@@ -28,7 +28,7 @@ export class Counters {
 
   /** An epoch became durable; gives it as callers see it. `now`: milliseconds of the clock that `flight.started` is of. */
   committed(flight: Flight, { logBytes, rawBytes, commitMs, syncMs }: CommittedMessage, now: number): CheckpointPoint {
-    const { epoch, time, entries, records, redundant, written, refusals, started } = flight
+    const { epoch, time, entries, records, redundant, written, refused, started } = flight
     const lagging = laggingIn(written)
     this.checkpoints++
     this.bytes += logBytes
@@ -36,6 +36,7 @@ export class Counters {
     this.records += records
     this.commits.record(commitMs)
     this.syncs.record(syncMs)
-    return { epoch, time, bytes: logBytes, rawBytes, entries, records, redundant, lagging, refused: refusals, durationMs: now - started }
+    const sizes = { bytes: logBytes, rawBytes, entries, records, redundant }
+    return { epoch, time, ...sizes, lagging, refused: refused.first, refusedCount: refused.count, durationMs: now - started }
   }
 }

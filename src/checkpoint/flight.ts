@@ -4,7 +4,7 @@ import type { Block, Capture, Collection, LinkGroup, Spared, VoidReason } from '
 import type { CatalogueEntry } from '../format/index.ts'
 import type { ToWriter } from '../writer/index.ts'
 import type { Count } from './count.ts'
-import type { Refusal } from './refusals.ts'
+import { REFUSALS_LISTED, type Refusal } from './refusals.ts'
 
 export interface Flight {
   readonly epoch: number
@@ -15,7 +15,7 @@ export interface Flight {
   count: Count | undefined
   catalogue: readonly Omit<CatalogueEntry, 'bytes'>[]
   entries: number
-  refusals: Refusal[]
+  refused: { count: number; readonly first: Refusal[] }
   voids: number
   /** Voids by what the service did to a frozen value: they may go on for ever. */
   torn: number
@@ -52,7 +52,7 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     count: undefined,
     catalogue: [],
     entries: 0,
-    refusals: [],
+    refused: { count: 0, first: [] },
     voids: 0,
     torn: 0,
     preImageBytesMax: PRE_IMAGE_BYTES_MAX,
@@ -73,6 +73,10 @@ export function noteVoid(flight: Flight, reason: VoidReason): void {
   flight.voids++
   if (reason === 'pre-images beyond the bound') flight.preImageBytesMax *= 2
   else flight.torn++
+}
+
+export function noteRefused({ refused }: Flight, refusal: Refusal): void {
+  if (++refused.count <= REFUSALS_LISTED) refused.first.push(refusal)
 }
 
 /** What a commit says: of the collections as they are now, but for the bytes, and of those it leaves out; in the order of their ids. */
@@ -97,6 +101,6 @@ export function complete(flight: Flight, redundant: Spared): void {
 
 /** What makes a complete epoch durable; `block`: its last records. */
 export function commitOf(flight: Flight, attempt: number, { bytes, records }: Block): Extract<ToWriter, { type: 'commit' }> {
-  const { epoch, time: timeMs, written: catalogue, refusals } = flight
-  return { type: 'commit', attempt, epoch, timeMs, bytes, records, catalogue, refused: refusals.length }
+  const { epoch, time: timeMs, written: catalogue, refused } = flight
+  return { type: 'commit', attempt, epoch, timeMs, bytes, records, catalogue, refused: refused.count }
 }

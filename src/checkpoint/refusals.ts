@@ -1,7 +1,7 @@
 /**
  * Values that could not be encoded at a barrier.
  * Owns: which entries are refused now. Invariants: an entry is listed until an epoch captures it or its key goes and leaves nothing to write;
- * it is announced once per refusal.
+ * it is announced once per refusal. There may be very many: no look and no commit goes through them all.
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { Collection, Space } from '../capture/index.ts'
@@ -17,11 +17,18 @@ export interface Refusal {
 
 /** What the codec itself threw: a refusal is plain data. */
 const causes = new WeakMap<Refusal, unknown>()
+/** So many are named where refusals are listed. */
+export const REFUSALS_LISTED = 1000
+/** Up to so many keys are looked for one by one. */
+const WALKED_MAX = 1024
+
+type ByIncarnation = Map<number, Map<Key, Refusal>>
 
 export class Refusals {
   readonly #space: Space
-  readonly #known = new Map<number, Map<Key, Refusal>>()
-  #seen = new Map<number, Set<Key>>()
+  #known: ByIncarnation = new Map()
+  /** Those of them that were refused since the last barrier. */
+  #seen: ByIncarnation = new Map()
 
   constructor(space: Space) {
     this.#space = space
@@ -42,13 +49,9 @@ export class Refusals {
     const { message, hint, cause } = error as { message?: string; hint?: string; cause?: unknown }
     const refusal: Refusal = { collection: collection.name, key, reason: message ?? String(error), hint }
     if (cause !== undefined) causes.set(refusal, cause)
-    const keys = this.#known.get(collection.id) ?? new Map<Key, Refusal>()
-    const first = !keys.has(key)
-    keys.set(key, refusal)
-    this.#known.set(collection.id, keys)
-    const seen = this.#seen.get(collection.id) ?? new Set<Key>()
-    seen.add(key)
-    this.#seen.set(collection.id, seen)
+    const first = this.#known.get(collection.id)?.has(key) !== true
+    note(this.#known, collection.id, refusal)
+    note(this.#seen, collection.id, refusal)
     return { refusal, first }
   }
 
@@ -59,10 +62,7 @@ export class Refusals {
 
   /** The epoch is committed: what it did not refuse again is well. */
   settle(): void {
-    for (const [id, keys] of this.#known) {
-      const seen = this.#seen.get(id)
-      for (const key of keys.keys()) if (seen?.has(key) !== true) this.#forget(id, key)
-    }
+    this.#known = this.#seen
   }
 
   /** Nothing else changed since the last barrier. */
@@ -77,33 +77,52 @@ export class Refusals {
     if (saturated || drained.length > 0 || deleted.size > 0 || gone.length > 0) return false
     if (journal.untaken(journal.end) > 0 || postponed.large > 0) return false
     const known = this.#known.get(id)
+    const listed = fresh.size + postponed.refused.size
+    if (listed > (known?.size ?? 0)) return false
+    // What was refused since the barrier is listed: as many keys are these very keys.
+    if (listed > WALKED_MAX && listed === this.#seen.get(id)?.size) return true
     return areIn(fresh, known) && areIn(postponed.refused, known)
   }
 
   #forget(incarnation: number, key: Key): void {
-    const keys = this.#known.get(incarnation)
-    if (keys?.delete(key) === true && keys.size === 0) this.#known.delete(incarnation)
+    if (this.none) return
+    for (const refusals of [this.#known, this.#seen]) {
+      const keys = refusals.get(incarnation)
+      if (keys?.delete(key) === true && keys.size === 0) refusals.delete(incarnation)
+    }
   }
 
+  /** The first of them. */
   list(): readonly Refusal[] {
-    return [...this.#known.values()].flatMap(keys => [...keys.values()])
+    const list: Refusal[] = []
+    for (const keys of this.#known.values()) {
+      for (const refusal of keys.values()) if (list.push(refusal) === REFUSALS_LISTED) return list
+    }
+    return list
   }
 
   assertNone(): void {
-    const list = this.list()
-    if (list.length > 0) throw refusalError(list)
+    if (this.none) return
+    const count = [...this.#known.values()].reduce((sum, keys) => sum + keys.size, 0)
+    throw refusalError(this.list(), count)
   }
 }
 
+function note(refusals: ByIncarnation, incarnation: number, refusal: Refusal): void {
+  const keys = refusals.get(incarnation)
+  if (keys === undefined) refusals.set(incarnation, new Map([[refusal.key, refusal]]))
+  else keys.set(refusal.key, refusal)
+}
+
 function areIn(keys: Collection['fresh'], known: ReadonlyMap<Key, Refusal> | undefined): boolean {
-  if (keys.size > (known?.size ?? 0)) return false
   for (const piece of keys.pieces()) for (const key of piece.keys()) if (known?.has(key) !== true) return false
   return true
 }
 
-export function refusalError(refused: readonly Refusal[], point?: CheckpointPoint): TidemarkError {
+/** `refused`: the first of so many. */
+export function refusalError(refused: readonly Refusal[], count: number, point?: CheckpointPoint): TidemarkError {
   const first = refused[0] as Refusal
-  const more = refused.length > 1 ? ` (and ${refused.length - 1} more)` : ''
+  const more = count > 1 ? ` (and ${count - 1} more)` : ''
   return new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${first.collection}', key ${String(first.key)}: ${first.reason}${more}`, {
     collection: first.collection,
     key: first.key,

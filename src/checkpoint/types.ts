@@ -25,8 +25,10 @@ export interface CheckpointPoint {
   readonly redundant: Spared
   /** Rebuildable collections that the epoch left out, each with the earlier epoch whose state of it this point has. */
   readonly lagging: readonly Lagging[]
-  /** Entries that could not be encoded and kept their last good value on disk. */
+  /** Entries that could not be encoded and kept their last good value on disk: the first 1,000. */
   readonly refused: readonly Refusal[]
+  /** How many these are in all. */
+  readonly refusedCount: number
   /** From the barrier to the acknowledgement. */
   readonly durationMs: number
 }

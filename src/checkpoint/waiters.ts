@@ -57,7 +57,7 @@ export class Waiters {
     this.#aboard = new Set()
     for (const waiter of aboard) {
       waiter.cancel()
-      if (point.refused.length > 0) waiter.reject(refusalError(point.refused, point))
+      if (point.refused.length > 0) waiter.reject(refusalError(point.refused, point.refusedCount, point))
       else waiter.resolve(point)
     }
   }

@@ -81,6 +81,7 @@ export interface StoreStats {
   readonly bytesInFlight: number
   /** Captured before their barrier; and of all that was captured, what was written again before its barrier, estimated from one key in 16. */
   readonly drain: { readonly records: number; readonly bytes: number; readonly wasteRecords: number; readonly wasteBytes: number }
+  /** Entries that cannot be encoded, which keep their last good value on disk: the first 1,000. */
   readonly refused: readonly Refusal[]
   readonly degradedBy: string | undefined
   /** With `budget.memoryBytesMax`. */
