@@ -53,3 +53,48 @@ for (const [where, victim, spoil] of [
     await world.close()
   })
 }
+
+/** What describes a segment stands at its end. */
+const spoilEnd = (world: SimulatedStore, file: string): unknown => {
+  const content = world.storage.disk.lookup(file)
+  return content?.flip(content.cache.length - 8, 3)
+}
+
+for (const [where, spoilYoung] of [
+  ['block', damage],
+  ['description', spoilEnd],
+] as const) {
+  test(`beside a young segment with a damaged ${where} young segments stay few`, async () => {
+    const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
+    world.thresholds = { ...SMALL, youngBytesMax: 5000 }
+    const store = await world.open()
+    const map = store.map<string, number>('map')
+    const write = async (round: number): Promise<void> => {
+      for (let at = 0; at < ENTRIES; at++) map.set(at, text(at, round))
+      await world.checkpoint()
+      await world.pass(20_000)
+    }
+    for (let round = 0; round < 3; round++) await write(round)
+    // Folded, and damaged before a round takes it in: rounds are quick here, so it is where it is written.
+    const before = new Set((await world.run(world.storage.list('segment'))) as string[])
+    for (let at = 0; at < ENTRIES; at++) map.set(at, text(at, 3))
+    await world.checkpoint()
+    let victim: string | undefined
+    for (let ms = 0; ms < 5000 && victim === undefined; ms++) {
+      await world.pass(1)
+      victim = (await manifestOf(world)).young.find(entry => !before.has(entry.file.slice('segment/'.length)))?.file
+    }
+    assert.ok(victim !== undefined, 'a young segment')
+    spoilYoung(world, victim)
+    const counts: number[] = []
+    for (let round = 4; round < 31; round++) {
+      await write(round)
+      counts.push((await manifestOf(world)).young.length)
+    }
+    assert.ok(Math.max(...counts) <= 12, `${counts} young segments`)
+    await world.crash()
+    const again = world.store.map<string, number>('map')
+    for (let at = 0; at < ENTRIES; at++) assert.equal(again.get(at), text(at, 30))
+    await world.close()
+  })
+}

@@ -4,7 +4,8 @@
  * Owns: the shape that segments are kept in. Does not own: when and how fast, reading, writing.
  * Invariants: a round through the base goes on where it stopped, by looking at `through` alone; every plan makes the manifest smaller or
  * the base know more, so that plans end when nothing is folded meanwhile. What is stuck, for a file proved damaged, is in no plan and keeps the
- * others from nothing: the round goes on without it, and what is kept for it alone is cut down to what lies there. Ranges that are joined know as much
+ * others from nothing: the round goes on without it, and what is kept for it alone is cut down to what lies there;
+ * young segments that are merged stand beside each other, so that none passes one that is stuck. Ranges that are joined know as much
  * as before, no more: what young segments say of them lies over them as it did. Counts of entries say when a round
  * begins; what it leaves out the records say. What is dropped unread, for its collections have no entry, is in the base alone: the tombstones that
  * lie over it stay, and have to be as many as it has records, so that a count that is wrong loses nothing.
@@ -184,7 +185,7 @@ function planYoung(young: readonly SegmentEntry[], limits: MergeLimits, stuck: S
 function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergePlan | undefined {
   const { young, base } = manifest
   const whole = base.filter(range => !stuck.has(nameOfRange(range)))
-  if (whole.length === 0) return undefined
+  if (whole.length === 0) return planAbove(young, limits, stuck)
   const least = Math.min(...whole.map(range => range.through))
   const most = Math.max(...whole.map(range => range.through))
   const newest = young[0]
@@ -215,17 +216,41 @@ function deletedBytes(base: Held, tombstones: number, { fold }: Manifest): numbe
   return records > 0 ? (records * base.bytes) / base.records : 0
 }
 
-/** All ranges but those that are stuck know up to `through`: what is kept of young segments up to there is kept for these alone. */
+/**
+ * All ranges but those that are stuck know up to `through`: what is kept of young segments up to there is kept for these alone. Of those that are
+ * older than a stuck one there will be no more.
+ */
 function planCut({ young, base }: Manifest, through: number, stuck: Stuck): MergePlan | undefined {
   const behind = base.map(range => range.through < through)
   const first = behind.indexOf(true)
   if (first < 0) return undefined
   const start = (base[first] as BaseRange).start
   const end = base[behind.lastIndexOf(true) + 1]?.start
-  const run = young.filter(entry => entry.through <= through)
+  const run = aboveStuck(
+    young.filter(entry => entry.through <= through),
+    stuck,
+  )
   const reaches = ({ first, last }: SegmentEntry): boolean =>
     comparePlaces(first, start) < 0 || (end !== undefined && comparePlaces(last, end) >= 0)
-  return run.some(reaches) && !run.some(entry => stuck.has(entry.file)) ? { type: 'young', run, within: { start, end } } : undefined
+  return run.some(reaches) ? { type: 'young', run, within: { start, end } } : undefined
+}
+
+/** No range of the base can be merged: the oldest young segments stand in its place for the newer ones. */
+function planAbove(young: readonly SegmentEntry[], limits: MergeLimits, stuck: Stuck): MergePlan | undefined {
+  const run = aboveStuck(young, stuck)
+  const oldest = run.at(-1)
+  // Pieces of one merge cover the same epochs.
+  const isBelow = (entry: SegmentEntry): boolean => entry.from === oldest?.from && entry.through === oldest.through
+  const below = run.filter(isBelow)
+  const above = run.filter(entry => !isBelow(entry))
+  const [{ bytes, records }, at] = [held(above), roundAt(below, limits)]
+  return above.length > 0 && (bytes >= at.bytes || records >= at.records) ? { type: 'young', run } : undefined
+}
+
+/** Newer than each that is stuck. */
+function aboveStuck(young: readonly SegmentEntry[], stuck: Stuck): readonly SegmentEntry[] {
+  const at = young.findIndex(entry => stuck.has(entry.file))
+  return at < 0 ? young : young.slice(0, at)
 }
 
 /** Of young segments: a round through this base begins when they hold as many bytes, or as many records. */
