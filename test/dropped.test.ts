@@ -119,3 +119,28 @@ test('entries that are deleted one by one give their space back, beside others t
   for (let at = 0; at < 50; at++) assert.equal(world.store.map<string>('other').get(`${at}`), TEXT)
   await world.close()
 })
+
+for (const ms of [300, 5000]) {
+  test(`the files of a collection that was deleted go where no process lives longer than ${ms} ms`, async () => {
+    const world = await filled(YOUNG)
+    world.store.map<string>('other').set('key', TEXT)
+    await world.close()
+    await world.open()
+    world.store.delete('big')
+    await world.pass(ms)
+    await world.close()
+    for (let run = 0; run < 3; run++) {
+      await world.open()
+      await world.pass(ms)
+      await world.close()
+    }
+    const bytes = await segmentBytes(world)
+    assert.ok(bytes < 100_000, `${bytes} bytes`)
+    await world.open()
+    assert.equal(world.store.map('big').size, 0)
+    assert.equal(world.store.map<string>('other').get('key'), TEXT)
+    const { folds } = world.store.stats().upkeep
+    await world.close()
+    assert.equal(world.store.stats().upkeep.folds, folds, 'a run that drops nothing folds nothing at its end')
+  })
+}

@@ -3,7 +3,8 @@
  *
  * Owns: when each is due, its pace, what to do after a failure. Does not own: the manifest (`publish` has it), the log's end, files in use.
  * Invariants: a fold and a merge at most are under way; nothing thrown gets out; a job that failed leaves no file, or the collector one that a
- * manifest might name, and is begun again from the manifest as it is then, after a pause; after `stop` nothing is written.
+ * manifest might name, and is begun again from the manifest as it is then, after a pause; after `stop` nothing is written. What is hurried, at the end of a run or the
+ * start of the next, is the same job at another pace: its manifest has it whole, or nothing of it.
  */
 import { STOPPED } from '../base/errors.ts'
 import { TABLE_LOG_BYTES, TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
@@ -150,7 +151,10 @@ export class Folding {
     this.#wake('collect', this.#limits.graceMs)
   }
 
-  /** Folds what a restart would take long to read, and collects what nobody has looked at yet and merges what is overdue, where that takes moments; then ends as `stop`. */
+  /**
+   * Collects what nobody has looked at yet, folds what a restart would take long to read or what was dropped, merges what is overdue, where that takes
+   * moments; then ends as `stop`.
+   */
   async finish(): Promise<void> {
     if (this.#stopped) return await this.stop()
     const { scheduler, monotonic } = this.#parts
@@ -158,12 +162,16 @@ export class Folding {
     this.#collectUntil = monotonic() + FINISH_COLLECT_MS_MAX
     await this.#running.get('collect')
     if (!this.#stopped && !this.#collector.looked) await this.#runNow('collect')
-    if (this.#tail.tables >= FINISH_TABLES_MIN && this.#tail.tables <= FINISH_TABLES_MAX) {
+    // What was dropped: the next process may live no longer, nor the one after it.
+    const dropped = this.#timers.has('dropped')
+    if (dropped) this.#tail.ask()
+    if ((dropped || this.#tail.tables >= FINISH_TABLES_MIN) && this.#tail.tables <= FINISH_TABLES_MAX) {
       this.#finishing = true
       for (const rhythm of this.#rhythms) rhythm.nudge()
       await this.#running.get('fold')
       // A fold takes a part of it, or fails.
-      for (let before = Number.POSITIVE_INFINITY; !this.#stopped && this.#tail.tables >= FINISH_TABLES_MIN; ) {
+      const left = (): boolean => this.#tail.isAsked || this.#tail.tables >= FINISH_TABLES_MIN
+      for (let before = Number.POSITIVE_INFINITY; !this.#stopped && left(); ) {
         if (this.#tail.tables >= before) break
         before = this.#tail.tables
         this.#tail.ask()
@@ -309,6 +317,7 @@ export class Folding {
     if (this.#limits.paced && !this.#late && this.#level.holdsMerge(begin, before, this.#limits)) return undefined
     const limits = this.#limits.paced ? this.#level.limits(begin, this.#limits) : this.#limits
     const plan = planMerge(before, limits, this.#unreadable.stuck)
+    this.#late &&= plan !== undefined
     if (plan === undefined) return undefined
     let bytesWritten = 0
     if (plan.type === 'raise') await this.#publish(old => raiseBase(old, plan.through))

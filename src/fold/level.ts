@@ -8,7 +8,7 @@
  */
 import type { Manifest } from '../format/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
-import { countSmall, held, type MergeLimits, roundAt } from './policy.ts'
+import { countSmall, deadFiles, held, type MergeLimits, roundAt } from './policy.ts'
 
 /**
  * Tables that may lie behind the fold point beyond those at which one is folded otherwise. Held: two, which with one more that comes meanwhile are
@@ -45,6 +45,7 @@ export function isOverdue(manifest: Manifest, limits: MergeLimits, youngMax = HE
 
 /** A run that ends does not leave it to the next, which may be as short. */
 export function isLeft(manifest: Manifest, limits: MergeLimits): boolean {
+  if (deadFiles(manifest).size > 0) return true
   return isOverdue(manifest, limits, (limits.fewTimes + LEFT_YOUNG_TIMES) * limits.fanIn)
 }
 

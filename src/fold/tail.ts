@@ -108,8 +108,12 @@ export class Tail {
     this.#asked = this.#logBytes
   }
 
+  get isAsked(): boolean {
+    return this.#asked > 0
+  }
+
   get isDue(): boolean {
-    if (this.#asked > 0) return true
+    if (this.isAsked) return true
     const at = foldAt(this.flow.tables(this.#limits))
     return this.tables >= Math.max(at / 2, at + this.#more)
   }
