@@ -153,6 +153,31 @@ test('what serves on ends by a signal that comes more than once, its state close
   assert.deepEqual(work(), [])
 })
 
+for (const [signal, status] of [
+  ['SIGHUP', 129],
+  ['SIGTERM', 143],
+] as const) {
+  test(`a run that is ended by ${signal} leaves no work folder and no service behind`, async t => {
+    const folder = temporaryFolder(t)
+    const args = [MAIN, '--events', '20000', '--rate', '1000', '--days', '1', '--kills', '0', '--json']
+    const child = spawn(process.execPath, args, {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: RUN_MS_MAX,
+      killSignal: 'SIGKILL',
+    })
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+      // It flies, so it has services.
+      if (/^fly +█/m.test(said)) child.kill(signal)
+    })
+    // Closed only when the services, which have its standard error, are gone too.
+    assert.deepEqual(await new Promise(resolve => child.once('close', (...how) => resolve(how))), [status, null], said)
+    assert.deepEqual(readdirSync(join(folder, '.data')), [])
+  })
+}
+
 test('what cannot be asked for is told before anything is unpacked, in words', async t => {
   const server = createServer().listen(0, '127.0.0.1')
   t.after(() => server.close())

@@ -3,6 +3,7 @@
 import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { planDrill, runDrill } from './driver/drill.ts'
 import { Lane } from './driver/lane.ts'
@@ -18,6 +19,7 @@ import { prepareRows } from './input/prepare.ts'
 import { RowReader } from './input/rows.ts'
 import type { ServiceSettings } from './messages.ts'
 
+const { signals } = constants
 const WORK_FOLDER = '.data'
 const WARM_UP_MS_MAX = 1500
 /** Requests ask for the airports and routes of so many flights from the beginning: a few hundred airports, the busy routes more often. */
@@ -52,10 +54,10 @@ async function main(options: Options): Promise<number> {
     }
     Promise.allSettled(lanes.map(lane => lane.kill())).then(() => {
       if (!options.keep) rmSync(folder, { recursive: true, force: true })
-      process.exit(signal === 'SIGINT' ? 130 : 143)
+      process.exit(128 + signals[signal])
     })
   }
-  process.on('SIGINT', interrupted).on('SIGTERM', interrupted)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupted)
   try {
     const { report, engine } = await run(options, folder)
     process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : `${tableOf(report)}\n`)

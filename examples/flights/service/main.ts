@@ -1,6 +1,6 @@
 /**
  * The service process: opens the state, goes on where it stopped, answers over HTTP while it works.
- * Started by the driver with its settings as one JSON argument; ends with its state closed on SIGINT, SIGTERM, or when the driver is gone.
+ * Started by the driver with its settings as one JSON argument; ends with its state closed on SIGINT, SIGTERM, SIGHUP, or when the driver is gone.
  */
 import type { AddressInfo } from 'node:net'
 import { RowReader } from '../input/rows.ts'
@@ -20,7 +20,7 @@ let closing = false
 let end: () => void = () => {
   ending = true
 }
-for (const event of ['disconnect', 'SIGINT', 'SIGTERM'] as const) process.on(event, () => end())
+for (const event of ['disconnect', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(event, () => end())
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as ServiceSettings
 const openedMs = performance.now()
