@@ -66,10 +66,12 @@ function runFile(path, reportFolder) {
     `--test-reporter-destination=${report}`,
     join(root, '.build', path.replace(/\.ts$/, '.js')),
   ]
+  // What a debugger or a loader of the developer adds would be in every process that a test starts, and in what it says.
+  const { NODE_OPTIONS: _options, ...env } = process.env
   return new Promise(resolve => {
     const start = performance.now()
     // A group of its own, so that a file that hangs is ended with everything it started.
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     let output = ''
     const keep = chunk => {
       if (output.length < OUTPUT_CHARACTERS_MAX) output += chunk

@@ -59,6 +59,11 @@ test('what passes is counted, tests inside tests too, suites not', () => {
   assert.equal(status, 0)
 })
 
+test('test files do not have the options of Node.js that the command was given', () => {
+  const text = "test('a', () => { if (process.env['NODE_OPTIONS'] !== undefined) throw new Error('it has them') })"
+  assert.equal(gate({ 'src/a.test.ts': text }, { NODE_OPTIONS: '--inspect=0' }).closing, '1 passed, 0 failed')
+})
+
 test('every way to fail is counted and shown', () => {
   const cases: readonly (readonly [text: string, shown: RegExp])[] = [
     ["test('b', () => { throw new Error('boom') })", /failed: b[\s\S]*boom/],
