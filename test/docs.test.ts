@@ -43,14 +43,15 @@ test('every RFC stands in the index', () => {
   )
 })
 
-test('the commands the README names exist', () => {
+test('the commands the documents name exist', () => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
-  const named = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/\bnpm (?:run )?(start|test|[a-z:]+)\b(?=\s{2,})/g)].map(
-    match => match[1] as string,
-  )
-  assert.ok(named.includes('start') && named.includes('test'))
+  const named = (text: string): string[] =>
+    [...text.matchAll(/\bnpm (?:run ([a-z:]+)|(start|test)\b)/g)].map(([, run, own]) => run ?? (own as string))
+  assert.deepEqual(named('`npm run nowhere`, npm start  npm testing'), ['nowhere', 'start'])
+  const found = new Set(documents().flatMap(path => named(readFileSync(join(root, path), 'utf8'))))
+  for (const name of ['start', 'test', 'bench', 'crash', 'soak', 'pack']) assert.ok(found.has(name), `no document names npm run ${name}`)
   assert.deepEqual(
-    named.filter(name => !(name in scripts)),
+    [...found].filter(name => !(name in scripts)),
     [],
   )
 })
