@@ -50,7 +50,7 @@ const SUITES: readonly Suite[] = [
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 const HELP = `npm run bench -- [options]
-  --quick         small scale and loose bounds, a minute or two; asserts only what holds on any machine
+  --quick         small scale and loose bounds, some minutes; asserts only what holds on any machine
   --only <name>   only this benchmark; may be given more than once
   --reps <n>      alternating runs of each measurement, at least 3 for a result (default 3, with --quick 1)
   --engine <name> only this engine (open-loop), peer (evenness), way (tracking), shape (awkward) or fault (slow-storage), beside what is always
@@ -89,6 +89,10 @@ function chosen(): readonly Suite[] {
 async function run(): Promise<number> {
   const reps = Number(values.reps ?? (values.quick ? 1 : 3))
   if (!Number.isInteger(reps) || reps < 1) throw new Error(`--reps wants a whole number from 1, not '${values.reps}'`)
+  const seconds = values.seconds === undefined ? undefined : Number(values.seconds)
+  if (seconds !== undefined && !(seconds > 0 && Number.isFinite(seconds))) {
+    throw new Error(`--seconds wants a number above 0, not '${values.seconds}'`)
+  }
   const suites = chosen()
   const machine = describeMachine()
   console.log(
@@ -108,7 +112,7 @@ async function run(): Promise<number> {
         quick: values.quick,
         reps,
         engines: values.engine,
-        seconds: values.seconds === undefined ? undefined : Number(values.seconds),
+        seconds,
         subject: values.subject,
         folder,
         progress: line => console.log(`   ${line}`),

@@ -96,6 +96,11 @@ test('a recent flight that was lost is missed when it would expire', () => {
   assert.throws(() => flights.add([flight(27)]), /recent flight 1 is not there/)
 })
 
+test('a run over one flight, of airports that nobody asks for first', () => {
+  const { status, output } = run('--events', '1', '--kills', '0')
+  assert.equal(status, 0, output)
+})
+
 test('requests that are late are sent over several turns, so that something else happens in between', async () => {
   let drawn = 0
   // All are due at once; then none for a while.

@@ -7,7 +7,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { planDrill, runDrill } from './driver/drill.ts'
 import { Lane } from './driver/lane.ts'
-import { Load } from './driver/load.ts'
+import { Load, SAMPLE_FLIGHTS } from './driver/load.ts'
 import { type Options, readOptions, USAGE, UsageError } from './driver/options.ts'
 import { Progress } from './driver/progress.ts'
 import { createRandom } from './driver/random.ts'
@@ -22,8 +22,6 @@ import type { ServiceSettings } from './messages.ts'
 const { signals } = constants
 const WORK_FOLDER = '.data'
 const WARM_UP_MS_MAX = 1500
-/** Requests ask for the airports and routes of so many flights from the beginning: a few hundred airports, the busy routes more often. */
-const SAMPLE_FLIGHTS = 5000
 const DRAW_MS = 200
 
 const progress = new Progress()

@@ -5,7 +5,7 @@
  * that was in memory.
  */
 import type { EngineFigures, ServiceSettings } from '../messages.ts'
-import type { Load } from './load.ts'
+import { type Load, SAMPLE_FLIGHTS } from './load.ts'
 import { ServiceProcess } from './service-process.ts'
 
 /** A restart as it was seen from outside. */
@@ -83,7 +83,7 @@ export class Lane {
       },
       onProblem: this.#problem,
     })
-    const { port, position, ...seen } = await this.#process.firstAnswer(this.#completeAt)
+    const { port, position, ...seen } = await this.#process.firstAnswer(SAMPLE_FLIGHTS)
     if (after !== undefined) {
       const before = { after, kills: this.#killsUnanswered, positionBefore: this.position, durableBefore: this.#durable }
       this.restarts.push({ ...before, position, replayed: this.position - position, ...seen })

@@ -15,6 +15,8 @@ export interface Target {
   failed(error: Error): void
 }
 
+/** Requests ask for the airports and routes of so many flights from the beginning: a few hundred airports, the busy routes more often. */
+export const SAMPLE_FLIGHTS = 5000
 const CONNECTIONS_MAX = 64
 /** Of those that are late already. More in one turn, and where sending takes longer than the gap between two, there would be no other any more. */
 const SENDS_A_TURN_MAX = 250
