@@ -1,7 +1,7 @@
 /**
  * Follows what the writer folds and merges, so that the cold side stands on the newest segments: only then may entries go back to them.
  *
- * Does: opens and describes what a manifest names, then puts it in place, in one turn, and gives back what is named no more.
+ * Does: opens and describes what a manifest names, giving way often, then puts it in place, in one turn, and gives back what is named no more.
  * Owns: the segments of the view, once it was given them. Does not own: the manifest, which entries go back (evictor.ts).
  * Invariants: a view holds all that the one before it held, and no epoch that is not acknowledged; a manifest that cannot be followed leaves
  * the view as it was, so that nothing goes back to where it cannot be read; it is tried again until it can or a newer one comes; nothing is
@@ -32,6 +32,8 @@ export interface FollowingParts extends TurnParts {
   readonly renewed: (collection: Collection) => void
 }
 
+/** Segments that are described already, between two turns. */
+const STRIDE = 64
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
 
@@ -94,11 +96,15 @@ export class Following {
   }
 
   async #follow(manifest: Manifest): Promise<void> {
-    const { storage, state, tail, collections, renewed, clock, stalled } = this.#parts
+    const { storage, state, tail, collections, renewed, clock, stalled, scheduler } = this.#parts
+    const pause = (): Promise<void> => new Promise(resolve => void scheduler.immediate(resolve))
     const before = new Set(this.#layers.segments)
-    const layers = await openSegments(storage, manifest, this.#layers)
+    const layers = await openSegments(storage, manifest, this.#layers, pause)
     try {
-      for (const segment of layers.segments) await describeInTurns(segment, this.#parts)
+      for (const [at, segment] of layers.segments.entries()) {
+        await describeInTurns(segment, this.#parts)
+        if (at % STRIDE === STRIDE - 1) await pause()
+      }
     } catch (error) {
       for (const segment of layers.segments) if (!before.has(segment)) await segment.close().catch(() => {})
       throw error

@@ -12,6 +12,8 @@ import { compareBytes, type Place, type SegmentEntry } from '../format/index.ts'
 import type { Found, Layer, LayerCursor, Range } from '../segment/index.ts'
 import { MergeCursor, type Walks } from './merge.ts'
 
+export type Bound = NonNullable<Range['from']>
+
 /** A layer that a manifest names. */
 export type SegmentLayer = Layer & { readonly entry: SegmentEntry }
 
@@ -20,6 +22,8 @@ export interface BasePart {
   readonly start: Place
   readonly through: number
   readonly layer: Layer | null
+  /** `start`, where who made the part has it already. */
+  readonly bound?: Bound
 }
 
 export interface ImageParts {
@@ -30,8 +34,6 @@ export interface ImageParts {
   /** In the order of places; the first starts before every place. */
   readonly base: readonly BasePart[]
 }
-
-type Bound = NonNullable<Range['from']>
 
 export class Image implements Layer {
   readonly #tables: readonly Layer[]
@@ -44,7 +46,7 @@ export class Image implements Layer {
     this.#tables = parts.tables
     this.#young = parts.young
     this.#base = parts.base
-    this.#starts = parts.base.map(({ start }) => ({ collection: start.collection, key: Buffer.from(start.key, 'hex') }))
+    this.#starts = parts.base.map(({ start, bound }) => bound ?? boundOf(start))
     const first = this.#starts[0]
     assert(first !== undefined && first.collection === 0 && first.key.length === 0, 'a base starts before every place')
     assert(
@@ -133,6 +135,10 @@ export class Image implements Layer {
     }
     return low
   }
+}
+
+export function boundOf({ collection, key }: Place): Bound {
+  return { collection, key: Buffer.from(key, 'hex') }
 }
 
 function* once(layer: Layer, range: Range): Walks {

@@ -6,7 +6,10 @@
 import type { Manifest } from '../format/index.ts'
 import { BlockCache, type Layer, ReadAhead, Segment } from '../segment/index.ts'
 import type { Storage } from '../storage/index.ts'
-import { type BasePart, Image, type SegmentLayer } from './image.ts'
+import { type BasePart, boundOf, Image, type SegmentLayer } from './image.ts'
+
+/** Segments, or records, between two pauses. */
+const STRIDE = 64
 
 export type Named = Pick<Manifest, 'young' | 'base'>
 
@@ -23,8 +26,13 @@ export interface OpenedSegments extends Reused {
   readonly base: readonly (BasePart & { readonly layer: Segment | null })[]
 }
 
-/** Opens the descriptor of every segment that is not open yet; no byte is read. From then on the names may go. */
-export async function openSegments(storage: Storage, named: Named, reused?: Reused): Promise<OpenedSegments> {
+/** Opens the descriptor of every segment that is not open yet; no byte is read. From then on the names may go. `pause` is awaited often. */
+export async function openSegments(
+  storage: Storage,
+  named: Named,
+  reused?: Reused,
+  pause: () => Promise<void> | undefined = () => undefined,
+): Promise<OpenedSegments> {
   const segments: Segment[] = []
   const opened: Segment[] = []
   const cache = reused?.cache ?? new BlockCache()
@@ -40,10 +48,14 @@ export async function openSegments(storage: Storage, named: Named, reused?: Reus
   }
   try {
     const young: Segment[] = []
-    for (const entry of named.young) young.push(await open(entry))
+    for (const entry of named.young) {
+      young.push(await open(entry))
+      if (young.length % STRIDE === 0) await pause()
+    }
     const base: (BasePart & { layer: Segment | null })[] = []
     for (const { start, through, segment } of named.base) {
-      base.push({ start, through, layer: segment === null ? null : await open(segment) })
+      base.push({ start, through, layer: segment === null ? null : await open(segment), bound: boundOf(start) })
+      if (base.length % STRIDE === 0) await pause()
     }
     return { segments, young, base, cache }
   } catch (error) {
@@ -76,5 +88,3 @@ export async function countImage(
   }
   return counts
 }
-
-const STRIDE = 64

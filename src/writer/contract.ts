@@ -100,7 +100,7 @@ export interface UpkeepMessage {
   readonly error?: ErrorData
   /** With 'failed': it is the log behind the fold point that is damaged or not given back, and a restart would need it. */
   readonly unread?: boolean
-  /** The newest manifest, for a host that asked to follow it. */
+  /** The newest manifest, for a host that asked to follow it; not one that names the same segments as the one before. */
   readonly manifest?: Manifest
 }
 
@@ -133,7 +133,7 @@ export interface UpkeepFacts {
   readonly tail: TailSize
   /** What is alive behind it. */
   readonly catalogue: readonly CatalogueEntry[]
-  /** Each news of upkeep brings the manifest. */
+  /** News of upkeep bring the manifest, where it names other segments. */
   readonly follow: boolean
   /** Tests take less. */
   readonly thresholds?: Partial<Thresholds>

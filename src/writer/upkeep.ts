@@ -1,4 +1,4 @@
-/** Upkeep beside a writer: how it is begun, and what the main thread is told of it. Owns nothing. */
+/** Upkeep beside a writer: how it is begun, and what the main thread is told of it. Owns what who follows was sent last. */
 import { TidemarkError } from '../base/errors.ts'
 import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
 import { LOG_FOLDER, type Manifest } from '../format/index.ts'
@@ -15,14 +15,30 @@ export function startFolding(
 ): Folding | undefined {
   if (facts.upkeep === undefined || upkeep === undefined) return undefined
   const { retention, tail, catalogue, follow, thresholds } = facts.upkeep
-  const report = (news: FoldNews): void => send(upkeepMessage(news, own.manifest(), follow))
+  const messageOf = messagesOf(own.manifest, follow)
+  const report = (news: FoldNews): void => send(messageOf(news))
   const parts = { ...upkeep, ...own, monotonic, random, retention, report, ...(thresholds === undefined ? {} : { thresholds }) }
   const folding = new Folding(parts, tail)
   folding.start(catalogue)
   return folding
 }
 
-function upkeepMessage(news: FoldNews, manifest: Manifest, follow: boolean): UpkeepMessage {
+/**
+ * `follow`: a manifest is sent, whatever the news, unless the last one that was sent names the same segments and fold point: sending and following
+ * one takes time in proportion to the segments. A list that is another may hold the same, which does no harm.
+ */
+export function messagesOf(newest: () => Manifest, follow: boolean): (news: FoldNews) => UpkeepMessage {
+  let sent: Manifest | undefined
+  return news => {
+    const manifest = newest()
+    const { young, base, fold } = manifest
+    const isNews = young !== sent?.young || base !== sent.base || fold?.epoch !== sent.fold?.epoch
+    if (follow && isNews) sent = manifest
+    return upkeepMessage(news, manifest, follow && isNews)
+  }
+}
+
+function upkeepMessage(news: FoldNews, manifest: Manifest, send: boolean): UpkeepMessage {
   const segments = [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]
   return {
     type: 'upkeep',
@@ -35,7 +51,7 @@ function upkeepMessage(news: FoldNews, manifest: Manifest, follow: boolean): Upk
     files: news.type === 'collected' ? news.files : 0,
     ...(news.type === 'behind' ? { behind: { ms: news.ms, rawBytes: news.rawBytes, records: news.records } } : {}),
     ...(news.type === 'failed' ? { error: toErrorData(news.error), unread: news.of === 'fold' && isLogUnread(news.error) } : {}),
-    ...(follow ? { manifest } : {}),
+    ...(send ? { manifest } : {}),
   }
 }
 
