@@ -17,6 +17,9 @@ test('unknown settings and wrong types are refused by name, and nothing is made'
     [{ checkpoints: {} }, 'checkpoints'],
     [{ checkpoint: { interval: 5 } }, 'checkpoint.interval'],
     [{ toString: 1 }, 'toString'],
+    // What is not there yet is not taken and left undone.
+    [{ encryption: { key: new Uint8Array(32) } }, 'encryption'],
+    [{ storage: {} }, 'storage'],
     [{ checkpoint: { intervalMs: '1000' } }, 'checkpoint.intervalMs'],
     [{ checkpoint: { intervalMs: -1 } }, 'checkpoint.intervalMs'],
     [{ checkpoint: { intervalMs: Number.NaN } }, 'checkpoint.intervalMs'],
