@@ -1,10 +1,10 @@
 /**
  * Upkeep of a store beside its writer: folds the log, merges segments, collects dead files; each in its own loop, none in a commit's way.
  *
- * Owns: when each is due, its pace, what to do after a failure. Does not own: the manifest (`publish` has it), the log's end, files in use.
+ * Owns: when each is due, its pace. Does not own: how they are woken and retried (loops.ts), the manifest (`publish` has it), the log's end, files in use.
  * Invariants: a fold and a merge at most are under way; nothing thrown gets out; a job that failed leaves no file, or the collector one that a
- * manifest might name, and is begun again from the manifest as it is then, after a pause; after `stop` nothing is written. What is hurried, at the end of a run or the
- * start of the next, is the same job at another pace: its manifest has it whole, or nothing of it.
+ * manifest might name, and is begun again from the manifest as it is then, after a pause; after `stop` nothing is written. What is hurried, at
+ * the end of a run or the start of the next, is the same job at another pace: its manifest has it whole, or nothing of it.
  */
 import { STOPPED } from '../base/errors.ts'
 import { TABLE_LOG_BYTES, TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
@@ -19,6 +19,7 @@ import { Collector, GRACE_MS } from './collect.ts'
 import type { FoldingParts, Thresholds } from './contract.ts'
 import { foldLog, foldWork } from './fold.ts'
 import { isLeft, isOverdue, Level } from './level.ts'
+import { type Loop, Loops } from './loops.ts'
 import { discard, mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { SegmentNames } from './names.ts'
@@ -44,20 +45,15 @@ const REPEAT_MS = 30_000
 const RELEASE_LOOK_MS = 100
 /** What was left undone waits so long after `open`, unless the tail is long: a process that never lives longer would never fold. */
 const START_MS = 1000
-const RETRY_MS_FIRST = 1000
-const RETRY_MS_MAX = 60_000
-
-type Loop = 'fold' | 'merge' | 'collect'
 
 export class Folding {
   readonly #parts: FoldingParts
   readonly #limits: Thresholds
   readonly #collector: Collector
   readonly #names: SegmentNames
-  readonly #timers = new Map<Loop | 'level' | 'dropped' | 'old', Cancel>()
+  readonly #loops: Loops
+  readonly #timers = new Map<'level' | 'dropped' | 'old', Cancel>()
   readonly #rhythms = new Set<Rhythm>()
-  readonly #running = new Map<Loop, Promise<void>>()
-  readonly #failures = { fold: 0, merge: 0, collect: 0 }
   readonly #storage: Storage
   readonly #manifests: Storage
   readonly #tail: Tail
@@ -83,7 +79,7 @@ export class Folding {
     this.#parts = parts
     const tables = { bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, logBytes: TABLE_LOG_BYTES }
     this.#limits = { ...MERGE_LIMITS, ...tables, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
-    const { storage, monotonic, manifest, check, failpoint, budget } = parts
+    const { storage, monotonic, scheduler, manifest, check, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
     this.#names = new SegmentNames(this.#storage, () => manifest().token)
     this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
@@ -91,6 +87,8 @@ export class Folding {
     this.#tail = new Tail(this.#limits, tail, this.#publishedAt)
     this.#length = new LogLength(parts.end())
     this.#ages = new PointAges(monotonic, manifest().fold)
+    const job = (loop: Loop) => (loop === 'fold' ? this.#fold() : loop === 'merge' ? this.#merge() : this.#collect())
+    this.#loops = new Loops({ scheduler, job, failed: (loop, error) => this.#failed(loop, error) })
     const inUse = (file: string): boolean => this.#names.inUse(file) || parts.inUse(file)
     const pause = (): Promise<void> => this.#giveWay()
     this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs, pause })
@@ -100,9 +98,9 @@ export class Folding {
   start(catalogue: readonly CatalogueEntry[]): void {
     const ms = this.#limits.paced && !this.#tail.isLong ? START_MS : 0
     this.#late = isOverdue(this.#parts.manifest(), this.#limits)
-    this.#wake('fold', ms)
-    this.#wake('merge', this.#late ? 0 : ms)
-    this.#wake('collect', Math.min(START_MS, this.#limits.graceMs))
+    this.#loops.wake('fold', ms)
+    this.#loops.wake('merge', this.#late ? 0 : ms)
+    this.#loops.wake('collect', Math.min(START_MS, this.#limits.graceMs))
     this.#lookDropped(catalogue)
     this.#lookOld()
   }
@@ -111,7 +109,7 @@ export class Folding {
   committed(rawBytes: number, records: number, catalogue: readonly CatalogueEntry[]): void {
     const { monotonic, end } = this.#parts
     this.#tail.committed(monotonic(), { rawBytes, records, logBytes: this.#length.to(end()) })
-    if (this.#tail.isDue) this.#wake('fold', 0)
+    if (this.#tail.isDue) this.#loops.wake('fold', 0)
     this.#lookBehind()
     this.#lookDropped(catalogue)
   }
@@ -134,7 +132,7 @@ export class Folding {
     const look = (): void => {
       this.#timers.delete('old')
       this.#mayTrim = true
-      this.#wake('collect', 0)
+      this.#loops.wake('collect', 0)
       this.#lookOld()
     }
     this.#timers.set('old', scheduler.after(ageLookMs(retention), look))
@@ -143,12 +141,12 @@ export class Folding {
   /** What was committed so far is to be in segments soon, however little it is. */
   ask(): void {
     this.#tail.ask()
-    if (this.#tail.isDue) this.#wake('fold', 0)
+    if (this.#tail.isDue) this.#loops.wake('fold', 0)
   }
 
   /** There may be files that nothing names, though no job has ended. */
   littered(): void {
-    this.#wake('collect', this.#limits.graceMs)
+    this.#loops.wake('collect', this.#limits.graceMs)
   }
 
   /**
@@ -160,22 +158,22 @@ export class Folding {
     const { scheduler, monotonic } = this.#parts
     const cancel = scheduler.after(FINISH_MS_MAX, () => void this.stop())
     this.#collectUntil = monotonic() + FINISH_COLLECT_MS_MAX
-    await this.#running.get('collect')
-    if (!this.#stopped && !this.#collector.looked) await this.#runNow('collect')
+    await this.#loops.running('collect')
+    if (!this.#stopped && !this.#collector.looked) await this.#loops.runNow('collect')
     // What was dropped: the next process may live no longer, nor the one after it.
     const dropped = this.#timers.has('dropped')
     if (dropped) this.#tail.ask()
     if ((dropped || this.#tail.tables >= FINISH_TABLES_MIN) && this.#tail.tables <= FINISH_TABLES_MAX) {
       this.#finishing = true
       for (const rhythm of this.#rhythms) rhythm.nudge()
-      await this.#running.get('fold')
+      await this.#loops.running('fold')
       // A fold takes a part of it, or fails.
       const left = (): boolean => this.#tail.isAsked || this.#tail.tables >= FINISH_TABLES_MIN
       for (let before = Number.POSITIVE_INFINITY; !this.#stopped && left(); ) {
         if (this.#tail.tables >= before) break
         before = this.#tail.tables
         this.#tail.ask()
-        await this.#runNow('fold')
+        await this.#loops.runNow('fold')
       }
     }
     await this.#finishMerges()
@@ -190,16 +188,8 @@ export class Folding {
       before = manifest().number
       this.#late = true
       for (const rhythm of this.#rhythms) rhythm.nudge()
-      await (this.#running.get('merge') ?? this.#runNow('merge'))
+      await (this.#loops.running('merge') ?? this.#loops.runNow('merge'))
     }
-  }
-
-  async #runNow(loop: Loop): Promise<void> {
-    this.#timers.get(loop)?.()
-    this.#timers.delete(loop)
-    const running = this.#run(loop)
-    this.#running.set(loop, running)
-    await running
   }
 
   /** Ends every job where it is; resolves when nothing is under way. */
@@ -207,9 +197,10 @@ export class Folding {
     this.#stopped = true
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
+    this.#loops.halt()
     this.#parts.budget.stopUpkeep()
     for (const rhythm of this.#rhythms) rhythm.stop()
-    await Promise.all(this.#running.values())
+    await this.#loops.ended()
   }
 
   /** What heavy work may do for the next `ms`; without a word after that, as always. */
@@ -218,8 +209,8 @@ export class Folding {
     if (this.#stopped) return
     const goOn = (): void => {
       if (this.#limits.paced) this.#tail.allow(this.#level.tables(monotonic()))
-      if (this.#tail.isDue) this.#wake('fold', 0)
-      this.#wake('merge', 0)
+      if (this.#tail.isDue) this.#loops.wake('fold', 0)
+      this.#loops.wake('merge', 0)
     }
     this.#level.set(level, monotonic(), ms)
     this.#timers.get('level')?.()
@@ -236,35 +227,11 @@ export class Folding {
     report(ms > 0 ? { type: 'behind', ms, ...this.#tail.size } : { type: 'caughtUp' })
   }
 
-  /** Lets a loop run, unless it runs, after `ms`; a retry that waits is not brought forward. */
-  #wake(loop: Loop, ms: number): void {
-    if (this.#stopped || this.#running.has(loop) || this.#timers.has(loop)) return
-    const run = (): void => {
-      this.#timers.delete(loop)
-      const running = this.#run(loop)
-      this.#running.set(loop, running)
-    }
-    const { scheduler } = this.#parts
-    this.#timers.set(loop, ms > 0 ? scheduler.after(ms, run) : scheduler.immediate(run))
-  }
-
-  async #run(loop: Loop): Promise<void> {
-    let again: number | undefined
-    try {
-      await Promise.resolve()
-      again = loop === 'fold' ? await this.#fold() : loop === 'merge' ? await this.#merge() : await this.#collect()
-      this.#failures[loop] = 0
-    } catch (error) {
-      if (error !== STOPPED && !this.#stopped) {
-        again = Math.min(RETRY_MS_FIRST * 2 ** this.#failures[loop]++, RETRY_MS_MAX)
-        this.#parts.report({ type: 'failed', of: loop, error })
-        // A manifest that was begun may have left its segments; and a disk that is full has room when what is too old has gone.
-        if (loop !== 'collect') this.#wake('collect', this.#limits.graceMs)
-        this.#mayTrim ||= loop === 'fold'
-      }
-    }
-    this.#running.delete(loop)
-    if (again !== undefined) this.#wake(loop, again)
+  #failed(of: Loop, error: unknown): void {
+    this.#parts.report({ type: 'failed', of, error })
+    // A manifest that was begun may have left its segments; and a disk that is full has room when what is too old has gone.
+    if (of !== 'collect') this.#loops.wake('collect', this.#limits.graceMs)
+    this.#mayTrim ||= of === 'fold'
   }
 
   /** Gives the pause before the next one, when one is due. */
@@ -305,8 +272,8 @@ export class Folding {
       this.#lookOld()
       report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: bytesOf(segments), ms: monotonic() - begin })
     })
-    this.#wake('merge', 0)
-    this.#wake('collect', this.#limits.graceMs)
+    this.#loops.wake('merge', 0)
+    this.#loops.wake('collect', this.#limits.graceMs)
     return this.#tail.isDue ? 0 : undefined
   }
 
@@ -344,7 +311,7 @@ export class Folding {
     }
     this.#late &&= isOverdue(this.#parts.manifest(), this.#limits)
     report({ type: 'merged', manifest: this.#parts.manifest(), bytesWritten, ms: monotonic() - begin })
-    this.#wake('collect', this.#limits.graceMs)
+    this.#loops.wake('collect', this.#limits.graceMs)
     return 0
   }
 
@@ -415,7 +382,7 @@ export class Folding {
     this.#rhythms.add(rhythm)
     try {
       if (this.#stopped) throw STOPPED
-      await job({ storage, random, compress: await compress(), newFile: newFile }, rhythm)
+      await job({ storage, random, compress: await compress(), newFile }, rhythm)
     } finally {
       this.#rhythms.delete(rhythm)
       rhythm.end()

@@ -7,14 +7,13 @@ import {
   EMPTY_BASE,
   encodeManifest,
   FIRST_PLACE,
-  type FoldPoint,
   type Manifest,
   type Place,
   type SegmentEntry,
 } from '../format/index.ts'
-import { dropDead, raiseBase } from '../manifest/index.ts'
+import { raiseBase } from '../manifest/index.ts'
 import { jobOf } from './merge-job.ts'
-import { deadFiles, MERGE_LIMITS, type MergePlan, planMerge } from './policy.ts'
+import { MERGE_LIMITS, type MergePlan, planMerge } from './policy.ts'
 
 /** Every fold is followed by a round through the base. */
 const LIMITS = { ...MERGE_LIMITS, rounds: 0 }
@@ -233,28 +232,4 @@ test('a base of which most entries were deleted one by one is written anew, howe
     planMerge({ ...manifest, young: manifest.young.map(entry => ({ ...entry, last: piece(10) })) }, MERGE_LIMITS, stuck)?.type,
     'base',
   )
-})
-
-test('the base segments of a collection without an entry are dropped unread, its tombstones stay', () => {
-  const manifest = deleted(0, 1600, 2)
-  assert.equal(planMerge(manifest)?.type, 'drop')
-  const next = dropDead(manifest, deadFiles(manifest))
-  assert.deepEqual(
-    next.base.map(range => range.segment),
-    [null],
-  )
-  assert.deepEqual(next.young, manifest.young)
-  assert.equal(planMerge(next), undefined)
-})
-
-test('but not where its count does not agree with what was deleted, or is not exact', () => {
-  const doubtful = deleted(0, 15, 2)
-  assert.notEqual(planMerge(doubtful)?.type, 'drop', 'fewer tombstones than records')
-  const refused = deleted(0, 1600, 2)
-  assert.notEqual(planMerge({ ...refused, fold: { ...(refused.fold as FoldPoint), refused: 1 } })?.type, 'drop')
-  const beside = deleted(0, 1600, 2)
-  const [first, ...others] = beside.base as [BaseRange, ...BaseRange[]]
-  const shared = { ...first, segment: { ...(first.segment as SegmentEntry), last: { collection: 2, key: '00' } } }
-  const next = dropDead({ ...beside, base: [shared, ...others] }, deadFiles({ ...beside, base: [shared, ...others] }))
-  assert.deepEqual(next.base[0], shared, 'another collection has entries in it')
 })

@@ -6,9 +6,8 @@
  * the base know more, so that plans end when nothing is folded meanwhile. What is stuck, for a file proved damaged, is in no plan and keeps the
  * others from nothing: the round goes on without it, and what is kept for it alone is cut down to what lies there;
  * young segments that are merged stand beside each other, so that none passes one that is stuck. Ranges that are joined know as much
- * as before, no more: what young segments say of them lies over them as it did. Counts of entries say when a round
- * begins; what it leaves out the records say. What is dropped unread, for its collections have no entry, is in the base alone: the tombstones that
- * lie over it stay, and have to be as many as it has records, so that a count that is wrong loses nothing.
+ * as before, no more: what young segments say of them lies over them as it did. Counts of entries say when a round begins; what it
+ * leaves out the records say.
  */
 import {
   BASE_SEGMENT_BYTES,
@@ -120,21 +119,11 @@ export function aliveIn({ fold }: Manifest): readonly number[] {
   return fold?.catalogue.map(entry => entry.id) ?? []
 }
 
-/** Segments of which nothing counts any more, by name. */
+/** Segments of which nothing counts any more, by name. Those of a collection that has no entry are not among them: a round finds out what is left. */
 export function deadFiles(manifest: Manifest): ReadonlySet<string> {
-  const { fold, young, base } = manifest
   const alive = aliveIn(manifest)
-  // A young segment may be all that hides what lies below it in a file that stays.
-  const files = young.filter(segment => isDead(segment, alive)).map(segment => segment.file)
-  const refused = fold?.refused ?? 0
-  const inhabited = refused > 0 ? alive : alive.filter((_, at) => (fold?.catalogue[at]?.entries ?? 1) > 0)
-  for (const [at, range] of base.entries()) {
-    const { segment } = range
-    if (segment === null || !isDead(segment, inhabited)) continue
-    const words = isDead(segment, alive) ? [] : wordsOn(young, range, base[at + 1]?.start, fold?.epoch ?? 0)
-    if (isDead(segment, alive) || held(words).tombstones >= segment.records) files.push(segment.file)
-  }
-  return new Set(files)
+  const segments = [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]
+  return new Set(segments.filter(segment => isDead(segment, alive)).map(segment => segment.file))
 }
 
 /** A young segment that is merged into the base alone. Small records fill a file long before it has many bytes. */

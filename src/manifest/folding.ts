@@ -3,10 +3,9 @@
  *
  * Invariants: the fold point rises and stays inside the log that is named; what the segments say of a place up to the fold point is the same
  * before and after a merge; a young segment leaves the list only merged into another, when every range of the base contains it, or when
- * all collections that it knows of are gone; a base segment also when they are empty, for what lies over it says so of each record; the log
- * reaches back to the oldest fold point that is kept. Only a fork (transitions.ts) goes back behind a fold point. Of the past a manifest loses
- * what retention does not ask for, by a fold and by `trim`, which are alike in it: no file is removed by that, for the manifest before goes on to
- * name it, and the collector keeps what that one names until the next is published.
+ * all collections that it knows of are gone; the log reaches back to the oldest fold point that is kept. Only a fork (transitions.ts) goes back
+ * behind a fold point. Of the past a manifest loses what retention does not ask for, by a fold and by `trim`, which are alike in it: no file is
+ * removed by that, for the manifest before goes on to name it, and the collector keeps what that one names until the next is published.
  */
 import { assert } from '../base/errors.ts'
 import { LOG_FILES_KEPT_MAX } from '../base/limits.ts'

@@ -1,0 +1,85 @@
+/**
+ * The jobs of upkeep as loops: each runs once at a time, when it is woken, again after the pause it asks for, and after a failure later and later.
+ *
+ * Owns: when each runs next, and how often in a row it failed. Does not own: what a job does.
+ * Invariants: nothing thrown gets out; a pause, or a retry that waits, is not brought forward by a wake; after `halt` none begins.
+ */
+import { STOPPED } from '../base/errors.ts'
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
+
+const RETRY_MS_FIRST = 1000
+const RETRY_MS_MAX = 60_000
+
+export type Loop = 'fold' | 'merge' | 'collect'
+
+export interface LoopsParts {
+  readonly scheduler: Scheduler
+  /** Gives the pause before the next one, when one is due. */
+  readonly job: (loop: Loop) => Promise<number | undefined>
+  readonly failed: (loop: Loop, error: unknown) => void
+}
+
+export class Loops {
+  readonly #parts: LoopsParts
+  readonly #timers = new Map<Loop, Cancel>()
+  readonly #running = new Map<Loop, Promise<void>>()
+  readonly #failures = { fold: 0, merge: 0, collect: 0 }
+  #halted = false
+
+  constructor(parts: LoopsParts) {
+    this.#parts = parts
+  }
+
+  /** Resolves when what runs now has ended; undefined when nothing does. */
+  running(loop: Loop): Promise<void> | undefined {
+    return this.#running.get(loop)
+  }
+
+  /** Lets it run, unless it runs or waits, after `ms`. */
+  wake(loop: Loop, ms: number): void {
+    if (this.#halted || this.#running.has(loop) || this.#timers.has(loop)) return
+    const run = (): void => {
+      this.#timers.delete(loop)
+      this.#running.set(loop, this.#run(loop))
+    }
+    const { scheduler } = this.#parts
+    this.#timers.set(loop, ms > 0 ? scheduler.after(ms, run) : scheduler.immediate(run))
+  }
+
+  /** Runs it now, whatever it waits for; it must not run. */
+  async runNow(loop: Loop): Promise<void> {
+    this.#timers.get(loop)?.()
+    this.#timers.delete(loop)
+    const running = this.#run(loop)
+    this.#running.set(loop, running)
+    await running
+  }
+
+  halt(): void {
+    this.#halted = true
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+  }
+
+  /** Resolves when nothing runs any more. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#running.values())
+  }
+
+  async #run(loop: Loop): Promise<void> {
+    const { job, failed } = this.#parts
+    let again: number | undefined
+    try {
+      await Promise.resolve()
+      again = await job(loop)
+      this.#failures[loop] = 0
+    } catch (error) {
+      if (error !== STOPPED && !this.#halted) {
+        again = Math.min(RETRY_MS_FIRST * 2 ** this.#failures[loop]++, RETRY_MS_MAX)
+        failed(loop, error)
+      }
+    }
+    this.#running.delete(loop)
+    if (again !== undefined) this.wake(loop, again)
+  }
+}
