@@ -366,7 +366,7 @@ export class Checkpointer implements CaptureOwner {
     this.degradedBy = error
     space.endCapture()
     // Nothing will be written any more: what comes and goes from now on must not be remembered.
-    this.#flight?.capture.landed()
+    if (this.#flight?.cut === true) this.#flight.capture.landed()
     for (const collection of collections.values()) collection.freshAllowed = true
     this.#halt(error)
     events.failed(error)
