@@ -123,8 +123,8 @@ test('bytes that are others than when the store was opened are not built upon, a
   const path = 'log/00000001-00000001.log'
   const content = world.storage.disk.lookup(path)
   assert.ok(content !== undefined)
-  // Inside the block of the last epoch.
-  const at = content.cache.view().indexOf('x', content.cache.length - 400)
+  // Inside the block of the last epoch: the key, and the length of its value.
+  const at = content.cache.view().indexOf('x\u0001', content.cache.length - 400)
   content.flip(at, 0)
   world.store.map<number>('map').set('y', 1)
   await assert.rejects(world.checkpoint(), { code: 'TIDEMARK_FAILED' })

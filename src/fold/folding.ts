@@ -43,6 +43,8 @@ const FINISH_COLLECT_MS_MAX = 500
 const REPEAT_MS = 30_000
 /** Looks for it are no closer together, however short the grace is. */
 const RELEASE_LOOK_MS = 100
+/** What runs before this one were too short for is made up for at full speed for so long: then it goes on at its pace. */
+const LATE_MS = 10_000
 /** What was left undone waits so long after `open`, unless the tail is long: a process that never lives longer would never fold. */
 const START_MS = 1000
 
@@ -52,7 +54,7 @@ export class Folding {
   readonly #collector: Collector
   readonly #names: SegmentNames
   readonly #loops: Loops
-  readonly #timers = new Map<'level' | 'dropped' | 'old', Cancel>()
+  readonly #timers = new Map<'level' | 'dropped' | 'old' | 'late', Cancel>()
   readonly #rhythms = new Set<Rhythm>()
   readonly #storage: Storage
   readonly #manifests: Storage
@@ -98,6 +100,9 @@ export class Folding {
   start(catalogue: readonly CatalogueEntry[]): void {
     const ms = this.#limits.paced && !this.#tail.isLong ? START_MS : 0
     this.#late = isOverdue(this.#parts.manifest(), this.#limits)
+    // Who lives on has time.
+    const inTime = (): void => void (this.#late = false)
+    if (this.#late) this.#timers.set('late', this.#parts.scheduler.after(LATE_MS, inTime))
     this.#loops.wake('fold', ms)
     this.#loops.wake('merge', this.#late ? 0 : ms)
     this.#loops.wake('collect', Math.min(START_MS, this.#limits.graceMs))
@@ -161,7 +166,7 @@ export class Folding {
     await this.#loops.running('collect')
     if (!this.#stopped && !this.#collector.looked) await this.#loops.runNow('collect')
     // What was dropped: the next process may live no longer, nor the one after it.
-    const dropped = this.#timers.has('dropped')
+    const dropped = this.#timers.has('dropped') || this.#tail.isAsked
     if (dropped) this.#tail.ask()
     if ((dropped || this.#tail.tables >= FINISH_TABLES_MIN) && this.#tail.tables <= FINISH_TABLES_MAX) {
       this.#finishing = true
@@ -184,6 +189,7 @@ export class Folding {
   /** What runs as short as this one would leave to each other for ever; a range that is done stays done. */
   async #finishMerges(): Promise<void> {
     const { manifest } = this.#parts
+    this.#timers.get('late')?.()
     for (let before = 0; !this.#stopped && before !== manifest().number && isLeft(manifest(), this.#limits); ) {
       before = manifest().number
       this.#late = true
@@ -232,6 +238,8 @@ export class Folding {
     // A manifest that was begun may have left its segments; and a disk that is full has room when what is too old has gone.
     if (of !== 'collect') this.#loops.wake('collect', this.#limits.graceMs)
     this.#mayTrim ||= of === 'fold'
+    // The next one takes all there is, whatever may wait by then: so it comes to where this one failed.
+    if (of === 'fold') this.#tail.ask()
   }
 
   /** Gives the pause before the next one, when one is due. */

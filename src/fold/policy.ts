@@ -64,6 +64,8 @@ const DELETED_SHARE = 0.75
 
 /** Neighbours of the base that are joined although no young segment has a word on them. */
 const JOINED_MIN = 8
+/** No merge takes more ranges: each is a file that is open meanwhile. */
+const RANGES_MAX = 64
 
 /** Of what a file may hold: of halves eight become five files at most, of full ones eight again, without end. */
 const FULL_SHARE = 0.5
@@ -273,7 +275,7 @@ function planJoin(base: readonly BaseRange[], { baseBytes }: MergeLimits, stuck:
     let bytes = 0
     let full = 0
     let end = at
-    for (; end < base.length; end++) {
+    for (; end < base.length && end - at < RANGES_MAX; end++) {
       const range = base[end] as BaseRange
       bytes += range.segment?.bytes ?? 0
       full += range.segment === null ? 0 : fullness(range.segment)
@@ -293,7 +295,7 @@ function planRange(manifest: Manifest, through: number, baseBytes: number, stuck
   const first = base[at] as BaseRange
   let bytes = first.segment?.bytes ?? 0
   let end = at + 1
-  for (; end < base.length; end++) {
+  for (; end < base.length && end - at < RANGES_MAX; end++) {
     const next = base[end] as BaseRange
     bytes += next.segment?.bytes ?? 0
     if (next.through !== first.through || bytes > baseBytes || stuck.has(nameOfRange(next))) break

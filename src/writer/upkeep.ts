@@ -55,8 +55,8 @@ function upkeepMessage(news: FoldNews, manifest: Manifest, send: boolean): Upkee
   }
 }
 
-/** Of a fold that failed: not for want of room, say, which leaves the log to the next restart as it is. */
+/** Of a fold that failed: not for want of room, say, nor in writing again what was left there, which leaves the log to the next restart as it is. */
 function isLogUnread(error: unknown): boolean {
   if (!(error instanceof TidemarkError) || error.file?.startsWith(`${LOG_FOLDER}/`) !== true) return false
-  return error.kind === 'damage' || isErrno(error, 'EIO')
+  return error.kind === 'damage' || (isErrno(error, 'EIO') && error.info?.['operation'] !== 'overwrite')
 }

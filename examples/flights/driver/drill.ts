@@ -45,7 +45,7 @@ export function planDrill({ flights, oldest, flightsPerSecond, kills }: Course, 
   const totalMs = (flights / flightsPerSecond) * 1000
   const count = Math.max(SLICES_MIN, Math.round(totalMs / SLICE_MS))
   const positions = Array.from({ length: Math.max(kills - 1, Math.min(kills, 1)) }, () => Math.floor((0.03 + 0.94 * random()) * flights))
-  const late = oldest + Math.ceil((0.3 + 0.4 * random()) * (flights - oldest))
+  const late = Math.min(flights - 1, oldest + Math.ceil((0.3 + 0.4 * random()) * (flights - oldest)))
   if (positions.length > 0) positions[0] = late
   const twice = kills > 1 ? Math.floor(random() * positions.length) : -1
   return {
