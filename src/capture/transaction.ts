@@ -2,8 +2,7 @@
  * A transaction: all or nothing, synchronous.
  *
  * What: an undo log. The first hand-out of an object saves a copy, or its encoded bytes, because callers change what they get; a replaced value
- * is kept as it is, because nobody was given it. So is a handed-out one that cannot be encoded. What several keys share is put back as it was at its
- * first hand-out.
+ * is kept as it is, because nobody was given it. So is a handed-out one that cannot be encoded.
  * Owns: the undo log. Does not own: the cut (no barrier falls inside a transaction).
  * Invariants: after `rollback` every key holds what it held at the start (objects handed out come back as new, equal objects), or it says which
  * does not; keys written and rolled back are dirty, but for inserts of which no record counts. Not kept: the place in the iteration order of a
@@ -17,9 +16,6 @@ import { treat } from './importance.ts'
 import type { Links } from './links.ts'
 import { setIn } from './map-chain.ts'
 
-/** Up to so many steps are looked through for an object that the undo log keeps. */
-const FEW_STEPS = 8
-
 /** What a key held before. */
 class Undo {
   readonly collection: Collection
@@ -31,8 +27,6 @@ class Undo {
   readonly value: unknown
   /** False: it was handed out and could not be encoded, so it is kept as it is, too; nothing of it can become durable as long as it cannot be. */
   saved = true
-  /** The very object, or other value, that was there. */
-  readonly was: unknown
   /** This transaction got the value from the store before it wrote the key. */
   readonly handedOut: boolean
   /** Where the bytes of a value that was handed out are. */
@@ -43,12 +37,11 @@ class Undo {
   /** Set last; undefined also for a key that was deleted. */
   after: unknown
 
-  constructor(collection: Collection, key: Key, existed: boolean, was: unknown, value: unknown, handedOut: boolean) {
+  constructor(collection: Collection, key: Key, existed: boolean, value: unknown, handedOut: boolean) {
     this.collection = collection
     this.live = collection.live
     this.key = key
     this.existed = existed
-    this.was = was
     this.value = value
     this.handedOut = handedOut
   }
@@ -103,9 +96,6 @@ export class Transaction {
   readonly #cleared = new Map<Collection, readonly Map<Key, unknown>[]>()
   /** The images are being written to: whoever comes back in takes room of his own. */
   #encoding = false
-  /** Objects of the first of the steps that are kept as they are: made when there are more than a few steps. */
-  #kept: Set<unknown> | undefined
-  #keptSteps = 0
   /** Cells whose initial value was handed out. */
   readonly #cells = new Set<object>()
 
@@ -119,14 +109,14 @@ export class Transaction {
     if (this.#find(collection, key) !== undefined) return
     const copy = collection.codec.copy?.(value)
     if (copy !== undefined) {
-      this.#add(new Undo(collection, key, true, value, copy, true))
+      this.#add(new Undo(collection, key, true, copy, true))
       return
     }
     const begin = collection.space.now()
     const image = this.#encoding ? new ByteWriter(256) : this.#images
     const from = image.length
     const encoded = this.#encode(image, collection.codec, value)
-    const undo = new Undo(collection, key, true, value, encoded ? undefined : value, true)
+    const undo = new Undo(collection, key, true, encoded ? undefined : value, true)
     undo.saved = encoded
     if (encoded) {
       undo.image = image
@@ -159,15 +149,13 @@ export class Transaction {
   beforeWrite(collection: Collection, key: Key, value: unknown, old: unknown, there: boolean): void {
     const known = this.#find(collection, key)
     if (known !== undefined) {
-      // What was got and is set again is the most of it.
-      if (typeof value === 'object' && value !== null && !(known.handedOut && value === known.was))
-        this.#assertFresh(collection, key, value, known.handedOut ? undefined : known.value)
+      if (typeof value === 'object' && value !== null) this.#assertFresh(collection, key, value, known.handedOut ? undefined : known.value)
       known.written = true
       known.after = value
       return
     }
     if (typeof value === 'object' && value !== null) this.#assertFresh(collection, key, value, old)
-    const undo = new Undo(collection, key, there, old, old, false)
+    const undo = new Undo(collection, key, there, old, false)
     undo.written = true
     undo.after = value
     this.#add(undo)
@@ -243,12 +231,10 @@ export class Transaction {
    */
   rollback(cause?: unknown): void {
     let failure: TidemarkError | undefined
-    const given = new Map<unknown, Undo>()
-    for (const step of this.#steps) if (step instanceof Undo && step.handedOut && !given.has(step.was)) given.set(step.was, step)
     for (const step of this.#steps.reverse()) {
       try {
         if (step instanceof Restore) step.run()
-        else this.#undo(step, given.get(step.was) ?? step)
+        else this.#undo(step)
       } catch (error) {
         failure ??= notPutBack(step, error, cause)
       }
@@ -256,8 +242,7 @@ export class Transaction {
     if (failure !== undefined) throw failure
   }
 
-  /** `first`: the step that has what was there as it was. */
-  #undo(step: Undo, first: Undo): void {
+  #undo(step: Undo): void {
     const { collection, live, key } = step
     if (collection.live !== live) return
     if (!step.existed) {
@@ -266,11 +251,11 @@ export class Transaction {
       return
     }
     try {
-      setIn(live, key, first.before, collection.space.mapEntriesMax)
+      setIn(live, key, step.before, collection.space.mapEntriesMax)
     } finally {
       if (step.written) collection.markDirty(key)
     }
-    if (!first.saved) this.#assertRefused(collection.codec, first.value)
+    if (!step.saved) this.#assertRefused(collection.codec, step.value)
   }
 
   /** What was not saved cannot become durable. */
@@ -297,33 +282,9 @@ export class Transaction {
 
   /** What the undo log keeps as it is (`kept`) must not have been changed: whoever sets that very object again has held it since before. */
   #assertFresh(collection: Collection, key: Key, value: object, kept: unknown): void {
-    if (value === kept || (this.#cleared.size > 0 && this.#cleared.get(collection)?.some(live => this.#keeps(live, key, value)) === true))
-      throw stale(collection.name, key)
-    const from = this.#keptAs(value)
-    if (from !== undefined) throw stale(collection.name, key, from)
-  }
-
-  /** The step that keeps this very object, which this transaction did not get under any key. */
-  #keptAs(value: object): Undo | undefined {
-    const steps = this.#steps
-    if (steps.length > FEW_STEPS) {
-      this.#kept ??= new Set()
-      for (; this.#keptSteps < steps.length; this.#keptSteps++) {
-        const step = steps[this.#keptSteps]
-        if (step instanceof Undo && !step.handedOut && typeof step.was === 'object' && step.was !== null) this.#kept.add(step.was)
-      }
-      if (!this.#kept.has(value)) return undefined
-    }
-    let from: Undo | undefined
-    for (const step of steps) {
-      if (!(step instanceof Undo) || step.was !== value) continue
-      if (step.handedOut) {
-        this.#kept?.delete(value)
-        return undefined
-      }
-      from ??= step
-    }
-    return from
+    if (value !== kept && (this.#cleared.size === 0 || this.#cleared.get(collection)?.some(live => this.#keeps(live, key, value)) !== true))
+      return
+    throw stale(collection.name, key)
   }
 
   #keeps(live: Map<Key, unknown>, key: Key, value: object): boolean {
@@ -360,11 +321,10 @@ export class Transaction {
   }
 }
 
-function stale(collection: string, key: Key, from?: Undo): TidemarkError {
-  const one = from === undefined ? 'the one already there' : `the one that was in '${from.collection.name}', key ${String(from.key)}`
+function stale(collection: string, key: Key): TidemarkError {
   return new TidemarkError(
     'TIDEMARK_TRANSACTION_STALE',
-    `'${collection}': the object set for key ${String(key)} is ${one}, but this transaction did not get it from the store`,
+    `'${collection}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
     {
       collection,
       key,
