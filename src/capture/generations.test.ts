@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Generations } from './generations.ts'
-import { KeySet } from './key-set.ts'
 
 test('a key is there until the stored state holds the barrier after it, whatever barriers fall, fail and are repeated', () => {
   const step = fc.record({ op: fc.constantFrom('add', 'adopt', 'barrier', 'again', 'without', 'held', 'delete'), n: fc.nat({ max: 6 }) })
@@ -60,20 +59,11 @@ test('what was written last goes when its epoch is held, though no barrier follo
   assert.equal(keys.size, 0)
 })
 
-test('as many tables as come before the stored state follows are kept as they are, without a step for each key', t => {
-  const keys = new Generations()
-  const tables = Array.from({ length: 4 }, (_, n) => new Set(Array.from({ length: 250_000 }, (_, at) => at + n)))
-  const adds = t.mock.method(KeySet.prototype, 'add')
-  for (const table of tables) keys.adopt(table)
-  assert.equal(adds.mock.callCount(), 0)
-  assert.ok(keys.has(0) && keys.has(250_002))
-})
-
 test('the same keys, taken in again and again, do not add up', () => {
   const keys = new Generations()
   const table = new Map(Array.from({ length: 5000 }, (_, at) => [`key ${at}`, 'old']))
   for (let times = 0; times < 1000; times++) keys.adopt(table)
-  assert.ok(keys.size < 350_000, `${keys.size}`)
+  assert.ok(keys.size < 300_000, `${keys.size}`)
   assert.ok(keys.has('key 4999'))
   keys.barrier(1)
   keys.held(1)

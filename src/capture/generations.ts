@@ -17,9 +17,8 @@ const UNKNOWN = Number.POSITIVE_INFINITY
 
 /** Fewer keys are added one by one; of so many their table is kept, which each look asks then. */
 const ADOPTED_MIN = 4096
-/** So many tables are kept, and up to so many keys together: the same may come again and again, each time in another table, while nothing is folded. */
-const TABLES_MAX = 64
-const ADOPTED_MAX = 4 * (INSIGNIFICANT_KEYS_MAX + ADOPTED_MIN)
+/** Tables are kept up to so many keys together: the same keys may come again and again, and each time with a table of their own. */
+const ADOPTED_MAX = INSIGNIFICANT_KEYS_MAX + ADOPTED_MIN
 
 /** A table of keys that does not change any more. */
 export interface KeyTaken {
@@ -39,7 +38,7 @@ class Generation {
 
   /** False, and nothing is done, where it has too many such tables. */
   adopt(keys: KeyTaken): boolean {
-    if (this.#adopted.length >= TABLES_MAX || this.#adoptedKeys + keys.size > ADOPTED_MAX) return false
+    if (this.#adoptedKeys + keys.size > ADOPTED_MAX) return false
     this.#adopted.push(keys)
     this.#adoptedKeys += keys.size
     return true
