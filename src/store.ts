@@ -144,7 +144,8 @@ export class Store implements AsyncDisposable {
 
   /**
    * Runs `fn` so that all its changes, over all collections, count together or not at all: when it throws they are taken back and the
-   * error is passed on. Synchronous; nested calls join the outer one, and it fails where one was not. Objects handed out inside cost an encoding each, for the rollback.
+   * error is passed on. Synchronous; nested calls join the outer one, and it fails where one was not. Objects handed out inside cost an encoding each,
+   * for the rollback; what is changed through a reference from before, or lies under several keys, is not taken back.
    *
    * @throws TIDEMARK_TRANSACTION_ASYNC for an async function, TIDEMARK_VALUE_REFUSED for a value that cannot be stored, TIDEMARK_CODEC for one that
    * could not be taken back, all else is: its codec does not decode what it encodes, or the transaction got it refused and mended it
@@ -152,7 +153,7 @@ export class Store implements AsyncDisposable {
   transaction<T>(fn: () => SyncOnly<T>): T {
     const { space, checkpointer } = this.#parts
     if (typeof fn !== 'function') throw noFunction('transaction', fn, 'store.transaction(() => { … })')
-    this.#assertOpen()
+    this.#assertOpen(true)
     space.assertWritable('transaction')
     assertNotAsync(fn)
     if (space.transaction !== undefined) return synchronous(fn(), space.transaction)
@@ -279,9 +280,9 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * Makes everything durable, folds a long log tail for up to two seconds so that the next `open` is spared it, stops the engine and gives back the
-   * lock, all in the time given, half of it left to running holds, and a second more at most where the storage hangs. Later calls give the
-   * same promise. What listeners throw meanwhile surfaces at its end.
+   * Makes everything durable, then for up to two seconds folds a long log tail or what was dropped, and merges what is overdue, so that the next
+   * `open` is spared it; stops the engine and gives back the lock, all within the time given, and a second more at most where the storage hangs.
+   * Later calls give the same promise. A running hold is waited for during half of the time. What listeners throw meanwhile surfaces at its end.
    * @throws after everything was released: TIDEMARK_TIMEOUT, when what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the
    * last checkpoint from being made
    */
@@ -330,7 +331,7 @@ export class Store implements AsyncDisposable {
     options: unknown,
     make: (collection: Collection) => Face,
   ): TidemarkMap<Key, unknown> | TidemarkValue<unknown> {
-    this.#assertOpen()
+    this.#assertOpen(true)
     checkName(name)
     const { codec: given, ...importance } = checkOptions(name, options)
     const codec = given === undefined ? undefined : wrapCodec(given as Codec<unknown>)
@@ -382,8 +383,9 @@ export class Store implements AsyncDisposable {
     return checkpointer
   }
 
-  #assertOpen(): void {
-    if (this.#closing !== undefined && !this.#parts.space.letsIn) throw closed()
+  /** `writes`: a listener of a barrier may, be it that of `close`, for what it writes is in the epoch. */
+  #assertOpen(writes = false): void {
+    if (this.#closing !== undefined && !(writes && this.#parts.space.letsIn)) throw closed()
   }
 
   #assertOutside(what: string): void {

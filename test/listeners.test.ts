@@ -202,6 +202,31 @@ test('a hold that a listener of the barrier asks for begins behind the cut', asy
   await world.close()
 })
 
+test('a listener of the barrier of a close may write, and may not wait', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  map.set('first', 1)
+  const codes: (string | undefined)[] = []
+  store.once('barrier', () => {
+    store.transaction(() => map.set('last', 1))
+    store.map<number>('other').set('last', 1)
+    for (const call of [() => store.durable(), () => store.checkpoint()]) {
+      try {
+        void call()
+      } catch (error) {
+        codes.push((error as { code?: string }).code)
+      }
+    }
+  })
+  await world.run(store.close())
+  assert.deepEqual(codes, ['TIDEMARK_CLOSED', 'TIDEMARK_CLOSED'])
+  const back = await world.open()
+  assert.deepEqual([...back.map('map').keys()], ['first', 'last'])
+  assert.deepEqual([...back.map('other').keys()], ['last'])
+  await world.close()
+})
+
 /** A map of which a cut is being taken that a `delete` or `clear` voids. */
 async function cutting() {
   const world = new SimulatedStore()

@@ -76,13 +76,14 @@ export abstract class Pieces<P extends Piece> {
   }
 }
 
-/** Of a string that is longer, in code units, so many of both ends and of what is between them are looked at. */
+/** Code units; a string that is longer is looked at in so many places: at both ends, and between them. */
+const WHOLE_UNITS = 1024
 const LOOKED_UNITS = 128
 const END_UNITS = 32
 const BETWEEN_UNITS = LOOKED_UNITS - 2 * END_UNITS
 
 /**
- * Spreads keys; never used for equality. Never 0 or 1. All of a string up to LOOKED_UNITS is looked at: what differs may stand anywhere in it.
+ * Spreads keys; never used for equality. Never 0 or 1. All of a string up to WHOLE_UNITS is looked at: what differs may stand anywhere in it.
  * Gives a signed 32-bit integer.
  */
 export function hashKey(key: Key): number {
@@ -104,7 +105,7 @@ function hashString(key: string): number {
   const length = key.length
   let one = length
   let other = 0x85ebca6b
-  if (length <= LOOKED_UNITS) {
+  if (length <= WHOLE_UNITS) {
     const even = length & ~1
     for (let at = 0; at < even; at += 2) {
       one = Math.imul(one ^ key.charCodeAt(at), 0x9e3779b1)
