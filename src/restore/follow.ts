@@ -4,9 +4,10 @@
  * Invariants: only files of this store that hold a commit are followed (a file is named by a durable manifest before its first append, so
  * such a file was in use), and whose token is not below the manifest's, who names all that counts of those before; of several that go on from the
  * same log the one with the highest token and sequence counts; every step raises token and sequence, so the walk ends. A later file that goes on
- * from nothing that was followed (history was forked, or a file between is lost) holds epochs that were acknowledged: it is never passed over.
+ * from nothing that was followed (history was forked, or a file between is lost) holds epochs that were acknowledged: it is never passed over, not
+ * even where something before it cannot be read at the moment.
  */
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import { GENESIS, LOG_FOLDER, type LogEntry, type LogHeader, type LogPosition, type Manifest } from '../format/index.ts'
 import { LogScan, lastSeenIn, openLog } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -23,14 +24,13 @@ interface Candidate {
 export async function followChain(storage: Storage, manifest: Manifest, damaged: string): Promise<readonly LogEntry[]> {
   const log = [...manifest.log]
   let candidates = await findCandidates(storage, manifest)
-  for (;;) {
+  while (candidates.length > 0) {
     const { ends, whole } = await endsOf(storage, manifest.storeId, log)
     const next = candidates.find(({ header }) => ends.has(`${header.baseEpoch} ${header.baseDigest}`))
     if (next === undefined) {
-      const left = candidates[0]
       // Where the last file is damaged itself, whoever reads it says so.
-      if (left === undefined || !whole) return log
-      throw leftOver(left, damaged)
+      if (!whole) return log
+      throw leftOver(candidates[0] as Candidate, damaged)
     }
     const end = ends.get(`${next.header.baseEpoch} ${next.header.baseDigest}`) as LogPosition
     const last = log.at(-1)
@@ -42,6 +42,7 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
     log.push({ file: next.file, end: null })
     candidates = candidates.filter(({ header }) => after(header, next.header))
   }
+  return log
 }
 
 interface Ends {
@@ -67,9 +68,15 @@ async function endsOf(storage: Storage, storeId: string, log: readonly LogEntry[
   await opened.window.file.close()
   const from = { file: last.file, bytes: opened.start, epoch: opened.header.baseEpoch, digest: opened.header.baseDigest }
   if (closed === undefined) add({ ...from, file: null })
-  const scan = new LogScan({ storage, storeId, log: [last], from, payloads: false, onDamage: 'fall-back' })
-  for await (const item of scan) if (item.type === 'commit') add(item.position)
-  return { ends, whole: scan.report.damage === null }
+  try {
+    const scan = new LogScan({ storage, storeId, log: [last], from, payloads: false, onDamage: 'refuse' })
+    for await (const item of scan) if (item.type === 'commit') add(item.position)
+  } catch (error) {
+    // What the device does not give back now it may give to the next reader, who would take the log for whole as far as it is named.
+    if (!hasCode(error, 'TIDEMARK_LOG_DAMAGED')) throw error
+    return { ends, whole: false }
+  }
+  return { ends, whole: true }
 }
 
 /** Files beyond those the manifest names that hold a commit; the highest token and sequence first. */

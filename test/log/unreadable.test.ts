@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
-import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES } from '../../src/format/index.ts'
+import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES, manifestName } from '../../src/format/index.ts'
 import { type EpochPlace, LogScan, proveEpoch } from '../../src/log/index.ts'
 import { openStore } from '../../src/open.ts'
 import { copyStore } from '../../src/restore/copy.ts'
-import { openForReading } from '../../src/restore/index.ts'
+import { openForReading, openForWriting } from '../../src/restore/index.ts'
 import { verifyStore } from '../../src/restore/verify.ts'
 import { MemoryDisk, MemoryStorage, type OpenMode, type StorageFile, storageError, systemError } from '../../src/storage/index.ts'
 import { SeededRandom } from '../../src/testing/index.ts'
-import { Life, readAll } from '../support/log-store.ts'
+import { Life, pseudoRandom, readAll } from '../support/log-store.ts'
 
 const SETTINGS = { checkpoint: { intervalMs: 0 }, compression: 'none' } as const
 const FILE = 'log/00000001-00000001.log'
@@ -188,4 +188,40 @@ test('an echo that is not given back, of an epoch without a seal: the epoch coun
   await again.mustCommit([[['b', '1']]])
   await again.close()
   assert.equal((await readAll(storage)).epochs.length, 2)
+})
+
+/** Two files of five epochs each, and the newest manifest, which alone names the second one, does not verify. */
+async function manifestLost(): Promise<{ disk: MemoryDisk; inFirst: number }> {
+  const disk = new MemoryDisk()
+  const plain = new MemoryStorage(disk)
+  for (const name of ['one', 'two']) {
+    const life = await Life.open({ storage: plain, name, compression: 'none' })
+    for (let epoch = 1; epoch <= 5; epoch++) await life.mustCommit([[[name, `${epoch}`]]])
+    await life.close()
+  }
+  const { manifest } = await openForReading(plain)
+  disk.files.get(manifestName(manifest.number))?.write(100, [Buffer.from('damaged')])
+  return { disk, inFirst: LOG_HEADER_BYTES + FRAME_HEADER_BYTES }
+}
+
+test('beside a damaged newest manifest, a sector that is not given back once: no file that goes on is passed over', async () => {
+  const { disk, inFirst } = await manifestLost()
+  const storage = new Scratched(disk, inFirst)
+  const facts = { createdBy: 'test', random: pseudoRandom('three') }
+  const before = await storage.list('manifest')
+  await assert.rejects(openForWriting(storage, facts), { code: 'TIDEMARK_STORAGE', file: FILE })
+  assert.deepEqual(await storage.list('manifest'), before)
+  storage.at = -1
+  const life = await Life.open({ storage, name: 'three' })
+  assert.equal(life.epoch, 10)
+  await life.close()
+})
+
+test('beside a damaged newest manifest, a sector of the only log file: what lies before it can be fallen back to', async () => {
+  const { disk, inFirst } = await manifestLost()
+  for (const path of [...disk.files.keys()]) if (path.startsWith('log/') && path !== FILE) disk.files.delete(path)
+  const storage = new Scratched(disk, inFirst)
+  const life = await Life.open({ storage, name: 'three', onDamage: 'fall-back' })
+  assert.deepEqual([life.epoch, life.found.report.damage?.file], [0, FILE])
+  await life.close()
 })
