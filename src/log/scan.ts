@@ -2,8 +2,8 @@
  * Reading the log: the committed epochs of the files a manifest names, in order.
  *
  * Does: verifies every checksum, every link of the chain, every file's base; stops at the accepted end; tells a torn tail (normal, silent)
- * from damage (refused, or fallen back from, and reported exactly). What the device does not give back is damage for who falls back, since he asked
- * for what lies before it; for who refuses damage it is an error of the storage.
+ * from damage (refused, or fallen back from, and reported exactly). Bytes that the device does not give back are damage for who falls back, since he
+ * asked for what lies before them; for who refuses damage, and where a call fails that reads none, it is an error of the storage.
  * Owns: the judgement. Does not own: which manifest counts, what records mean, closing the files it did not open. Writes nothing.
  * Invariants: what is yielded is a prefix of the committed history, whole epochs only, each verified before its first block is yielded; a closed
  * file that the manifest says holds no epoch behind the one before is not looked at;
@@ -27,7 +27,7 @@ import type { Storage } from '../storage/index.ts'
 import { checkCommit, type EpochResult, type Pause, readBlocks, readCommit, walkEpoch } from './epoch.ts'
 import { type Evidence, findEvidence } from './evidence.ts'
 import { lastSeenIn, type OpenLog, openLog } from './open-log.ts'
-import { isUnreadable, type Window } from './window.ts'
+import { isGivenUp, isUnreadable, type Window } from './window.ts'
 
 export interface ScanOptions {
   readonly storage: Storage
@@ -329,7 +329,7 @@ export class LogScan implements AsyncIterable<LogItem> {
 
   /** Damage, where that is what is fallen back from. Otherwise the error stays: the device may give it back another time. */
   #unreadable(error: unknown, at: number): { readonly offset: number; readonly message: string } {
-    if (this.#options.onDamage !== 'fall-back' || !isUnreadable(error)) throw error
+    if (this.#options.onDamage !== 'fall-back' || !isGivenUp(error)) throw error
     return { offset: Number(error.info?.offset ?? at), message: 'the device does not give it back' }
   }
 

@@ -77,6 +77,14 @@ export async function readExactly(file: StorageFile, offset: number, length: num
   }
 }
 
+/**
+ * `readExactly` gave up: nobody gets these bytes, as far as it was tried. Of a call that only leads to them, such as to open the file, one that fails
+ * says nothing about what is there.
+ */
+export function isGivenUp(error: unknown): error is TidemarkError {
+  return isUnreadable(error) && typeof error.info?.length === 'number'
+}
+
 /** The device does not give something back that is there, as far as anybody knows. */
 export function isUnreadable(error: unknown): error is TidemarkError {
   return error instanceof TidemarkError && isErrno(error, 'EIO')

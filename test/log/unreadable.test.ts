@@ -9,7 +9,7 @@ import { copyStore } from '../../src/restore/copy.ts'
 import { openForReading, openForWriting } from '../../src/restore/index.ts'
 import { verifyStore } from '../../src/restore/verify.ts'
 import { MemoryDisk, MemoryStorage, type OpenMode, type StorageFile, storageError, systemError } from '../../src/storage/index.ts'
-import { SeededRandom } from '../../src/testing/index.ts'
+import { SeededRandom, SimulatedStorage } from '../../src/testing/index.ts'
 import { Life, pseudoRandom, readAll } from '../support/log-store.ts'
 
 const SETTINGS = { checkpoint: { intervalMs: 0 }, compression: 'none' } as const
@@ -145,6 +145,26 @@ test('a read that fails once is read again: nothing is lost', async () => {
   const reader = await openStore('memory', { ...SETTINGS, readOnly: true }, { storage })
   assert.deepEqual([reader.restored.epoch, reader.restored.lost], [5, undefined])
   await reader.close()
+})
+
+test('a call that fails once and says nothing about the bytes is no damage: falling back gives up nothing for it', async () => {
+  const storage = new SimulatedStorage()
+  const life = await Life.open({ storage, fileBytesMax: 1 })
+  for (let epoch = 1; epoch <= 5; epoch++) await life.mustCommit([[['n', `${epoch}`]]])
+  await life.close()
+  const { log } = (await openForReading(storage)).manifest
+  for (const operation of ['exists', 'open', 'size'] as const) {
+    for (const { file, end } of [...log.slice(1, 2), ...log.slice(-1)]) {
+      // Of the file that is open the length is looked at again.
+      for (const nth of operation === 'size' && end === null ? [1, 2] : [1]) {
+        const heal = storage.inject({ operation, path: file, errno: 'EIO', nth })
+        await assert.rejects(readAll(storage, { onDamage: 'fall-back' }), { code: 'TIDEMARK_STORAGE', file }, `${operation} ${nth}`)
+        heal()
+      }
+    }
+  }
+  const { epochs, report } = await readAll(storage, { onDamage: 'fall-back' })
+  assert.deepEqual([epochs.length, report.damage], [5, null])
 })
 
 test('behind a sector that is not given back a long log is not asked for it again and again', async () => {
