@@ -1,6 +1,7 @@
 /** A restore to an older point whose fork fails half way: an open that rejects has given nothing up. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type FoundManifest, listManifests, readNewest } from '../src/manifest/index.ts'
 import { openStore } from '../src/open.ts'
 import { MemoryStorage, type Storage } from '../src/storage/index.ts'
 import type { Fault } from '../src/testing/index.ts'
@@ -109,4 +110,42 @@ test('a writer that does not start behind a fork: the fork is taken back', async
   const again = await openStore('memory', MANUAL, { storage, writer: 'inline' })
   assert.equal(again.restored.epoch, 3)
   await again.close()
+})
+
+test('a fork that is taken back kept every fold point behind it, and the writer that goes on from one lets them go', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 40, keepMs: 0 } })
+  world.thresholds = { records: 2, graceMs: 100 }
+  const map = (await world.open()).map<number>('map')
+  for (let epoch = 1; epoch <= 25; epoch++) {
+    for (const key of ['a', 'b']) map.set(key, epoch)
+    await world.checkpoint()
+    await world.pass(3000)
+  }
+  const points = await world.run(world.store.recoveryPoints())
+  await world.close()
+  const { retained } = ((await world.run(readNewest(world.storage))) as FoundManifest).manifest
+  const there = async (): Promise<number> => {
+    const numbers = await world.run(listManifests(world.storage))
+    return retained.filter(({ number }) => numbers.includes(number)).length
+  }
+  assert.ok(retained.length > 20 && (await there()) === retained.length)
+  const { storage, scheduler, clock } = world
+  const components = {
+    ...{ storage, scheduler, clock },
+    get fileBytesMax(): number {
+      throw new Error('no thread can be had')
+    },
+  }
+  await assert.rejects(world.run(openStore('simulated', { ...world.settings, ...AT_TWO }, components)), /no thread can be had/)
+  assert.equal(await there(), retained.length)
+  const again = await world.open()
+  assert.deepEqual(await world.run(again.recoveryPoints()), points)
+  await world.close()
+  assert.equal((await world.open({ readOnly: true, restore: { at: 5 } })).map('map').get('a'), 5)
+  await world.close()
+  const forked = await world.open(AT_TWO)
+  forked.map<number>('map').set('a', 30)
+  await world.checkpoint()
+  assert.ok((await there()) < retained.length - 1)
+  await world.close()
 })

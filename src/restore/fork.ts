@@ -4,15 +4,15 @@
  * Does not own: where the scan ended, who holds the lock. Invariant: an open that rejects has given up nothing that was acknowledged, or says so.
  * A fork counts as soon as its name stands, whatever the call that made it says: the next open would go on from it. So where anything fails from
  * there on, the manifest from before it is published once more, above it, with its own log and lineage; all that it names is still there,
- * because nothing is collected before a writer runs. Who dies between the two leaves the fork, or after a power cut one or the other: nobody was
- * answered then, and the fork is what was asked for. Behind a fork whose name may not be on the device the sync of the later name is all that
- * is asked of: with it that one counts, whether the other is there or not.
+ * because nothing is collected, nor a manifest removed that it keeps, before a writer runs. Who dies between the two leaves the fork, or after a
+ * power cut one or the other: nobody was answered then, and the fork is what was asked for. Behind a fork whose name may not be on the device the
+ * sync of the later name is all that is asked of: with it that one counts, whether the other is there or not.
  */
 import { TidemarkError } from '../base/errors.ts'
 import { noFailpoint } from '../base/failpoint.ts'
 import type { Manifest } from '../format/index.ts'
 import { proveEpoch, type ScanReport } from '../log/index.ts'
-import { fork, pruneManifests, readNewest, unfork } from '../manifest/index.ts'
+import { fork, readNewest, unfork } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { claim, hex, type OpenFacts } from './open.ts'
 
@@ -57,9 +57,7 @@ export async function forkAt(
     return notTakenBack(failure, end.epoch)
   }
   try {
-    const manifest = await claim(storage, next, failpoint)
-    await pruneManifests(storage, manifest)
-    return { manifest, takeBack }
+    return { manifest: await claim(storage, next, failpoint), takeBack }
   } catch (failure) {
     throw await takeBack(failure)
   }
