@@ -3,13 +3,14 @@
  *
  * Owns: the segments until they are handed over. Does not own: which manifest that is (stand.ts), collections, hydration, when to begin again
  * (beside.ts).
- * Invariants: an epoch counts only after the scan verified it whole; `entries` of the catalogue are exact.
+ * Invariants: an epoch counts only after the scan verified it whole; `entries` of the catalogue are exact; nothing later than the time that was asked
+ * for is loaded.
  */
 import { TidemarkError } from '../base/errors.ts'
 import { ColdState } from '../cold/index.ts'
 import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
-import type { ScanReport } from '../log/index.ts'
+import type { LogDamage, ScanReport } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import type { OpenedStore } from './open.ts'
@@ -38,7 +39,7 @@ export interface LoadResult {
   readonly report: ScanReport
 }
 
-/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_NO_SUCH_POINT */
+/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_NO_SUCH_POINT, TIDEMARK_STORAGE */
 export function load(request: LoadRequest): Promise<LoadResult> {
   return besideWriter(request.storage, request.opened, (opened, believe) => loadFrom({ ...request, opened }, believe))
 }
@@ -54,6 +55,7 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
     const { report, table } = tail
     const { end } = report
     if (report.damage !== null) await believe(report.damage.file)
+    if (stand.damage !== undefined && end.epoch >= stand.damage.firstLostEpoch) throw readsOtherwise(stand.damage)
     const isThere = at === 'latest' || (typeof at === 'number' ? end.epoch === at && at > 0 : end.epoch > 0)
     if (!isThere) throw noSuchPoint(at, end.epoch === 0 ? 'there is none before it' : `the one before it is epoch ${end.epoch}`)
     const tables = table.records === 0 ? [] : [table]
@@ -80,5 +82,13 @@ function noSuchPoint(at: LoadRequest['at'], why: string): TidemarkError {
   const point = typeof at === 'number' ? `epoch ${at}` : (at as Date).toISOString()
   return new TidemarkError('TIDEMARK_NO_SUCH_POINT', `there is no recovery point at ${point}; ${why}`, {
     hint: 'choose one of recoveryPoints()',
+  })
+}
+
+function readsOtherwise({ file, offset }: LogDamage): TidemarkError {
+  return new TidemarkError('TIDEMARK_STORAGE', `${file} reads otherwise than a moment ago`, {
+    file,
+    info: { offset, operation: 'read' },
+    hint: 'the device or its memory is not reliable: check it before anything else, then try again',
   })
 }

@@ -9,7 +9,7 @@
  */
 import { hasCode } from '../base/errors.ts'
 import { type Manifest, manifestName, type RetainedPoint } from '../format/index.ts'
-import { LogScan, type ScanOptions } from '../log/index.ts'
+import { type LogDamage, LogScan, type ScanOptions } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import { isErrno, type Storage } from '../storage/index.ts'
 import type { Believe } from './beside.ts'
@@ -17,6 +17,8 @@ import type { Believe } from './beside.ts'
 export interface Stand {
   readonly image: Manifest
   readonly until: ScanOptions['until']
+  /** What ended the look for a time: what is read now ends there, too, or nobody knows which epoch was the newest that is early enough. */
+  readonly damage?: LogDamage
 }
 
 /** Undefined when what is asked for is older than all that is kept. */
@@ -54,7 +56,7 @@ async function standAtTime(
     const { damage } = scan.report
     if (damage !== null) await believe(damage.file)
     // Whoever reads to the damage refuses it, or falls back from it.
-    if (damage !== null && mayFollow) return { image, until: undefined }
+    if (damage !== null && mayFollow) return { image, until: undefined, damage }
     return found === undefined ? undefined : await standAt(storage, newest, found, believe)
   }
   const image = await newestKept(storage, newest, point => point.timeMs <= timeMs, believe)

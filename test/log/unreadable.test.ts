@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
-import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES, manifestName } from '../../src/format/index.ts'
+import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES, manifestName, SEAL_BYTES } from '../../src/format/index.ts'
 import { type EpochPlace, LogScan, proveEpoch } from '../../src/log/index.ts'
 import { openStore } from '../../src/open.ts'
 import { copyStore } from '../../src/restore/copy.ts'
@@ -15,10 +15,11 @@ import { Life, pseudoRandom, readAll } from '../support/log-store.ts'
 const SETTINGS = { checkpoint: { intervalMs: 0 }, compression: 'none' } as const
 const FILE = 'log/00000001-00000001.log'
 
-/** Gives no read back that reaches this byte of the log; `times`: so often. */
+/** Gives no read back that reaches this byte of the log; `times`: so often; `handles`: where the file was opened no more often before. */
 class Scratched extends MemoryStorage {
   at: number
   times = Number.POSITIVE_INFINITY
+  handles = Number.POSITIVE_INFINITY
   failed = 0
 
   constructor(disk: MemoryDisk, at: number) {
@@ -28,6 +29,7 @@ class Scratched extends MemoryStorage {
 
   override async open(path: string, mode: OpenMode): Promise<StorageFile> {
     const file = await super.open(path, mode)
+    if (path === FILE && --this.handles < 0) return file
     const read = file.read.bind(file)
     file.read = async (offset, length) => {
       if (path !== FILE || this.at < offset || this.at >= offset + length || this.failed >= this.times) return read(offset, length)
@@ -208,6 +210,29 @@ test('an echo that is not given back, of an epoch without a seal: the epoch coun
   await again.mustCommit([[['b', '1']]])
   await again.close()
   assert.equal((await readAll(storage)).epochs.length, 2)
+})
+
+test('a time is asked for, and the sector is given back when it is read again: nothing later is opened, and the next try finds it', async () => {
+  const disk = new MemoryDisk()
+  const life = await Life.open({ storage: new MemoryStorage(disk), compression: 'none' })
+  const ends: number[] = []
+  for (let epoch = 1; epoch <= 5; epoch++) {
+    await life.mustCommit([[['n', `${epoch}`]]])
+    ends.push(await new MemoryStorage(disk).size(FILE))
+  }
+  await life.close()
+  for (const onDamage of ['refuse', 'fall-back'] as const) {
+    for (const readOnly of [true, false]) {
+      const storage = new Scratched(await copyOf(disk), (ends[2] as number) + FRAME_HEADER_BYTES + SEAL_BYTES)
+      storage.handles = 1
+      const open = () =>
+        openStore('memory', { ...SETTINGS, readOnly, restore: { at: new Date(1003), onDamage } }, { storage, writer: 'inline' })
+      await assert.rejects(open(), { code: 'TIDEMARK_STORAGE', file: FILE, message: /otherwise/ })
+      const store = await open()
+      assert.equal(store.restored.epoch, 3)
+      await store.close()
+    }
+  }
 })
 
 /** Two files of five epochs each, and the newest manifest, which alone names the second one, does not verify. */
