@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type FoundManifest, listManifests, readNewest } from '../src/manifest/index.ts'
 import { openStore } from '../src/open.ts'
-import { MemoryStorage, type Storage } from '../src/storage/index.ts'
+import { MemoryDisk, MemoryStorage, type OpenMode, type Storage, type StorageFile } from '../src/storage/index.ts'
 import type { Fault } from '../src/testing/index.ts'
 import { MANUAL } from './support/cli.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
@@ -69,8 +69,8 @@ function forgetful(storage: Storage, nth: number): Storage {
   })
 }
 
-async function threeEpochs(): Promise<MemoryStorage> {
-  const storage = new MemoryStorage()
+async function threeEpochs(disk = new MemoryDisk()): Promise<MemoryStorage> {
+  const storage = new MemoryStorage(disk)
   const store = await openStore('memory', MANUAL, { storage, writer: 'inline' })
   for (let epoch = 1; epoch <= 3; epoch++) {
     store.map('map').set('n', epoch)
@@ -149,3 +149,52 @@ test('a fork that is taken back kept every fold point behind it, and the writer 
   assert.ok((await there()) < retained.length - 1)
   await world.close()
 })
+
+/** Of the manifests made from the second one on so many do not read as they were written, until it is healed. */
+class Flickering extends MemoryStorage {
+  readonly spoiled = new Set<string>()
+  healed = false
+  made = 0
+  readonly spoils: number
+
+  constructor(disk: MemoryDisk, spoils: number) {
+    super(disk)
+    this.spoils = spoils
+  }
+
+  override async createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
+    const made = await super.createIfAbsent(path, bytes)
+    if (path.startsWith('manifest/') && ++this.made > 1 && this.made <= 1 + this.spoils) this.spoiled.add(path)
+    return made
+  }
+
+  override async open(path: string, mode: OpenMode): Promise<StorageFile> {
+    const file = await super.open(path, mode)
+    const read = file.read.bind(file)
+    file.read = async (offset, length) => {
+      const bytes = await read(offset, length)
+      return this.healed || !this.spoiled.has(path) ? bytes : bytes.fill(0, 40, 60)
+    }
+    return file
+  }
+}
+
+for (const [spoils, epoch] of [
+  [3, 3],
+  [6, 2],
+] as const) {
+  test(`a fork none of whose tries reads back, and all of them do later: ${epoch === 3 ? 'it is taken back' : 'the error says so'}`, async () => {
+    const disk = new MemoryDisk()
+    await threeEpochs(disk)
+    const storage = new Flickering(disk, spoils)
+    await assert.rejects(openStore('memory', { ...MANUAL, ...AT_TWO }, { storage, writer: 'inline' }), error => {
+      assert.equal((error as { code?: string }).code, 'TIDEMARK_STORAGE')
+      assert.equal(/may go on from epoch 2/.test((error as Error).message), epoch === 2)
+      return true
+    })
+    storage.healed = true
+    const again = await openStore('memory', MANUAL, { storage, writer: 'inline' })
+    if (epoch === 3) assert.equal(again.restored.epoch, 3)
+    await again.close()
+  })
+}

@@ -6,7 +6,8 @@
  * there on, the manifest from before it is published once more, above it, with its own log and lineage; all that it names is still there,
  * because nothing is collected, nor a manifest removed that it keeps, before a writer runs. Who dies between the two leaves the fork, or after a
  * power cut one or the other: nobody was answered then, and the fork is what was asked for. Behind a fork whose name may not be on the device the
- * sync of the later name is all that is asked of: with it that one counts, whether the other is there or not.
+ * sync of the later name is all that is asked of: with it that one counts, whether the other is there or not. One that does not
+ * read back may do so later: it is taken back, too.
  */
 import { TidemarkError } from '../base/errors.ts'
 import { noFailpoint } from '../base/failpoint.ts'
@@ -43,11 +44,13 @@ export async function forkAt(
     try {
       const found = await readNewest(storage)
       if (found !== undefined && found.manifest.number >= before.number) {
-        const { manifest: newest, damaged } = found
+        const { manifest: newest, newestNumber: number, damaged } = found
+        const last = damaged[0]
         // It never came to be.
-        if (!newest.lineage.some(({ id }) => id === lineageId)) return failure
-        if (newest.writer === before.writer && damaged.length === 0) {
-          await claim(storage, unfork(before, newest), failpoint)
+        if (last === undefined && !newest.lineage.some(({ id }) => id === lineageId)) return failure
+        // One that does not verify may at the next look. Where nobody knows whose it is, nothing is put above it.
+        if (newest.writer === before.writer && (last === undefined || isSpoiled(failure, last.file))) {
+          await claim(storage, unfork(before, { ...newest, number }), failpoint)
           return failure
         }
       }
@@ -61,6 +64,11 @@ export async function forkAt(
   } catch (failure) {
     throw await takeBack(failure)
   }
+}
+
+/** The last try of a `claim` did not read back as this file: its name is ours then, and so are those of the tries before it. */
+function isSpoiled(failure: unknown, file: string): boolean {
+  return failure instanceof TidemarkError && failure.file === file && failure.info?.operation === 'read'
 }
 
 function notTakenBack(failure: unknown, epoch: number): TidemarkError {
