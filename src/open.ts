@@ -188,10 +188,10 @@ async function openWriter(surroundings: Surroundings, components: Components): P
   } catch (failure) {
     host?.terminate()
     // What a writer may have built upon stays.
-    const error = forked === undefined || host !== undefined ? failure : await forked.takeBack(failure)
+    const told = host === undefined ? await forked?.takeBack(failure) : forked?.leave(failure)
     lock?.release()
     await loaded?.cold.close().catch(() => {})
-    throw error
+    throw told ?? failure
   }
 }
 

@@ -112,6 +112,22 @@ test('a writer that does not start behind a fork: the fork is taken back', async
   await again.close()
 })
 
+test('an open that fails behind a fork when its writer runs: the error says that the store may go on from the older epoch', async () => {
+  const storage = await threeEpochs()
+  const components = {
+    storage,
+    writer: 'inline',
+    get loopLoad(): never {
+      throw new Error('nobody knows how busy it is')
+    },
+  } as const
+  await assert.rejects(openStore('memory', MANUAL, components), /^Error: nobody knows how busy it is$/)
+  await assert.rejects(openStore('memory', { ...MANUAL, ...AT_TWO }, components), { message: /how busy it is; .* from epoch 2/ })
+  const again = await openStore('memory', MANUAL, { storage, writer: 'inline' })
+  assert.equal(again.restored.epoch, 2)
+  await again.close()
+})
+
 test('a fork that is taken back kept every fold point behind it, and the writer that goes on from one lets them go', async () => {
   const world = new SimulatedStore({ retention: { keepLast: 40, keepMs: 0 } })
   world.thresholds = { records: 2, graceMs: 100 }

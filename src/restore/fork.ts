@@ -21,6 +21,8 @@ interface Forked {
   readonly manifest: Manifest
   /** For an open that fails before anything was written upon it; gives the error to reject with. */
   readonly takeBack: (failure: unknown) => Promise<unknown>
+  /** The error to reject with where a writer may have built upon it. */
+  readonly leave: (failure: unknown) => TidemarkError
 }
 
 /**
@@ -40,6 +42,7 @@ export async function forkAt(
   const next = fork(before, end, lineageId, image)
   // The fork closes this file where it ends: the next writer takes it for durable up to there.
   if (unproven !== null) await proveEpoch(storage, before.storeId, unproven, end)
+  const leave = (failure: unknown): TidemarkError => notTakenBack(failure, end.epoch)
   const takeBack = async (failure: unknown): Promise<unknown> => {
     try {
       const found = await readNewest(storage)
@@ -57,10 +60,10 @@ export async function forkAt(
     } catch {
       // The first failure is the one to tell of.
     }
-    return notTakenBack(failure, end.epoch)
+    return leave(failure)
   }
   try {
-    return { manifest: await claim(storage, next, failpoint), takeBack }
+    return { manifest: await claim(storage, next, failpoint), takeBack, leave }
   } catch (failure) {
     throw await takeBack(failure)
   }
