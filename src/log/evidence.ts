@@ -8,6 +8,9 @@
  * written do not overlap, so their payloads together are no longer than what is searched. Where those that were looked at are longer, headers
  * lie in each other's payloads: somebody made them who knows the file, and they would ask for its length once for each of them. Only from then
  * on the search goes on behind what was looked at.
+ *
+ * Who asks only how far history went has the search go on behind pages that the device does not give back; for any other judgement one of them is
+ * an error, since what it holds may be what decides.
  */
 import { hasCode } from '../base/errors.ts'
 import {
@@ -24,9 +27,18 @@ import {
   payloadMatches,
 } from '../format/index.ts'
 import type { Pause } from './epoch.ts'
-import type { Window } from './window.ts'
+import { isUnreadable, type Window } from './window.ts'
 
 const STEP_BYTES = 256 * 1024
+/** What a device fails to give back is a page at least. */
+const PAGE_BYTES = 4096
+/**
+ * So many pages that are not given back are gone past one by one, then ever more at once, but for those at the end, where the newest epochs are; and
+ * after so many nothing is asked for any more.
+ */
+const LOST_SINGLY = 16
+const LOST_MOST = 48
+const LAST_BYTES = 16 * PAGE_BYTES
 
 export interface FoundCommit {
   readonly kind: typeof FRAME_COMMIT | typeof FRAME_ECHO
@@ -45,8 +57,19 @@ export interface Evidence {
   readonly sealed: boolean
 }
 
-/** Looks at everything from `from` to the window's limit that speaks of epochs after `afterEpoch`. */
-export async function findEvidence(window: Window, from: number, salt: number, afterEpoch: number, pause: Pause): Promise<Evidence> {
+/**
+ * Looks at everything from `from` to the window's limit that speaks of epochs after `afterEpoch`. `gaps`: goes on behind what the device does not
+ * give back; what is found then proves that it is there, and what is not proves nothing.
+ */
+export async function findEvidence(
+  window: Window,
+  from: number,
+  salt: number,
+  afterEpoch: number,
+  pause: Pause,
+  gaps = false,
+): Promise<Evidence> {
+  const views = new Views(window, gaps)
   let first: FoundCommit | undefined
   let lastSeenEpoch = 0
   let sealed = false
@@ -54,7 +77,11 @@ export async function findEvidence(window: Window, from: number, salt: number, a
   const lookedMost = window.limit - from
   for (let at = from; at < window.limit; ) {
     await pause()
-    const piece = await window.view(at, STEP_BYTES)
+    const { piece, end: pieceEnd } = await views.piece(at)
+    if (piece === undefined) {
+      at = pieceEnd
+      continue
+    }
     if (piece.length < FRAME_HEADER_BYTES) break
     let next = at + piece.length - FRAME_HEADER_BYTES + 1
     for (let index = piece.indexOf(FRAME_MAGIC), behind = 0; index >= 0; index = piece.indexOf(FRAME_MAGIC, behind)) {
@@ -65,7 +92,7 @@ export async function findEvidence(window: Window, from: number, salt: number, a
       if (header === undefined) continue
       const end = offset + FRAME_HEADER_BYTES + header.storedLength
       const looks = speaksOfEpochs(header) && end <= window.limit
-      const found = looks ? await readFound(window, header, offset, end) : undefined
+      const found = looks ? await readFound(views, header, offset, end) : undefined
       if (looks) looked += header.storedLength
       const isLater = found !== undefined && found.epoch > afterEpoch
       if (looks && (looked > lookedMost || (isLater && end > at + piece.length))) behind = end - at
@@ -94,14 +121,14 @@ function speaksOfEpochs({ kind }: FrameHeader): boolean {
 
 /** One that is whole, by its payload. */
 async function readFound(
-  window: Window,
+  views: Views,
   header: FrameHeader,
   offset: number,
   end: number,
 ): Promise<{ readonly epoch: number; readonly commit: FoundCommit | undefined } | undefined> {
   const { kind } = header
-  const payload = await window.view(offset + FRAME_HEADER_BYTES, header.storedLength)
-  if (!payloadMatches(header, payload)) return undefined
+  const payload = await views.view(offset + FRAME_HEADER_BYTES, header.storedLength)
+  if (payload === undefined || !payloadMatches(header, payload)) return undefined
   if (kind !== FRAME_COMMIT && kind !== FRAME_ECHO) {
     const seal = decodeSeal(payload)
     return seal === undefined ? undefined : { epoch: seal.epoch, commit: undefined }
@@ -112,5 +139,51 @@ async function readFound(
   } catch (error) {
     if (hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) return undefined
     throw error
+  }
+}
+
+/** Views of a window; where there may be gaps, undefined for what is not given back. */
+class Views {
+  readonly #window: Window
+  readonly #gaps: boolean
+  #lost = 0
+  /** Up to here something is not given back. */
+  #doubtedTo = 0
+
+  constructor(window: Window, gaps: boolean) {
+    this.#window = window
+    this.#gaps = gaps
+  }
+
+  async view(offset: number, length: number): Promise<Buffer | undefined> {
+    return await this.#get(() => this.#window.view(offset, length))
+  }
+
+  /** What comes next, and where to go on if it is not given back. */
+  async piece(at: number): Promise<{ readonly piece: Buffer | undefined; readonly end: number }> {
+    const { file, limit } = this.#window
+    if (at >= this.#doubtedTo) {
+      const piece = await this.view(at, STEP_BYTES)
+      if (piece !== undefined) return { piece, end: at + piece.length }
+      this.#doubtedTo = at + STEP_BYTES
+    }
+    const toPage = PAGE_BYTES - (at % PAGE_BYTES)
+    // A header may lie across.
+    const length = toPage < FRAME_HEADER_BYTES ? toPage + PAGE_BYTES : toPage
+    // Asked for once, and for no more: a device takes its time for what it does not give back.
+    const piece = await this.#get(() => file.read(at, Math.min(length, limit - at)))
+    const far = this.#lost > LOST_SINGLY ? at + PAGE_BYTES * 2 ** (this.#lost - LOST_SINGLY) : 0
+    return { piece, end: this.#lost >= LOST_MOST ? limit : Math.max(at + length, Math.min(far, limit - LAST_BYTES)) }
+  }
+
+  async #get(read: () => Promise<Buffer>): Promise<Buffer | undefined> {
+    if (this.#lost >= LOST_MOST) return undefined
+    try {
+      return await read()
+    } catch (error) {
+      if (!this.#gaps || !isUnreadable(error)) throw error
+      this.#lost++
+      return undefined
+    }
   }
 }

@@ -52,14 +52,14 @@ export async function openLog(
   }
 }
 
-/** The highest epoch of which this file has a trace; 0 when there is none. */
-export async function lastSeenIn(storage: Storage, entry: LogEntry, storeId: string, pause: Pause): Promise<number> {
+/** The highest epoch of which this file has a trace; 0 when there is none. `gaps`: as far as the device gives it back. */
+export async function lastSeenIn(storage: Storage, entry: LogEntry, storeId: string, pause: Pause, gaps = false): Promise<number> {
   if (entry.end !== null) return entry.end.epoch
   const opened = await openLog(storage, entry, storeId, undefined)
   if (!('window' in opened)) return 0
   try {
     const { header, window, start } = opened
-    return Math.max(header.baseEpoch, (await findEvidence(window, start, header.salt, 0, pause)).lastSeenEpoch)
+    return Math.max(header.baseEpoch, (await findEvidence(window, start, header.salt, 0, pause, gaps)).lastSeenEpoch)
   } finally {
     await opened.window.file.close()
   }

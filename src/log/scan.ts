@@ -335,8 +335,8 @@ export class LogScan implements AsyncIterable<LogItem> {
 
   async #behindUnreadable({ window, header, entry }: OpenLog, error: unknown, at: number): Promise<Verdict> {
     const { offset, message } = this.#unreadable(error, at)
-    const behind = offset + Number((error as TidemarkError).info?.length ?? 1)
-    const seen = await findEvidence(window, behind, header.salt, this.report.end.epoch, this.#pause).catch(noTrace)
+    const behind = offset + Number((error as TidemarkError).info?.length)
+    const seen = await findEvidence(window, behind, header.salt, this.report.end.epoch, this.#pause, true)
     return damage(entry.file, offset, message, seen.lastSeenEpoch)
   }
 
@@ -346,7 +346,7 @@ export class LogScan implements AsyncIterable<LogItem> {
     const firstLostEpoch = this.report.end.epoch + 1
     let lastSeenEpoch = Math.max(seen, firstLostEpoch)
     for (const entry of log.slice(index)) {
-      const inFile = await lastSeenIn(storage, entry, storeId, this.#pause).catch(error => noTrace(error).lastSeenEpoch)
+      const inFile = await lastSeenIn(storage, entry, storeId, this.#pause, true).catch(error => noTrace(error).lastSeenEpoch)
       lastSeenEpoch = Math.max(lastSeenEpoch, inFile)
     }
     const found: LogDamage = { file, offset, message, firstLostEpoch, lastSeenEpoch }

@@ -13,13 +13,15 @@ import { SeededRandom, SimulatedStorage } from '../../src/testing/index.ts'
 import { Life, pseudoRandom, readAll } from '../support/log-store.ts'
 
 const SETTINGS = { checkpoint: { intervalMs: 0 }, compression: 'none' } as const
+const PAGE = 4096
 const FILE = 'log/00000001-00000001.log'
 
-/** Gives no read back that reaches this byte of the log; `times`: so often; `handles`: where the file was opened no more often before. */
+/** Gives no read back that reaches this byte of the log, or `bytes` from it on; `times`: so often; `handles`: where the file was opened no more often before. */
 class Scratched extends MemoryStorage {
   at: number
   times = Number.POSITIVE_INFINITY
   handles = Number.POSITIVE_INFINITY
+  bytes = 1
   failed = 0
 
   constructor(disk: MemoryDisk, at: number) {
@@ -32,7 +34,8 @@ class Scratched extends MemoryStorage {
     if (path === FILE && --this.handles < 0) return file
     const read = file.read.bind(file)
     file.read = async (offset, length) => {
-      if (path !== FILE || this.at < offset || this.at >= offset + length || this.failed >= this.times) return read(offset, length)
+      if (path !== FILE || this.at + this.bytes <= offset || this.at >= offset + length || this.failed >= this.times)
+        return read(offset, length)
       this.failed++
       throw storageError('read', path, systemError('EIO', 'read'))
     }
@@ -181,6 +184,31 @@ test('behind a sector that is not given back a long log is not asked for it agai
   assert.ok(end.epoch > 980 && damage?.lastSeenEpoch === 1000, `${end.epoch}, ${damage?.lastSeenEpoch}`)
   assert.ok(storage.failed < 50, `${storage.failed} reads failed`)
 })
+
+for (const pages of [1, 3, 30]) {
+  test(`${pages} pages of the log that are not given back: what is lost is told up to the last epoch, wherever they lie`, async () => {
+    const disk = new MemoryDisk()
+    const life = await Life.open({ storage: new MemoryStorage(disk), compression: 'none' })
+    const ends: number[] = []
+    for (let epoch = 1; epoch <= 60; epoch++) {
+      await life.mustCommit([[['key', 'x'.repeat(3000)]]])
+      ends.push(await new MemoryStorage(disk).size(FILE))
+    }
+    await life.close()
+    const { storeId, log } = (await openForReading(new MemoryStorage(disk))).manifest
+    for (let at = 0; at + PAGE * pages < (ends.at(-2) as number); at += PAGE) {
+      const storage = new Scratched(disk, at)
+      storage.bytes = PAGE * pages
+      const { end, damage } = await new LogScan({ storage, storeId, log, payloads: false, onDamage: 'fall-back' }).run()
+      const before = ends.filter(each => each <= at).length
+      // An epoch whose echo alone is lost counts.
+      assert.ok(end.epoch === before || end.epoch === before + 1, `${at}: ${end.epoch}`)
+      // Where its header cannot be read, nothing in a file can be.
+      assert.equal(damage?.lastSeenEpoch, at === 0 ? 1 : 60, `${at}`)
+      assert.ok(storage.failed < 150, `${storage.failed} reads failed`)
+    }
+  })
+}
 
 test('what was inherited and is not given back: the error is the storage’s, and the next try may do better', async () => {
   const { disk, places } = await fiveEpochs()
