@@ -179,7 +179,7 @@ test('what is damaged is not copied', async () => {
       folder === 'segment' ? (manifest.base.flatMap(range => range.segment ?? [])[0] ?? manifest.young[0])?.file : manifest.log.at(-1)?.file
     source.rot(300, needed as string)
     const target = new MemoryStorage(new MemoryDisk())
-    await assert.rejects(copyStore(source, target, new SeededRandom(1)), { code })
+    await assert.rejects(copyStore(source, target, new SeededRandom(1)), { code, message: /^(?!in the target)/ })
     assert.equal(await epochIn(target), undefined)
   }
 })
@@ -295,6 +295,39 @@ test('a copy whose manifest does not read back is no store', async () => {
   await assert.rejects(world.run(copyStore(world.source, storage, new SeededRandom(1))), { code: 'TIDEMARK_STORAGE' })
   assert.equal(await epochIn(target), undefined)
   await world.assertCopy(target, await world.run(copyStore(world.source, target, new SeededRandom(2))))
+})
+
+test('a target that damages what is copied says so, and not that the source is damaged', async () => {
+  const world = new World()
+  // A close would fold the log.
+  await world.begin()
+  for (const [folder, code] of [
+    ['segment', 'TIDEMARK_SEGMENT_DAMAGED'],
+    ['log', 'TIDEMARK_LOG_DAMAGED'],
+  ] as const) {
+    class Damaging extends MemoryStorage {
+      override async open(path: string, mode: OpenMode): Promise<StorageFile> {
+        const file = await super.open(path, mode)
+        const append = file.append.bind(file)
+        file.append = parts => {
+          const bytes = Buffer.concat(parts)
+          if (path.startsWith(folder)) for (let at = 1100; at < bytes.length; at += 10) bytes[at] = 7
+          return append([bytes])
+        }
+        return file
+      }
+    }
+    const target = new Damaging(new MemoryDisk())
+    await assert.rejects(world.run(copyStore(world.source, target, new SeededRandom(1))), error => {
+      const { message, hint } = error as { message: string; hint?: string }
+      assert.ok(hasCode(error, code), `${error}`)
+      assert.match(message, /^in the target, /)
+      assert.equal(hint, undefined)
+      return true
+    })
+    assert.equal(await epochIn(target), undefined)
+  }
+  await world.run(world.store.close())
 })
 
 test('a target that is full says so, and is not taken for a source that has moved on', async () => {

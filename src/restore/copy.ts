@@ -5,7 +5,7 @@
  * Owns: the target until then, under its lock. Does not own: the source, which it only reads.
  * Invariants: the target is no store before all of it is durable and verified; a piece of COPY_BYTES is all that is held of a file; a copy that
  * was cut short leaves the file COPYING, and the next one begins again; the copy goes on in a lineage of its own, with nothing of the past; what
- * the target refuses says nothing of the source, and ends the copy.
+ * the target refuses or damages says nothing of the source, and ends the copy.
  */
 import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
@@ -136,12 +136,22 @@ async function onTarget<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (!(error instanceof TidemarkError) || error.code === 'TIDEMARK_SEGMENT_DAMAGED') throw error
-    if (error.code !== 'TIDEMARK_STORAGE') throw new TargetFailed(error)
-    const { code, message, hint, file, info } = error
-    const details = { cause: error, ...(hint && { hint }), ...(file && { file }), ...(info && { info }) }
-    throw new TargetFailed(new TidemarkError(code, `in the target, ${message}`, details))
+    throw error instanceof TidemarkError && error.code !== 'TIDEMARK_SEGMENT_DAMAGED' ? inTarget(error) : error
   }
+}
+
+function inTarget(error: TidemarkError): TargetFailed {
+  const { code, kind, message, hint, file, info } = error
+  // What to do about damage is said of a store.
+  const details = { cause: error, ...(hint && kind !== 'damage' && { hint }), ...(file && { file }), ...(info && { info }) }
+  return new TargetFailed(new TidemarkError(code, `in the target, ${message}`, details))
+}
+
+/** What to tell of an error of the target. @throws the source's own, where a damaged segment was copied as it is there */
+async function whose(error: unknown, from: Storage, segments: readonly SegmentEntry[]): Promise<unknown> {
+  if (!(error instanceof TidemarkError) || error.code !== 'TIDEMARK_SEGMENT_DAMAGED') return error
+  for (const entry of segments) if (entry.file === error.file) await verifySegment(from, entry, () => {})
+  return inTarget(error)
 }
 
 /** `to`: empty, or what a copy that was cut short left. */
@@ -183,7 +193,9 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
       await copyFile(open.get(file) as StorageFile, to, file, length)
       bytes += length
     }
-    await onTarget(() => finish(to, next, segments, report.end.epoch))
+    await onTarget(() => finish(to, next, segments, report.end.epoch)).catch(async error => {
+      throw await whose(error, from, segments)
+    })
     const catalogue = report.lastCommit?.catalogue ?? fold?.catalogue ?? []
     const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
     return { epoch: report.end.epoch, entries, files: lengths.size, bytes }
