@@ -47,7 +47,8 @@ export function planDrill({ flights, oldest, flightsPerSecond, kills }: Course, 
   const positions = Array.from({ length: Math.max(kills - 1, Math.min(kills, 1)) }, () => Math.floor((0.03 + 0.94 * random()) * flights))
   const late = Math.min(flights - 1, oldest + Math.ceil((0.3 + 0.4 * random()) * (flights - oldest)))
   if (positions.length > 0) positions[0] = late
-  const twice = kills > 1 ? Math.floor(random() * positions.length) : -1
+  // Not the last, at which all may be in already.
+  const twice = kills > 1 ? Math.floor(random() * Math.max(1, positions.length - 1)) : -1
   return {
     slices: Array.from({ length: count }, (_, i) => Math.floor((flights * (i + 1)) / count)),
     kills: positions
