@@ -317,11 +317,10 @@ export class Store implements AsyncDisposable {
       problem = error
     }
     checkpointer?.stop(closed())
-    await ending.release()
+    await ending.release().finally(() => events.tellErrors())
     this.#closed = true
     for (const collection of collections.values()) endCollection(collection, closed)
     await ending.closeFiles()
-    events.tellErrors()
     if (problem !== undefined) throw closedWith(problem, timeoutMs)
   }
 

@@ -182,25 +182,28 @@ test('a listener of a barrier of which the store is closed ends it', async () =>
   await world.close()
 })
 
-test('a hold that a listener of the barrier asks for begins behind the cut', async () => {
-  const world = new SimulatedStore()
-  const store = await world.open()
-  const map = store.map<number>('map')
-  map.set('first', 1)
-  let held: Promise<void> | undefined
-  store.once('barrier', () => {
-    held = store.hold(async () => {
-      map.set('half', 1)
-      await Promise.resolve()
-      map.set('other half', 1)
+for (const event of ['barrier', 'decision'] as const) {
+  test(`a hold that a listener of '${event}' asks for as the barrier falls begins behind the cut`, async () => {
+    const world = new SimulatedStore()
+    const store = await world.open()
+    const map = store.map<number>('map')
+    map.set('first', 1)
+    let held: Promise<void> | undefined
+    store.on(event, told => {
+      if (held !== undefined || ('type' in told && told.type !== 'barrier')) return
+      held = store.hold(async () => {
+        map.set('half', 1)
+        await Promise.resolve()
+        map.set('other half', 1)
+      })
     })
+    assert.equal((await world.checkpoint()).entries, 1)
+    await world.run(held as Promise<void>)
+    const back = (await world.crash()).map<number>('map')
+    assert.deepEqual([...back.keys()], ['first'])
+    await world.close()
   })
-  assert.equal((await world.checkpoint()).entries, 1)
-  await world.run(held as Promise<void>)
-  const back = (await world.crash()).map<number>('map')
-  assert.deepEqual([...back.keys()], ['first'])
-  await world.close()
-})
+}
 
 test('a listener of the barrier of a close may write, and may not wait', async () => {
   const world = new SimulatedStore()
@@ -273,27 +276,6 @@ test('a collection that a listener empties and fills while it is emptied is empt
   await world.run(point)
   await world.checkpoint()
   assert.deepEqual([...(await world.crash()).map('map')], [['newer', 1]])
-  await world.close()
-})
-
-test('a hold that is asked for when the decision is told that a barrier falls begins behind the cut', async () => {
-  const world = new SimulatedStore()
-  const store = await world.open()
-  const map = store.map<number>('map')
-  map.set('first', 1)
-  let held: Promise<void> | undefined
-  store.on('decision', ({ type }) => {
-    if (type !== 'barrier' || held !== undefined) return
-    held = store.hold(async () => {
-      map.set('half', 1)
-      await Promise.resolve()
-      map.set('other half', 1)
-    })
-  })
-  assert.equal((await world.checkpoint()).entries, 1)
-  await world.run(held as Promise<void>)
-  const back = (await world.crash()).map<number>('map')
-  assert.deepEqual([...back.keys()], ['first'])
   await world.close()
 })
 

@@ -13,6 +13,14 @@ async function manifestOf(world: SimulatedStore): Promise<Manifest> {
   return (await world.run(readNewest(world.storage)))?.manifest as Manifest
 }
 
+/** All of the entries anew, and time for what follows. */
+async function writeRound(world: SimulatedStore, round: number): Promise<void> {
+  const map = world.store.map<string, number>('map')
+  for (let at = 0; at < ENTRIES; at++) map.set(at, text(at, round))
+  await world.checkpoint()
+  await world.pass(20_000)
+}
+
 const damage = (world: SimulatedStore, file: string): unknown => world.storage.disk.lookup(file)?.flip(500, 3)
 const unread = (world: SimulatedStore, path: string): unknown => world.storage.inject({ operation: 'read', errno: 'EIO', path })
 
@@ -25,12 +33,7 @@ for (const [where, victim, spoil] of [
     const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
     world.thresholds = SMALL
     const store = await world.open()
-    const map = store.map<string, number>('map')
-    const write = async (round: number): Promise<void> => {
-      for (let at = 0; at < ENTRIES; at++) map.set(at, text(at, round))
-      await world.checkpoint()
-      await world.pass(20_000)
-    }
+    const write = (round: number): Promise<void> => writeRound(world, round)
     for (let round = 0; round < 3; round++) await write(round)
     const before = await manifestOf(world)
     const segments = before.base.flatMap(range => range.segment ?? [])
@@ -69,11 +72,7 @@ for (const [where, spoilYoung] of [
     world.thresholds = { ...SMALL, youngBytesMax: 5000 }
     const store = await world.open()
     const map = store.map<string, number>('map')
-    const write = async (round: number): Promise<void> => {
-      for (let at = 0; at < ENTRIES; at++) map.set(at, text(at, round))
-      await world.checkpoint()
-      await world.pass(20_000)
-    }
+    const write = (round: number): Promise<void> => writeRound(world, round)
     for (let round = 0; round < 3; round++) await write(round)
     // Folded, and damaged before a round takes it in: rounds are quick here, so it is where it is written.
     const before = new Set((await world.run(world.storage.list('segment'))) as string[])

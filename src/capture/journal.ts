@@ -2,8 +2,9 @@
  * The keys written to one collection since the last barrier, in order, and how far they were taken up.
  *
  * What: an append-only list of keys in chunks, duplicates allowed, and whole groups of keys taken over from an earlier generation. The first
- * chunks are small, for there may be many collections in which few keys are written. Two readers go through it. The first *sifts*: it notes for each key where it was listed last. The second comes behind and finds a key *cold*
- * when that place is the one it stands at: it was not written again since. What both have passed is released.
+ * chunks are small, for there may be many collections in which few keys are written. Two readers go through it. The first *sifts*: it notes for
+ * each key where it was listed last. The second comes behind and finds a key *cold* when that place is the one it stands at: it was not
+ * written again since. What both have passed is released.
  * Owns: the keys it lists, the two places. Does not own: whether a key was captured, when it is old enough to be cold.
  * Invariants: what is not released never changes; joining another journal costs a step per chunk, not per key; a key listed behind the second
  * reader was either listed again in front of it or given as cold.

@@ -1,8 +1,8 @@
 /**
  * Holds: no barrier while work that spans turns is under way, within a bound.
  * Owns: the running holds, and those that wait to begin. Does not own: the barrier.
- * Invariants: a hold stands in the way for at most its `msMax`, less where the store closes; while a barrier waits no hold begins, so that holds which follow one another
- * without a gap cannot keep it from falling.
+ * Invariants: a hold stands in the way for at most its `msMax`, less where the store closes; while a barrier waits no hold begins, so that holds
+ * which follow one another without a gap cannot keep it from falling.
  */
 import type { Clock } from '../base/clock.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'

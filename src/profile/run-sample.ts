@@ -3,7 +3,8 @@
  *
  * Owns: the bytes of the runs. Does not own: what is measured on them (measure.ts).
  * Invariants: at most RUNS_MAX runs of RUN_EPOCHS epochs and RUN_BYTES_MAX bytes, whatever the history; records larger than that are passed over;
- * a run holds whole epochs of the others only, unless its first one alone is larger; when there are too many, every other one goes and the next ones come half as often.
+ * a run holds whole epochs of the others only, unless its first one alone is larger; when there are too many, every other one goes and the next
+ * ones come half as often.
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { FACTORS } from './key-table.ts'
