@@ -9,6 +9,7 @@ import { hasCode, TidemarkError } from './base/errors.ts'
 import { type Failpoint, noFailpoint } from './base/failpoint.ts'
 import { Histogram } from './base/histogram.ts'
 import { MAP_ENTRIES_MAX } from './base/limits.ts'
+import { type Pauser, pauser } from './base/pauser.ts'
 import { type Random, systemRandom } from './base/random.ts'
 import { type Scheduler, systemScheduler } from './base/scheduler.ts'
 import { VERSION } from './base/version.ts'
@@ -52,6 +53,8 @@ interface Surroundings {
   readonly storage: Storage
   readonly clock: Clock
   readonly scheduler: Scheduler
+  /** A reading of one's own. */
+  readonly loopLoad: () => LoopLoad
   readonly inside: Inside<Hold>
   readonly random: Random
   readonly failpoint: Failpoint
@@ -81,6 +84,7 @@ export async function openStore(directory: string, given: Settings = {}, compone
     storage: components.storage ?? (memory ? new MemoryStorage() : new FileStorage(directory)),
     clock: components.clock ?? systemClock,
     scheduler: inside.outside(components.scheduler ?? systemScheduler),
+    loopLoad: () => components.loopLoad ?? (components.clock === undefined ? systemLoopLoad() : () => 0),
     inside,
     random: components.random ?? systemRandom,
     failpoint: components.failpoint ?? noFailpoint,
@@ -108,7 +112,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
     checkpointer: undefined,
     cadence: undefined,
     restored: describeRestore(opened, loaded, surroundings.clock.monotonic() - begin),
-    points: () => listPoints(surroundings.storage, loaded.report.end.epoch, pauser(surroundings)),
+    points: () => listPoints(surroundings.storage, loaded.report.end.epoch, pauserOf(surroundings, built.stalled)),
     ending: timeoutMs => new Ending({ ...surroundings, ...built }, timeoutMs),
   })
 }
@@ -149,7 +153,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     const { space, collections, events } = built
     // `durable` and `close` are to say so of what was found, too: the roll before the epoch that they make sees to it.
     if (unproven !== null) space.catalogueChanged = true
-    const loopLoad = components.loopLoad ?? (components.clock === undefined ? systemLoopLoad() : () => 0)
+    const loopLoad = surroundings.loopLoad()
     const keeps = surroundings.directory === MEMORY ? undefined : storage
     const schedule = startSchedule({ clock, loopLoad, settings: settings.cadence, events }, keeps)
     if (settings.untracked) {
@@ -178,7 +182,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       checkpointer,
       cadence: schedule.cadence,
       restored: describeRestore(opened, loaded, clock.monotonic() - begin),
-      points: () => listPoints(storage, checkpointer.epoch, pauser(surroundings)),
+      points: () => listPoints(storage, checkpointer.epoch, pauserOf(surroundings, built.stalled)),
       ending: timeoutMs => {
         // Who was fenced writes nothing more.
         const keep = (): Promise<void> | undefined => (checkpointer.status === 'failed' ? undefined : schedule.stop())
@@ -235,26 +239,17 @@ function startWriter(surroundings: Surroundings, components: Components, facts: 
 function loadInto(surroundings: Surroundings, opened: OpenedStore): Promise<LoadResult> {
   const { storage, settings, clock } = surroundings
   const monotonic = (): number => clock.monotonic()
-  return load({ storage, opened, at: settings.at, onDamage: settings.onDamage, monotonic, pause: pauser(surroundings) })
+  return load({ storage, opened, at: settings.at, onDamage: settings.onDamage, monotonic, pause: pauserOf(surroundings) })
 }
 
-/** Gives way to other work once the slice is used up. */
-function pauser({ clock, scheduler, settings }: Surroundings): () => Promise<void> | undefined {
-  let begin = clock.monotonic()
-  return () => {
-    if (clock.monotonic() - begin < settings.stallMsMax * SLICE_SHARE) return undefined
-    return new Promise(resolvePause => {
-      scheduler.immediate(() => {
-        begin = clock.monotonic()
-        resolvePause()
-      })
-    })
-  }
+/** For long work in slices of the stall budget. */
+function pauserOf({ clock, scheduler, settings }: Surroundings, ended?: (ms: number) => void): Pauser {
+  return pauser({ clock, scheduler, sliceMs: settings.stallMsMax * SLICE_SHARE, ...(ended === undefined ? {} : { ended }) })
 }
 
 /** `writes`: the fencing token of one that does. */
 function build(
-  { settings, directory, clock, scheduler, storage, mapEntriesMax }: Surroundings,
+  { settings, directory, clock, scheduler, storage, mapEntriesMax, loopLoad }: Surroundings,
   loaded: LoadResult,
   writes: number | undefined,
   host: WriterHost | undefined,
@@ -298,7 +293,7 @@ function build(
   const homecoming = new Homecoming(cold, {
     ...turns,
     touched: () => order.load(),
-    loopLoad: systemLoopLoad(),
+    loopLoad: loopLoad(),
     mode: settings.hydrate,
     sortSome: () => held.table?.sortSome(SORT_RECORDS) ?? true,
   })
@@ -323,6 +318,7 @@ function build(
       const side = collection.cold?.cold
       if (side instanceof ColdCollection) side.codec = codec
     },
+    stalled,
     /** Slices of hydration count among the stalls. */
     countStallsIn: (checkpointer: Checkpointer): void => {
       counting = checkpointer

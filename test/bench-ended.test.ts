@@ -29,8 +29,16 @@ for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGKILL'] as const) {
     const ended = new Promise<[number | null, NodeJS.Signals | null]>(resolve => bench.on('close', (...how) => resolve(how)))
     const pid = bench.pid as number
     // The worker is at work: it has a store.
+    const listed = (path: string): string[] => {
+      try {
+        return readdirSync(path)
+      } catch {
+        // A file, or gone.
+        return []
+      }
+    }
     const isAtWork = (): boolean =>
-      readdirSync(data).some(name => readdirSync(join(data, name)).some(store => readdirSync(join(data, name, store)).length > 0))
+      listed(data).some(name => listed(join(data, name)).some(store => listed(join(data, name, store)).length > 0))
     while (!isAtWork()) await sleep()
     const workers = childrenOf(pid)
     assert.equal(workers.length, 1)

@@ -100,7 +100,7 @@ test('beside a living writer it follows what comes, and only that', async t => {
   map.set('before', 1)
   const first = await store.checkpoint()
   const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { tidemark: string } }
-  const child = spawn(process.execPath, [join(root, bin.tidemark), 'profile', folder, '--for', '1.5', '--json'], {
+  const child = spawn(process.execPath, [join(root, bin.tidemark), 'profile', folder, '--for', '5', '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let out = ''

@@ -112,8 +112,11 @@ test('a copy beside a writer holds an epoch whole, and neither knows of the othe
   for (let seed = 0; seed < 8; seed++) {
     // Reading takes its time, so files go under it.
     const slow = new SimulatedStorage({ seed, scheduler: world.scheduler, latencyMs: { min: 0, max: 40 } })
-    const copied = await world.run(copyStore(world.source, slow, new SeededRandom(seed)))
+    let asked = 0
+    const pause = (): undefined => void asked++
+    const copied = await world.run(copyStore(world.source, slow, new SeededRandom(seed), pause))
     await world.assertCopy(slow, copied)
+    assert.ok(asked > 20, `verifying asked ${asked} times whether to give way`)
     const { lineage } = (await world.run(openForReading(slow))).manifest
     assert.equal(lineage.length, lineages + 1)
   }
@@ -128,11 +131,11 @@ test('a store without an epoch, and one that never folded, can be copied', async
   world.store = await world.open()
   world.states.set(0, new Map())
   const first = new MemoryStorage(new MemoryDisk())
-  await world.assertCopy(first, await world.run(copyStore(world.source, first, new SeededRandom(1))))
+  await world.assertCopy(first, await world.run(copyStore(world.source, first, new SeededRandom(1), () => undefined)))
   world.store.map<unknown, number>('map').set(1, 'one')
   world.states.set((await world.run(world.store.checkpoint())).epoch, new Map([[1, 'one']]))
   const second = new MemoryStorage(new MemoryDisk())
-  await world.assertCopy(second, await world.run(copyStore(world.source, second, new SeededRandom(1))))
+  await world.assertCopy(second, await world.run(copyStore(world.source, second, new SeededRandom(1), () => undefined)))
   await world.run(world.store.close())
 })
 
@@ -145,7 +148,7 @@ test('a copy that is cut short at any step is no store or a whole one, and can b
     assert.ok(step < 1000, 'it comes to an end')
     const target = new SimulatedStorage({ seed: step, powerCutAtStep: step })
     const ended = await world.run(
-      copyStore(world.source, target, new SeededRandom(step)).then(
+      copyStore(world.source, target, new SeededRandom(step), () => undefined).then(
         () => true,
         () => false,
       ),
@@ -154,7 +157,7 @@ test('a copy that is cut short at any step is no store or a whole one, and can b
     if ((await epochIn(after)) === undefined) {
       assert.ok(!ended, 'a copy that was told to be there is there')
       none++
-      await world.assertCopy(after, await world.run(copyStore(world.source, after, new SeededRandom(step))))
+      await world.assertCopy(after, await world.run(copyStore(world.source, after, new SeededRandom(step), () => undefined)))
       continue
     }
     whole++
@@ -179,7 +182,10 @@ test('what is damaged is not copied', async () => {
       folder === 'segment' ? (manifest.base.flatMap(range => range.segment ?? [])[0] ?? manifest.young[0])?.file : manifest.log.at(-1)?.file
     source.rot(300, needed as string)
     const target = new MemoryStorage(new MemoryDisk())
-    await assert.rejects(copyStore(source, target, new SeededRandom(1)), { code, message: /^(?!in the target)/ })
+    await assert.rejects(
+      copyStore(source, target, new SeededRandom(1), () => undefined),
+      { code, message: /^(?!in the target)/ },
+    )
     assert.equal(await epochIn(target), undefined)
   }
 })
@@ -292,9 +298,9 @@ test('a copy whose manifest does not read back is no store', async () => {
   }
   const storage = new Damaging(disk)
   const target = new MemoryStorage(disk)
-  await assert.rejects(world.run(copyStore(world.source, storage, new SeededRandom(1))), { code: 'TIDEMARK_STORAGE' })
+  await assert.rejects(world.run(copyStore(world.source, storage, new SeededRandom(1), () => undefined)), { code: 'TIDEMARK_STORAGE' })
   assert.equal(await epochIn(target), undefined)
-  await world.assertCopy(target, await world.run(copyStore(world.source, target, new SeededRandom(2))))
+  await world.assertCopy(target, await world.run(copyStore(world.source, target, new SeededRandom(2), () => undefined)))
 })
 
 test('a target that damages what is copied says so, and not that the source is damaged', async () => {
@@ -318,7 +324,7 @@ test('a target that damages what is copied says so, and not that the source is d
       }
     }
     const target = new Damaging(new MemoryDisk())
-    await assert.rejects(world.run(copyStore(world.source, target, new SeededRandom(1))), error => {
+    await assert.rejects(world.run(copyStore(world.source, target, new SeededRandom(1), () => undefined)), error => {
       const { message, hint } = error as { message: string; hint?: string }
       assert.ok(hasCode(error, code), `${error}`)
       assert.match(message, /^in the target, /)
@@ -347,7 +353,7 @@ test('a target that is full says so, and is not taken for a source that has move
       return file
     }
   }
-  await assert.rejects(world.run(copyStore(world.source, new Full(new MemoryDisk()), new SeededRandom(1))), error => {
+  await assert.rejects(world.run(copyStore(world.source, new Full(new MemoryDisk()), new SeededRandom(1), () => undefined)), error => {
     assert.ok(hasCode(error, 'TIDEMARK_STORAGE') && isErrno(error, 'ENOSPC'))
     assert.match(String(error), /target.*ENOSPC/)
     return true

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { root } from './root.ts'
+import { RANKS } from './tidy-rules.ts'
 
 const SKIPPED_FOLDERS = new Set(['node_modules', 'dist'])
 
@@ -54,4 +55,10 @@ test('the commands the documents name exist', () => {
     [...found].filter(name => !(name in scripts)),
     [],
   )
+})
+
+test('the RFC of the house names every folder with its rank', () => {
+  const house = readFileSync(join(root, 'docs/rfcs/0001-house.md'), 'utf8')
+  const named = [...house.matchAll(/^ {4}([a-z]+)\/ +(\d+) /gm)].map(([, folder, rank]) => [folder as string, Number(rank)] as const)
+  assert.deepEqual(Object.fromEntries(named), RANKS)
 })

@@ -150,3 +150,25 @@ for (const readOnly of [false, true]) {
     await world.close()
   })
 }
+
+test('making objects waits for a calmer event loop, but not for ever', async () => {
+  const world = new SimulatedStore()
+  const codec = slow(world, 3)
+  const filling = (await world.open()).map<number>('map', { codec })
+  for (let at = 0; at < 100; at++) filling.set(at, at)
+  await world.close()
+  const took = async (load: number): Promise<number> => {
+    world.load = load
+    const store = await world.open({ readOnly: true, codecs: [codec], restore: { hydrate: 'eager' } })
+    const begin = world.clock.monotonic()
+    await world.run(store.hydrated())
+    const ms = world.clock.monotonic() - begin
+    await world.close()
+    return ms
+  }
+  const calm = await took(0.5)
+  assert.ok(calm >= 300 && calm < 500, `${calm} ms`)
+  const busy = await took(1)
+  // Behind the blocks: before the first object, and each 100 ms of decoding.
+  assert.ok(busy >= 15_000 && busy < 40_000, `${busy} ms`)
+})

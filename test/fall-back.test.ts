@@ -89,7 +89,7 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
     await world.close()
 
     const target = new MemoryStorage()
-    const { epoch, entries } = await world.run(copyStore(world.storage, target, new SeededRandom(1)))
+    const { epoch, entries } = await world.run(copyStore(world.storage, target, new SeededRandom(1), () => undefined))
     assert.deepEqual([epoch, entries], [fold.epoch, 60])
     const { ok, files } = await verifyStore(target, () => undefined)
     assert.deepEqual([ok, files.flatMap(({ problem }) => problem ?? [])], [true, []])
@@ -125,7 +125,7 @@ for (const damage of ['is missing', 'has no header'] as const) {
     if (damage === 'is missing') DAMAGES['is missing']?.(world.storage.disk, { file: second } as never)
     else change(world.storage.disk, second, content => world.storage.disk.write(content, 0, Buffer.alloc(1024)))
     const target = new MemoryStorage()
-    assert.equal((await world.run(copyStore(world.storage, target, new SeededRandom(1)))).epoch, 3)
+    assert.equal((await world.run(copyStore(world.storage, target, new SeededRandom(1), () => undefined))).epoch, 3)
     assert.equal((await verifyStore(target, () => undefined)).ok, true)
     const copy = await openStore('copy', MANUAL, { storage: target, writer: 'inline' })
     assert.equal(copy.map('map').get('n'), 30)

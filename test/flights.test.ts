@@ -14,7 +14,7 @@ import { Flights } from '../examples/flights/service/state.ts'
 import { root } from './root.ts'
 import { temporaryFolder } from './temporary.ts'
 
-const RUN_MS_MAX = 120_000
+const RUN_MS_MAX = 600_000
 const MAIN = join(root, '.build', 'examples', 'flights', 'main.js')
 
 /** What the test looks at of the example's report. */

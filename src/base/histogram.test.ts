@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Histogram } from './histogram.ts'
+import { BOUNDS_MS, Histogram } from './histogram.ts'
 
 /** The percentile by its definition: the value at the rank, of everything recorded. */
 function exact(values: readonly number[], p: number): number {
@@ -46,7 +46,8 @@ test('percentiles rise with p and end at the exact maximum', () => {
 })
 
 test('an empty histogram is all zeros', () => {
-  assert.deepEqual(new Histogram().snapshot(), { count: 0, meanMs: 0, p50Ms: 0, p99Ms: 0, p999Ms: 0, maxMs: 0 })
+  const buckets = BOUNDS_MS.map(belowMs => ({ belowMs, count: 0 }))
+  assert.deepEqual(new Histogram().snapshot(), { count: 0, buckets, meanMs: 0, p50Ms: 0, p99Ms: 0, p999Ms: 0, maxMs: 0 })
 })
 
 test('what is no duration counts as zero, what is too small or too long keeps its count and the exact maximum', () => {
@@ -68,4 +69,19 @@ test('the snapshot tells the mean and the maximum exactly', () => {
   assert.equal(snapshot.maxMs, 10)
   assert.ok(Math.abs(snapshot.p50Ms - 2) <= 0.04)
   assert.equal(snapshot.p999Ms, 10)
+})
+
+test('the snapshot counts durations between bounds, exactly', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.double({ min: 0, max: 5000, noNaN: true }), fc.constantFrom(...BOUNDS_MS.slice(0, -1)))), values => {
+      const histogram = new Histogram()
+      for (const value of values) histogram.record(value)
+      const between = BOUNDS_MS.map((belowMs, at) => {
+        const from = BOUNDS_MS[at - 1] ?? 0
+        return { belowMs, count: values.filter(value => value >= from && value < belowMs).length }
+      })
+      assert.deepEqual(histogram.snapshot().buckets, between)
+    }),
+    { numRuns: 200 },
+  )
 })

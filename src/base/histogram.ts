@@ -17,14 +17,24 @@ const DOUBLE_EXPONENT_BIAS = 1023
 /** Bits of the fraction in the upper half of a double. */
 const FRACTION_HIGH_BITS = 20
 
+export interface HistogramBucket {
+  readonly belowMs: number
+  readonly count: number
+}
+
 export interface HistogramSnapshot {
   readonly count: number
+  /** How many were shorter than each bound, and not than the one before; the last bound is `Infinity`. Their sum is `count`. */
+  readonly buckets: readonly HistogramBucket[]
   readonly meanMs: number
   readonly p50Ms: number
   readonly p99Ms: number
   readonly p999Ms: number
   readonly maxMs: number
 }
+
+/** Of a snapshot's buckets: powers of two, so that none of ours lies on both sides of one. */
+export const BOUNDS_MS: readonly number[] = [0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 64, 256, 1024, Number.POSITIVE_INFINITY]
 
 export class Histogram {
   readonly #buckets = new Float64Array(BUCKETS)
@@ -69,12 +79,23 @@ export class Histogram {
   snapshot(): HistogramSnapshot {
     return {
       count: this.#count,
+      buckets: this.#coarse(),
       meanMs: this.#count === 0 ? 0 : this.#sumMs / this.#count,
       p50Ms: this.percentile(50),
       p99Ms: this.percentile(99),
       p999Ms: this.percentile(99.9),
       maxMs: this.#maxMs,
     }
+  }
+
+  #coarse(): HistogramBucket[] {
+    let bucket = 0
+    return BOUNDS_MS.map(belowMs => {
+      const end = belowMs === Number.POSITIVE_INFINITY ? BUCKETS : this.#bucketOf(belowMs)
+      let count = 0
+      for (; bucket < end; bucket++) count += this.#buckets[bucket] as number
+      return { belowMs, count }
+    })
   }
 
   #bucketOf(value: number): number {

@@ -8,6 +8,7 @@
  * and with TIDEMARK_CLOSED when it was stopped before.
  */
 import { hasCode } from '../base/errors.ts'
+import { HYDRATION_LOAD_MAX, HYDRATION_WAIT_MS_MAX } from '../base/limits.ts'
 import type { ColdCursor, Collection } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { ColdState } from './cold-state.ts'
@@ -23,6 +24,10 @@ export interface HomecomingParts extends HydrationParts {
 }
 
 const SLICE_SHARE = 0.5
+/** Between two looks whether the service is busy, of our own work. */
+const UNSEEN_MS_MAX = 100
+/** In such a time we do nothing, and see how busy others are. */
+const WINDOW_MS = 5
 
 export class Homecoming {
   /** Resolves when all of it is done; see Hydration. */
@@ -32,6 +37,8 @@ export class Homecoming {
   readonly #ended: Promise<void>
   #hydration: Hydration | undefined
   #stopping = false
+  /** Of making objects, since the event loop was last looked at. */
+  #unseenMs = UNSEEN_MS_MAX
   #failure: { readonly error: unknown } | undefined
 
   constructor(state: ColdState, parts: HomecomingParts) {
@@ -93,7 +100,7 @@ export class Homecoming {
         if (key === undefined) return true
         this.#object(collection, key, cursor)
         return false
-      })
+      }, true)
     } catch (error) {
       // A walk does not get behind a damaged block.
       this.#failed(error)
@@ -110,17 +117,31 @@ export class Homecoming {
     }
   }
 
-  /** Calls `step` until it gives true, in slices. @throws TIDEMARK_CLOSED when it is stopped before */
-  async #slices(step: () => boolean): Promise<void> {
+  /** Waits for a calmer event loop, not for ever. */
+  async #whileBusy(): Promise<void> {
+    const { clock, scheduler, loopLoad } = this.#parts
+    const begin = clock.monotonic()
+    do {
+      loopLoad()
+      await new Promise<void>(resolve => void scheduler.after(WINDOW_MS, resolve, true))
+    } while (!this.#stopping && loopLoad() > HYDRATION_LOAD_MAX && clock.monotonic() - begin < HYDRATION_WAIT_MS_MAX)
+    this.#unseenMs = 0
+  }
+
+  /** Calls `step` until it gives true, in slices. `yields`: to a busy service, too. @throws TIDEMARK_CLOSED when it is stopped before */
+  async #slices(step: () => boolean, yields = false): Promise<void> {
     const { clock, scheduler, stallMsMax, stalled } = this.#parts
     let done = false
     while (!done && !this.#stopping) {
+      if (yields && this.#unseenMs >= UNSEEN_MS_MAX) await this.#whileBusy()
       await new Promise<void>(resolve => void scheduler.immediate(resolve))
       const begin = clock.monotonic()
       try {
         while (!done && !this.#stopping && clock.monotonic() - begin < stallMsMax * SLICE_SHARE) done = step()
       } finally {
-        stalled(clock.monotonic() - begin)
+        const ms = clock.monotonic() - begin
+        stalled(ms)
+        if (yields) this.#unseenMs += ms
       }
     }
     if (!done) throw cutShort()

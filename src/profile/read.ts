@@ -11,6 +11,7 @@ import { systemClock } from '../base/clock.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { assertOptions } from '../base/given.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
+import { systemPauser } from '../base/pauser.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import { GENESIS, LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
 import { holdsNothing, LogScan, openLog } from '../log/index.ts'
@@ -26,26 +27,14 @@ export interface ProfileParts extends Measuring, Pick<ProfilerOptions, 'keysMax'
   readonly wait: (ms: number) => Promise<void>
 }
 
-/** Turns of reading are this long. */
-const TURN_MS = 5
 /** Between two looks for more. */
 const POLL_MS = 200
 const FOR_MS_MAX = 7 * 24 * 3_600_000
 
 export async function profileDirectory(directory: string, options: ProfileOptions = {}): Promise<Profile> {
-  let begin = systemClock.monotonic()
-  const pause = (): Promise<void> | undefined => {
-    if (systemClock.monotonic() - begin < TURN_MS) return undefined
-    return new Promise(done => {
-      systemScheduler.immediate(() => {
-        begin = systemClock.monotonic()
-        done()
-      })
-    })
-  }
   const wait = (ms: number): Promise<void> => new Promise(done => void systemScheduler.after(ms, done, true))
   try {
-    return await profileStore(new FileStorage(directory), options, { monotonic: systemClock.monotonic, pause, wait })
+    return await profileStore(new FileStorage(directory), options, { monotonic: systemClock.monotonic, pause: systemPauser(), wait })
   } catch (error) {
     if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
     throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
@@ -144,7 +133,7 @@ class Reader {
       from,
       payloads: count,
       onDamage: 'fall-back',
-      pause: () => this.#pause() ?? undefined,
+      pause: this.#pause,
     })
     let before = from
     for await (const item of scan) {

@@ -12,6 +12,7 @@ import { systemClock } from '../base/clock.ts'
 import { assert, hasCode, TidemarkError } from '../base/errors.ts'
 import { noFailpoint } from '../base/failpoint.ts'
 import { COPY_BYTES, COPY_SYNC_BYTES } from '../base/limits.ts'
+import { type Pauser, systemPauser } from '../base/pauser.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import {
   GENESIS,
@@ -78,7 +79,7 @@ export async function copyDirectory(directory: string, target: string): Promise<
     // Somebody may have been faster.
     await refuseUsed(to, await to.names(), target)
     await to.removeTemporaries('', Number.POSITIVE_INFINITY)
-    return await copyStore(from, to, systemRandom, opened)
+    return await copyStore(from, to, systemRandom, systemPauser(), opened)
   } finally {
     lock.release()
   }
@@ -148,23 +149,23 @@ function inTarget(error: TidemarkError): TargetFailed {
 }
 
 /** What to tell of an error of the target. @throws the source's own, where a damaged segment was copied as it is there */
-async function whose(error: unknown, from: Storage, segments: readonly SegmentEntry[]): Promise<unknown> {
+async function whose(error: unknown, from: Storage, segments: readonly SegmentEntry[], pause: Pauser): Promise<unknown> {
   if (!(error instanceof TidemarkError) || error.code !== 'TIDEMARK_SEGMENT_DAMAGED') return error
-  for (const entry of segments) if (entry.file === error.file) await verifySegment(from, entry, () => {})
+  for (const entry of segments) if (entry.file === error.file) await verifySegment(from, entry, pause)
   return inTarget(error)
 }
 
 /** `to`: empty, or what a copy that was cut short left. */
-export async function copyStore(from: Storage, to: Storage, random: Random, opened?: OpenedStore): Promise<Copied> {
+export async function copyStore(from: Storage, to: Storage, random: Random, pause: Pauser, opened?: OpenedStore): Promise<Copied> {
   const begin = opened ?? (await openForReading(from))
   try {
-    return await besideWriter(from, begin, ({ manifest }, believe) => attempt(from, to, manifest, random, believe))
+    return await besideWriter(from, begin, ({ manifest }, believe) => attempt(from, to, manifest, random, believe, pause))
   } catch (error) {
     throw error instanceof TargetFailed ? error.cause : error
   }
 }
 
-async function attempt(from: Storage, to: Storage, manifest: Manifest, random: Random, believe: Believe): Promise<Copied> {
+async function attempt(from: Storage, to: Storage, manifest: Manifest, random: Random, believe: Believe, pause: Pauser): Promise<Copied> {
   await onTarget(() => clear(to))
   const { fold, young, base } = manifest
   const segments: SegmentEntry[] = [...young, ...base.flatMap(range => range.segment ?? [])]
@@ -178,7 +179,7 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
     // After falling back the damaged file may be named though nothing in it counts, and may be lost: what holds nothing is not read.
     const read = log.filter((entry, at) => !holdsNothing(entry, (at === 0 ? fold : log[at - 1]?.end) ?? GENESIS))
     for (const { file } of read) open.set(file, await from.open(file, 'read'))
-    const report = await scan(from, manifest, log)
+    const report = await scan(from, manifest, log, pause)
     if (report.damage !== null) await believe(report.damage.file)
     const lineage = random.bytes(16).toString('hex')
     // A log that was found without the newest manifests may go on in files of a later token than that of the manifest that was read.
@@ -193,8 +194,8 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
       await copyFile(open.get(file) as StorageFile, to, file, length)
       bytes += length
     }
-    await onTarget(() => finish(to, next, segments, report.end.epoch)).catch(async error => {
-      throw await whose(error, from, segments)
+    await onTarget(() => finish(to, next, segments, report.end.epoch, pause)).catch(async error => {
+      throw await whose(error, from, segments, pause)
     })
     const catalogue = report.lastCommit?.catalogue ?? fold?.catalogue ?? []
     const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
@@ -205,10 +206,10 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
 }
 
 /** Verifies what was copied, and makes a store of it. */
-async function finish(to: Storage, next: Manifest, segments: readonly SegmentEntry[], epoch: number): Promise<void> {
+async function finish(to: Storage, next: Manifest, segments: readonly SegmentEntry[], epoch: number, pause: Pauser): Promise<void> {
   for (const folder of FOLDERS) await to.syncFolder(folder)
-  for (const entry of segments) await verifySegment(to, entry, () => {})
-  const copied = await scan(to, next, next.log)
+  for (const entry of segments) await verifySegment(to, entry, pause)
+  const copied = await scan(to, next, next.log, pause)
   assert(copied.damage === null && copied.end.epoch === epoch, 'the log of the copy ends where that of the store does')
   const published = await publish(to, next, noFailpoint)
   if (published === 'spoiled') {
@@ -241,8 +242,8 @@ async function clear(to: Storage): Promise<void> {
   }
 }
 
-async function scan(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[]): Promise<ScanReport> {
-  const found = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'refuse' })
+async function scan(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[], pause: Pauser): Promise<ScanReport> {
+  const found = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'refuse', pause })
   for await (const _ of found);
   return found.report
 }

@@ -1,24 +1,17 @@
 /** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
-import { TidemarkError } from '../base/errors.ts'
-import {
-  type CatalogueEntry,
-  type Lagging,
-  LOG_HEADER_BYTES,
-  type LogPosition,
-  laggingIn,
-  type Manifest,
-  manifestName,
-} from '../format/index.ts'
+import { type CatalogueEntry, type Lagging, LOG_HEADER_BYTES, type LogPosition, laggingIn, type Manifest } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
-import { readManifest } from '../manifest/index.ts'
-import { isErrno, type Storage } from '../storage/index.ts'
+import type { Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
+import { isUnfit, readKept, type Unfit, unfitSegment } from './kept.ts'
 import { openForReading } from './open.ts'
 
 export interface RecoveryPoint {
   readonly epoch: number
   /** Time of the barrier, ms since 1970. */
   readonly time: number
+  /** Of the history it was written in. A restore to an earlier point begins a new one, in which the epochs behind that point are counted anew. */
+  readonly lineage: string
   /** Bytes the epoch takes in the log, its commit included; 0 when only the segments hold it. */
   readonly bytes: number
   /** Live entries of all collections; at most so many where values were refused. */
@@ -27,7 +20,7 @@ export interface RecoveryPoint {
   readonly lagging: readonly Lagging[]
   /**
    * What was checked just now of the epoch in the log: the checksum of every frame, and the digest chain from the fold point before it on. Empty
-   * where only segments hold it, which are not looked at: `verify` does.
+   * where only segments hold it, of which it is known that they are there: `verify` reads them.
    */
   readonly verified: readonly ('checksums' | 'chain')[]
   /** Kept epochs between the point before this one and this one that cannot be restored. Behind the newest fold point damage ends the list. */
@@ -43,8 +36,8 @@ export interface LostEpochs {
 }
 
 /**
- * The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Where the log is damaged, the list goes on
- * at the next fold point that is kept; behind the newest of them it ends.
+ * The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Where the log is damaged, or what the fold
+ * point stands on is missing, the list goes on at the next fold point that is kept; behind the newest of them it ends.
  */
 export async function listPoints(storage: Storage, epochMax: number, pause: Pause): Promise<readonly RecoveryPoint[]> {
   return await besideWriter(storage, await openForReading(storage), ({ manifest }, believe) =>
@@ -53,10 +46,10 @@ export async function listPoints(storage: Storage, epochMax: number, pause: Paus
 }
 
 async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, pause: Pause, believe: Believe): Promise<RecoveryPoint[]> {
-  const { storeId, log } = manifest
+  const { storeId, log, lineage } = manifest
   const points: RecoveryPoint[] = []
   /** What keeps epochs from `next` on from being restored. */
-  let wrong: { readonly file: string; readonly message: string } | undefined
+  let wrong: Unfit | undefined
   const kept = [...manifest.retained, { number: manifest.number, epoch: manifest.fold?.epoch ?? 0 }]
   let next = kept[0]?.epoch as number
   const add = (
@@ -68,18 +61,17 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
   ): void => {
     const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
     const lost = wrong && next < epoch ? { firstLostEpoch: Math.max(1, next), lastLostEpoch: epoch - 1, ...wrong } : undefined
-    points.push({ epoch, time, bytes, entries, lagging: laggingIn(catalogue), verified, lost })
+    points.push({ epoch, time, lineage: lineageOf(lineage, epoch), bytes, entries, lagging: laggingIn(catalogue), verified, lost })
     wrong = undefined
     next = epoch + 1
   }
   for (const { number, epoch: from } of kept) {
     if (from < next) continue
     if (from > epochMax) break
-    const found = number === manifest.number ? manifest : await whole(storage, number)
-    if (found instanceof TidemarkError) {
-      const file = manifestName(number)
-      await believe(file)
-      wrong ??= { file, message: found.message }
+    const found = number === manifest.number ? ((await unfitSegment(storage, manifest)) ?? manifest) : await readKept(storage, number)
+    if (isUnfit(found)) {
+      await believe(found.file)
+      wrong ??= found
       continue
     }
     const { fold } = found
@@ -103,14 +95,7 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
   return points.reverse()
 }
 
-/** The manifest, or what is wrong with it; where the device does not give it back, that. */
-async function whole(storage: Storage, number: number): Promise<Manifest | TidemarkError> {
-  try {
-    return await readManifest(storage, number)
-  } catch (error) {
-    if (error instanceof TidemarkError && (error.code === 'TIDEMARK_MANIFEST_DAMAGED' || isErrno(error, 'EIO'))) return error
-    if (isErrno((error as Error).cause, 'ENOENT'))
-      return new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${manifestName(number)} is missing`)
-    throw error
-  }
+/** That in which the epoch was written: the last that began before it. */
+function lineageOf(lineage: Manifest['lineage'], epoch: number): string {
+  return lineage.findLast(({ forkEpoch }) => forkEpoch < epoch)?.id ?? ''
 }

@@ -7,12 +7,11 @@
  * is early enough is looked at; where none is, for the clock was ahead when they were made, behind each of them. Damage in it counts only where an
  * epoch that it took may be the one.
  */
-import { hasCode } from '../base/errors.ts'
-import { type Manifest, manifestName, type RetainedPoint } from '../format/index.ts'
+import type { Manifest, RetainedPoint } from '../format/index.ts'
 import { type LogDamage, LogScan, type ScanOptions } from '../log/index.ts'
-import { readManifest } from '../manifest/index.ts'
-import { isErrno, type Storage } from '../storage/index.ts'
+import type { Storage } from '../storage/index.ts'
 import type { Believe } from './beside.ts'
+import { isUnfit, readKept, type Unfit, unfitSegment } from './kept.ts'
 
 export interface Stand {
   readonly image: Manifest
@@ -65,7 +64,7 @@ async function standAtTime(
   let next = newest.fold?.epoch ?? 0
   for (const { number } of newest.retained.toReversed()) {
     if (stand !== undefined) break
-    const kept = await readKept(storage, number, believe)
+    const kept = await usable(await readKept(storage, number), believe)
     if (kept === undefined) continue
     stand = await behind(kept, { epoch: next })
     next = kept.fold?.epoch ?? 0
@@ -87,23 +86,19 @@ async function newestKept(
   reaches: (point: Point) => boolean,
   believe: Believe,
 ): Promise<Manifest | undefined> {
-  if (newest.fold === null || reaches(newest.fold)) return newest
+  if (newest.fold === null) return newest
+  if (reaches(newest.fold) && (await usable((await unfitSegment(storage, newest)) ?? newest, believe)) !== undefined) return newest
   for (const point of newest.retained.toReversed()) {
     if (point.epoch > 0 && !reaches(point)) continue
-    const kept = await readKept(storage, point.number, believe)
+    const kept = await usable(await readKept(storage, point.number), believe)
     if (kept !== undefined) return kept
   }
   return undefined
 }
 
-/** Undefined where it cannot be had: an older one will do, with more of the log behind it. */
-async function readKept(storage: Storage, number: number, believe: Believe): Promise<Manifest | undefined> {
-  try {
-    return await readManifest(storage, number)
-  } catch (error) {
-    const unread = isErrno(error, 'EIO') || isErrno((error as Error).cause, 'ENOENT')
-    if (!unread && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
-    await believe(manifestName(number))
-    return undefined
-  }
+/** Undefined where nothing can stand on it: an older one will do, with more of the log behind it. */
+async function usable(kept: Manifest | Unfit, believe: Believe): Promise<Manifest | undefined> {
+  if (!isUnfit(kept)) return kept
+  await believe(kept.file)
+  return undefined
 }

@@ -8,10 +8,9 @@
  * log file that is needed has one entry in the report.
  */
 import { resolve } from 'node:path'
-import { systemClock } from '../base/clock.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
-import { systemScheduler } from '../base/scheduler.ts'
+import { type Pauser, systemPauser } from '../base/pauser.ts'
 import { type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
 import { LogScan } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
@@ -39,30 +38,17 @@ export interface Verification {
   readonly notes: readonly string[]
 }
 
-/** Turns of verifying are this long. */
-const TURN_MS = 5
-
 /** @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE */
 export async function verifyDirectory(directory: string): Promise<Verification> {
-  let begin = systemClock.monotonic()
-  const pause = (): Promise<void> | undefined => {
-    if (systemClock.monotonic() - begin < TURN_MS) return undefined
-    return new Promise(done => {
-      systemScheduler.immediate(() => {
-        begin = systemClock.monotonic()
-        done()
-      })
-    })
-  }
   try {
-    return await verifyStore(new FileStorage(directory), pause)
+    return await verifyStore(new FileStorage(directory), systemPauser())
   } catch (error) {
     if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
     throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
   }
 }
 
-export async function verifyStore(storage: Storage, pause: () => Promise<void> | undefined): Promise<Verification> {
+export async function verifyStore(storage: Storage, pause: Pauser): Promise<Verification> {
   const whole = new Set<string>()
   for (let attempt = 1; ; attempt++) {
     const opened = await openForReading(storage).catch(error => {
@@ -99,12 +85,7 @@ function unopened({ file, message }: TidemarkError): Verification {
 }
 
 /** `whole`: hashes of segments that need not be read; those found whole join them. */
-async function look(
-  storage: Storage,
-  opened: OpenedStore,
-  pause: () => Promise<void> | undefined,
-  whole: Set<string>,
-): Promise<Verification> {
+async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole: Set<string>): Promise<Verification> {
   const files: FileReport[] = []
   const notes: string[] = []
   const add = (kind: FileReport['kind'], file: string, bytes: number, problem?: string): void => {
@@ -125,7 +106,7 @@ async function look(
     for (const entry of [...young, ...base.flatMap(range => range.segment ?? [])]) segments.set(entry.file, entry)
   }
   for (const entry of segments.values()) {
-    const problem = whole.has(entry.sha256) ? undefined : await problemOf(() => verifySegment(storage, entry, () => pause() ?? undefined))
+    const problem = whole.has(entry.sha256) ? undefined : await problemOf(() => verifySegment(storage, entry, pause))
     if (problem === undefined) whole.add(entry.sha256)
     add('segment', entry.file, entry.bytes, problem?.message)
   }
@@ -140,7 +121,7 @@ async function look(
 async function lookAtLog(
   storage: Storage,
   manifests: readonly Manifest[],
-  pause: () => Promise<void> | undefined,
+  pause: Pauser,
   add: (kind: 'log', file: string, bytes: number, problem?: string) => void,
   notes: string[],
 ): Promise<number> {
@@ -155,7 +136,7 @@ async function lookAtLog(
     if (from <= epoch) continue
     if (broken !== undefined) notes.push(`behind the damage in ${broken} the log was not looked at up to the fold point at epoch ${from}`)
     broken = undefined
-    const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, onDamage: 'fall-back', pause: () => pause() ?? undefined })
+    const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, onDamage: 'fall-back', pause: pause })
     const problem = await problemOf(async () => {
       for await (const _ of scan);
     })

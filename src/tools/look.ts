@@ -34,6 +34,7 @@ export const status: Verb = {
           directory: store.directory,
           epoch: restored.epoch,
           time: restored.timeMs,
+          lineage: points[0]?.lineage,
           entries: restored.entries,
           collections: found,
           segments,
@@ -46,6 +47,7 @@ export const status: Verb = {
         },
         text: [
           `epoch       ${restored.epoch}  ${time(restored.timeMs)}`,
+          ...(points[0] === undefined ? [] : [`lineage     ${points[0].lineage}`]),
           `entries     ${restored.entries}`,
           `segments    ${segments}, ${segmentBytes} bytes, up to epoch ${foldedEpoch}`,
           `log         ${logBytes} bytes, ${plural(points.length, 'recovery point', 'recovery points')}`,
@@ -59,14 +61,15 @@ export const status: Verb = {
 
 export const log: Verb = {
   usage: 'log <dir> [--json]',
-  what: 'recovery points, newest first',
+  what: 'recovery points, newest first, and the lineages they are of',
   positionals: [1, 1],
   run: ({ positionals: [directory] }) =>
     reading(directory as string, undefined, async store => {
       const points = await store.recoveryPoints()
       return {
         json: points,
-        text: points.flatMap(({ epoch, time: ms, bytes, entries, lagging, lost }) => [
+        text: points.flatMap(({ epoch, time: ms, lineage, bytes, entries, lagging, lost }, at) => [
+          ...(lineage === points[at - 1]?.lineage ? [] : [`lineage ${lineage}`]),
           [
             `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`,
             ...lagging.map(({ collection, epoch: asOf }) => `${JSON.stringify(collection)} as of ${asOf}`),

@@ -124,7 +124,10 @@ test('a sector in a block of epoch 4: epochs 1 to 3 are there to fall back to, t
   const { ok, files } = await verifyStore(storage, () => undefined)
   assert.equal(ok, false)
   assert.match(files.find(({ file }) => file === FILE)?.problem ?? '', /device/)
-  await assert.rejects(copyStore(storage, new MemoryStorage(), new SeededRandom(1)), { code: 'TIDEMARK_STORAGE' })
+  await assert.rejects(
+    copyStore(storage, new MemoryStorage(), new SeededRandom(1), () => undefined),
+    { code: 'TIDEMARK_STORAGE' },
+  )
 })
 
 test('any byte of the log that is not given back: falling back ends before its epoch, or behind it where only an echo is lost', async () => {

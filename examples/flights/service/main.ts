@@ -96,7 +96,8 @@ function tellFigures(): void {
 }
 
 function tell(message: ServiceMessage): void {
-  if (process.connected) process.send?.(message)
+  // Of a driver that is gone tells 'disconnect'; what was said to it just before is lost, and no error of ours.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }
 
 async function close(): Promise<void> {

@@ -1,0 +1,46 @@
+/**
+ * Whether a restore can stand on a fold point that is kept: its manifest is whole, and every segment it names is there, as long as it was.
+ * Owns nothing; no byte of a segment is read: `verify` does that.
+ */
+import { hasCode } from '../base/errors.ts'
+import { type Manifest, manifestName } from '../format/index.ts'
+import { readManifest } from '../manifest/index.ts'
+import { isErrno, type Storage } from '../storage/index.ts'
+
+/** Why it cannot. */
+export interface Unfit {
+  readonly file: string
+  readonly message: string
+}
+
+export function isUnfit(found: Manifest | Unfit): found is Unfit {
+  return 'message' in found
+}
+
+/** The manifest of that number. */
+export async function readKept(storage: Storage, number: number): Promise<Manifest | Unfit> {
+  const file = manifestName(number)
+  let manifest: Manifest
+  try {
+    manifest = await readManifest(storage, number)
+  } catch (error) {
+    if (isErrno((error as Error).cause, 'ENOENT')) return { file, message: `${file} is missing` }
+    if (!isErrno(error, 'EIO') && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
+    return { file, message: (error as Error).message }
+  }
+  return (await unfitSegment(storage, manifest)) ?? manifest
+}
+
+export async function unfitSegment(storage: Storage, { young, base }: Manifest): Promise<Unfit | undefined> {
+  for (const { file, bytes } of [...young, ...base.flatMap(range => range.segment ?? [])]) {
+    try {
+      const length = await storage.size(file)
+      if (length !== bytes) return { file, message: `${file} is ${length} bytes long, not ${bytes}` }
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return { file, message: `${file} is missing` }
+      if (!isErrno(error, 'EIO')) throw error
+      return { file, message: (error as Error).message }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,98 @@
+/** A segment is missing or cut short: what older fold points and the log still give is listed, and can be restored. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Manifest } from '../src/format/index.ts'
+import { readManifest } from '../src/manifest/index.ts'
+import { load, openForReading } from '../src/restore/index.ts'
+import { listPoints } from '../src/restore/points.ts'
+import { SimulatedStorage } from '../src/testing/index.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const never = (): undefined => undefined
+const segmentsOf = ({ young, base }: Manifest): string[] =>
+  [...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file)
+
+/** Fold points that are kept, oldest first, the newest one last; and what a power cut leaves of the store. */
+/** `fanIn`: so many young segments become one. */
+async function filled(fanIn: number) {
+  const world = new SimulatedStore({ retention: { keepLast: 4, keepMs: 0 } })
+  world.thresholds = { records: 20, paced: false, graceMs: 100, fanIn, fewTimes: 1 }
+  const map = (await world.open()).map<number>('map')
+  for (let at = 0; world.store.stats().upkeep.folds < 5; at++) {
+    map.set(`key ${at}`, at)
+    await world.checkpoint()
+    await world.pass(10)
+  }
+  await world.close()
+  const { disk } = world.storage.crash({ mode: 'kept' })
+  world.storage.powerOff()
+  const storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler, disk })
+  world.storage = storage
+  const { manifest } = await world.run(openForReading(storage))
+  const older: Manifest[] = []
+  for (const { number } of manifest.retained) older.push(await world.run(readManifest(storage, number)))
+  const kept = [...older, manifest]
+  assert.ok(kept.length >= 4)
+  return { world, storage, kept, newest: manifest }
+}
+
+for (const what of ['missing', 'cut'] as const) {
+  test(`points behind an older fold point are listed and restored where a segment is ${what}`, async () => {
+    const { world, storage, kept, newest } = await filled(100)
+    const before = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+    const known = new Set(segmentsOf(kept[1] as Manifest))
+    const lost = segmentsOf(kept[2] as Manifest).find(file => !known.has(file)) as string
+    if (what === 'missing') await world.run(storage.remove(lost))
+    else {
+      const file = await world.run(storage.open(lost, 'append'))
+      await world.run(file.truncate((await world.run(file.size())) - 1))
+      await world.run(file.close())
+    }
+    const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+    assert.deepEqual(
+      points.map(({ epoch, lost }) => [epoch, lost]),
+      before.map(({ epoch }) => [epoch, undefined]),
+    )
+    for (const { epoch, time, entries } of points) {
+      for (const at of [epoch, new Date(time)]) {
+        const opened = await world.run(openForReading(storage))
+        const { tail, cold, catalogue } = await world.run(
+          load({ storage, opened, at, onDamage: 'refuse', monotonic: () => 0, pause: never }),
+        )
+        assert.deepEqual([tail.epoch, catalogue[0]?.entries], [epoch, entries])
+        await world.run(cold.close())
+      }
+    }
+    // The newest fold point needs it, too: who goes on from the newest epoch stands on an older one.
+    assert.ok(segmentsOf(newest).includes(lost))
+    if (what === 'missing') await assert.rejects(world.open(), { code: 'TIDEMARK_STORAGE' })
+    const [last] = points
+    const store = await world.open({ restore: { at: last?.epoch as number } })
+    assert.equal(store.map('map').size, last?.entries)
+    store.map<number>('map').set('after', 1)
+    await world.checkpoint()
+    await world.close()
+    assert.equal((await world.open()).map('map').size, (last?.entries as number) + 1)
+    await world.close()
+  })
+}
+
+test('where the oldest fold point cannot be stood on, the list begins at the next', async () => {
+  const { world, storage, kept } = await filled(3)
+  const [oldest] = kept as [Manifest]
+  const others = new Set(kept.slice(1).flatMap(segmentsOf))
+  const own = segmentsOf(oldest).filter(file => !others.has(file))
+  const lost = own[0] ?? (segmentsOf(oldest)[0] as string)
+  await world.run(storage.remove(lost))
+  const fit = kept.find(manifest => !segmentsOf(manifest).includes(lost))
+  const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+  assert.ok(fit !== undefined, 'a later fold point does without the segment')
+  const last = points.at(-1)
+  assert.equal(last?.epoch, fit.fold?.epoch)
+  assert.deepEqual(last?.lost, {
+    firstLostEpoch: oldest.fold?.epoch,
+    lastLostEpoch: (fit.fold?.epoch as number) - 1,
+    file: lost,
+    message: `${lost} is missing`,
+  })
+})
