@@ -71,3 +71,13 @@ test('a collection that was dropped and made again has none of the records of th
   assert.deepEqual([...(await world.crash()).map('map')], [['k1', { at: 'rest', n: 1 }]])
   await world.close()
 })
+
+test('sets of the primitive that is there change nothing, and are counted', async () => {
+  const { world, store, map } = await rested()
+  for (const value of [1, 'text', true, null, undefined, Number.NaN, 7n]) map.set('k', value).set('k', value)
+  map.set('k', 0).set('k', -0)
+  const { redundant, unchanged } = store.stats().collections['map'] as { redundant: unknown; unchanged: number }
+  assert.deepEqual([redundant, unchanged], [{ records: 0, bytes: 0 }, 7])
+  assert.equal((await world.checkpoint()).records, 1)
+  await world.close()
+})

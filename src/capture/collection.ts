@@ -177,8 +177,8 @@ export class Collection {
 
   set(key: Key, value: unknown): void {
     if (typeof value !== 'object' || value === null) {
-      const old = this.live.get(key)
-      if (Object.is(old, value) && (value !== undefined || this.live.has(key)) && this.space.forbidden === undefined) return
+      if (Object.is(this.live.get(key), value) && (value !== undefined || this.live.has(key)) && this.space.forbidden === undefined)
+        return void this.redundancy.unchanged++
     }
     const { significance } = this
     // First of all, because the function may change the collection itself.

@@ -170,6 +170,8 @@ const RESTS_MAX = 64
 /** Of one collection. */
 export class Redundancy {
   readonly spared = { records: 0, bytes: 0 }
+  /** Sets to the very primitive that was there: of these no record is made. */
+  unchanged = 0
   /** Keys take part whose hash has these bits as in `#turn`. */
   #mask = 0
   #turn = 0

@@ -12,6 +12,8 @@ export interface CollectionStats {
   readonly insignificant: number
   /** Keys that were set and not written, because their encoding is that of their last record, since `open`; and the bytes that this spared. */
   readonly redundant: Spared
+  /** Calls of `set` with the primitive that was there, since `open`: they changed nothing, and no record was made. */
+  readonly unchanged: number
 }
 
 export function collectionStats(collection: Collection): CollectionStats {
@@ -24,5 +26,6 @@ export function collectionStats(collection: Collection): CollectionStats {
     dirtyMax: dirtyKeysMax,
     insignificant: significance?.size ?? 0,
     redundant: { ...redundancy.spared },
+    unchanged: redundancy.unchanged,
   }
 }
