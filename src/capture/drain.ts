@@ -190,10 +190,11 @@ export class Drain {
     this.#unlooked.bytes += Math.abs(bytes)
     if (collection.dropped) collection.space.giants.drop(id)
     const mended = collection.postponed.delete(key)
-    // Nothing to give back when the epoch fails; but where entries are cold the barrier has to ask about what was set without a look, and what
-    // was refused is so until a barrier finds that it is mended: there has to be one.
+    // Nothing to give back when the epoch fails; but the record before it may be of a key that the epoch under way did not freeze, and fail with
+    // that; where entries are cold the barrier has to ask about what was set without a look; and what was refused is so until a barrier finds
+    // that it is mended: there has to be one.
     if (bytes < 0) {
-      if (mended || collection.cold !== undefined) drained.push(key)
+      if (mended || collection.cold !== undefined || collection.inFlight !== undefined) drained.push(key)
       return true
     }
     this.records++

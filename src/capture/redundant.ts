@@ -10,8 +10,9 @@
  * no disk; memory is bounded, whatever is written.
  *
  * Why it is right: a record that is left out equals the newest one of its key, which is committed, or was written in an epoch that is not: when
- * that one fails, all its keys are dirty again and all is forgotten. A cut that moves leaves its records standing. A tombstone makes its key
- * forgotten. An emptied collection has another id, and the id stands in the record.
+ * that one fails, all is forgotten, and the key is dirty again: it was frozen, or it is listed among those drained, because a cut may record
+ * keys that it did not freeze. A cut that moves leaves its records standing. A tombstone makes its key forgotten. An emptied collection has
+ * another id, and the id stands in the record.
  */
 import { REDUNDANT_ENTRIES, REDUNDANT_RECORD_BYTES_MAX, REDUNDANT_RING_BYTES } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
