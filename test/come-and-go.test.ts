@@ -109,3 +109,40 @@ for (const first of ['', ', a cut that moved before']) {
     rig.check(map)
   })
 }
+
+test('what comes before an epoch that fails, and goes during it, is not remembered', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(3))
+  rig.checkpoint()
+  for (let round = 0; round < 50; round++) {
+    for (let n = 0; n < 100; n++) map.set(`${round}-${n}`, n)
+    rig.cut()
+    for (let n = 0; n < 100; n++) map.delete(`${round}-${n}`)
+    // Back: it has no record still.
+    map.set(`${round}-0`, 'back')
+    rig.fail()
+  }
+  assert.deepEqual([map.deleted.size, map.gone.length, map.fresh.size], [0, 0, 50])
+  for (let round = 10; round < 50; round++) map.delete(`${round}-0`)
+  rig.checkpoint()
+  assert.equal(rig.written.length, 10)
+  rig.check(map)
+})
+
+test('what was deleted before an epoch that fails keeps its tombstone, however often it comes and goes during it', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(3))
+  rig.checkpoint()
+  map.delete('k0')
+  rig.cut()
+  map.set('k0', 'back')
+  map.delete('k0')
+  rig.fail()
+  map.set('k0', 'back')
+  rig.cut()
+  map.delete('k0')
+  rig.fail()
+  rig.checkpoint()
+  assert.deepEqual(rig.written, ['k0'])
+  rig.check(map)
+})

@@ -194,15 +194,22 @@ export class Capture {
       if (abandoned) {
         // No record counts but those of before: what was fresh still is, and so is whatever was not deleted since. Otherwise every key that comes
         // and goes while the disk is full would be remembered.
+        if (collection.deleted.size <= PIECE_ENTRIES_MAX) {
+          for (const key of keysOf(collection.deleted)) {
+            if (!part.fresh.has(key) || part.leaves(key)) part.deleted.add(key)
+            else if (!part.live.has(key)) {
+              // It came before the barrier and went behind it.
+              part.fresh.delete(key)
+              collection.cold?.vanished(key)
+            }
+          }
+          collection.deleted = part.deleted
+          collection.gone = part.gone
+        } else collection.gone = joined(part.gone, part.deleted)
         const [most, rest] = bySize(part.fresh, collection.fresh)
         if (rest.size <= PIECE_ENTRIES_MAX) for (const key of keysOf(rest)) most.add(key)
         else for (const piece of rest.pieces()) journal.adopt(piece)
         collection.fresh = most
-        if (collection.deleted.size <= PIECE_ENTRIES_MAX) {
-          for (const key of keysOf(collection.deleted)) part.deleted.add(key)
-          collection.deleted = part.deleted
-          collection.gone = part.gone
-        } else collection.gone = joined(part.gone, part.deleted)
         collection.freshAllowed = true
       } else {
         for (const piece of [...part.fresh.pieces(), ...collection.fresh.pieces()]) journal.adopt(piece)
