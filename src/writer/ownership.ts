@@ -9,7 +9,9 @@
  * (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked for first, then our own. Where one of them is missing, only
  * a later one in the list says that somebody has come. Without, the directory was taken away, which is a failure of the storage like any other,
  * or it is back: between two looks nothing is concluded from what is not there. One of ours that does not read back as it was written keeps its
- * number and counts for nothing: the one before it stays the newest, here and for whoever opens the store.
+ * number and counts for nothing: the one before it stays the newest, here and for whoever opens the store. What does not verify under a number
+ * that we have tried may be ours, half written or spoiled: it is undecided, and read again at each look. Nobody has opened the store with
+ * it yet, for an opener reads his manifest back before he reads the log: what was synced before the look he will find.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
@@ -58,21 +60,7 @@ export class Ownership {
 
   /** @throws TIDEMARK_FENCED when another writer has published, TIDEMARK_STORAGE when the directory is not there any more */
   async check(): Promise<void> {
-    for (;;) {
-      const number = this.#newest
-      if (await this.#storage.exists(manifestName(number + 1))) {
-        this.#advance(await this.#ownManifest(number + 1))
-        continue
-      }
-      // Where an attempt of ours may have been there, this one may be kept because that one said so: only what there is tells.
-      if (this.#tried <= number && (await this.#storage.exists(manifestName(number)))) return
-      if (this.#newest !== number) continue
-      const newest = await newestNumber(this.#storage)
-      // Where it was missing a moment ago, the directory was away, and is back.
-      if (newest === number) return
-      if (this.#newest !== number || newest === number + 1) continue
-      throw newest < number ? directoryGone(number) : fenced(newest)
-    }
+    await this.#look()
   }
 
   /**
@@ -80,16 +68,44 @@ export class Ownership {
    * nothing of: they stay until there is a later one. @throws TIDEMARK_STORAGE while there is none
    */
   async checkForRemoval(): Promise<void> {
-    await this.check()
-    if (this.#spoiled > this.manifest.number) throw spoiled(this.#spoiled)
+    await this.#inTurn(async () => {
+      const number = await this.#look()
+      if (number > this.manifest.number) throw spoiled(number)
+    })
+  }
+
+  /** The highest number that is there: of the newest manifest, of one of ours that is spoiled, or of one that is undecided. */
+  async #look(): Promise<number> {
+    for (;;) {
+      const before = this.#newest
+      let number = before
+      while (this.#newest === before && (await this.#storage.exists(manifestName(number + 1)))) {
+        const found = await this.#ownManifest(number + 1)
+        if (found === undefined) number++
+        else this.#advance(found)
+      }
+      if (this.#newest !== before) continue
+      // Where an attempt of ours may have been there, this one may be kept because that one said so: only what there is tells.
+      if (this.#tried <= number && number === before && (await this.#storage.exists(manifestName(number)))) return number
+      if (this.#newest !== before) continue
+      const newest = await newestNumber(this.#storage)
+      // Where it was missing a moment ago, the directory was away, and is back.
+      if (newest === number) return number
+      if (this.#newest !== before || newest === number + 1) continue
+      if (newest > number) throw fenced(newest)
+      // An attempt that failed has taken back what it left.
+      if (newest < before) throw directoryGone(before)
+    }
   }
 
   async #publish(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
+    let left = this.#spoiled
     for (;;) {
       const planned = plan(this.manifest)
       if (planned === undefined) return
-      const next = planned.number > this.#spoiled ? planned : { ...planned, number: this.#spoiled + 1 }
-      this.#tried = next.number
+      const next = planned.number > left ? planned : { ...planned, number: left + 1 }
+      const again = next.number <= this.#tried
+      this.#tried = Math.max(this.#tried, next.number)
       const published = await publish(storage, next, this.#failpoint)
       if (published === 'spoiled') {
         this.#spoiled = next.number
@@ -100,7 +116,11 @@ export class Ownership {
         this.#advance(next)
         return
       }
-      this.#advance(await this.#ownManifest(next.number))
+      const found = await this.#ownManifest(next.number)
+      if (found !== undefined) this.#advance(found)
+      else if (again) left = next.number
+      // Somebody came first, and has not ended.
+      else throw fenced(next.number)
     }
   }
 
@@ -120,17 +140,20 @@ export class Ownership {
     return turn
   }
 
-  /** The manifest under this number, when an attempt of ours that failed left it there. */
-  async #ownManifest(number: number): Promise<Manifest> {
+  /** The manifest under this number, when it is ours; undefined where that is undecided. */
+  async #ownManifest(number: number): Promise<Manifest | undefined> {
     let found: Manifest
     try {
       found = await readManifest(this.#storage, number)
     } catch (error) {
+      if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && number <= this.#tried) return undefined
       if (hasCode(error, 'TIDEMARK_STORAGE')) {
         if (await this.#storage.exists(manifestName(number))) throw error
         // What was there a moment ago was removed by whoever came, and left a later one; or the directory was moved away.
         const newest = await newestNumber(this.#storage)
         if (newest === number) throw error
+        // It was half an attempt of ours, and was taken back.
+        if (newest < number && newest >= this.#newest && number <= this.#tried) return undefined
         if (newest < number) throw directoryGone(number)
       }
       throw fenced(number)

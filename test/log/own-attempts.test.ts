@@ -1,0 +1,128 @@
+/** What stands under the next number and does not verify, while or after this writer tried to publish under it: it fences nobody. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hasCode } from '../../src/base/errors.ts'
+import { type Failpoint, noFailpoint } from '../../src/base/failpoint.ts'
+import { type Manifest, manifestName } from '../../src/format/index.ts'
+import { listManifests, readNewest } from '../../src/manifest/index.ts'
+import { openForWriting } from '../../src/restore/index.ts'
+import { MemoryDisk, MemoryStorage, storageError, systemError } from '../../src/storage/index.ts'
+import { Ownership } from '../../src/writer/ownership.ts'
+import { pseudoRandom } from '../support/log-store.ts'
+
+const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
+const next = (manifest: Manifest): Manifest => ({ ...manifest, number: manifest.number + 1 })
+const isFenced = (error: unknown): boolean => hasCode(error, 'TIDEMARK_FENCED')
+
+/** Without links, as some file systems are: a manifest is written under its own name. */
+class InPlace extends MemoryStorage {
+  /** What it waits for between half of the bytes and the rest. */
+  gate: Promise<unknown> = Promise.resolve()
+  /** So many calls end half way, and what they wrote stays. */
+  failures = 0
+
+  override async createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
+    if (await this.exists(path)) return false
+    const file = await this.open(path, 'create')
+    await file.append([bytes.subarray(0, bytes.length / 2)])
+    await this.gate
+    if (this.failures-- > 0) {
+      await file.close()
+      throw storageError('createIfAbsent', path, systemError('EIO', 'write'))
+    }
+    await file.append([bytes.subarray(bytes.length / 2)])
+    await file.sync()
+    await file.close()
+    return true
+  }
+}
+
+async function owned(failpoint: Failpoint = noFailpoint) {
+  const disk = new MemoryDisk()
+  const storage = new InPlace(disk)
+  const { manifest } = await openForWriting(storage, facts('own'))
+  return { disk, storage, number: manifest.number, own: new Ownership(storage, failpoint, manifest) }
+}
+
+function newGate() {
+  let open = (): void => {}
+  const gate = new Promise<void>(resolve => {
+    open = resolve
+  })
+  return { gate, open }
+}
+
+test('a commit that meets half a manifest of upkeep is neither fenced nor held up by it', async () => {
+  const { storage, number, own } = await owned()
+  const { gate, open } = newGate()
+  storage.gate = gate
+  const published = own.publishBeside(storage, next)
+  while (!(await storage.exists(manifestName(number + 1)))) await null
+  await own.check()
+  open()
+  await published
+  await own.check()
+  assert.equal(own.manifest.number, number + 1)
+})
+
+test('one that is spoiled fences nobody before it was read back', async () => {
+  const checks: Promise<void>[] = []
+  const { storage, number, own } = await owned(async name => {
+    if (name === 'manifest.sync-folder') checks.push(own.check())
+    await Promise.all(checks)
+  })
+  const create = storage.createIfAbsent.bind(storage)
+  storage.createIfAbsent = (path, bytes) => create(path, Buffer.from(bytes).fill(0, 40, 60))
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+  assert.equal(checks.length, 1)
+  storage.createIfAbsent = create
+  await own.publish(next)
+  assert.equal(own.manifest.number, number + 2)
+})
+
+test('one that was not written whole and stays keeps its number: no file goes before there is a later one', async () => {
+  const { storage, number, own } = await owned()
+  storage.failures = 2
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await assert.rejects(own.publishBeside(storage, next), { code: 'TIDEMARK_STORAGE' })
+    await own.check()
+    await assert.rejects(own.checkForRemoval(), { code: 'TIDEMARK_STORAGE' })
+  }
+  await own.publishBeside(storage, next)
+  await own.checkForRemoval()
+  assert.equal(own.manifest.number, number + 3)
+  assert.equal((await readNewest(storage))?.manifest.number, number + 3)
+})
+
+test('who is behind it fences its writer', async () => {
+  for (const keeps of [true, false]) {
+    const { storage, number, own } = await owned()
+    storage.failures = 1
+    await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+    await openForWriting(storage, facts('rival'))
+    if (!keeps) {
+      await openForWriting(storage, facts('another'))
+      await storage.remove(manifestName(number + 2))
+    }
+    await assert.rejects(own.check(), isFenced)
+    await assert.rejects(own.publish(next), isFenced)
+  }
+})
+
+test('half of a manifest that turns out to be a rival’s fences, though an attempt of ours under its number failed', async () => {
+  const { disk, storage, number, own } = await owned()
+  const rival = new InPlace(disk)
+  const { gate, open } = newGate()
+  rival.gate = gate
+  storage.createIfAbsent = async path => {
+    throw storageError('createIfAbsent', path, systemError('EIO', 'open'))
+  }
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+  const opened = openForWriting(rival, facts('rival'))
+  while (!(await storage.exists(manifestName(number + 1)))) await null
+  await own.check()
+  open()
+  await opened
+  await assert.rejects(own.check(), isFenced)
+  assert.deepEqual(await listManifests(storage), [number, number + 1])
+})
