@@ -15,7 +15,7 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
-import { type Manifest, manifestName } from '../format/index.ts'
+import { encodeManifest, type Manifest, manifestName } from '../format/index.ts'
 import { directoryGone, newestNumber, pruneManifests, publish, readManifest, spoiled } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
@@ -100,8 +100,9 @@ export class Ownership {
 
   async #publish(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
     let left = this.#spoiled
+    let planned: Manifest | undefined
     for (;;) {
-      const planned = plan(this.manifest)
+      planned ??= plan(this.manifest)
       if (planned === undefined) return
       const next = planned.number > left ? planned : { ...planned, number: left + 1 }
       const again = next.number <= this.#tried
@@ -117,10 +118,18 @@ export class Ownership {
         return
       }
       const found = await this.#ownManifest(next.number)
-      if (found !== undefined) this.#advance(found)
-      else if (again) left = next.number
-      // Somebody came first, and has not ended.
-      else throw fenced(next.number)
+      if (found === undefined) {
+        // Somebody came first, and has not ended.
+        if (!again && (await this.#storage.exists(manifestName(next.number)))) throw fenced(next.number)
+        left = next.number
+        planned = undefined
+      } else if (encodeManifest(found).equals(encodeManifest(next))) {
+        // It was made, and the answer was that it was there. Nobody knows whether it is durable: the same is said once more, behind it.
+        left = next.number
+      } else {
+        this.#advance(found)
+        planned = undefined
+      }
     }
   }
 

@@ -1,4 +1,7 @@
-/** What stands under the next number and does not verify, while or after this writer tried to publish under it: it fences nobody. */
+/**
+ * What an attempt of this writer's own left or is leaving under the next number, seen by its other half: manifests that are half written, or whose
+ * making was answered wrongly. They fence nobody.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
@@ -8,7 +11,7 @@ import { listManifests, readNewest } from '../../src/manifest/index.ts'
 import { openForWriting } from '../../src/restore/index.ts'
 import { MemoryDisk, MemoryStorage, storageError, systemError } from '../../src/storage/index.ts'
 import { Ownership } from '../../src/writer/ownership.ts'
-import { pseudoRandom } from '../support/log-store.ts'
+import { Life, pseudoRandom, readAll } from '../support/log-store.ts'
 
 const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
 const next = (manifest: Manifest): Manifest => ({ ...manifest, number: manifest.number + 1 })
@@ -125,4 +128,52 @@ test('half of a manifest that turns out to be a rival’s fences, though an atte
   await opened
   await assert.rejects(own.check(), isFenced)
   assert.deepEqual(await listManifests(storage), [number, number + 1])
+})
+
+/** Makes a manifest and says that it was there, as over a network where the call was sent twice. */
+class Resent extends MemoryStorage {
+  resends = 0
+  /** Manifests that were there when the folder was synced. */
+  synced: number[] = []
+
+  override async createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
+    const made = await super.createIfAbsent(path, bytes)
+    return made && !(path.startsWith('manifest/') && this.resends-- > 0)
+  }
+
+  override async syncFolder(folder: string): Promise<void> {
+    await super.syncFolder(folder)
+    if (folder === 'manifest') this.synced = await listManifests(this)
+  }
+}
+
+test('a roll whose manifest was made although the answer was that it was there', async () => {
+  const storage = new Resent()
+  const life = await Life.open({ storage, fileBytesMax: 1 })
+  storage.resends = 1
+  await life.mustCommit([[['a', '1']]])
+  storage.resends = 2
+  await life.mustCommit([[['b', '2']]])
+  await life.close()
+  assert.equal((await readAll(storage)).epochs.length, 2)
+})
+
+test('a fold whose manifest was made although the answer was that it was there does not end before one is durable', async () => {
+  const storage = new Resent()
+  const { manifest } = await openForWriting(storage, facts('own'))
+  const own = new Ownership(storage, noFailpoint, manifest)
+  const exists = storage.exists.bind(storage)
+  for (const checked of [false, true]) {
+    const { number } = own.manifest
+    storage.resends = 1
+    const published = own.publishBeside(storage, old => (old.number === number ? next(old) : undefined))
+    if (checked) {
+      while (!(await exists(manifestName(number + 1)))) await null
+      await own.check()
+    }
+    await published
+    assert.ok(own.manifest.number > number)
+    assert.equal(storage.synced.at(-1), own.manifest.number)
+    await own.checkForRemoval()
+  }
 })
