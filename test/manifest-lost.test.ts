@@ -1,4 +1,4 @@
-/** The newest manifest is damaged, and the one before it keeps fold points whose manifests went with the newest. */
+/** The newest manifest is damaged, and the one before it keeps fold points whose manifests, or segments, went with the newest. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { manifestName } from '../src/format/index.ts'
@@ -67,4 +67,48 @@ test('whoever takes the store over keeps no fold point whose manifest is gone', 
   await world.close()
   const { ok, files } = await world.run(verifyStore(world.storage, never))
   assert.ok(ok, JSON.stringify(files.filter(({ problem }) => problem !== undefined)))
+})
+
+/** The newest manifest dropped a fold point; its segments are gone, its manifest is still there. */
+async function merged(): Promise<SimulatedStore> {
+  const world = new SimulatedStore({ retention: { keepLast: 2, keepMs: 0 } })
+  world.thresholds = { records: 20, paced: false, graceMs: 100, fanIn: 3, fewTimes: 1 }
+  const map = (await world.open()).map<number>('map')
+  for (let at = 0; at < 125; at++) {
+    map.set(`key ${at}`, at)
+    if (at % 25 < 24) continue
+    await world.checkpoint()
+    await world.pass(1000)
+  }
+  const storage = world.storage.crash({ mode: 'kept' })
+  const newest = (await listManifests(storage)).at(-1) as number
+  storage.disk.lookup(manifestName(newest))?.flip(50, 1)
+  world.storage.powerOff()
+  world.storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler, disk: storage.disk })
+  return world
+}
+
+test('a fold point whose segments are gone is kept by nobody', async () => {
+  const world = await merged()
+  const before = await world.run(verifyStore(world.storage, never))
+  const wrong = before.files.filter(({ problem }) => problem !== undefined)
+  assert.deepEqual(
+    wrong.map(({ kind }) => kind),
+    ['manifest'],
+    JSON.stringify(wrong),
+  )
+  const store = await world.open()
+  const points = await world.run(store.recoveryPoints())
+  await world.close()
+  const { ok, files } = await world.run(verifyStore(world.storage, never))
+  assert.ok(ok, JSON.stringify(files.filter(({ problem }) => problem !== undefined)))
+  const { disk } = world.storage
+  world.storage.powerOff()
+  const storage = new SimulatedStorage({ seed: 3, disk })
+  for (const { epoch } of points) {
+    const opened = await openForReading(storage)
+    const { tail, cold } = await load({ storage, opened, at: epoch, onDamage: 'refuse', monotonic: () => 0, pause: never })
+    assert.equal(tail.epoch, epoch)
+    await cold.close()
+  }
 })

@@ -152,7 +152,7 @@ export function standsOn(manifest: Manifest): ReadonlySet<string> {
 }
 
 /** The segments and log files that a manifest names. */
-export function filesOf({ log, young, base }: Manifest): ReadonlySet<string> {
+export function filesOf({ log, young, base }: Pick<Manifest, 'log' | 'young' | 'base'>): ReadonlySet<string> {
   return new Set([...log, ...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file))
 }
 

@@ -9,10 +9,11 @@
 import { TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import type { Random } from '../base/random.ts'
-import { LOG_FOLDER, MANIFEST_FOLDER, type Manifest } from '../format/index.ts'
+import { LOG_FOLDER, MANIFEST_FOLDER, type Manifest, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
 import {
   type Author,
   type FoundManifest,
+  filesOf,
   firstManifest,
   listManifests,
   pruneManifests,
@@ -85,11 +86,25 @@ async function logOf(storage: Storage, found: FoundManifest): Promise<Manifest['
   return newest === undefined ? found.manifest.log : await followChain(storage, found.manifest, newest.file)
 }
 
-/** Fold points that a later manifest, which is damaged, did not keep any more may be gone. */
+/**
+ * Fold points that a later manifest, which is damaged, did not keep any more may be gone, or some of what they stand on. One whose manifest cannot be
+ * read is kept: nobody knows what it stands on.
+ */
 async function withKept(storage: Storage, { manifest, damaged }: FoundManifest): Promise<Manifest> {
-  if (damaged.length === 0) return manifest
-  const there = new Set(await listManifests(storage))
-  return { ...manifest, retained: manifest.retained.filter(({ number }) => there.has(number)) }
+  if (damaged.length === 0 || manifest.retained.length === 0) return manifest
+  const numbers = new Set(await listManifests(storage))
+  const there = new Set<string>()
+  for (const folder of [SEGMENT_FOLDER, LOG_FOLDER]) for (const name of await storage.list(folder)) there.add(`${folder}/${name}`)
+  const retained: RetainedPoint[] = []
+  for (const point of manifest.retained) {
+    if (!numbers.has(point.number)) continue
+    const kept = await readManifest(storage, point.number).catch(() => undefined)
+    // Of the log the oldest files go first.
+    const log = manifest.log.find(({ end }) => end !== null && end.epoch > point.epoch)
+    const needed = filesOf({ young: kept?.young ?? [], base: kept?.base ?? [], log: log === undefined ? [] : [log] })
+    if ([...needed].every(file => there.has(file))) retained.push(point)
+  }
+  return { ...manifest, retained }
 }
 
 /** A manifest of ours that does not read back is followed by another so often. */
