@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LAG_INTERVALS_MAX } from '../src/base/limits.ts'
 import type { Settings } from '../src/options.ts'
+import type { Store } from '../src/store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 async function opened(settings: Settings = {}) {
@@ -98,6 +99,35 @@ test('durable() whose epoch fails leaves nothing out of the next', async () => {
   assert.equal((await world.crash()).map('cache').get('k'), 1)
   await world.close()
 })
+
+const ENDINGS: readonly (readonly [string, (store: Store) => Promise<void>])[] = [
+  ['durable()', store => store.durable()],
+  ['close()', store => store.close()],
+  [
+    'durable() that waits for the next epoch',
+    store => {
+      store.map('new')
+      return store.durable()
+    },
+  ],
+]
+
+for (const [call, end] of ENDINGS) {
+  test(`${call} during an epoch that fails leaves nothing out of the next`, async () => {
+    const { world, store, cache } = await opened()
+    cache.set('k', 1)
+    const first = store.checkpoint()
+    const durable = end(store)
+    world.pressed = true
+    const heal = world.storage.inject({ operation: 'append', errno: 'EIO' })
+    await world.pass(300)
+    heal()
+    await world.run(Promise.all([first, durable]))
+    assert.deepEqual(world.points.at(-1)?.lagging, [])
+    assert.equal((await world.crash()).map('cache').get('k'), 1)
+    await world.close()
+  })
+}
 
 test('it lags ten intervals at most', async () => {
   const { world, orders, cache } = await opened({ checkpoint: { intervalMs: 100 } })

@@ -142,7 +142,7 @@ export class Checkpointer implements CaptureOwner {
 
   /** Resolves when all mutations made so far are durable. */
   async durable(timeoutMs: number): Promise<void> {
-    this.classes.takeAll()
+    this.classes.takeAll(this.#flight)
     try {
       // `close` leaves nobody behind whose barrier has not fallen yet.
       const asked = this.#parts.space.forbidden === 'closed' && this.#waiters.waiting && this.#flight === undefined

@@ -39,10 +39,11 @@ export class Classes {
     })
   }
 
-  /** The next epoch takes everything, insignificant changes included. */
-  takeAll(): void {
+  /** The next epoch takes everything, insignificant changes included; also where it is that which follows a failure of the one under way. */
+  takeAll(flight: Flight | undefined): void {
     const { collections, space } = this.#parts
     for (const collection of space.treated) collection.takeIn()
+    if (flight !== undefined) flight.whole = true
     // Nothing is left out otherwise.
     if (!space.rebuildable) return
     for (const collection of collections.values()) this.#whole ||= collection.dirty
