@@ -22,7 +22,11 @@ async function folded(): Promise<SimulatedStore> {
 /** The block of entry 77 is damaged. */
 async function damaged(): Promise<SimulatedStore> {
   const world = await folded()
-  const { disk } = world.storage
+  damage(world)
+  return world
+}
+
+function damage({ storage: { disk } }: SimulatedStore): void {
   let found = 0
   for (const path of disk.paths().filter(name => name.startsWith('segment/'))) {
     const content = disk.lookup(path)
@@ -31,7 +35,6 @@ async function damaged(): Promise<SimulatedStore> {
     found += at >= 0 ? 1 : 0
   }
   assert.equal(found, 1)
-  return world
 }
 
 for (const hydrate of ['on-demand', 'background'] as const) {
@@ -56,6 +59,33 @@ for (const hydrate of ['on-demand', 'background'] as const) {
     assert.equal(again.map<string, number>('map').get(ENTRIES - 1), text(ENTRIES - 1))
     assert.equal(again.map<string, number>('other').get(1), 'elsewhere')
     await world.close()
+  })
+}
+
+for (const how of ['damage', 'EIO'] as const) {
+  test(`a store whose last commit counted refused values opens beside a block that cannot be read (${how})`, async () => {
+    const world = new SimulatedStore()
+    world.thresholds = { bytes: 2000, graceMs: 100 }
+    const map = (await world.open()).map<unknown, string | number>('map')
+    for (let at = 0; at < ENTRIES; at++) map.set(at, text(at))
+    await world.checkpoint()
+    await world.pass(2000)
+    map.set('bad', () => {})
+    map.set('good', 'good')
+    await assert.rejects(world.checkpoint(), { code: 'TIDEMARK_VALUE_REFUSED' })
+    await assert.rejects(world.close(), { code: 'TIDEMARK_VALUE_REFUSED' })
+    if (how === 'damage') damage(world)
+    for (const readOnly of [true, false]) {
+      const heal = how === 'EIO' ? world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' }) : () => {}
+      const again = (await world.open({ readOnly, restore: { hydrate: 'on-demand' } })).map<unknown, string | number>('map')
+      assert.equal(again.get('good'), 'good')
+      // As many as the commit counted: never fewer than there are.
+      assert.equal(again.size, ENTRIES + 1)
+      assert.throws(() => again.get(77), { code: how === 'EIO' ? 'TIDEMARK_STORAGE' : 'TIDEMARK_SEGMENT_DAMAGED' })
+      heal()
+      assert.equal(again.get(ENTRIES - 1), text(ENTRIES - 1))
+      await world.close()
+    }
   })
 }
 

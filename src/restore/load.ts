@@ -3,15 +3,15 @@
  *
  * Owns: the segments until they are handed over. Does not own: which manifest that is (stand.ts), collections, hydration, when to begin again
  * (beside.ts).
- * Invariants: an epoch counts only after the scan verified it whole; `entries` of the catalogue are exact; nothing later than the time that was asked
- * for is loaded.
+ * Invariants: an epoch counts only after the scan verified it whole; `entries` of the catalogue are exact, or too high where what is damaged had to be
+ * counted; nothing later than the time that was asked for is loaded.
  */
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import { ColdState } from '../cold/index.ts'
 import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
 import type { LogDamage, ScanReport } from '../log/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { isErrno, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import type { OpenedStore } from './open.ts'
 import { standOn } from './stand.ts'
@@ -64,8 +64,8 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
     const refused = report.lastCommit === null ? image.fold?.refused : report.lastCommit.refused
     if ((refused ?? 0) > 0 && image.fold !== null) {
       while (!table.sortSome(SORT_RECORDS)) await pause()
-      const counts = await countImage(layers, tables, pause)
-      catalogue = catalogue.map(entry => ({ ...entry, entries: counts.get(entry.id) ?? 0 }))
+      const counts = await countImage(layers, tables, pause).catch(uncounted)
+      if (counts !== undefined) catalogue = catalogue.map(entry => ({ ...entry, entries: counts.get(entry.id) ?? 0 }))
     }
     const { segments, young, base } = layers
     const cold = new ColdState({ image: new Image({ tables, young, base }), segments }, monotonic)
@@ -77,6 +77,11 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
 }
 
 const SORT_RECORDS = 256
+
+/** What the commit counted stays then, which hides no entry; and nothing that can be read is kept from anybody. */
+function uncounted(error: unknown): undefined {
+  if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') && !isErrno(error, 'EIO')) throw error
+}
 
 function noSuchPoint(at: LoadRequest['at'], why: string): TidemarkError {
   const point = typeof at === 'number' ? `epoch ${at}` : (at as Date).toISOString()
