@@ -7,6 +7,7 @@ import { defaultCodec, open, verify } from 'tidemark'
 import { say } from '../src/tools/values.ts'
 import { root } from './root.ts'
 import { fails, json, json1, MANUAL, make, run } from './support/cli.ts'
+import { flipped } from './support/files.ts'
 import { temporaryFolder } from './temporary.ts'
 
 /** Fewer than a terminal would take, so that stores with many keys are shown in part. */
@@ -312,4 +313,11 @@ test('a copy holds the newest recovery point, own codecs included; a target with
   writeFileSync(join(foreign, 'letter.txt'), 'mine')
   fails(1, /TIDEMARK_DIRECTORY/, 'copy', folder, foreign)
   assert.deepEqual(readdirSync(foreign), ['letter.txt'])
+  // What damage in the target keeps from being read says nothing of the store that is copied.
+  const old = await make(temporaryFolder(t))
+  const log = join(old, 'log/00000001-00000001.log')
+  const bytes = readFileSync(log)
+  writeFileSync(log, flipped(bytes, 8 * bytes.indexOf('ada')))
+  fails(1, /TIDEMARK_LOG_DAMAGED/, 'log', old)
+  fails(1, / is not empty \(TIDEMARK_DIRECTORY\)/, 'copy', folder, old)
 })

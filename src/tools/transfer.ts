@@ -3,7 +3,7 @@
  * Own no state. Invariants: a copy is whole or no store; nothing is opened for writing before what is asked for was read whole; no recovery
  * point is dropped but those that a restore gives up; an export has its last line only when it is whole, and no line when there is nothing to read.
  */
-import { copy as copyStore, defaultCodec, hasCode, open, type Store } from 'tidemark'
+import { copy as copyStore, defaultCodec, open, type Store, TidemarkError } from 'tidemark'
 import { BEGIN_LINE, emptyLine, endLine, entryLine } from './lines.ts'
 import { write } from './output.ts'
 import { entriesOf, names, openToRead, reading } from './stores.ts'
@@ -55,9 +55,8 @@ async function refuseUsed(target: string): Promise<void> {
   try {
     store = await openToRead(target)
   } catch (error) {
-    // Whatever else is there, the copy itself refuses, or knows for one that was cut short.
-    const left = ['TIDEMARK_NO_STORE', 'TIDEMARK_DIRECTORY', 'TIDEMARK_MANIFEST_DAMAGED'] as const
-    if (left.some(code => hasCode(error, code))) return
+    // Whatever else is there, the copy itself refuses, or knows for one that was cut short. Damage told here would seem to be the source's.
+    if (error instanceof TidemarkError) return
     throw error
   }
   const { epoch } = store.stats().restored
