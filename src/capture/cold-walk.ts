@@ -104,6 +104,8 @@ export class ColdWalk {
       const next = this.#owing.next()
       if (next.done !== true) {
         this.#owed.delete(next.value)
+        // Set while the disk could not say that it replaced something: the live half gives it.
+        if (this.#live.has(next.value)) continue
         return next.value
       }
       this.#owing = undefined
