@@ -24,4 +24,38 @@ for (const pick of ['entries', 'scan'] as const) {
       ['k0', 'new'],
     ])
   })
+
+  test(`a walk that broke off is taken up again where it was (${pick})`, () => {
+    const { map, cold } = begin(3)
+    const walk = map[pick]()
+    assert.equal(walk.next().value?.[0], 'k0')
+    cold.unwalkable = true
+    for (let tries = 0; tries < 2; tries++) assert.throws(() => walk.next(), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+    cold.unwalkable = false
+    assert.deepEqual(entriesOf(walk), [
+      ['k1', { n: 1 }],
+      ['k2', { n: 2 }],
+    ])
+  })
+
+  test(`what left the heap behind a walk is given once it can be read, and as it is by then (${pick})`, () => {
+    const { map, collection, cold } = begin(5, { evicts: true, home: ['k0', 'k1', 'k2', 'k3'] })
+    const walk = map[pick]()
+    assert.equal(walk.next().value?.[0], 'k4')
+    assert.equal(new Eviction(collection).run(4), 4)
+    for (const key of ['k0', 'k1', 'k2', 'k3']) collection.cold?.held.forget(key)
+    cold.damaged = true
+    for (let tries = 0; tries < 5; tries++) assert.throws(() => walk.next(), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+    cold.damaged = false
+    map.delete('k1')
+    map.set('k2', 'new')
+    assert.deepEqual(
+      entriesOf(walk).toSorted(([one], [other]) => (String(one) < String(other) ? -1 : 1)),
+      [
+        ['k0', { n: 0 }],
+        ['k2', 'new'],
+        ['k3', { n: 3 }],
+      ],
+    )
+  })
 }

@@ -12,9 +12,9 @@
  * and a key is dropped from the hidden ones only when the stored state covers its tombstone. Where it never is, what is not stored need not be
  * hidden: what a filter alone spoke for is looked up later, or keys that come and go would be remembered for ever.
  */
-import { assert, hasCode } from '../base/errors.ts'
+import { assert } from '../base/errors.ts'
 import { compareKeys, type Key } from '../codec/index.ts'
-import { ABSENT, type Cold, type ColdCursor } from './cold.ts'
+import { ABSENT, type Cold, type ColdCursor, isUnread } from './cold.ts'
 import { Generations, type KeyTaken } from './generations.ts'
 import { Held } from './held.ts'
 import { KeySet } from './key-set.ts'
@@ -313,8 +313,4 @@ export class ColdSide {
     for (const keys of generations) for (const piece of keys.pieces()) for (const key of piece.keys()) if (this.cold.has(key)) stored++
     return stored
   }
-}
-
-function isUnread(error: unknown): boolean {
-  return hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') || hasCode(error, 'TIDEMARK_STORAGE')
 }

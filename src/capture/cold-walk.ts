@@ -49,7 +49,7 @@ export class ColdWalk {
         this.#version = cold.version
         this.#cursor = this.#last === undefined ? cold.keys(this.#side.first) : cold.keys(this.#last, true)
       }
-      const key = this.#cursor.next()
+      const key = this.#step(this.#cursor)
       if (key === undefined) {
         this.#endStored()
         break
@@ -64,6 +64,11 @@ export class ColdWalk {
   /** Where the value of the key given last can be read; undefined when only a look-up can. */
   get cursor(): ColdCursor | undefined {
     return this.#cursor
+  }
+
+  /** The key given last could not be read now: it is still to come. */
+  owe(key: Key): void {
+    setIn(this.#owed, key, true)
   }
 
   /** The live half meets this key: whether it is to be given. Follows a `next` that gave nothing. */
@@ -94,6 +99,16 @@ export class ColdWalk {
       if (change === 'left') {
         if (!this.#given.delete(key)) setIn(this.#owed, key, true)
       } else if (!this.#owed.delete(key) && (change === 'came' || this.#side.cold.has(key))) this.#given.add(key)
+    }
+  }
+
+  /** One that failed gives nothing more: another one goes on behind the key it gave last. */
+  #step(cursor: ColdCursor): Key | undefined {
+    try {
+      return cursor.next()
+    } catch (error) {
+      this.#cursor = undefined
+      throw error
     }
   }
 

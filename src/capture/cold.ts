@@ -4,6 +4,7 @@
  * A cold side knows the stored state of one incarnation and nothing of what was written since: the collection hides what it deleted and
  * asks for no key that is in its live Map. All calls are synchronous. Damage throws TIDEMARK_SEGMENT_DAMAGED.
  */
+import { hasCode } from '../base/errors.ts'
 import type { Key } from '../codec/index.ts'
 
 export interface Cold {
@@ -29,3 +30,8 @@ export interface ColdCursor {
 }
 
 export const ABSENT: unique symbol = Symbol('absent')
+
+/** What is stored cannot be read, for now or for good. */
+export function isUnread(error: unknown): boolean {
+  return hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') || hasCode(error, 'TIDEMARK_STORAGE')
+}

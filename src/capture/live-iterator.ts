@@ -6,6 +6,7 @@
  * was left can be taken up again, so nothing says that an iterator was given up: nothing may depend on its being at an end.
  */
 import type { Key } from '../codec/index.ts'
+import { isUnread } from './cold.ts'
 import { ColdWalk } from './cold-walk.ts'
 import type { Collection } from './collection.ts'
 import { isChain, restOf } from './map-chain.ts'
@@ -41,7 +42,7 @@ export class LiveIterator {
         const key = cold.next()
         if (key !== undefined) {
           if (this.#pick === 'keys') return { done: false, value: key }
-          const value = this.#pick === 'scan' ? collection.peekCold(key, cold.cursor) : collection.getCold(key, cold.cursor)
+          const value = this.#read(cold, key)
           return { done: false, value: this.#pick === 'values' ? value : [key, value] }
         }
       }
@@ -63,6 +64,16 @@ export class LiveIterator {
 
   [Symbol.iterator](): this {
     return this
+  }
+
+  #read(cold: ColdWalk, key: Key): unknown {
+    try {
+      return this.#pick === 'scan' ? this.#collection.peekCold(key, cold.cursor) : this.#collection.getCold(key, cold.cursor)
+    } catch (error) {
+      // A loop that is taken up again leaves nothing out.
+      if (isUnread(error)) cold.owe(key)
+      throw error
+    }
   }
 
   /** The Map became a chain while it was walked: what lies behind it is still to come. */

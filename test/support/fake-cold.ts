@@ -14,7 +14,7 @@ export class FakeCold implements Cold {
   steps = 0
   /** Every look-up fails. */
   damaged = false
-  /** Every step of a walk fails. */
+  /** Every step of a walk fails; a cursor that failed goes on failing. */
   unwalkable = false
   /** Of 8 absent keys so many may be there, says the filter. */
   readonly #lies: number
@@ -54,11 +54,13 @@ export class FakeCold implements Cold {
     const keys = this.#keys
     let at = from === undefined ? 0 : keys.findIndex(key => compareKeys(key, from) >= (behind ? 1 : 0))
     if (at === -1) at = keys.length
+    let failed = false
     const good = (): void => assert.equal(this.version, version, 'a cursor of a stored state that was exchanged')
     return {
       next: () => {
         good()
-        if (this.unwalkable) throw damage()
+        failed ||= this.unwalkable
+        if (failed) throw damage()
         this.steps++
         return keys[at++]
       },
