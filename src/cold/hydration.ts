@@ -7,10 +7,11 @@
  * entries are decoded on first use.
  * Invariants: at most one piece of HYDRATION_READ_BYTES is held, or one block that is larger; a slice ends within its share of the budget,
  * one block later at most; nothing is thrown into the event loop. A block that cannot be read or does not verify is left on the disk, where
- * whoever asks for it meets the damage, and the rest comes home: `done` then rejects with the first such error.
+ * whoever asks for it meets the damage, and the rest comes home: `done` then rejects with the first such error. What the device did not give back
+ * is tried again before that.
  */
 import type { Clock, LoopLoad } from '../base/clock.ts'
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import {
   HYDRATION_FIRST_BLOCKS,
   HYDRATION_GAP_BYTES,
@@ -31,6 +32,9 @@ const LOOK_MS = 50
 /** A read that was over sooner says nothing of the event loop: what little time there was went into the read. After so many of them comes a look. */
 const WINDOW_MS = 5
 const UNSEEN_MAX = 8
+/** What a device does not give back for a moment is tried so often once more, each time after a rest. */
+const AGAIN_MAX = 2
+const AGAIN_MS = 1000
 
 export interface HydrationParts {
   readonly clock: Clock
@@ -76,7 +80,10 @@ export class Hydration {
   #stopping = false
   #wake: (() => void) | undefined
   #sliceBegin: number | undefined
-  #failure: { readonly error: unknown } | undefined
+  /** The first error of the last look at each segment. */
+  readonly #failures = new Map<ColdSegment, unknown>()
+  /** Segments that may be read when they are tried again. */
+  readonly #unread = new Set<ColdSegment>()
   readonly #ended: Promise<void>
 
   /** Begins after the events that are ready now. */
@@ -109,14 +116,21 @@ export class Hydration {
       await this.#pause(wake => this.#parts.scheduler.immediate(wake))
       await this.#bringFirst(segments, (await this.#parts.touched?.()) ?? [])
       for (const segment of segments) await this.#bringHome(segment)
+      for (let tries = 0; tries < AGAIN_MAX && this.#unread.size > 0; tries++) {
+        await this.#pause(wake => this.#parts.scheduler.after(AGAIN_MS, wake, true))
+        for (const segment of [...this.#unread]) await this.#bringHome(segment)
+      }
+      for (const error of this.#failures.values()) throw error
     } catch (error) {
-      this.#failure ??= { error }
-    }
-    if (this.#failure !== undefined) {
       this.#progress = this.#stopping ? 'stopped' : 'failed'
-      throw this.#failure.error
+      throw error
     }
     this.#progress = 'done'
+  }
+
+  #failed(segment: ColdSegment, error: unknown): void {
+    if (!this.#failures.has(segment)) this.#failures.set(segment, error)
+    if (hasCode(error, 'TIDEMARK_STORAGE')) this.#unread.add(segment)
   }
 
   /** What the last run touched, most touched first. */
@@ -147,6 +161,9 @@ export class Hydration {
 
   async #bringHome(segment: ColdSegment): Promise<void> {
     this.#assertGoing()
+    // Whatever failed before, of what was touched for one, is met again.
+    this.#failures.delete(segment)
+    this.#unread.delete(segment)
     if (!(await this.#describe(segment))) return
     if (!(await this.#bringPieces(segment, missing(segment)))) return
     if (!segment.atHome) return
@@ -165,7 +182,7 @@ export class Hydration {
       return true
     } catch (error) {
       this.#assertGoing()
-      if (this.#state.segments.includes(segment)) this.#failure ??= { error }
+      if (this.#state.segments.includes(segment)) this.#failed(segment, error)
       return false
     }
   }
@@ -181,7 +198,7 @@ export class Hydration {
         this.#assertGoing()
         // Closed meanwhile, together with the view it was part of: nobody asks it any more.
         if (!this.#state.segments.includes(segment)) return false
-        if (piece.blocks.length === 1) this.#failure ??= { error }
+        if (piece.blocks.length === 1) this.#failed(segment, error)
         // What cannot be read may be one of them.
         else for (const block of piece.blocks) if (!(await this.#bringPieces(segment, [block]))) return false
       }
@@ -207,7 +224,7 @@ export class Hydration {
         this.#bytesHome += length
         this.#bytesOf.set(segment, (this.#bytesOf.get(segment) ?? 0) + length)
       } catch (error) {
-        this.#failure ??= { error }
+        this.#failed(segment, error)
       }
       await this.#turnWhenDue()
     }
@@ -275,10 +292,7 @@ export class Hydration {
   }
 
   #assertGoing(): void {
-    if (!this.#stopping) return
-    const error = cutShort()
-    this.#failure = { error }
-    throw error
+    if (this.#stopping) throw cutShort()
   }
 }
 
