@@ -5,13 +5,16 @@ import { type TestContext, test } from 'node:test'
 
 import { open } from 'tidemark'
 import { runChild } from '../bench/harness/child.ts'
+import { holds } from '../bench/harness/suite.ts'
 import type { RestartAssignment, RestartResult } from '../bench/restart/contract.ts'
-import { makeSession, roundsOf, type Session } from '../bench/restart/state.ts'
+import { CALM_TAIL_KEYS, makeSession, roundsOf, type Session, TAIL_KEYS } from '../bench/restart/state.ts'
+import { boundsOf, type Row } from '../bench/restart/suite.ts'
+import { TABLE_RECORDS } from '../src/base/limits.ts'
 import { root } from './root.ts'
 import { temporaryFolder } from './temporary.ts'
 
 /** More than are in the tail, and than are asked for. */
-const KEYS = 40_000
+const KEYS = 80_000
 const WRONG = /brought back|came back/
 const worker = join(root, '.build/bench/restart/worker.js')
 
@@ -21,7 +24,7 @@ async function measured(t: TestContext, roundOf: (id: number) => number): Promis
   const sessions = store.map<Session, number>('sessions')
   for (let id = 0; id < KEYS; id++) sessions.set(id, makeSession(id, roundOf(id)))
   await store.close()
-  const job: RestartAssignment = { engine: 'tidemark', folder, role: 'open', keys: KEYS }
+  const job: RestartAssignment = { engine: 'tidemark', folder, role: 'open', keys: KEYS, tail: TAIL_KEYS }
   return (await runChild<RestartResult>(worker, job)).result
 }
 
@@ -49,4 +52,23 @@ test('a store that brings back something newer than there was has none', async t
     measured(t, () => 2),
     WRONG,
   )
+})
+
+test('a tail that is shorter than it was meant to be has no bound that is met; memory is that above an empty process', () => {
+  const of = (full: number, calm: number, rssBytes: number): string[] => {
+    const cold = { p50: 1, p99: 1 }
+    const row = (keys: number, tail: number, records: number): Row => {
+      const result = { openMs: 1, firstGetMs: 1, coldGetUs: cold, firstColdGetUs: cold, rssBytes, tail: records }
+      return { engine: 'tidemark', keys, tail, cache: 'warm', results: [result] }
+    }
+    const rows = [row(0, 0, 0), row(1e6, TAIL_KEYS, full), row(1e6, CALM_TAIL_KEYS, calm)]
+    return boundsOf({ quick: false }, [0, 1e6], rows)
+      .filter(bound => !holds(bound))
+      .map(({ name }) => name.replace(/^[^:]*: /, ''))
+  }
+  assert.deepEqual(of(TAIL_KEYS, CALM_TAIL_KEYS, 149e6), [])
+  assert.deepEqual(of(CALM_TAIL_KEYS, CALM_TAIL_KEYS, 149e6), ['records of the tail, least'])
+  assert.deepEqual(of(TAIL_KEYS, 0, 149e6), ['tail of a calm store, records, least'])
+  assert.deepEqual(of(TAIL_KEYS, CALM_TAIL_KEYS, 151e6), ['memory on demand, above an empty process'])
+  assert.ok(CALM_TAIL_KEYS < TABLE_RECORDS && TAIL_KEYS > 1.9 * TABLE_RECORDS && TAIL_KEYS < 2 * TABLE_RECORDS)
 })

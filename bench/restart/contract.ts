@@ -5,6 +5,8 @@ export interface RestartAssignment {
   readonly role: 'fill' | 'open'
   /** Entries; 0: an empty store. */
   readonly keys: number
+  /** Keys that are written last, behind the fold point. */
+  readonly tail: number
 }
 
 export interface RestartResult {
