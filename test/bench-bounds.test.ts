@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { BytesAssignment, BytesResult } from '../bench/bytes/contract.ts'
 import { boundsOf as boundsOfBytes } from '../bench/bytes/suite.ts'
+import type { ClosedLoopResult } from '../bench/closed-loop/contract.ts'
+import { boundsOf as closedBounds } from '../bench/closed-loop/suite.ts'
 import { runChild } from '../bench/harness/child.ts'
 import { largest, medianOfAll } from '../bench/harness/stats.ts'
 import { type Bound, holds } from '../bench/harness/suite.ts'
@@ -235,4 +237,24 @@ test('one key: a checkpoint without a call is no checkpoint, and one with two is
   assert.deepEqual(of('/store', ...calls, ...calls.slice(0, 1)), ['appends'])
   assert.deepEqual(of('/store', ...calls.slice(1)), ['appends'])
   assert.deepEqual(of('/link', ...calls), ['appends', 'syncs', 'reads'])
+})
+
+test('closed loop: a set that is fast only until it has to be made durable', () => {
+  const result: ClosedLoopResult = {
+    insert: 1,
+    get: 1,
+    set: 1,
+    setSaturated: 1,
+    setDurable: 1,
+    heapNew: 1,
+    heapDirty: 1,
+    heapLongest: 1,
+    gcMs: 1,
+  }
+  const of = (quick: boolean, setDurable: number): string[] =>
+    broken(closedBounds({ quick }, { plain: [result], tidemark: [{ ...result, setDurable }] }))
+  assert.deepEqual(of(false, 0.8), [])
+  assert.deepEqual(of(false, 0.31), ['speed of set until all is durable'])
+  assert.deepEqual(of(true, 0.31), [])
+  assert.deepEqual(of(true, 0.05), ['speed of set until all is durable'])
 })

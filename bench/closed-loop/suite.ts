@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
 import { medianOfAll, withSpread } from '../harness/stats.ts'
-import type { Bound, Suite } from '../harness/suite.ts'
+import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import type { ClosedLoopAssignment, ClosedLoopResult } from './contract.ts'
 
@@ -20,6 +20,11 @@ const FIGURES: readonly (readonly [Figure, string])[] = [
   ['heapNew', 'heap, every key new (MB)'],
   ['gcMs', 'garbage collection (ms)'],
 ]
+
+interface Results {
+  readonly plain: readonly ClosedLoopResult[]
+  readonly tidemark: readonly ClosedLoopResult[]
+}
 
 export const closedLoop: Suite = {
   name: 'closed-loop',
@@ -43,31 +48,39 @@ export const closedLoop: Suite = {
         context.progress(`${engine} #${rep + 1}: get ${result.get.toFixed(2)}, set ${result.set.toFixed(2)} M/s`)
       }
     }
-    const ratios = (figure: Figure): number[] =>
-      results.tidemark.map((mine, rep) => mine[figure] / (results.plain[rep] as ClosedLoopResult)[figure])
     const rows = FIGURES.map(([figure, title]) => [
       title,
       withSpread(results.plain.map(result => result[figure])),
       withSpread(results.tidemark.map(result => result[figure])),
-      withSpread(ratios(figure)),
+      withSpread(ratios(results, figure)),
     ])
-    const bound = (name: string, figure: Figure, sense: Bound['sense'], limit: number, quickLimit: number): Bound => ({
-      name: `closed loop: ${name}`,
-      measured: medianOfAll(ratios(figure)),
-      sense,
-      limit: context.quick ? quickLimit : limit,
-      unit: 'of a plain Map',
-      robust: true,
-    })
     return {
       text: [`medians over ${context.reps} alternating runs, with smallest..largest\n${table(['', 'plain', 'tidemark', 'ratio'], rows)}`],
-      bounds: [
-        bound('speed of get', 'get', 'at least', 0.9, 0.4),
-        bound('speed of set on existing keys', 'set', 'at least', 0.8, 0.3),
-        bound('heap with every key dirty', 'heapDirty', 'at most', 1.25, 1.5),
-        bound('heap with every key new', 'heapNew', 'at most', 1.25, 1.5),
-      ],
+      bounds: boundsOf(context, results),
       data: results,
     }
   },
+}
+
+function ratios({ plain, tidemark }: Results, figure: Figure): number[] {
+  return tidemark.map((mine, rep) => mine[figure] / (plain[rep] as ClosedLoopResult)[figure])
+}
+
+/** A `set` costs what is drained of it, too: so its speed is bounded up to the checkpoint as well. */
+export function boundsOf({ quick }: Pick<Context, 'quick'>, results: Results): Bound[] {
+  const bound = (name: string, figure: Figure, sense: Bound['sense'], limit: number, quickLimit: number): Bound => ({
+    name: `closed loop: ${name}`,
+    measured: medianOfAll(ratios(results, figure)),
+    sense,
+    limit: quick ? quickLimit : limit,
+    unit: 'of a plain Map',
+    robust: true,
+  })
+  return [
+    bound('speed of get', 'get', 'at least', 0.9, 0.4),
+    bound('speed of set on existing keys', 'set', 'at least', 0.8, 0.3),
+    bound('speed of set until all is durable', 'setDurable', 'at least', 0.8, 0.1),
+    bound('heap with every key dirty', 'heapDirty', 'at most', 1.25, 1.5),
+    bound('heap with every key new', 'heapNew', 'at most', 1.25, 1.5),
+  ]
 }
