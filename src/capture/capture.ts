@@ -49,6 +49,8 @@ export class Capture {
   #behind: Float64Array | undefined
   /** All is taken now: what code of the user does meanwhile makes no void, for the next cut would meet it again. */
   #forced = false
+  /** Their collections are emptied, or were. */
+  readonly #emptied = new Set<CapturePart>()
 
   /** Freezes what is dirty in `collections` for this epoch; synchronous, a few steps per collection. */
   constructor(
@@ -162,12 +164,15 @@ export class Capture {
   /** All entries of `collection` are about to leave the engine's hands: whoever holds one may change it from now on. */
   beforeForget(collection: Collection): void {
     const part = collection.part as CapturePart
-    if (part.stepsMax > EMPTIED_STEPS_MAX) {
+    // By a codec, while that is done: all is taken by the first call.
+    if (this.#emptied.has(part)) return
+    if (part.stepsMax > EMPTIED_STEPS_MAX && !this.#forced) {
       this.#owner.voided('emptied during the capture', collection.name, undefined)
       return
     }
     const { space } = collection
     const begin = space.now()
+    this.#emptied.add(part)
     while (part.mode !== 'finished') {
       const key = part.next()
       if (key !== undefined) this.#record(part, key)
