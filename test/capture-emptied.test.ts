@@ -53,3 +53,47 @@ test('a codec that empties collections voids no cut that is taken at once, its o
     assert.deepEqual(rig.disk.get(id), new Map(numbered(count)))
   }
 })
+
+test('values of a map that is emptied during the capture are pre-images: beyond the bound the cut is void', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(200, n => Buffer.alloc(256 * 1024, n)))
+  rig.cut()
+  // What a slow writer has not taken in yet.
+  rig.outbox.inFlight = 72 * 1024 * 1024
+  map.clear()
+  assert.deepEqual(rig.voids, [])
+  const more = rig.collection(numbered(200, n => Buffer.alloc(512 * 1024, n)))
+  rig.checkpoint()
+  for (const [key] of numbered(200)) more.set(key, Buffer.alloc(512 * 1024))
+  const { id } = more
+  rig.cut()
+  rig.outbox.inFlight = 72 * 1024 * 1024
+  more.clear()
+  assert.deepEqual(rig.voids, ['pre-images beyond the bound'])
+  assert.ok(rig.outbox.inFlight < 160 * 1024 * 1024)
+  rig.checkpoint()
+  assert.equal(more.id === id, false)
+  rig.check(more)
+})
+
+test('a cut that is taken at once is not void by them', () => {
+  const rig = new Rig()
+  let emptied: Collection | undefined
+  const codec: ValueCodec = {
+    name: 'emptying',
+    encodeInto(writer, value) {
+      tideCodec.encodeInto(writer, value)
+      emptied?.clear()
+    },
+    decode: (bytes, start, end) => tideCodec.decode(bytes, start, end),
+  }
+  rig.collection(numbered(1), codec)
+  emptied = rig.collection(numbered(200, () => Buffer.alloc(512 * 1024)))
+  const { id } = emptied
+  const capture = rig.cut()
+  rig.outbox.inFlight = 72 * 1024 * 1024
+  capture.run(() => false, true)
+  assert.deepEqual(rig.voids, [])
+  rig.commit()
+  assert.equal(rig.disk.get(id)?.size, 200)
+})

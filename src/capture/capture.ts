@@ -175,7 +175,11 @@ export class Capture {
     this.#emptied.add(part)
     while (part.mode !== 'finished') {
       const key = part.next()
-      if (key !== undefined) this.#record(part, key)
+      if (key === undefined) continue
+      this.#keep(this.#record(part, key))
+      if (!this.#beyondBound) continue
+      this.#owner.voided('pre-images beyond the bound', collection.name, key)
+      break
     }
     space.accessed(space.now() - begin)
   }
@@ -244,19 +248,26 @@ export class Capture {
   }
 
   #checkBound(collection: Collection, key: Key): void {
+    if (this.#beyondBound) this.#owner.voided('pre-images beyond the bound', collection.name, key)
+  }
+
+  /** What the writer has taken in costs nothing more, and what slices sent is no reason. */
+  get #beyondBound(): boolean {
     const max = this.#preImageBytesMax
-    // What the writer has taken in costs nothing more, and what slices sent is no reason.
-    if (this.preImageBytes <= max || this.#outbox.inFlight <= IN_FLIGHT_BYTES_MAX + max || this.#forced) return
-    this.#owner.voided('pre-images beyond the bound', collection.name, key)
+    return this.preImageBytes > max && this.#outbox.inFlight > IN_FLIGHT_BYTES_MAX + max && !this.#forced
   }
 
   #recordInCall(part: CapturePart, key: Key): void {
     const { space } = part
     const begin = space.now()
-    const bytes = this.#record(part, key)
+    this.#keep(this.#record(part, key))
+    space.accessed(space.now() - begin)
+  }
+
+  /** A call of the user made a record of so many bytes. */
+  #keep(bytes: number): void {
     this.preImageBytes += Math.min(bytes, this.#largestBytes)
     this.#largestBytes = Math.max(bytes, this.#largestBytes)
-    space.accessed(space.now() - begin)
   }
 
   /** Returns the bytes that were encoded, 0 for a value that was refused. */
