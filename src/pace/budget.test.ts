@@ -138,6 +138,42 @@ test('upkeep that is behind gets its part of the ceiling although a commit alway
   assert.ok(commits >= 3, `${commits}`)
 })
 
+test('upkeep that is behind syncs without waiting for a commit that lies behind blocks which wait themselves', async () => {
+  const most = 6_000_000
+  const { scheduler, budget, log, upkeep, written } = await newWorld(most)
+  const endMs = 20_000
+  const part = Buffer.alloc(65_536)
+  let commits = 0
+  budget.behind = true
+  const commit = async (): Promise<void> => {
+    const file = await log.open('log/a', 'create')
+    while (scheduler.clock.monotonic() < endMs) {
+      budget.commitArrived()
+      for (let block = 0; block < 50 && scheduler.clock.monotonic() < endMs; block++) await file.append([part])
+      budget.commitBegins()
+      await file.append([part])
+      budget.commitEnded()
+      commits++
+    }
+  }
+  const greedy = async (): Promise<void> => {
+    const file = await upkeep.open('log/b', 'create')
+    for (let count = 1; scheduler.clock.monotonic() < endMs; count++) {
+      await file.append([part])
+      if (count % 4 === 0) await file.sync()
+    }
+  }
+  await scheduler.run(Promise.all([commit(), greedy()]))
+  const share = bytesOf(written, 'log/b') / (most * (endMs / 1000))
+  assert.ok(share >= 1 / 3, `${share}`)
+  assert.ok(commits >= 3, `${commits}`)
+  // Its own turn is another matter.
+  budget.commitArrived()
+  assert.equal(budget.upkeepSyncTurn(), undefined)
+  budget.commitBegins()
+  assert.notEqual(budget.upkeepSyncTurn(), undefined)
+})
+
 test('what commits took while upkeep was behind keeps early blocks back for a bounded time', async () => {
   const most = 90_000
   const { scheduler, budget } = await newWorld(most)

@@ -172,7 +172,7 @@ export class Budget {
 
   /** Resolves when no commit is under way, or has been for long enough. Undefined: now. */
   upkeepSyncTurn(): Promise<void> | undefined {
-    if (this.#stopped || !this.commitWaits) return undefined
+    if (this.#stopped || !this.#commitGoesFirst) return undefined
     return this.#waitForCommit()
   }
 
@@ -233,10 +233,15 @@ export class Budget {
     }
   }
 
+  /** One that lies behind early blocks which wait themselves, while upkeep is behind, has time. */
+  get #commitGoesFirst(): boolean {
+    return this.behind && this.#ceiling !== undefined ? this.#committing : this.commitWaits
+  }
+
   async #waitForCommit(): Promise<void> {
     const { monotonic } = this.#parts
     const begin = monotonic()
-    while (!this.#stopped && this.commitWaits && monotonic() - begin < SYNC_WAIT_MS_MAX) await this.#sleep(LOOK_MS, false)
+    while (!this.#stopped && this.#commitGoesFirst && monotonic() - begin < SYNC_WAIT_MS_MAX) await this.#sleep(LOOK_MS, false)
   }
 
   #sleep(ms: number, keepAlive: boolean): Promise<void> {
