@@ -184,6 +184,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       restored: describeRestore(opened, loaded, clock.monotonic() - begin),
       points: () => listPoints(storage, checkpointer.epoch, pauserOf(surroundings, built.stalled)),
       ending: timeoutMs => {
+        writer.post({ type: 'ending' })
         // Who was fenced writes nothing more.
         const keep = (): Promise<void> | undefined => (checkpointer.status === 'failed' ? undefined : schedule.stop())
         return new Ending({ clock, scheduler, ...built, writer, keep, unlock: () => lock?.release() }, timeoutMs)

@@ -174,6 +174,29 @@ test('upkeep that is behind syncs without waiting for a commit that lies behind 
   assert.notEqual(budget.upkeepSyncTurn(), undefined)
 })
 
+test('once a close has begun the log goes first although upkeep is behind, and what waits already goes on', async () => {
+  const { scheduler, budget } = await newWorld(90_000)
+  budget.behind = true
+  budget.logWrote(90_000 * 30)
+  // What the ceiling itself is overdrawn by has passed, early blocks still wait.
+  await scheduler.run(31_000)
+  budget.logWrote(90_000)
+  await scheduler.run(32_500)
+  const begin = scheduler.clock.monotonic()
+  const waiting = budget.logRoom()
+  assert.notEqual(waiting, undefined)
+  budget.beginEnding()
+  await scheduler.run(Promise.resolve(waiting))
+  assert.equal(scheduler.clock.monotonic(), begin)
+  assert.equal(budget.upkeepRoom(1), undefined)
+  budget.commitArrived()
+  assert.notEqual(budget.upkeepSyncTurn(), undefined)
+  const room = budget.upkeepRoom(1)
+  assert.notEqual(room, undefined)
+  budget.commitEnded()
+  await scheduler.run(Promise.resolve(room))
+})
+
 test('what commits took while upkeep was behind keeps early blocks back for a bounded time', async () => {
   const most = 90_000
   const { scheduler, budget } = await newWorld(most)

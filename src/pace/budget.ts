@@ -66,6 +66,7 @@ export class Budget {
   #restUntil = 0
   #logRestUntil = 0
   #stopped = false
+  #ending = false
   /** Of the log's file, mean of the last ones, ms. */
   logSyncMs = 0
   /** The fold point is too far behind: upkeep gets its part of the ceiling. */
@@ -122,8 +123,14 @@ export class Budget {
     this.#refill(now)
     this.#stream.take(now, bytes)
     this.#ceiling?.take(now, bytes)
-    if (this.behind) this.#early?.take(now, bytes)
+    if (this.#shares) this.#early?.take(now, bytes)
     this.written.log += bytes
+  }
+
+  /** The store closes: from now on the log goes first even where upkeep is behind, for what is not durable in time is lost. */
+  beginEnding(): void {
+    this.#ending = true
+    for (const wake of this.#waits) wake()
   }
 
   logSynced(ms: number): void {
@@ -204,7 +211,7 @@ export class Budget {
   #logWaitMs(): number {
     if (this.#ceiling === undefined) return 0
     const now = this.#parts.monotonic()
-    const early = this.behind && !this.#committing ? (this.#early as Bucket).waitMs(now, 1) : 0
+    const early = this.#shares && !this.#committing ? (this.#early as Bucket).waitMs(now, 1) : 0
     return Math.max(early, this.#ceiling.waitMs(now, 1))
   }
 
@@ -217,10 +224,15 @@ export class Budget {
     }
   }
 
+  /** Upkeep is behind, and has its part of the ceiling. */
+  get #shares(): boolean {
+    return this.behind && !this.#ending && this.#ceiling !== undefined
+  }
+
   /** Upkeep does not overdraw, and lets the log go first, unless it is behind. */
   #upkeepCeilingMs(bytes: number): number {
     if (this.#ceiling === undefined) return 0
-    if (!this.behind && (this.#logWaits > 0 || this.#commits > 0)) return LOOK_MS
+    if (!this.#shares && (this.#logWaits > 0 || this.#commits > 0)) return LOOK_MS
     return this.#ceiling.waitMs(this.#parts.monotonic(), bytes)
   }
 
@@ -235,7 +247,7 @@ export class Budget {
 
   /** One that lies behind early blocks which wait themselves, while upkeep is behind, has time. */
   get #commitGoesFirst(): boolean {
-    return this.behind && this.#ceiling !== undefined ? this.#committing : this.commitWaits
+    return this.#shares ? this.#committing : this.commitWaits
   }
 
   async #waitForCommit(): Promise<void> {

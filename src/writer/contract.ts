@@ -47,6 +47,8 @@ export type ToWriter =
   /** What was committed so far is to be in segments soon, however little it is: entries wait for it that are to leave the heap. */
   | { readonly type: 'fold' }
   | { readonly type: 'reset'; readonly attempt: number }
+  /** A close has begun, and `close` will come behind its last epoch: taken at once, for what was posted before it may wait. */
+  | { readonly type: 'ending' }
   | { readonly type: 'close' }
 
 /** A TidemarkError that crossed a thread. */

@@ -47,7 +47,7 @@ const SEAL_IDLE_MS = 500
 type State = 'open' | 'failed' | 'fenced' | 'closed'
 
 /** 'stranger': upkeep found that another writer has come. */
-type Message = ToWriter | { readonly type: 'idle' } | { readonly type: 'stranger'; readonly error: unknown }
+type Message = Exclude<ToWriter, { type: 'ending' }> | { readonly type: 'idle' } | { readonly type: 'stranger'; readonly error: unknown }
 
 export class Writer {
   readonly #parts: WriterParts
@@ -101,10 +101,11 @@ export class Writer {
     })
   }
 
-  /** Takes a message; everything happens later, in order. */
+  /** Takes a message; everything happens later, in order, but for what changes the pace. */
   receive(message: ToWriter): void {
     if (message.type === 'commit') this.#budget.commitArrived()
-    this.#enqueue(message)
+    if (message.type === 'ending') this.#budget.beginEnding()
+    else this.#enqueue(message)
   }
 
   /** Upkeep ends where it is: nobody listens any more. */

@@ -1,0 +1,28 @@
+/** A close under a ceiling while upkeep is behind: what is not durable goes first, by the simulated clock. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+test('the last epoch gets all of the ceiling, not the part that early blocks get while upkeep is behind', async () => {
+  const world = new SimulatedStore({ checkpoint: { intervalMs: 250 }, budget: { ioBytesPerSecondMax: 65_536 } })
+  world.thresholds = { bytes: 20_000, records: 1000, slackBytes: 80_000, baseBytes: 80_000, graceMs: 1000 }
+  const store = await world.open()
+  let behind = false
+  store.on('behind', () => {
+    behind = true
+  })
+  const map = store.map<string, number>('things')
+  for (let step = 0; step < 1000 && !behind; step++) {
+    for (let at = 0; at < 100; at++) map.set((step * 100 + at) % 3000, 'x'.repeat(200))
+    await world.pass(100)
+  }
+  assert.ok(behind)
+  // Six seconds of the ceiling, beside what waits already.
+  for (let at = 0; at < 1800; at++) map.set(at, 'y'.repeat(200))
+  const begin = world.clock.monotonic()
+  await world.run(store.close({ timeoutMs: 60_000 }))
+  const took = world.clock.monotonic() - begin
+  assert.ok(took < 15_000, `${took} ms`)
+  assert.equal((await world.open()).map('things').get(1799), 'y'.repeat(200))
+  await world.close()
+})
