@@ -53,12 +53,13 @@
     (i32.const 0))
 
   ;; Block number $number, of $bytes bytes, into a table of $records records that has room for all the block can hold. Gives how
-  ;; many there are then, or less than 0, -1 less that many, where the bytes are no whole records; keys longer than $keyBytesMax are none.
+  ;; many there are then, or less than 0, -1 less that many, where the bytes are no whole records (keys longer than $keyBytesMax are none), or a place
+  ;; is not found within $probesMax slots.
   (func (export "add")
     (param $bytes i32) (param $number i32) (param $records i32) (param $room i32) (param $columns i32) (param $keyBytesMax i32)
-    (result i32)
+    (param $probesMax i32) (result i32)
     (local $at i32) (local $kind i32) (local $collection i32) (local $byte i32) (local $shift i32) (local $length i32)
-    (local $keyStart i32) (local $keyEnd i32) (local $hash i32) (local $slot i32) (local $mask i32) (local $index i32) (local $stride i32)
+    (local $keyStart i32) (local $keyEnd i32) (local $hash i32) (local $slot i32) (local $stop i32) (local $mask i32) (local $index i32) (local $stride i32)
     (local $blocks i32) (local $collections i32) (local $starts i32) (local $ends i32) (local $hashes i32) (local $puts i32)
     (local.set $stride (i32.shl (local.get $room) (i32.const 2)))
     (local.set $blocks (i32.add (local.get $columns) (i32.shl (local.get $stride) (i32.const 1))))
@@ -68,30 +69,30 @@
     (local.set $hashes (i32.add (local.get $ends) (local.get $stride)))
     (local.set $puts (i32.add (local.get $hashes) (local.get $stride)))
     (local.set $mask (i32.sub (i32.shl (local.get $room) (i32.const 1)) (i32.const 1)))
-    (block $damaged
+    (block $undone
       (loop $record
         (if (i32.ge_u (local.get $at) (local.get $bytes)) (then (return (local.get $records))))
         (local.set $kind (i32.load8_u (local.get $at)))
-        (br_if $damaged (i32.gt_u (i32.sub (local.get $kind) (i32.const 1)) (i32.const 1)))
+        (br_if $undone (i32.gt_u (i32.sub (local.get $kind) (i32.const 1)) (i32.const 1)))
         (local.set $at (i32.add (local.get $at) (i32.const 1)))
         (local.set $collection (i32.const 0))
         (local.set $shift (i32.const 0))
         (loop $varint
-          (br_if $damaged (i32.ge_u (local.get $at) (local.get $bytes)))
+          (br_if $undone (i32.ge_u (local.get $at) (local.get $bytes)))
           (local.set $byte (i32.load8_u (local.get $at)))
           (local.set $at (i32.add (local.get $at) (i32.const 1)))
-          (br_if $damaged (i32.and (i32.eq (local.get $shift) (i32.const 28)) (i32.gt_u (local.get $byte) (i32.const 15))))
+          (br_if $undone (i32.and (i32.eq (local.get $shift) (i32.const 28)) (i32.gt_u (local.get $byte) (i32.const 15))))
           (local.set $collection
             (i32.or (local.get $collection) (i32.shl (i32.and (local.get $byte) (i32.const 127)) (local.get $shift))))
           (if (i32.ge_u (local.get $byte) (i32.const 128))
             (then
               (local.set $shift (i32.add (local.get $shift) (i32.const 7)))
               (br $varint))))
-        (br_if $damaged (i32.and (i32.eqz (local.get $byte)) (i32.ne (local.get $shift) (i32.const 0))))
-        (br_if $damaged (i32.lt_u (i32.sub (local.get $bytes) (local.get $at)) (i32.const 4)))
+        (br_if $undone (i32.and (i32.eqz (local.get $byte)) (i32.ne (local.get $shift) (i32.const 0))))
+        (br_if $undone (i32.lt_u (i32.sub (local.get $bytes) (local.get $at)) (i32.const 4)))
         (local.set $length (i32.load align=1 (local.get $at)))
         (local.set $keyStart (i32.add (local.get $at) (i32.const 4)))
-        (br_if $damaged
+        (br_if $undone
           (i32.or
             (i32.gt_u (local.get $length) (local.get $keyBytesMax))
             (i32.gt_u (local.get $length) (i32.sub (local.get $bytes) (local.get $keyStart)))))
@@ -99,13 +100,14 @@
         (local.set $at (local.get $keyEnd))
         (if (i32.eq (local.get $kind) (i32.const 1))
           (then
-            (br_if $damaged (i32.lt_u (i32.sub (local.get $bytes) (local.get $at)) (i32.const 4)))
+            (br_if $undone (i32.lt_u (i32.sub (local.get $bytes) (local.get $at)) (i32.const 4)))
             (local.set $length (i32.load align=1 (local.get $at)))
             (local.set $at (i32.add (local.get $at) (i32.const 4)))
-            (br_if $damaged (i32.gt_u (local.get $length) (i32.sub (local.get $bytes) (local.get $at))))
+            (br_if $undone (i32.gt_u (local.get $length) (i32.sub (local.get $bytes) (local.get $at))))
             (local.set $at (i32.add (local.get $at) (local.get $length)))))
         (local.set $hash (call $hash (local.get $collection) (local.get $keyStart) (local.get $keyEnd)))
         (local.set $slot (i32.and (local.get $hash) (local.get $mask)))
+        (local.set $stop (i32.and (i32.add (local.get $hash) (local.get $probesMax)) (local.get $mask)))
         (block $found
           (loop $probe
             (local.set $index
@@ -139,7 +141,8 @@
                 (then (global.set $tombstones (i32.sub (global.get $tombstones) (i32.const 1)))))
               (br $found))
             (local.set $slot (i32.and (i32.add (local.get $slot) (i32.const 1)) (local.get $mask)))
-            (br $probe)))
+            (br_if $probe (i32.ne (local.get $slot) (local.get $stop))))
+          (br $undone))
         (if (i32.eq (local.get $kind) (i32.const 1))
           (then
             (i32.store8 (i32.add (local.get $puts) (local.get $index)) (i32.const 1))

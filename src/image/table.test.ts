@@ -199,3 +199,88 @@ test('the order is that of the bytes, wherever keys of a collection begin to dif
     { numRuns: 300 },
   )
 })
+
+const rotated = (word: number, by: number): number => (word << by) | (word >>> (32 - by))
+const [ONE, TWO] = [0xcc9e2d51, 0x1b873593]
+const scramble = (word: number): number => Math.imul(rotated(Math.imul(word, ONE), 15), TWO)
+
+/** What scramble makes `word` of. */
+function unscramble(word: number): number {
+  const inverse = (of: number): number => {
+    let found = of
+    for (let step = 0; step < 5; step++) found = Math.imul(found, 2 - Math.imul(of, found))
+    return found
+  }
+  return Math.imul(rotated(Math.imul(word, inverse(TWO)), 17), inverse(ONE))
+}
+
+/** 2^stages keys of one hash in collection 1: each stage has two ways from one state of the hash to the next. */
+function colliding(stages: number): Buffer[] {
+  const step = (state: number, word: number): number => (Math.imul(rotated(state ^ scramble(word), 13), 5) + 0xe6546b64) | 0
+  let keys = [Buffer.alloc(0)]
+  let state = Math.imul(1, 0x9e3779b1) | 0
+  for (let stage = 0; stage < stages; stage++) {
+    const [one, other] = [step(state, 1), step(state, 2)]
+    const ways = [
+      [1, 7],
+      [2, unscramble(one ^ other ^ scramble(7))],
+    ].map(words => Buffer.from(Int32Array.from(words).buffer))
+    keys = keys.flatMap(key => ways.map(way => Buffer.concat([key, way])))
+    state = step(one, 7)
+  }
+  return keys
+}
+
+/** Blocks of so many records, written by `write` one by one. */
+function* blocksOf(keys: readonly Buffer[], records: number, textOf: (at: number) => string | undefined): Generator<Buffer> {
+  for (let from = 0; from < keys.length; from += records) {
+    const writer = new ByteWriter(64)
+    for (const [at, key] of keys.slice(from, from + records).entries()) {
+      const value = textOf(from + at)
+      appendRecord(writer, 1, key, value === undefined ? undefined : Buffer.from(value))
+    }
+    yield writer.view()
+  }
+}
+
+for (const bulk of [false, true]) {
+  test(`keys that were chosen to collide are found in a Map, and all is as it was${bulk ? ', added in bulk' : ''}`, () => {
+    const keys = colliding(13)
+    assert.equal(new Set(keys.map(key => hashPlace(1, key))).size, 1)
+    const table = new RecordTable({ bulk })
+    const asked = keys.slice(0, 4096)
+    for (const bytes of blocksOf(asked, 100, at => `${at}`)) table.add(bytes)
+    assert.ok(table.crowded)
+    for (const bytes of blocksOf(asked, 500, at => (at % 3 === 0 ? undefined : at % 3 === 1 ? `new ${at}` : `${at}`))) table.add(bytes)
+    assert.deepEqual([table.records, table.tombstones], [4096, 1366])
+    const said = (key: Buffer): string | false | undefined => {
+      const found = table.find(1, key, hashPlace(1, key))
+      assert.equal(table.mayHave(1, key, hashPlace(1, key)), found !== undefined)
+      return found === undefined ? undefined : found.put && found.bytes.toString('latin1', found.start, found.end)
+    }
+    for (const [at, key] of keys.entries()) {
+      assert.equal(said(key), at >= 4096 ? undefined : at % 3 === 0 ? false : at % 3 === 1 ? `new ${at}` : `${at}`)
+    }
+    assert.equal(table.find(2, keys[1] as Buffer, hashPlace(1, keys[1] as Buffer)), undefined)
+    const order = asked.toSorted(Buffer.compare)
+    let walked = 0
+    for (const cursor = table.cursor(); cursor.next(); walked++) {
+      assert.ok(order[walked]?.equals(cursor.bytes.subarray(cursor.keyStart, cursor.keyEnd)))
+    }
+    assert.equal(walked, 4096)
+  })
+
+  test(`a few keys of one hash, and many of any, need no Map${bulk ? ', added in bulk' : ''}`, () => {
+    const table = new RecordTable({ bulk })
+    const keys = [...colliding(4), ...Array.from({ length: 200_000 }, (_, at) => Buffer.from(`user ${at}`))]
+    for (const bytes of blocksOf(keys, 2000, at => `${at}`)) table.add(bytes)
+    assert.equal(table.records, keys.length)
+    assert.ok(!table.crowded)
+    for (const key of colliding(5)) assert.equal(table.find(1, key, hashPlace(1, key)), undefined)
+    for (const [at, key] of keys.entries()) {
+      if (at % 97 !== 0) continue
+      const found = table.find(1, key, hashPlace(1, key))
+      assert.equal(found?.bytes.toString('latin1', found.start, found.end), `${at}`)
+    }
+  })
+}

@@ -4,7 +4,8 @@
  * What: record bytes stay in the blocks they came in; an open-addressing hash over places and a few numbers a record find them. No strings, no
  * objects a record. Sorting is put off until the order is needed, and can be done in steps.
  * Owns: the index over the blocks; the blocks are kept, not copied, and must not change. Does not own: epochs, catalogues, I/O.
- * Invariants: of several records of one place the one added last counts; a walk sees every place once, in order. Records added during a walk
+ * Invariants: nothing takes more than PROBES_MAX looks at slots, whatever keys are chosen: where a place would, texts of places in a Map take over;
+ * of several records of one place the one added last counts; a walk sees every place once, in order. Records added during a walk
  * do it no harm: places that were new to the table are not in it, and of the others it gives what is newest when it comes to them.
  */
 import { compareBytes, hashPlace, RECORD_PUT, RecordCursor } from '../format/index.ts'
@@ -13,6 +14,12 @@ import { BLOCK_BYTES_MAX, BulkColumns, type Columns, plainColumns, roomInBulk } 
 import { STRIDE, sortPlaces } from './sort.ts'
 
 const RECORDS_FIRST = 1024
+
+/**
+ * Slots that are looked at for one place. At random none of a million records is so far from where its hash says; keys that are chosen to collide are,
+ * for the hash is part of the format and has no secret.
+ */
+const PROBES_MAX = 128
 
 export class RecordTable implements Layer {
   /** Distinct places, tombstones included. */
@@ -35,18 +42,25 @@ export class RecordTable implements Layer {
   #sorting: Generator<undefined, Uint32Array, undefined> | undefined
   #isBulk: boolean
   #bulk: BulkColumns | undefined
+  /** Indices of records by the texts of their places, instead of the slots: the hash of a Map differs from process to process. */
+  #byText: Map<string, number> | undefined
 
   /** `bulk`: it is filled once, at a restart (bulk-columns.ts). */
   constructor({ bulk = false }: { readonly bulk?: boolean } = {}) {
     this.#isBulk = bulk
-    this.#take(plainColumns(RECORDS_FIRST))
+    this.#use(plainColumns(RECORDS_FIRST))
+  }
+
+  /** Too many places collided: it is a Map that finds them. */
+  get crowded(): boolean {
+    return this.#byText !== undefined
   }
 
   /** So many records will be added: room for them is made at once, as if all were of places that are new. */
   expect(records: number): void {
     let room = this.#isBulk ? Math.max(roomInBulk(this.records + records), this.#hash.length) : this.#hash.length
     while (room <= this.records + records) room *= 2
-    if (room > this.#hash.length) this.#makeRoom(room, this.records)
+    if (room > this.#hash.length) this.#makeRoom(room)
   }
 
   /** Takes a block of whole records. @throws TIDEMARK_VALUE_DAMAGED for bytes that are none; what came before it stays */
@@ -59,12 +73,10 @@ export class RecordTable implements Layer {
       this.rawBytes += cursor.at - start
       const { collection, keyStart, keyEnd } = cursor
       const hash = hashPlace(collection, bytes, keyStart, keyEnd)
-      const slot = this.#slot(collection, bytes, keyStart, keyEnd, hash)
-      let index = (this.#slots[slot] as number) - 1
-      if (index < 0) {
-        index = this.records++
-        this.#slots[slot] = this.records
-        if (this.records * 2 > this.#slots.length || this.records === this.#hash.length) this.#grow(hash, index)
+      if (this.records + 1 === this.#hash.length) this.#makeRoom(2 * this.#hash.length)
+      const index = this.#take(collection, bytes, keyStart, keyEnd, hash)
+      if (index === this.records) {
+        this.records++
         this.#hash[index] = hash
         this.#collection[index] = collection
       } else if (this.#put[index] === 0) this.tombstones--
@@ -82,20 +94,20 @@ export class RecordTable implements Layer {
   #addInBulk(bytes: Buffer, block: number): boolean {
     if (bytes.length > BLOCK_BYTES_MAX) return false
     if (this.#bulk?.takes(bytes.length, this.records) !== true) {
-      this.#makeRoom(Math.max(roomInBulk(this.records), this.#hash.length), this.records)
+      this.#makeRoom(Math.max(roomInBulk(this.records), this.#hash.length))
     }
-    if (this.#bulk?.add(bytes, block, this) !== true) return false
+    if (this.#bulk?.add(bytes, block, this, PROBES_MAX) !== true) return false
     this.rawBytes += bytes.length
     return true
   }
 
   find(collection: number, key: Uint8Array, hash: number): Found | undefined {
-    const index = (this.#slots[this.#slot(collection, key, 0, key.length, hash)] as number) - 1
+    const index = this.#indexOf(collection, key, hash)
     return index < 0 ? undefined : this.#found(index)
   }
 
   mayHave(collection: number, key: Uint8Array, hash: number): boolean {
-    return this.#slots[this.#slot(collection, key, 0, key.length, hash)] !== 0
+    return this.#indexOf(collection, key, hash) >= 0
   }
 
   /** Counts the puts of each collection among the records from `from` up to before `to`; records stand in no order. Linear. */
@@ -153,25 +165,57 @@ export class RecordTable implements Layer {
     return this.#blocks[this.#block[index] as number] as Buffer
   }
 
-  /** Where the place stands, or the free slot it would take. */
+  /** Of the record of a place; below 0: there is none. */
+  #indexOf(collection: number, key: Uint8Array, hash: number): number {
+    if (this.#byText !== undefined) return this.#byText.get(textOf(collection, key, 0, key.length)) ?? -1
+    const slot = this.#slot(collection, key, 0, key.length, hash)
+    return slot < 0 ? -1 : (this.#slots[slot] as number) - 1
+  }
+
+  /** The index of the place's record; that of the next one, which it takes, where there is none. */
+  #take(collection: number, bytes: Uint8Array, start: number, end: number, hash: number): number {
+    const slot = this.#byText === undefined ? this.#slot(collection, bytes, start, end, hash) : -1
+    if (slot >= 0) {
+      const index = (this.#slots[slot] as number) - 1
+      if (index >= 0) return index
+      this.#slots[slot] = this.records + 1
+      return this.records
+    }
+    this.#byText ??= this.#handOver()
+    const text = textOf(collection, bytes, start, end)
+    const known = this.#byText.get(text)
+    if (known !== undefined) return known
+    this.#byText.set(text, this.records)
+    return this.records
+  }
+
+  /** Where the place stands, or the free slot it would take; -1 where neither was found: a record that is there is no farther away. */
   #slot(collection: number, bytes: Uint8Array, start: number, end: number, hash: number): number {
     const mask = this.#slots.length - 1
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    const stop = ((hash & mask) + PROBES_MAX) & mask
+    for (let slot = hash & mask; slot !== stop; slot = (slot + 1) & mask) {
       const index = (this.#slots[slot] as number) - 1
       if (index < 0) return slot
       if (this.#hash[index] !== hash || this.#collection[index] !== collection) continue
       const from = this.#keyStart[index] as number
       if (compareBytes(this.#blockOf(index), from, this.#keyEnd[index] as number, bytes, start, end) === 0) return slot
     }
+    return -1
   }
 
-  /** Twice the room; `hash` is that of the newest record, which is not noted yet. */
-  #grow(hash: number, newest: number): void {
-    this.#hash[newest] = hash
-    this.#makeRoom(this.#hash.length * 2, this.records)
+  /** Once, in one step, which takes a fraction of a microsecond a record. */
+  #handOver(): Map<string, number> {
+    const byText = new Map<string, number>()
+    for (let index = 0; index < this.records; index++) {
+      const [start, end] = [this.#keyStart[index] as number, this.#keyEnd[index] as number]
+      byText.set(textOf(this.#collection[index] as number, this.#blockOf(index), start, end), index)
+    }
+    this.#isBulk = false
+    this.#bulk = undefined
+    return byText
   }
 
-  #makeRoom(room: number, records: number): void {
+  #makeRoom(room: number): void {
     const same = (index: number, start: number, end: number): boolean => {
       const at = this.#keyStart[index] as number
       return compareBytes(this.#blockOf(index), at, this.#keyEnd[index] as number, this.#blocks.at(-1) as Buffer, start, end) === 0
@@ -185,16 +229,21 @@ export class RecordTable implements Layer {
     columns.keyEnd.set(this.#keyEnd)
     columns.hash.set(this.#hash)
     columns.put.set(this.#put)
-    this.#take(columns)
+    this.#use(columns)
+    if (this.#byText !== undefined) return
     const mask = this.#slots.length - 1
-    for (let index = 0; index < records; index++) {
-      let slot = (this.#hash[index] as number) & mask
+    for (let index = 0; index < this.records; index++) {
+      const home = (this.#hash[index] as number) & mask
+      let slot = home
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask
       this.#slots[slot] = index + 1
+      if (((slot - home) & mask) < PROBES_MAX) continue
+      this.#byText = this.#handOver()
+      return
     }
   }
 
-  #take({ slots, block, collection, keyStart, keyEnd, hash, put }: Columns): void {
+  #use({ slots, block, collection, keyStart, keyEnd, hash, put }: Columns): void {
     this.#slots = slots
     this.#block = block
     this.#collection = collection
@@ -223,6 +272,11 @@ export class RecordTable implements Layer {
     const [count, collection, keyStart, keyEnd] = [this.records, this.#collection, this.#keyStart, this.#keyEnd]
     return sortPlaces({ count, collection, keyStart, keyEnd, bytesOf: at => this.#blockOf(at) })
   }
+}
+
+/** The number before it makes it no number itself: strings that are have a hash that everybody knows. */
+function textOf(collection: number, bytes: Uint8Array, start: number, end: number): string {
+  return `${collection} ${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1', start, end)}`
 }
 
 class TableCursor implements LayerCursor {
