@@ -1,6 +1,7 @@
 /** What is deleted as a whole gives its space back, though nothing is written after it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SimulatedStorage } from '../src/testing/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const HOUR_MS = 3_600_000
@@ -119,6 +120,44 @@ test('entries that are deleted one by one give their space back, beside others t
   for (let at = 0; at < 50; at++) assert.equal(world.store.map<string>('other').get(`${at}`), TEXT)
   await world.close()
 })
+
+const BY_SIZE = { records: 100, slackBytes: 100_000, slackRecords: 1_000_000, fewTimes: 1, graceMs: 100 }
+
+/** Short runs that write nothing, after one that deleted all but `left` of the entries. */
+async function runs(left: number, end: (world: SimulatedStore) => Promise<void>): Promise<SimulatedStore> {
+  const world = await filled(BY_SIZE)
+  for (let at = left; at < 1000; at++) world.store.map('big').delete(`${at}`)
+  await world.checkpoint()
+  await world.close()
+  for (let run = 0; run < 20; run++) {
+    await world.open()
+    await world.pass(300)
+    await end(world)
+  }
+  return world
+}
+
+for (const [how, left, end] of [
+  ['is closed', 100, (world: SimulatedStore) => world.close()],
+  [
+    'ends without closing it',
+    50,
+    async (world: SimulatedStore) => {
+      const { disk } = world.storage.crash({ mode: 'kept' })
+      world.storage.powerOff()
+      world.storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler, disk })
+    },
+  ],
+] as const) {
+  test(`entries that are deleted one by one give their space back where every process is short and ${how}`, async () => {
+    const world = await runs(left, end)
+    await world.open()
+    const bytes = await segmentBytes(world)
+    assert.ok(bytes < 150_000, `${bytes} bytes`)
+    for (let at = 0; at < 1000; at++) assert.equal(world.store.map('big').get(`${at}`), at < left ? TEXT : undefined)
+    await world.close()
+  })
+}
 
 for (const ms of [300, 5000]) {
   test(`the files of a collection that was deleted go where no process lives longer than ${ms} ms`, async () => {

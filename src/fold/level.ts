@@ -8,7 +8,7 @@
  */
 import type { Manifest } from '../format/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
-import { countSmall, deadFiles, held, type MergeLimits, roundAt } from './policy.ts'
+import { countSmall, deadFiles, held, isMostlyDeleted, type MergeLimits, roundAt } from './policy.ts'
 
 /**
  * Tables that may lie behind the fold point beyond those at which one is folded otherwise. Held: two, which with one more that comes meanwhile are
@@ -27,6 +27,8 @@ const HELD_YOUNG_TIMES = 6
  */
 const HELD_ROUNDS = 2
 const FREE_ROUNDS = 0.5
+/** Of the base, deleted entry by entry: what is left is written in no time, and more can hardly be deleted. */
+const HELD_DELETED_SHARE = 0.9
 
 /** More small ones than a run that ends leaves: half a merge beyond those that are let be. */
 const LEFT_YOUNG_TIMES = 0.5
@@ -40,12 +42,13 @@ export function isOverdue(manifest: Manifest, limits: MergeLimits, youngMax = HE
     limits,
   )
   const { bytes, records } = held(young)
-  return bytes >= HELD_ROUNDS * due.bytes || records >= HELD_ROUNDS * due.records
+  if (bytes >= HELD_ROUNDS * due.bytes || records >= HELD_ROUNDS * due.records) return true
+  return isMostlyDeleted(manifest, limits, { share: HELD_DELETED_SHARE })
 }
 
 /** A run that ends does not leave it to the next, which may be as short. */
 export function isLeft(manifest: Manifest, limits: MergeLimits): boolean {
-  if (deadFiles(manifest).size > 0) return true
+  if (deadFiles(manifest).size > 0 || isMostlyDeleted(manifest, limits)) return true
   return isOverdue(manifest, limits, (limits.fewTimes + LEFT_YOUNG_TIMES) * limits.fanIn)
 }
 

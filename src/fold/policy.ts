@@ -189,12 +189,21 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
     base.flatMap(range => range.segment ?? []),
     limits,
   )
-  const below = held(whole.flatMap(range => range.segment ?? []))
-  const deleted = deletedBytes(below, above.tombstones, manifest)
-  const { slackBytes, rounds } = limits
-  const due =
-    above.bytes >= at.bytes || above.records >= at.records || deleted >= rounds * Math.max(slackBytes, DELETED_SHARE * below.bytes)
+  const due = above.bytes >= at.bytes || above.records >= at.records || isMostlyDeleted(manifest, limits, { stuck })
   return due ? planRange(manifest, newest.through, limits.baseBytes, stuck) : planJoin(base, limits, stuck)
+}
+
+/** So much of the base was deleted, entry by entry, that a round through it begins. */
+export function isMostlyDeleted(
+  manifest: Manifest,
+  { slackBytes, rounds }: MergeLimits,
+  { stuck = new Set(), share = DELETED_SHARE }: { readonly stuck?: Stuck; readonly share?: number } = {},
+): boolean {
+  const whole = manifest.base.filter(range => !stuck.has(nameOfRange(range)))
+  const least = Math.min(...whole.map(range => range.through))
+  const { tombstones } = held(manifest.young.filter(entry => entry.through > least))
+  const below = held(whole.flatMap(range => range.segment ?? []))
+  return deletedBytes(below, tombstones, manifest) >= rounds * Math.max(slackBytes, share * below.bytes)
 }
 
 /**
