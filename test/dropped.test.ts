@@ -96,32 +96,37 @@ test('the files of a collection that was deleted as the last thing of a run go i
   await world.close()
 })
 
-test('entries that are deleted one by one give their space back, beside others that stay', async () => {
-  const world = await filled({ records: 100, slackBytes: 100_000, slackRecords: 1_000_000, fewTimes: 1, graceMs: 100, paced: false })
-  const { store } = world
-  const big = store.map<string>('big')
-  for (let at = 0; at < 50; at++) store.map<string>('other').set(`${at}`, TEXT)
-  for (let at = 0; at < 900; at++) big.delete(`${at}`)
-  await world.checkpoint()
-  await world.pass(HOUR_MS)
-  const part = await segmentBytes(world)
-  assert.ok(part < 150_000, `${part} bytes`)
-  await world.crash()
-  const again = world.store.map<string>('big')
-  assert.equal(again.size, 100)
-  for (let at = 0; at < 1000; at++) assert.equal(again.get(`${at}`), at < 900 ? undefined : TEXT)
-  for (let at = 0; at < 50; at++) assert.equal(world.store.map<string>('other').get(`${at}`), TEXT)
-  for (let at = 900; at < 1000; at++) again.delete(`${at}`)
-  await world.checkpoint()
-  await world.pass(HOUR_MS)
-  await world.crash()
-  assert.equal(world.store.map('big').size, 0)
-  for (let at = 0; at < 1000; at++) assert.equal(world.store.map('big').get(`${at}`), undefined)
-  for (let at = 0; at < 50; at++) assert.equal(world.store.map<string>('other').get(`${at}`), TEXT)
-  await world.close()
-})
-
 const BY_SIZE = { records: 100, slackBytes: 100_000, slackRecords: 1_000_000, fewTimes: 1, graceMs: 100 }
+
+for (const [others, count, text] of [
+  ['others that stay', 50, TEXT],
+  ['as many small ones that come', 900, 'x'],
+] as const) {
+  test(`entries that are deleted one by one give their space back, beside ${others}`, async () => {
+    const world = await filled({ ...BY_SIZE, paced: false })
+    const { store } = world
+    const big = store.map<string>('big')
+    for (let at = 0; at < count; at++) store.map<string>('other').set(`${at}`, text)
+    for (let at = 0; at < 900; at++) big.delete(`${at}`)
+    await world.checkpoint()
+    await world.pass(HOUR_MS)
+    const part = await segmentBytes(world)
+    assert.ok(part < 150_000, `${part} bytes`)
+    await world.crash()
+    const again = world.store.map<string>('big')
+    assert.equal(again.size, 100)
+    for (let at = 0; at < 1000; at++) assert.equal(again.get(`${at}`), at < 900 ? undefined : TEXT)
+    for (let at = 0; at < count; at++) assert.equal(world.store.map<string>('other').get(`${at}`), text)
+    for (let at = 900; at < 1000; at++) again.delete(`${at}`)
+    await world.checkpoint()
+    await world.pass(HOUR_MS)
+    await world.crash()
+    assert.equal(world.store.map('big').size, 0)
+    for (let at = 0; at < 1000; at++) assert.equal(world.store.map('big').get(`${at}`), undefined)
+    for (let at = 0; at < count; at++) assert.equal(world.store.map<string>('other').get(`${at}`), text)
+    await world.close()
+  })
+}
 
 /** Short runs that write nothing, after one that deleted all but `left` of the entries. */
 async function runs(left: number, end: (world: SimulatedStore) => Promise<void>): Promise<SimulatedStore> {

@@ -222,6 +222,13 @@ test('a base of which most entries were deleted one by one is written anew, howe
   assert.equal(planMerge(deleted(300, 1300))?.type, 'base')
   assert.equal(planMerge(deleted(1000, 600)), undefined, 'what is left would cost more than what goes')
   assert.equal(planMerge(deleted(300, 1300), { ...MERGE_LIMITS, slackBytes: 2000 * MIB }), undefined, 'too little for it')
+  const others = (manifest: Manifest, entries: number): Manifest => {
+    const { fold } = manifest as Manifest & { fold: NonNullable<Manifest['fold']> }
+    const entry = { ...(fold.catalogue[0] as (typeof fold.catalogue)[0]), id: 2, name: 'others', entries }
+    return { ...manifest, fold: { ...fold, catalogue: [...fold.catalogue, entry] } }
+  }
+  assert.equal(planMerge(others(deleted(300, 1300), 2000))?.type, 'base', 'entries that came in another collection hide nothing')
+  assert.equal(planMerge(others(deleted(1600, 5000), 10)), undefined, 'deletes of what came and went are none of the base')
   // Of a range that cannot be merged nobody knows what lives.
   const manifest = deleted(300, 1300)
   const stuck = new Set(manifest.base.slice(20).map(range => range.segment?.file as string))

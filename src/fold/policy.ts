@@ -202,18 +202,39 @@ export function isMostlyDeleted(
   const whole = manifest.base.filter(range => !stuck.has(nameOfRange(range)))
   const least = Math.min(...whole.map(range => range.through))
   const { tombstones } = held(manifest.young.filter(entry => entry.through > least))
-  const below = held(whole.flatMap(range => range.segment ?? []))
-  return deletedBytes(below, tombstones, manifest) >= rounds * Math.max(slackBytes, share * below.bytes)
+  const below = whole.flatMap(range => range.segment ?? [])
+  return deletedBytes(below, tombstones, manifest) >= rounds * Math.max(slackBytes, share * held(below).bytes)
 }
 
 /**
- * Stored bytes of the base's entries that were deleted, about. Entries that came since are among those that live: it is rather more. No more than
- * there are tombstones: collections that are gone as a whole leave none, and the segments that they share with others are not always merged.
+ * Stored bytes of the base's entries that were deleted, about: no more than were, but for tombstones of others. Entries that came since are among
+ * those that live, and would hide as many: so segments that hold one collection are counted against what lives of it, too. No more than there are
+ * tombstones: collections that are gone as a whole leave none, and the segments that they share with others are not always merged.
  */
-function deletedBytes(base: Held, tombstones: number, { fold }: Manifest): number {
-  const live = fold?.catalogue.reduce((sum, entry) => sum + entry.entries, 0) ?? 0
-  const records = Math.min(tombstones, base.records - live)
-  return records > 0 ? (records * base.bytes) / base.records : 0
+function deletedBytes(base: readonly SegmentEntry[], tombstones: number, { fold }: Manifest): number {
+  const catalogue = fold?.catalogue ?? []
+  const deletedOf = (segments: readonly SegmentEntry[], live: number, most: number): { records: number; bytes: number } => {
+    const { records, bytes } = held(segments)
+    const gone = Math.max(0, Math.min(most, records - live))
+    return { records: gone, bytes: gone === 0 ? 0 : (gone * bytes) / records }
+  }
+  const live = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
+  const all = deletedOf(base, live, tombstones)
+  const alone = new Map<number, SegmentEntry[]>()
+  for (const segment of base) {
+    const { collection } = segment.first
+    if (collection !== segment.last.collection) continue
+    const beside = alone.get(collection)
+    if (beside === undefined) alone.set(collection, [segment])
+    else beside.push(segment)
+  }
+  let [bytes, left] = [0, tombstones]
+  for (const { id, entries } of catalogue) {
+    const deleted = deletedOf(alone.get(id) ?? [], entries, left)
+    bytes += deleted.bytes
+    left -= deleted.records
+  }
+  return Math.max(all.bytes, bytes)
 }
 
 /**
