@@ -160,6 +160,51 @@ test('a storage that is stuck for ten seconds raises the pressure, breaks the RP
   await scheduler.run(store.close())
 })
 
+test('pressure that has gone is told, however often durable() is called', async () => {
+  const { store, scheduler, latencyMs, map, pass } = await opened({ intervalMs: 1000 })
+  const pressures: boolean[] = []
+  store.on('pressure', ({ high }) => pressures.push(high))
+  const set = (n: number): void => void map.set(`k${n % 20}`, n)
+  latencyMs.min = latencyMs.max = 5000
+  for (let n = 0; n < 100; n++) {
+    set(n)
+    await pass(50)
+  }
+  assert.deepEqual(pressures, [true])
+  latencyMs.min = 0
+  latencyMs.max = 2
+  for (let n = 100; n < 700; n++) {
+    set(n)
+    await scheduler.run(store.durable())
+    await pass(50)
+  }
+  assert.deepEqual(pressures, [true, false])
+  await scheduler.run(store.close())
+})
+
+test('where an `rpoMs` brings barriers more often than looks come, the day is learned and kept all the same', async () => {
+  const { store, storage, scheduler, pass } = await opened({ intervalMs: 1000, cycleMs: 600_000 })
+  const payments = store.map<number>('pay', { class: 'critical', rpoMs: 50 })
+  for (let n = 0; n < 10_000; n++) {
+    payments.set('k', n)
+    await pass(10)
+  }
+  assert.ok((store.stats().schedule?.dayKnown ?? 0) > 0)
+  await scheduler.run(store.close())
+  assert.equal((await scheduler.run(storage.list('schedule'))).length, 2)
+})
+
+test('what was decided behind the last look is kept, too', async () => {
+  const { store, storage, scheduler, map } = await opened({ intervalMs: 1000 })
+  map.set('k', 1)
+  await scheduler.run(store.close())
+  const { decisions } = await scheduler.run(explainStore(storage, 'simulated'))
+  assert.deepEqual(
+    decisions.map(({ type, reason }) => `${type} ${reason}`),
+    ['barrier asked'],
+  )
+})
+
 test('a storage that fails, and a hold that lasts, are named as what broke the RPO', async () => {
   const { store, storage, scheduler, map, pass, decisions } = await opened({ intervalMs: 100, intervalMsMax: 300 })
   const heal = storage.inject({ operation: 'append', errno: 'ENOSPC' })

@@ -2,8 +2,8 @@
  * The eyes and the clock of the scheduler: looks at the engine when it is time, and carries out what is decided.
  *
  * Owns: the timer of the next look, what upkeep was told last. Does not own: decisions (schedule/), the barrier (checkpointer.ts).
- * Invariants: one look is planned at most; without an interval there is none; a level of upkeep is said again before it lapses, as long as
- * it holds.
+ * Invariants: one look is planned at most, and made however often barriers fall; without an interval there is none; a level of upkeep is said
+ * again before it lapses, as long as it holds.
  */
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
@@ -25,6 +25,8 @@ export class Looks {
   readonly #turns: Turns
   readonly #engine: Engine
   #timer: Cancel | undefined
+  /** When the timer is due. */
+  #dueAt = 0
   #stopped = false
   #level: UpkeepLevel = 'slow'
   #saidAt = 0
@@ -33,28 +35,32 @@ export class Looks {
     this.#parts = parts
     this.#turns = turns
     this.#engine = engine
-    this.again(parts.cadence.firstLookMs)
-  }
-
-  /** The next look is so far away; one planned before is not made. */
-  again(ms: number): void {
-    this.#timer?.()
-    if (this.#stopped || this.#parts.cadence.settings.intervalMs === 0) return
-    this.#timer = this.#turns.after(ms, () => {
-      this.#timer = undefined
-      this.#look()
-    })
+    this.#plan(parts.cadence.firstLookMs)
   }
 
   /** A cut is about to be taken of what is listed now. */
   barrierFell(because: CutReason | undefined): void {
     const { cadence, collections } = this.#parts
-    this.again(cadence.cut(changedIn(collections.values()).changed, because).againMs)
+    this.#plan(cadence.cut(changedIn(collections.values()).changed, because).againMs)
   }
 
   stop(): void {
     this.#stopped = true
     this.#timer?.()
+  }
+
+  /** The next look is so far away, or sooner where it was: barriers that come more often than looks must not keep them from being made. */
+  #plan(ms: number): void {
+    const { cadence, clock } = this.#parts
+    if (this.#stopped || cadence.settings.intervalMs === 0) return
+    const dueAt = clock.monotonic() + ms
+    if (this.#timer !== undefined && this.#dueAt <= dueAt) return
+    this.#timer?.()
+    this.#dueAt = dueAt
+    this.#timer = this.#turns.after(ms, () => {
+      this.#timer = undefined
+      this.#look()
+    })
   }
 
   #look(): void {
@@ -64,7 +70,7 @@ export class Looks {
     if (barrier !== undefined) this.#engine.due(barrier)
     if (state.dirty && !cadence.paused) this.#engine.drains()
     // The barrier that fell has planned the next look itself.
-    if (this.#timer === undefined) this.again(againMs)
+    if (this.#timer === undefined) this.#plan(againMs)
     if (!this.#stopped) this.#sayLevel()
     events.looked()
   }

@@ -43,5 +43,10 @@ export function startSchedule(
   })
   if (storage === undefined) return { cadence, looked: () => {}, stop: async () => {} }
   const keeper = new Keeper({ storage, clock, record: () => cadence.record(), remember: record => cadence.remember(record) })
-  return { cadence, looked: () => keeper.look(cadence.changes), stop: () => keeper.stop() }
+  return {
+    cadence,
+    looked: () => keeper.look(cadence.changes),
+    // Without an interval nothing is learned.
+    stop: () => keeper.stop(settings.intervalMs > 0 ? cadence.changes : 0),
+  }
 }

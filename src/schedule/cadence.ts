@@ -217,7 +217,7 @@ export class Cadence {
     this.#exposure.cut(now)
     this.#wanted = undefined
     this.#windowStart = now
-    this.#againAt = now + this.#lookMs
+    this.#againAt = Math.min(this.#againAt, now + this.#lookMs)
     return { againMs: Math.min(this.#lookMs, this.#window.targetMs) }
   }
 

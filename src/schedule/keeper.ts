@@ -45,9 +45,10 @@ export class Keeper {
     this.#under = this.#run(() => this.#write())
   }
 
-  /** Writes what is left to keep; nothing is under way afterwards. */
-  async stop(): Promise<void> {
+  /** Writes what is left to keep; nothing is under way afterwards. `changes`: as of now, by default as of the last look. */
+  async stop(changes = this.#changes): Promise<void> {
     await this.#under
+    this.#changes = changes
     if (this.#changes !== this.#kept) await this.#run(() => this.#write())
   }
 
