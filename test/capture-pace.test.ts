@@ -25,6 +25,7 @@ test('the cadence is the interval, or what is learned from barriers that are ask
   assert.equal(asked.spreadMs(false), 7500)
   for (let n = 0; n < 5; n++) automatic.barrier(n * 80)
   assert.equal(automatic.cadenceMs, 80, 'asked for more often than they come')
+  assert.deepEqual([automatic.ageMsAt(320), automatic.ageMsAt(320 + 400), automatic.ageMsAt(320 + 8000)], [10, 50, 100])
 })
 
 test('what is drained in vain waits longer, up to half the interval, and no longer when it is not', () => {
@@ -183,6 +184,24 @@ for (const [what, gapMs, writeMs] of [
     assert.ok(drained.includes('cold'))
   })
 }
+
+test('a few barriers asked for in a row do not make hot keys cold for the interval that follows', () => {
+  const { scheduler, host, map, checkpointer } = alone(60_000)
+  let n = 0
+  for (let asked = 0; asked < 4; asked++) {
+    map.set('hot 0', n++)
+    quiet(checkpointer.checkpoint(60_000))
+    scheduler.pass(50)
+    host.commit()
+  }
+  const before = checkpointer.drained.records
+  for (const end = n + 10_000; n < end; n++) {
+    map.set(`hot ${n % 20}`, n)
+    scheduler.pass(5)
+  }
+  const records = checkpointer.drained.records - before
+  assert.ok(records < 500, `${records} records`)
+})
 
 test('after hours without a barrier the drain is there for those that come often again', () => {
   const { scheduler, host, map, checkpointer } = alone(0)

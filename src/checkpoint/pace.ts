@@ -3,8 +3,8 @@
  *
  * What: an entry is drained when it was not written for an eighth of the interval, and what is left at the barrier is spread over the next
  * eighth. So the stream never changes its rate: at a barrier it goes on as if there were none. Where barriers are only asked for, the
- * interval is learned from them; and while the next one fails to appear the age grows with the time since the last, so that a key has a few
- * records in an epoch, however long that lasts.
+ * interval is learned from them. While the next one fails to appear the age grows with the time since the last, up to that of the interval where
+ * there is one, so that a key has a few records in an epoch, however long that lasts.
  * Owns: the cadence, the age at which an entry counts as cold. Does not own: timers, slices.
  * Invariant: while no cadence is known nothing is drained and nothing is spread.
  */
@@ -48,8 +48,10 @@ export class Pace {
   /** An entry is cold now when it was not written for so long. */
   ageMsAt(nowMs: number): number {
     const { cadenceMs } = this
-    if (this.#intervalMs > 0 || cadenceMs === 0) return this.ageMs
-    return Math.max(cadenceMs, nowMs - (this.#barrierAt ?? nowMs)) * COLD_SHARE * this.#stretch
+    if (cadenceMs === 0) return 0
+    const passedMs = nowMs - (this.#barrierAt ?? nowMs)
+    const sinceMs = this.#intervalMs > 0 ? Math.min(this.#intervalMs, passedMs) : passedMs
+    return Math.max(cadenceMs, sinceMs) * COLD_SHARE * this.#stretch
   }
 
   /** Between two slices, when there is time. */
