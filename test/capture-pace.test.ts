@@ -145,6 +145,49 @@ test('nothing is drained while the disk fails, and what was drained is in the at
   assert.equal(checkpointer.dirty, false)
 })
 
+test('without an interval a failure of the drain makes no checkpoint: the next that is asked for is the next attempt', () => {
+  const { scheduler, host, map, checkpointer, seen } = alone(0)
+  const ask = (): void => quiet(checkpointer.checkpoint(1e9))
+  for (let n = 0; n < 4; n++) {
+    map.set('a', n)
+    ask()
+    scheduler.pass(50)
+    host.commit()
+    scheduler.pass(50)
+  }
+  map.set('a', 'drained')
+  scheduler.pass(1000)
+  assert.ok(checkpointer.drained.records > 0)
+  const before = host.commits.length
+  host.fail(0)
+  scheduler.pass(60_000)
+  assert.equal(host.commits.length, before)
+  assert.equal(checkpointer.dirty, true)
+  assert.equal(checkpointer.status, 'degraded')
+  ask()
+  scheduler.pass(50)
+  assert.equal(host.keys(1), 1)
+  host.commit()
+  assert.equal(checkpointer.status, 'ok')
+  assert.deepEqual(seen.slice(-4), ['degraded', 'barrier 5', 'recovered', 'checkpoint'])
+})
+
+test('without an interval whoever asks while the drain has failed waits for the back-off, and an epoch that failed is tried again unasked', () => {
+  const { scheduler, host, map, checkpointer } = alone(0)
+  map.set('a', 1)
+  host.fail(0)
+  quiet(checkpointer.checkpoint(0))
+  scheduler.pass(99)
+  assert.equal(host.commits.length, 0)
+  scheduler.pass(1)
+  assert.equal(host.commits.length, 1)
+  host.fail(1)
+  scheduler.pass(200)
+  assert.equal(host.commits.length, 2)
+  host.commit()
+  assert.equal(checkpointer.dirty, false)
+})
+
 test('a store that nobody writes to is looked at no more often than its interval', () => {
   const { scheduler, host, map, checkpointer } = alone(800)
   map.set('k', 1)
