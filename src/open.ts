@@ -19,6 +19,7 @@ import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
 import { Ending, Events, noPath, type Restored, startSchedule, Upkeep } from './face/index.ts'
 import { LOG_FOLDER, laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
+import { newestNumber, strayManifests } from './manifest/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
 import { acquireLock, directoryError, FileStorage, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
@@ -206,8 +207,8 @@ async function prepare({ storage, settings, onFiles, clock, directory }: Surroun
   const files = storage as FileStorage
   try {
     const names = await files.names()
-    if ((await storage.list(MANIFEST_FOLDER)).length === 0) {
-      const foreign = names.filter(name => !OWN.has(name))
+    if ((await newestNumber(storage)) === 0) {
+      const foreign = [...names.filter(name => !OWN.has(name)), ...(await strayManifests(storage))]
       if (foreign.length > 0) {
         throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} is neither empty nor a store`, {
           hint: 'give an empty directory, or one that holds a store',

@@ -148,6 +148,22 @@ test('a directory that holds something else is left as it is', async t => {
   assert.deepEqual(readdirSync(folder).sort(), ['holiday.jpg', 'letters'])
 })
 
+test('a folder called manifest with other things in it makes no store of a directory', async t => {
+  for (const beside of ['charts', 'segment', undefined]) {
+    const folder = temporaryFolder(t)
+    for (const name of ['manifest', ...(beside === undefined ? [] : [beside])]) {
+      mkdirSync(join(folder, name))
+      writeFileSync(join(folder, name, 'app.yaml'), 'mine')
+    }
+    const before = readdirSync(folder, { recursive: true })
+    const { info } = await failsWith('TIDEMARK_DIRECTORY', () => open(folder), { says: [folder] })
+    assert.match(String(info?.['found']), /manifest\/app\.yaml/)
+    await failsWith('TIDEMARK_DIRECTORY', () => open(folder, { readOnly: true }))
+    await failsWith('TIDEMARK_NO_STORE', () => explain(folder), { says: [folder] })
+    assert.deepEqual(readdirSync(folder, { recursive: true }), before)
+  }
+})
+
 test('a store whose directory is taken away does not make another', {
   skip: process.platform === 'win32' && 'open files hold it',
 }, async t => {

@@ -27,6 +27,12 @@ export async function listManifests(storage: Storage): Promise<number[]> {
   return names.flatMap(name => manifestNumber(name) ?? []).sort((a, b) => a - b)
 }
 
+/** What lies in the folder and is no manifest, by its path: somebody else's, where no manifest is. */
+export async function strayManifests(storage: Storage): Promise<string[]> {
+  const names = await storage.list(MANIFEST_FOLDER)
+  return names.filter(name => manifestNumber(name) === undefined).map(name => `${MANIFEST_FOLDER}/${name}`)
+}
+
 /** The highest number there is, valid or not; 0 where there is none. */
 export async function newestNumber(storage: Storage): Promise<number> {
   return (await listManifests(storage)).at(-1) ?? 0

@@ -21,6 +21,7 @@ import {
   readManifest,
   readNewest,
   spoiled,
+  strayManifests,
   takeOver,
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, LOCK_FILE, type Storage } from '../storage/index.ts'
@@ -130,7 +131,7 @@ export async function claim(storage: Storage, manifest: Manifest, failpoint: Fai
 }
 
 async function refuseForeign(storage: Storage): Promise<void> {
-  const names = (await storage.list('')).filter(name => name !== LOCK_FILE)
+  const names = [...(await storage.list('')).filter(name => name !== LOCK_FILE), ...(await strayManifests(storage))]
   const logs = await storage.list(LOG_FOLDER)
   if (names.length === 0 && logs.length === 0) return
   throw new TidemarkError('TIDEMARK_DIRECTORY', 'the directory is neither empty nor a store', {

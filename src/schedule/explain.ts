@@ -1,7 +1,8 @@
 /** What the scheduler of a store kept, for people and programs; safe beside a living writer. Owns nothing, writes nothing. */
 import { resolve } from 'node:path'
 import { TidemarkError } from '../base/errors.ts'
-import { MANIFEST_FOLDER, type StoredDecision } from '../format/index.ts'
+import type { StoredDecision } from '../format/index.ts'
+import { newestNumber } from '../manifest/index.ts'
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { newestRecord } from './keeper.ts'
 
@@ -35,7 +36,7 @@ export async function explainDirectory(directory: string): Promise<Explanation> 
 }
 
 export async function explainStore(storage: Storage, name: string): Promise<Explanation> {
-  if ((await storage.list(MANIFEST_FOLDER)).length === 0)
+  if ((await newestNumber(storage)) === 0)
     throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${name}`, { hint: 'correct the path' })
   const record = await newestRecord(storage)
   if (record === undefined) return { savedMs: 0, cycleMs: 0, decisions: [], day: [] }
