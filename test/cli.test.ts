@@ -163,6 +163,22 @@ test('keys are shown up to a number, or all', async t => {
   assert.equal((json('show', folder, 'many') as { keys: unknown[] }).keys.length, KEYS_SHOWN)
 })
 
+test('a key that is typed in digits is the number only where that is exactly it', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, MANUAL)
+  const map = store.map<string, number | bigint>('map')
+  map
+    .set(2 ** 53, 'near')
+    .set(2n ** 53n + 3n, 'exact')
+    .set(7, 'number')
+    .set(Number.POSITIVE_INFINITY, 'infinite')
+  await store.close()
+  fails(1, /no key 9007199254740993/, 'show', folder, 'map', '9007199254740993')
+  fails(1, /no key 9{400}/, 'show', folder, 'map', '9'.repeat(400))
+  const shown = ['9007199254740992', '9007199254740995', '7', 'Infinity'].map(key => run(['show', folder, 'map', key]).out)
+  assert.deepEqual(shown, ["'near'\n", "'exact'\n", "'number'\n", "'infinite'\n"])
+})
+
 test('beside a living writer all that reads goes on; what writes is refused', async t => {
   const folder = temporaryFolder(t)
   const store = await open(folder, MANUAL)

@@ -115,8 +115,11 @@ export const show: Verb = {
 /** What was typed as the key it may be: a string first, then a number, then a bigint. @throws UsageError when none is there */
 function keyIn(entries: Entries, typed: string): Key {
   const candidates: Key[] = [typed]
-  if (typed.trim() !== '' && (!Number.isNaN(Number(typed)) || typed === 'NaN')) candidates.push(Number(typed))
+  const number = Number(typed)
   const digits = /^(-?\d+)n?$/.exec(typed)?.[1]
+  // Of so many digits the number may be that of others too, or none.
+  const isOther = digits === typed && !(Number.isFinite(number) && BigInt(number) === BigInt(digits))
+  if (typed.trim() !== '' && (!Number.isNaN(number) || typed === 'NaN') && !isOther) candidates.push(number)
   if (digits !== undefined) candidates.push(BigInt(digits))
   const key = candidates.find(candidate => entries.has(candidate))
   if (key === undefined) throw new UsageError(`'${entries.name}' has no key ${typed}`, 'tidemark show <dir> <collection> lists the keys', 1)
