@@ -7,6 +7,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { defaultCodec, open } from 'tidemark'
 import { anyValue, assertExact, gaps } from '../src/codec/exact.test.ts'
+import { diff } from '../src/tools/look.ts'
+import { restore } from '../src/tools/transfer.ts'
 import { say, unsay } from '../src/tools/values.ts'
 import { cli, fails, json, json1, LINE, MANUAL, make, run } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -95,6 +97,22 @@ test('export | import gives every kind of value and key back exactly', async t =
   assert.equal(again.value<unknown>('never', 'unset').get(), 'unset')
   assert.deepEqual(again.map('own', { codec: json1 }).get('a'), { list: [1] })
   await again.close()
+})
+
+test('what is asked of a store as a whole is asked once, however many collections it has', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, MANUAL)
+  for (let at = 0; at < 50; at++) store.map<number>(`map ${at}`).set('key', at)
+  await store.checkpoint()
+  store.map<number>('map 7').set('key', 0)
+  await store.checkpoint()
+  await store.close()
+  const asked = t.mock.method(Object.getPrototypeOf(store) as typeof store, 'stats').mock
+  const changes = await diff.run({ positionals: [folder, '1', '2'], flags: {} })
+  assert.deepEqual(changes?.text, ['  "map 7"', '  * "key"'])
+  assert.equal(asked.callCount(), 2)
+  await restore.run({ positionals: [folder], flags: { to: '1' } })
+  assert.equal(asked.callCount(), 3)
 })
 
 async function statsOf(folder: string) {

@@ -1,7 +1,7 @@
 /** The verbs that tell about a store and write nothing: status, log, show, diff, verify. Own no state; safe beside a living writer. */
 import { inspect } from 'node:util'
 import { type Codec, defaultCodec, type Key, type LostEpochs, verify } from 'tidemark'
-import { CELL, type Entries, entriesOf, names, reading } from './stores.ts'
+import { CELL, Contents, type Entries, reading } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
 import { say } from './values.ts'
 
@@ -25,10 +25,8 @@ export const status: Verb = {
       const lost = points.flatMap(point => point.lost ?? [])
       const logBytes = points.reduce((sum, { bytes }) => sum + bytes, 0)
       const { foldedEpoch, segments, segmentBytes } = upkeep
-      const found = names(store).map(name => {
-        const { kind, codec, entries } = collections[name] as (typeof collections)[string]
-        return { name, kind, codec, entries }
-      })
+      const byName = Object.entries(collections).sort(([one], [other]) => (one < other ? -1 : 1))
+      const found = byName.map(([name, { kind, codec, entries }]) => ({ name, kind, codec, entries }))
       return {
         json: {
           directory: store.directory,
@@ -88,7 +86,7 @@ export const show: Verb = {
   run: ({ positionals: [directory, name, typed], flags }) =>
     reading(directory as string, epochOf(flags['at']), async store => {
       const codec = await defaultCodec()
-      const entries = entriesOf(store, name as string)
+      const entries = new Contents(store).entriesOf(name as string)
       const { kind, size } = entries
       if (typed !== undefined || kind === 'value') {
         const key = typed === undefined ? CELL : keyIn(entries, typed)
@@ -135,11 +133,11 @@ export const diff: Verb = {
     const codec = await defaultCodec()
     return await reading(directory as string, from, older =>
       reading(directory as string, to, newer => {
-        const before = new Set(names(older))
-        const after = new Set(names(newer))
-        const found = [...new Set([...before, ...after])].sort().flatMap(name => {
-          const one = before.has(name) ? entriesOf(older, name) : undefined
-          const other = after.has(name) ? entriesOf(newer, name) : undefined
+        const before = new Contents(older)
+        const after = new Contents(newer)
+        const found = [...new Set([...before.names, ...after.names])].sort().flatMap(name => {
+          const one = before.has(name) ? before.entriesOf(name) : undefined
+          const other = after.has(name) ? after.entriesOf(name) : undefined
           const changes = compare(codec, one, other)
           const change: Change['change'] = one === undefined ? 'added' : other === undefined ? 'removed' : 'changed'
           const made =

@@ -42,16 +42,33 @@ export function codecOptions(codec: string): { codec?: Codec } {
   return { codec: { name: codec, encode: value => value as Uint8Array, decode: bytes => bytes } }
 }
 
-export function names(store: Store): string[] {
-  return Object.keys(store.stats().collections).sort()
+/** The collections of a store that is only read: which there are is asked once, for that counts them all. */
+export class Contents {
+  readonly #store: Store
+  readonly #known: ReturnType<Store['stats']>['collections']
+  /** In order. */
+  readonly names: readonly string[]
+
+  constructor(store: Store) {
+    this.#store = store
+    this.#known = store.stats().collections
+    this.names = Object.keys(this.#known).sort()
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#known, name)
+  }
+
+  /** @throws UsageError when there is none of this name */
+  entriesOf(name: string): Entries {
+    const known = this.#known[name]
+    if (known === undefined)
+      throw new UsageError(`there is no collection '${name}' in this store at this epoch`, `there are: ${this.names.join(', ')}`, 1)
+    return entriesOf(this.#store, name, known)
+  }
 }
 
-/** @throws UsageError when there is none of this name */
-export function entriesOf(store: Store, name: string): Entries {
-  const known = store.stats().collections[name]
-  if (known === undefined)
-    throw new UsageError(`there is no collection '${name}' in this store at this epoch`, `there are: ${names(store).join(', ')}`, 1)
-  const { kind, codec } = known
+function entriesOf(store: Store, name: string, { kind, codec }: Pick<Entries, 'kind' | 'codec'>): Entries {
   const options = codecOptions(codec)
   if (kind === 'map') {
     const map = store.map<unknown>(name, options)

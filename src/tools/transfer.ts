@@ -6,7 +6,7 @@
 import { copy as copyStore, defaultCodec, open, type Store, TidemarkError } from 'tidemark'
 import { BEGIN_LINE, emptyLine, endLine, entryLine } from './lines.ts'
 import { write } from './output.ts'
-import { entriesOf, names, openToRead, reading } from './stores.ts'
+import { Contents, openToRead, reading } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
 
 /** Characters written to the output at once. */
@@ -36,7 +36,8 @@ export const restore: Verb = {
 
 /** @throws what is wrong with the first part that cannot be read */
 function readWhole(store: Store): void {
-  for (const name of names(store)) for (const _ of entriesOf(store, name).scan());
+  const contents = new Contents(store)
+  for (const name of contents.names) for (const _ of contents.entriesOf(name).scan());
 }
 
 export const copy: Verb = {
@@ -73,10 +74,11 @@ export const exportLines: Verb = {
     const codec = await defaultCodec()
     await reading(directory as string, epochOf(flags['at']), async store => {
       const asked = flags['collection']
+      const contents = new Contents(store)
       let chunk = BEGIN_LINE
       let total = 0
-      for (const name of asked === undefined ? names(store) : [String(asked)]) {
-        const entries = entriesOf(store, name)
+      for (const name of asked === undefined ? contents.names : [String(asked)]) {
+        const entries = contents.entriesOf(name)
         let count = 0
         for (const [key, value] of entries.scan()) {
           const line = entryLine(codec, entries, key, value)
