@@ -5,10 +5,10 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { Store } from 'tidemark'
+import { defaultCodec, type Store } from 'tidemark'
 import { TidemarkError } from '../src/base/errors.ts'
 import { Intake } from '../src/tools/import.ts'
-import type { Line } from '../src/tools/lines.ts'
+import { type Line, LineReader } from '../src/tools/lines.ts'
 import { cli, fails, json, LINE, make, mounts, run } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -155,4 +155,20 @@ test('an import that fails closes its store in moments, and its error is the fir
   assert.equal(text, 'tidemark: what was stored is not all durable: the second (TIDEMARK_STORAGE)\nhint: wait\n')
   const degraded = { code: 'TIDEMARK_STORAGE', message: 'what was stored is not all durable: the second', hint: 'wait' }
   assert.deepEqual(JSON.parse(line), { degraded })
+})
+
+test('a line that does not end is refused once no text can be so long, and not held beyond that', async () => {
+  const limit = 1_000_000
+  const piece = Buffer.alloc(limit / 4, 'x')
+  let given = 0
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(LINE)
+    for (; given < 100; given++) yield piece
+  }
+  const reader = new LineReader(await defaultCodec(), () => 'what came before it is stored', limit)
+  const read = async (): Promise<void> => {
+    for await (const _ of reader.read(endless()));
+  }
+  await assert.rejects(read(), { message: 'line 2 is longer than a text can be', hint: /what came before it is stored/, status: 1 })
+  assert.equal(given, 4)
 })

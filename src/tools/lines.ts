@@ -6,6 +6,7 @@
  * Invariants: what began as an export ends as one, or is refused: one that was cut short looks whole up to there. Lines that stand in none, made
  * by hand or by another program, are taken as they are.
  */
+import { constants } from 'node:buffer'
 import { inspect } from 'node:util'
 import type { Codec, Key, TidemarkError } from 'tidemark'
 import { CELL, DEFAULT_CODEC, type Entries } from './stores.ts'
@@ -16,6 +17,8 @@ const VERSION = 1
 /** Characters of a key in a message. */
 const KEY_SHOWN = 100
 const LINE_END = 10
+/** Of the longest text, were each of its characters one of three bytes. */
+const LINE_BYTES_MAX = 3 * constants.MAX_STRING_LENGTH
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 type Head = Pick<Entries, 'name' | 'kind' | 'codec'>
@@ -61,20 +64,23 @@ function headOf({ name, kind, codec }: Head): Record<string, unknown> {
 export class LineReader {
   readonly #codec: Codec
   readonly #hint: () => string
+  readonly #lineBytesMax: number
   #number = 0
   #empty = true
   /** The export that began and did not end yet. */
   #open: { readonly line: number; entries: number } | undefined
 
-  /** `hint`: of an error. */
-  constructor(codec: Codec, hint: () => string) {
+  /** `hint`: of an error. `lineBytesMax`: tests take less. */
+  constructor(codec: Codec, hint: () => string, lineBytesMax = LINE_BYTES_MAX) {
     this.#codec = codec
     this.#hint = hint
+    this.#lineBytesMax = lineBytesMax
   }
 
   /** @throws UsageError naming the line, or the export that has no end, or when there is no line at all */
   async *read(input: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
-    for await (const bytes of linesOf(input)) {
+    const tooLong = (): UsageError => new UsageError(`line ${this.#number + 1} is longer than a text can be`, this.#hint(), 1)
+    for await (const bytes of linesOf(input, this.#lineBytesMax, tooLong)) {
       this.#number++
       const line = this.#lineOf(bytes)
       if (line !== undefined) yield line
@@ -140,18 +146,23 @@ export class LineReader {
 
 const noEnd = ({ line }: { readonly line: number }): string => `the export that begins at line ${line} has no end`
 
-/** By '\n' alone: text inside JSON may hold every other line end. */
-async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** By '\n' alone: text inside JSON may hold every other line end. @throws what `tooLong` gives, before more than `bytesMax` of a line are held */
+async function* linesOf(input: AsyncIterable<Uint8Array>, bytesMax: number, tooLong: () => UsageError): AsyncGenerator<Uint8Array> {
   let parts: Uint8Array[] = []
+  let held = 0
   for await (const bytes of input) {
     let start = 0
     for (let end = bytes.indexOf(LINE_END); end >= 0; end = bytes.indexOf(LINE_END, start)) {
       parts.push(bytes.subarray(start, end))
       yield parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
       parts = []
+      held = 0
       start = end + 1
     }
-    if (start < bytes.length) parts.push(bytes.subarray(start))
+    if (start === bytes.length) continue
+    held += bytes.length - start
+    if (held > bytesMax) throw tooLong()
+    parts.push(bytes.subarray(start))
   }
   if (parts.length > 0) yield Buffer.concat(parts)
 }
