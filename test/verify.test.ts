@@ -1,10 +1,18 @@
 /** What verify says of files that the device does not give back, and beside a writer that takes back what was read. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { TidemarkError } from '../src/base/errors.ts'
+import { encodeManifest, manifestName } from '../src/format/index.ts'
+import { openForReading } from '../src/restore/index.ts'
 import { verifyStore } from '../src/restore/verify.ts'
 import { MemoryDisk, MemoryStorage, type OpenMode, type StorageFile, storageError, systemError } from '../src/storage/index.ts'
 import { Life } from './support/log-store.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+const MIB = 1024 * 1024
 
 const never = (): undefined => undefined
 
@@ -69,4 +77,29 @@ test('bytes that a living writer takes back while they are read: verify begins a
   assert.deepEqual([ok, epoch], [true, 2])
   for (const storage of [await takenBack(1, false), await takenBack(Number.POSITIVE_INFINITY, true)])
     await assert.rejects(verifyStore(storage, never), { code: 'TIDEMARK_STORAGE' })
+})
+
+test('of the manifests that are kept no more is held than where each lets the log be read on', async () => {
+  const disk = await make()
+  const { manifest } = await openForReading(new MemoryStorage(disk))
+  const kept = Array.from({ length: 60 }, (_, at) => ({ number: manifest.number + 1 + at, epoch: 0, timeMs: at }))
+  const large = Array.from({ length: 1000 }, (_, id) => ({
+    ...{ id: id + 1, kind: 'map' as const, name: `a collection called ${id}`, codec: 'tide1', entries: id, bytes: id },
+  }))
+  const writing = new MemoryStorage(disk)
+  for (const { number } of kept)
+    await writing.createIfAbsent(manifestName(number), encodeManifest({ ...manifest, number, catalogue: { epoch: 2, collections: large } }))
+  const newest = manifest.number + kept.length + 1
+  await writing.createIfAbsent(manifestName(newest), encodeManifest({ ...manifest, number: newest, retained: kept }))
+  const storage = new Looked(disk)
+  const held: number[] = []
+  storage.before = async path => {
+    if (held.length > 0 && !path.startsWith('log/')) return
+    collect()
+    held.push(process.memoryUsage().heapUsed)
+  }
+  const { ok, files } = await verifyStore(storage, never)
+  assert.deepEqual([ok, files.filter(({ kind }) => kind === 'manifest').length], [true, kept.length + 1])
+  const [before, whileLogIsRead] = held as [number, number]
+  assert.ok(whileLogIsRead - before < 2 * MIB, `${whileLogIsRead - before} bytes are held for ${kept.length} manifests`)
 })

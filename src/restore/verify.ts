@@ -11,7 +11,7 @@ import { resolve } from 'node:path'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { type Pauser, systemPauser } from '../base/pauser.ts'
-import { type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
+import { GENESIS, type LogPosition, type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
 import { LogScan } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
@@ -94,23 +94,26 @@ async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole:
   const { manifest, damagedManifests } = opened
   for (const { file, message } of damagedManifests) add('manifest', file, await sizeOf(storage, file), message)
   add('manifest', manifestName(manifest.number), await sizeOf(storage, manifestName(manifest.number)))
-  const manifests: Manifest[] = [manifest]
+  const segments = new Map<string, SegmentEntry>()
+  const places: LogPosition[] = []
+  // Of a manifest no more stays than this: together those that are kept may be larger than the memory.
+  const take = ({ young, base, fold }: Manifest): void => {
+    for (const entry of [...young, ...base.flatMap(range => range.segment ?? [])]) segments.set(entry.file, entry)
+    places.push(fold === null ? GENESIS : { file: fold.file, bytes: fold.bytes, epoch: fold.epoch, digest: fold.digest })
+  }
+  take(manifest)
   for (const { number } of manifest.retained) {
     if (number === manifest.number) continue
     const file = manifestName(number)
-    const problem = await problemOf(async () => void manifests.push(await readManifest(storage, number)))
+    const problem = await problemOf(async () => take(await readManifest(storage, number)))
     add('manifest', file, await sizeOf(storage, file), problem?.message)
-  }
-  const segments = new Map<string, SegmentEntry>()
-  for (const { young, base } of manifests) {
-    for (const entry of [...young, ...base.flatMap(range => range.segment ?? [])]) segments.set(entry.file, entry)
   }
   for (const entry of segments.values()) {
     const problem = whole.has(entry.sha256) ? undefined : await problemOf(() => verifySegment(storage, entry, pause))
     if (problem === undefined) whole.add(entry.sha256)
     add('segment', entry.file, entry.bytes, problem?.message)
   }
-  const epoch = await lookAtLog(storage, manifests, pause, add, notes)
+  const epoch = await lookAtLog(storage, manifest, places, pause, add, notes)
   return { ok: files.every(({ problem }) => problem === undefined), epoch, files, notes }
 }
 
@@ -120,23 +123,23 @@ async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole:
  */
 async function lookAtLog(
   storage: Storage,
-  manifests: readonly Manifest[],
+  { storeId, log }: Manifest,
+  places: readonly LogPosition[],
   pause: Pauser,
   add: (kind: 'log', file: string, bytes: number, problem?: string) => void,
   notes: string[],
 ): Promise<number> {
-  const { storeId, log } = manifests[0] as Manifest
   const problems = new Map<string, string>()
   /** The file whose damage ended the scan before. */
   let broken: string | undefined
   let epoch = -1
   // Before the first fold point there is the beginning of the store.
-  for (const { fold } of [...manifests].sort((a, b) => (a.fold?.epoch ?? 0) - (b.fold?.epoch ?? 0))) {
-    const from = fold?.epoch ?? 0
-    if (from <= epoch) continue
-    if (broken !== undefined) notes.push(`behind the damage in ${broken} the log was not looked at up to the fold point at epoch ${from}`)
+  for (const from of places.toSorted((a, b) => a.epoch - b.epoch)) {
+    if (from.epoch <= epoch) continue
+    if (broken !== undefined)
+      notes.push(`behind the damage in ${broken} the log was not looked at up to the fold point at epoch ${from.epoch}`)
     broken = undefined
-    const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, onDamage: 'fall-back', pause: pause })
+    const scan = new LogScan({ storage, storeId, log, from, onDamage: 'fall-back', pause })
     const problem = await problemOf(async () => {
       for await (const _ of scan);
     })
