@@ -6,7 +6,7 @@
  * Invariants: nothing is written into a directory that is not a store; of several openers of one number all but one get TIDEMARK_FENCED;
  * opening for reading writes nothing.
  */
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import type { Random } from '../base/random.ts'
 import { LOG_FOLDER, MANIFEST_FOLDER, type Manifest, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
@@ -16,6 +16,7 @@ import {
   filesOf,
   firstManifest,
   listManifests,
+  newestNumber,
   pruneManifests,
   publish,
   readManifest,
@@ -49,15 +50,19 @@ export interface OpenedStore {
 export async function openForWriting(storage: Storage, facts: OpenFacts): Promise<OpenedStore> {
   const failpoint = facts.failpoint ?? noFailpoint
   const author: Author = { writer: hex(facts.random.bytes(16)), createdBy: facts.createdBy }
-  const found = await readNewest(storage)
+  const found = await readNewest(storage).catch(async error => {
+    if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await isUnbegun(storage))) throw error
+  })
   if (found === undefined) {
     await refuseForeign(storage)
     if (facts.create === false) throw noStore()
+    // Behind what first openings left that died inside their manifest: of a number there is one only, and so there is of the files of a token.
+    const number = (await newestNumber(storage)) + 1
     await failpoint('open.folders')
     await storage.makeFolder(LOG_FOLDER)
     await storage.makeFolder(MANIFEST_FOLDER)
     const first = firstManifest(hex(facts.random.bytes(16)), hex(facts.random.bytes(16)), author)
-    const manifest = await claim(storage, first, failpoint)
+    const manifest = await claim(storage, { ...first, number, token: number }, failpoint)
     return { manifest, created: true, shared: false, damagedManifests: [] }
   }
   const old = await withKept(storage, found)
@@ -67,6 +72,18 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   await pruneManifests(storage, manifest)
   await failpoint('open.scan')
   return { manifest, created: false, shared: false, damagedManifests: found.damaged }
+}
+
+/**
+ * Of manifests of which none verifies: all there ever were, and nothing else. Where files have no other name first, a first opening that died left a
+ * part of its own; whoever still writes it finds itself fenced. Nothing was acknowledged, for that takes a file of the log, which stays until there
+ * is a segment.
+ */
+async function isUnbegun(storage: Storage): Promise<boolean> {
+  const [oldest] = await listManifests(storage)
+  if (oldest !== 1) return false
+  for (const folder of [LOG_FOLDER, SEGMENT_FOLDER]) if ((await storage.list(folder)).length > 0) return false
+  return true
 }
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */

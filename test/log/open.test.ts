@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode, TidemarkError } from '../../src/base/errors.ts'
 import { MANIFESTS_KEPT } from '../../src/base/limits.ts'
-import { GENESIS, manifestName } from '../../src/format/index.ts'
+import { encodeManifest, GENESIS, manifestName } from '../../src/format/index.ts'
 import { listManifests } from '../../src/manifest/index.ts'
 import { forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
 import { MemoryDisk, MemoryStorage, type Storage } from '../../src/storage/index.ts'
@@ -42,6 +42,36 @@ test('log files without any manifest are no empty directory', async () => {
   const { files } = await store(1, 1)
   const storage = await storageOf(new Map([...files].filter(([path]) => path.startsWith('log/'))))
   await assert.rejects(openForWriting(storage, facts('a')), error => hasCode(error, 'TIDEMARK_DIRECTORY'))
+})
+
+test('a first opening that died inside its manifest left nothing, and the next one begins again', async () => {
+  const storage = new MemoryStorage()
+  const { manifest } = await openForWriting(storage, facts('whole'))
+  const [bytes, bytesOfSecond] = [encodeManifest(manifest), encodeManifest({ ...manifest, number: 2, token: 2 })]
+  for (const length of [0, 100, bytes.length - 1]) {
+    const partial = new Map([[manifestName(1), bytes.subarray(0, length)]])
+    const left = await storageOf(partial)
+    await assert.rejects(openForReading(left), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+    const opened = await openForWriting(left, facts('next'))
+    assert.deepEqual([opened.manifest.number, opened.manifest.token, opened.created], [2, 2, true])
+    assert.notEqual(opened.manifest.storeId, manifest.storeId)
+    const life = await Life.open({ storage: left, name: 'life' })
+    await life.mustCommit(block('kept'))
+    await life.close()
+    assert.deepEqual((await readAll(left)).epochs, [{ epoch: 1, blocks: block('kept') }])
+    // So did the one that came after it.
+    const twice = await storageOf(new Map([...partial, [manifestName(2), bytesOfSecond.subarray(0, 50)]]))
+    assert.equal((await openForWriting(twice, facts('third'))).manifest.number, 3)
+    // What may have been a store stays as it is.
+    for (const path of ['log/00000001-00000001.log', 'segment/00000001-00000001.seg']) {
+      const files = new Map([...partial, [path, Buffer.alloc(0)]])
+      const used = await storageOf(files)
+      await assert.rejects(openForWriting(used, facts('next')), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+      assert.deepEqual(await filesOf(used), files)
+    }
+    const later = await storageOf(new Map([[manifestName(7), bytes.subarray(0, length)]]))
+    await assert.rejects(openForWriting(later, facts('next')), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+  }
 })
 
 test('opening for reading writes nothing, and needs a store', async () => {
