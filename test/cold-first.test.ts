@@ -42,6 +42,34 @@ for (const hydrate of ['background', 'on-demand'] as const) {
   })
 }
 
+test('stored tombstones before the first entry are met once, however often the stored state is exchanged', async t => {
+  const world = new World()
+  const components = { thresholds: { bytes: 1e9, slackBytes: 1e9, slackRecords: 1e9 } }
+  const first = await world.open({}, components)
+  await fill(world, first, ENTRIES)
+  await world.run(first.close())
+  const settings = { restore: { hydrate: 'on-demand' }, budget: { memoryBytesMax: 1e9 } } as const
+  const store = await world.open(settings, { thresholds: { ...components.thresholds, bytes: 100, graceMs: 100 } })
+  const map = store.map<unknown, number>('map')
+  for (let at = 0; at < ENTRIES - LEFT; at++) map.delete(at)
+  const steps = t.mock.method(MergeCursor.prototype, 'next')
+  const look = (): number => {
+    const before = steps.mock.callCount()
+    assert.equal(map.keys().next().value, ENTRIES - LEFT)
+    return steps.mock.callCount() - before
+  }
+  look()
+  for (let round = 1; round <= 3; round++) {
+    map.set(ENTRIES, value(ENTRIES, round))
+    const { folds } = store.stats().upkeep
+    await world.run(store.checkpoint())
+    await world.rest()
+    assert.ok(store.stats().upkeep.folds > folds, 'what is stored was exchanged')
+    assert.equal(look(), 1)
+  }
+  await world.run(store.close())
+})
+
 test('a walk begins at the first stored key that shows, whatever leaves the heap before and behind it', () => {
   const { cold, collection, map } = begin(9, { evicts: true, home: ['k0', 'k1', 'k2', 'k4'] })
   const eviction = new Eviction(collection)

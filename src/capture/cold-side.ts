@@ -52,7 +52,10 @@ export class ColdSide {
   readonly reading: Key[] = []
   /** Stored entries that show, and the unresolved keys that are stored. */
   countMax: number
-  /** No stored key before this one shows, so that no walk has to meet them again; undefined: nothing is known. Walks move it on. */
+  /**
+   * No stored key before this one shows, so that no walk has to meet them again; undefined: nothing is known. Walks move it on; an exchange does not
+   * move it back, because what a later state holds before it is live or hidden, and comes to show by leaving the heap alone.
+   */
   first: Key | undefined
   #broughtHome = 0
   #evicted = 0
@@ -264,7 +267,6 @@ export class ColdSide {
    */
   exchanged(through: number): boolean {
     assert(this.evicts, 'a stored state is exchanged only where entries are evicted')
-    this.first = undefined
     this.#hidden.held(through)
     return this.#written.held(through)
   }
