@@ -1,6 +1,8 @@
 /** A disk that does not give back what is stored: who reads is told, who writes goes on. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TidemarkError } from '../src/base/errors.ts'
+import { Segment } from '../src/segment/index.ts'
 import { fill, value, World } from './support/cold-world.ts'
 
 test('a look-up that the disk fails throws and harms nothing; a commit that has to look waits until it can', async () => {
@@ -61,4 +63,27 @@ test('a block that the disk never gives back keeps no commit from being made', a
   for (const at of [490, 491, 492]) assert.equal(third.map<unknown, number>('map').get(at), 'blind')
   assert.deepEqual(third.map<unknown, number>('map').get(77), value(77, 1))
   await world.run(third.close())
+})
+
+test('what this runtime cannot decompress keeps no commit from being made, and no look-up harms', async t => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, 500)
+  await world.run(store.close())
+  const unavailable = { code: 'TIDEMARK_COMPRESSION_UNAVAILABLE' } as const
+  const blocks = t.mock.method(Segment.prototype, 'readBlock', () => {
+    throw new TidemarkError(unavailable.code, 'as the test wants it')
+  })
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  const map = again.map<unknown, number>('map')
+  assert.throws(() => map.get(77), unavailable)
+  map.set(490, 'blind')
+  assert.equal((await world.run(again.checkpoint())).entries, 501)
+  map.delete(490)
+  await world.run(again.checkpoint())
+  await world.rest()
+  assert.equal(again.status, 'ok')
+  blocks.mock.restore()
+  assert.deepEqual(map.get(77), value(77, 1))
+  await world.run(again.close())
 })

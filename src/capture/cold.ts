@@ -31,7 +31,9 @@ export interface ColdCursor {
 
 export const ABSENT: unique symbol = Symbol('absent')
 
+const UNREAD = ['TIDEMARK_SEGMENT_DAMAGED', 'TIDEMARK_STORAGE', 'TIDEMARK_COMPRESSION_UNAVAILABLE'] as const
+
 /** What is stored cannot be read, for now or for good. */
 export function isUnread(error: unknown): boolean {
-  return hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') || hasCode(error, 'TIDEMARK_STORAGE')
+  return UNREAD.some(code => hasCode(error, code))
 }

@@ -7,7 +7,7 @@
  * nor does a block that the device does not give back, however often it is asked.
  */
 import { hasCode } from '../base/errors.ts'
-import type { Capture, Cold } from '../capture/index.ts'
+import { type Capture, type Cold, isUnread } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import { isErrno } from '../storage/index.ts'
 
@@ -49,14 +49,14 @@ export class Count {
     return undefined
   }
 
-  /** @throws TIDEMARK_STORAGE: it can be tried again. What is damaged stays so, and the record that is being written takes its place. */
+  /** @throws TIDEMARK_STORAGE: it can be tried again. What is damaged stays so, and what this runtime cannot decompress, and the record that is being written takes its place. */
   #existedIn(cold: Cold, key: Key): boolean {
     this.asked++
     try {
       return cold.has(key)
     } catch (error) {
       if (this.#givesUp && isErrno(error, 'EIO')) this.unread++
-      else if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
+      else if (hasCode(error, 'TIDEMARK_STORAGE') || !isUnread(error)) throw error
       return false
     }
   }

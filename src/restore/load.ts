@@ -11,6 +11,7 @@ import { ColdState } from '../cold/index.ts'
 import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
 import type { LogDamage, ScanReport } from '../log/index.ts'
+import { assertDecompressible } from '../segment/index.ts'
 import { isErrno, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import type { OpenedStore } from './open.ts'
@@ -39,7 +40,7 @@ export interface LoadResult {
   readonly report: ScanReport
 }
 
-/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_NO_SUCH_POINT, TIDEMARK_STORAGE */
+/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_NO_SUCH_POINT, TIDEMARK_STORAGE, TIDEMARK_COMPRESSION_UNAVAILABLE */
 export function load(request: LoadRequest): Promise<LoadResult> {
   return besideWriter(request.storage, request.opened, (opened, believe) => loadFrom({ ...request, opened }, believe))
 }
@@ -51,6 +52,7 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
   const { image, until } = stand
   const layers = await openSegments(storage, image)
   try {
+    await assertDecompressible(layers.segments)
     const tail = await readTail({ storage, storeId, log, fold: image.fold, until, onDamage, pause })
     const { report, table } = tail
     const { end } = report

@@ -1,0 +1,57 @@
+/** A store is opened by a runtime that cannot decompress it, which says so, or by one that can and goes on. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { openStore } from '../src/open.ts'
+import { fill, value, World } from './support/cold-world.ts'
+import { filesOf } from './support/files.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const CHILD = join(import.meta.dirname, 'support', 'no-zstd-child.js')
+
+/** With all that was written in segments. */
+async function written(folder: string, compression: 'zstd' | 'deflate'): Promise<void> {
+  const world = new World()
+  const store = await world.open({ compression })
+  await fill(world, store, 500)
+  await world.run(store.close())
+  // Another run has a log of its own, and the one before it goes.
+  const again = await world.open({ compression: 'none' })
+  await world.rest(60_000)
+  await world.run(again.close())
+  for (const [path, bytes] of await world.run(filesOf(world.storage))) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), bytes)
+  }
+}
+
+async function openedWithout(folder: string): Promise<Record<string, unknown>[]> {
+  const { stdout } = await promisify(execFile)(process.execPath, [CHILD, folder])
+  return stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as Record<string, unknown>)
+}
+
+test('a store whose segments this runtime cannot decompress is refused, with a word on what to do', async t => {
+  const folder = temporaryFolder(t)
+  await written(folder, 'zstd')
+  for (const { code, message, hint, file } of await openedWithout(folder)) {
+    assert.equal(code, 'TIDEMARK_COMPRESSION_UNAVAILABLE')
+    assert.match(String(file), /^segment\//)
+    assert.match(String(message), /segment.*cannot read compression/)
+    assert.match(String(hint), /install/)
+  }
+  const store = await openStore(folder)
+  assert.deepEqual(store.map('map').get(77), value(77, 1))
+  await store.close()
+})
+
+test('a store that needs nothing which is lacking is opened', async t => {
+  const folder = temporaryFolder(t)
+  await written(folder, 'deflate')
+  assert.deepEqual(await openedWithout(folder), [{ opened: true }, { opened: true }])
+})
