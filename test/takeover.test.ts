@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { open, type Settings } from 'tidemark'
-import { UPKEEP_FAILPOINTS } from '../src/base/failpoint.ts'
+import { FAILPOINTS, UPKEEP_FAILPOINTS } from '../src/base/failpoint.ts'
 import { FRAME_HEADER_BYTES, SEAL_BYTES } from '../src/format/index.ts'
 import { PLACES } from './crash/failpoints.ts'
-import { mounted, NO_MOUNTS } from './faults/machine.ts'
+import { failing, mounted, NO_MOUNTS, NO_STRACE } from './faults/machine.ts'
 import { Remote } from './faults/remote.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
@@ -167,7 +167,7 @@ for (const pauseMs of [3, 11, 24, 47, 80]) {
   })
 }
 
-for (const place of PLACES.filter(name => !/^(open\.folders|close|block|fail|fold|merge|collect)/.test(name))) {
+for (const place of PLACES.filter(name => !/^(open\.folders|fold|merge|collect)/.test(name))) {
   test(`stopped at ${place}, overtaken and woken, a writer acknowledges nothing more`, async t => {
     const directory = temporaryFolder(t)
     const first = await open(directory, UNLOCKED)
@@ -184,7 +184,11 @@ for (const place of PLACES.filter(name => !/^(open\.folders|close|block|fail|fol
     const old = new Remote(t, [], { TIDEMARK_FAILPOINT: `${place}:1:stop` })
     const opening = old.call({ op: 'open', directory, settings: UNLOCKED }).catch(error => String(error))
     const setting = old.call({ op: 'set', key: 'owner', value: 'old' }).catch(error => String(error))
+    // So much that blocks go before the commit, and the log is synced early however soon the commit comes.
+    const large = { op: 'fill', from: 0, count: 60, characters: 40_000 } as const
+    const filling = place.startsWith('block.') ? old.call(large).catch(error => String(error)) : undefined
     const committing = old.attempt({ op: 'checkpoint' })
+    const closing = place.startsWith('close.') ? old.attempt({ op: 'close' }) : undefined
     await old.stopped()
     const young = await open(directory, UNLOCKED)
     const found = young.map<string>('map').get('owner')
@@ -192,11 +196,11 @@ for (const place of PLACES.filter(name => !/^(open\.folders|close|block|fail|fol
     young.map<string>('map').set('owner', 'young')
     const { epoch } = await young.checkpoint()
     process.kill(old.pid, 'SIGCONT')
-    await Promise.all([opening, setting])
+    await Promise.all([opening, setting, filling, closing])
     const { answer, failed } = await committing
     if (answer !== undefined) {
       // Acknowledged: then it was decided before the stop, and the new writer built upon it.
-      assert.match(place, /^commit\.(acknowledge|seal|end)$/)
+      assert.match(place, /^(commit\.(acknowledge|seal|end)|close\.sync)$/)
       assert.equal(found, 'old')
       assert.ok((answer as { epoch: number }).epoch < epoch)
     } else if (failed?.code !== 'TIDEMARK_FENCED') {
@@ -216,6 +220,46 @@ for (const place of PLACES.filter(name => !/^(open\.folders|close|block|fail|fol
     )
     await store.close()
     await first.close()
+  })
+}
+
+for (const place of FAILPOINTS.filter(name => name.startsWith('fail.'))) {
+  test(`stopped at ${place} after a failed sync, overtaken and woken, a writer harms nothing of the new one's`, async t => {
+    if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
+    const directory = temporaryFolder(t)
+    const { wrapper, env, assertInjected } = failing(t, 'fdatasync', 'EIO', 4)
+    // With -D the service is the process that is started, and can be looked at.
+    const [strace, ...args] = wrapper as [string, ...string[]]
+    const old = new Remote(t, [strace, '-D', ...args], { ...env, TIDEMARK_FAILPOINT: `${place}:1:stop` })
+    await old.call({ op: 'open', directory, settings: UNLOCKED })
+    const replies: ReturnType<Remote['attempt']>[] = []
+    for (let n = 1; n <= 5; n++) {
+      void old.attempt({ op: 'set', key: 'latest', value: n })
+      replies.push(old.attempt({ op: 'checkpoint' }))
+    }
+    await old.stopped()
+    const young = await open(directory, UNLOCKED)
+    const map = young.map<unknown>('map')
+    const found = map.get('latest') as number
+    map.set('owner', 'young')
+    await young.checkpoint()
+    process.kill(old.pid, 'SIGCONT')
+    const failures = (await Promise.all(replies)).map(({ failed }) => failed?.code)
+    assertInjected()
+    const acknowledged = failures.findIndex(code => code !== undefined)
+    assert.ok(acknowledged > 0, `the point was not reached: ${failures.join()}`)
+    // Before it is truncated a manifest says that the file ends before the epoch that failed.
+    const most = place === 'fail.truncate' ? acknowledged : acknowledged + 1
+    assert.ok(found === acknowledged || found === most, `${found} after ${acknowledged} was acknowledged`)
+    assert.equal(failures[acknowledged], 'TIDEMARK_FENCED')
+    for (const code of failures.slice(acknowledged)) assert.match(code ?? 'acknowledged', /^TIDEMARK_(FENCED|FAILED)$/)
+    map.set('later', 'young')
+    await young.checkpoint()
+    const expected = new Map(map)
+    await young.close()
+    const store = await open(directory, ASKED)
+    assert.deepEqual(new Map([...store.map('map')].sort()), new Map([...expected].sort()))
+    await store.close()
   })
 }
 

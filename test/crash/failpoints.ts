@@ -3,7 +3,7 @@ import { FAILPOINTS, UPKEEP_FAILPOINTS } from '../../src/base/failpoint.ts'
 
 /**
  * `manifest.*` is reached while opening and in the writer, and each is a place of its own. `fail.*` takes a failing system call: see
- * faults.test.ts.
+ * faults.test.ts and takeover.test.ts.
  */
 export const PLACES: readonly string[] = [
   ...FAILPOINTS.filter(name => !name.startsWith('fail.')).flatMap(name =>
