@@ -7,6 +7,7 @@ import { boundsOf as boundsOfBytes } from '../bench/bytes/suite.ts'
 import type { ClosedLoopResult } from '../bench/closed-loop/contract.ts'
 import { boundsOf as closedBounds } from '../bench/closed-loop/suite.ts'
 import { runChild } from '../bench/harness/child.ts'
+import { bucketsOf, showBuckets } from '../bench/harness/histogram.ts'
 import { largest, medianOfAll } from '../bench/harness/stats.ts'
 import { type Bound, holds } from '../bench/harness/suite.ts'
 import { boundsLoaded, type Loaded } from '../bench/hydration/suite.ts'
@@ -22,6 +23,7 @@ import type { Row } from '../bench/spikes/run.ts'
 import { boundsOf as slowBounds } from '../bench/spikes/slow-storage.ts'
 import type { IsolationResult, LongResult, SteadyResult } from '../bench/upkeep/contract.ts'
 import { boundsOf } from '../bench/upkeep/suite.ts'
+import { BOUNDS_MS } from '../src/base/histogram.ts'
 import { root } from './root.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -257,4 +259,24 @@ test('closed loop: a set that is fast only until it has to be made durable', () 
   assert.deepEqual(of(false, 0.31), ['speed of set until all is durable'])
   assert.deepEqual(of(true, 0.31), [])
   assert.deepEqual(of(true, 0.05), ['speed of set until all is durable'])
+})
+
+test('stalls are counted between the bounds of the histograms of the store, each once', () => {
+  const buckets = bucketsOf([0, 0.06, 0.0625, 0.9, 1, 5000])
+  assert.deepEqual(
+    buckets.map(({ belowMs }) => belowMs),
+    BOUNDS_MS,
+  )
+  assert.deepEqual(
+    buckets.map(({ count }) => count),
+    [2, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1],
+  )
+  const [head, , mine, other] = showBuckets('stalls, ms', [
+    ['tidemark', buckets],
+    ['control', bucketsOf([3])],
+    ['tidemark', buckets],
+  ]).split('\n')
+  assert.match(head as string, /^stalls, ms +< 0.0625 .* < 1024 +more$/)
+  assert.match(mine as string, /^tidemark +4 +2 +0 +0 +2 +2 +0( +0)* +2$/)
+  assert.match(other as string, /^control +0 +0 +0 +0 +0 +0 +1( +0)+$/)
 })

@@ -1,4 +1,5 @@
 import type { GcSummary } from '../harness/gc.ts'
+import type { Bucket } from '../harness/histogram.ts'
 import type { ControlSlices } from './control.ts'
 
 export interface OpenLoopAssignment {
@@ -23,6 +24,8 @@ export interface OpenLoopResult {
   readonly unserved: number
   /** Engine time in turns of its own, the barrier included. */
   readonly stallMs: { readonly count: number; readonly p50: number; readonly p999: number; readonly max: number }
+  /** The same, counted. */
+  readonly stallBuckets: readonly Bucket[]
   /** The same without V8's collections that fell into it. */
   readonly stallWithoutGcMs: { readonly p999: number; readonly max: number }
   /** Turns that did more than take in a message. */

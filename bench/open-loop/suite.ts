@@ -5,6 +5,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
+import { showBuckets } from '../harness/histogram.ts'
 import { leftOut, median, medianOfAll, withSpread } from '../harness/stats.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
@@ -92,7 +93,9 @@ function outcome(context: Context, rows: readonly Row[]): Outcome {
   const bounds: Bound[] = []
   for (const intervalMs of [...new Set(rows.map(row => row.intervalMs))]) {
     const here = rows.filter(row => row.intervalMs === intervalMs)
-    text.push(`a checkpoint each ${intervalMs} ms; medians over ${context.reps} alternating runs, with smallest..largest\n${show(here)}`)
+    text.push(
+      `a checkpoint each ${intervalMs} ms; medians over ${context.reps} alternating runs, with smallest..largest\n${show(here)}\n\n${showStalls(here)}`,
+    )
     bounds.push(...boundsOf(context, intervalMs, here))
   }
   return { text, bounds, data: rows }
@@ -151,6 +154,15 @@ function show(rows: readonly Row[]): string {
         of(row => 100 * (row.foreignShare ?? Number.NaN)),
       ]
     }),
+  )
+}
+
+/** Turns of the event loop that others take are not looked at from inside. */
+function showStalls(rows: readonly Row[]): string {
+  const looked = rows.filter(({ engine }) => engine === 'tidemark' || engine === CONTROL)
+  return showBuckets(
+    'stalls, ms',
+    looked.map(row => [row.engine, row.stallBuckets]),
   )
 }
 

@@ -3,6 +3,7 @@ import { type Engine, loadEngine } from '../engines/index.ts'
 import { plain } from '../engines/plain.ts'
 import { assignment, deliver } from '../harness/child.ts'
 import { GcWatch } from '../harness/gc.ts'
+import { bucketsOf } from '../harness/histogram.ts'
 import { median, percentile } from '../harness/stats.ts'
 import { bytesWritten } from '../harness/written.ts'
 import { makeOperations, type Operations } from '../workload/operations.ts'
@@ -192,6 +193,7 @@ await deliver(async (): Promise<OpenLoopResult> => {
     },
     unserved,
     stallMs: { count: stalls.length, p50: percentile(stalls, 50), p999: percentile(stalls, 99.9), max: percentile(stalls, 100) },
+    stallBuckets: bucketsOf(stalls),
     stallWithoutGcMs: { p999: percentile(own, 99.9), max: percentile(own, 100) },
     longSlices: stalls.filter(ms => ms > 0.1).length,
     stallTotalMs: stalls.reduce((sum, ms) => sum + ms, 0),

@@ -1,5 +1,6 @@
 /** What one measured process is asked to do, and what it tells. */
 import type { GcSummary } from '../harness/gc.ts'
+import type { Bucket } from '../harness/histogram.ts'
 
 /** What the entries are and what happens to them; the same numbers always give the same operations. */
 export type LoadSpec =
@@ -98,6 +99,8 @@ export interface SpikesResult {
   readonly perSecond: number
   readonly latencyMs: Percentiles
   readonly stallMs: Percentiles
+  /** The same, counted. */
+  readonly stallBuckets: readonly Bucket[]
   readonly stallWithoutGcMs: { readonly p999: number; readonly max: number }
   /** Turns of the engine: all, and those that did more than take in a message. */
   readonly turns: number

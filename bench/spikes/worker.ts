@@ -3,6 +3,7 @@ import { type Engine, loadEngine } from '../engines/index.ts'
 import { plain } from '../engines/plain.ts'
 import { assignment, deliver } from '../harness/child.ts'
 import { GcWatch } from '../harness/gc.ts'
+import { bucketsOf } from '../harness/histogram.ts'
 import { waitedMs } from '../harness/machine.ts'
 import { percentile } from '../harness/stats.ts'
 import { TurnWatch, untimed } from '../open-loop/turn-watch.ts'
@@ -174,6 +175,7 @@ async function measure(
       perSecond: (served.next - start) / served.seconds,
       latencyMs: percentiles(latencies),
       stallMs: percentiles(stalls),
+      stallBuckets: bucketsOf(stalls),
       stallWithoutGcMs: { p999: percentile(own, 99.9), max: percentile(own, 100) },
       turns: stalls.length,
       longTurns: long.length,
