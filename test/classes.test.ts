@@ -58,6 +58,31 @@ test('under pressure a rebuildable collection lags, the point says so, and a res
   await world.close()
 })
 
+test('an epoch that leaves something out is a decision, and so is the first that leaves nothing out again', async () => {
+  const { world, store, orders, cache, index } = await opened()
+  const decided: unknown[] = []
+  store.on('decision', ({ type, reason, numbers }) => {
+    if (type === 'left-out' || type === 'taken-in') decided.push([type, reason, numbers['collections']])
+  })
+  await world.checkpoint()
+  world.pressed = true
+  for (const map of [orders, cache, index]) map.set('k', 1)
+  await world.checkpoint()
+  orders.set('k', 2)
+  await world.checkpoint()
+  world.pressed = false
+  orders.set('k', 3)
+  await world.checkpoint()
+  orders.set('k', 4)
+  await world.checkpoint()
+  assert.deepEqual(decided, [
+    ['left-out', 'pressure', 2],
+    ['left-out', 'pressure', 2],
+    ['taken-in', 'durable', 2],
+  ])
+  await world.close()
+})
+
 test('without pressure nothing lags; durable() and close() never leave anything out', async () => {
   const { world, store, cache } = await opened()
   cache.set('k', 1)

@@ -2,19 +2,18 @@
  * The scheduler: says when the barrier falls and what upkeep may do, and why.
  *
  * What: is shown the engine at looks (`Seen`), and told of barriers and commits; answers whether a barrier is to fall, and when to look again.
- * Owns: everything learned (activity.ts, day.ts, delta.ts), the state of each policy (window.ts, pause.ts, pressure.ts, exposure.ts,
+ * Owns: everything learned (activity.ts, learned.ts, delta.ts), the state of each policy (window.ts, pause.ts, pressure.ts, exposure.ts,
  * upkeep-level.ts), the decisions made. Does not own: timers, the barrier, the writer, files.
  * Invariants: nothing is done between looks; an engine that has nothing to write is looked at once an interval, or a second where that is
  * longer, and more often where a change just behind a look would else be too old; every change of mind is a decision with its reason.
  */
 import type { Clock, LoopLoad } from '../base/clock.ts'
 import { LAG_INTERVALS_MAX, LOOK_MS_MAX, LOOK_MS_MIN } from '../base/limits.ts'
-import { SCHEDULE_PARTS, type ScheduleRecord, type StoredDecision } from '../format/index.ts'
+import type { ScheduleRecord, StoredDecision } from '../format/index.ts'
 import { Activity } from './activity.ts'
-import { Day } from './day.ts'
-import { Decisions } from './decisions.ts'
 import { Delta } from './delta.ts'
 import { Exposure } from './exposure.ts'
+import { Learned } from './learned.ts'
 import { Pause } from './pause.ts'
 import { Pressure, type PressureFacts } from './pressure.ts'
 import type {
@@ -62,17 +61,14 @@ const UNSEEN_SHARE = 7 / 8
 const NOW_LOOKS = 3
 const RECENT_LOOKS = 30
 const RECENT_SHARE = 1 / 1440
-/** A run that learned no more parts of its own cycle, as an import does, hands on the pattern of another. */
-const HANDED_ON_PARTS_MAX = 2
 /** So many collections are looked through in some 50 us. */
 const LOOK_COLLECTIONS = 1024
 
 export class Cadence {
   readonly settings: CadenceSettings
   readonly #parts: CadenceParts
-  readonly #decisions = new Decisions()
+  readonly #learned: Learned
   readonly #activity: Activity
-  readonly #day: Day
   readonly #delta = new Delta()
   readonly #exposure: Exposure
   readonly #window: Window
@@ -93,8 +89,8 @@ export class Cadence {
   #wanted: BarrierReason | undefined
   #failing = false
   #partsEnded = 0
-  /** Learned by whoever runs with another cycle: what is opened for a moment, as an import is, must not take it away. */
-  #other: Omit<ScheduleRecord, 'savedMs' | 'decisions'> | undefined
+  /** Collections that the last epoch left out. */
+  #leftOut = 0
 
   constructor(parts: CadenceParts) {
     const { clock, settings } = parts
@@ -104,7 +100,7 @@ export class Cadence {
     this.settings = settings
     this.#lookMs = Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, intervalMs / LOOKS_PER_INTERVAL))
     this.#activity = new Activity(this.#lookMs * NOW_LOOKS, Math.max(this.#lookMs * RECENT_LOOKS, cycleMs * RECENT_SHARE))
-    this.#day = new Day(cycleMs)
+    this.#learned = new Learned(cycleMs)
     this.#lagMsMax = Math.max(LAG_INTERVALS_MAX * intervalMs, intervalMsMax)
     this.#exposure =
       intervalMs === 0
@@ -112,7 +108,7 @@ export class Cadence {
         : new Exposure(now, intervalMsMax, this.#lagMsMax)
     this.#window = new Window(settings)
     this.#pressure = new Pressure(now, Math.max(intervalMs, LOOK_MS_MIN))
-    this.#upkeep = new UpkeepPlan(now, this.#day.partMs)
+    this.#upkeep = new UpkeepPlan(now, this.#learned.day.partMs)
     this.#windowStart = now
     this.#looked = now
     this.#againAt = now + this.firstLookMs
@@ -161,17 +157,17 @@ export class Cadence {
 
   /** What is said of upkeep holds for so long, unless it is said again. */
   get upkeepMs(): number {
-    return this.#day.partMs
+    return this.#learned.day.partMs
   }
 
   /** Newest last, those of earlier runs included. */
   get decisions(): readonly StoredDecision[] {
-    return this.#decisions.list()
+    return this.#learned.decisions.list()
   }
 
   /** Rises when there is more to keep than before. */
   get changes(): number {
-    return this.#decisions.made + this.#partsEnded
+    return this.#learned.decisions.made + this.#partsEnded
   }
 
   look(seen: Seen): Look {
@@ -189,7 +185,7 @@ export class Cadence {
     }
     this.#lookAtPressure(now, seen)
     this.#lookAtExposure(now, dirty, late)?.()
-    if (this.#upkeep.look(now, this.#day)) this.#decideUpkeep()
+    if (this.#upkeep.look(now, this.#learned.day)) this.#decideUpkeep()
     const look = dirty ? this.#plan(now, seen) : { barrier: undefined, againMs: this.#againMsOf(seen) }
     this.#wanted = look.barrier
     this.#againAt = now + look.againMs
@@ -238,6 +234,7 @@ export class Cadence {
     const why = this.#window.committed({ rewrites, load, commitMs, reserveMs })
     const { targetMs } = this.#window
     tell?.()
+    this.#decideLeftOut(written.filter(({ asOf }) => asOf !== undefined).length, now)
     if (why === undefined) return
     const numbers = { windowMs: targetMs, windowMsBefore: old, rewriteShare: rewrites, loopLoad: load, commitMs }
     if (why === 'rewrites') this.#decide('widen', why, numbers)
@@ -273,23 +270,19 @@ export class Cadence {
       rpoMsMax: intervalMs === 0 ? 0 : intervalMsMax,
       laggingMs,
       deltaBytes: Math.round(this.#delta.bytes(changed)),
-      dayKnown: this.#day.known,
-      decisions: this.#decisions.made,
+      dayKnown: this.#learned.day.known,
+      decisions: this.#learned.decisions.made,
     }
   }
 
   /** What the next run shall know. */
   record(): ScheduleRecord {
-    const own = { cycleMs: this.settings.cycleMs, ...this.#day.learned() }
-    const pattern = this.#day.known * SCHEDULE_PARTS > HANDED_ON_PARTS_MAX ? own : (this.#other ?? own)
-    return { savedMs: this.#parts.clock.now(), ...pattern, decisions: this.#decisions.list() }
+    return this.#learned.record(this.#parts.clock.now())
   }
 
-  /** What an earlier run kept joins what was learned since; a pattern of another cycle is none, and handed on. */
-  remember({ savedMs, decisions, ...pattern }: ScheduleRecord): void {
-    if (pattern.cycleMs === this.settings.cycleMs) this.#day.remember(pattern)
-    else if (pattern.weight.some(weight => weight > 0)) this.#other = pattern
-    this.#decisions.remember(decisions)
+  /** What an earlier run kept joins what was learned since. */
+  remember(record: ScheduleRecord): void {
+    this.#learned.remember(record)
   }
 
   #observe(ms: number, load: number, { changed, counted }: Seen): void {
@@ -301,7 +294,7 @@ export class Cadence {
     this.#listed = listed
     this.#activity.observe(ms, load, this.#rate)
     this.#upkeep.observe(ms, load, this.#rate)
-    if (this.#day.observe(ms, this.#parts.clock.now(), load, this.#rate)) this.#partsEnded++
+    if (this.#learned.day.observe(ms, this.#parts.clock.now(), load, this.#rate)) this.#partsEnded++
   }
 
   #plan(now: number, seen: Seen): Look {
@@ -375,6 +368,14 @@ export class Cadence {
     return () => this.#decide('rpo-broken', reason, numbers)
   }
 
+  /** An epoch is durable that left out so many collections. */
+  #decideLeftOut(collections: number, now: number): void {
+    const before = this.#leftOut
+    this.#leftOut = collections
+    if (collections > 0) this.#decide('left-out', 'pressure', { collections, laggingMs: this.#exposure.laggingMs(now) })
+    else if (before > 0) this.#decide('taken-in', 'durable', { collections: before })
+  }
+
   #decideUpkeep(): void {
     const { level, standing } = this.#upkeep
     const numbers = standing === undefined ? {} : { activity: standing.activity, calmActivity: standing.calm, busyActivity: standing.busy }
@@ -391,7 +392,7 @@ export class Cadence {
 
   #decide<Type extends DecisionType>(type: Type, reason: DecisionReason<Type>, numbers: Decision['numbers']): void {
     const decision: Decision = { time: this.#parts.clock.now(), type, reason, numbers }
-    this.#decisions.add(decision)
+    this.#learned.decisions.add(decision)
     this.#parts.decided(decision, this.#pressure.last)
   }
 }

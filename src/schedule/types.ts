@@ -19,6 +19,9 @@ export const DECISIONS = {
   'upkeep-free': ['lull'],
   'pressure-high': ['failing', 'storage', 'writer'],
   'pressure-low': ['calm'],
+  /** An epoch lacks rebuildable collections; the first one that lacks none again. */
+  'left-out': ['pressure'],
+  'taken-in': ['durable'],
   /** A change is older than the RPO allows and not durable. */
   'rpo-broken': ['failing', 'storage', 'loop', 'held'],
   'rpo-met': ['durable'],
