@@ -1,7 +1,11 @@
 /** The checkpointer behind its end, failed or closed: it writes nothing, remembers nothing, and does not come back. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Collection } from '../src/capture/index.ts'
+import { tideCodec } from '../src/codec/index.ts'
+import { numbered } from './support/capture-rig.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
+import { FakeCold } from './support/fake-cold.ts'
 
 test('an engine that has stopped remembers nothing of what comes and goes', () => {
   const { scheduler, host, map, checkpointer, seen } = alone()
@@ -16,6 +20,22 @@ test('an engine that has stopped remembers nothing of what comes and goes', () =
     map.delete(`new${n}`)
   }
   assert.ok(map.dirtyKeysMax < 100)
+})
+
+test('an engine that has failed in the midst of a capture remembers nothing of what comes home', () => {
+  const { host, space, collections, checkpointer } = alone()
+  const stored = numbered(1000, n => ({ n }))
+  const start = { cold: new FakeCold(stored), coldCount: stored.length }
+  const map = new Collection(space, 'cold', 'map', tideCodec, space.nextId++, new Map(), start)
+  collections.set('cold', map)
+  map.set('new', 1)
+  quiet(checkpointer.checkpoint(1e9))
+  const { part } = map
+  assert.ok(part !== undefined)
+  host.fail(0, true)
+  for (const [key] of stored) map.get(key)
+  assert.equal(part.done.size, 0)
+  assert.equal(map.part, undefined)
 })
 
 test('nothing is posted after stop', () => {

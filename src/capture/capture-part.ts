@@ -132,9 +132,11 @@ export class CapturePart {
     return this.deleted.has(key) || (this.gone.length > 0 && this.gone.some(keys => keys.has(key)))
   }
 
-  /** The epoch is committed, or given up. */
+  /** The epoch is committed, or given up: nothing is captured for it any more. */
   landed(): void {
-    if (this.collection.inFlight === this) this.collection.inFlight = undefined
+    const { collection } = this
+    if (collection.part === this) collection.part = undefined
+    if (collection.inFlight === this) collection.inFlight = undefined
   }
 
   /** Of a key that is not live: it is stored and nothing was written to it since, as far as can be told without the disk. */

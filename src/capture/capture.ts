@@ -184,7 +184,7 @@ export class Capture {
     space.accessed(space.now() - begin)
   }
 
-  /** The epoch is committed: what was frozen says nothing any more. */
+  /** The epoch is committed, or nothing will be any more: what was frozen says nothing. */
   landed(): void {
     for (const part of this.parts) part.landed()
   }
@@ -194,7 +194,6 @@ export class Capture {
     for (const group of this.#linked) this.parts[0]?.space.links.join(group)
     for (const part of this.parts) {
       const { collection } = part
-      if (collection.part === part) collection.part = undefined
       part.landed()
       if (collection.dropped || collection.id !== part.id) continue
       collection.cold?.giveBack()
