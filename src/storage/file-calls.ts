@@ -2,7 +2,8 @@
  * The calls to the system that the file storage is made of, in two flavours behind one table: `await` works on both.
  *
  * sync: blocks the calling thread. For the writer's own thread: the thread pool of the process, which the host program may have filled
- *   with slow work of its own, cannot delay a commit.
+ *   with slow work of its own, cannot delay a commit. A commit that begins a file, or one that failed, is delayed by it where upkeep is
+ *   publishing a manifest at that moment: these go through the pool, so that their syncs delay no commit, and one is published at a time.
  * async: the thread pool. For the main thread, which must not block.
  * Owns nothing. Errors are the system's, untouched.
  */

@@ -5,7 +5,7 @@
  * Owns: the newest manifest of this writer. Does not own: what the next one says, when one is due.
  * Invariants: of an attempt that failed half way what counts is what is in the storage: a manifest of our own that is there is the newest. One
  * is published at a time; upkeep's are published beside the log, and a commit's check of the token waits for none of them: what it finds
- * there is ours or a stranger's. A stranger's first manifest may be gone by the time we look, but then ours, which it stood behind, went before it
+ * there is ours or a stranger's. Only a roll waits for one, and who gives a file up. A stranger's first manifest may be gone by the time we look, but then ours, which it stood behind, went before it
  * (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked for first, then our own. Where one of them is missing, only
  * a later one in the list says that somebody has come. Without, the directory was taken away, which is a failure of the storage like any other,
  * or it is back: between two looks nothing is concluded from what is not there. One of ours that does not read back as it was written keeps its
@@ -43,14 +43,19 @@ export class Ownership {
     return this.#inTurn(() => this.#publish(this.#storage, plan))
   }
 
-  /** The same for upkeep, through a storage of its own. */
-  publishBeside(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
-    return this.#inTurn(async () => {
+  /**
+   * The same for upkeep, through a storage of its own, and then removes manifests that nobody needs. These may be many, and no roll waits for it: a
+   * manifest that comes meanwhile keeps nothing that the published one does not, but for later ones.
+   */
+  async publishBeside(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
+    let published = this.manifest
+    await this.#inTurn(async () => {
       await this.check()
       await this.#failpoint('fold.manifest')
       await this.#publish(storage, plan)
-      await pruneManifests(storage, this.manifest, this.#first)
+      published = this.manifest
     })
+    await pruneManifests(storage, published, this.#first)
   }
 
   /** Removes manifests that nobody needs; failing to is no failure. */

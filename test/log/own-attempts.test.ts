@@ -1,11 +1,12 @@
 /**
  * What an attempt of this writer's own left or is leaving under the next number, seen by its other half: manifests that are half written, or whose
- * making was answered wrongly. They fence nobody.
+ * making was answered wrongly. They fence nobody, and hold up nobody for longer than they must.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
 import { type Failpoint, noFailpoint } from '../../src/base/failpoint.ts'
+import { MANIFESTS_KEPT } from '../../src/base/limits.ts'
 import { type Manifest, manifestName } from '../../src/format/index.ts'
 import { listManifests, readNewest } from '../../src/manifest/index.ts'
 import { openForWriting } from '../../src/restore/index.ts'
@@ -176,4 +177,29 @@ test('a fold whose manifest was made although the answer was that it was there d
     assert.equal(storage.synced.at(-1), own.manifest.number)
     await own.checkForRemoval()
   }
+})
+
+test('a roll does not wait while upkeep removes manifests that nobody needs', async () => {
+  const disk = new MemoryDisk()
+  const storage = new MemoryStorage(disk)
+  const { manifest } = await openForWriting(storage, facts('own'))
+  const own = new Ownership(storage, noFailpoint, manifest)
+  for (let count = 0; count < MANIFESTS_KEPT; count++) await own.publish(next)
+  const beside = new MemoryStorage(disk)
+  const { gate, open } = newGate()
+  const remove = beside.remove.bind(beside)
+  let removes = 0
+  beside.remove = async path => {
+    removes++
+    await gate
+    await remove(path)
+  }
+  const published = own.publishBeside(beside, next)
+  while (removes === 0) await null
+  await own.publish(next)
+  await own.prune()
+  open()
+  await published
+  assert.equal(own.manifest.number, manifest.number + MANIFESTS_KEPT + 2)
+  assert.equal((await listManifests(storage)).length, MANIFESTS_KEPT)
 })
