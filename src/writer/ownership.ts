@@ -4,14 +4,15 @@
  *
  * Owns: the newest manifest of this writer. Does not own: what the next one says, when one is due.
  * Invariants: of an attempt that failed half way what counts is what is in the storage: a manifest of our own that is there is the newest. One
- * is published at a time; upkeep's are published beside the log, and a commit's check of the token waits for none of them: what it finds
- * there is ours or a stranger's. Only a roll waits for one, and who gives a file up. A stranger's first manifest may be gone by the time we look, but then ours, which it stood behind, went before it
- * (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked for first, then our own. Where one of them is missing, only
- * a later one in the list says that somebody has come. Without, the directory was taken away, which is a failure of the storage like any other,
- * or it is back: between two looks nothing is concluded from what is not there. One of ours that does not read back as it was written keeps its
- * number and counts for nothing: the one before it stays the newest, here and for whoever opens the store. What does not verify under a number
- * that we have tried may be ours, half written or spoiled: it is undecided, and read again at each look. Nobody has opened the store with
- * it yet, for an opener reads his manifest back before he reads the log: what was synced before the look he will find.
+ * is published at a time; upkeep's are published beside the log, and a commit's check of the token waits for none of them: what it finds there
+ * is ours or a stranger's. Only a roll waits for one, and who gives a file up. A stranger's first manifest may be gone by the time we look,
+ * but then ours, which it stood behind, went before it (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked
+ * for first, then our own. Where one of them is missing, only a later one in the list says that somebody has come. Without, the directory was
+ * taken away, which is a failure of the storage like any other, or it is back: between two looks nothing is concluded from what is not there.
+ * One of ours that does not read back as it was written keeps its number and counts for nothing: the one before it stays the newest, here and
+ * for whoever opens the store. What does not verify under a number that we have tried may be ours, half written or spoiled: it is undecided,
+ * and read again at each look. Nobody has opened the store with it yet, for an opener reads his manifest back before he reads the log: what
+ * was synced before the look he will find.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
