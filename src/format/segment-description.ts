@@ -16,6 +16,7 @@ import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 const COUNT_BYTES = 4
 const ENTRY_BYTES = 8
 const COLLECTION_BYTES = 4
+const COLLECTION_FACT_BYTES = 32
 
 /** Collects where blocks lie and a place between each and the one before. */
 export class SegmentIndexWriter {
@@ -132,7 +133,7 @@ export interface SegmentCollection {
   readonly rawBytes: number
 }
 
-export interface SegmentFacts {
+export interface SegmentSums {
   readonly from: number
   readonly through: number
   readonly records: number
@@ -140,6 +141,9 @@ export interface SegmentFacts {
   readonly rawBytes: number
   readonly first: Place
   readonly last: Place
+}
+
+export interface SegmentFacts extends SegmentSums {
   /** In the order of ids; those of which it holds something. */
   readonly collections: readonly SegmentCollection[]
 }
@@ -168,9 +172,30 @@ export function encodeSegmentFacts(facts: SegmentFacts): Buffer {
   return writer.view()
 }
 
+/** All but the collections, which may be thousands. Throws TIDEMARK_VALUE_DAMAGED where the bytes cannot be facts. */
+export function decodeSegmentSums(bytes: Buffer): SegmentSums {
+  const reader = new ByteReader(bytes)
+  const sums = readSums(reader)
+  const left = reader.u32() * COLLECTION_FACT_BYTES
+  if (reader.left !== left) throw damaged(`${reader.left} bytes of collections, not ${left}`)
+  return sums
+}
+
 /** Throws TIDEMARK_VALUE_DAMAGED for anything that encodeSegmentFacts does not write. */
 export function decodeSegmentFacts(bytes: Buffer): SegmentFacts {
   const reader = new ByteReader(bytes)
+  const sums = readSums(reader)
+  const collections: SegmentCollection[] = []
+  for (let left = reader.u32(); left > 0; left--) {
+    const id = reader.u32()
+    if (id <= (collections.at(-1)?.id ?? -1)) throw damaged('collections out of order')
+    collections.push({ id, schema: reader.u32(), records: reader.u64(), tombstones: reader.u64(), rawBytes: reader.u64() })
+  }
+  if (reader.left !== 0) throw damaged(`${reader.left} bytes behind the facts`)
+  return { ...sums, collections }
+}
+
+function readSums(reader: ByteReader): SegmentSums {
   const [from, through, records, tombstones, rawBytes] = [reader.u64(), reader.u64(), reader.u64(), reader.u64(), reader.u64()]
   const place = (): Place => {
     const collection = reader.u32()
@@ -180,14 +205,7 @@ export function decodeSegmentFacts(bytes: Buffer): SegmentFacts {
   }
   const first = place()
   const last = place()
-  const collections: SegmentCollection[] = []
-  for (let left = reader.u32(); left > 0; left--) {
-    const id = reader.u32()
-    if (id <= (collections.at(-1)?.id ?? -1)) throw damaged('collections out of order')
-    collections.push({ id, schema: reader.u32(), records: reader.u64(), tombstones: reader.u64(), rawBytes: reader.u64() })
-  }
-  if (reader.left !== 0) throw damaged(`${reader.left} bytes behind the facts`)
-  return { from, through, records, tombstones, rawBytes, first, last, collections }
+  return { from, through, records, tombstones, rawBytes, first, last }
 }
 
 function damaged(what: string): TidemarkError {

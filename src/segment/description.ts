@@ -11,6 +11,7 @@ import {
   decodeHeaderOf,
   decodeSegmentFacts,
   decodeSegmentHeader,
+  decodeSegmentSums,
   FRAME_HEADER_BYTES,
   type FrameHeader,
   SEGMENT_FACTS,
@@ -22,6 +23,7 @@ import {
   type SegmentEntry,
   type SegmentFacts,
   SegmentIndex,
+  type SegmentSums,
   segmentNumbers,
 } from '../format/index.ts'
 import { filterBytes } from './filter.ts'
@@ -32,7 +34,8 @@ const CHECK_BYTES = 256 * 1024
 export interface Description {
   readonly salt: number
   readonly index: SegmentIndex
-  readonly facts: SegmentFacts
+  /** The facts as they stand in the file: of its collections, which may be thousands, nobody asks who looks something up. */
+  readonly factBytes: Buffer
   /** Where the frame of the filter begins, and its bytes. */
   readonly filterAt: number
   readonly filterLength: number
@@ -64,14 +67,26 @@ export function* readDescription(entry: SegmentEntry, read: ReadPart): Generator
   const facts = place(entry, SEGMENT_FACTS, filterAt + filterLength, salt, read)
   const factBytes = yield* checked(entry, facts, read)
   try {
-    const said = decodeSegmentFacts(factBytes)
-    if (facts.at + facts.storedLength !== end || !agrees(said, entry)) {
+    if (facts.at + facts.storedLength !== end || !agrees(decodeSegmentSums(factBytes), entry)) {
       throw segmentDamage(file, describedAt, 'it does not hold what the manifest says')
     }
-    return { salt, index: new SegmentIndex(indexBytes, describedAt), facts: said, filterAt, filterLength }
+    return { salt, index: new SegmentIndex(indexBytes, describedAt), factBytes, filterAt, filterLength }
   } catch (error) {
-    throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? segmentDamage(file, describedAt, (error as Error).message, error) : error
+    throw asDamage(entry, error)
   }
+}
+
+/** @throws TIDEMARK_SEGMENT_DAMAGED where what it says of collections is none */
+export function factsOf(entry: SegmentEntry, { factBytes }: Description): SegmentFacts {
+  try {
+    return decodeSegmentFacts(factBytes)
+  } catch (error) {
+    throw asDamage(entry, error)
+  }
+}
+
+function asDamage({ file, describedAt }: SegmentEntry, error: unknown): unknown {
+  return hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? segmentDamage(file, describedAt, (error as Error).message, error) : error
 }
 
 /** The filter; ends a step after each piece of work. @throws TIDEMARK_SEGMENT_DAMAGED, and what `read` throws */
@@ -117,7 +132,7 @@ export function segmentDamage(file: string, offset: number, what: string, cause?
   })
 }
 
-function agrees(facts: SegmentFacts, entry: SegmentEntry): boolean {
+function agrees(facts: SegmentSums, entry: SegmentEntry): boolean {
   return (
     facts.from === entry.from &&
     facts.through === entry.through &&

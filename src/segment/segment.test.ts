@@ -1,29 +1,19 @@
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { before, test } from 'node:test'
-import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { ByteWriter } from '../base/bytes.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import {
   appendRecord,
-  COMPRESSION_NONE,
   type Compress,
-  encodeHeaderOf,
-  encodeSegmentFacts,
-  FRAME_HEADER_BYTES,
   hashPlace,
   openCompress,
   RECORD_PUT,
   RecordCursor,
   recordBytes,
-  SEGMENT_FACTS,
   SEGMENT_FOLDER,
-  SEGMENT_FRAMES,
-  SEGMENT_HEADER_BYTES,
-  type SegmentCollection,
   type SegmentEntry,
-  type SegmentFacts,
   segmentName,
 } from '../format/index.ts'
 import { MemoryStorage } from '../storage/index.ts'
@@ -289,61 +279,6 @@ test('the bytes of a record are said without writing it', () => {
       appendRecord(writer, collection, Buffer.from('key'), value)
       assert.equal(recordBytes(collection, 3, value?.length), writer.length, `${collection} ${value?.length}`)
     }
-  }
-})
-
-/** The same segment with other facts, whole in every checksum and in the hash that the manifest names. */
-async function withFacts(
-  storage: MemoryStorage,
-  entry: SegmentEntry,
-  facts: SegmentFacts,
-  salt: number,
-): Promise<[MemoryStorage, SegmentEntry]> {
-  const bytes = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
-  const payload = encodeSegmentFacts(facts)
-  const at = entry.bytes - SEGMENT_HEADER_BYTES - payload.length - FRAME_HEADER_BYTES
-  const { length } = payload
-  const frame = { kind: SEGMENT_FACTS, compression: COMPRESSION_NONE, rawLength: length, storedLength: length, payloadCrc: crc32(payload) }
-  encodeHeaderOf(SEGMENT_FRAMES, frame, salt, at).copy(bytes, at)
-  payload.copy(bytes, at + FRAME_HEADER_BYTES)
-  const changed = new MemoryStorage()
-  await changed.makeFolder(SEGMENT_FOLDER)
-  await changed.createIfAbsent(entry.file, bytes)
-  const { from, through, records, tombstones, rawBytes } = facts
-  return [changed, { ...entry, from, through, records, tombstones, rawBytes, sha256: createHash('sha256').update(bytes).digest('hex') }]
-}
-
-test('what a file says of each collection is held against its blocks', async () => {
-  const list = Array.from({ length: 90 }, (_, at): Write => {
-    return { collection: 1 + Math.floor(at / 30), key: Buffer.from(String(100 + at)), value: at % 7 === 0 ? undefined : Buffer.alloc(at) }
-  })
-  const storage = new MemoryStorage()
-  const entry = await write(storage, list)
-  const { facts } = await Segment.open(storage, entry)
-  const [one, two, three] = facts.collections as [SegmentCollection, SegmentCollection, SegmentCollection]
-  const check = async (changed: Partial<SegmentFacts>): Promise<void> => {
-    const [copy, named] = await withFacts(storage, entry, { ...facts, ...changed }, 78)
-    await verifySegment(copy, named, () => {})
-  }
-  await check({})
-  const moved = (by: Partial<Record<'records' | 'tombstones' | 'rawBytes', number>>): Partial<SegmentFacts> => {
-    const change = (from: SegmentCollection, sign: number): SegmentCollection => ({
-      ...from,
-      records: from.records + sign * (by.records ?? 0),
-      tombstones: from.tombstones + sign * (by.tombstones ?? 0),
-      rawBytes: from.rawBytes + sign * (by.rawBytes ?? 0),
-    })
-    return { collections: [change(one, 1), change(two, -1), three] }
-  }
-  for (const wrong of [
-    moved({ records: 1 }),
-    moved({ tombstones: 1 }),
-    moved({ rawBytes: 5 }),
-    { collections: [one, two, { ...three, id: 4 }] },
-    { rawBytes: facts.rawBytes + 1 },
-    { tombstones: facts.tombstones - 1 },
-  ]) {
-    await assert.rejects(check(wrong), { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file }, JSON.stringify(wrong))
   }
 })
 

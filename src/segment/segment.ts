@@ -25,7 +25,7 @@ import {
 } from '../format/index.ts'
 import type { Storage, StorageFile } from '../storage/index.ts'
 import { BlockCache } from './block-cache.ts'
-import { type Description, type ReadPart, readDescription, readFilter, segmentDamage } from './description.ts'
+import { type Description, factsOf, type ReadPart, readDescription, readFilter, segmentDamage } from './description.ts'
 import { filterHas } from './filter.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
 import { SegmentCursor } from './segment-cursor.ts'
@@ -122,9 +122,9 @@ export class Segment implements Layer {
     }
   }
 
-  /** Of what it holds, by collection; described first. */
+  /** Of what it holds, by collection, decoded at each call; described first. */
   get facts(): SegmentFacts {
-    return this.#description().facts
+    return factsOf(this.entry, this.#description())
   }
 
   get index(): SegmentIndex {

@@ -1,0 +1,134 @@
+/** What a segment says of the collections it holds, beside its blocks. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
+import { ByteReader, ByteWriter } from '../base/bytes.ts'
+import {
+  appendRecord,
+  COMPRESSION_NONE,
+  encodeHeaderOf,
+  encodeSegmentFacts,
+  FRAME_HEADER_BYTES,
+  openCompress,
+  RECORD_PUT,
+  RecordCursor,
+  SEGMENT_FACTS,
+  SEGMENT_FOLDER,
+  SEGMENT_FRAMES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentCollection,
+  type SegmentEntry,
+  type SegmentFacts,
+  segmentName,
+} from '../format/index.ts'
+import { MemoryStorage } from '../storage/index.ts'
+import { Segment } from './segment.ts'
+import { SegmentWriter } from './segment-writer.ts'
+import { verifySegment } from './verify.ts'
+
+interface Write {
+  readonly collection: number
+  readonly key: Buffer
+  /** undefined: a tombstone. */
+  readonly value: Buffer | undefined
+}
+
+const SALT = 78
+
+async function write(storage: MemoryStorage, writes: readonly Write[], sequence = 1): Promise<SegmentEntry> {
+  await storage.makeFolder(SEGMENT_FOLDER)
+  const file = segmentName(1, sequence)
+  const writer = await SegmentWriter.create({ storage, file, salt: SALT, compress: await openCompress('deflate') })
+  for (const { collection, key, value } of writes) {
+    const out = new ByteWriter(64)
+    appendRecord(out, collection, key, value)
+    const bytes = out.view()
+    const cursor = new RecordCursor(bytes)
+    assert.ok(cursor.next())
+    const { keyStart, keyEnd, valueStart, valueEnd } = cursor
+    writer.add({ collection, put: cursor.kind === RECORD_PUT, bytes, keyStart, keyEnd, start: valueStart, end: valueEnd })
+    if (writer.pendingBytes > 20_000) await writer.flush()
+  }
+  return await writer.finish({ from: 3, through: 9 }, async () => {})
+}
+
+/** The same segment with other facts, whole in every checksum and in the hash that the manifest names. */
+async function withFacts(storage: MemoryStorage, entry: SegmentEntry, facts: SegmentFacts): Promise<[MemoryStorage, SegmentEntry]> {
+  const bytes = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  const payload = encodeSegmentFacts(facts)
+  const at = entry.bytes - SEGMENT_HEADER_BYTES - payload.length - FRAME_HEADER_BYTES
+  const { length } = payload
+  const frame = { kind: SEGMENT_FACTS, compression: COMPRESSION_NONE, rawLength: length, storedLength: length, payloadCrc: crc32(payload) }
+  encodeHeaderOf(SEGMENT_FRAMES, frame, SALT, at).copy(bytes, at)
+  payload.copy(bytes, at + FRAME_HEADER_BYTES)
+  const changed = new MemoryStorage()
+  await changed.makeFolder(SEGMENT_FOLDER)
+  await changed.createIfAbsent(entry.file, bytes)
+  const { from, through, records, tombstones, rawBytes } = facts
+  return [changed, { ...entry, from, through, records, tombstones, rawBytes, sha256: createHash('sha256').update(bytes).digest('hex') }]
+}
+
+test('what a file says of each collection is held against its blocks', async () => {
+  const list = Array.from({ length: 90 }, (_, at): Write => {
+    return { collection: 1 + Math.floor(at / 30), key: Buffer.from(String(100 + at)), value: at % 7 === 0 ? undefined : Buffer.alloc(at) }
+  })
+  const storage = new MemoryStorage()
+  const entry = await write(storage, list)
+  const { facts } = await Segment.open(storage, entry)
+  const [one, two, three] = facts.collections as [SegmentCollection, SegmentCollection, SegmentCollection]
+  const check = async (changed: Partial<SegmentFacts>): Promise<void> => {
+    const [copy, named] = await withFacts(storage, entry, { ...facts, ...changed })
+    await verifySegment(copy, named, () => {})
+  }
+  await check({})
+  const moved = (by: Partial<Record<'records' | 'tombstones' | 'rawBytes', number>>): Partial<SegmentFacts> => {
+    const change = (from: SegmentCollection, sign: number): SegmentCollection => ({
+      ...from,
+      records: from.records + sign * (by.records ?? 0),
+      tombstones: from.tombstones + sign * (by.tombstones ?? 0),
+      rawBytes: from.rawBytes + sign * (by.rawBytes ?? 0),
+    })
+    return { collections: [change(one, 1), change(two, -1), three] }
+  }
+  for (const wrong of [
+    moved({ records: 1 }),
+    moved({ tombstones: 1 }),
+    moved({ rawBytes: 5 }),
+    { collections: [one, two, { ...three, id: 4 }] },
+    { rawBytes: facts.rawBytes + 1 },
+    { tombstones: facts.tombstones - 1 },
+  ]) {
+    await assert.rejects(check(wrong), { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file }, JSON.stringify(wrong))
+  }
+})
+
+test('describing a segment takes no longer where it holds many collections', async t => {
+  const storage = new MemoryStorage()
+  const lists = [1, 1000].map(count =>
+    Array.from({ length: count }, (_, at): Write => ({ collection: 1 + at, key: Buffer.from('key'), value: Buffer.alloc(1) })),
+  )
+  const reads: number[] = []
+  for (const [at, list] of lists.entries()) {
+    const segment = await Segment.open(storage, await write(storage, list, at + 1))
+    const spy = t.mock.method(ByteReader.prototype, 'u64')
+    await segment.describe()
+    reads.push(spy.mock.callCount())
+    spy.mock.restore()
+    assert.equal(segment.facts.collections.length, list.length)
+  }
+  assert.equal(reads[1], reads[0])
+})
+
+test('what a file says of its collections is refused where it is damaged and asked for', async () => {
+  const storage = new MemoryStorage()
+  const entry = await write(storage, [
+    { collection: 1, key: Buffer.from('key'), value: Buffer.alloc(1) },
+    { collection: 2, key: Buffer.from('key'), value: Buffer.alloc(1) },
+  ])
+  const { facts } = await Segment.open(storage, entry)
+  const [copy, named] = await withFacts(storage, entry, { ...facts, collections: facts.collections.map(one => ({ ...one, id: 1 })) })
+  const segment = await Segment.open(copy, named)
+  await segment.describe()
+  assert.throws(() => segment.facts, { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file })
+})
