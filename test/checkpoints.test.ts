@@ -254,7 +254,7 @@ test('a hold that waits for the last barrier does not begin on a store that is c
   await scheduler.run(Promise.all([first, asked, store.close(), late]))
 })
 
-test('write amplification: all that was written, log, folds and merges, over the bytes of the log', async () => {
+test('write amplification: all that was written, log, folds and merges with their manifests, over the bytes of the log', async t => {
   const world = new SimulatedStore()
   world.thresholds = { bytes: 2000, records: 20, fanIn: 2, baseBytes: 1000 }
   const store = await world.open()
@@ -263,6 +263,7 @@ test('write amplification: all that was written, log, folds and merges, over the
   map.set(0, 0)
   await world.checkpoint()
   assert.equal(store.stats().writeAmplification, 1)
+  const created = t.mock.method(world.storage, 'createIfAbsent')
   for (let n = 1; n <= 300; n++) {
     map.set(n, n)
     if (n % 20 === 0) {
@@ -272,6 +273,10 @@ test('write amplification: all that was written, log, folds and merges, over the
   }
   const { writeAmplification, bytesWritten, upkeep } = store.stats()
   assert.ok(upkeep.foldBytes > 0 && upkeep.mergeBytes > 0)
-  assert.equal(writeAmplification, (bytesWritten + upkeep.foldBytes + upkeep.mergeBytes) / bytesWritten)
+  const manifests = created.mock.calls.filter(({ arguments: [path] }) => path.startsWith('manifest/'))
+  const manifestBytes = manifests.reduce((sum, { arguments: [, bytes] }) => sum + bytes.length, 0)
+  assert.ok(manifestBytes > 0)
+  assert.equal(upkeep.bytesWritten, upkeep.foldBytes + upkeep.mergeBytes + manifestBytes)
+  assert.equal(writeAmplification, (bytesWritten + upkeep.bytesWritten) / bytesWritten)
   await world.close()
 })

@@ -71,8 +71,8 @@ export interface StoreStats {
   /** Appended to the log, framing included. */
   readonly bytesWritten: number
   /**
-   * Bytes that the log, folds and merges wrote, over those of the log, since `open`; undefined while nothing was logged. Manifests and other
-   * small files are not in it.
+   * Bytes that the log and upkeep wrote, over those of the log, since `open`; undefined while nothing was logged. A manifest that begins a log file
+   * and other small files are not in it.
    */
   readonly writeAmplification: number | undefined
   /** Record bytes before compression. */

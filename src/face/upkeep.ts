@@ -20,6 +20,8 @@ export interface UpkeepStats {
   /** Bytes of segments written, by folds and by merges. */
   readonly foldBytes: number
   readonly mergeBytes: number
+  /** All that upkeep wrote: these segments, those of jobs that failed, and manifests, which name every segment and grow with the store. */
+  readonly bytesWritten: number
   readonly filesRemoved: number
   /** Jobs that failed; each is begun again after a pause. */
   readonly failures: number
@@ -40,7 +42,17 @@ export class Upkeep {
 
   constructor(start: Pick<UpkeepStats, 'foldedEpoch' | 'segments' | 'segmentBytes'>, events: Events) {
     this.#events = events
-    const none = { folds: 0, merges: 0, foldBytes: 0, mergeBytes: 0, filesRemoved: 0, failures: 0, lastError: undefined, behind: undefined }
+    const none = {
+      folds: 0,
+      merges: 0,
+      foldBytes: 0,
+      mergeBytes: 0,
+      bytesWritten: 0,
+      filesRemoved: 0,
+      failures: 0,
+      lastError: undefined,
+      behind: undefined,
+    }
     this.#stats = { ...start, ...none }
   }
 
@@ -55,8 +67,7 @@ export class Upkeep {
 
   /** Of so many bytes of the log. */
   amplification(logBytes: number): number | undefined {
-    const { foldBytes, mergeBytes } = this.#stats
-    return logBytes === 0 ? undefined : (logBytes + foldBytes + mergeBytes) / logBytes
+    return logBytes === 0 ? undefined : (logBytes + this.#stats.bytesWritten) / logBytes
   }
 
   commitFailed(error: TidemarkError): void {
@@ -89,7 +100,7 @@ export class Upkeep {
     this.#events.emit('degraded', this.unread)
   }
 
-  #add({ did, foldedEpoch, segments, segmentBytes, bytesWritten, files, error, behind }: UpkeepMessage): void {
+  #add({ did, foldedEpoch, segments, segmentBytes, bytesWritten, allBytes, files, error, behind }: UpkeepMessage): void {
     const old = this.#stats
     this.#stats = {
       foldedEpoch,
@@ -99,6 +110,7 @@ export class Upkeep {
       merges: old.merges + (did === 'merged' ? 1 : 0),
       foldBytes: old.foldBytes + (did === 'folded' ? bytesWritten : 0),
       mergeBytes: old.mergeBytes + (did === 'merged' ? bytesWritten : 0),
+      bytesWritten: old.bytesWritten + allBytes,
       filesRemoved: old.filesRemoved + files,
       failures: old.failures + (did === 'failed' ? 1 : 0),
       lastError: error?.message ?? old.lastError,

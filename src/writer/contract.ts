@@ -92,8 +92,10 @@ export interface UpkeepMessage {
   readonly foldedEpoch: number
   readonly segments: number
   readonly segmentBytes: number
-  /** Written by this job. */
+  /** Of segments, written by this job. */
   readonly bytesWritten: number
+  /** All that upkeep wrote since the message before, manifests included. */
+  readonly allBytes: number
   readonly ms: number
   /** Files removed by this job. */
   readonly files: number

@@ -8,7 +8,11 @@ const segment = { file: 'young', bytes: 10 }
 
 test('who follows is sent a manifest that names other segments, or a later fold point, than the one before; and no other', () => {
   let manifest = { number: 1, young: [segment], base: [{ segment: null }], fold: { epoch: 3 } } as unknown as Manifest
-  const messageOf = messagesOf(() => manifest, true)
+  const messageOf = messagesOf(
+    () => manifest,
+    true,
+    () => 0,
+  )
   const told = (type: FoldNews['type'], next: Partial<Manifest>): number | undefined => {
     manifest = { ...manifest, ...next, number: manifest.number + 1 }
     const news = { type, manifest, files: 1, ms: 1, bytesWritten: 1, error: new Error('no') } as unknown as FoldNews
@@ -24,5 +28,12 @@ test('who follows is sent a manifest that names other segments, or a later fold 
   assert.equal(told('failed', { base: [] }), 7, 'what failed may have come after the manifest')
   assert.equal(told('collected', {}), undefined)
   assert.equal(told('folded', { fold: { ...manifest.fold, epoch: 4 } as Manifest['fold'] }), 9)
-  assert.equal(messagesOf(() => manifest, false)({ type: 'folded', manifest, bytesWritten: 0, ms: 0 }).manifest, undefined)
+  assert.equal(
+    messagesOf(
+      () => manifest,
+      false,
+      () => 0,
+    )({ type: 'folded', manifest, bytesWritten: 0, ms: 0 }).manifest,
+    undefined,
+  )
 })

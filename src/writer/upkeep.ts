@@ -15,7 +15,7 @@ export function startFolding(
 ): Folding | undefined {
   if (facts.upkeep === undefined || upkeep === undefined) return undefined
   const { retention, tail, catalogue, follow, thresholds } = facts.upkeep
-  const messageOf = messagesOf(own.manifest, follow)
+  const messageOf = messagesOf(own.manifest, follow, () => own.budget.written.upkeep)
   const report = (news: FoldNews): void => send(messageOf(news))
   const parts = { ...upkeep, ...own, monotonic, random, retention, report, ...(thresholds === undefined ? {} : { thresholds }) }
   const folding = new Folding(parts, tail)
@@ -25,20 +25,23 @@ export function startFolding(
 
 /**
  * `follow`: a manifest is sent, whatever the news, unless the last one that was sent names the same segments and fold point: sending and following
- * one takes time in proportion to the segments. A list that is another may hold the same, which does no harm.
+ * one takes time in proportion to the segments. A list that is another may hold the same, which does no harm. `written`: by upkeep so far.
  */
-export function messagesOf(newest: () => Manifest, follow: boolean): (news: FoldNews) => UpkeepMessage {
+export function messagesOf(newest: () => Manifest, follow: boolean, written: () => number): (news: FoldNews) => UpkeepMessage {
   let sent: Manifest | undefined
+  let told = 0
   return news => {
     const manifest = newest()
     const { young, base, fold } = manifest
     const isNews = young !== sent?.young || base !== sent.base || fold?.epoch !== sent.fold?.epoch
     if (follow && isNews) sent = manifest
-    return upkeepMessage(news, manifest, follow && isNews)
+    const allBytes = written() - told
+    told += allBytes
+    return { ...upkeepMessage(news, manifest, follow && isNews), allBytes }
   }
 }
 
-function upkeepMessage(news: FoldNews, manifest: Manifest, send: boolean): UpkeepMessage {
+function upkeepMessage(news: FoldNews, manifest: Manifest, send: boolean): Omit<UpkeepMessage, 'allBytes'> {
   const segments = [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]
   return {
     type: 'upkeep',
