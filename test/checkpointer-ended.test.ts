@@ -68,3 +68,15 @@ for (const how of ['failed', 'closed'] as const) {
     assert.deepEqual(seen.slice(told), [])
   })
 }
+
+test('a close whose loop stood still before its last epoch was captured has the time for it once more', async () => {
+  const { scheduler, host, map, space, checkpointer } = alone(0)
+  for (let n = 0; n < 1000; n++) map.set(`k${n}`, n)
+  space.forbidden = 'closed'
+  const closing = checkpointer.durable(200)
+  quiet(closing)
+  scheduler.nowMs += 500
+  scheduler.pass(100)
+  host.commit()
+  await closing
+})

@@ -44,7 +44,7 @@ export class Checkpointer implements CaptureOwner {
   readonly stalls: Histogram
   readonly #parts: CheckpointerParts
   readonly #refusals: Refusals
-  readonly #waiters = new Waiters()
+  readonly #waiters: Waiters
   readonly #turns: Turns
   readonly #pace: Pace
   readonly #drain: Drain
@@ -66,6 +66,7 @@ export class Checkpointer implements CaptureOwner {
   constructor(parts: CheckpointerParts) {
     this.#parts = parts
     this.#refusals = new Refusals(parts.space)
+    this.#waiters = new Waiters({ ...parts, last: () => parts.space.forbidden === 'closed', why: () => this.degradedBy })
     this.epoch = parts.epoch
     this.outbox = new Outbox(block =>
       this.#parts.host.post({ type: 'batch', attempt: this.#attempt, bytes: block.bytes, records: block.records }),
@@ -129,7 +130,7 @@ export class Checkpointer implements CaptureOwner {
 
   /** Sets a barrier, now if nothing is in its way; resolves when its epoch is durable. `hurry`: its last round is not spread over a moment. */
   checkpoint(timeoutMs: number, hurry = false): Promise<CheckpointPoint> {
-    const waiter = this.#waiters.add(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
+    const waiter = this.#waiters.add(timeoutMs)
     this.#wanted = true
     this.#hurry ||= hurry
     // The epoch under way is in the way of the next.
@@ -152,7 +153,7 @@ export class Checkpointer implements CaptureOwner {
         // All that the next barrier would take is in it: who waits for that one need not, and it need not fall.
         this.#waiters.depart()
         this.#wanted = this.#hurry = this.#rpoDue = false
-        await this.#waiters.join(timeoutMs, this.#parts.scheduler, () => this.degradedBy)
+        await this.#waiters.join(timeoutMs)
       } else this.#refusals.assertNone()
     } catch (error) {
       // What the epoch refused may be gone by now, and nothing of it is left to write.

@@ -6,27 +6,40 @@ import type { CheckpointPoint } from './types.ts'
 import { Waiters } from './waiters.ts'
 
 const POINT = { refused: [] } as unknown as CheckpointPoint
-const none = (): undefined => undefined
 
 /** Times out when it is told to. */
 class Timers implements Scheduler {
+  nowMs = 0
   readonly due: (() => void)[] = []
-  immediate(fn: () => void): () => void {
-    return this.after(0, fn)
+  readonly delays: number[] = []
+  readonly #behind = new Set<() => void>()
+  monotonic(): number {
+    return this.nowMs
   }
-  after(_ms: number, fn: () => void): () => void {
+  immediate(fn: () => void): () => void {
+    this.#behind.add(fn)
+    return () => void this.#behind.delete(fn)
+  }
+  after(ms: number, fn: () => void): () => void {
+    this.delays.push(ms)
     this.due.push(fn)
     return () => {}
+  }
+  /** What was planned by `immediate` runs. */
+  turn(): void {
+    const all = [...this.#behind]
+    this.#behind.clear()
+    for (const fn of all) fn()
   }
 }
 
 /** Who comes in which order, by name. */
-function watched(): { waiters: Waiters; timers: Timers; ended: string[]; wait: (name: string, how?: 'add' | 'join') => void } {
-  const waiters = new Waiters()
+function watched(last = false): { waiters: Waiters; timers: Timers; ended: string[]; wait: (name: string, how?: 'add' | 'join') => void } {
   const timers = new Timers()
+  const waiters = new Waiters({ scheduler: timers, clock: timers, last: () => last, why: () => undefined })
   const ended: string[] = []
   const wait = (name: string, how: 'add' | 'join' = 'add'): void => {
-    waiters[how](1000, timers, none).then(
+    waiters[how](1000).then(
       () => ended.push(name),
       (error: TidemarkError) => ended.push(`${name}: ${error.code}`),
     )
@@ -46,8 +59,10 @@ test('callers arrive in the order in which they came, also after an epoch that f
   assert.ok(waiters.waiting && !waiters.aboard)
   wait('f')
   timers.due[1]?.()
+  timers.turn()
   waiters.depart()
   timers.due[4]?.()
+  timers.turn()
   assert.ok(waiters.aboard && !waiters.waiting)
   waiters.arrive(POINT)
   await new Promise(setImmediate)
@@ -89,9 +104,45 @@ test('ten thousand callers that join one after the other and time out take a few
     wait('', 'join')
   }
   for (const due of timers.due) due()
+  timers.turn()
   for (const back of restore) back()
   await new Promise(setImmediate)
   assert.equal(ended.length, callers)
   assert.ok(!waiters.aboard)
   assert.ok(walked < 10 * callers, `${walked} steps`)
 })
+
+test('after a blocked loop, whose timers run in front of the messages that came, nobody times out whose epoch is durable', async () => {
+  const { waiters, timers, ended, wait } = watched()
+  wait('durable')
+  waiters.depart()
+  wait('not durable')
+  timers.nowMs = 5000
+  for (const due of timers.due) due()
+  waiters.arrive(POINT)
+  timers.turn()
+  await new Promise(setImmediate)
+  assert.deepEqual(ended, ['durable', 'not durable: TIDEMARK_TIMEOUT'])
+})
+
+for (const [lateMs, moreMs] of [
+  [400, 400],
+  [3_600_000, 1000],
+] as const) {
+  test(`who waits for the last time gets the ${lateMs} ms in which the loop stood still once more, and no longer than asked for`, async () => {
+    const { waiters, timers, ended, wait } = watched(true)
+    wait('closing')
+    waiters.depart()
+    timers.nowMs = 1000 + lateMs
+    timers.due[0]?.()
+    timers.turn()
+    assert.deepEqual(timers.delays, [1000, moreMs])
+    assert.ok(waiters.aboard)
+    timers.nowMs += moreMs + 400
+    timers.due[1]?.()
+    timers.turn()
+    assert.ok(!waiters.aboard)
+    await new Promise(setImmediate)
+    assert.deepEqual(ended, ['closing: TIDEMARK_TIMEOUT'])
+  })
+}

@@ -2,8 +2,10 @@
  * Who waits for which epoch.
  * Owns: the promises of callers, those for the next barrier and those aboard the epoch under way.
  * Invariants: whoever departs with an epoch arrives with its commit, goes back to waiting when it fails, or times out; never silently. Those who
- * wait are in the order in which they came; a caller takes a few steps, however many wait.
+ * wait are in the order in which they came; a caller takes a few steps, however many wait; nobody times out before that is looked at which came
+ * while the loop was blocked: timers run in front of the writer's messages.
  */
+import type { Clock } from '../base/clock.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import { refusalError } from './refusals.ts'
@@ -15,9 +17,26 @@ export interface Waiter {
   cancel: Cancel
 }
 
+export interface WaitersParts {
+  readonly scheduler: Scheduler
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** Whoever enters now loses what is not durable in time: the time in which the loop stood still is given once more. */
+  readonly last: () => boolean
+  /** Why nothing became durable, where that is known. */
+  readonly why: () => TidemarkError | undefined
+}
+
+/** Timers of a loop that is merely busy come so late. */
+const LATE_MS = 20
+
 export class Waiters {
+  readonly #parts: WaitersParts
   #next = new Set<Waiter>()
   #aboard = new Set<Waiter>()
+
+  constructor(parts: WaitersParts) {
+    this.#parts = parts
+  }
 
   /** Somebody waits for the epoch under way. */
   get aboard(): boolean {
@@ -30,13 +49,13 @@ export class Waiters {
   }
 
   /** Waits for the next barrier's epoch. */
-  add(timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
-    return this.#enter(this.#next, timeoutMs, scheduler, why)
+  add(timeoutMs: number): Promise<CheckpointPoint> {
+    return this.#enter(this.#next, timeoutMs)
   }
 
   /** Waits for the epoch under way. */
-  join(timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
-    return this.#enter(this.#aboard, timeoutMs, scheduler, why)
+  join(timeoutMs: number): Promise<CheckpointPoint> {
+    return this.#enter(this.#aboard, timeoutMs)
   }
 
   /** The barrier fell, or nothing has changed since it did. */
@@ -72,27 +91,36 @@ export class Waiters {
     }
   }
 
-  #enter(list: Set<Waiter>, timeoutMs: number, scheduler: Scheduler, why: () => TidemarkError | undefined): Promise<CheckpointPoint> {
+  #enter(list: Set<Waiter>, timeoutMs: number): Promise<CheckpointPoint> {
+    const { scheduler, clock } = this.#parts
+    const last = this.#parts.last()
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { resolve, reject, cancel: () => {} }
       list.add(waiter)
-      waiter.cancel = scheduler.after(
-        timeoutMs,
-        () => {
-          this.#next.delete(waiter)
-          this.#aboard.delete(waiter)
-          const cause = why()
-          reject(
-            new TidemarkError('TIDEMARK_TIMEOUT', `not durable after ${timeoutMs} ms${cause === undefined ? '' : `: ${cause.message}`}`, {
-              cause,
-              hint: cause?.hint ?? 'the engine goes on trying; look at stats() and give more time',
-              info: { timeoutMs },
-            }),
-          )
-        },
-        true,
-      )
+      const begin = clock.monotonic()
+      const behind = (): void => {
+        waiter.cancel = scheduler.immediate(() => this.#giveUp(waiter, timeoutMs))
+      }
+      const due = (): void => {
+        const lateMs = clock.monotonic() - begin - timeoutMs
+        if (last && lateMs > LATE_MS) waiter.cancel = scheduler.after(Math.min(lateMs, timeoutMs), behind, true)
+        else behind()
+      }
+      waiter.cancel = scheduler.after(timeoutMs, due, true)
     })
+  }
+
+  #giveUp(waiter: Waiter, timeoutMs: number): void {
+    this.#next.delete(waiter)
+    this.#aboard.delete(waiter)
+    const cause = this.#parts.why()
+    waiter.reject(
+      new TidemarkError('TIDEMARK_TIMEOUT', `not durable after ${timeoutMs} ms${cause === undefined ? '' : `: ${cause.message}`}`, {
+        cause,
+        hint: cause?.hint ?? 'the engine goes on trying; look at stats() and give more time',
+        info: { timeoutMs },
+      }),
+    )
   }
 }
 
