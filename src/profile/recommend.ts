@@ -46,15 +46,9 @@ const HEAP_GAIN_MIN = 4
 export function recommend(profile: Figures, whole: boolean): Recommendation[] {
   const { history, all, collections } = profile
   if (history.epochs < SPANS_MIN || all.records === 0) return []
+  if (perSecond(history.logBytes, history.coveredMs) < BYTES_PER_SECOND_MIN) return []
   const found: Recommendation[] = []
-  const busy = perSecond(history.logBytes, history.coveredMs) >= BYTES_PER_SECOND_MIN
-  if (whole && busy) add(found, interval(profile))
-  if (whole) {
-    if (busy) add(found, compression(profile))
-    add(found, blockBytes(profile))
-    add(found, memory(profile))
-  }
-  if (!busy) return found
+  if (whole) for (const advice of [interval, compression, blockBytes, memory]) add(found, advice(profile))
   for (const collection of collections) {
     add(found, significant(profile, collection))
     add(found, rebuildable(profile, collection))

@@ -1,6 +1,7 @@
 /** What is recommended, and that nothing is where nothing is to gain. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { recommend } from '../../src/profile/recommend.ts'
 import type { Recommendation } from '../../src/profile/types.ts'
 import { BEGIN_MS, dice, type EpochOf, joined, lifeOf, profileOf, type Write } from '../support/profile-history.ts'
 
@@ -104,7 +105,7 @@ test('large values that are written again are named', async () => {
 })
 
 test('memory: a small hot set in a large store is worth a bound', async () => {
-  const epochs = lifeOf({ ...HOT, keys: 100 })
+  const epochs = lifeOf({ ...HOT, keys: 100, intervalMs: 250 })
   const fill = Array.from(
     { length: 4 },
     (_, epoch): EpochOf => ({
@@ -114,11 +115,13 @@ test('memory: a small hot set in a large store is worth a bound', async () => {
   )
   const busy = [
     ...fill,
-    ...Array.from({ length: 25 }, (_, round) => epochs.map(({ timeMs, writes }) => ({ timeMs: timeMs + round * 160_000, writes }))).flat(),
+    ...Array.from({ length: 25 }, (_, round) => epochs.map(({ timeMs, writes }) => ({ timeMs: timeMs + round * 40_000, writes }))).flat(),
   ]
-  const { recommendations, all } = await profileOf(busy)
-  const found = find(recommendations, 'budget.memoryBytesMax')
-  assert.ok(found !== undefined && typeof found.to === 'number', JSON.stringify(all.hotSet))
-  assert.ok(found.to < 0.3 * (found.expected.heapBytes?.before ?? 0))
+  const found = await profileOf(busy)
+  const memory = find(found.recommendations, 'budget.memoryBytesMax')
+  assert.ok(memory !== undefined && typeof memory.to === 'number', JSON.stringify(found.all.hotSet))
+  assert.ok(memory.to < 0.3 * (memory.expected.heapBytes?.before ?? 0))
   assert.equal(find((await profileOf(epochs)).recommendations, 'budget.memoryBytesMax'), undefined)
+  const idle = { ...found, history: { ...found.history, coveredMs: 1000 * found.history.coveredMs } }
+  assert.deepEqual(recommend(idle, true), [], 'a store that hardly writes')
 })
