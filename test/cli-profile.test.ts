@@ -76,6 +76,13 @@ test('what is asked wrongly is refused', async t => {
   fails(1, /TIDEMARK_NO_STORE/, 'profile', join(folder, 'none'))
 })
 
+test('a store that wrote nothing while it was followed is said to have written nothing', async t => {
+  const folder = await make(temporaryFolder(t))
+  const { status, out } = run(['profile', folder, '--for', '0.3'])
+  assert.deepEqual([status, out], [0, 'nothing was written in the time it was followed\n'])
+  fails(1, /no collection 'nothing'/, 'profile', folder, '--for', '0.3', '--collection', 'nothing')
+})
+
 test('a damaged log: what lies before it, said as such, and status 1', async t => {
   const folder = await make(temporaryFolder(t))
   const [name] = readdirSync(join(folder, 'log'))

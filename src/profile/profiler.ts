@@ -74,7 +74,7 @@ export class Profiler {
   #rawBytes = 0
   #restarts = 0
   #missedEpochs = 0
-  #followedMs = 0
+  #followedMs: number | undefined
   #damage: Profile['history']['damage']
 
   constructor({ collection, keysMax = PROFILE_KEYS_MAX, collectionsMax = PROFILE_COLLECTIONS_MAX }: ProfilerOptions = {}) {
@@ -133,9 +133,22 @@ export class Profiler {
     this.#break()
   }
 
-  /** The store was looked at for so long: what was not written in it counts, too. */
+  /**
+   * The store was looked at for so long by now: what was not written in it counts, too. Told before each look, so that the time before an epoch of
+   * which nobody else knows it has its place.
+   */
   followed(ms: number): void {
     this.#followedMs = ms
+  }
+
+  /** No epoch was counted. */
+  get isEmpty(): boolean {
+    return this.#epochs === 0
+  }
+
+  /** Collections that there are, though no epoch tells. */
+  known(names: readonly string[]): void {
+    for (const name of names) this.#names.add(name)
   }
 
   damaged(damage: NonNullable<Profile['history']['damage']>): void {
@@ -148,9 +161,10 @@ export class Profiler {
 
   /** @throws TIDEMARK_ARGUMENT when the collection asked for was in no catalogue */
   async report(measuring: Measuring): Promise<Profile> {
-    const coveredMs = Math.max(this.#coverWaiting(), this.#followedMs)
+    const coveredMs = this.#coverRest()
     const counts = [...this.#counts.values()].filter(({ records }) => records > 0)
-    if (this.#collection !== undefined && this.#epochs > 0 && !this.#names.has(this.#collection)) throw this.#noSuchCollection()
+    const isTold = this.#epochs > 0 || this.#names.size > 0
+    if (this.#collection !== undefined && isTold && !this.#names.has(this.#collection)) throw this.#noSuchCollection()
     const history = this.#history(coveredMs)
     const each = counts.map(({ keys }) => keysOf(keys))
     const keys = keysOfAll(counts, each)
@@ -225,22 +239,31 @@ export class Profiler {
   #addTime(commit: EpochFacts, records: number, bytes: number): void {
     const gapMs = this.#gapBefore(commit)
     const epoch = { timeMs: commit.timeMs, records, bytes }
-    if (gapMs === undefined) {
-      this.#waiting.push(epoch)
-      return
-    }
-    this.#coverWaiting()
-    this.#timeline.add(epoch.timeMs, gapMs, records, bytes)
+    if (gapMs !== undefined) this.#coverWaiting()
+    if (gapMs !== undefined) this.#timeline.add(epoch.timeMs, gapMs, records, bytes)
+    else if (this.#followedMs === undefined) this.#waiting.push(epoch)
+    else this.#timeline.add(epoch.timeMs, this.#uncoveredMs, records, bytes)
   }
 
-  /** The first epoch of a stretch took as long as they usually do. Gives the time covered. */
-  #coverWaiting(): number {
+  /** Of the time it was followed, that no epoch speaks of. */
+  get #uncoveredMs(): number {
+    return Math.max(0, (this.#followedMs ?? 0) - this.#timeline.coveredMs)
+  }
+
+  /** Gives the time covered. Behind the last epoch nothing was written. */
+  #coverRest(): number {
+    this.#coverWaiting()
+    const leftMs = this.#uncoveredMs
+    if (leftMs > 0 && this.#last !== undefined) this.#timeline.add(this.#last.timeMs + leftMs, leftMs, 0, 0)
+    return Math.max(this.#timeline.coveredMs, this.#followedMs ?? 0)
+  }
+
+  /** The first epoch of a stretch took as long as they usually do. */
+  #coverWaiting(): void {
     const { intervalMs } = this.#spans
-    if (intervalMs > 0) {
-      for (const { timeMs, records, bytes } of this.#waiting) this.#timeline.add(timeMs, intervalMs, records, bytes)
-      this.#waiting = []
-    }
-    return this.#timeline.coveredMs
+    if (intervalMs === 0) return
+    for (const { timeMs, records, bytes } of this.#waiting) this.#timeline.add(timeMs, intervalMs, records, bytes)
+    this.#waiting = []
   }
 
   #break(): void {

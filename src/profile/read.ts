@@ -54,12 +54,14 @@ export async function profileStore(storage: Storage, options: ProfileOptions, pa
     await reader.skip()
     const begin = parts.monotonic()
     const end = begin + forMs
+    profiler.followed(0)
     while (reader.whole && parts.monotonic() < end) {
       await parts.wait(Math.min(POLL_MS, Math.max(1, end - parts.monotonic())))
       await reader.read()
+      profiler.followed(parts.monotonic() - begin)
     }
-    profiler.followed(parts.monotonic() - begin)
   } else await reader.read()
+  if (collection !== undefined && reader.whole && profiler.isEmpty) profiler.known(await reader.names())
   return await profiler.report(parts)
 }
 
@@ -98,6 +100,18 @@ class Reader {
   /** From where it stood to the end of what is there. */
   async read(): Promise<void> {
     await this.#untilRead(true)
+  }
+
+  /** Of the collections there are. None where the log cannot tell just now. */
+  async names(): Promise<string[]> {
+    const { manifest } = await openForReading(this.#storage)
+    const { log, storeId, fold } = manifest
+    const scan = new LogScan({ storage: this.#storage, storeId, log, from: fold ?? undefined, payloads: false, pause: this.#pause })
+    const report = await scan.run().catch(error => {
+      if (!hasCode(error, 'TIDEMARK_STORAGE') && !hasCode(error, 'TIDEMARK_LOG_DAMAGED')) throw error
+    })
+    const catalogue = report === undefined ? [] : (report.lastCommit?.catalogue ?? fold?.catalogue ?? [])
+    return catalogue.map(({ name }) => name)
   }
 
   async #untilRead(count: boolean): Promise<void> {

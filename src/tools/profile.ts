@@ -24,7 +24,7 @@ export const profile: Verb = {
     const forMs = millisecondsOf(flags['for'])
     const name = flags['collection']
     const found = await profileOf(directory as string, { forMs, ...(typeof name === 'string' ? { collection: name } : {}) })
-    return { ok: found.ok, json: found, text: textOf(found) }
+    return { ok: found.ok, json: found, text: textOf(found, forMs > 0) }
   },
 }
 
@@ -35,9 +35,10 @@ function millisecondsOf(text: string | boolean | undefined): number {
   return 1000 * seconds
 }
 
-function textOf(found: Profile): string[] {
+function textOf(found: Profile, followed: boolean): string[] {
   const { history, all, collections, recommendations } = found
-  if (history.epochs === 0) return [...problems(found), 'there is no history to look at: no epoch is retained']
+  const nothing = followed ? 'nothing was written in the time it was followed' : 'there is no history to look at: no epoch is retained'
+  if (history.epochs === 0) return [...problems(found), nothing]
   const shown = collections.slice(0, COLLECTIONS_SHOWN)
   return [
     ...problems(found),

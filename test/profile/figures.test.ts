@@ -278,3 +278,25 @@ test('of a store that was followed all of the time counts, also before its first
     assert.equal(all.recordsPerSecond, epochs / 60)
   }
 })
+
+test('the time in which a followed store wrote nothing has its place in the rate and among the lulls', async () => {
+  const history = await History.make()
+  const [quietMs, epochs, leftMs] = [30_000, 20, 50_000]
+  for (let at = 0; at < epochs; at++) {
+    history.profiler.followed(quietMs + at * 1000)
+    history.add({ timeMs: BEGIN_MS + quietMs + at * 1000, writes: [['a', `k${at}`, '1']] })
+  }
+  const lastMs = BEGIN_MS + quietMs + (epochs - 1) * 1000
+  const coveredMs = quietMs + (epochs - 1) * 1000 + leftMs
+  history.profiler.followed(coveredMs)
+  const { history: found, rate, lulls } = await history.report()
+  assert.equal(found.coveredMs, coveredMs)
+  assert.ok(rate.stepMs * rate.recordsPerSecond.length >= coveredMs && rate.stepMs * (rate.recordsPerSecond.length - 1) < coveredMs)
+  const [behind, before] = lulls.longest
+  assert.ok(behind !== undefined && before !== undefined && lulls.count === 2)
+  near(before.fromMs, BEGIN_MS, 1e-12, 'the begin of the first lull')
+  assert.ok(Math.abs(before.durationMs - quietMs) <= rate.stepMs, `${before.durationMs}`)
+  assert.ok(Math.abs(behind.fromMs - lastMs) <= rate.stepMs, `${behind.fromMs - lastMs}`)
+  // Of the last step nothing is said.
+  assert.ok(Math.abs(behind.durationMs - leftMs) <= 2 * rate.stepMs, `${behind.durationMs}`)
+})

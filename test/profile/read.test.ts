@@ -134,6 +134,19 @@ test('followed: the epochs of the time given, and none from before, over rolls a
   assert.equal(history.coveredMs, 2000)
 })
 
+test('followed: of a store that wrote nothing a collection that is not there is refused, and one that is there has no records', async () => {
+  const disk = new MemoryDisk()
+  const life = await Life.open({ storage: new MemoryStorage(disk), name: 'a', fileBytesMax: 2500 })
+  for (let at = 0; at < 10; at++) await life.mustCommit(epochOf(at))
+  await life.close()
+  // Another opening, which did not come to write anything.
+  await (await Life.open({ storage: new MemoryStorage(disk), name: 'b', fileBytesMax: 2500 })).close()
+  const followed = (collection: string): Promise<Profile> => profileStore(new MemoryStorage(disk), { forMs: 600, collection }, parts())
+  await assert.rejects(followed('nothing'), { code: 'TIDEMARK_ARGUMENT', hint: 'there are: things' })
+  const { history, all } = await followed('things')
+  assert.deepEqual([history.epochs, history.coveredMs, all.records], [0, 600, 0])
+})
+
 test('followed: a store that is taken back meanwhile is followed on from there', async () => {
   for (const [at, firstCounted] of [
     [5, 6],
