@@ -267,29 +267,6 @@ test('a read that fails takes no more with it than what cannot be read', async (
   assert.ok(!segment.has(7))
 })
 
-for (const touchedOnly of [false, true]) {
-  test(`a read that fails for a moment leaves nothing on the disk (${touchedOnly ? 'what was touched' : 'a block by itself'})`, async () => {
-    const scheduler = new SimulatedScheduler()
-    const segments = [new Played(scheduler, [HYDRATION_READ_BYTES]), new Played(scheduler, [5, 5])]
-    const [first, second] = segments as [Played, Played]
-    first.whenRead = () => {
-      if (first.reads.length === 1) throw new TidemarkError('TIDEMARK_STORAGE', 'EIO')
-    }
-    let describing = 0
-    second.whenDescribed = () => {
-      if (++describing === 1) throw new TidemarkError('TIDEMARK_STORAGE', 'EIO')
-    }
-    const touched = async (): Promise<TouchedPlace[]> => (touchedOnly ? [{ collection: 1, key: Uint8Array.of(0), cut: false }] : [])
-    const state = stateOf(segments)
-    const { hydration } = begin(state, scheduler, { touched })
-    await scheduler.run(hydration.done)
-    assert.equal(state.atHome, true)
-    const total = first.entry.describedAt + second.entry.describedAt
-    assert.deepEqual(hydration.progress, { state: 'done', bytesHome: total, bytesTotal: total })
-    assert.deepEqual([first.closed, second.closed, first.reads.length], [1, 1, 2])
-  })
-}
-
 test('a segment of which one block is damaged is tried again for the sake of another', async () => {
   const scheduler = new SimulatedScheduler()
   const segment = new Played(scheduler, [HYDRATION_READ_BYTES, HYDRATION_READ_BYTES, 5])
