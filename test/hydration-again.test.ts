@@ -39,3 +39,37 @@ for (const touched of [false, true]) {
       assert.equal((await comesHome(touched, failing)).openFiles, openFiles, `read ${failing}`)
   })
 }
+
+test('objects come behind a read that fails for a moment, too', async () => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, ENTRIES)
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'eager' } })
+  const heal = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
+  const hydrated = assert.rejects(again.hydrated(), { code: 'TIDEMARK_STORAGE' })
+  // The blocks were given up, which is the failure, and the first object was in vain.
+  await world.rest(2500)
+  heal()
+  await world.run(hydrated)
+  const gone = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
+  for (let at = 0; at < ENTRIES; at++) assert.ok(again.map('map').get(at) !== undefined)
+  gone()
+  await world.run(again.close())
+})
+
+test('a close does not wait for objects that are to be tried again', async () => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, ENTRIES)
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'eager' } })
+  const heal = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
+  const hydrated = assert.rejects(again.hydrated())
+  await world.rest(2500)
+  const begin = world.scheduler.clock.monotonic()
+  heal()
+  await world.run(again.close())
+  assert.ok(world.scheduler.clock.monotonic() - begin < 250)
+  await world.run(hydrated)
+})

@@ -13,7 +13,7 @@ import type { ColdCursor, Collection } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { ColdState } from './cold-state.ts'
 import { describeInTurns } from './describe.ts'
-import { cutShort, Hydration, type HydrationParts } from './hydration.ts'
+import { AGAIN_MAX, AGAIN_MS, cutShort, Hydration, type HydrationParts } from './hydration.ts'
 
 export interface HomecomingParts extends HydrationParts {
   readonly mode: 'background' | 'on-demand' | 'eager'
@@ -28,6 +28,8 @@ const SLICE_SHARE = 0.5
 const UNSEEN_MS_MAX = 100
 /** In such a time we do nothing, and see how busy others are. */
 const WINDOW_MS = 5
+/** A rest is ended by a close after so long. */
+const STEP_MS = 50
 
 export class Homecoming {
   /** Resolves when all of it is done; see Hydration. */
@@ -92,18 +94,24 @@ export class Homecoming {
   async #objects(collection: Collection): Promise<void> {
     const { cold } = collection
     if (cold === undefined || collection.codec.absent === true) return
-    try {
-      const cursor = cold.cold.keys()
-      await this.#slices(() => {
-        if (collection.cold !== cold || collection.dropped) return true
-        const key = cursor.next()
-        if (key === undefined) return true
-        this.#object(collection, key, cursor)
-        return false
-      }, true)
-    } catch (error) {
-      // A walk does not get behind a damaged block.
-      this.#failed(error)
+    let last: Key | undefined
+    for (let tries = 0; ; tries++) {
+      try {
+        const cursor = last === undefined ? cold.cold.keys() : cold.cold.keys(last, true)
+        return await this.#slices(() => {
+          if (collection.cold !== cold || collection.dropped) return true
+          const key = cursor.next()
+          if (key === undefined) return true
+          this.#object(collection, key, cursor)
+          last = key
+          tries = 0
+          return false
+        }, true)
+      } catch (error) {
+        // A walk does not get behind a damaged block; one that the device does not give back now may come later.
+        if (!hasCode(error, 'TIDEMARK_STORAGE') || tries >= AGAIN_MAX) return this.#failed(error)
+        await this.#rest()
+      }
     }
   }
 
@@ -115,6 +123,13 @@ export class Homecoming {
       if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED') && !hasCode(error, 'TIDEMARK_CODEC')) throw error
       this.#failed(error)
     }
+  }
+
+  async #rest(): Promise<void> {
+    const { clock, scheduler } = this.#parts
+    const begin = clock.monotonic()
+    while (!this.#stopping && clock.monotonic() - begin < AGAIN_MS)
+      await new Promise<void>(resolve => void scheduler.after(STEP_MS, resolve, true))
   }
 
   /** Waits for a calmer event loop, not for ever. */

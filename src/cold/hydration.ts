@@ -33,8 +33,8 @@ const LOOK_MS = 50
 const WINDOW_MS = 5
 const UNSEEN_MAX = 8
 /** What a device does not give back for a moment is tried so often once more, each time after a rest. */
-const AGAIN_MAX = 2
-const AGAIN_MS = 1000
+export const AGAIN_MAX = 2
+export const AGAIN_MS = 1000
 
 export interface HydrationParts {
   readonly clock: Clock
