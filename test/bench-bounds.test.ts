@@ -35,7 +35,7 @@ const STEADY = { windowMs: 100, all: [1, 2, 1], segments: [1, 1, 1], folds: 1 } 
 const PHASE = { commits: [1, 2], delays: [1, 2], upkeepBytes: 5 }
 
 test('upkeep: what was not measured is a bound that is not met', () => {
-  const all = boundsOf(LONG, STEADY, { rest: PHASE, busy: PHASE })
+  const all = boundsOf([LONG], STEADY, { rest: PHASE, busy: PHASE })
   assert.deepEqual(broken(all), [])
   const cases: readonly [LongResult, SteadyResult, IsolationResult, string[]][] = [
     [
@@ -54,7 +54,7 @@ test('upkeep: what was not measured is a bound that is not met', () => {
     ],
   ]
   for (const [long, steady, isolation, names] of cases) {
-    const bounds = boundsOf(long, steady, isolation)
+    const bounds = boundsOf([long], steady, isolation)
     assert.equal(bounds.length, all.length)
     assert.deepEqual(broken(bounds), names)
   }
@@ -198,7 +198,7 @@ test('bytes: an engine that writes nothing, or something else, meets no bound', 
   const mine: BytesResult = { loaded: 1e6, added: 8e5, addedAll: 9e5, changed: 10_000, check: { differences: 0, planted: 1 } }
   const naive: BytesResult = { ...mine, added: 1e6, check: undefined }
   const of = (changes: Partial<BytesResult>): string[] =>
-    boundsOfBytes('each 5 s', { ...mine, ...changes }, naive)
+    boundsOfBytes('each 5 s', { tidemark: [{ ...mine, ...changes }], 'dirty-set': [naive] })
       .filter(bound => !holds(bound))
       .map(({ name }) => name)
   assert.deepEqual(of({}), [])
@@ -279,4 +279,25 @@ test('stalls are counted between the bounds of the histograms of the store, each
   assert.match(head as string, /^stalls, ms +< 0.0625 .* < 1024 +more$/)
   assert.match(mine as string, /^tidemark +4 +2 +0 +0 +2 +2 +0( +0)* +2$/)
   assert.match(other as string, /^control +0 +0 +0 +0 +0 +0 +1( +0)+$/)
+})
+
+test('bytes and upkeep: medians over the repetitions, but for what must never be', () => {
+  const mine: BytesResult = { loaded: 1e6, added: 8e5, addedAll: 9e5, changed: 10_000, check: { differences: 0, planted: 1 } }
+  const naive: BytesResult = { ...mine, added: 1e6, check: undefined }
+  const ofBytes = (...changes: Partial<BytesResult>[]): string[] => {
+    const tidemark = changes.map(change => ({ ...mine, ...change }))
+    return boundsOfBytes('each 5 s', { tidemark, 'dirty-set': changes.map(() => naive) })
+      .filter(bound => !holds(bound))
+      .map(({ name }) => name)
+  }
+  assert.deepEqual(ofBytes({}, { added: 95e4 }, {}), [])
+  assert.deepEqual(ofBytes({}, { added: 95e4 }, { added: 95e4 }), ['bytes per checkpoint, each 5 s'])
+  assert.deepEqual(ofBytes({}, { check: { differences: 1, planted: 1 } }, {}), ['entries that differ after reopening, each 5 s'])
+  assert.deepEqual(ofBytes({}, {}, { check: { differences: 0, planted: 0 } }), ['differences found where one was planted, each 5 s'])
+  const ofLong = (...bytes: number[]): string[] => {
+    const longs = bytes.map(bytesWritten => ({ ...LONG, bytesWritten }))
+    return broken(boundsOf(longs, STEADY, { rest: PHASE, busy: PHASE }))
+  }
+  assert.deepEqual(ofLong(3e6, 5e6, 3e6), [])
+  assert.deepEqual(ofLong(3e6, 5e6, 5e6), ['bytes written to all files'])
 })

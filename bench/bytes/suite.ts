@@ -2,7 +2,8 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
-import type { Bound, Suite } from '../harness/suite.ts'
+import { largest, medianOfAll, withSpread } from '../harness/stats.ts'
+import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import type { BytesAssignment, BytesResult } from './contract.ts'
 
@@ -12,6 +13,11 @@ interface Case {
   readonly checkpoints: number
   readonly bound: boolean
 }
+
+const ENGINES = ['tidemark', 'dirty-set'] as const
+
+/** Of each engine one for each repetition. */
+export type Results = Record<(typeof ENGINES)[number], BytesResult[]>
 
 /** As many updates as 10,000 a second make in an interval. */
 const CASES: readonly Case[] = [
@@ -28,34 +34,30 @@ export const bytes: Suite = {
   async run(context) {
     const rows: (string | number)[][] = []
     const bounds: Bound[] = []
-    const data: Record<string, Record<string, BytesResult>> = {}
-    for (const { name, updatesEach, checkpoints, bound } of CASES) {
-      const results: Record<string, BytesResult> = {}
-      for (const engine of ['tidemark', 'dirty-set']) {
-        const folder = join(context.folder, engine)
-        mkdirSync(folder, { recursive: true })
-        const job: BytesAssignment = { engine, folder, keys: context.quick ? 50_000 : 1_000_000, checkpoints, updatesEach, theta: 0.99 }
-        results[engine] = (await runChild<BytesResult>(beside(import.meta.url, 'worker'), job)).result
-        rmSync(folder, { recursive: true, force: true })
+    const data: Record<string, Results> = {}
+    for (const one of CASES) {
+      const { name, checkpoints, bound } = one
+      const results: Results = { tidemark: [], 'dirty-set': [] }
+      for (let rep = 0; rep < context.reps; rep++) {
+        for (const engine of rep % 2 === 0 ? ENGINES : ENGINES.toReversed()) results[engine].push(await run(context, one, engine))
+        context.progress(`${name} #${rep + 1}: ${(ratios(results)[rep] as number).toFixed(2)} of the dirty set's bytes`)
       }
       data[name] = results
-      const mine = results['tidemark'] as BytesResult
-      const naive = results['dirty-set'] as BytesResult
-      const ratio = mine.added / naive.added
+      const mine = (pick: (result: BytesResult) => number): number => medianOfAll(results.tidemark.map(pick))
+      const naive = (pick: (result: BytesResult) => number): number => medianOfAll(results['dirty-set'].map(pick))
       rows.push([
         name,
-        mine.changed / checkpoints,
-        mine.added / checkpoints / 1000,
-        naive.added / checkpoints / 1000,
-        ratio,
-        mine.added / mine.changed,
-        naive.added / naive.changed,
-        mine.addedAll / checkpoints / 1000,
-        mine.loaded / 1e6,
-        naive.loaded / 1e6,
+        mine(({ changed }) => changed / checkpoints),
+        mine(({ added }) => added / checkpoints / 1000),
+        naive(({ added }) => added / checkpoints / 1000),
+        withSpread(ratios(results), 3),
+        mine(({ added, changed }) => added / changed),
+        naive(({ added, changed }) => added / changed),
+        mine(({ addedAll }) => addedAll / checkpoints / 1000),
+        mine(({ loaded }) => loaded / 1e6),
+        naive(({ loaded }) => loaded / 1e6),
       ])
-      context.progress(`${name}: ${ratio.toFixed(2)} of the dirty set's bytes`)
-      if (bound) bounds.push(...boundsOf(name, mine, naive))
+      if (bound) bounds.push(...boundsOf(name, results))
     }
     const head = [
       'checkpoint',
@@ -69,12 +71,26 @@ export const bytes: Suite = {
       'all MB',
       'all MB naive',
     ]
-    return { text: [table(head, rows)], bounds, data }
+    return { text: [`medians over ${context.reps} alternating runs\n${table(head, rows)}`], bounds, data }
   },
 }
 
+async function run({ quick, folder: parent }: Context, { updatesEach, checkpoints }: Case, engine: string): Promise<BytesResult> {
+  const folder = join(parent, engine)
+  mkdirSync(folder, { recursive: true })
+  const job: BytesAssignment = { engine, folder, keys: quick ? 50_000 : 1_000_000, checkpoints, updatesEach, theta: 0.99 }
+  const { result } = await runChild<BytesResult>(beside(import.meta.url, 'worker'), job)
+  rmSync(folder, { recursive: true, force: true })
+  return result
+}
+
+/** Of each repetition. */
+function ratios(results: Results): number[] {
+  return results.tidemark.map((mine, rep) => mine.added / (results['dirty-set'][rep]?.added ?? Number.NaN))
+}
+
 /** Few bytes are good only of an engine that wrote what it was given. */
-export function boundsOf(name: string, mine: BytesResult, naive: BytesResult): Bound[] {
+export function boundsOf(name: string, results: Results): Bound[] {
   const bound = (what: string, measured: number, sense: Bound['sense'], limit: number, unit = ''): Bound => ({
     name: `${what}, ${name}`,
     measured,
@@ -83,10 +99,12 @@ export function boundsOf(name: string, mine: BytesResult, naive: BytesResult): B
     unit,
     robust: true,
   })
-  const { differences, planted } = mine.check ?? { differences: Number.NaN, planted: Number.NaN }
+  const { tidemark } = results
+  const differences = largest(tidemark.map(({ check }) => check?.differences ?? Number.NaN))
+  const planted = -largest(tidemark.map(({ check }) => -(check?.planted ?? Number.NaN)))
   return [
-    bound('bytes per checkpoint', mine.added / naive.added, 'at most', 0.9, "of a dirty set's"),
-    bound('bytes per changed key', mine.added / mine.changed, 'at least', 1),
+    bound('bytes per checkpoint', medianOfAll(ratios(results)), 'at most', 0.9, "of a dirty set's"),
+    bound('bytes per changed key', medianOfAll(tidemark.map(({ added, changed }) => added / changed)), 'at least', 1),
     bound('entries that differ after reopening', differences, 'at most', 0),
     bound('differences found where one was planted', planted, 'at least', 1),
   ]

@@ -2,9 +2,10 @@
  * What upkeep costs and what it gives back: bytes written for bytes committed, files beside live bytes, before and after most keys are
  * deleted, and how evenly the bytes are written.
  */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
-import { percentile } from '../harness/stats.ts'
+import { medianOfAll, percentile } from '../harness/stats.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import type {
@@ -33,14 +34,13 @@ export const upkeep: Suite = {
     const keys = quick ? 50_000 : 1_000_000
     const shared = { keys, theta: 0.99, collect: !quick }
     // Ten times W1's speed and a tenth of its interval: as many checkpoints, of as many updates, as a run ten times as long has.
-    const long = await run<LongResult>(context, {
-      ...shared,
-      role: 'long',
-      folder: join(context.folder, 'long'),
-      updates: quick ? 200_000 : 9_000_000,
-      perSecond: 100_000,
-      intervalMs: 500,
-    })
+    const longs: LongResult[] = []
+    for (let rep = 0; rep < context.reps; rep++) {
+      const folder = join(context.folder, 'long')
+      const updates = quick ? 200_000 : 9_000_000
+      longs.push(await run<LongResult>(context, { ...shared, role: 'long', folder, updates, perSecond: 100_000, intervalMs: 500 }))
+      for (const name of [folder, `${folder}-fresh`]) rmSync(name, { recursive: true, force: true })
+    }
     const steady = await run<SteadyResult>(context, {
       ...shared,
       role: 'steady',
@@ -50,7 +50,7 @@ export const upkeep: Suite = {
       intervalMs: quick ? 500 : 5000,
     })
     const isolation = await isolate(context, keys)
-    return outcome(context, long, steady, isolation)
+    return outcome(context, longs, steady, isolation)
   },
 }
 
@@ -66,12 +66,12 @@ async function run<T>(context: Context, job: UpkeepAssignment): Promise<T> {
   return (await runChild<T>(beside(import.meta.url, 'worker'), job)).result
 }
 
-function outcome(context: Context, long: LongResult, steady: SteadyResult, isolation: IsolationResult): Outcome {
+function outcome(context: Context, longs: readonly LongResult[], steady: SteadyResult, isolation: IsolationResult): Outcome {
   const { rest, busy } = isolation
   return {
-    text: [showLong(long), showFootprints(long), showSteady(steady), showIsolation(isolation)],
-    bounds: boundsOf(long, steady, isolation),
-    data: { long, steady, isolation: { rest: summary(rest), busy: summary(busy) } },
+    text: [showLong(longs), showFootprints(longs), showSteady(steady), showIsolation(isolation)],
+    bounds: boundsOf(longs, steady, isolation),
+    data: { longs, steady, isolation: { rest: summary(rest), busy: summary(busy) } },
     missing: [
       ...(steady.all === undefined ? ['upkeep: writing of all files: the system does not count it'] : []),
       ...(context.quick ? ['upkeep: removal of dead files, whose grace is longer than this run'] : []),
@@ -80,7 +80,7 @@ function outcome(context: Context, long: LongResult, steady: SteadyResult, isola
 }
 
 /** Every one of them, whatever was measured: what is not a number is not met. */
-export function boundsOf(long: LongResult, steady: SteadyResult, isolation: IsolationResult): Bound[] {
+export function boundsOf(longs: readonly LongResult[], steady: SteadyResult, isolation: IsolationResult): Bound[] {
   const bounds: Bound[] = []
   const bound = (sense: Bound['sense'], name: string, measured: number, limit: number, unit: string): void => {
     bounds.push({ name: `upkeep: ${name}`, measured, sense, limit, unit, robust: false })
@@ -89,23 +89,30 @@ export function boundsOf(long: LongResult, steady: SteadyResult, isolation: Isol
   /** Without it the bound beside it is about nothing. */
   const some = (name: string, measured: number, unit: string): void => bound('at least', name, measured, 1, unit)
   const megabytes = (bytes: number): number => Number((bytes / 1e6).toFixed(1))
-  most('bytes written to all files', written(long) / long.deltaBytes, 4, 'of the bytes committed')
+  const of = (pick: (long: LongResult) => number): number => medianOfAll(longs.map(pick))
+  const liveBytes = of(long => long.liveBytes)
+  most(
+    'bytes written to all files',
+    of(long => written(long) / long.deltaBytes),
+    4,
+    'of the bytes committed',
+  )
   most(
     'all files at the end, 2 x live + two log files + a range',
-    megabytes(long.after.all),
-    megabytes(2 * long.liveBytes + LOG_BYTES + RANGE_BYTES),
+    megabytes(of(long => long.after.all)),
+    megabytes(2 * liveBytes + LOG_BYTES + RANGE_BYTES),
     'MB',
   )
   most(
     'all files with 95 % deleted, 0.15 x live + two log files',
-    megabytes(long.emptied.all),
-    megabytes(0.15 * long.liveBytes + LOG_BYTES),
+    megabytes(of(long => long.emptied.all)),
+    megabytes(0.15 * liveBytes + LOG_BYTES),
     'MB',
   )
   most(
     'segments with 95 % deleted, 0.15 x live + slack',
-    megabytes(long.emptied.segments),
-    megabytes(0.15 * long.liveBytes + SLACK_BYTES),
+    megabytes(of(long => long.emptied.segments)),
+    megabytes(0.15 * liveBytes + SLACK_BYTES),
     'MB',
   )
   if (steady.all !== undefined) most(`busiest ${steady.windowMs} ms of writing, all files`, peak(steady.all), 4, 'of the mean')
@@ -128,7 +135,8 @@ function written({ bytesWritten, deltaBytes, foldBytes, mergeBytes }: LongResult
   return Number.isFinite(bytesWritten) ? bytesWritten : deltaBytes + foldBytes + mergeBytes
 }
 
-function showLong(long: LongResult): string {
+/** A line for each repetition. */
+function showLong(longs: readonly LongResult[]): string {
   const head = [
     'updates',
     'seconds',
@@ -143,9 +151,9 @@ function showLong(long: LongResult): string {
     'to rest s',
     'written/delta',
   ]
-  const { seconds, checkpoints, skipped, deltaBytes, folds, foldBytes, merges, mergeBytes, restMs } = long
-  return table(head, [
-    [
+  const row = (long: LongResult): (string | number)[] => {
+    const { seconds, checkpoints, skipped, deltaBytes, folds, foldBytes, merges, mergeBytes, restMs } = long
+    return [
       `a checkpoint each ${((seconds * 1000) / (checkpoints + skipped)).toFixed(0)} ms`,
       seconds,
       checkpoints,
@@ -158,26 +166,28 @@ function showLong(long: LongResult): string {
       mergeBytes / 1e6,
       restMs / 1000,
       written(long) / deltaBytes,
-    ],
-  ])
+    ]
+  }
+  return table(head, longs.map(row))
 }
 
-function showFootprints({ loaded, after, emptied, liveBytes, peakBytes, emptiedKeys }: LongResult): string {
-  const row = (name: string, { segments, log, all }: Footprint): (string | number)[] => [
-    name,
-    segments / 1e6,
-    log / 1e6,
-    all / 1e6,
-    all / liveBytes,
-  ]
+/** Medians. */
+function showFootprints(longs: readonly LongResult[]): string {
+  const of = (pick: (long: LongResult) => number): number => medianOfAll(longs.map(pick))
+  const liveBytes = of(long => long.liveBytes)
+  const peakBytes = of(long => long.peakBytes)
+  const row = (name: string, pick: (long: LongResult) => Footprint): (string | number)[] => {
+    const all = of(long => pick(long).all)
+    return [name, of(long => pick(long).segments) / 1e6, of(long => pick(long).log) / 1e6, all / 1e6, all / liveBytes]
+  }
   return table(
     ['on disk', 'segments MB', 'log MB', 'all MB', 'of live'],
     [
       ['live: segments of a store filled once', liveBytes / 1e6, undefined, undefined, 1],
-      row('loaded', loaded),
+      row('loaded', long => long.loaded),
       ['most while updated', undefined, undefined, peakBytes / 1e6, peakBytes / liveBytes],
-      row('after the updates', after),
-      row(`with ${emptiedKeys} keys left`, emptied),
+      row('after the updates', long => long.after),
+      row(`with ${of(long => long.emptiedKeys)} keys left`, long => long.emptied),
     ],
   )
 }
