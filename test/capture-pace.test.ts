@@ -246,6 +246,22 @@ test('a few barriers asked for in a row do not make hot keys cold for the interv
   assert.ok(records < 500, `${records} records`)
 })
 
+for (const call of ['durable', 'checkpoint'] as const) {
+  test(`${call}() that is called while a barrier falls hurries the epoch of that barrier`, () => {
+    let asked = false
+    const { scheduler, host, map, checkpointer } = alone(8000, false, {}, ({ type }) => {
+      if (type !== 'barrier' || asked) return
+      asked = true
+      quiet(checkpointer[call](1e9))
+    })
+    scheduler.pass(7900)
+    for (let n = 0; n < 10_000; n++) map.set(`k${n}`, n)
+    for (let ms = 0; ms < 10_000 && !asked; ms++) scheduler.pass(1)
+    scheduler.pass(0)
+    assert.equal(host.commits.length, 1)
+  })
+}
+
 test('after hours without a barrier the drain is there for those that come often again', () => {
   const { scheduler, host, map, checkpointer } = alone(0)
   const round = (write: () => void): void => {

@@ -252,6 +252,8 @@ export class Checkpointer implements CaptureOwner {
     // Calls codecs, which may ask for a barrier, that is the next one, or for a hold.
     this.holds.barrierFalls(() => space.untracked?.inspect(this.#parts.collections.values()))
     this.#cut(flight, because)
+    // Whoever asked meanwhile waits for the next epoch, and this one is in its way.
+    flight.hurried ||= this.#waiters.waiting || this.#hurry
     if (flight.cut) this.#round.begin(flight)
   }
 
