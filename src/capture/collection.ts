@@ -19,7 +19,7 @@ import type { CollectionClass } from './importance.ts'
 import { type Group, Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
 import { checkKey, isShort } from './keys.ts'
-import { lengthen, setIn } from './map-chain.ts'
+import { lengthenFull, setIn } from './map-chain.ts'
 import { Postponed } from './postponed.ts'
 import { Redundancy } from './redundant.ts'
 import { SIGNIFICANT, Significance } from './significance.ts'
@@ -161,7 +161,7 @@ export class Collection {
     // Others may leave for it.
     if (cold.evicts) this.space.enters?.(this, key, value, true)
     setIn(this.live, key, value, this.space.mapEntriesMax)
-    this.#grown()
+    lengthenFull(this.live, this.space.mapEntriesMax)
     cold.cameHome(key)
     // It was not written since the stored state, so no barrier can have frozen it.
     this.part?.settle(key)
@@ -201,15 +201,19 @@ export class Collection {
   }
 
   delete(key: Key): boolean {
+    const { cold } = this
+    let stored = false
     if (this.space.guarded) {
-      if (!this.has(key)) {
+      const lives = this.live.has(key)
+      stored = !lives && cold?.shows(key) === true
+      if (!lives && !stored) {
         this.space.assertWritable(this.name)
         return false
       }
       this.beforeWrite(key, undefined)
     }
     if (this.significance !== undefined) this.significance.settle(key)
-    if (this.cold !== undefined) return this.#deleteBeside(this.cold, key)
+    if (this.cold !== undefined) return this.#deleteBeside(this.cold, key, stored && this.cold === cold)
     if (!this.live.delete(key)) return false
     if (this.fresh.size > 0 && this.fresh.delete(key)) this.space.cameAndWent?.(this.id, key)
     else this.#gone(key)
@@ -329,9 +333,10 @@ export class Collection {
     if (this.part !== undefined && (frozen ?? this.part.claim(key))) space.capture?.beforeWrite(this.part, key, value, old, there)
   }
 
-  #deleteBeside(cold: ColdSide, key: Key): boolean {
+  /** `stored`: the disk was asked already. A codec of the user may have deleted the key since. */
+  #deleteBeside(cold: ColdSide, key: Key, stored: boolean): boolean {
     const lives = this.live.has(key)
-    if (!lives && !cold.shows(key)) return false
+    if (!lives && (stored ? cold.hides(key) : !cold.shows(key))) return false
     if (lives && this.fresh.delete(key)) {
       cold.vanished(key)
       this.space.cameAndWent?.(this.id, key)
@@ -372,11 +377,6 @@ export class Collection {
     this.journal = new Journal()
   }
 
-  /** An entry more is live. */
-  #grown(): void {
-    if (this.live.size >= this.space.mapEntriesMax) lengthen(this.live, this.space.mapEntriesMax)
-  }
-
   #inserted(key: Key): void {
     let isNew = true
     try {
@@ -387,7 +387,7 @@ export class Collection {
       this.live.delete(key)
       throw error
     }
-    this.#grown()
+    lengthenFull(this.live, this.space.mapEntriesMax)
     if (isNew && this.freshAllowed && !this.#mayLinger(key) && this.inFlight?.leaves(key) !== true) {
       this.fresh.add(key)
       this.arrivals.push(key)

@@ -37,6 +37,11 @@ export function lengthen<K, V>(map: Map<K, V>, entriesMax: number = MAP_ENTRIES_
   chain.last = chain.later
 }
 
+/** The same, once it holds so many entries. */
+export function lengthenFull<K, V>(map: Map<K, V>, entriesMax: number): void {
+  if (map.size >= entriesMax) lengthen(map, entriesMax)
+}
+
 export function isChain(map: ReadonlyMap<unknown, unknown>): boolean {
   return map instanceof MapChain
 }
