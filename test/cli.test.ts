@@ -76,7 +76,9 @@ test('status, log, show and diff tell what is there, and write nothing', async t
     { name: 'people', kind: 'map', codec: 'tide1', entries: 3 },
   ])
   assert.match(run(['status', folder]).out, /^map +"people" {2}3 entries/m)
-  const points = json('log', folder) as { epoch: number; entries: number; bytes: number }[]
+  const points = json('log', folder) as { epoch: number; lineage: string; entries: number; bytes: number }[]
+  assert.match(status['lineage'] as string, /^[0-9a-f]{32}$/)
+  assert.ok(points.every(({ lineage }) => lineage === status['lineage']))
   assert.deepEqual(
     points.map(({ epoch, entries }) => [epoch, entries]),
     [
@@ -311,7 +313,14 @@ test('restore goes on from an earlier epoch; one that is not there changes nothi
   const store = await open(folder, MANUAL)
   assert.deepEqual(store.map('people').get('ada'), { score: 1 })
   assert.equal(store.value('total', 0).get(), 1)
+  store.value('total', 0).set(7)
+  await store.checkpoint()
   await store.close()
+  const [second, first] = json('log', folder) as { epoch: number; lineage: string }[]
+  assert.deepEqual([second?.epoch, first?.epoch], [2, 1])
+  assert.notEqual(second?.lineage, first?.lineage, 'the second epoch is not the one that was given up')
+  const lines = run(['log', folder]).out.split('\n')
+  assert.deepEqual([lines[0], lines[2]], [`lineage ${second?.lineage}`, `lineage ${first?.lineage}`])
 })
 
 test('a copy holds the newest recovery point, own codecs included; a target with something in it is refused', async t => {

@@ -65,7 +65,8 @@ test('damage in the log hides no recovery point but those before the next fold p
   const { firstLostEpoch, lastLostEpoch, file: damaged } = told.lost as NonNullable<RecoveryPoint['lost']>
   assert.deepEqual([firstLostEpoch, lastLostEpoch, damaged], [4, 5, file])
   const note = new RegExp(`^note.* epochs 4 to 5 cannot be restored: ${file} is damaged at \\d+`)
-  const lines = run(['log', folder]).out.trimEnd().split('\n')
+  const [lineage, ...lines] = run(['log', folder]).out.trimEnd().split('\n')
+  assert.match(lineage as string, new RegExp(`^lineage ${told.lineage}$`))
   assert.equal(lines.length, points.length + 1)
   assert.match(lines[5] as string, note)
   assert.match(lines[4] as string, /^6 /)
