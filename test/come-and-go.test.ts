@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { numbered, Rig } from './support/capture-rig.ts'
+import { alone, quiet } from './support/checkpointer-rig.ts'
 
 test('inserted and deleted between two barriers leaves no record', () => {
   const rig = new Rig()
@@ -146,3 +147,93 @@ test('what was deleted before an epoch that fails keeps its tombstone, however o
   assert.deepEqual(rig.written, ['k0'])
   rig.check(map)
 })
+
+test('tables of deleted keys that join while epochs fail are few, and hold no key many times', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(20_000))
+  rig.checkpoint()
+  const round = (): void => {
+    for (const [key, value] of numbered(20_000)) map.delete(key) && map.set(key, value)
+  }
+  for (let n = 0; n < 30; n++) {
+    round()
+    rig.cut()
+    round()
+    rig.fail()
+  }
+  assert.equal(map.gone.length, 1)
+  assert.equal(map.gone[0]?.size, 20_000)
+  map.delete('k7')
+  rig.checkpoint()
+  rig.check(map)
+})
+
+test('a long queue is not remembered either, once there was time to look at its keys', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(3))
+  rig.checkpoint()
+  for (let round = 0; round < 4; round++) {
+    for (let n = 0; n < 20_000; n++) map.set(`${round}-${n}`, n)
+    rig.cut()
+    for (let n = 0; n < 18_000; n++) map.set(`${round}-in-flight-${n}`, n)
+    for (let n = 0; n < 20_000; n++) map.delete(`${round}-${n}`)
+    rig.fail()
+    assert.equal(map.fresh.size, 18_000)
+    for (let n = 0; n < 18_000; n++) map.delete(`${round}-in-flight-${n}`)
+  }
+  assert.deepEqual([map.deleted.size, map.gone.length, map.fresh.size], [0, 0, 0])
+  rig.checkpoint()
+  assert.deepEqual(rig.written, [])
+  rig.check(map)
+})
+
+for (const looks of [0, 3, 40, 1000]) {
+  test(`what a failed epoch of many collections left is right, with ${looks} slices for it`, () => {
+    const rig = new Rig()
+    const maps = Array.from({ length: 20 }, () => rig.collection(numbered(600)))
+    rig.checkpoint()
+    for (let round = 0; round < 3; round++) {
+      for (const map of maps) {
+        for (let n = 0; n < 600; n++) map.set(`${round}-${n}`, n)
+        for (let n = 0; n < 100; n++) map.delete(`k${round * 100 + n}`)
+      }
+      rig.cut()
+      for (let at = 0; at < round; at++) rig.slice()
+      for (const map of maps) {
+        for (let n = 0; n < 300; n++) map.delete(`${round}-${n}`)
+        for (let n = 0; n < 200; n++) map.set(`${round}-${n + 200}`, 'again')
+        for (let n = 0; n < 100; n++) map.set(`k${round * 100 + n}`, 'back')
+        for (let n = 0; n < 150; n++) map.set(`in-flight-${round}-${n}`, n)
+        for (let n = 50; n < 250; n++) map.delete(`k${round * 100 + n}`)
+      }
+      rig.fail(false)
+      // No more than so many keys were looked at in the turn of the failure.
+      assert.ok(rig.space.leftovers.size >= 18, `${rig.space.leftovers.size}`)
+      for (let left = looks; left > 0 && !rig.space.leftovers.run(() => true); left--) {
+        for (const map of maps) {
+          map.delete(`${round}-${left}`)
+          map.set(`in-flight-${round}-${left}`, 'later')
+          map.delete(`in-flight-${round}-${left + 1}`)
+        }
+      }
+    }
+    rig.checkpoint()
+    for (const map of maps) rig.check(map)
+    if (looks === 1000) assert.ok(!rig.written.includes('0-7'))
+  })
+}
+
+for (const restless of [false, true]) {
+  test(`what a failure left is put in order in the pause before the next attempt${restless ? ', in slices' : ''}`, () => {
+    const { scheduler, host, map, checkpointer, space } = alone(0, restless)
+    for (let n = 0; n < 2000; n++) map.set(n, n)
+    quiet(checkpointer.checkpoint(1e9))
+    for (let n = 0; n < 2000; n++) map.delete(n)
+    host.fail(0)
+    assert.deepEqual([space.leftovers.size, map.deleted.size], [1, 2000])
+    let turns = 0
+    for (; space.leftovers.size > 0 && checkpointer.status === 'degraded' && scheduler.step(scheduler.nowMs + 10); turns++);
+    assert.deepEqual([space.leftovers.size, map.deleted.size, host.commits.length], [0, 0, 0])
+    assert.equal(turns > 10, restless)
+  })
+}

@@ -122,12 +122,7 @@ export class CapturePart {
     if (this.mode !== 'pending') this.done.add(key)
   }
 
-  /** Whether the key, which is not there now, may have a record that the barrier's state lacks. */
-  lingers(key: Key): boolean {
-    return this.gone.length > 0 || this.deleted.has(key)
-  }
-
-  /** The key was gone at the barrier, and a record of before may count if the epoch does not. */
+  /** The key was gone at the barrier, and may have a record of before. Of any other key that is not there now none counts. */
   leaves(key: Key): boolean {
     return this.deleted.has(key) || (this.gone.length > 0 && this.gone.some(keys => keys.has(key)))
   }
@@ -198,11 +193,11 @@ export class CapturePart {
     switch (this.mode) {
       case 'pending':
         // Written more than once, or captured meanwhile. One that came and went needs no tombstone.
-        return this.#pending.delete(key) && (this.live.has(key) || this.lingers(key)) ? key : undefined
+        return this.#pending.delete(key) && (this.live.has(key) || this.leaves(key)) ? key : undefined
       case 'list':
-        return this.done.add(key) && (this.live.has(key) || this.lingers(key)) ? key : undefined
+        return this.done.add(key) && (this.live.has(key) || this.leaves(key)) ? key : undefined
       case 'tombstones':
-        return !this.live.has(key) && this.lingers(key) && this.done.add(key) ? key : undefined
+        return !this.live.has(key) && this.leaves(key) && this.done.add(key) ? key : undefined
       case 'all':
         // One that was put back may have left the heap since: it is clean, and needs no record.
         return this.live.has(key) && this.done.add(key) ? key : undefined

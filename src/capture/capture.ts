@@ -8,13 +8,14 @@
  * Invariants: the record written for a key is its state at the barrier; a value that is refused leaves its key dirty.
  */
 import { hasCode } from '../base/errors.ts'
-import { IN_FLIGHT_BYTES_MAX, PIECE_ENTRIES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
+import { IN_FLIGHT_BYTES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
 import { CapturePart } from './capture-part.ts'
 import type { Cold } from './cold.ts'
 import type { Collection } from './collection.ts'
 import { Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
+import { keysOf, Leftover } from './leftovers.ts'
 import type { LinkGroup } from './links.ts'
 import type { Outbox } from './outbox.ts'
 import { record, STRIDE, STRIDE_BYTES, STRIDE_STEPS } from './record.ts'
@@ -30,6 +31,8 @@ export interface CaptureOwner {
 
 /** A collection is emptied during the capture: up to so many steps are taken at once, inside the call; beyond them the cut is void. */
 const EMPTIED_STEPS_MAX = 256
+/** Keys that are looked at one by one when a cut is given back, of all collections together: less than half a millisecond. */
+const GIVEN_BACK_STEPS_MAX = 1024
 
 export class Capture {
   readonly parts: readonly CapturePart[]
@@ -142,7 +145,7 @@ export class Capture {
   /** A key that was frozen is about to get `value` or to be deleted; `old` is what is live now, `there` whether anything is. */
   beforeWrite(part: CapturePart, key: Key, value: unknown, old: unknown, there: boolean): void {
     if (!there) {
-      if (part.lingers(key)) this.#record(part, key)
+      if (part.leaves(key)) this.#record(part, key)
     } else {
       if (old === value && typeof old === 'object' && old !== null && !this.#forced) {
         this.#owner.voided('changed in place across the barrier', part.name, key)
@@ -186,12 +189,24 @@ export class Capture {
 
   /** The epoch is committed, or nothing will be any more: what was frozen says nothing. */
   landed(): void {
+    this.parts[0]?.space.leftovers.clear()
     for (const part of this.parts) part.landed()
   }
 
-  /** What was frozen is dirty again, as if the barrier had never been. `abandoned`: no record of this epoch will ever count. */
+  /**
+   * What was frozen is dirty again, as if the barrier had never been. `abandoned`: no record of this epoch will ever count. What is more than a few
+   * steps is left to `space.leftovers`.
+   */
   giveBack(abandoned: boolean): void {
-    for (const group of this.#linked) this.parts[0]?.space.links.join(group)
+    const space = this.parts[0]?.space
+    for (const group of this.#linked) space?.links.join(group)
+    space?.leftovers.clear()
+    let steps = GIVEN_BACK_STEPS_MAX
+    const takes = (keys: KeySet): boolean => {
+      if (keys.size > steps) return false
+      steps -= keys.size
+      return true
+    }
     for (const part of this.parts) {
       const { collection } = part
       part.landed()
@@ -199,29 +214,10 @@ export class Capture {
       collection.cold?.giveBack()
       const journal = new Journal()
       for (const group of part.written) journal.adopt(group)
-      if (abandoned) {
-        // No record counts but those of before: what was fresh still is, and so is whatever was not deleted since. Otherwise every key that comes
-        // and goes while the disk is full would be remembered.
-        if (collection.deleted.size <= PIECE_ENTRIES_MAX) {
-          for (const key of keysOf(collection.deleted)) {
-            if (!part.fresh.has(key) || part.leaves(key)) part.deleted.add(key)
-            else if (!part.live.has(key)) {
-              // It came before the barrier and went behind it.
-              part.fresh.delete(key)
-              collection.cold?.vanished(key)
-            }
-          }
-          collection.deleted = part.deleted
-          collection.gone = part.gone
-        } else collection.gone = joined(part.gone, part.deleted)
-        const [most, rest] = bySize(part.fresh, collection.fresh)
-        if (rest.size <= PIECE_ENTRIES_MAX) for (const key of keysOf(rest)) most.add(key)
-        else for (const piece of rest.pieces()) journal.adopt(piece)
-        collection.fresh = most
-        collection.freshAllowed = true
-      } else {
+      if (abandoned) giveUp(part, journal, takes)
+      else {
         for (const piece of [...part.fresh.pieces(), ...collection.fresh.pieces()]) journal.adopt(piece)
-        collection.gone = joined(joined(part.gone, part.deleted), collection.deleted)
+        collection.gone = joined(joined(part.gone, part.deleted, takes), collection.deleted, takes)
         collection.fresh = new KeySet()
         collection.deleted = new KeySet()
         collection.freshAllowed = false
@@ -297,15 +293,41 @@ function bySize(one: KeySet, other: KeySet): readonly [most: KeySet, rest: KeySe
   return one.size < other.size ? [other, one] : [one, other]
 }
 
-function* keysOf(set: KeySet): Generator<Key> {
-  for (const piece of set.pieces()) yield* piece.keys()
+/**
+ * No record counts but those of before: what was fresh still is, and so is whatever was not deleted since. Otherwise every key that comes and goes
+ * while the disk is full would be remembered. `takes`: whether a step for each of these may be made now.
+ */
+function giveUp(part: CapturePart, journal: Journal, takes: (keys: KeySet) => boolean): void {
+  const { collection } = part
+  const { fresh, deleted } = collection
+  const settles = takes(deleted)
+  if (settles) {
+    for (const key of keysOf(deleted)) {
+      if (!part.fresh.has(key) || part.leaves(key)) part.deleted.add(key)
+      else if (!part.live.has(key)) {
+        // It came before the barrier and went behind it.
+        part.fresh.delete(key)
+        collection.cold?.vanished(key)
+      }
+    }
+    collection.deleted = part.deleted
+    collection.gone = part.gone
+  } else collection.gone = joined(part.gone, part.deleted, takes)
+  const [most, rest] = bySize(part.fresh, fresh)
+  const joins = takes(rest)
+  if (joins) for (const key of keysOf(rest)) most.add(key)
+  else for (const piece of rest.pieces()) journal.adopt(piece)
+  collection.fresh = most
+  collection.freshAllowed = true
+  if (settles && joins && collection.gone.length < 2) return
+  part.space.leftovers.add(new Leftover(part, [part.fresh, fresh], settles ? undefined : deleted, joins ? undefined : rest))
 }
 
-/** One set more; a few keys are added to the last one instead, so that there are few to ask. */
-function joined(sets: readonly KeySet[], more: KeySet): readonly KeySet[] {
+/** One set more; keys are added to the last one instead where `takes` says so, so that there are few to ask. */
+function joined(sets: readonly KeySet[], more: KeySet, takes: (keys: KeySet) => boolean): readonly KeySet[] {
   const last = sets.at(-1)
   if (more.size === 0) return sets
-  if (last === undefined || more.size > PIECE_ENTRIES_MAX) return [...sets, more]
+  if (last === undefined || !takes(more)) return [...sets, more]
   for (const key of keysOf(more)) last.add(key)
   return sets
 }

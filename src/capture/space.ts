@@ -13,6 +13,7 @@ import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
 import type { Collection } from './collection.ts'
 import { Giants } from './giants.ts'
+import { Leftovers } from './leftovers.ts'
 import { Links } from './links.ts'
 import { RecordMemory } from './redundant.ts'
 import { Rewrites } from './rewrites.ts'
@@ -39,6 +40,7 @@ export class Space {
   /** In debug mode only. */
   untracked: Untracked | undefined
   readonly links = new Links()
+  readonly leftovers = new Leftovers()
   /** Collections that were given a `significant` or an `rpoMs`: few of very many. */
   readonly treated = new Set<Collection>()
   /** There are, or were, rebuildable collections. */

@@ -80,7 +80,7 @@ export class Checkpointer implements CaptureOwner {
     })
     const { clock, stallMsMax, space, cadence } = parts
     this.classes = new Classes(parts, this.#turns, this.#refusals, () => this.#due('rpo'))
-    this.#retry = new Retry(this.#turns, clock)
+    this.#retry = new Retry(this.#turns, { clock, space, stallMsMax })
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
     const load = (): number => cadence.load

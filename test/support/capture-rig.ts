@@ -101,14 +101,18 @@ export class Rig implements CaptureOwner {
     return new Set(this.#catalogue.map(({ id }) => id))
   }
 
-  fail(): void {
+  /** `inOrder`: there is time, before the next attempt, for what the failure left. */
+  fail(inOrder = true): void {
     this.capture?.giveBack(true)
     for (const collection of this.collections) collection.abandonDrained()
     this.drain.barrier()
     this.outbox.reset()
     this.space.recent.forget()
     this.#blocks = []
-    this.#end()
+    this.capture = undefined
+    this.space.capture = undefined
+    this.space.refresh()
+    if (inOrder) this.space.leftovers.run(() => false)
   }
 
   /** As the owner does when the cut is lost: its records stand, the cut moves. */
