@@ -202,3 +202,27 @@ test('a barrier is due no later than rpoMs after the first change of a critical 
     rpo.stop()
   }
 })
+
+test('a group of thousands of collections is gone through once at a barrier, not once for each of them', () => {
+  const bench = new Bench()
+  const many = Array.from({ length: 2000 }, (_, n) => bench.collection(`many ${n}`, 'rebuildable'))
+  bench.all.push(...many)
+  bench.change(...many)
+  bench.cut()
+  bench.change(...many)
+  bench.space.links.join(new Set(many))
+  let steps = 0
+  const { has } = Set.prototype
+  Set.prototype.has = function (value) {
+    steps++
+    return has.call(this, value)
+  }
+  try {
+    assert.equal(bench.lag.leavesAll(many, 2), true)
+  } finally {
+    Set.prototype.has = has
+  }
+  assert.ok(steps < 10 * many.length, `${steps} steps`)
+  bench.space.links.join(new Set([bench.orders, many[7] as Collection]))
+  assert.equal(bench.lag.leavesAll(many, 2), false)
+})

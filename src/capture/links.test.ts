@@ -41,7 +41,29 @@ test('a dropped collection binds nobody', () => {
   links.join(new Set([a, b]))
   b.dropped = true
   links.join(new Set([a, c]))
+  assert.equal(names([...links.of(a)].filter(({ dropped }) => !dropped)), 'c0 c2')
+  links.cut(new Set([a, c]))
   assert.equal(names(links.of(a)), 'c0 c2')
+})
+
+test('transactions that bring one more collection each take a few steps each, however many are in the group', () => {
+  const all = made(3000)
+  const links = new Links()
+  let steps = 0
+  const { add } = Set.prototype
+  Set.prototype.add = function (value) {
+    steps++
+    return add.call(this, value)
+  }
+  try {
+    for (const [n, collection] of all.entries()) if (n > 0) links.join(new Set([all[n - 1] as Collection, collection]))
+  } finally {
+    Set.prototype.add = add
+  }
+  assert.equal(links.of(all[0] as Collection).size, 3000)
+  assert.equal(links.of(all[0] as Collection), links.of(all[2999] as Collection))
+  // Two of them are in the set that `join` is given.
+  assert.ok(steps < 6 * 3000, `${steps} steps`)
 })
 
 test('groups are what paths of transactions connect', () => {

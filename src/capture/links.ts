@@ -4,7 +4,7 @@
  * What: groups of collections, disjoint; two that meet in a transaction become one. Kept only in a store that has rebuildable collections:
  * others are never left out of an epoch.
  * Owns: the groups. Does not own: which collections an epoch leaves out (checkpoint/lag.ts).
- * Invariant: a cut takes all of a group or nothing of it.
+ * Invariants: a cut takes all of a group or nothing of it; the larger group grows where two meet, so that a transaction costs what it brings.
  */
 import type { Collection } from './collection.ts'
 
@@ -16,18 +16,24 @@ export class Links {
   /** A transaction changed these. */
   join(collections: ReadonlySet<Collection>): void {
     if (collections.size < 2) return
-    const [first] = collections
-    const known = this.#groups.get(first as Collection)
-    if (known !== undefined && [...collections].every(collection => known.has(collection))) return
-    const all = new Set<Collection>()
+    let largest: Set<Collection> | undefined
     for (const collection of collections) {
-      for (const member of this.#groups.get(collection) ?? [collection]) if (!member.dropped) all.add(member)
+      const group = this.#groups.get(collection)
+      if (group !== undefined && group.size > (largest?.size ?? 0)) largest = group
     }
-    if (all.size < 2) return
-    for (const member of all) this.#groups.set(member, all)
+    const all = largest ?? new Set<Collection>()
+    for (const collection of collections) {
+      const group = this.#groups.get(collection)
+      if (group !== undefined && group === largest) continue
+      for (const member of group ?? [collection]) {
+        if (member.dropped) continue
+        all.add(member)
+        this.#groups.set(member, all)
+      }
+    }
   }
 
-  /** What has to be in a cut with this one, itself included. */
+  /** What has to be in a cut with this one, itself included; the same set for each of them. What was dropped may be among it. */
   of(collection: Collection): LinkGroup {
     return this.#groups.get(collection) ?? new Set([collection])
   }
@@ -37,8 +43,9 @@ export class Links {
     const taken = new Set<Set<Collection>>()
     for (const [collection, group] of this.#groups) {
       if (left.has(collection)) continue
-      taken.add(group)
       this.#groups.delete(collection)
+      if (collection.dropped) group.delete(collection)
+      else taken.add(group)
     }
     return [...taken]
   }

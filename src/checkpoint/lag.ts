@@ -11,7 +11,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { LAG_EPOCHS_MAX } from '../base/limits.ts'
-import type { Collection, Links } from '../capture/index.ts'
+import type { Collection, LinkGroup, Links } from '../capture/index.ts'
 import type { CatalogueEntry } from '../format/index.ts'
 import type { LagAges } from '../schedule/index.ts'
 
@@ -99,9 +99,12 @@ export class Lag {
     const { links, pressed } = this.#parts
     const may = new Set(rebuildable.filter(collection => (among?.has(collection) ?? true) && this.#may(collection, epoch)))
     if (may.size === 0 || !pressed()) return NONE_LEFT
+    const seen = new Set<LinkGroup>()
     for (const collection of may) {
       const group = links.of(collection)
-      if ([...group].some(other => !other.dropped && !may.has(other))) for (const other of group) may.delete(other)
+      if (seen.has(group)) continue
+      seen.add(group)
+      if (!isIn(group, may)) for (const other of group) may.delete(other)
     }
     return may
   }
@@ -142,4 +145,10 @@ export class Lag {
     if (intervalMs === 0) return epoch - stored.epoch < LAG_EPOCHS_MAX
     return clock.monotonic() - stored.cutAt < leftOutMsMax()
   }
+}
+
+/** Whether all that is alive of the group is in the set. */
+function isIn(group: LinkGroup, may: ReadonlySet<Collection>): boolean {
+  for (const member of group) if (!member.dropped && !may.has(member)) return false
+  return true
 }
