@@ -344,3 +344,32 @@ test('a listener that the engine calls later is not inside of the hold in which 
   await told
   await store.close()
 })
+
+test('a listener that a writer without a thread calls is not inside of the hold in which it was given work', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<{ text: string }>('map')
+  const fill = (letter: string): void => {
+    for (let n = 0; n < 300; n++) map.set(`k${n}`, { text: letter.repeat(1000) })
+  }
+  fill('a')
+  const seen: unknown[] = []
+  store.on('checkpoint', () => {
+    try {
+      void store.durable()
+      seen.push('called')
+    } catch (error) {
+      seen.push(error)
+    }
+  })
+  const point = store.checkpoint()
+  // What was frozen and is set anew is captured in that call, and full blocks go to the writer.
+  const hold = store.hold(async () => {
+    fill('b')
+    await world.scheduler.sleep(500)
+  })
+  await world.run(point)
+  assert.deepEqual(seen, ['called'])
+  await world.run(hold)
+  await world.close()
+})

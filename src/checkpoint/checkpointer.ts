@@ -98,7 +98,7 @@ export class Checkpointer implements CaptureOwner {
       captured: flight => this.#captured(flight),
       failed: error => this.#failed(error),
     })
-    parts.host.onMessage((message: FromWriter) => this.#turns.run(() => this.#receive(message)))
+    parts.host.onMessage((message: FromWriter) => this.holds.outside(() => this.#turns.run(() => this.#receive(message))))
     this.#looks = new Looks(parts, this.#turns, {
       state: () => ({ dirty: this.exposed, inFlightBytes: this.outbox.inFlight, lag: this.classes.lag }),
       due: reason => this.#due(reason),

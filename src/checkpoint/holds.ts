@@ -70,6 +70,11 @@ export class Holds {
     return this.#inside.mark?.done === false
   }
 
+  /** Runs it outside of all holds, wherever that is called. */
+  outside(fn: () => void): void {
+    this.#inside.leave(fn)
+  }
+
   /** `assertOpen`: a store that began to close while a barrier was waited for takes no hold any more. */
   async run<T>(fn: () => T | PromiseLike<T>, msMax: number, assertOpen: () => void = () => {}): Promise<T> {
     while (this.#barrierWaits) {

@@ -1,6 +1,6 @@
 /**
- * What code runs inside of a hold: its function, and whatever that waits for or begins. But not the engine: a turn that it plans there calls
- * listeners, which are no part of the hold.
+ * What code runs inside of a hold: its function, and whatever that waits for or begins. But not the engine: a turn that it plans there, and
+ * what a writer without a thread answers to that which it was given there, call listeners, which are no part of the hold.
  * Owns: the mark. Does not own: holds (holds.ts).
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
@@ -20,12 +20,16 @@ export class Inside<Mark> {
     return this.#storage.run(mark, fn)
   }
 
+  /** Runs it outside, wherever that is called. */
+  leave<T>(fn: () => T): T {
+    return this.mark === undefined ? fn() : this.run(undefined, fn)
+  }
+
   /** Whatever it runs is outside, wherever that was planned. */
   outside(scheduler: Scheduler): Scheduler {
-    const plan = <T>(fn: () => T): T => (this.mark === undefined ? fn() : this.run(undefined, fn))
     return {
-      immediate: fn => plan(() => scheduler.immediate(fn)),
-      after: (ms, fn, keepAlive) => plan(() => scheduler.after(ms, fn, keepAlive)),
+      immediate: fn => this.leave(() => scheduler.immediate(fn)),
+      after: (ms, fn, keepAlive) => this.leave(() => scheduler.after(ms, fn, keepAlive)),
     }
   }
 }
