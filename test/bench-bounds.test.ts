@@ -21,8 +21,8 @@ import { beyondBounds, keptUp } from '../bench/spikes/judge.ts'
 import { flatOutBounds } from '../bench/spikes/rates.ts'
 import type { Row } from '../bench/spikes/run.ts'
 import { boundsOf as slowBounds } from '../bench/spikes/slow-storage.ts'
-import type { IsolationResult, LongResult, SteadyResult } from '../bench/upkeep/contract.ts'
-import { boundsOf } from '../bench/upkeep/suite.ts'
+import type { IsolationResult, LongResult, ReopenedPhase, SteadyResult } from '../bench/upkeep/contract.ts'
+import { boundsOf, boundsReopened } from '../bench/upkeep/suite.ts'
 import { BOUNDS_MS } from '../src/base/histogram.ts'
 import { root } from './root.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -300,4 +300,16 @@ test('bytes and upkeep: medians over the repetitions, but for what must never be
   }
   assert.deepEqual(ofLong(3e6, 5e6, 3e6), [])
   assert.deepEqual(ofLong(3e6, 5e6, 5e6), ['bytes written to all files'])
+})
+
+test('upkeep: hydration that holds up commits, does not end, or meets nothing', () => {
+  const phase: ReopenedPhase = { ...PHASE, hydratedMs: 1000, commitsBefore: 20, tables: 5 }
+  const of = (changes: Partial<ReopenedPhase>): string[] => broken(boundsReopened({ onDemand: phase, hydrating: { ...phase, ...changes } }))
+  assert.deepEqual(of({}), [])
+  assert.deepEqual(of({ commits: [1, 20] }), ['p99 of small checkpoints beside hydration, 2 x without + 10 ms'])
+  assert.deepEqual(of({ commits: [] }), ['p99 of small checkpoints beside hydration, 2 x without + 10 ms'])
+  assert.deepEqual(of({ hydratedMs: 20_000 }), ['hydration beside commits and folds, until all is home'])
+  assert.deepEqual(of({ hydratedMs: Number.NaN }), ['hydration beside commits and folds, until all is home'])
+  assert.deepEqual(of({ commitsBefore: 0 }), ['small checkpoints before all is home'])
+  assert.deepEqual(of({ tables: 1 }), ['upkeep beside hydration'])
 })

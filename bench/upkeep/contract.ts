@@ -79,3 +79,27 @@ export interface IsolationResult {
   readonly rest: IsolationPhase
   readonly busy: IsolationPhase
 }
+
+export interface ReopenedAssignment {
+  readonly folder: string
+  /** 'fill': makes the store and ends without closing it. The others open it, and entries come home or do not. */
+  readonly role: 'fill' | 'background' | 'on-demand'
+  readonly keys: number
+  /** Keys that are changed last, in one commit: what upkeep works on behind the open. */
+  readonly tail: number
+  readonly seconds: number
+}
+
+export interface ReopenedPhase extends IsolationPhase {
+  /** From behind `open` until all is home. */
+  readonly hydratedMs: number
+  /** Checkpoints that were acknowledged before that. */
+  readonly commitsBefore: number
+  /** Bytes that upkeep wrote, in tables of folding as this store has them. */
+  readonly tables: number
+}
+
+export interface ReopenedResult {
+  readonly hydrating: ReopenedPhase
+  readonly onDemand: ReopenedPhase
+}

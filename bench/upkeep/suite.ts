@@ -2,9 +2,10 @@
  * What upkeep costs and what it gives back: bytes written for bytes committed, files beside live bytes, before and after most keys are
  * deleted, and how evenly the bytes are written.
  */
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
+import { copyStore } from '../harness/files.ts'
 import { medianOfAll, percentile } from '../harness/stats.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
@@ -14,6 +15,9 @@ import type {
   IsolationPhase,
   IsolationResult,
   LongResult,
+  ReopenedAssignment,
+  ReopenedPhase,
+  ReopenedResult,
   SteadyResult,
   UpkeepAssignment,
 } from './contract.ts'
@@ -25,6 +29,11 @@ const LOG_BYTES = 2 * 64 * MIB
 const RANGE_BYTES = 64 * MIB
 /** Young segments that are not merged into the base for so little. */
 const SLACK_BYTES = 8 * MIB
+
+/** Behind a restart; alone it takes a second. */
+const HYDRATED_MS_MAX = 10_000
+/** More than one table, or upkeep was done before anything could meet it. */
+const TABLES_LEAST = 1.5
 
 export const upkeep: Suite = {
   name: 'upkeep',
@@ -50,7 +59,7 @@ export const upkeep: Suite = {
       intervalMs: quick ? 500 : 5000,
     })
     const isolation = await isolate(context, keys)
-    return outcome(context, longs, steady, isolation)
+    return outcome(context, longs, steady, isolation, await reopened(context))
   },
 }
 
@@ -61,17 +70,47 @@ async function isolate(context: Context, keys: number): Promise<IsolationResult>
   return (await runChild<IsolationResult>(beside(import.meta.url, 'isolation-worker'), job)).result
 }
 
+/** Each opens the store as it was left: who opens one folds its tail. */
+async function reopened(context: Context): Promise<ReopenedResult> {
+  const { quick } = context
+  const keys = quick ? 150_000 : 1_000_000
+  // So long that it is folded at once and as fast as it goes, in quick too.
+  const tail = quick ? 120_000 : 400_000
+  const filled = join(context.folder, 'reopened')
+  const phase = async (role: ReopenedAssignment['role']): Promise<ReopenedPhase> => {
+    const folder = role === 'fill' ? filled : `${filled}-${role}`
+    mkdirSync(folder, { recursive: true })
+    if (role !== 'fill') copyStore(filled, folder)
+    const job: ReopenedAssignment = { folder, role, keys, tail, seconds: quick ? 4 : 8 }
+    return (await runChild<ReopenedPhase>(beside(import.meta.url, 'reopened-worker'), job)).result
+  }
+  context.progress('reopened: a checkpoint each 50 ms beside folds, with hydration in the background and without')
+  await phase('fill')
+  return { onDemand: await phase('on-demand'), hydrating: await phase('background') }
+}
+
 async function run<T>(context: Context, job: UpkeepAssignment): Promise<T> {
   context.progress(`${job.role}: ${job.updates} updates, ${job.perSecond} a second, a checkpoint each ${job.intervalMs} ms`)
   return (await runChild<T>(beside(import.meta.url, 'worker'), job)).result
 }
 
-function outcome(context: Context, longs: readonly LongResult[], steady: SteadyResult, isolation: IsolationResult): Outcome {
+function outcome(
+  context: Context,
+  longs: readonly LongResult[],
+  steady: SteadyResult,
+  isolation: IsolationResult,
+  again: ReopenedResult,
+): Outcome {
   const { rest, busy } = isolation
   return {
-    text: [showLong(longs), showFootprints(longs), showSteady(steady), showIsolation(isolation)],
-    bounds: boundsOf(longs, steady, isolation),
-    data: { longs, steady, isolation: { rest: summary(rest), busy: summary(busy) } },
+    text: [showLong(longs), showFootprints(longs), showSteady(steady), showIsolation(isolation), showReopened(again)],
+    bounds: [...boundsOf(longs, steady, isolation), ...boundsReopened(again)],
+    data: {
+      longs,
+      steady,
+      isolation: { rest: summary(rest), busy: summary(busy) },
+      reopened: { hydrating: again.hydrating, onDemand: again.onDemand },
+    },
     missing: [
       ...(steady.all === undefined ? ['upkeep: writing of all files: the system does not count it'] : []),
       ...(context.quick ? ['upkeep: removal of dead files, whose grace is longer than this run'] : []),
@@ -83,7 +122,7 @@ function outcome(context: Context, longs: readonly LongResult[], steady: SteadyR
 export function boundsOf(longs: readonly LongResult[], steady: SteadyResult, isolation: IsolationResult): Bound[] {
   const bounds: Bound[] = []
   const bound = (sense: Bound['sense'], name: string, measured: number, limit: number, unit: string): void => {
-    bounds.push({ name: `upkeep: ${name}`, measured, sense, limit, unit, robust: false })
+    bounds.push(boundOf(sense, name, measured, limit, unit))
   }
   const most = (name: string, measured: number, limit: number, unit: string): void => bound('at most', name, measured, limit, unit)
   /** Without it the bound beside it is about nothing. */
@@ -128,6 +167,21 @@ export function boundsOf(longs: readonly LongResult[], steady: SteadyResult, iso
   )
   most('p99.9 of requests beside upkeep, at rest + 1 ms', percentile(busy.delays, 99.9), percentile(rest.delays, 99.9) + 1, 'ms')
   return bounds
+}
+
+function boundOf(sense: Bound['sense'], name: string, measured: number, limit: number, unit: string): Bound {
+  return { name: `upkeep: ${name}`, measured, sense, limit, unit, robust: false }
+}
+
+/** Entries come home in the background while commits go on and the tail is folded: no commit waits for it, and it ends. */
+export function boundsReopened({ hydrating, onDemand }: ReopenedResult): Bound[] {
+  const p99 = ({ commits }: ReopenedPhase): number => percentile(commits, 99)
+  return [
+    boundOf('at most', 'p99 of small checkpoints beside hydration, 2 x without + 10 ms', p99(hydrating), 2 * p99(onDemand) + 10, 'ms'),
+    boundOf('at most', 'hydration beside commits and folds, until all is home', hydrating.hydratedMs, HYDRATED_MS_MAX, 'ms'),
+    boundOf('at least', 'small checkpoints before all is home', hydrating.commitsBefore, 1, 'checkpoints'),
+    boundOf('at least', 'upkeep beside hydration', hydrating.tables, TABLES_LEAST, 'tables'),
+  ]
 }
 
 /** The system's count, or the store's own where there is none. */
@@ -233,6 +287,23 @@ function showIsolation({ rest, busy }: IsolationResult): string {
   return table(
     ['a checkpoint each 50 ms', 'ckpts', 'p50 ms', 'p99', 'max', 'requests p99.9', 'max', 'upkeep bytes'],
     [row('at rest', rest), row('beside folds and merges', busy)],
+  )
+}
+
+function showReopened({ hydrating, onDemand }: ReopenedResult): string {
+  const row = (name: string, { commits, hydratedMs, commitsBefore, tables }: ReopenedPhase): (string | number)[] => [
+    name,
+    commits.length,
+    percentile(commits, 50),
+    percentile(commits, 99),
+    percentile(commits, 100),
+    hydratedMs,
+    commitsBefore,
+    tables,
+  ]
+  return table(
+    ['reopened, a checkpoint each 50 ms', 'ckpts', 'p50 ms', 'p99', 'max', 'all home ms', 'ckpts before', 'upkeep, tables'],
+    [row('entries come on demand', onDemand), row('entries come home', hydrating)],
   )
 }
 
