@@ -140,30 +140,6 @@ test('a path that no directory can have, or that this user may not use, is an in
   assert.equal(directoryError(folder, full, 'writes'), full)
 })
 
-test('a directory that holds something else is left as it is', async t => {
-  const folder = temporaryFolder(t)
-  writeFileSync(join(folder, 'holiday.jpg'), 'a picture')
-  mkdirSync(join(folder, 'letters'))
-  await failsWith('TIDEMARK_DIRECTORY', () => open(folder), { says: [folder] })
-  assert.deepEqual(readdirSync(folder).sort(), ['holiday.jpg', 'letters'])
-})
-
-test('a folder called manifest with other things in it makes no store of a directory', async t => {
-  for (const beside of ['charts', 'segment', undefined]) {
-    const folder = temporaryFolder(t)
-    for (const name of ['manifest', ...(beside === undefined ? [] : [beside])]) {
-      mkdirSync(join(folder, name))
-      writeFileSync(join(folder, name, 'app.yaml'), 'mine')
-    }
-    const before = readdirSync(folder, { recursive: true })
-    const { info } = await failsWith('TIDEMARK_DIRECTORY', () => open(folder), { says: [folder] })
-    assert.match(String(info?.['found']), /manifest\/app\.yaml/)
-    await failsWith('TIDEMARK_DIRECTORY', () => open(folder, { readOnly: true }))
-    await failsWith('TIDEMARK_NO_STORE', () => explain(folder), { says: [folder] })
-    assert.deepEqual(readdirSync(folder, { recursive: true }), before)
-  }
-})
-
 test('a store whose directory is taken away does not make another', {
   skip: process.platform === 'win32' && 'open files hold it',
 }, async t => {
@@ -175,19 +151,6 @@ test('a store whose directory is taken away does not make another', {
   await store.close().catch(() => {})
   assert.equal(existsSync(folder), false)
   await (await open(`${folder}-moved`)).close()
-})
-
-test('folders on which nothing stands are no reason to refuse a directory', async t => {
-  const folder = temporaryFolder(t)
-  for (const name of ['schedule', 'order']) mkdirSync(join(folder, name))
-  await (await open(folder)).close()
-})
-
-test('a read-only open of what is no store', async t => {
-  const folder = temporaryFolder(t)
-  await failsWith('TIDEMARK_NO_STORE', () => open(folder, { readOnly: true }), { says: [folder] })
-  await failsWith('TIDEMARK_NO_STORE', () => open(join(folder, 'missing'), { readOnly: true }))
-  assert.deepEqual(readdirSync(folder), [])
 })
 
 test('a store of a newer format is refused and left as it is', async t => {
