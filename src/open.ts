@@ -113,7 +113,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
     checkpointer: undefined,
     cadence: undefined,
     restored: describeRestore(opened, loaded, surroundings.clock.monotonic() - begin),
-    points: () => listPoints(surroundings.storage, loaded.report.end.epoch, pauserOf(surroundings, built.stalled)),
+    points: () => listPoints(surroundings.storage, loaded.report.end.epoch, pauserOf(surroundings)),
     ending: timeoutMs => new Ending({ ...surroundings, ...built }, timeoutMs),
   })
 }
@@ -183,7 +183,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       checkpointer,
       cadence: schedule.cadence,
       restored: describeRestore(opened, loaded, clock.monotonic() - begin),
-      points: () => listPoints(storage, checkpointer.epoch, pauserOf(surroundings, built.stalled)),
+      points: () => listPoints(storage, checkpointer.epoch, pauserOf(surroundings)),
       ending: timeoutMs => {
         writer.post({ type: 'ending' })
         // Who was fenced writes nothing more.
@@ -245,8 +245,8 @@ function loadInto(surroundings: Surroundings, opened: OpenedStore): Promise<Load
 }
 
 /** For long work in slices of the stall budget. */
-function pauserOf({ clock, scheduler, settings }: Surroundings, ended?: (ms: number) => void): Pauser {
-  return pauser({ clock, scheduler, sliceMs: settings.stallMsMax * SLICE_SHARE, ...(ended === undefined ? {} : { ended }) })
+function pauserOf({ clock, scheduler, settings }: Surroundings): Pauser {
+  return pauser({ clock, scheduler, sliceMs: settings.stallMsMax * SLICE_SHARE })
 }
 
 /** `writes`: the fencing token of one that does. */
@@ -320,7 +320,6 @@ function build(
       const side = collection.cold?.cold
       if (side instanceof ColdCollection) side.codec = codec
     },
-    stalled,
     /** Slices of hydration count among the stalls. */
     countStallsIn: (checkpointer: Checkpointer): void => {
       counting = checkpointer

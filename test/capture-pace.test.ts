@@ -333,3 +333,14 @@ test('a turn beyond the budget is not named for a large value that a call of the
     [],
   )
 })
+
+test('the first automatic barrier after a few that were asked for is spread like any other, for so much went cold before it', () => {
+  const pace = new Pace(60_000)
+  for (let at = 0; at <= 150; at += 50) pace.barrier(at)
+  assert.equal(pace.cadenceMs, 50)
+  pace.barrier(60_150)
+  assert.equal(pace.spreadMs(false), 7500)
+  assert.equal(pace.spreadMs(true), 1000)
+  pace.barrier(60_200)
+  assert.equal(pace.spreadMs(false), 50 / 8)
+})

@@ -77,7 +77,6 @@ test('an epoch that leaves something out is a decision, and so is the first that
   await world.checkpoint()
   assert.deepEqual(decided, [
     ['left-out', 'pressure', 2],
-    ['left-out', 'pressure', 2],
     ['taken-in', 'durable', 2],
   ])
   await world.close()

@@ -56,14 +56,14 @@ test('a manifest of our own that cannot be removed stays alone; an older one kee
     const heal = storage.inject({ operation: 'remove', errno: 'EIO', path: manifestName(stuck) })
     for (let count = 0; count < 3 * MANIFESTS_KEPT; count++) {
       await own.publish(next)
-      await own.prune()
+      await own.prune(Number.POSITIVE_INFINITY)
     }
     const newest = Array.from({ length: MANIFESTS_KEPT }, (_, at) => own.manifest.number - MANIFESTS_KEPT + 1 + at)
     const left = whose === 'own' ? [stuck] : [stuck, stuck + 1, first]
     assert.deepEqual(await listManifests(storage), [...left, ...newest])
     await assert.rejects(older.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
     heal()
-    await own.prune()
+    await own.prune(Number.POSITIVE_INFINITY)
     assert.deepEqual(await listManifests(storage), newest)
   }
 })

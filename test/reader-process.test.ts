@@ -25,6 +25,8 @@ async function readBeside(t: TestContext, hydrate: 'on-demand' | 'background'): 
   for (let at = 0; at < COUNT; at++) first.map('map').set(`key ${at}`, { at, round: 0 })
   first.map('map').set('gone later', true)
   await first.checkpoint()
+  // A close gives a fold two seconds at most.
+  while (first.stats().upkeep.foldedEpoch < 1) await setTimeout(20)
   await first.close()
   const tail = await openFailing(directory, WRITER)
   tail.map('map').set('in the tail', true)
@@ -49,6 +51,8 @@ async function readBeside(t: TestContext, hydrate: 'on-demand' | 'background'): 
     await store.checkpoint()
     await setTimeout(ROUND_MS)
   }
+  // It is told behind the whole sweep.
+  for (let look = 0; look < 1000 && store.stats().upkeep.filesRemoved < stoodOn.length; look++) await setTimeout(20)
   const { folds, merges, filesRemoved } = store.stats().upkeep
   assert.ok(folds > 0 && merges > 0 && filesRemoved >= stoodOn.length, JSON.stringify(store.stats().upkeep))
 

@@ -1,7 +1,7 @@
 /**
  * Work in slices: whoever has long work to do asks between two steps whether the slice is over.
  * Owns the beginning of the slice. Invariant: a slice ends one step after its time, at most, and the next one begins behind the events that are
- * ready then.
+ * ready then. What is waited for between two steps counts as of the slice, which ends it sooner: its length says nothing of stalls.
  */
 import { type Clock, systemClock } from './clock.ts'
 import { type Scheduler, systemScheduler } from './scheduler.ts'
@@ -13,16 +13,12 @@ export interface PauserParts {
   readonly clock: Pick<Clock, 'monotonic'>
   readonly scheduler: Pick<Scheduler, 'immediate'>
   readonly sliceMs: number
-  /** Is told how long each slice took that was ended. */
-  readonly ended?: (ms: number) => void
 }
 
-export function pauser({ clock, scheduler, sliceMs, ended }: PauserParts): Pauser {
+export function pauser({ clock, scheduler, sliceMs }: PauserParts): Pauser {
   let begin = clock.monotonic()
   return () => {
-    const ms = clock.monotonic() - begin
-    if (ms < sliceMs) return undefined
-    ended?.(ms)
+    if (clock.monotonic() - begin < sliceMs) return undefined
     return new Promise(done => {
       scheduler.immediate(() => {
         begin = clock.monotonic()

@@ -27,6 +27,8 @@ export class Pace {
   #gaps: number[] = []
   #medianGap = 0
   #barrierAt: number | undefined
+  /** From the barrier before the last one to that: what went cold in it has the age that grew to an eighth of this. */
+  #lastGap = 0
   #stretch = 1
 
   /** `intervalMs`: of automatic barriers; 0: there are none. */
@@ -59,9 +61,9 @@ export class Pace {
     return Math.min(TICK_MS_MAX, Math.max(TICK_MS_MIN, this.ageMs / 2))
   }
 
-  /** For the last round of an epoch; `asked`: somebody waits for it. */
+  /** For the last round of an epoch, whose barrier fell; `asked`: somebody waits for it. */
   spreadMs(asked: boolean): number {
-    const spread = this.cadenceMs * COLD_SHARE
+    const spread = Math.max(this.cadenceMs, Math.min(this.#intervalMs, this.#lastGap)) * COLD_SHARE
     return asked ? Math.min(spread, SPREAD_ASKED_MS_MAX) : spread
   }
 
@@ -72,7 +74,8 @@ export class Pace {
 
   barrier(nowMs: number): void {
     if (this.#barrierAt !== undefined) {
-      this.#gaps = [...this.#gaps, nowMs - this.#barrierAt].slice(-GAPS)
+      this.#lastGap = nowMs - this.#barrierAt
+      this.#gaps = [...this.#gaps, this.#lastGap].slice(-GAPS)
       const sorted = this.#gaps.toSorted((one, other) => one - other)
       this.#medianGap = sorted[sorted.length >> 1] as number
     }

@@ -166,13 +166,20 @@ export function filesOf({ log, young, base }: Pick<Manifest, 'log' | 'young' | '
  * Removes manifests older than the newest MANIFESTS_KEPT, but for those that `current` keeps; failing to is no failure. `first`: the first one
  * of the writer of `current`.
  */
-export async function pruneManifests(storage: Storage, current: Manifest, first = current.number): Promise<void> {
+export async function pruneManifests(
+  storage: Storage,
+  current: Manifest,
+  first = current.number,
+  most = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const kept = new Set(current.retained.map(point => point.number))
   let keptUpTo = 0
+  let left = most
   // What stays, stays until the next one is published.
   for (const number of await listManifests(storage).catch(() => [])) {
-    if (number > current.number - MANIFESTS_KEPT) break
+    if (number > current.number - MANIFESTS_KEPT || left === 0) break
     if (kept.has(number) || number <= keptUpTo) continue
+    left--
     try {
       await storage.remove(manifestName(number))
     } catch {

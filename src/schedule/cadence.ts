@@ -372,8 +372,9 @@ export class Cadence {
   #decideLeftOut(collections: number, now: number): void {
     const before = this.#leftOut
     this.#leftOut = collections
+    if (collections === before) return
     if (collections > 0) this.#decide('left-out', 'pressure', { collections, laggingMs: this.#exposure.laggingMs(now) })
-    else if (before > 0) this.#decide('taken-in', 'durable', { collections: before })
+    else this.#decide('taken-in', 'durable', { collections: before })
   }
 
   #decideUpkeep(): void {

@@ -19,7 +19,7 @@ export const DECISIONS = {
   'upkeep-free': ['lull'],
   'pressure-high': ['failing', 'storage', 'writer'],
   'pressure-low': ['calm'],
-  /** An epoch lacks rebuildable collections; the first one that lacks none again. */
+  /** From this epoch on so many rebuildable collections are left out; from this one on none. */
   'left-out': ['pressure'],
   'taken-in': ['durable'],
   /** A change is older than the RPO allows and not durable. */

@@ -26,7 +26,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'pressure-high storage': 'pressure: the storage does not keep up',
   'pressure-high writer': 'pressure: the writer does not keep up',
   'pressure-low calm': 'no pressure any more',
-  'left-out pressure': 'a checkpoint without rebuildable collections, which lag: durability does not keep up',
+  'left-out pressure': 'checkpoints leave rebuildable collections out from here on: durability does not keep up',
   'taken-in durable': 'nothing lags any more: a checkpoint holds all collections again',
   'rpo-broken failing': 'RPO BROKEN: checkpoints fail',
   'rpo-broken storage': 'RPO BROKEN: the storage does not keep up',

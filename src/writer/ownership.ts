@@ -20,6 +20,9 @@ import { encodeManifest, type Manifest, manifestName } from '../format/index.ts'
 import { directoryGone, newestNumber, pruneManifests, publish, readManifest, spoiled } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
+/** Of one manifest: a storage that goes on saying that what it made was there before is not to be relied on. */
+const RESENT_MAX = 3
+
 export class Ownership {
   manifest: Manifest
   readonly #storage: Storage
@@ -59,9 +62,9 @@ export class Ownership {
     await pruneManifests(storage, published, this.#first)
   }
 
-  /** Removes manifests that nobody needs; failing to is no failure. */
-  prune(): Promise<void> {
-    return this.#inTurn(() => pruneManifests(this.#storage, this.manifest, this.#first))
+  /** Removes manifests that nobody needs, so many at most; failing to is no failure. */
+  prune(most: number): Promise<void> {
+    return this.#inTurn(() => pruneManifests(this.#storage, this.manifest, this.#first, most))
   }
 
   /** @throws TIDEMARK_FENCED when another writer has published, TIDEMARK_STORAGE when the directory is not there any more */
@@ -107,6 +110,7 @@ export class Ownership {
   async #publish(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
     let left = this.#spoiled
     let planned: Manifest | undefined
+    let resent = 0
     for (;;) {
       planned ??= plan(this.manifest)
       if (planned === undefined) return
@@ -131,6 +135,7 @@ export class Ownership {
         planned = undefined
       } else if (encodeManifest(found).equals(encodeManifest(next))) {
         // It was made, and the answer was that it was there. Nobody knows whether it is durable: the same is said once more, behind it.
+        if (!again && ++resent === RESENT_MAX) throw spoiled(next.number)
         left = next.number
       } else {
         this.#advance(found)

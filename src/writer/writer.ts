@@ -41,6 +41,8 @@ export interface WriterParts {
   readonly upkeep?: Pick<FoldingParts, 'storage' | 'scheduler' | 'sliceMs'>
 }
 
+/** Manifests that a roll removes, which adds one: where there are many, as after a trim, upkeep does it, and no commit waits. */
+const PRUNED_BY_ROLL = 2
 /** Nothing came for this long: the last commit gets its seal. */
 const SEAL_IDLE_MS = 500
 
@@ -282,7 +284,7 @@ export class Writer {
     }
     this.#rolled = true
     await failpoint('roll.end')
-    await this.#ownership.prune()
+    await this.#ownership.prune(PRUNED_BY_ROLL)
     // The file of the last attempt was in use until now.
     if (this.#littered) this.#folding?.littered()
     this.#littered = false

@@ -197,9 +197,32 @@ test('a roll does not wait while upkeep removes manifests that nobody needs', as
   const published = own.publishBeside(beside, next)
   while (removes === 0) await null
   await own.publish(next)
-  await own.prune()
+  await own.prune(3)
   open()
   await published
   assert.equal(own.manifest.number, manifest.number + MANIFESTS_KEPT + 2)
   assert.equal((await listManifests(storage)).length, MANIFESTS_KEPT)
+})
+
+test('no more old manifests are removed at once than was asked for', async () => {
+  const storage = new MemoryStorage()
+  const { manifest } = await openForWriting(storage, facts('own'))
+  const own = new Ownership(storage, noFailpoint, manifest)
+  for (let count = 0; count < MANIFESTS_KEPT + 9; count++) await own.publish(next)
+  const before = await listManifests(storage)
+  await own.prune(2)
+  assert.deepEqual(await listManifests(storage), before.slice(2))
+  await own.prune(Number.POSITIVE_INFINITY)
+  assert.equal((await listManifests(storage)).length, MANIFESTS_KEPT)
+})
+
+test('a storage that goes on saying that what it made was there ends the attempt', async () => {
+  const storage = new Resent()
+  const { manifest } = await openForWriting(storage, facts('own'))
+  const own = new Ownership(storage, noFailpoint, manifest)
+  storage.resends = Number.POSITIVE_INFINITY
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+  storage.resends = 0
+  await own.publish(next)
+  await own.check()
 })
