@@ -49,7 +49,10 @@ export class Count {
     return undefined
   }
 
-  /** @throws TIDEMARK_STORAGE: it can be tried again. What is damaged stays so, and what this runtime cannot decompress, and the record that is being written takes its place. */
+  /**
+   * @throws TIDEMARK_STORAGE: it can be tried again. What is damaged, or cannot be decompressed by this runtime, stays so: the record that is being
+   * written takes its place
+   */
   #existedIn(cold: Cold, key: Key): boolean {
     this.asked++
     try {

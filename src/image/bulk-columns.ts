@@ -5,7 +5,8 @@
  * it takes to be back; WebAssembly is compiled at once, in a millisecond.
  * Owns: where the columns lie in that memory. Does not own: what they say (table.ts).
  * Invariants: nothing but the time depends on it. Where there is no WebAssembly (`--jitless`), where it is not allowed, or there is no address space
- * for its memory, the columns are plain; a block that is too large for the memory, that is damaged, or whose places collide, is the table's own to add.
+ * for its memory, the columns are plain; a block that is too large for the memory, that is damaged, or whose places collide, is the table's own to
+ * add.
  */
 import { KEY_BYTES_MAX } from '../base/limits.ts'
 import { ADD_BLOCK } from './add-block.ts'
@@ -118,7 +119,10 @@ export class BulkColumns {
     return records + bytes / RECORD_BYTES_MIN < this.room
   }
 
-  /** Block `number`, which it takes. False where a record is damaged, or takes more slots than so many: those before it are in the columns, and counted. */
+  /**
+   * Block `number`, which it takes. False where a record is damaged, or its place is not found within so many slots: those before it are in the
+   * columns, and counted.
+   */
   add(bytes: Uint8Array, number: number, tally: Tally, probesMax: number): boolean {
     const { tombstones, highestId, add } = this.#exports
     this.#block.set(bytes)
