@@ -117,18 +117,13 @@ export class Collection {
   }
 
   get(key: Key): unknown {
-    if (this.space.guarded) return this.getGuarded(key)
+    if (this.space.guarded) return this.space.read(this, key)
     const value = this.live.get(key)
     if (value === undefined && this.cold !== undefined && this.bringHome(key)) return this.live.get(key)
     return value
   }
 
-  getGuarded(key: Key): unknown {
-    if (this.space.touches.left > 0) this.space.touched(this.id, key)
-    return this.#getAndHandOut(key)
-  }
-
-  #getAndHandOut(key: Key): unknown {
+  getAndHandOut(key: Key): unknown {
     let value = this.live.get(key)
     if (value === undefined && this.cold !== undefined && this.bringHome(key)) value = this.live.get(key)
     if (typeof value === 'object' && value !== null) this.handOut(key, value)
@@ -139,7 +134,7 @@ export class Collection {
   getCold(key: Key, cursor: ColdCursor | undefined): unknown {
     this.bringHome(key, cursor)
     // Not as `get` does: who walks over everything touches nothing in particular.
-    return this.#getAndHandOut(key)
+    return this.getAndHandOut(key)
   }
 
   /** The value of a stored entry that shows; it stays where it is. One that somebody holds is given itself, as `get` would. */
@@ -147,7 +142,7 @@ export class Collection {
     const { cold } = this
     if (cold === undefined || cold.held.peek(key) !== undefined) return this.getCold(key, cursor)
     const value = readCold(this.name, cold, key, cursor)
-    return this.codec !== tideCodec && this.live.has(key) ? this.#getAndHandOut(key) : value
+    return this.codec !== tideCodec && this.live.has(key) ? this.getAndHandOut(key) : value
   }
 
   /** Puts a stored entry that shows into live, clean, or leaves what its codec put there. False when the key was live already, or there is none. */
