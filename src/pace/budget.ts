@@ -71,6 +71,8 @@ export class Budget {
   logSyncMs = 0
   /** The fold point is too far behind: upkeep gets its part of the ceiling. */
   behind = false
+  /** The log writes a seal: as a manifest it is small, is counted, and waits for nothing. */
+  sealing = false
   /** Written so far. */
   readonly written = { log: 0, upkeep: 0 }
 
@@ -113,7 +115,7 @@ export class Budget {
 
   /** Resolves when the log may append: at once, but under the ceiling. Undefined: now. */
   logRoom(): Promise<void> | undefined {
-    return this.#logWaitMs() > 0 ? this.#waitForLog() : undefined
+    return !this.sealing && this.#logWaitMs() > 0 ? this.#waitForLog() : undefined
   }
 
   logWrote(bytes: number): void {

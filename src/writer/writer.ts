@@ -240,10 +240,14 @@ export class Writer {
     try {
       this.#sealDue = false
       await this.#failpoint('commit.seal')
+      // The commit may owe the ceiling seconds: neither a close nor upkeep waits for these.
+      this.#budget.sealing = true
       await log.seal()
       await this.#failpoint('commit.end')
     } catch {
       await this.#leave()
+    } finally {
+      this.#budget.sealing = false
     }
   }
 
