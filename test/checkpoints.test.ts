@@ -280,3 +280,20 @@ test('write amplification: all that was written, log, folds and merges with thei
   assert.equal(writeAmplification, (bytesWritten + upkeep.bytesWritten) / bytesWritten)
   await world.close()
 })
+
+test('a wall clock that stands before 1970 keeps nothing from being durable, folded and found again', async () => {
+  const world = new SimulatedStore()
+  world.thresholds = { bytes: 2000, records: 20, fanIn: 2, baseBytes: 1000 }
+  world.clock.jump(-world.clock.now() - 1e9)
+  const store = await world.open()
+  const map = store.map<number, number>('map')
+  for (let n = 1; n <= 100; n++) {
+    map.set(n, n)
+    if (n % 20 === 0) assert.equal((await world.checkpoint()).time, 0)
+    await world.pass(1000)
+  }
+  assert.ok(store.stats().upkeep.foldedEpoch > 0)
+  await world.close()
+  assert.equal((await world.open()).map<number, number>('map').size, 100)
+  await world.close()
+})

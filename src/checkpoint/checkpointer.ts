@@ -262,7 +262,7 @@ export class Checkpointer implements CaptureOwner {
     const { space, clock, events } = this.#parts
     this.holds.barrierFalls(() => {
       this.#looks.barrierFell(because)
-      flight.time = clock.now()
+      flight.time = Math.max(0, Math.trunc(clock.now()))
       space.letIn(() => events.barrier({ epoch: flight.epoch, time: flight.time }))
     })
     const taken = this.classes.cut(flight)

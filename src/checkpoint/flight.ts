@@ -8,6 +8,7 @@ import { REFUSALS_LISTED, type Refusal } from './refusals.ts'
 
 export interface Flight {
   readonly epoch: number
+  /** Of the barrier, ms since 1970: the format has no time before that. */
   time: number
   readonly started: number
   capture: Capture
