@@ -1,7 +1,7 @@
 /** The checkpointer behind its end, failed or closed: it writes nothing, remembers nothing, and does not come back. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Collection } from '../src/capture/index.ts'
+import { Collection, treat } from '../src/capture/index.ts'
 import { tideCodec } from '../src/codec/index.ts'
 import { numbered } from './support/capture-rig.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
@@ -49,6 +49,20 @@ test('nothing is posted after stop', () => {
   host.say({ type: 'credit', attempt: 0, bytes: 1 })
   scheduler.pass(1000)
   assert.equal(host.posted.length, count)
+})
+
+test('an engine that has ended looks at no collection that is given an rpoMs then', () => {
+  for (const how of ['failed', 'closed'] as const) {
+    const { scheduler, host, map, checkpointer } = alone()
+    if (how === 'failed') host.fail(0, true)
+    else checkpointer.stop(new Error('closed') as never)
+    treat(map, { class: 'critical', rpoMs: 5 })
+    map.set('a', 1)
+    checkpointer.classes.rpoGiven()
+    const turns = checkpointer.stalls.count
+    scheduler.pass(1000)
+    assert.equal(checkpointer.stalls.count, turns, how)
+  }
 })
 
 for (const how of ['failed', 'closed'] as const) {

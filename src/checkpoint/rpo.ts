@@ -3,8 +3,8 @@
  *
  * What: looks at the critical collections from time to time, and asks when one of them would else have changes older than its `rpoMs` before
  * the next look. Owns: the timer, since when each may be dirty. Does not own: the barrier.
- * Invariants: no `set` pays for it; without a critical collection that has an `rpoMs` there is no timer; a barrier is asked for no later than
- * `rpoMs` after the first change that no barrier cut.
+ * Invariants: no `set` pays for it; without a critical collection that has an `rpoMs`, and behind `stop`, there is no timer; a barrier is asked
+ * for no later than `rpoMs` after the first change that no barrier cut.
  */
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
@@ -24,6 +24,7 @@ export class Rpo {
   #since = new Map<Collection, number>()
   #lookedAt: number
   #cancel: Cancel | undefined
+  #stopped = false
   /** When the armed look comes. */
   #dueAt = 0
 
@@ -34,7 +35,7 @@ export class Rpo {
 
   /** A barrier fell. */
   arm(): void {
-    this.stop()
+    this.#disarm()
     this.#since.clear()
     this.#lookedAt = this.#parts.now()
     this.#next()
@@ -43,18 +44,24 @@ export class Rpo {
   /** An `rpoMs` was given, perhaps the same as ever: a look that comes in time stays where it is. */
   given(): void {
     if (this.#cancel !== undefined && this.#dueAt <= this.#parts.now() + this.#soonestMs()) return
-    this.stop()
+    this.#disarm()
     this.#next()
   }
 
+  /** For good: no barrier falls any more. */
   stop(): void {
+    this.#stopped = true
+    this.#disarm()
+  }
+
+  #disarm(): void {
     this.#cancel?.()
     this.#cancel = undefined
   }
 
   #next(): void {
     const soonest = this.#soonestMs()
-    if (soonest === Number.POSITIVE_INFINITY) return
+    if (this.#stopped || soonest === Number.POSITIVE_INFINITY) return
     this.#dueAt = this.#parts.now() + soonest
     this.#cancel = this.#parts.turns.after(soonest, () => this.#look(soonest))
   }
