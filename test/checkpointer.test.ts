@@ -111,6 +111,9 @@ test('a cut that moves while a hold runs waits for it, and the capture goes on b
   map.set('k99', held[99])
   scheduler.pass(100)
   assert.deepEqual(seen, ['barrier 1', 'voided'])
+  const turns = checkpointer.stalls.count
+  scheduler.pass(10_000)
+  assert.equal(checkpointer.stalls.count, turns, 'the end of the hold is told, not looked for')
   end()
   await hold
   scheduler.pass(1000)

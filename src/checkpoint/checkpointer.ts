@@ -76,7 +76,7 @@ export class Checkpointer implements CaptureOwner {
     this.stalls = this.#turns.stalls
     this.holds = new Holds(parts, {
       broken: ms => parts.events.holdBroken({ ms }),
-      free: () => this.#turns.later(() => this.#tryBarrier()),
+      free: () => this.#turns.later(() => (this.#flight?.cut === false ? this.#recut(this.#flight) : this.#tryBarrier())),
     })
     const { clock, stallMsMax, space, cadence } = parts
     this.classes = new Classes(parts, this.#turns, this.#refusals, () => this.#due('rpo'))
@@ -204,13 +204,13 @@ export class Checkpointer implements CaptureOwner {
 
   /** After a void: the cut moves to now. What the epoch already wrote stands; what changed since is captured again. */
   #recut(flight: Flight): void {
-    // Another epoch may have begun, whose cut stands.
-    if (flight !== this.#flight) return
+    // Another epoch may have begun, whose cut stands, or the cut has moved already.
+    if (flight !== this.#flight || flight.cut) return
+    this.#recutSoon?.()
     // While the writer has no room, whatever a cut froze would be kept in memory at the first touch.
-    if (this.outbox.full || this.holds.inTheWay()) {
-      this.#recutSoon = this.#turns.after(this.outbox.full ? FULL_LOOK_MS : 1, () => this.#recut(flight))
-      return
-    }
+    if (this.outbox.full) this.#recutSoon = this.#turns.after(FULL_LOOK_MS, () => this.#recut(flight))
+    // The end of the last hold comes here by itself.
+    if (this.outbox.full || this.holds.inTheWay()) return
     flight.records += flight.capture.records
     flight.refused = { count: 0, first: [] }
     flight.hurried = true
