@@ -8,21 +8,26 @@ import { setTimeout } from 'node:timers/promises'
 import { open } from 'tidemark'
 import { fails, json, MANUAL, run } from './support/cli.ts'
 import { flipped } from './support/files.ts'
-import { epochsOf, makeHistory } from './support/history.ts'
+import { damage, epochsOf, makeHistory } from './support/history.ts'
 import { temporaryFolder } from './temporary.ts'
 
 /** So much that whoever closes the store folds it. */
 const TAIL_BYTES = 3 * 1024 * 1024
+
+/** By restores to the epoch, which is the newest. */
+function foldAt(folder: string, epoch: number): void {
+  const folded = (): number => (json('status', folder) as { foldedEpoch: number }).foldedEpoch
+  // A close folds for two seconds at most; a busy machine may need several.
+  for (let attempt = 0; attempt < 40 && folded() < epoch; attempt++) json('restore', folder, '--to', String(epoch))
+  assert.equal(folded(), epoch)
+}
 
 test('restore and import drop no recovery point, however old', { timeout: 300_000 }, async t => {
   const folder = temporaryFolder(t)
   await makeHistory(folder, { days: 6, epochsADay: 1, tailBytes: TAIL_BYTES })
   const before = await epochsOf(folder)
   assert.deepEqual(before, [7, 6, 5, 4, 3, 2, 1])
-  const folded = (): number => (json('status', folder) as { foldedEpoch: number }).foldedEpoch
-  // A close folds for two seconds at most; a busy machine may need several.
-  for (let attempt = 0; attempt < 40 && folded() < 7; attempt++) json('restore', folder, '--to', '7')
-  assert.equal(folded(), 7)
+  foldAt(folder, 7)
   assert.deepEqual(await epochsOf(folder), before)
   const lines = Array.from({ length: TAIL_BYTES / 1000 }, (_, key) =>
     JSON.stringify({ collection: 'more', kind: 'map', key, value: 'z'.repeat(1000) }),
@@ -31,6 +36,17 @@ test('restore and import drop no recovery point, however old', { timeout: 300_00
   assert.equal(imported.status, 0, imported.err)
   const after = await epochsOf(folder)
   assert.deepEqual(after.slice(-before.length), before)
+})
+
+test('restore and import drop no recovery point of the same minute, behind damage in the log either', { timeout: 300_000 }, async t => {
+  const folder = temporaryFolder(t)
+  // Fold points at 3, 6, 9, of which only those behind the damage lead to what came after it.
+  await makeHistory(folder, { days: 3, epochsADay: 3, tailBytes: TAIL_BYTES, dayMs: 1, keepLast: 10 })
+  await damage(folder, 4)
+  const before = await epochsOf(folder)
+  assert.deepEqual(before, [10, 9, 8, 7, 6, 3, 2, 1])
+  foldAt(folder, 10)
+  assert.deepEqual(await epochsOf(folder), before)
 })
 
 test('restore gives up nothing for a point that does not read whole', { timeout: 120_000 }, async t => {

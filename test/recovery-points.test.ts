@@ -1,34 +1,14 @@
 /** What can be restored where a part of the past is damaged. */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type FileReport, open, type RecoveryPoint, type Settings, verify } from 'tidemark'
 import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES, manifestName, SEAL_BYTES } from '../src/format/index.ts'
-import { LogScan } from '../src/log/index.ts'
 import { openForReading } from '../src/restore/index.ts'
 import { FileStorage } from '../src/storage/index.ts'
 import { json, run } from './support/cli.ts'
-import { epochsOf, makeHistory } from './support/history.ts'
+import { damage, epochsOf, flip, makeHistory } from './support/history.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
-
-/** Changes a byte of the epoch's first block in the log; gives the file. */
-async function damage(folder: string, epoch: number): Promise<string> {
-  const storage = new FileStorage(folder)
-  const { log, storeId } = (await openForReading(storage)).manifest
-  for await (const item of new LogScan({ storage, storeId, log })) {
-    if (item.type === 'commit' || item.commit.epoch !== epoch) continue
-    flip(join(folder, item.file), item.offset + FRAME_HEADER_BYTES + 3)
-    return item.file
-  }
-  throw new Error('no such epoch')
-}
-
-function flip(path: string, at: number): void {
-  const data = readFileSync(path)
-  data[at] = (data[at] as number) ^ 0x10
-  writeFileSync(path, data)
-}
 
 test('damage in the log hides no recovery point but those before the next fold point, and is told', { timeout: 60_000 }, async t => {
   const folder = temporaryFolder(t)

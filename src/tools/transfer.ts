@@ -11,8 +11,11 @@ import { epochOf, UsageError, type Verb } from './usage.ts'
 
 /** Characters written to the output at once. */
 const CHUNK_CHARACTERS = 65_536
-/** What the service keeps is known to the service alone: the oldest fold point stays, whatever its age, and with it all of the log behind it. */
-export const RETENTION = { keepLast: 1, keepMs: Number.MAX_SAFE_INTEGER }
+/**
+ * What the service keeps is known to the service alone: every fold point stays, the most that settings take. The oldest would do for a log that is
+ * whole; behind damage in it a later one is the only way to the epochs that came after.
+ */
+export const RETENTION = { keepLast: 32_768, keepMs: Number.MAX_SAFE_INTEGER }
 
 export const restore: Verb = {
   usage: 'restore <dir> --to EPOCH [--json]',
