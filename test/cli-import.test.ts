@@ -37,6 +37,19 @@ test('import names the line that is no UTF-8, or that the store refuses, and say
   }
 })
 
+test('import refuses a line with a field that is none of an entry: an entry whose key has another name is not a collection without entries', t => {
+  const folder = temporaryFolder(t)
+  for (const [line, field] of [
+    ['{"collection":"a","kind":"map","Key":"k","Value":1}', 'Key'],
+    ['{"collection":"a","kind":"map","Codec":"own","key":"k","value":1}', 'Codec'],
+    ['{"collection":"a","kind":"map","key":"k","value":1,"ttl":7}', 'ttl'],
+  ]) {
+    const { status, err } = run(['import', folder], `${LINE}${line}\n`)
+    assert.equal(status, 1, line)
+    assert.match(err, new RegExp(`line 2 is none of an export: it has a field '${field}'`))
+  }
+})
+
 test('a batch that is refused leaves none of its collections behind, and none that was there is touched', async t => {
   const folder = temporaryFolder(t)
   const lines = Array.from({ length: 1000 }, (_, key) => JSON.stringify({ collection: 'a', kind: 'map', key, value: key }))

@@ -14,6 +14,8 @@ import { UsageError } from './usage.ts'
 import { say, unsay } from './values.ts'
 
 const VERSION = 1
+/** Of a line but those that begin and end an export. */
+const FIELDS: ReadonlySet<string> = new Set(['collection', 'kind', 'codec', 'key', 'value'])
 /** Characters of a key in a message. */
 const KEY_SHOWN = 100
 const LINE_END = 10
@@ -130,6 +132,10 @@ export class LineReader {
   #entryOf(line: Record<string, unknown>, bytes: number): Line {
     const { collection, kind, codec = DEFAULT_CODEC } = line
     if (typeof collection !== 'string') return this.#refuse('it has no collection')
+    // A key that has another name would be left out without a word, and a codec taken for the default one.
+    const other = Object.keys(line).find(field => !FIELDS.has(field))
+    const named = inspect(other, { maxStringLength: KEY_SHOWN })
+    if (other !== undefined) return this.#refuse(`it has a field ${named}, and only ${[...FIELDS].join(', ')} mean anything`)
     if (kind !== 'map' && kind !== 'value') return this.#refuse('its kind is neither map nor value')
     if (typeof codec !== 'string') return this.#refuse('its codec is no name')
     const head = { number: this.#number, bytes, collection, kind, codec } as const
