@@ -213,7 +213,7 @@ export class Store implements AsyncDisposable {
     await this.#parts.hydrated()
   }
 
-  /** What can be restored, newest first, and what damage hides (`lost`). Reads the log; takes time proportional to it. */
+  /** What can be restored, newest first, and what damage hides (`lost`). Reads the log; takes time proportional to it. @throws damage that hides all */
   async recoveryPoints(): Promise<readonly RecoveryPoint[]> {
     this.#assertOpen()
     return await this.#parts.points()

@@ -12,10 +12,9 @@ const never = (): undefined => undefined
 const segmentsOf = ({ young, base }: Manifest): string[] =>
   [...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file)
 
-/** Fold points that are kept, oldest first, the newest one last; and what a power cut leaves of the store. */
-/** `fanIn`: so many young segments become one. */
-async function filled(fanIn: number) {
-  const world = new SimulatedStore({ retention: { keepLast: 4, keepMs: 0 } })
+/** Fold points that are kept, oldest first, the newest one last; and what a power cut leaves of the store. `fanIn`: so many young segments become one. */
+async function filled(fanIn: number, keepLast = 4) {
+  const world = new SimulatedStore({ retention: { keepLast, keepMs: 0 } })
   world.thresholds = { records: 20, paced: false, graceMs: 100, fanIn, fewTimes: 1 }
   const map = (await world.open()).map<number>('map')
   for (let at = 0; world.store.stats().upkeep.folds < 5; at++) {
@@ -32,8 +31,15 @@ async function filled(fanIn: number) {
   const older: Manifest[] = []
   for (const { number } of manifest.retained) older.push(await world.run(readManifest(storage, number)))
   const kept = [...older, manifest]
-  assert.ok(kept.length >= 4)
+  assert.ok(kept.length >= keepLast)
   return { world, storage, kept, newest: manifest }
+}
+
+async function lose(storage: SimulatedStorage, path: string, what: 'missing' | 'cut'): Promise<void> {
+  if (what === 'missing') return await storage.remove(path)
+  const file = await storage.open(path, 'append')
+  await file.truncate((await file.size()) - 1)
+  await file.close()
 }
 
 for (const what of ['missing', 'cut'] as const) {
@@ -42,12 +48,7 @@ for (const what of ['missing', 'cut'] as const) {
     const before = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
     const known = new Set(segmentsOf(kept[1] as Manifest))
     const lost = segmentsOf(kept[2] as Manifest).find(file => !known.has(file)) as string
-    if (what === 'missing') await world.run(storage.remove(lost))
-    else {
-      const file = await world.run(storage.open(lost, 'append'))
-      await world.run(file.truncate((await world.run(file.size())) - 1))
-      await world.run(file.close())
-    }
+    await world.run(lose(storage, lost, what))
     const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
     assert.deepEqual(
       points.map(({ epoch, lost }) => [epoch, lost]),
@@ -96,3 +97,19 @@ test('where the oldest fold point cannot be stood on, the list begins at the nex
     message: `${lost} is missing`,
   })
 })
+
+for (const [what, error] of [
+  ['missing', { code: 'TIDEMARK_STORAGE' }],
+  ['cut', { code: 'TIDEMARK_SEGMENT_DAMAGED', kind: 'damage', message: /is \d+ bytes long, not \d+/, hint: /copy/ }],
+] as const) {
+  test(`where the one fold point that is kept stands on a segment that is ${what}, that is told, and not that no point is there`, async () => {
+    const { world, storage, newest } = await filled(100, 1)
+    const { epoch = 0, timeMs = 0 } = newest.fold ?? {}
+    const file = segmentsOf(newest)[0] as string
+    await world.run(lose(storage, file, what))
+    const told = { ...error, file }
+    for (const at of [epoch, new Date(timeMs)]) await assert.rejects(world.open({ readOnly: true, restore: { at } }), told)
+    await assert.rejects(world.run(listPoints(storage, Number.POSITIVE_INFINITY, never)), told)
+    await assert.rejects(world.open({ readOnly: true, restore: { at: epoch - 1 } }), { code: 'TIDEMARK_NO_SUCH_POINT' })
+  })
+}

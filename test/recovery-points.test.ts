@@ -1,5 +1,6 @@
 /** What can be restored where a part of the past is damaged. */
 import assert from 'node:assert/strict'
+import { truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type FileReport, open, type RecoveryPoint, type Settings, verify } from 'tidemark'
@@ -138,4 +139,26 @@ test('the bytes of a point are all that its epoch takes in the log, and no more 
       [5, points[4]?.bytes, 'checksums,chain'],
     ],
   )
+})
+
+test('status and log say so where the newest epoch can be read and not be restored, and what keeps all of them from it', {
+  timeout: 60_000,
+}, async t => {
+  const folder = temporaryFolder(t)
+  // Fold points at 2 and 4, and 5 behind them.
+  await makeHistory(folder, { days: 2, epochsADay: 2, tailBytes: 1000 })
+  const { manifest } = await openForReading(new FileStorage(folder))
+  const [file = ''] = manifest.young.map(entry => entry.file)
+  truncateSync(join(folder, file), (manifest.young[0]?.bytes ?? 0) - 1)
+  await damage(folder, 3)
+  assert.deepEqual(await epochsOf(folder), [2, 1])
+  const note = /^note {8}epochs 3 to 5 cannot be restored: tidemark verify names what is damaged$/m
+  for (const verb of ['status', 'log']) assert.match(run([verb, folder]).out, note, verb)
+  await damage(folder, 1)
+  for (const number of manifest.retained.map(point => point.number)) flip(join(folder, manifestName(number)), 40)
+  for (const verb of ['status', 'log']) {
+    const { status, out, err } = run([verb, folder])
+    assert.deepEqual([status, out], [1, ''], verb)
+    assert.match(err, /manifest\/.*TIDEMARK_MANIFEST_DAMAGED/)
+  }
 })

@@ -48,7 +48,7 @@ test('the points behind the next one can be listed and restored, and the list sa
     assert.equal(reader.map('map').get('0'), epoch)
     await world.close()
   }
-  await assert.rejects(world.open({ readOnly: true, restore: { at: first.epoch } }), { code: 'TIDEMARK_NO_SUCH_POINT' })
+  await assert.rejects(world.open({ readOnly: true, restore: { at: first.epoch } }), { code: 'TIDEMARK_STORAGE', file: path })
 })
 
 test('what became dead since goes, and nothing that the one which cannot be read may name', async () => {

@@ -2,7 +2,7 @@
  * Whether a restore can stand on a fold point that is kept: its manifest is whole, and every segment it names is there, as long as it was.
  * Owns nothing; no byte of a segment is read: `verify` does that.
  */
-import { hasCode } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Manifest, manifestName } from '../format/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import { isErrno, type Storage } from '../storage/index.ts'
@@ -11,10 +11,12 @@ import { isErrno, type Storage } from '../storage/index.ts'
 export interface Unfit {
   readonly file: string
   readonly message: string
+  /** For whoever has nothing else to stand on. */
+  readonly error: TidemarkError
 }
 
-export function isUnfit(found: Manifest | Unfit): found is Unfit {
-  return 'message' in found
+export function isUnfit(found: object): found is Unfit {
+  return 'error' in found
 }
 
 /** The manifest of that number. */
@@ -24,9 +26,9 @@ export async function readKept(storage: Storage, number: number): Promise<Manife
   try {
     manifest = await readManifest(storage, number)
   } catch (error) {
-    if (isErrno((error as Error).cause, 'ENOENT')) return { file, message: `${file} is missing` }
+    if (isErrno((error as Error).cause, 'ENOENT')) return unfit(file, error, `${file} is missing`)
     if (!isErrno(error, 'EIO') && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
-    return { file, message: (error as Error).message }
+    return unfit(file, error)
   }
   return (await unfitSegment(storage, manifest)) ?? manifest
 }
@@ -35,12 +37,20 @@ export async function unfitSegment(storage: Storage, { young, base }: Manifest):
   for (const { file, bytes } of [...young, ...base.flatMap(range => range.segment ?? [])]) {
     try {
       const length = await storage.size(file)
-      if (length !== bytes) return { file, message: `${file} is ${length} bytes long, not ${bytes}` }
+      if (length !== bytes) return unfit(file, wrongLength(file, `${file} is ${length} bytes long, not ${bytes}`))
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return { file, message: `${file} is missing` }
+      if (isErrno(error, 'ENOENT')) return unfit(file, error, `${file} is missing`)
       if (!isErrno(error, 'EIO')) throw error
-      return { file, message: (error as Error).message }
+      return unfit(file, error)
     }
   }
   return undefined
+}
+
+function unfit(file: string, error: unknown, message = (error as Error).message): Unfit {
+  return { file, message, error: error as TidemarkError }
+}
+
+function wrongLength(file: string, message: string): TidemarkError {
+  return new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', message, { file, hint: 'keep a copy of the directory, then restore it from one' })
 }

@@ -14,6 +14,7 @@ import type { LogDamage, ScanReport } from '../log/index.ts'
 import { assertDecompressible } from '../segment/index.ts'
 import { isErrno, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
+import { isUnfit } from './kept.ts'
 import type { OpenedStore } from './open.ts'
 import { standOn } from './stand.ts'
 import { readTail, type Tail } from './tail.ts'
@@ -40,7 +41,7 @@ export interface LoadResult {
   readonly report: ScanReport
 }
 
-/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_NO_SUCH_POINT, TIDEMARK_STORAGE, TIDEMARK_COMPRESSION_UNAVAILABLE */
+/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_NO_SUCH_POINT, TIDEMARK_STORAGE, TIDEMARK_COMPRESSION_UNAVAILABLE */
 export function load(request: LoadRequest): Promise<LoadResult> {
   return besideWriter(request.storage, request.opened, (opened, believe) => loadFrom({ ...request, opened }, believe))
 }
@@ -49,6 +50,7 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
   const { storeId, log } = opened.manifest
   const stand = await standOn(storage, opened.manifest, at, pause, believe)
   if (stand === undefined) throw noSuchPoint(at, 'nothing is kept that is so old')
+  if (isUnfit(stand)) throw stand.error
   const { image, until } = stand
   const layers = await openSegments(storage, image)
   try {

@@ -38,6 +38,7 @@ export interface LostEpochs {
 /**
  * The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Where the log is damaged, or what the fold
  * point stands on is missing, the list goes on at the next fold point that is kept; behind the newest of them it ends.
+ * @throws what is wrong with the first fold point where nothing can stand on any
  */
 export async function listPoints(storage: Storage, epochMax: number, pause: Pause): Promise<readonly RecoveryPoint[]> {
   return await besideWriter(storage, await openForReading(storage), ({ manifest }, believe) =>
@@ -49,7 +50,9 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
   const { storeId, log, lineage } = manifest
   const points: RecoveryPoint[] = []
   /** What keeps epochs from `next` on from being restored. */
-  let wrong: Unfit | undefined
+  let wrong: Pick<Unfit, 'file' | 'message'> | undefined
+  /** The first fold point on which nothing can stand. */
+  let unfit: Unfit | undefined
   const kept = [...manifest.retained, { number: manifest.number, epoch: manifest.fold?.epoch ?? 0 }]
   let next = kept[0]?.epoch as number
   const add = (
@@ -71,7 +74,8 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
     const found = number === manifest.number ? ((await unfitSegment(storage, manifest)) ?? manifest) : await readKept(storage, number)
     if (isUnfit(found)) {
       await believe(found.file)
-      wrong ??= found
+      unfit ??= found
+      wrong ??= { file: found.file, message: found.message }
       continue
     }
     const { fold } = found
@@ -92,6 +96,7 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
     await believe(file)
     wrong = { file, message: `${file} is damaged at ${offset}: ${message}` }
   }
+  if (points.length === 0 && unfit !== undefined) throw unfit.error
   return points.reverse()
 }
 

@@ -20,14 +20,17 @@ export interface Stand {
   readonly damage?: LogDamage
 }
 
-/** Undefined when what is asked for is older than all that is kept. */
+/**
+ * Undefined when what is asked for is older than all that is kept; the first fold point that was passed over, when none that is old enough can be
+ * stood on.
+ */
 export async function standOn(
   storage: Storage,
   newest: Manifest,
   at: 'latest' | number | Date,
   pause: () => Promise<void> | undefined,
   believe: Believe,
-): Promise<Stand | undefined> {
+): Promise<Stand | Unfit | undefined> {
   if (at === 'latest') return { image: newest, until: undefined }
   if (typeof at === 'number') return await standAt(storage, newest, at, believe)
   return await standAtTime(storage, newest, at.getTime(), pause, believe)
@@ -39,10 +42,10 @@ async function standAtTime(
   timeMs: number,
   pause: () => Promise<void> | undefined,
   believe: Believe,
-): Promise<Stand | undefined> {
+): Promise<Stand | Unfit | undefined> {
   const { storeId, log } = newest
   /** On the newest epoch that is early enough, at the fold point of `image` or behind it. */
-  const behind = async (image: Manifest, until?: { readonly epoch: number }): Promise<Stand | undefined> => {
+  const behind = async (image: Manifest, until?: { readonly epoch: number }): Promise<Stand | Unfit | undefined> => {
     const from = image.fold ?? undefined
     let mayFollow = from === undefined || from.timeMs <= timeMs
     let found = mayFollow ? (from?.epoch ?? 0) : undefined
@@ -59,46 +62,53 @@ async function standAtTime(
     return found === undefined ? undefined : await standAt(storage, newest, found, believe)
   }
   const image = await newestKept(storage, newest, point => point.timeMs <= timeMs, believe)
-  if (image !== undefined) return await behind(image)
+  if (image !== undefined && !isUnfit(image)) return await behind(image)
   let stand = await behind(newest)
   let next = newest.fold?.epoch ?? 0
   for (const { number } of newest.retained.toReversed()) {
-    if (stand !== undefined) break
-    const kept = await usable(await readKept(storage, number), believe)
-    if (kept === undefined) continue
+    if (stand !== undefined && !isUnfit(stand)) break
+    const kept = await believed(await readKept(storage, number), believe)
+    if (isUnfit(kept)) continue
     stand = await behind(kept, { epoch: next })
     next = kept.fold?.epoch ?? 0
   }
-  return stand
+  return stand ?? image
 }
 
-async function standAt(storage: Storage, newest: Manifest, epoch: number, believe: Believe): Promise<Stand | undefined> {
+async function standAt(storage: Storage, newest: Manifest, epoch: number, believe: Believe): Promise<Stand | Unfit | undefined> {
   const image = await newestKept(storage, newest, point => point.epoch <= epoch, believe)
-  return image === undefined ? undefined : { image, until: { epoch } }
+  return image === undefined || isUnfit(image) ? image : { image, until: { epoch } }
 }
 
 type Point = Pick<RetainedPoint, 'epoch' | 'timeMs'>
 
-/** The manifest of the newest fold point that reaches so far back; before the first epoch is far enough for all. */
+/**
+ * The manifest of the newest fold point that reaches so far back; before the first epoch is far enough for all. Where nothing can stand on it an older
+ * one will do, with more of the log behind it; where on none, what is wrong with the newest.
+ */
 async function newestKept(
   storage: Storage,
   newest: Manifest,
   reaches: (point: Point) => boolean,
   believe: Believe,
-): Promise<Manifest | undefined> {
+): Promise<Manifest | Unfit | undefined> {
   if (newest.fold === null) return newest
-  if (reaches(newest.fold) && (await usable((await unfitSegment(storage, newest)) ?? newest, believe)) !== undefined) return newest
+  let passed: Unfit | undefined
+  if (reaches(newest.fold)) {
+    const found = await believed((await unfitSegment(storage, newest)) ?? newest, believe)
+    if (!isUnfit(found)) return found
+    passed = found
+  }
   for (const point of newest.retained.toReversed()) {
     if (point.epoch > 0 && !reaches(point)) continue
-    const kept = await usable(await readKept(storage, point.number), believe)
-    if (kept !== undefined) return kept
+    const kept = await believed(await readKept(storage, point.number), believe)
+    if (!isUnfit(kept)) return kept
+    passed ??= kept
   }
-  return undefined
+  return passed
 }
 
-/** Undefined where nothing can stand on it: an older one will do, with more of the log behind it. */
-async function usable(kept: Manifest | Unfit, believe: Believe): Promise<Manifest | undefined> {
-  if (!isUnfit(kept)) return kept
-  await believe(kept.file)
-  return undefined
+async function believed(kept: Manifest | Unfit, believe: Believe): Promise<Manifest | Unfit> {
+  if (isUnfit(kept)) await believe(kept.file)
+  return kept
 }

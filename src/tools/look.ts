@@ -1,6 +1,6 @@
 /** The verbs that tell about a store and write nothing: status, log, show, diff, verify. Own no state; safe beside a living writer. */
 import { inspect } from 'node:util'
-import { type Codec, defaultCodec, type Key, type LostEpochs, verify } from 'tidemark'
+import { type Codec, defaultCodec, type Key, type LostEpochs, type RecoveryPoint, verify } from 'tidemark'
 import { CELL, Contents, type Entries, reading } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
 import { say } from './values.ts'
@@ -14,6 +14,12 @@ const lostText = ({ firstLostEpoch, lastLostEpoch, message }: LostEpochs): strin
   `note        epochs ${firstLostEpoch} to ${lastLostEpoch} cannot be restored: ${message}`
 const keyText = (key: Key): string => (typeof key === 'string' ? JSON.stringify(key) : inspect(key))
 
+/** Where the newest epoch is read all the same, no point behind what is lost says so. */
+function lostBehind(points: readonly RecoveryPoint[], epoch: number): string[] {
+  const last = points[0]?.epoch ?? epoch
+  return last < epoch ? [`epochs ${last + 1} to ${epoch} cannot be restored: tidemark verify names what is damaged`] : []
+}
+
 export const status: Verb = {
   usage: 'status <dir> [--json]',
   what: 'newest epoch, collections, segments and log',
@@ -23,6 +29,7 @@ export const status: Verb = {
       const { restored, collections, upkeep } = store.stats()
       const points = await store.recoveryPoints()
       const lost = points.flatMap(point => point.lost ?? [])
+      const notes = [...restored.notes, ...lostBehind(points, restored.epoch)]
       const logBytes = points.reduce((sum, { bytes }) => sum + bytes, 0)
       const { foldedEpoch, segments, segmentBytes } = upkeep
       const byName = Object.entries(collections).sort(([one], [other]) => (one < other ? -1 : 1))
@@ -41,7 +48,7 @@ export const status: Verb = {
           logBytes,
           recoveryPoints: points.length,
           lost,
-          notes: restored.notes,
+          notes,
         },
         text: [
           `epoch       ${restored.epoch}  ${time(restored.timeMs)}`,
@@ -50,7 +57,7 @@ export const status: Verb = {
           `segments    ${segments}, ${segmentBytes} bytes, up to epoch ${foldedEpoch}`,
           `log         ${logBytes} bytes, ${plural(points.length, 'recovery point', 'recovery points')}`,
           ...found.map(({ name, kind, codec, entries }) => `${kind.padEnd(11)} ${JSON.stringify(name)}  ${entriesText(entries)}  ${codec}`),
-          ...restored.notes.map(note => `note        ${note}`),
+          ...notes.map(note => `note        ${note}`),
           ...lost.map(lostText),
         ],
       }
@@ -66,14 +73,17 @@ export const log: Verb = {
       const points = await store.recoveryPoints()
       return {
         json: points,
-        text: points.flatMap(({ epoch, time: ms, lineage, bytes, entries, lagging, lost }, at) => [
-          ...(lineage === points[at - 1]?.lineage ? [] : [`lineage ${lineage}`]),
-          [
-            `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`,
-            ...lagging.map(({ collection, epoch: asOf }) => `${JSON.stringify(collection)} as of ${asOf}`),
-          ].join('  '),
-          ...(lost === undefined ? [] : [lostText(lost)]),
-        ]),
+        text: [
+          ...lostBehind(points, store.stats().restored.epoch).map(note => `note        ${note}`),
+          ...points.flatMap(({ epoch, time: ms, lineage, bytes, entries, lagging, lost }, at) => [
+            ...(lineage === points[at - 1]?.lineage ? [] : [`lineage ${lineage}`]),
+            [
+              `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`,
+              ...lagging.map(({ collection, epoch: asOf }) => `${JSON.stringify(collection)} as of ${asOf}`),
+            ].join('  '),
+            ...(lost === undefined ? [] : [lostText(lost)]),
+          ]),
+        ],
       }
     }),
 }
