@@ -4,8 +4,9 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { TidemarkMap } from '../src/capture/index.ts'
-import { openEveryDecompress } from '../src/format/index.ts'
+import { FRAME_HEADER_BYTES, openEveryDecompress } from '../src/format/index.ts'
 import { RecordTable } from '../src/image/index.ts'
+import { readNewest } from '../src/manifest/index.ts'
 import { type Components, openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
 import type { Store } from '../src/store.ts'
@@ -218,6 +219,40 @@ test('segments that cannot be opened or read keep the entries in the heap, and s
     await world.run(store.close())
   }
 })
+
+for (const where of ['young', 'base'] as const) {
+  test(`beside a ${where} segment whose filter is damaged entries go on leaving, and the damage is told`, async () => {
+    const world = new World()
+    const slack = where === 'young' ? { slackBytes: 2 ** 40, slackRecords: 2 ** 40 } : {}
+    const store = await world.open({}, { thresholds: { ...SMALL, graceMs: 100, ...slack } })
+    await world.fill(store)
+    await world.run(store.close())
+    const { young, base } = (await world.run(readNewest(world.storage)))?.manifest ?? assert.fail('no manifest')
+    const segments = where === 'young' ? young : base.flatMap(range => range.segment ?? [])
+    const { file, describedAt } = segments.at(-1) ?? assert.fail('no segment')
+    const content = world.storage.disk.lookup(file) ?? assert.fail('no file')
+    const filterAt = describedAt + FRAME_HEADER_BYTES + content.cache.view().readUInt32LE(describedAt + 12)
+    content.flip(filterAt + FRAME_HEADER_BYTES, 3)
+    const again = await world.open()
+    const map = again.map<Value, number>('map')
+    // Followed, with the segment in it.
+    map.set(0, value(0, 1))
+    await world.run(again.checkpoint())
+    await world.rest()
+    for (let at = 0; at < ENTRIES; at++) assert.deepEqual(map.get(at), value(at, at === 0 ? 1 : 0))
+    await world.rest()
+    assert.match(memory(again).lastError ?? '', new RegExp(`${file} is damaged`))
+    assert.ok(memory(again).liveBytes <= BOUND, `read: ${memory(again).liveBytes}`)
+    for (let round = 2; round < 5; round++) {
+      for (let at = 0; at < ENTRIES; at++) map.set(at, value(at, round))
+      await world.run(again.checkpoint())
+      await world.rest(20_000)
+      assert.ok(memory(again).liveBytes <= BOUND, `round ${round}: ${memory(again).liveBytes}`)
+    }
+    for (let at = 0; at < ENTRIES; at++) assert.deepEqual(map.get(at), value(at, 4))
+    await world.run(again.close())
+  })
+}
 
 test('entries stay while what describes their segments cannot be read, and nobody is told of it but who asks for one', async () => {
   const world = new World()

@@ -4,13 +4,15 @@
  * Does: opens and describes what a manifest names, giving way often, then puts it in place, in one turn, and gives back what is named no more.
  * Owns: the segments of the view, once it was given them. Does not own: the manifest, which entries go back (evictor.ts).
  * Invariants: a view holds all that the one before it held, and no epoch that is not acknowledged; a manifest that cannot be followed leaves
- * the view as it was, so that nothing goes back to where it cannot be read; it is tried again until it can or a newer one comes; nothing is
- * thrown.
+ * the view as it was, so that nothing goes back to where it cannot be read; it is tried again until it can or a newer one comes. Damage that
+ * look-ups can do with, and that of segments which the view holds already, keeps nothing from being followed; nothing is thrown.
  */
+import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { Manifest } from '../format/index.ts'
 import { Image, openSegments, type RecordTable, type Reused } from '../image/index.ts'
+import type { Segment } from '../segment/index.ts'
 import type { Storage } from '../storage/index.ts'
 import type { ColdState } from './cold-state.ts'
 import { describeInTurns, type TurnParts } from './describe.ts'
@@ -61,7 +63,7 @@ export class Following {
     this.#running ??= this.#run()
   }
 
-  /** Why the newest manifest is not followed yet; undefined while all is well. */
+  /** Why the newest manifest is not followed yet, or what of its segments is damaged; undefined while all is well. */
   get lastError(): string | undefined {
     return this.#lastError
   }
@@ -79,7 +81,6 @@ export class Following {
       try {
         await this.#follow(manifest)
         this.#failures = 0
-        this.#lastError = undefined
       } catch (error) {
         this.#failed(manifest, error)
       }
@@ -100,9 +101,11 @@ export class Following {
     const pause = (): Promise<void> => new Promise(resolve => void scheduler.immediate(resolve))
     const before = new Set(this.#layers.segments)
     const layers = await openSegments(storage, manifest, this.#layers, pause)
+    let damage: TidemarkError | undefined
     try {
       for (const [at, segment] of layers.segments.entries()) {
-        await describeInTurns(segment, this.#parts)
+        const failure = await this.#describe(segment, before.has(segment))
+        damage ??= failure
         if (at % STRIDE === STRIDE - 1) await pause()
       }
     } catch (error) {
@@ -120,8 +123,21 @@ export class Following {
     const tables = tail.table !== undefined && tail.table.records > 0 ? [tail.table] : []
     const left = state.exchange({ image: new Image({ tables, young, base }), segments })
     this.#layers = layers
+    this.#lastError = damage?.message
     for (const collection of collections()) if (collection.cold?.exchanged(Math.max(folded, tail.epoch)) === true) renewed(collection)
     stalled(clock.monotonic() - begin)
     for (const segment of left) await segment.close().catch(() => {})
+  }
+
+  /** The damage that the view can do with: of a filter alone, or of a segment that the view before holds as it is. */
+  async #describe(segment: Segment, known: boolean): Promise<TidemarkError | undefined> {
+    try {
+      await describeInTurns(segment, this.#parts)
+      return undefined
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
+      if (!known) await segment.describeBlocks()
+      return error as TidemarkError
+    }
   }
 }

@@ -45,6 +45,8 @@ const FILTER_SMALL_BYTES = 64 * 1024
  */
 const scratch = Buffer.allocUnsafeSlow(16 * 1024)
 
+type Pause = () => Promise<void> | undefined
+
 export interface SegmentOptions {
   /** Raw blocks read last, shared by as many segments as like; default one of its own. */
   readonly cache?: BlockCache
@@ -70,8 +72,9 @@ export class Segment implements Layer {
   /** Undefined: not read yet. */
   #filter: Buffer | undefined
   #unfiltered = 0
-  /** What describes the blocks is damaged: it is not read at each call. */
+  /** What describes the blocks is damaged, or the filter alone: neither is read at each call. */
   #undescribed: TidemarkError | undefined
+  #filterDamage: TidemarkError | undefined
   /** The index, as a whole. */
   #isChecked = false
   #ends: { readonly first: Bound; readonly last: Bound } | undefined
@@ -93,21 +96,31 @@ export class Segment implements Layer {
    * Reads what describes the blocks, once. A synchronous call that comes earlier reads what it needs of it itself, holding the turn. `pause` is
    * awaited before each piece of the work: a filter is up to a megabyte and more, whose checksum alone takes a millisecond.
    */
-  async describe(pause: () => Promise<void> | undefined = () => undefined): Promise<void> {
+  async describe(pause: Pause = () => undefined): Promise<void> {
+    if (this.#filter === undefined) await this.#bring(() => this.#filter !== undefined || this.#filterDamage !== undefined, pause)
+    await this.describeBlocks(pause)
+    if (this.#filterDamage !== undefined) throw this.#filterDamage
+  }
+
+  /** All of it but the filter: what a walk needs, and look-ups can do with. */
+  async describeBlocks(pause: Pause = () => undefined): Promise<void> {
     if (this.#isChecked) return
-    if (this.#undescribed !== undefined) throw this.#undescribed
-    if (this.#filter === undefined) {
-      const { describedAt, bytes } = this.entry
-      const { filterAt, filterLength } = this.#described ?? { filterAt: describedAt, filterLength: bytes - describedAt }
-      const steps = this.#reading(within(filterAt, await this.#file.read(filterAt, filterLength)))
-      // Unless somebody could not wait.
-      while (this.#filter === undefined) {
-        await pause()
-        steps.next()
-      }
-    }
+    if (this.#described === undefined) await this.#bring(() => this.#described !== undefined, pause)
     await pause()
     this.#checkIndex()
+  }
+
+  /** Reads on until `there`: by itself, or because somebody could not wait. */
+  async #bring(there: () => boolean, pause: Pause): Promise<void> {
+    if (this.#undescribed !== undefined) throw this.#undescribed
+    if (there()) return
+    const { describedAt, bytes } = this.entry
+    const { filterAt, filterLength } = this.#described ?? { filterAt: describedAt, filterLength: bytes - describedAt }
+    const steps = this.#reading(within(filterAt, await this.#file.read(filterAt, filterLength)))
+    while (!there()) {
+      await pause()
+      steps.next()
+    }
   }
 
   #checkIndex(): void {
@@ -231,9 +244,11 @@ export class Segment implements Layer {
     }
   }
 
-  /** By its ends and the filter alone. */
+  /** By its ends and the filter alone; where that one is damaged, by its ends. */
   mayHave(collection: number, key: Uint8Array, hash: number): boolean {
-    return !this.#isOutside(collection, key) && filterHas(this.#filterNow(), hash)
+    if (this.#isOutside(collection, key)) return false
+    if (this.#filter === undefined) this.#readFilterNow()
+    return this.#filter === undefined || filterHas(this.#filter, hash)
   }
 
   /** Reads block by block, each when the walk comes to it; a merge takes a ReadAhead instead. */
@@ -277,11 +292,15 @@ export class Segment implements Layer {
   }
 
   #filterNow(): Buffer {
-    if (this.#filter === undefined) {
-      const steps = this.#readingNow()
-      while (this.#filter === undefined) steps.next()
-    }
+    if (this.#filter === undefined) this.#readFilterNow()
+    if (this.#filter === undefined) throw this.#filterDamage
     return this.#filter
+  }
+
+  /** Until it is there, or known to be damaged. */
+  #readFilterNow(): void {
+    const steps = this.#readingNow()
+    while (this.#filter === undefined && this.#filterDamage === undefined) steps.next()
   }
 
   /** A look-up does without a filter that is damaged, or that the device does not give back. */
@@ -301,15 +320,21 @@ export class Segment implements Layer {
     return this.#reading((offset, length) => this.#file.readNow(offset, length))
   }
 
-  /** Reads and keeps what is not known yet of what describes the blocks, the filter last. */
+  /** Reads and keeps what is not known yet of what describes the blocks, the filter last. Damage of that one alone is kept, not thrown. */
   *#reading(read: ReadPart): Generator<undefined, void, undefined> {
+    let described: Description
     try {
-      this.#described ??= yield* readDescription(this.entry, read)
-      yield
-      this.#filter ??= yield* readFilter(this.entry, this.#described, read)
+      described = this.#described ??= yield* readDescription(this.entry, read)
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) this.#undescribed = error as TidemarkError
       throw error
+    }
+    yield
+    try {
+      this.#filter ??= yield* readFilter(this.entry, described, read)
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
+      this.#filterDamage = error as TidemarkError
     }
   }
 }
