@@ -23,7 +23,10 @@ export class ReadAhead implements Layer {
   #next = -1
   #end = Number.POSITIVE_INFINITY
 
-  /** For walks inside `range`, one at a time, each beginning where the one before ended or later. Described first, or the first `fill` does it. */
+  /**
+   * For walks inside `range`, one at a time, each beginning where the one before ended or later. Described first, or the first `fill` does it, but for
+   * the filter, which no walk needs.
+   */
   constructor(segment: Segment, range: Range = {}) {
     this.entry = segment.entry
     this.#segment = segment
@@ -44,7 +47,7 @@ export class ReadAhead implements Layer {
   async fill(): Promise<void> {
     if (this.ready) return
     const segment = this.#segment
-    await segment.describe()
+    await segment.describeBlocks()
     this.#begin()
     const first = this.#next
     let end = first

@@ -26,6 +26,8 @@ export async function verifySegment(storage: Storage, entry: SegmentEntry, pause
       await pause()
     }
     if (hash.digest('hex') !== entry.sha256) refuse('its hash is not the one the manifest names')
+    // The filter too, which a walk does without.
+    await segment.describe()
     const ahead = new ReadAhead(segment)
     const cursor = ahead.cursor()
     let records = 0
