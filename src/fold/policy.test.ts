@@ -12,8 +12,9 @@ import {
   type SegmentEntry,
 } from '../format/index.ts'
 import { raiseBase } from '../manifest/index.ts'
+import { isOverdue } from './level.ts'
 import { jobOf } from './merge-job.ts'
-import { MERGE_LIMITS, type MergePlan, planMerge } from './policy.ts'
+import { held, MERGE_LIMITS, type MergePlan, planMerge } from './policy.ts'
 
 /** Every fold is followed by a round through the base. */
 const LIMITS = { ...MERGE_LIMITS, rounds: 0 }
@@ -236,4 +237,26 @@ test('a base of which most entries were deleted one by one is written anew, howe
     planMerge({ ...manifest, young: manifest.young.map(entry => ({ ...entry, last: piece(10) })) }, MERGE_LIMITS, stuck)?.type,
     'base',
   )
+})
+
+/** So many young segments of small records over all of the base. */
+function small(count: number, size: Size): Manifest {
+  const manifest = deleted(1600, 0)
+  const young = Array.from({ length: count }, (_, n) => ({ ...sized(size, count - n, count - n + 1, 0), last: piece(99) }))
+  const fold = { ...(manifest.fold as NonNullable<Manifest['fold']>), epoch: count + 1 }
+  return { ...manifest, fold, young }
+}
+
+test('a round through the base writes so many times what came in, and no more, however many records that was', () => {
+  assert.equal(planMerge(small(9, { bytes: 400_000, describedAt: 300_000, records: 30_000, rawBytes: 900_000 })), undefined)
+  // Too full to be merged with each other.
+  const size = { bytes: 6 * MIB, describedAt: 5 * MIB, records: 600_000, rawBytes: 12 * MIB }
+  const below = held(small(0, size).base.flatMap(range => range.segment ?? [])).bytes
+  let count = 1
+  while (planMerge(small(count, size))?.type !== 'base') count++
+  const above = count * size.bytes
+  assert.ok((below + above) / above < 10, `${below + above} bytes for ${above}`)
+  assert.ok(above < below / 2, 'records count, too')
+  assert.equal(isOverdue(small(2 * (count - 1), size), MERGE_LIMITS), false)
+  assert.equal(isOverdue(small(2 * count, size), MERGE_LIMITS), true)
 })

@@ -55,6 +55,11 @@ export const MERGE_LIMITS: MergeLimits = {
 
 /** Of the base: a round rewrites all of it, so a smaller share would write more, a larger one keep more that is superseded. */
 const ROUND_SHARE = 0.9
+/**
+ * Of the base's bytes: below it a round begins for no number of records, lest a few small ones have all of a large base written again. Those that wait
+ * are no more files than full ones would be: one that is not merged with others any more is half full at least.
+ */
+const RECORDS_ROUND_SHARE = 1 / 8
 
 /**
  * Of the base's records: when so many are deleted a round begins, however small the tombstones are. It frees three times what it writes: where
@@ -184,12 +189,9 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
   const cut = whole.length < base.length ? planCut(manifest, least, stuck) : undefined
   if (cut !== undefined) return cut
   if (newest === undefined || newest.through <= least) return planJoin(base, limits, stuck)
-  const above = held(young.filter(entry => entry.through > least))
-  const at = roundAt(
-    base.flatMap(range => range.segment ?? []),
-    limits,
-  )
-  const due = above.bytes >= at.bytes || above.records >= at.records || isMostlyDeleted(manifest, limits, { stuck })
+  const above = young.filter(entry => entry.through > least)
+  const below = base.flatMap(range => range.segment ?? [])
+  const due = isRoundDue(above, below, limits) || isMostlyDeleted(manifest, limits, { stuck })
   return due ? planRange(manifest, newest.through, limits.baseBytes, stuck) : planJoin(base, limits, stuck)
 }
 
@@ -264,8 +266,7 @@ function planAbove(young: readonly SegmentEntry[], limits: MergeLimits, stuck: S
   const isBelow = (entry: SegmentEntry): boolean => entry.from === oldest?.from && entry.through === oldest.through
   const below = run.filter(isBelow)
   const above = run.filter(entry => !isBelow(entry))
-  const [{ bytes, records }, at] = [held(above), roundAt(below, limits)]
-  return above.length > 0 && (bytes >= at.bytes || records >= at.records) ? { type: 'young', run } : undefined
+  return above.length > 0 && isRoundDue(above, below, limits) ? { type: 'young', run } : undefined
 }
 
 /** Newer than each that is stuck. */
@@ -274,11 +275,22 @@ function aboveStuck(young: readonly SegmentEntry[], stuck: Stuck): readonly Segm
   return at < 0 ? young : young.slice(0, at)
 }
 
-/** Of young segments: a round through this base begins when they hold as many bytes, or as many records. */
-export function roundAt(base: readonly SegmentEntry[], limits: MergeLimits): { bytes: number; records: number } {
+/** Of young segments: a round through this base begins when they hold as many bytes, or as many records and `least` bytes. */
+export function roundAt(base: readonly SegmentEntry[], limits: MergeLimits): { bytes: number; records: number; least: number } {
   const { bytes, records } = held(base)
   const { slackBytes, slackRecords, rounds } = limits
-  return { bytes: rounds * Math.max(slackBytes, bytes * ROUND_SHARE), records: rounds * Math.max(slackRecords, records * ROUND_SHARE) }
+  return {
+    bytes: rounds * Math.max(slackBytes, bytes * ROUND_SHARE),
+    records: rounds * Math.max(slackRecords, records * ROUND_SHARE),
+    least: rounds * bytes * RECORDS_ROUND_SHARE,
+  }
+}
+
+/** `young` hold so many times what begins a round through `base`. */
+export function isRoundDue(young: readonly SegmentEntry[], base: readonly SegmentEntry[], limits: MergeLimits, times = 1): boolean {
+  const { bytes, records } = held(young)
+  const at = roundAt(base, { ...limits, rounds: times * limits.rounds })
+  return bytes >= at.bytes || (records >= at.records && bytes >= at.least)
 }
 
 export interface Held {
