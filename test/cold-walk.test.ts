@@ -59,3 +59,28 @@ for (const pick of ['entries', 'scan'] as const) {
     )
   })
 }
+
+for (const evicts of [false, true]) {
+  test(`a walk pays for none of the sets since its last step (${evicts ? 'with' : 'without'} eviction)`, () => {
+    const count = 2000
+    const { map, cold } = begin(count, { evicts })
+    const walk = map.keys()
+    for (let at = 0; at < count; at++) walk.next()
+    for (let at = 0; at < count; at++) map.set(`k${at}`, 'new')
+    assert.equal(cold.looks, count)
+    assert.equal(walk.next().done, true)
+    assert.equal(cold.looks, count)
+  })
+
+  test(`a set that the disk could not tell from an insert stops no walk (${evicts ? 'with' : 'without'} eviction)`, () => {
+    const { map, cold } = begin(3, { evicts })
+    const walk = map.keys()
+    assert.equal(walk.next().value, 'k0')
+    cold.damaged = true
+    map.set('k0', 'new')
+    // Once more, as whether it was there is not known.
+    assert.deepEqual([...walk], ['k1', 'k2', 'k0'])
+    cold.damaged = false
+    assert.equal(map.size, 3)
+  })
+}

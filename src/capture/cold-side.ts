@@ -1,9 +1,9 @@
 /**
  * The cold side of one incarnation, as its collection sees it: how many stored entries show, and which do not.
  *
- * What: a stored entry shows unless its key is live or hidden. `set` of a key that is not live asks no disk: where the stored state cannot
- * say at once whether the key is there, it joins the unresolved keys, and the count is an upper bound until they are resolved, by `size`
- * or by the writer's answer to a commit.
+ * What: a stored entry shows unless its key is live or hidden. `set` of a key that is not live asks no disk, unless somebody
+ * iterates: where the stored state cannot say at once whether the key is there, it joins the unresolved keys, and the count is an upper bound
+ * until they are resolved, by `size` or by the writer's answer to a commit.
  * Owns: the count, the hidden and the unresolved keys, those written and not covered by the stored state yet, weak references to evicted objects.
  * Does not own: the stored entries (cold.ts), the live ones (collection.ts).
  * Invariants: a key that shows has no change that the stored state lacks; an unresolved key that is stored is live or hidden, in one generation
@@ -122,12 +122,13 @@ export class ColdSide {
 
   /**
    * A key that was not live is about to be set. True when it is new: no entry shows. When that cannot be told without the disk the key
-   * becomes unresolved. Only who iterates has to know, and asks then; unless the stored state may be exchanged before that. Where the disk
-   * does not say, the walk may give the key a second time, which is less than a write that fails.
+   * becomes unresolved. Only who iterates has to know, so it is asked while a walk is open: here, one read for a `set`, because the next step of the
+   * walk would pay for all of them, and the stored state may be exchanged before. Where the disk does not say, the walk may give the key a second
+   * time, which is less than a write that fails, or a walk that cannot go on.
    */
   isInsert(key: Key): boolean {
     if (this.hides(key) || !this.#mayHave(key)) return true
-    const stored = this.cold.atHome || (this.evicts && this.isWalked ? this.#hasIfRead(key) : undefined)
+    const stored = this.cold.atHome || (this.isWalked ? this.#hasIfRead(key) : undefined)
     if (stored === false) return true
     if (stored === true) {
       this.#leaves(key)
@@ -135,7 +136,6 @@ export class ColdSide {
     }
     this.held.forget(key)
     ;(this.#unresolved.at(-1) as KeySet).add(key)
-    if (!this.evicts) this.tell('set', key)
     return false
   }
 

@@ -98,7 +98,7 @@ export class ColdWalk {
     } else if (this.#behind(key)) {
       if (change === 'left') {
         if (!this.#given.delete(key)) setIn(this.#owed, key, true)
-      } else if (!this.#owed.delete(key) && (change === 'came' || this.#side.cold.has(key))) this.#given.add(key)
+      } else if (!this.#owed.delete(key)) this.#given.add(key)
     }
   }
 

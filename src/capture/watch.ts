@@ -8,11 +8,8 @@
  */
 import type { Key } from '../codec/index.ts'
 
-/**
- * 'came': a cold entry became live. 'set': the same, or the key is new, which nobody has asked the disk.
- * 'left': a live entry became cold. 'deleted': an entry, cold or live, is gone.
- */
-export type Change = 'came' | 'set' | 'left' | 'deleted'
+/** 'came': a cold entry became live. 'left': a live entry became cold. 'deleted': an entry, cold or live, is gone. */
+export type Change = 'came' | 'left' | 'deleted'
 
 export interface Link {
   readonly change: Change
