@@ -179,6 +179,33 @@ test('a codec that looks at the store while a transaction is checked: what it wa
     assert.equal(map.size, 0)
   }))
 
+test('a function with properties is refused, whatever the codec makes of it: a change of one could not be seen', t =>
+  unharmed(t, async store => {
+    type Counted = (() => void) & { n: number }
+    const codec: Codec<Counted> = {
+      name: 'functions',
+      encode: value => Buffer.from(String(value.n)),
+      decode: bytes => Object.assign(() => {}, { n: Number(String(bytes)) }),
+    }
+    const map = store.map<Counted>('coded', { codec })
+    const counted = Object.assign(() => {}, { n: 1 })
+    map.set('key', counted)
+    await failsWith('TIDEMARK_VALUE_REFUSED', () => store.checkpoint(), {
+      collection: 'coded',
+      key: 'key',
+      says: ['function', 'any codec'],
+    })
+    counted.n = 2
+    map.set('key', counted)
+    await failsWith('TIDEMARK_VALUE_REFUSED', () => store.durable(), { collection: 'coded', key: 'key' })
+    await failsWith('TIDEMARK_VALUE_REFUSED', () => store.transaction(() => void map.set('other', counted)), {
+      collection: 'coded',
+      key: 'other',
+    })
+    map.delete('key')
+    await store.checkpoint()
+  }))
+
 test('a codec that returns no bytes', t =>
   unharmed(t, async store => {
     const map = store.map<unknown>('coded', { codec: { name: 'wrong', encode: () => 'text' as never, decode: () => 1 } })

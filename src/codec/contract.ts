@@ -5,7 +5,7 @@ import type { ByteWriter } from '../base/bytes.ts'
 export type Key = string | number | bigint
 
 /**
- * A user's own encoding of the values of one collection.
+ * A user's own encoding of the values of one collection: of anything but functions, which are refused with every codec.
  *
  * @example
  * const json: Codec = { name: 'json', encode: value => Buffer.from(JSON.stringify(value)), decode: bytes => JSON.parse(String(bytes)) }
@@ -15,7 +15,10 @@ export interface Codec<V = unknown> {
   readonly name: string
   /** The bytes are copied before the next call, so one buffer may be used again and again. */
   encode(value: V): Uint8Array
-  /** Synchronous. The bytes are a copy of this value's own, to keep or to change. It must not get the entry it decodes, nor set it in a transaction. */
+  /**
+   * Synchronous. The bytes are a copy of this value's own, to keep or to change. It must not return a function or a promise, nor get the entry it
+   * decodes, nor set it in a transaction.
+   */
   decode(bytes: Uint8Array): V
 }
 

@@ -72,6 +72,16 @@ test('what a codec throws or returns wrongly is typed, with the cause', () => {
   }
 })
 
+test('a function is no value, whatever the codec makes of it', () => {
+  const writer = new ByteWriter()
+  const codec = wrapCodec({ name: 'functions', encode: () => Buffer.from('bytes'), decode: () => () => 1 })
+  for (const value of [() => 1, class {}, new Proxy(() => 1, {})]) {
+    assert.throws(() => codec.encodeInto(writer, value), { code: 'TIDEMARK_VALUE_REFUSED', message: /function.*any codec/, hint: /./ })
+  }
+  assert.equal(writer.length, 0)
+  assert.throws(() => codec.decode(Buffer.from('bytes'), 0, 5), { code: 'TIDEMARK_CODEC', message: /function/, hint: /./ })
+})
+
 test('the name of the default codec is that codec alone, and a name comes back from the disk as it went there', () => {
   for (const name of ['tide1', '\ud800', 'a\udc00b']) {
     assert.throws(() => wrapCodec({ ...json, name }), { code: 'TIDEMARK_CODEC', hint: /./ })

@@ -7,6 +7,8 @@ import type { Codec, ValueCodec } from './contract.ts'
 import { isWellFormed } from './text.ts'
 import { plainTideCodec, tideCodec } from './tide.ts'
 
+const HINT_FUNCTION = 'store an object that says what it does, and look the function up by it'
+
 /** Throws TIDEMARK_CODEC when this is no codec, or has a name that would not name it when the store is opened again. */
 export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
   if ((codec as unknown) === plainTideCodec) return tideCodec
@@ -48,6 +50,9 @@ export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
           cause,
         })
       }
+      if (typeof value === 'function') {
+        throw new TidemarkError('TIDEMARK_CODEC', `the codec "${name}" must not return a function from decode`, { hint: HINT_FUNCTION })
+      }
       if (isStray(value)) {
         throw new TidemarkError('TIDEMARK_CODEC', `the codec "${name}" must return the value from decode, not a promise of it`, {
           hint: 'decode must be synchronous',
@@ -59,6 +64,10 @@ export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
 }
 
 function encoded<V>(codec: Codec<V>, name: string, value: unknown): Uint8Array {
+  // It can be changed as an object can, and the engine takes every value that is no object for one that cannot.
+  if (typeof value === 'function') {
+    throw new TidemarkError('TIDEMARK_VALUE_REFUSED', 'a function cannot be stored with any codec', { hint: HINT_FUNCTION })
+  }
   let bytes: unknown
   try {
     bytes = codec.encode(value as V)
