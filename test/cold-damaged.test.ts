@@ -1,7 +1,9 @@
 /** A store with a damaged block: what is written over it is durable, and repairs what it replaces. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TidemarkError } from '../src/base/errors.ts'
 import { readNewest } from '../src/manifest/index.ts'
+import { Segment } from '../src/segment/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const ENTRIES = 500
@@ -62,8 +64,10 @@ for (const hydrate of ['on-demand', 'background'] as const) {
   })
 }
 
-for (const how of ['damage', 'EIO'] as const) {
-  test(`a store whose last commit counted refused values opens beside a block that cannot be read (${how})`, async () => {
+const UNREAD = { damage: 'TIDEMARK_SEGMENT_DAMAGED', EIO: 'TIDEMARK_STORAGE', compression: 'TIDEMARK_COMPRESSION_UNAVAILABLE' } as const
+
+for (const how of ['damage', 'EIO', 'compression'] as const) {
+  test(`a store whose last commit counted refused values opens beside a block that cannot be read (${how})`, async t => {
     const world = new SimulatedStore()
     world.thresholds = { bytes: 2000, graceMs: 100 }
     const map = (await world.open()).map<unknown, string | number>('map')
@@ -76,12 +80,17 @@ for (const how of ['damage', 'EIO'] as const) {
     await assert.rejects(world.close(), { code: 'TIDEMARK_VALUE_REFUSED' })
     if (how === 'damage') damage(world)
     for (const readOnly of [true, false]) {
-      const heal = how === 'EIO' ? world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' }) : () => {}
+      const heal = how === 'EIO' ? world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' }) : () => t.mock.restoreAll()
+      if (how === 'compression') {
+        t.mock.method(Segment.prototype, 'unpack', () => {
+          throw new TidemarkError(UNREAD[how], 'as the test wants it')
+        })
+      }
       const again = (await world.open({ readOnly, restore: { hydrate: 'on-demand' } })).map<unknown, string | number>('map')
       assert.equal(again.get('good'), 'good')
       // As many as the commit counted: never fewer than there are.
       assert.equal(again.size, ENTRIES + 1)
-      assert.throws(() => again.get(77), { code: how === 'EIO' ? 'TIDEMARK_STORAGE' : 'TIDEMARK_SEGMENT_DAMAGED' })
+      assert.throws(() => again.get(77), { code: UNREAD[how] })
       heal()
       assert.equal(again.get(ENTRIES - 1), text(ENTRIES - 1))
       await world.close()

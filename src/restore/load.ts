@@ -3,8 +3,8 @@
  *
  * Owns: the segments until they are handed over. Does not own: which manifest that is (stand.ts), collections, hydration, when to begin again
  * (beside.ts).
- * Invariants: an epoch counts only after the scan verified it whole; `entries` of the catalogue are exact, or too high where what is damaged had to be
- * counted; nothing later than the time that was asked for is loaded.
+ * Invariants: an epoch counts only after the scan verified it whole; `entries` of the catalogue are exact, or too high where what cannot be read
+ * had to be counted; nothing later than the time that was asked for is loaded.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { ColdState } from '../cold/index.ts'
@@ -84,7 +84,8 @@ const SORT_RECORDS = 256
 
 /** What the commit counted stays then, which hides no entry; and nothing that can be read is kept from anybody. */
 function uncounted(error: unknown): undefined {
-  if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') && !isErrno(error, 'EIO')) throw error
+  const isUnread = hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') || hasCode(error, 'TIDEMARK_COMPRESSION_UNAVAILABLE') || isErrno(error, 'EIO')
+  if (!isUnread) throw error
 }
 
 function noSuchPoint(at: LoadRequest['at'], why: string): TidemarkError {
