@@ -50,7 +50,8 @@ export interface Settings {
     readonly at?: 'latest' | number | Date
     /**
      * How entries come back. `open` reads none. 'background': their bytes come into memory off the heap, each becomes an object when it is
-     * asked for. 'eager': all become objects, in the background. 'on-demand': nothing is read before it is asked for. Default 'background'.
+     * asked for. 'eager': all become objects, in the background. 'on-demand': no entry is read before it is asked for; filters and indexes are,
+     * in the background. Default 'background'.
      */
     readonly hydrate?: 'background' | 'on-demand' | 'eager'
     /**

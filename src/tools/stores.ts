@@ -1,5 +1,5 @@
 /**
- * Stores as the command line reads them: read-only, nothing before it is asked for; collections by name, whatever their kind and codec.
+ * Stores as the command line reads them: read-only, no entry before it is asked for; collections by name, whatever their kind and codec.
  * Owns no state. Invariant: a collection of a user's codec is read as the bytes that codec made, and written as the same bytes.
  */
 import { type Codec, type Key, open, type Store } from 'tidemark'
