@@ -119,3 +119,14 @@ test('a store that closes while the disk still fails is closed a second after th
   assert.equal((await world.crash()).map('map').get('k'), 1)
   await world.close()
 })
+
+test('whoever was not to wait for the spreading does not after a failure either', () => {
+  const { scheduler, host, map, checkpointer } = alone(8000)
+  for (let n = 0; n < 10_000; n++) map.set(`k${n}`, n)
+  quiet(checkpointer.durable(1e9))
+  scheduler.pass(0)
+  assert.equal(host.commits.length, 1)
+  host.fail(0)
+  scheduler.pass(100)
+  assert.equal(host.commits.length, 2, 'the attempt behind the back-off is captured at once')
+})

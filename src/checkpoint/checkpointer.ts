@@ -354,6 +354,7 @@ export class Checkpointer implements CaptureOwner {
     this.classes.failed(flight)
     space.catalogueChanged = true
     this.#waiters.back()
+    this.#hurry ||= flight?.hurried === true && this.#waiters.waiting
     // Without an interval the drain's failure is no reason for a checkpoint: the next that is asked for is the next attempt.
     this.#wanted ||= flight !== undefined || this.#waiters.waiting || this.#parts.cadence.settings.intervalMs > 0
     this.degradedBy = error
