@@ -203,6 +203,31 @@ test('a barrier is due no later than rpoMs after the first change of a critical 
   }
 })
 
+test('a barrier is due in time for one collection also where the shorter `rpoMs` of another has just gone', async () => {
+  const bench = new Bench()
+  const { clock, scheduler } = bench
+  const fast = bench.collection('fast', 'critical')
+  const slow = bench.collection('slow', 'critical')
+  fast.rpoMs = 5
+  slow.rpoMs = 1000
+  let list = [fast, slow]
+  let dueAt: number | undefined
+  const turns = new Turns({ clock, scheduler }, error => assert.fail(error))
+  const due = (): void => {
+    dueAt ??= clock.monotonic()
+  }
+  const rpo = new Rpo({ turns, now: () => clock.monotonic(), collections: () => list, due })
+  rpo.arm()
+  const armedAt = clock.monotonic()
+  await scheduler.run(armedAt + 3)
+  bench.change(slow)
+  await scheduler.run(armedAt + 499)
+  list = [slow]
+  await scheduler.run(armedAt + 2000)
+  rpo.stop()
+  assert.ok(dueAt !== undefined && dueAt - armedAt <= 1004, `due after ${dueAt === undefined ? 'never' : dueAt - armedAt} ms`)
+})
+
 test('a group of thousands of collections is gone through once at a barrier, not once for each of them', () => {
   const bench = new Bench()
   const many = Array.from({ length: 2000 }, (_, n) => bench.collection(`many ${n}`, 'rebuildable'))

@@ -63,7 +63,7 @@ export class Rpo {
     const soonest = this.#soonestMs()
     if (this.#stopped || soonest === Number.POSITIVE_INFINITY) return
     this.#dueAt = this.#parts.now() + soonest
-    this.#cancel = this.#parts.turns.after(soonest, () => this.#look(soonest))
+    this.#cancel = this.#parts.turns.after(soonest, () => this.#look())
   }
 
   #soonestMs(): number {
@@ -72,9 +72,11 @@ export class Rpo {
     return soonest
   }
 
-  #look(nextMs: number): void {
+  #look(): void {
     this.#cancel = undefined
     const now = this.#parts.now()
+    // Not as far away as this look was: who made it come so soon may be gone.
+    const nextMs = this.#soonestMs()
     let due = false
     for (const collection of this.#parts.collections()) {
       const { rpoMs } = collection
