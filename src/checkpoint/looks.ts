@@ -3,12 +3,12 @@
  *
  * Owns: the timer of the next look, what upkeep was told last. Does not own: decisions (schedule/), the barrier (checkpointer.ts).
  * Invariants: one look is planned at most, and made however often barriers fall; without an interval there is none; a level of upkeep is said
- * again before it lapses, as long as it holds.
+ * again before it lapses, as long as it holds; after the loop stood still nothing is looked at before the messages that the writer sent meanwhile.
  */
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { BarrierReason, Changed, CutReason, Seen, UpkeepLevel } from '../schedule/index.ts'
-import type { Turns } from './turns.ts'
+import { LATE_MS, type Turns } from './turns.ts'
 import type { CheckpointerParts } from './types.ts'
 
 /** What is looked at and acted upon. */
@@ -57,9 +57,14 @@ export class Looks {
     if (this.#timer !== undefined && this.#dueAt <= dueAt) return
     this.#timer?.()
     this.#dueAt = dueAt
-    this.#timer = this.#turns.after(ms, () => {
+    const look = (): void => {
       this.#timer = undefined
       this.#look()
+    }
+    this.#timer = this.#turns.after(ms, () => {
+      // Timers run in front of messages: an epoch may long be durable.
+      if (clock.monotonic() - this.#dueAt > LATE_MS) this.#timer = this.#turns.later(look)
+      else look()
     })
   }
 

@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import { refusalError } from './refusals.ts'
+import { LATE_MS } from './turns.ts'
 import type { CheckpointPoint } from './types.ts'
 
 export interface Waiter {
@@ -25,9 +26,6 @@ export interface WaitersParts {
   /** Why nothing became durable, where that is known. */
   readonly why: () => TidemarkError | undefined
 }
-
-/** Timers of a loop that is merely busy come so late. */
-const LATE_MS = 20
 
 export class Waiters {
   readonly #parts: WaitersParts
