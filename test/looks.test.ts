@@ -1,7 +1,8 @@
 /** What the scheduler is shown of the engine, and when: the checkpointer alone. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { alone } from './support/checkpointer-rig.ts'
+import { changedIn } from '../src/checkpoint/looks.ts'
+import { alone, quiet } from './support/checkpointer-rig.ts'
 
 test('a loop that stood still is not blamed on the storage, whose answer came meanwhile', () => {
   const told: string[] = []
@@ -26,4 +27,20 @@ test('a storage that has not answered when a loop stood still is blamed', () => 
   scheduler.nowMs += 3000
   scheduler.pass(10)
   assert.deepEqual(told, ['barrier interval', 'pressure-high storage'])
+})
+
+test('what was inserted before an epoch that failed still counts as changed', () => {
+  const { scheduler, host, map, checkpointer } = alone()
+  for (let n = 0; n < 10_000; n++) map.set(`k${n}`, n)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  assert.deepEqual(changedIn([map]).changed, [])
+  host.fail(0)
+  assert.deepEqual(changedIn([map]).changed, [{ id: map.id, keys: 10_000 }])
+  map.set('k0', 'again')
+  map.set('new', 1)
+  assert.deepEqual(changedIn([map]).changed, [{ id: map.id, keys: 10_002 }])
+  scheduler.pass(100)
+  host.commit()
+  assert.deepEqual(changedIn([map]).changed, [])
 })
