@@ -89,15 +89,21 @@ const BETWEEN_UNITS = LOOKED_UNITS - 2 * END_UNITS
 export function hashKey(key: Key): number {
   if (typeof key === 'string') return hashString(key)
   if (typeof key === 'number') {
-    return mix(
-      Number.isSafeInteger(key)
-        ? Math.imul(key | 0, 0x9e3779b1) ^ ((key / 4294967296) | 0)
-        : Math.imul((key * 1e6) | 0, 0x9e3779b1) ^ ((key * 1e-6) | 0),
-    )
+    return mix(Number.isSafeInteger(key) ? Math.imul(key | 0, 0x9e3779b1) ^ ((key / 4294967296) | 0) : bitsOf(key))
   }
   if (typeof key !== 'bigint') return mix(0)
   const low = BigInt.asUintN(64, key)
   return mix(Math.imul(Number(low & 0xffffffffn) | 0, 0x9e3779b1) ^ Number(low >> 32n))
+}
+
+const float = new Float64Array(1)
+const words = new Int32Array(float.buffer)
+
+/** Of a number that is no safe integer: any digit of it may be the one that differs, however small or large it is. */
+function bitsOf(key: number): number {
+  // There are many NaN, and all are one key.
+  float[0] = Number.isNaN(key) ? Number.NaN : key
+  return Math.imul(words[0] as number, 0x9e3779b1) ^ (words[1] as number)
 }
 
 /** Two sums, because a step of one need not wait for the other's. */
