@@ -1,5 +1,5 @@
 /** The thread of a writer: storage with synchronous calls (nothing else runs here), messages from and to the host. */
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
@@ -50,7 +50,8 @@ port.on('message', (message: ToWriter) => writer.receive(message))
 function yieldToOthers(): void {
   if (process.platform !== 'linux') return
   try {
-    setPriority(0, NICE)
+    // A service that gives way more itself would get a writer that comes before its main thread.
+    if (getPriority(0) < NICE) setPriority(0, NICE)
   } catch {
     // Not allowed here: the system decides.
   }

@@ -136,6 +136,24 @@ test('only the writer gives way: the process and the threads it had keep their p
   await writer.close()
 })
 
+test('in a process that gives way more than the writer would, it does not do so less', { skip: process.platform !== 'linux' }, () => {
+  const { status, stdout, stderr } = runScript(`
+    import { setPriority } from 'node:os'
+    import { readdirSync, readFileSync } from 'node:fs'
+    ${niceOfThreads}
+    setPriority(19)
+    const had = niceOfThreads()
+    const late = new ThreadHost({ root, facts: { manifest, acceptedEnd, unproven: null, compression: 'none' } })
+    late.onMessage(({ type }) => {
+      const come = [...niceOfThreads()].filter(([id]) => !had.has(id))
+      console.log(type, come.length > 0, come.every(([, nice]) => nice === 19))
+    })
+    late.post(${COMMIT})
+  `)
+  assert.equal(status, 0, stderr)
+  assert.equal(stdout, 'committed true true\n')
+})
+
 /** By thread; empty where the system does not tell. */
 function niceOfThreads(): Map<string, number> {
   if (process.platform !== 'linux') return new Map()
