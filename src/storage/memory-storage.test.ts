@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:buffer'
 import { test } from 'node:test'
 import { MemoryDisk, MemoryStorage } from './index.ts'
+import { capacityFor } from './memory-storage.ts'
 
 test('a second storage over the same disk sees what the first wrote; over another disk it does not', async () => {
   const disk = new MemoryDisk()
@@ -12,4 +14,13 @@ test('a second storage over the same disk sees what the first wrote; over anothe
   assert.equal((await (await second.open('log/1', 'read')).read(0, 9)).toString(), 'abc')
   assert.equal(await second.createIfAbsent('log/1', Buffer.from('x')), false)
   assert.deepEqual(await new MemoryStorage().list('log'), [])
+})
+
+test('a file grows by doubling, to the longest buffer there is and no further', () => {
+  const most = constants.MAX_LENGTH
+  assert.equal(capacityFor(1, 0), 256)
+  assert.equal(capacityFor(300, 256), 512)
+  assert.equal(capacityFor(5000, 256), 5000)
+  assert.equal(capacityFor(most / 2 + 2, most / 2 + 1), most)
+  assert.equal(capacityFor(most, most - 1), most)
 })

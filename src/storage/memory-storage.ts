@@ -5,11 +5,17 @@
  * Does not own: any idea of a power cut; that is the simulated storage's.
  * Invariant: the same answers as the file storage, call for call (the conformance suite says so).
  */
+import { constants } from 'node:buffer'
 import { assert } from '../base/errors.ts'
 import type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
 import { storageError, systemError } from './errors.ts'
 import { checkRange, HandleGuard, roomFor } from './handle-guard.ts'
 import { checkFolder, checkPath, compareNames, folderOf, nameOf } from './paths.ts'
+
+/** Bytes to set aside for a file that is to reach `end` and had so many. A buffer has a longest length: beyond half of it there is no doubling. */
+export function capacityFor(end: number, capacity: number): number {
+  return Math.max(end, Math.min(capacity * 2, constants.MAX_LENGTH), 256)
+}
 
 class Content {
   #bytes: Buffer = Buffer.alloc(0)
@@ -20,7 +26,7 @@ class Content {
     let end = offset
     for (const part of parts) end += part.length
     if (end > this.#bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(end, this.#bytes.length * 2, 256))
+      const grown = Buffer.allocUnsafeSlow(capacityFor(end, this.#bytes.length))
       this.#bytes.copy(grown, 0, 0, this.length)
       this.#bytes = grown
     }
