@@ -216,6 +216,7 @@ export class Profiler {
       regularShare: this.#spans.regularShare,
       logBytes: this.#logBytes,
       blockBytes: this.#blockBytes,
+      rawBytes: this.#rawBytes,
       // A block that does not shrink is stored as it is, whatever was set.
       compression: zstd > 0 && zstd >= deflate ? 'zstd' : deflate > 0 ? 'deflate' : none > 0 ? 'none' : 'zstd',
       damage: this.#damage,

@@ -186,8 +186,8 @@ function entryBytes({ entries, distinctBytes, distinctKeys }: CollectionProfile)
 }
 
 /** Log bytes that go with record bytes of a collection. */
-function logShare({ history, all }: Figures, bytesPerSecond: number): number {
-  return all.bytes === 0 ? 0 : (bytesPerSecond * history.blockBytes) / all.bytes
+function logShare({ history }: Figures, bytesPerSecond: number): number {
+  return history.rawBytes === 0 ? 0 : (bytesPerSecond * history.blockBytes) / history.rawBytes
 }
 
 function significant(

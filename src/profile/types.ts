@@ -144,9 +144,10 @@ export interface Profile {
     readonly intervalMs: number
     /** Share of barriers that came after about `intervalMs`: where it is low, calls make the checkpoints, and no setting does. */
     readonly regularShare: number
-    /** Of the log: all, and of it the blocks of records. */
+    /** Of the log: all, of it the blocks of records, and these before compression; of all collections, though one alone be looked at. */
     readonly logBytes: number
     readonly blockBytes: number
+    readonly rawBytes: number
     readonly compression: 'zstd' | 'deflate' | 'none'
     readonly damage: { readonly file: string; readonly offset: number; readonly message: string } | undefined
     readonly notes: readonly string[]

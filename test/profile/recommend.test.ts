@@ -104,6 +104,26 @@ test('large values that are written again are named', async () => {
   assert.ok(found?.kind === 'hint' && found.collection === 'documents')
 })
 
+test('what is recommended of a collection is the same whether it is looked at alone or with the others', async () => {
+  const random = dice(6)
+  const noise = (bytes: number): Buffer => Buffer.from(Array.from({ length: bytes }, () => Math.floor(256 * random())))
+  const others = Array.from({ length: 1000 }, () => noise(1024))
+  const epochs = Array.from(
+    { length: 20 },
+    (_, epoch): EpochOf => ({
+      timeMs: BEGIN_MS + 1000 * epoch,
+      writes: [['a', 'one', noise(70 * 1024)], ...others.map((value, at): Write => ['b', `${epoch}-${at}`, value])],
+    }),
+  )
+  const whole = await profileOf(epochs)
+  const alone = await profileOf(epochs, { collection: 'a' })
+  const [one, other] = [whole, alone].map(({ recommendations }) => find(recommendations, 'size of values')?.expected.bytesPerSecond)
+  assert.ok(one !== undefined && other !== undefined)
+  assert.ok(one.before > 60_000 && one.before < 80_000, `${one.before}`)
+  assert.ok(Math.abs(other.before / one.before - 1) < 1e-9, `${other.before}, ${one.before}`)
+  assert.equal(alone.history.rawBytes, whole.all.bytes)
+})
+
 test('memory: a small hot set in a large store is worth a bound', async () => {
   const epochs = lifeOf({ ...HOT, keys: 100, intervalMs: 250 })
   const fill = Array.from(
