@@ -4,11 +4,13 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { defaultCodec, type Store } from 'tidemark'
 import { TidemarkError } from '../src/base/errors.ts'
 import { Intake } from '../src/tools/import.ts'
 import { type Line, LineReader } from '../src/tools/lines.ts'
+import { say } from '../src/tools/values.ts'
 import { cli, fails, json, LINE, make, mounts, run } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -48,6 +50,28 @@ test('import refuses a line with a field that is none of an entry: an entry whos
     assert.equal(status, 1, line)
     assert.match(err, new RegExp(`line 2 is none of an export: it has a field '${field}'`))
   }
+})
+
+test('import refuses a number as a key that is another one once it is read, and takes those that an export may hold', async () => {
+  const codec = await defaultCodec()
+  const keyOf = async (line: string): Promise<unknown> => {
+    const lines: Line[] = []
+    for await (const found of new LineReader(codec, () => 'nothing is stored').read(Readable.from([Buffer.from(line)]))) lines.push(found)
+    return lines[0]?.entry?.key
+  }
+  const lineOf = (key: string): string => `{"collection":"a\\"key","kind":"map", "key" :${key} ,"value":{"key":9007199254740993}}\n`
+  for (const key of ['9007199254740993', '-9007199254740993', '9.007199254740993e15', '1e999', '-1e999', '100000000000000000000001'])
+    await assert.rejects(
+      keyOf(lineOf(key)),
+      { message: /line 1 is none of an export: the number .* of its key is read as .*/, status: 1 },
+      key,
+    )
+  const taken = [0, -7, 2 ** 53, 2 ** 60, -(2 ** 63), 1e21, 1.5e300, Number.MAX_VALUE, 0.1, 5e-324, 9007199254740991]
+  for (const key of taken) assert.equal(await keyOf(lineOf(JSON.stringify(key))), key)
+  assert.equal(await keyOf(lineOf('9007199254740992')), 2 ** 53)
+  const bigint = JSON.stringify(say(codec, 9007199254740993n))
+  assert.equal(await keyOf(lineOf(bigint)), 9007199254740993n)
+  await assert.rejects(keyOf(lineOf('9007199254740993')), error => (error as Error).message.endsWith(`as a bigint it is ${bigint}`))
 })
 
 test('a batch that is refused leaves none of its collections behind, and none that was there is touched', async t => {

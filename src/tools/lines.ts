@@ -9,6 +9,7 @@
 import { constants } from 'node:buffer'
 import { inspect } from 'node:util'
 import type { Codec, Key, TidemarkError } from 'tidemark'
+import { misread } from './numbers.ts'
 import { CELL, DEFAULT_CODEC, type Entries } from './stores.ts'
 import { UsageError } from './usage.ts'
 import { say, unsay } from './values.ts'
@@ -107,7 +108,7 @@ export class LineReader {
         if ('tidemark' in line) return this.#begin(line['tidemark'])
         if ('end' in line) return this.#end(line['end'])
       }
-      const entry = this.#entryOf(line, bytes.length)
+      const entry = this.#entryOf(line, text, bytes.length)
       if (this.#open !== undefined && entry.entry !== undefined) this.#open.entries++
       return entry
     } catch (error) {
@@ -129,7 +130,7 @@ export class LineReader {
     this.#open = undefined
   }
 
-  #entryOf(line: Record<string, unknown>, bytes: number): Line {
+  #entryOf(line: Record<string, unknown>, text: string, bytes: number): Line {
     const { collection, kind, codec = DEFAULT_CODEC } = line
     if (typeof collection !== 'string') return this.#refuse('it has no collection')
     // A key that has another name would be left out without a word, and a codec taken for the default one.
@@ -142,11 +143,21 @@ export class LineReader {
     if (!('key' in line)) return 'value' in line ? this.#refuse('it has a value and no key') : { ...head, entry: undefined }
     const key = unsay(this.#codec, line['key'])
     if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') return this.#refuse('its key is none')
+    if (typeof line['key'] === 'number') this.#assertRead(text, line['key'])
     if (kind === 'value' && key !== CELL) return this.#refuse(`the key of a value is '${CELL}'`)
     if (!('value' in line)) return this.#refuse('it has no value')
     const value = unsay(this.#codec, line['value'])
     if (codec !== DEFAULT_CODEC && !(value instanceof Uint8Array)) return this.#refuse('a value of a codec of its own is bytes')
     return { ...head, entry: { key, value } }
+  }
+
+  /** Two keys that are read as one would be one entry. */
+  #assertRead(text: string, key: number): void {
+    const other = misread(text, key)
+    if (other === undefined) return
+    const { source, exact } = other
+    const asBigint = exact === undefined ? '' : `; as a bigint it is ${JSON.stringify(say(this.#codec, exact))}`
+    this.#refuse(`the number ${source.slice(0, KEY_SHOWN)} of its key is read as ${key}${asBigint}`)
   }
 }
 
