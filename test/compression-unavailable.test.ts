@@ -55,3 +55,11 @@ test('a store that needs nothing which is lacking is opened', async t => {
   await written(folder, 'deflate')
   assert.deepEqual(await openedWithout(folder), [{ opened: true }, { opened: true }])
 })
+
+test('a profile measures and recommends no compression that this runtime does not have', async () => {
+  const ways = ['deflate 1', 'none 0']
+  assert.deepEqual(await openedWithout('profile'), [
+    { compression: 'deflate', ways },
+    { compression: 'none', ways, to: 'deflate' },
+  ])
+})

@@ -9,6 +9,9 @@ import type { Clock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES, SEGMENT_BLOCK_RAW_BYTES } from '../base/limits.ts'
 import {
+  COMPRESSION_DEFLATE,
+  COMPRESSION_NONE,
+  COMPRESSION_ZSTD,
   type Compress,
   type CompressionPreference,
   compareBytes,
@@ -32,12 +35,14 @@ export interface Measuring {
 
 const KIB = 1024
 const BLOCK_SIZES = [4 * KIB, SEGMENT_BLOCK_RAW_BYTES, 16 * KIB, 32 * KIB, 64 * KIB]
-const WAYS: readonly { readonly compression: CompressionPreference; readonly level: number }[] = [
-  { compression: 'zstd', level: 1 },
-  { compression: 'zstd', level: 3 },
-  { compression: 'deflate', level: 1 },
-  { compression: 'none', level: 0 },
+const WAYS: readonly { readonly compression: CompressionPreference; readonly level: number; readonly id: number }[] = [
+  { compression: 'zstd', level: 1, id: COMPRESSION_ZSTD },
+  { compression: 'zstd', level: 3, id: COMPRESSION_ZSTD },
+  { compression: 'deflate', level: 1, id: COMPRESSION_DEFLATE },
+  { compression: 'none', level: 0, id: COMPRESSION_NONE },
 ]
+/** Shrinks in every way. */
+const PROBE = Buffer.alloc(KIB)
 /** Of the sample, that is measured: all of it would only take longer. */
 const MEASURED_BYTES_MAX = KIB * KIB
 /** Each block is timed so often, and the fastest counts: the others were interrupted. */
@@ -115,14 +120,16 @@ function scattered(pieces: readonly Piece[]): Piece[] {
     .map(({ piece }) => piece)
 }
 
-/** Blocks of segments in every size and way. */
+/** Blocks of segments in every size and way that this runtime has. */
 export async function measureBlocks(runs: readonly Run[], { monotonic, pause }: Measuring): Promise<BlockMeasurement[]> {
   const pieces = sorted(runs)
   if (pieces.length === 0) return []
   const decompress = await openEveryDecompress()
   const found: BlockMeasurement[] = []
-  for (const way of WAYS) {
+  for (const { id, ...way } of WAYS) {
     const compress = await openCompress(way.compression, way.level)
+    // Another one took its place.
+    if (compress(PROBE).id !== id) continue
     for (const blockBytes of BLOCK_SIZES) {
       const blocks = cut(pieces, blockBytes)
       const sums = { raw: 0, stored: 0, compressMs: 0, getMs: 0 }

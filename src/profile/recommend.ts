@@ -108,8 +108,9 @@ function compression({ history, blocks, intervals }: Figures): Recommendation | 
   const now = measured(blocks, history.compression, size)
   const zstd = measured(blocks, 'zstd', size)
   const none = measured(blocks, 'none', size)
+  const best = zstd ?? measured(blocks, 'deflate', size)
   const bytesNow = intervals[0]?.bytesPerSecond
-  if (now === undefined || zstd === undefined || none === undefined || bytesNow === undefined) return undefined
+  if (now === undefined || best === undefined || none === undefined || bytesNow === undefined) return undefined
   const change = (to: BlockMeasurement, why: string): Recommendation => ({
     setting: 'compression',
     kind: 'setting',
@@ -123,13 +124,14 @@ function compression({ history, blocks, intervals }: Figures): Recommendation | 
       getUs: { before: now.getUs, after: to.getUs, errorShare: TIMING_ERROR_SHARE },
     },
   })
-  if (history.compression === 'none' && zstd.ratio / none.ratio >= COMPRESSIBLE_RATIO) {
-    return change(zstd, `records shrink to ${percent(1 / zstd.ratio)} of their bytes`)
+  if (history.compression === 'none' && best.ratio / none.ratio >= COMPRESSIBLE_RATIO) {
+    return change(best, `records shrink to ${percent(1 / best.ratio)} of their bytes`)
   }
   if (history.compression !== 'none' && now.ratio / none.ratio < INCOMPRESSIBLE_RATIO) {
     return change(none, 'records do not shrink: compressing them is work for nothing')
   }
-  if (history.compression === 'deflate' && zstd.compressUs < now.compressUs / 2 && zstd.ratio > now.ratio * (1 - GAIN_SHARE_MIN / 2)) {
+  const isFaster = zstd !== undefined && zstd.compressUs < now.compressUs / 2 && zstd.ratio > now.ratio * (1 - GAIN_SHARE_MIN / 2)
+  if (history.compression === 'deflate' && isFaster) {
     return change(zstd, 'zstd makes blocks of about the same size in less than half of the time')
   }
   return undefined

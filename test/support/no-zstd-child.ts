@@ -1,4 +1,7 @@
-/** A process of its own in which there is no zstd, whatever runtime it is: opens the store in the folder given, and tells the error. */
+/**
+ * A process of its own in which there is no zstd, whatever runtime it is: opens the store in the folder given, and tells the error; with 'profile'
+ * instead, what is measured of histories with deflate and without compression, and recommended.
+ */
 import module from 'node:module'
 import zlib from 'node:zlib'
 import type { TidemarkError } from '../../src/base/errors.ts'
@@ -18,10 +21,21 @@ const hooks = `export const resolve = async (name, context, next) => {
 }`
 module.register(`data:text/javascript,${encodeURIComponent(hooks)}`)
 
+async function profiled(compression: 'zstd' | 'none'): Promise<void> {
+  const { lifeOf, profileOf } = await import('./profile-history.ts')
+  const epochs = lifeOf({ epochs: 40, perEpoch: 400, keys: 300, exponent: 0.8, seed: 4 })
+  const { history, blocks, recommendations } = await profileOf(epochs, {}, compression)
+  const ways = new Set(blocks.map(block => `${block.compression} ${block.level}`))
+  const to = recommendations.find(({ setting }) => setting === 'compression')?.to
+  console.log(JSON.stringify({ compression: history.compression, ways: [...ways], to }))
+}
+
 const { openStore } = await import('../../src/open.ts')
-for (const readOnly of [true, false]) {
+const asked = process.argv[2] as string
+if (asked === 'profile') for (const compression of ['zstd', 'none'] as const) await profiled(compression)
+for (const readOnly of asked === 'profile' ? [] : [true, false]) {
   try {
-    await (await openStore(process.argv[2] as string, { readOnly })).close()
+    await (await openStore(asked, { readOnly })).close()
     console.log(JSON.stringify({ opened: true }))
   } catch (error) {
     const { code, message, hint, file } = error as TidemarkError
