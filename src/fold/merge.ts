@@ -65,7 +65,13 @@ export async function mergeSegments(parts: WriteParts, request: MergeRequest, rh
     const fill = async (): Promise<void> => {
       for (const ahead of aheads) if (!ahead.ready) await ahead.fill()
     }
-    return await writeSegments(parts, request, image.cursor(request.range), rhythm, fill)
+    const cursor = image.cursor(request.range)
+    await fill()
+    while (cursor.open()) {
+      rhythm.stepped()
+      if (rhythm.due) await rhythm.rest()
+    }
+    return await writeSegments(parts, request, cursor, rhythm, fill)
   } finally {
     for (const segment of opened) await segment.close().catch(() => {})
   }

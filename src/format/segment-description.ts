@@ -115,6 +115,17 @@ export class SegmentIndex {
     return difference || compareBytes(this.#bytes, at + COLLECTION_BYTES, end, key, 0, key.length)
   }
 
+  /** Every key that begins as the block's first one does lies before this place. */
+  beginsBefore(block: number, collection: number, key: Uint8Array): boolean {
+    const at = this.#placeAt(block)
+    const end = this.#placeAt(block + 1)
+    if (end - at < COLLECTION_BYTES || end > this.#bytes.length) throw damaged('an index out of order')
+    const difference = this.#view.getUint32(at, true) - collection
+    if (difference !== 0) return difference < 0
+    const length = Math.min(key.length, end - at - COLLECTION_BYTES)
+    return compareBytes(this.#bytes, at + COLLECTION_BYTES, end, key, 0, length) < 0
+  }
+
   #placeAt(block: number): number {
     return block === this.count
       ? this.#bytes.length

@@ -9,7 +9,7 @@
  */
 import { assert } from '../base/errors.ts'
 import { compareBytes, type Place, type SegmentEntry } from '../format/index.ts'
-import type { Found, Layer, LayerCursor, Range } from '../segment/index.ts'
+import type { Found, Layer, Range } from '../segment/index.ts'
 import { MergeCursor, type Walks } from './merge.ts'
 
 export type Bound = NonNullable<Range['from']>
@@ -76,8 +76,8 @@ export class Image implements Layer {
     return layer?.mayHave(collection, key, hash) ?? false
   }
 
-  /** Tombstones included. Layers are opened at the first step; the base one range after another. */
-  cursor(range: Range = {}): LayerCursor {
+  /** Tombstones included. Layers are opened at the first step, or before it one by one; the base one range after another. */
+  cursor(range: Range = {}): MergeCursor {
     if (range.from !== undefined && range.to !== undefined && compareBounds(range.to, range.from) <= 0) return new MergeCursor([])
     const walks: Walks[] = this.#tables.map(table => once(table, range))
     for (const segment of this.#young) walks.push(this.#youngWalks(segment, range))

@@ -44,8 +44,9 @@ export class MergeCursor implements LayerCursor {
   end = 0
   /** A binary heap by place and age, once begun. */
   readonly #heap: Source[] = []
-  /** Not opened yet; undefined once begun. */
+  /** Of all sources, newest first, until begun; the first `#opened` of them are open. */
   #waiting: readonly Walks[] | undefined
+  #opened = 0
   #failure: { readonly error: unknown } | undefined
 
   /** `walks`: newest first. */
@@ -63,13 +64,29 @@ export class MergeCursor implements LayerCursor {
     }
   }
 
+  /** Opens one source more, which reads up to its first record; `next` opens all that are left. False: all are open. */
+  open(): boolean {
+    if (this.#failure !== undefined) throw this.#failure.error
+    try {
+      return this.#openNext()
+    } catch (error) {
+      this.#failure = { error }
+      throw error
+    }
+  }
+
+  #openNext(): boolean {
+    const walks = this.#waiting?.[this.#opened]
+    if (walks === undefined) return false
+    const source = new Source(walks, this.#opened++)
+    if (source.next()) this.#heap.push(source)
+    return true
+  }
+
   #step(): boolean {
     const heap = this.#heap
     if (this.#waiting !== undefined) {
-      for (const [age, walks] of this.#waiting.entries()) {
-        const source = new Source(walks, age)
-        if (source.next()) heap.push(source)
-      }
+      while (this.#openNext());
       this.#waiting = undefined
       for (let at = (heap.length >>> 1) - 1; at >= 0; at--) this.#sift(at)
     } else if (heap.length > 0) {

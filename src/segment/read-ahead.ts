@@ -2,8 +2,9 @@
  * Reads a segment ahead of one walk, in large pieces and without holding the turn: for merges.
  *
  * Contract: `await fill()`, then walk for a slice, then fill again. A walk that outruns what was read reads a block itself, holding the turn:
- * slower, never wrong; `waits` counts those. A merge that looks at `ready` about once a block has none.
- * Owns: stored bytes of blocks ahead of the walk, SEGMENT_AHEAD_BYTES of them or one block that is larger. Does not own: the segment.
+ * slower, never wrong; `waits` counts those. A merge that looks at `ready` about once a block has none, but for blocks that are larger than what
+ * may be held: of many segments they would be the memory of the process, so the walk reads each when it comes to it.
+ * Owns: stored bytes of blocks ahead of the walk, at most SEGMENT_AHEAD_BYTES of them. Does not own: the segment.
  */
 import { SEGMENT_AHEAD_BYTES } from '../base/limits.ts'
 import type { SegmentEntry } from '../format/index.ts'
@@ -54,7 +55,7 @@ export class ReadAhead implements Layer {
     let bytes = 0
     while (end < this.#end) {
       const { length } = segment.storedRange(end)
-      if (this.#heldBytes + bytes > 0 && this.#heldBytes + bytes + length > SEGMENT_AHEAD_BYTES) break
+      if (this.#heldBytes + bytes + length > SEGMENT_AHEAD_BYTES) break
       bytes += length
       end++
     }
@@ -81,6 +82,7 @@ export class ReadAhead implements Layer {
     const segment = this.#segment
     const source = {
       index: () => segment.index,
+      endsBefore: (block: number, place: NonNullable<Range['from']>) => segment.endsBefore(block, place),
       raw: (block: number) => this.#take(block),
       damaged: (block: number, cause: unknown) => segment.damaged(block, cause),
     }
@@ -91,7 +93,8 @@ export class ReadAhead implements Layer {
     if (this.#next >= 0) return
     const { from, to } = this.#range
     const { index } = this.#segment
-    this.#next = from === undefined ? 0 : Math.max(0, index.find(from.collection, from.key))
+    const first = from === undefined ? 0 : Math.max(0, index.find(from.collection, from.key))
+    this.#next = from !== undefined && this.#segment.endsBefore(first, from) ? first + 1 : first
     this.#end = to === undefined ? index.count : index.find(to.collection, to.key) + 1
   }
 

@@ -18,7 +18,10 @@ test('a walk that met a damaged record meets it again at the next step', () => {
   tail.writeUInt16LE(offsets.length, tail.length - 2)
   const raw = Buffer.concat([writer.view(), tail])
   const damage = new Error('damaged')
-  const cursor = new SegmentCursor({ index: () => ({ count: 1 }) as SegmentIndex, raw: () => raw, damaged: () => damage }, {})
+  const cursor = new SegmentCursor(
+    { index: () => ({ count: 1 }) as SegmentIndex, endsBefore: () => false, raw: () => raw, damaged: () => damage },
+    {},
+  )
   assert.ok(cursor.next())
   for (let step = 0; step < 3; step++) assert.throws(() => cursor.next(), damage)
 })

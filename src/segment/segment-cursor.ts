@@ -11,6 +11,8 @@ import type { LayerCursor, Range } from './layer.ts'
 export interface BlockSource {
   /** Reads it when nobody did yet. */
   index(): SegmentIndex
+  /** As far as can be told unread: the block need not be looked into by a walk from `place` on. */
+  endsBefore(block: number, place: NonNullable<Range['from']>): boolean
   raw(block: number): Buffer
   damaged(block: number, cause: unknown): Error
 }
@@ -53,6 +55,7 @@ export class SegmentCursor implements LayerCursor {
     while (this.#reader === undefined || this.#at >= this.#reader.count) {
       if (this.#block + 1 >= index.count) return this.#end()
       const block = this.#block + 1
+      if (this.#range.to !== undefined && index.compare(block, this.#range.to.collection, this.#range.to.key) >= 0) return this.#end()
       this.#reader = new SegmentBlockReader(this.#read(block))
       this.#block = block
       this.#at = 0
@@ -74,6 +77,10 @@ export class SegmentCursor implements LayerCursor {
     const { from } = this.#range
     const block = from === undefined ? -1 : index.find(from.collection, from.key)
     if (from === undefined || block < 0) return
+    if (this.#source.endsBefore(block, from)) {
+      this.#block = block
+      return
+    }
     const reader = new SegmentBlockReader(this.#read(block))
     this.#at = reader.lowerBound(from.collection, from.key)
     this.#reader = reader

@@ -4,6 +4,7 @@ import { before, test } from 'node:test'
 import fc from 'fast-check'
 import { ByteWriter } from '../base/bytes.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
+import { SEGMENT_AHEAD_BYTES } from '../base/limits.ts'
 import {
   appendRecord,
   type Compress,
@@ -139,6 +140,39 @@ test('what was written is found, walked in any range, and verifies', async () =>
     }),
     { numRuns: 60 },
   )
+})
+
+test('walks begin at the right record where blocks are so large that the index alone passes them over', async () => {
+  const large = randomBytes(SEGMENT_AHEAD_BYTES + 1)
+  const list = [1, 3].flatMap(collection =>
+    ['', 'a', 'ab', 'abc', 'b', 'ba'].map((key): Write => ({ collection, key: Buffer.from(key), value: large })),
+  )
+  const storage = new MemoryStorage()
+  const entry = await write(storage, list)
+  const segment = await Segment.open(storage, entry)
+  assert.equal(segment.blocks, list.length)
+  let passed = 0
+  for (const collection of [0, 1, 2, 3, 4]) {
+    for (const key of ['', 'a', 'aa', 'ab', 'aba', 'ac', 'b', 'bb', 'c'].map(text => Buffer.from(text))) {
+      const from = { collection, key }
+      if (segment.endsBefore(Math.max(0, segment.index.find(collection, key)), from)) passed++
+      const behind = list.filter(one => order(one, { ...from, value: undefined }) >= 0)
+      const first = segment.cursor({ from })
+      assert.equal(first.next(), behind.length > 0)
+      if (behind.length > 0)
+        assert.deepEqual(
+          [first.collection, first.bytes.toString('latin1', first.keyStart, first.keyEnd)],
+          [behind[0]?.collection, `${behind[0]?.key}`],
+        )
+      const ahead = new ReadAhead(segment, { from })
+      await ahead.fill()
+      assert.equal(
+        walk(ahead.cursor({ from, to: { collection: collection + 1, key: Buffer.alloc(0) } })).length,
+        behind.filter(one => one.collection === collection).length,
+      )
+    }
+  }
+  assert.ok(passed > 10, `${passed}`)
 })
 
 test('where blocks are to come home the look-up that reads one brings it', async () => {

@@ -6,6 +6,7 @@
  * entry; after the last block came home the file is not read any more.
  */
 import { hasCode, type TidemarkError } from '../base/errors.ts'
+import { SEGMENT_AHEAD_BYTES } from '../base/limits.ts'
 import {
   compareBytes,
   type DecompressEvery,
@@ -36,6 +37,8 @@ import { SegmentCursor } from './segment-cursor.ts'
  */
 const UNFILTERED_MAX = 16
 
+type Place = NonNullable<Range['from']>
+
 /** A filter of so many bytes costs no more than a block. */
 const FILTER_SMALL_BYTES = 64 * 1024
 
@@ -50,11 +53,6 @@ type Pause = () => Promise<void> | undefined
 export interface SegmentOptions {
   /** Raw blocks read last, shared by as many segments as like; default one of its own. */
   readonly cache?: BlockCache
-}
-
-interface Bound {
-  readonly collection: number
-  readonly key: Uint8Array
 }
 
 /** Satisfies `ColdSegment` (src/cold) and `SegmentLayer` (src/image). Damage throws TIDEMARK_SEGMENT_DAMAGED, a failing disk TIDEMARK_STORAGE. */
@@ -77,7 +75,7 @@ export class Segment implements Layer {
   #filterDamage: TidemarkError | undefined
   /** The index, as a whole. */
   #isChecked = false
-  #ends: { readonly first: Bound; readonly last: Bound } | undefined
+  #ends: { readonly first: Place; readonly last: Place } | undefined
 
   private constructor(entry: SegmentEntry, file: StorageFile, decompress: DecompressEvery, cache: BlockCache) {
     this.entry = entry
@@ -169,13 +167,21 @@ export class Segment implements Layer {
     return compareTo(collection, key, first) < 0 || compareTo(collection, key, last) > 0
   }
 
-  #bounds(): { readonly first: Bound; readonly last: Bound } {
+  #bounds(): { readonly first: Place; readonly last: Place } {
     const { first, last } = this.entry
     this.#ends ??= {
       first: { collection: first.collection, key: Buffer.from(first.key, 'hex') },
       last: { collection: last.collection, key: Buffer.from(last.key, 'hex') },
     }
     return this.#ends
+  }
+
+  /** As far as can be told unread, and asked of large blocks only: no place of the block is this one or behind it. */
+  endsBefore(block: number, { collection, key }: Place): boolean {
+    const { index } = this.#description()
+    // So large a block holds one record; of the first key that begins it the index has the beginning, of that of the file the manifest has all.
+    if (index.length(block) <= SEGMENT_AHEAD_BYTES) return false
+    return block === 0 ? compareTo(collection, key, this.#bounds().first) > 0 : index.beginsBefore(block, collection, key)
   }
 
   storedRange(block: number): { readonly offset: number; readonly length: number } {
@@ -255,6 +261,7 @@ export class Segment implements Layer {
   cursor(range: Range = {}): LayerCursor {
     const source = {
       index: () => this.index,
+      endsBefore: (block: number, place: Place) => this.endsBefore(block, place),
       raw: (block: number) => this.raw(block),
       damaged: (block: number, cause: unknown) => this.damaged(block, cause),
     }
@@ -355,6 +362,6 @@ function copyOf(raw: Buffer): Buffer {
   return copy
 }
 
-function compareTo(collection: number, key: Uint8Array, other: Bound): number {
+function compareTo(collection: number, key: Uint8Array, other: Place): number {
   return collection - other.collection || compareBytes(key, 0, key.length, other.key, 0, other.key.length)
 }
