@@ -17,6 +17,7 @@ import type { UpkeepLevel } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { Collector, GRACE_MS } from './collect.ts'
 import type { FoldingParts, Thresholds } from './contract.ts'
+import { Density } from './density.ts'
 import { foldLog, foldWork } from './fold.ts'
 import { isLeft, isOverdue, Level } from './level.ts'
 import { type Loop, Loops } from './loops.ts'
@@ -24,7 +25,7 @@ import { discard, mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { SegmentNames } from './names.ts'
 import { countSmall, deadFiles, MERGE_LIMITS, planMerge } from './policy.ts'
-import { bytesOf, isMissing, shareOf } from './sums.ts'
+import { bytesOf, isMissing } from './sums.ts'
 import { Tail, type TailSize } from './tail.ts'
 import { Unreadable } from './unreadable.ts'
 
@@ -60,9 +61,7 @@ export class Folding {
   readonly #manifests: Storage
   readonly #tail: Tail
   readonly #length: LogLength
-  /** Stored bytes of a raw byte of the log, and raw ones that are left of it, as the last fold that wrote something had it. */
-  #density = 0.3
-  #left = 1
+  readonly #density = new Density()
   #publishedAt: number
   readonly #level = new Level()
   readonly #unreadable = new Unreadable()
@@ -249,7 +248,7 @@ export class Folding {
     const begin = monotonic()
     const size = this.#tail.take()
     const bytes = foldWork(size)
-    const stored = size.rawBytes * this.#density
+    const stored = size.rawBytes * this.#density.stored
     const paced = this.#tail.rate(begin)
     const rate: Work['rate'] = (...of) => (this.#finishing ? Number.POSITIVE_INFINITY : paced(...of))
     await this.#work({ bytes, stored, rate }, async (parts, rhythm) => {
@@ -260,25 +259,20 @@ export class Folding {
       const folded = await foldLog(parts, before, this.#parts.end(), rhythm, size.all ? undefined : size)
       if (folded === undefined) return this.#tail.folded(monotonic(), size)
       const { point, segments } = folded
-      const { rawBytes } = folded.size
       await failpoint('fold.written')
       const ages = this.#ages.upTo(point)
-      await this.#publish(
-        old => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined),
-        segments,
-      )
+      const to = (old: Manifest) => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined)
+      const taken = await this.#publish(to, segments)
       await failpoint('fold.end')
-      this.#tail.folded(monotonic(), folded.size)
-      if (rawBytes > 0 && segments.length > 0) {
-        this.#density = shareOf(bytesOf(segments), rawBytes)
-        this.#left = shareOf(
-          segments.reduce((sum, entry) => sum + entry.rawBytes, 0),
-          rawBytes,
-        )
+      // Or a fold that failed has a manifest all the same: what lies behind that one is to be folded still.
+      if (taken) {
+        this.#tail.folded(monotonic(), folded.size)
+        this.#density.folded(folded.size.rawBytes, segments)
       }
       this.#lookBehind()
       this.#lookOld()
-      report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: bytesOf(segments), ms: monotonic() - begin })
+      const bytesWritten = taken ? bytesOf(segments) : 0
+      report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten, ms: monotonic() - begin })
     })
     this.#loops.wake('merge', 0)
     this.#loops.wake('collect', this.#limits.graceMs)
@@ -303,7 +297,7 @@ export class Folding {
       const rate = (): number =>
         this.#late || countSmall(this.#parts.manifest().young, this.#limits, this.#unreadable.stuck) > most
           ? Number.POSITIVE_INFINITY
-          : mergeRate(this.#left * this.#tail.flow.rawBytesPerSecond, job.cost, job.work)
+          : mergeRate(this.#density.left * this.#tail.flow.rawBytesPerSecond, job.cost, job.work)
       await this.#work({ bytes: job.work, stored: job.stored, rate }, async (parts, rhythm) => {
         await failpoint('merge.read')
         const outputs = await mergeSegments(parts, job.request, rhythm).catch(error => {
@@ -360,18 +354,24 @@ export class Folding {
     return this.#limits.graceMs
   }
 
-  /** `written`: segments for it, which go where nothing was published that could name them. Of a manifest that was begun nobody knows. */
-  async #publish(plan: (manifest: Manifest) => Manifest | undefined, written: readonly SegmentEntry[] = []): Promise<void> {
+  /**
+   * Gives whether the plan had a manifest to publish in the end. `written`: segments for it, which go where nothing was published that could name
+   * them. Of a manifest that was begun nobody knows.
+   */
+  async #publish(plan: (manifest: Manifest) => Manifest | undefined, written: readonly SegmentEntry[] = []): Promise<boolean> {
     let begun = false
+    let taken = false
     const watched = (manifest: Manifest): Manifest | undefined => {
       const next = plan(manifest)
-      begun ||= next !== undefined
+      taken = next !== undefined
+      begun ||= taken
       return next
     }
     try {
       await this.#parts.budget.upkeepSyncTurn()
       await this.#parts.publish(this.#manifests, watched)
       this.#publishedAt = this.#parts.monotonic()
+      return taken
     } finally {
       if (!begun) await discard(this.#storage, written)
     }

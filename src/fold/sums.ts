@@ -1,13 +1,6 @@
 /** Sums over what manifests list. Pure functions. */
 import type { CatalogueEntry, SegmentEntry } from '../format/index.ts'
 
-/** Less than this share of what is folded is not expected to be left of it: where the next fold has more to write, the floor would be a burst. */
-const SHARE_MIN = 1 / 16
-
-export function shareOf(bytes: number, rawBytes: number): number {
-  return Math.min(1, Math.max(SHARE_MIN, bytes / rawBytes))
-}
-
 /** Whether something is not alive any more; both are in the order of ids. */
 export function isMissing(before: readonly CatalogueEntry[], alive: readonly CatalogueEntry[]): boolean {
   let at = 0
