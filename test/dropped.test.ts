@@ -51,6 +51,39 @@ for (const how of ['deleted', 'cleared']) {
   }
 }
 
+for (const how of ['deleted', 'cleared']) {
+  test(`collections that were ${how} give their space back where others, which live, share their files`, async () => {
+    const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+    world.thresholds = SOON
+    const store = await world.open()
+    for (let id = 0; id < 100; id++) for (let at = 0; at < 10; at++) store.map<string>(`c${id}`).set(`${at}`, TEXT)
+    await world.checkpoint()
+    await world.pass(60_000)
+    const whole = await segmentBytes(world)
+    for (let id = 1; id < 99; id++) {
+      if (how === 'deleted') store.delete(`c${id}`)
+      else store.map(`c${id}`).clear()
+    }
+    await world.checkpoint()
+    await world.pass(HOUR_MS)
+    const bytes = await segmentBytes(world)
+    assert.ok(bytes < whole / 10, `${bytes} of ${whole} bytes`)
+    const { merges } = store.stats().upkeep
+    store.map<string>('other').set('key', TEXT)
+    await world.checkpoint()
+    await world.pass(HOUR_MS)
+    await world.crash()
+    await world.pass(HOUR_MS)
+    assert.ok(merges + world.store.stats().upkeep.merges < 10, 'what was written anew is let be')
+    for (let id = 0; id < 100; id++) {
+      const map = world.store.map<string>(`c${id}`)
+      assert.equal(map.size, id % 99 === 0 ? 10 : 0)
+      assert.equal(map.get('9'), id % 99 === 0 ? TEXT : undefined)
+    }
+    await world.close()
+  })
+}
+
 test('collections that come and go with each epoch are no reason to fold each epoch', async () => {
   const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
   const store = await world.open()

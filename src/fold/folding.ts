@@ -19,6 +19,7 @@ import { Collector, GRACE_MS } from './collect.ts'
 import type { FoldingParts, Thresholds } from './contract.ts'
 import { Density } from './density.ts'
 import { foldLog, foldWork } from './fold.ts'
+import { Gone } from './gone.ts'
 import { isLeft, isOverdue, Level } from './level.ts'
 import { type Loop, Loops } from './loops.ts'
 import { discard, mergeSegments, type WriteParts } from './merge.ts'
@@ -65,6 +66,7 @@ export class Folding {
   #publishedAt: number
   readonly #level = new Level()
   readonly #unreadable = new Unreadable()
+  readonly #gone: Gone
   readonly #ages: PointAges
   /** Fold points may have grown too old since they were last looked at. */
   #mayTrim = false
@@ -82,6 +84,7 @@ export class Folding {
     this.#limits = { ...MERGE_LIMITS, ...tables, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
     const { storage, monotonic, scheduler, manifest, check, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
+    this.#gone = new Gone(storage)
     this.#names = new SegmentNames(this.#storage, () => manifest().token)
     this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
     this.#publishedAt = monotonic()
@@ -247,11 +250,10 @@ export class Folding {
     const { monotonic, failpoint, retention, report } = this.#parts
     const begin = monotonic()
     const size = this.#tail.take()
-    const bytes = foldWork(size)
     const stored = size.rawBytes * this.#density.stored
     const paced = this.#tail.rate(begin)
     const rate: Work['rate'] = (...of) => (this.#finishing ? Number.POSITIVE_INFINITY : paced(...of))
-    await this.#work({ bytes, stored, rate }, async (parts, rhythm) => {
+    await this.#work({ bytes: foldWork(size), stored, rate }, async (parts, rhythm) => {
       await failpoint('fold.read')
       // A fold point is durable: so must be the log up to it.
       await this.#parts.inherited()
@@ -271,8 +273,7 @@ export class Folding {
       }
       this.#lookBehind()
       this.#lookOld()
-      const bytesWritten = taken ? bytesOf(segments) : 0
-      report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten, ms: monotonic() - begin })
+      report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: taken ? bytesOf(segments) : 0, ms: monotonic() - begin })
     })
     this.#loops.wake('merge', 0)
     this.#loops.wake('collect', this.#limits.graceMs)
@@ -285,7 +286,7 @@ export class Folding {
     const before = this.#parts.manifest()
     if (this.#limits.paced && !this.#late && this.#level.holdsMerge(begin, before, this.#limits)) return undefined
     const limits = this.#limits.paced ? this.#level.limits(begin, this.#limits) : this.#limits
-    const plan = planMerge(before, limits, this.#unreadable.stuck)
+    const plan = planMerge(before, limits, this.#unreadable.stuck) ?? (await this.#gone.plan(before, limits, this.#unreadable.stuck))
     this.#late &&= plan !== undefined
     if (plan === undefined) return undefined
     let bytesWritten = 0
@@ -381,7 +382,6 @@ export class Folding {
   async #work(given: Work, job: (parts: WriteParts, rhythm: Rhythm) => Promise<void>): Promise<void> {
     const { random, compress, monotonic, scheduler, sliceMs, budget } = this.#parts
     const work = this.#limits.paced ? given : { ...given, rate: () => Number.POSITIVE_INFINITY }
-    const storage = this.#storage
     await this.#names.prepare()
     const { newFile, end } = this.#names.take()
     const floor = (): number => (floorRate(budget.silentMs, this.#tail.flow.intervalMs) * work.bytes) / Math.max(1, work.stored)
@@ -390,7 +390,7 @@ export class Folding {
     this.#rhythms.add(rhythm)
     try {
       if (this.#stopped) throw STOPPED
-      await job({ storage, random, compress: await compress(), newFile }, rhythm)
+      await job({ storage: this.#storage, random, compress: await compress(), newFile }, rhythm)
     } finally {
       this.#rhythms.delete(rhythm)
       rhythm.end()

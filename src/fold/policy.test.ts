@@ -14,7 +14,7 @@ import {
 import { raiseBase } from '../manifest/index.ts'
 import { isOverdue } from './level.ts'
 import { jobOf } from './merge-job.ts'
-import { held, MERGE_LIMITS, type MergePlan, planMerge } from './policy.ts'
+import { held, MERGE_LIMITS, type MergePlan, planGone, planMerge } from './policy.ts'
 
 /** Every fold is followed by a round through the base. */
 const LIMITS = { ...MERGE_LIMITS, rounds: 0 }
@@ -259,4 +259,24 @@ test('a round through the base writes so many times what came in, and no more, h
   assert.ok(above < below / 2, 'records count, too')
   assert.equal(isOverdue(small(2 * (count - 1), size), MERGE_LIMITS), false)
   assert.equal(isOverdue(small(2 * count, size), MERGE_LIMITS), true)
+})
+
+test('ranges most of which is gone are written anew as they are, as many together as what is left of them fills a segment', () => {
+  const manifest = deleted(1600, 0)
+  const { base } = manifest
+  const file = (at: number): string => base[at]?.segment?.file as string
+  const gone = new Map(Array.from({ length: 60 }, (_, at) => [file(at + 10), at === 30 ? 0.7 : 0.9]))
+  const plan = (stuck = new Set<string>(), limits = MERGE_LIMITS) => planGone(manifest, limits, stuck, ({ file }) => gone.get(file) ?? 0)
+  const first = plan()
+  assert.ok(first?.type === 'base')
+  assert.deepEqual(first.ranges, base.slice(10, 20), 'a tenth is left of each')
+  assert.deepEqual([first.end, first.young, first.through], [base[20]?.start, [], 1])
+  const behind = plan(new Set([...gone.keys()].slice(0, 25)))
+  assert.deepEqual(behind?.type === 'base' && behind.ranges, base.slice(35, 40), 'one that holds more stays as it is')
+  assert.equal(plan(new Set(gone.keys())), undefined, 'they cannot be read')
+  assert.equal(plan(new Set(), { ...MERGE_LIMITS, slackBytes: 1000 * MIB }), undefined, 'too little for it')
+  assert.equal(
+    planGone(manifest, LIMITS, new Set(), () => 0),
+    undefined,
+  )
 })

@@ -211,7 +211,7 @@ export function isMostlyDeleted(
 /**
  * Stored bytes of the base's entries that were deleted, about: no more than were, but for tombstones of others. Entries that came since are among
  * those that live, and would hide as many: so segments that hold one collection are counted against what lives of it, too. No more than there are
- * tombstones: collections that are gone as a whole leave none, and the segments that they share with others are not always merged.
+ * tombstones: collections that are gone as a whole leave none, and what they have in segments that they share with others has a plan of its own.
  */
 function deletedBytes(base: readonly SegmentEntry[], tombstones: number, { fold }: Manifest): number {
   const catalogue = fold?.catalogue ?? []
@@ -327,6 +327,31 @@ function planJoin(base: readonly BaseRange[], { baseBytes }: MergeLimits, stuck:
     if (end - at >= JOINED_MIN) return { type: 'base', ranges: base.slice(at, end), end: base[end]?.start, young: [], through }
   }
   return undefined
+}
+
+/**
+ * Ranges that hold little but what is gone, and know as much as each other, are written anew as they are: of collections that are gone as a whole no
+ * tombstone tells. `goneIn`: which share of a segment that is. Each frees three times what it writes, and holds nothing of it afterwards.
+ */
+export function planGone(
+  { base }: Manifest,
+  { baseBytes, slackBytes, rounds }: MergeLimits,
+  stuck: Stuck,
+  goneIn: (segment: SegmentEntry) => number,
+): MergePlan | undefined {
+  const shares = base.map(range => (range.segment === null || stuck.has(nameOfRange(range)) ? 0 : goneIn(range.segment)))
+  const goneAt = (at: number): number => ((shares[at] ?? 0) >= DELETED_SHARE ? (shares[at] as number) : 0)
+  const bytesAt = (at: number): number => base[at]?.segment?.bytes ?? 0
+  const at = base.findIndex((_, index) => goneAt(index) > 0)
+  if (at < 0 || base.reduce((sum, _, index) => sum + goneAt(index) * bytesAt(index), 0) < rounds * slackBytes) return undefined
+  const { through } = base[at] as BaseRange
+  let left = 0
+  let end = at
+  for (; end < base.length && end - at < RANGES_MAX && goneAt(end) > 0 && base[end]?.through === through; end++) {
+    left += (1 - goneAt(end)) * bytesAt(end)
+    if (end > at && left > baseBytes) break
+  }
+  return { type: 'base', ranges: base.slice(at, end), end: base[end]?.start, young: [], through }
 }
 
 /** The first range that does not know all up to `through`, with neighbours while together they are no more than one segment. */

@@ -23,6 +23,8 @@ import {
   segmentName,
 } from '../format/index.ts'
 import { MemoryStorage } from '../storage/index.ts'
+import { filterBytes } from './filter.ts'
+import { readFacts } from './read-facts.ts'
 import { Segment } from './segment.ts'
 import { SegmentWriter } from './segment-writer.ts'
 import { verifySegment } from './verify.ts'
@@ -131,4 +133,29 @@ test('what a file says of its collections is refused where it is damaged and ask
   const segment = await Segment.open(copy, named)
   await segment.describe()
   assert.throws(() => segment.facts, { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file })
+})
+
+test('what a file says of its collections is read by itself, and refused where any of it is damaged', async () => {
+  const storage = new MemoryStorage()
+  const list = Array.from({ length: 60 }, (_, at): Write => {
+    return { collection: 1 + Math.floor(at / 20), key: Buffer.from(String(100 + at)), value: Buffer.alloc(at) }
+  })
+  const entry = await write(storage, list)
+  const { facts } = await Segment.open(storage, entry)
+  assert.deepEqual(await readFacts(storage, entry), facts)
+  const whole = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  let refused = 0
+  for (let at = entry.describedAt; at < entry.bytes; at++) {
+    const bytes = Buffer.from(whole)
+    bytes.writeUInt8((bytes[at] as number) ^ 0x10, at)
+    const copy = new MemoryStorage()
+    await copy.makeFolder(SEGMENT_FOLDER)
+    await copy.createIfAbsent(entry.file, bytes)
+    const read = await readFacts(copy, entry).catch(error => {
+      assert.equal(error.code, 'TIDEMARK_SEGMENT_DAMAGED', String(error))
+      refused++
+    })
+    if (read !== undefined) assert.deepEqual(read, facts)
+  }
+  assert.equal(refused, entry.bytes - entry.describedAt - FRAME_HEADER_BYTES - filterBytes(entry.records), 'of the filter nothing is read')
 })

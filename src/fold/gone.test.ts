@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ByteWriter } from '../base/bytes.ts'
+import {
+  appendRecord,
+  EMPTY_BASE,
+  FIRST_PLACE,
+  type Manifest,
+  openCompress,
+  RecordCursor,
+  SEGMENT_FOLDER,
+  type SegmentEntry,
+  segmentName,
+} from '../format/index.ts'
+import { SegmentWriter } from '../segment/index.ts'
+import { MemoryStorage, type OpenMode, type StorageFile } from '../storage/index.ts'
+import { Gone } from './gone.ts'
+import { MERGE_LIMITS } from './policy.ts'
+
+const LIMITS = { ...MERGE_LIMITS, slackBytes: 1 }
+
+class Watched extends MemoryStorage {
+  opened: string[] = []
+
+  override open(path: string, mode: OpenMode): Promise<StorageFile> {
+    if (mode === 'read') this.opened.push(path)
+    return super.open(path, mode)
+  }
+}
+
+/** Ten records of each collection. */
+async function write(storage: MemoryStorage, sequence: number, ids: readonly number[]): Promise<SegmentEntry> {
+  const file = segmentName(1, sequence)
+  const writer = await SegmentWriter.create({ storage, file, salt: 7, compress: await openCompress('none') })
+  for (const collection of ids) {
+    for (let at = 0; at < 10; at++) {
+      const out = new ByteWriter(64)
+      appendRecord(out, collection, Buffer.from(`${at}`), Buffer.alloc(100))
+      const bytes = out.view()
+      const cursor = new RecordCursor(bytes)
+      assert.ok(cursor.next())
+      const { keyStart, keyEnd, valueStart, valueEnd } = cursor
+      writer.add({ collection, put: true, bytes, keyStart, keyEnd, start: valueStart, end: valueEnd })
+    }
+  }
+  return await writer.finish({ from: 0, through: 1 }, async () => {})
+}
+
+/** A store of which these collections live. */
+function manifest(segments: readonly SegmentEntry[], alive: readonly number[]): Manifest {
+  const catalogue = alive.map(id => ({ id, kind: 'map' as const, name: `${id}`, codec: 'tide', entries: 10, bytes: 1 }))
+  return {
+    ...{ number: 1, storeId: 'ab'.repeat(16), lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }], token: 1, writer: '03'.repeat(16) },
+    ...{ format: 2, createdBy: 'tidemark', log: [], catalogue: null, young: [], retained: [] },
+    fold: { file: 'log/00000001-00000001.log', bytes: 1, epoch: 1, digest: 'ab'.repeat(32), timeMs: 1, nextId: 100, catalogue },
+    base:
+      segments.length === 0
+        ? EMPTY_BASE
+        : segments.map((segment, at) => ({ start: at === 0 ? FIRST_PLACE : segment.first, through: 1, segment })),
+  }
+}
+
+test('what a segment says of its collections is read once, and only where some of its ids are not alive', async () => {
+  const storage = new Watched()
+  await storage.makeFolder(SEGMENT_FOLDER)
+  const segments = [await write(storage, 1, [1, 2, 3, 4]), await write(storage, 2, [5, 6, 7, 8, 9]), await write(storage, 3, [10, 20])]
+  const gone = new Gone(storage)
+  const planned = async (alive: readonly number[]): Promise<readonly (string | undefined)[]> => {
+    storage.opened = []
+    const plan = await gone.plan(manifest(segments, alive), LIMITS, new Set())
+    return plan?.type === 'base' ? plan.ranges.map(range => range.segment?.file) : []
+  }
+  assert.deepEqual(await planned([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20]), [], 'ids that are not there are none that are gone')
+  assert.deepEqual(storage.opened, [segments[2]?.file])
+  assert.deepEqual(await planned([1, 2, 3, 4, 5, 6, 10, 20]), [], 'too little of it is gone')
+  assert.deepEqual(storage.opened, [segments[1]?.file])
+  assert.deepEqual(await planned([1, 2, 3, 4, 7, 10, 20]), [segments[1]?.file])
+  assert.deepEqual(storage.opened, [])
+})
+
+test('a segment that cannot be read is let be', async () => {
+  const storage = new Watched()
+  await storage.makeFolder(SEGMENT_FOLDER)
+  const entry = await write(storage, 1, [1, 2, 3, 4, 5])
+  const gone = new Gone(storage)
+  const damaged = { ...entry, describedAt: entry.describedAt + 1 }
+  assert.equal(await gone.plan(manifest([damaged], [1]), LIMITS, new Set()), undefined)
+  assert.equal(storage.opened.length, 1)
+  assert.equal(await gone.plan(manifest([damaged], [1]), LIMITS, new Set()), undefined)
+  assert.equal(storage.opened.length, 1, 'it is not tried again')
+  assert.equal((await new Gone(storage).plan(manifest([entry], [1]), LIMITS, new Set()))?.type, 'base')
+})
