@@ -1,8 +1,11 @@
 /** Keys that come and go: what is remembered of them, and whether a tombstone is written, whatever becomes of the epochs meanwhile. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Collection } from '../src/capture/collection.ts'
+import { Eviction } from '../src/capture/eviction.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
+import { begin, transaction } from './support/cold-rig.ts'
 
 test('inserted and deleted between two barriers leaves no record', () => {
   const rig = new Rig()
@@ -79,6 +82,77 @@ test('keys that come and go while an epoch is in flight are not remembered', () 
     for (let n = 0; n < 18_000; n++) map.delete(`in-flight-${n}`)
     rig.checkpoint()
     rig.check(map)
+  }
+})
+
+/** A cut whose capture has not begun, in this mode; in `all` it has tombstones behind it. */
+function cutIn(mode: 'sift' | 'list' | 'all'): { readonly rig: Rig; readonly map: Collection } {
+  const rig = new Rig()
+  const map = rig.collection(numbered(1000))
+  rig.space.journalSlackKeys = 100
+  rig.checkpoint()
+  if (mode === 'list') for (let n = 0; n < 1000; n++) map.set(`k${n}`, -n)
+  // Listed, and gone again.
+  for (const value of [1, 2]) map.set('brief', value)
+  map.delete('brief')
+  for (let n = 0; n < (mode === 'all' ? 10_000 : 10); n++) map.set('k0', n)
+  rig.cut()
+  while (mode === 'all' && map.part?.mode === 'tombstones') rig.slice()
+  assert.equal(map.part?.mode, mode)
+  return { rig, map }
+}
+
+for (const mode of ['sift', 'list', 'all'] as const) {
+  test(`keys that come and go while a capture waits for the disk are not remembered: ${mode}`, () => {
+    const { rig, map } = cutIn(mode)
+    for (let n = 0; n < 20_000; n++) {
+      map.set(n, n)
+      map.delete(n)
+      transaction(rig, () => map.set(-1 - n, n), 'rollback')
+    }
+    assert.ok((map.part?.done.size ?? 0) < 1100, `${map.part?.done.size} keys`)
+    map.set('k0', 'late')
+    // Back for good: none of it was there at the barrier.
+    for (const key of [19_999, -20_000, 'brief']) map.set(key, 'back')
+    rig.commit()
+    rig.check(map)
+    rig.checkpoint()
+    rig.check(map)
+  })
+
+  test(`a key that came during a capture is not in its cut when its deletion is rolled back: ${mode}`, () => {
+    const { rig, map } = cutIn(mode)
+    for (const key of ['brief', 'other']) map.set(key, 'behind the barrier')
+    const gone = (): void => ['brief', 'other'].forEach(key => void map.delete(key))
+    transaction(rig, gone, 'rollback')
+    assert.equal(map.get('brief'), 'behind the barrier')
+    rig.commit()
+    rig.check(map)
+    rig.checkpoint()
+    rig.check(map)
+  })
+}
+
+test('what is read while a capture waits for the disk, and leaves the heap again, is not remembered', () => {
+  for (const saturated of [false, true]) {
+    const { rig, map, collection } = begin(3000, { evicts: true })
+    for (const key of ['k0', 'k1']) map.set(key, 'before the barrier')
+    collection.saturated = saturated
+    rig.cut()
+    const eviction = new Eviction(collection)
+    for (let n = 2; n < 3000; n++) {
+      map.get(`k${n}`)
+      if (n % 100 < 99) continue
+      eviction.renew()
+      eviction.run(1000)
+    }
+    assert.equal(collection.live.size, 2)
+    assert.ok((collection.part?.done.size ?? 0) <= 2, `${collection.part?.done.size} keys`)
+    map.set('k2999', 'behind the barrier')
+    assert.deepEqual(map.get('k2998'), { n: 2998 })
+    map.set('k2998', 'behind the barrier')
+    rig.commit()
+    assert.deepEqual([...rig.written].sort(), ['k0', 'k1'])
   }
 })
 

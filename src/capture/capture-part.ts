@@ -122,6 +122,14 @@ export class CapturePart {
     if (this.mode !== 'pending') this.done.add(key)
   }
 
+  /** The key leaves the heap and is not frozen. Should it come back, it is claimed or settled again before it is there. */
+  forget(key: Key): void {
+    // Refused, it may still be among what is walked.
+    if (this.fresh.has(key)) return
+    this.done.delete(key)
+    if (this.#thawed === key) this.#thawed = undefined
+  }
+
   /** The key was gone at the barrier, and may have a record of before. Of any other key that is not there now none counts. */
   leaves(key: Key): boolean {
     return this.deleted.has(key) || (this.gone.length > 0 && this.gone.some(keys => keys.has(key)))

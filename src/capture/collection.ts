@@ -24,6 +24,7 @@ import { Postponed } from './postponed.ts'
 import { Redundancy } from './redundant.ts'
 import { SIGNIFICANT, Significance } from './significance.ts'
 import type { Space } from './space.ts'
+import { vanished } from './vanished.ts'
 
 export type CollectionKind = 'map' | 'value'
 
@@ -210,8 +211,7 @@ export class Collection {
     if (this.significance !== undefined) this.significance.settle(key)
     if (this.cold !== undefined) return this.#deleteBeside(this.cold, key, stored && this.cold === cold)
     if (!this.live.delete(key)) return false
-    if (this.fresh.size > 0 && this.fresh.delete(key)) this.space.cameAndWent?.(this.id, key)
-    else this.#gone(key)
+    if (!vanished(this, key)) this.#gone(key)
     return true
   }
 
@@ -332,10 +332,7 @@ export class Collection {
   #deleteBeside(cold: ColdSide, key: Key, stored: boolean): boolean {
     const lives = this.live.has(key)
     if (!lives && (stored ? cold.hides(key) : !cold.shows(key))) return false
-    if (lives && this.fresh.delete(key)) {
-      cold.vanished(key)
-      this.space.cameAndWent?.(this.id, key)
-    } else {
+    if (!lives || !vanished(this, key)) {
       if (lives) cold.hide(key)
       else cold.remove(key)
       this.#gone(key)

@@ -87,6 +87,7 @@ export class Eviction {
       if (!cold.covers(key) || !live.has(key) || significance?.waits(key) || !isStored(cold.cold, key)) continue
       const value = live.get(key)
       live.delete(key)
+      this.#collection.part?.forget(key)
       cold.evict(key, value)
       went++
     }

@@ -15,6 +15,7 @@ import type { Collection } from './collection.ts'
 import { treat } from './importance.ts'
 import type { Links } from './links.ts'
 import { setIn } from './map-chain.ts'
+import { vanished } from './vanished.ts'
 
 /** What a key held before. */
 class Undo {
@@ -251,7 +252,10 @@ export class Transaction {
       return
     }
     try {
-      setIn(live, key, step.before, collection.space.mapEntriesMax)
+      const { before } = step
+      // It was claimed, but one that is not frozen was forgotten when it was deleted.
+      collection.part?.settle(key)
+      setIn(live, key, before, collection.space.mapEntriesMax)
     } finally {
       if (step.written) collection.markDirty(key)
     }
@@ -335,12 +339,8 @@ function stale(collection: string, key: Key): TidemarkError {
 
 /** An insert was taken back. As with any delete, what is fresh has no record, and needs none. */
 function removed(collection: Collection, key: Key): void {
-  const { cold, fresh, space, id } = collection
-  cold?.tell('deleted', key)
-  if (fresh.delete(key)) {
-    cold?.vanished(key)
-    space.cameAndWent?.(id, key)
-  } else collection.markDirty(key)
+  collection.cold?.tell('deleted', key)
+  if (!vanished(collection, key)) collection.markDirty(key)
 }
 
 function notPutBack(step: Undo | Restore, error: unknown, cause: unknown): TidemarkError {
