@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Generations } from './generations.ts'
+import { KeySet } from './key-set.ts'
 
 test('a key is there until the stored state holds the barrier after it, whatever barriers fall, fail and are repeated', () => {
   const step = fc.record({ op: fc.constantFrom('add', 'adopt', 'barrier', 'again', 'without', 'held', 'delete'), n: fc.nat({ max: 6 }) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), steps => {
-      const keys = new Generations(4)
+      const keys = new Generations(4, 5)
       /** By key: the epoch that will hold it. */
       const needed = new Map<string, number>()
       let epoch = 1
@@ -18,7 +19,7 @@ test('a key is there until the stored state holds the barrier after it, whatever
           keys.add(key)
           needed.set(key, epoch)
         } else if (op === 'adopt') {
-          const some = Array.from({ length: n }, (_, at) => `k${at}`)
+          const some = Array.from({ length: n }, (_, at) => `k${(at + steps.length) % 9}`)
           keys.adopt(new Set(some))
           for (const one of some) needed.set(one, epoch)
         } else if (op === 'delete') {
@@ -59,10 +60,25 @@ test('what was written last goes when its epoch is held, though no barrier follo
   assert.equal(keys.size, 0)
 })
 
+test('no call takes a step for each key of the tables that are taken over, however many come before the stored state follows', t => {
+  const keys = new Generations()
+  const tables = Array.from({ length: 4 }, (_, n) => new Set(Array.from({ length: 150_000 }, (_, at) => at + n)))
+  const adds = t.mock.method(KeySet.prototype, 'add')
+  for (const table of tables) keys.adopt(table)
+  assert.equal(adds.mock.callCount(), 0)
+  assert.ok(keys.has(0) && keys.has(150_002) && !keys.has(150_003))
+  for (let n = 0; n < 1000; n++) keys.add(n)
+  assert.ok(adds.mock.callCount() < 4000)
+})
+
 test('the same keys, taken in again and again, do not add up', () => {
   const keys = new Generations()
   const table = new Map(Array.from({ length: 5000 }, (_, at) => [`key ${at}`, 'old']))
-  for (let times = 0; times < 1000; times++) keys.adopt(table)
+  for (let times = 0; times < 200; times++) {
+    // As a set of each does.
+    for (const key of table.keys()) keys.add(key)
+    keys.adopt(table)
+  }
   assert.ok(keys.size < 300_000, `${keys.size}`)
   assert.ok(keys.has('key 4999'))
   keys.barrier(1)

@@ -17,8 +17,10 @@ const UNKNOWN = Number.POSITIVE_INFINITY
 
 /** Fewer keys are added one by one; of so many their table is kept, which each look asks then. */
 const ADOPTED_MIN = 4096
-/** Tables are kept up to so many keys together: the same keys may come again and again, and each time with a table of their own. */
+/** Beyond so many keys in tables their keys are moved out, the oldest table's first: the same keys may come again and again, each time in another. */
 const ADOPTED_MAX = INSIGNIFICANT_KEYS_MAX + ADOPTED_MIN
+/** With every key that is added. More than one, because each key of a table was added before its table came: so the tables grow no further. */
+const MOVED = 2
 
 /** A table of keys that does not change any more. */
 export interface KeyTaken {
@@ -29,19 +31,37 @@ export interface KeyTaken {
 
 class Generation {
   readonly #keys = new KeySet()
-  readonly #adopted: KeyTaken[] = []
+  /** Each is asked until all of its keys are moved. */
+  #adopted: KeyTaken[] = []
   #adoptedKeys = 0
+  /** Keys of the oldest table that are still to be moved. */
+  #moving: Iterator<Key> | undefined
+  readonly #adoptedMax: number
+
+  constructor(adoptedMax: number) {
+    this.#adoptedMax = adoptedMax
+  }
 
   add(key: Key): void {
     this.#keys.add(key)
+    for (let left = MOVED; left > 0 && this.#adoptedKeys > this.#adoptedMax; left--) this.#move()
   }
 
-  /** False, and nothing is done, where it has too many such tables. */
-  adopt(keys: KeyTaken): boolean {
-    if (this.#adoptedKeys + keys.size > ADOPTED_MAX) return false
+  adopt(keys: KeyTaken): void {
     this.#adopted.push(keys)
     this.#adoptedKeys += keys.size
-    return true
+  }
+
+  #move(): void {
+    this.#moving ??= (this.#adopted[0] as KeyTaken).keys()[Symbol.iterator]()
+    const next = this.#moving.next()
+    if (next.done === true) {
+      this.#adopted.shift()
+      this.#moving = undefined
+      return
+    }
+    this.#keys.add(next.value)
+    this.#adoptedKeys--
   }
 
   /** One of a table that was adopted stays with it. */
@@ -60,15 +80,18 @@ class Generation {
 }
 
 export class Generations {
-  #open = new Generation()
+  #open: Generation
   #closed: { epoch: number; readonly keys: Generation } | undefined
   #newest = 0
   /** The newest barrier, when nothing was added since. */
   #quietSince: number | undefined
   readonly #adoptedMin: number
+  readonly #adoptedMax: number
 
-  constructor(adoptedMin = ADOPTED_MIN) {
+  constructor(adoptedMin = ADOPTED_MIN, adoptedMax = ADOPTED_MAX) {
     this.#adoptedMin = adoptedMin
+    this.#adoptedMax = adoptedMax
+    this.#open = new Generation(adoptedMax)
   }
 
   add(key: Key): void {
@@ -76,10 +99,16 @@ export class Generations {
     this.#quietSince = undefined
   }
 
-  /** Adds all of these. A large table is taken over as it is, with what it has beside the keys: it must not change afterwards. */
+  /**
+   * Adds all of these, each of which was added before, whatever became of it since. A large table is taken over as it is, with what it has beside
+   * the keys: it must not change afterwards.
+   */
   adopt(keys: KeyTaken): void {
-    if (keys.size < this.#adoptedMin || !this.#open.adopt(keys)) for (const key of keys.keys()) this.add(key)
-    else this.#quietSince = undefined
+    if (keys.size < this.#adoptedMin) for (const key of keys.keys()) this.add(key)
+    else {
+      this.#open.adopt(keys)
+      this.#quietSince = undefined
+    }
   }
 
   /** Unless it came with a table that was taken over: then it stays longer than it has to. */
@@ -103,7 +132,7 @@ export class Generations {
     if (this.#closed?.epoch === UNKNOWN) this.#closed.epoch = epoch
     if (this.#closed !== undefined || this.#open.size === 0) return
     this.#closed = { epoch, keys: this.#open }
-    this.#open = new Generation()
+    this.#open = new Generation(this.#adoptedMax)
   }
 
   /** The cut of the newest barrier is lost: what it was to bring into the stored state comes with a later barrier, of whatever epoch. */
@@ -116,7 +145,7 @@ export class Generations {
   held(through: number): boolean {
     const { size } = this
     if (this.#closed !== undefined && this.#closed.epoch <= through) this.#closed = undefined
-    if (this.#quietSince !== undefined && this.#quietSince <= through && this.#open.size > 0) this.#open = new Generation()
+    if (this.#quietSince !== undefined && this.#quietSince <= through && this.#open.size > 0) this.#open = new Generation(this.#adoptedMax)
     return this.size < size
   }
 }
