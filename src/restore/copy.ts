@@ -47,6 +47,7 @@ import { type OpenedStore, openForReading } from './open.ts'
 export interface Copied {
   /** The recovery point that the copy holds. */
   readonly epoch: number
+  /** Live entries of all collections, by its commit; at most so many where values were refused. */
   readonly entries: number
   readonly files: number
   readonly bytes: number
