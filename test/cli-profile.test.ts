@@ -72,6 +72,8 @@ test('of a young store no figure is told that its history cannot give', async t 
 test('what is asked wrongly is refused', async t => {
   const folder = await make(temporaryFolder(t))
   for (const seconds of ['x', '0', '-1', '']) fails(2, /is no number of seconds/, 'profile', folder, `--for=${seconds}`)
+  for (const seconds of ['604801', 'Infinity']) fails(2, /is more than 604800 seconds/, 'profile', folder, '--for', seconds)
+  fails(2, /'' is no name of a collection/, 'profile', folder, '--collection', '')
   fails(1, /no collection 'nothing'/, 'profile', folder, '--collection', 'nothing')
   fails(1, /TIDEMARK_NO_STORE/, 'profile', join(folder, 'none'))
 })

@@ -27,6 +27,12 @@ test('a command that is wrong ends with 2, help with 0', () => {
   fails(2, /--nothing/, 'log', 'a', '--nothing')
   fails(2, /'x' is no epoch/, 'restore', 'a', '--to', 'x')
   fails(2, /needs --to/, 'restore', 'a')
+  for (const verb of ['status', 'verify', 'profile', 'import', 'export']) {
+    fails(2, /'' is no directory/, verb, '')
+    fails(2, /:memory: keeps nothing/, verb, ':memory:')
+  }
+  fails(2, /'' is no directory/, 'copy', 'a', '')
+  fails(2, /:memory: keeps nothing/, 'copy', 'a', ':memory:')
   const help = run(['--help'])
   assert.equal(help.status, 0)
   for (const verb of ['status', 'log', 'show', 'diff', 'explain', 'verify', 'profile', 'restore', 'copy', 'export', 'import']) {

@@ -32,7 +32,6 @@ export const importLines: Verb = {
   what: 'reads what export wrote from the standard input, to its last line; makes the store when it is missing',
   positionals: [1, 1],
   run: async ({ positionals: [directory], flags }) => {
-    if (directory === ':memory:') throw new UsageError(':memory: keeps nothing', 'give the directory of a store')
     const intake = new Intake(
       () => openToImport(directory as string),
       text => process.stderr.write(text),

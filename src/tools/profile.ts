@@ -10,6 +10,8 @@ import {
 } from 'tidemark'
 import { UsageError, type Verb } from './usage.ts'
 
+/** The most that a profile takes. */
+const FOR_SECONDS_MAX = 604_800
 const COLLECTIONS_SHOWN = 10
 const LULLS_SHOWN = 3
 const MINUTE_MS = 60_000
@@ -23,6 +25,7 @@ export const profile: Verb = {
   run: async ({ positionals: [directory], flags }) => {
     const forMs = millisecondsOf(flags['for'])
     const name = flags['collection']
+    if (name === '') throw new UsageError(`'' is no name of a collection`, 'tidemark status <dir> lists them')
     const found = await profileOf(directory as string, { forMs, ...(typeof name === 'string' ? { collection: name } : {}) })
     return { ok: found.ok, json: found, text: textOf(found, forMs > 0) }
   },
@@ -32,6 +35,8 @@ function millisecondsOf(text: string | boolean | undefined): number {
   if (text === undefined) return 0
   const seconds = typeof text === 'string' && text.trim() !== '' ? Number(text) : Number.NaN
   if (!(seconds > 0)) throw new UsageError(`'${text}' is no number of seconds`, 'profile <dir> --for 60')
+  if (seconds > FOR_SECONDS_MAX)
+    throw new UsageError(`'${text}' is more than ${FOR_SECONDS_MAX} seconds`, 'of what is stored, profile tells without --for')
   return 1000 * seconds
 }
 

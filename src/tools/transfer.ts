@@ -7,7 +7,7 @@ import { copy as copyStore, defaultCodec, open, type Store, TidemarkError } from
 import { BEGIN_LINE, emptyLine, endLine, entryLine } from './lines.ts'
 import { write } from './output.ts'
 import { Contents, openToRead, reading } from './stores.ts'
-import { epochOf, UsageError, type Verb } from './usage.ts'
+import { assertDirectory, epochOf, UsageError, type Verb } from './usage.ts'
 
 /** Characters written to the output at once. */
 const CHUNK_CHARACTERS = 65_536
@@ -48,6 +48,7 @@ export const copy: Verb = {
   what: 'copies the newest recovery point into a new store; the target is missing or empty',
   positionals: [2, 2],
   run: async ({ positionals: [directory, target] }) => {
+    assertDirectory(target as string)
     await refuseUsed(target as string)
     const { epoch, entries, files, bytes } = await copyStore(directory as string, target as string)
     return { json: { epoch, entries, files, bytes, target }, text: [`${entries} entries of epoch ${epoch} are in ${target}`] }

@@ -52,7 +52,16 @@ export function parse(verb: Verb, args: readonly string[]): Call {
   if (flags['help'] !== true && (count < min || count > max)) {
     throw new UsageError(`${count < min ? 'too few' : 'too many'} arguments`, `usage: tidemark ${verb.usage}`)
   }
+  // The first is the store's, whatever the verb.
+  const [directory] = parsed.positionals
+  if (flags['help'] !== true && directory !== undefined) assertDirectory(directory)
   return { positionals: parsed.positionals, flags }
+}
+
+/** @throws UsageError */
+export function assertDirectory(text: string): void {
+  if (text === '') throw new UsageError(`'' is no directory`, 'give the directory of a store')
+  if (text === ':memory:') throw new UsageError(':memory: keeps nothing', 'give the directory of a store')
 }
 
 /** An epoch as it was typed; undefined when none was. @throws UsageError */
