@@ -23,6 +23,7 @@ import {
 import type { Scheduler } from '../base/scheduler.ts'
 import type { TouchedPlace } from '../format/index.ts'
 import type { ColdSegment, ColdState } from './cold-state.ts'
+import { describeInTurns } from './describe.ts'
 import { FirstBlocks } from './first-blocks.ts'
 
 /** A slice takes this share of the stall budget. */
@@ -178,7 +179,7 @@ export class Hydration {
   async #describe(segment: ColdSegment): Promise<boolean> {
     this.#assertGoing()
     try {
-      await segment.describe()
+      await describeInTurns(segment, this.#parts)
       return true
     } catch (error) {
       this.#assertGoing()
