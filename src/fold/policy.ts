@@ -19,7 +19,7 @@ import {
   YOUNG_SEGMENT_BYTES_MAX,
 } from '../base/limits.ts'
 import { type BaseRange, comparePlaces, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
-import { isUntouched, wordsOn } from '../manifest/index.ts'
+import { isDead, isUntouched, wordsOn } from '../manifest/index.ts'
 
 /** When segments are merged. */
 export interface MergeLimits {
@@ -117,11 +117,7 @@ export function stuckBy(plan: MergePlan, file: string): string[] {
   return [file, ...plan.ranges.map(nameOfRange)]
 }
 
-/** No collection between its first and its last is alive. */
-export function isDead(segment: SegmentEntry, alive: readonly number[]): boolean {
-  return !alive.some(id => id >= segment.first.collection && id <= segment.last.collection)
-}
-
+/** In order. */
 export function aliveIn({ fold }: Manifest): readonly number[] {
   return fold?.catalogue.map(entry => entry.id) ?? []
 }

@@ -72,7 +72,7 @@ export interface FoldPoint extends LogPosition {
   readonly timeMs: number
   /** Above every collection id that was ever committed. */
   readonly nextId: number
-  /** As of `epoch`; `entries` are exact, unless `refused` is there. */
+  /** As of `epoch`, in the order of ids, as a commit has it; `entries` are exact, unless `refused` is there. */
   readonly catalogue: readonly CatalogueEntry[]
   /** Of the commit, where there were any: entries that were counted without a look at whether they have a record. */
   readonly refused?: number

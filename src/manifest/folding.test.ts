@@ -10,7 +10,7 @@ import {
   type Place,
   type SegmentEntry,
 } from '../format/index.ts'
-import { dropDead, foldTo, mergeBase, raiseBase, trim } from './folding.ts'
+import { dropDead, foldTo, isDead, mergeBase, raiseBase, trim } from './folding.ts'
 import { agesAt } from './retention.ts'
 import { firstManifest } from './transitions.ts'
 
@@ -111,4 +111,36 @@ test('a store that keeps fold points for longer than a manifest has room for has
   const next = foldTo(full, point, [part], { keepLast: 3, keepMs: Number.MAX_SAFE_INTEGER }, agesAt(point.timeMs))
   assert.deepEqual(decodeManifest(encodeManifest(next), 'manifest'), next)
   assert.equal(next.retained[0]?.epoch, 1, 'it reaches as far back as before')
+})
+
+test('which segments are dead is found with few looks at the collections, however many there are', () => {
+  let looks = 0
+  const alive = (ids: readonly number[]): readonly number[] =>
+    new Proxy(ids, {
+      get(target, name) {
+        looks++
+        return Reflect.get(target, name)
+      },
+    })
+  const many = alive(Array.from({ length: 65_536 }, (_, at) => 3 + 2 * at))
+  const spanning = (first: number, last: number) =>
+    ({ first: { collection: first, key: '' }, last: { collection: last, key: '' } }) as SegmentEntry
+  for (let at = 0; at < 65_536; at += 1000) {
+    const id = 3 + 2 * at
+    assert.equal(isDead(spanning(id, id), many), false)
+    assert.equal(isDead(spanning(id + 1, id + 1), many), true)
+    assert.equal(isDead(spanning(id + 1, id + 2), many), false)
+    assert.equal(isDead(spanning(id - 1, id), many), false)
+  }
+  assert.ok(looks < 4 * 66 * 40, `${looks} looks`)
+  const last = 3 + 2 * 65_535
+  for (const [first, end, ids, dead] of [
+    [1, 2, many, true],
+    [1, last + 5, many, false],
+    [last + 1, last + 5, many, true],
+    [1, 9, alive([]), true],
+    [4, 4, alive([4]), false],
+  ] as const) {
+    assert.equal(isDead(spanning(first, end), ids), dead, `${first} to ${end}`)
+  }
 })

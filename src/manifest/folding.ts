@@ -159,6 +159,19 @@ export function wordsOn(young: readonly SegmentEntry[], range: BaseRange, end: P
   )
 }
 
+/** No collection between its first and its last is alive. `alive`: in order; a look at each, for each segment, would hold the turn. */
+export function isDead({ first, last }: SegmentEntry, alive: readonly number[]): boolean {
+  let low = 0
+  let high = alive.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((alive[middle] as number) < first.collection) low = middle + 1
+    else high = middle
+  }
+  const next = alive[low]
+  return next === undefined || next > last.collection
+}
+
 /** Base ranges of which nothing counts any more, by the names of their files, lose their segments, and young segments go. */
 export function dropDead(old: Manifest, dead: ReadonlySet<string>): Manifest {
   const base = joinEmpty(
@@ -167,7 +180,7 @@ export function dropDead(old: Manifest, dead: ReadonlySet<string>): Manifest {
   const alive = old.fold?.catalogue.map(entry => entry.id) ?? []
   const gone = old.young.filter(segment => dead.has(segment.file))
   assert(
-    gone.every(({ first, last }) => !alive.some(id => id >= first.collection && id <= last.collection)),
+    gone.every(segment => isDead(segment, alive)),
     'a young segment is dropped when its collections are gone: one that is empty may be so by its tombstones',
   )
   const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(segment => !dead.has(segment.file)) }
