@@ -70,30 +70,3 @@ test('what is said of them has an end, and says how many they are', async () => 
   for (let n = 0; n < COUNT; n++) map.delete(n)
   assert.deepEqual(checkpointer.refusals, [])
 })
-
-test('whoever asks for a checkpoint is not told of a value that was deleted, neither before they asked nor before it was durable', async () => {
-  const { scheduler, host, map, checkpointer } = alone()
-  map.set('bad', () => {})
-  map.set('good', 1)
-  const before = checkpointer.checkpoint(1e9)
-  scheduler.pass(0)
-  map.delete('bad')
-  const behind = checkpointer.checkpoint(1e9)
-  // All is in the epoch under way.
-  const durable = checkpointer.durable(1e9)
-  host.commit()
-  await durable
-  for (const point of [await before, await behind]) {
-    assert.deepEqual([point.epoch, point.refusedCount], [1, 1], 'the point says that it is without the value')
-  }
-})
-
-test('whoever asks for a checkpoint is told of a value that is still there', async () => {
-  const { scheduler, host, map, checkpointer } = alone()
-  for (const key of ['bad', 'worse']) map.set(key, () => {})
-  const asked = checkpointer.checkpoint(1e9)
-  scheduler.pass(0)
-  map.delete('bad')
-  host.commit()
-  await assert.rejects(asked, { code: 'TIDEMARK_VALUE_REFUSED' })
-})

@@ -8,7 +8,7 @@
  * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a transaction,
  * an unbroken hold or an encoding; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
-import type { TidemarkError } from '../base/errors.ts'
+import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
 import { FULL_LOOK_MS, VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
@@ -144,16 +144,21 @@ export class Checkpointer implements CaptureOwner {
   /** Resolves when all mutations made so far are durable. */
   async durable(timeoutMs: number): Promise<void> {
     this.classes.takeAll(this.#flight)
-    // `close` leaves nobody behind whose barrier has not fallen yet.
-    const asked = this.#parts.space.forbidden === 'closed' && this.#waiters.waiting && this.#flight === undefined
-    if (this.dirty || asked) await this.checkpoint(timeoutMs, true)
-    else if (this.#flight !== undefined) {
-      this.#round.hurry()
-      // All that the next barrier would take is in it: who waits for that one need not, and it need not fall.
-      this.#waiters.depart()
-      this.#wanted = this.#hurry = this.#rpoDue = false
-      await this.#waiters.join(timeoutMs)
-    } else this.#refusals.assertNone()
+    try {
+      // `close` leaves nobody behind whose barrier has not fallen yet.
+      const asked = this.#parts.space.forbidden === 'closed' && this.#waiters.waiting && this.#flight === undefined
+      if (this.dirty || asked) await this.checkpoint(timeoutMs, true)
+      else if (this.#flight !== undefined) {
+        this.#round.hurry()
+        // All that the next barrier would take is in it: who waits for that one need not, and it need not fall.
+        this.#waiters.depart()
+        this.#wanted = this.#hurry = this.#rpoDue = false
+        await this.#waiters.join(timeoutMs)
+      } else this.#refusals.assertNone()
+    } catch (error) {
+      // What the epoch refused may be gone by now, and nothing of it is left to write.
+      if (!hasCode(error, 'TIDEMARK_VALUE_REFUSED') || !this.#refusals.none) throw error
+    }
   }
 
   /** Stops timers and fails whoever waits; nothing is sent to the writer any more. */
@@ -315,7 +320,7 @@ export class Checkpointer implements CaptureOwner {
     this.#refusals.settle()
     this.classes.committed(flight)
     const point = this.counters.committed(flight, message, clock.monotonic())
-    this.#waiters.arrive(point, this.#refusals.none)
+    this.#waiters.arrive(point)
     cadence.committed(flight)
     if (this.status === 'degraded') {
       this.status = 'ok'

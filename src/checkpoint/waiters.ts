@@ -69,13 +69,12 @@ export class Waiters {
     this.#aboard = new Set()
   }
 
-  /** `mended`: what the epoch refused is gone by now, and nothing of it is left to write; the point says that it is without. */
-  arrive(point: CheckpointPoint, mended = false): void {
+  arrive(point: CheckpointPoint): void {
     const aboard = this.#aboard
     this.#aboard = new Set()
     for (const waiter of aboard) {
       waiter.cancel()
-      if (point.refused.length > 0 && !mended) waiter.reject(refusalError(point.refused, point.refusedCount, point))
+      if (point.refused.length > 0) waiter.reject(refusalError(point.refused, point.refusedCount, point))
       else waiter.resolve(point)
     }
   }
