@@ -70,3 +70,26 @@ test('what is said of them has an end, and says how many they are', async () => 
   for (let n = 0; n < COUNT; n++) map.delete(n)
   assert.deepEqual(checkpointer.refusals, [])
 })
+
+for (const closing of [false, true]) {
+  test(`a checkpoint that is asked for behind the deletion of a refused value does not reject; closing: ${closing}`, async () => {
+    const { scheduler, host, map, space, checkpointer } = alone()
+    map.set('bad', () => {})
+    map.set('good', 1)
+    const before = assert.rejects(checkpointer.checkpoint(1e9), { code: 'TIDEMARK_VALUE_REFUSED' })
+    scheduler.pass(0)
+    map.delete('bad')
+    const behind = checkpointer.checkpoint(1e9)
+    if (closing) space.forbidden = 'closed'
+    // All is in the epoch under way.
+    const durable = checkpointer.durable(1e9).then(() => closing && checkpointer.stop(new Error('closed') as never))
+    host.commit()
+    scheduler.pass(0)
+    await before
+    if (closing) host.commit()
+    await durable
+    if (!closing) host.commit()
+    const { epoch, refusedCount } = await behind
+    assert.deepEqual([epoch, refusedCount], [2, 0])
+  })
+}

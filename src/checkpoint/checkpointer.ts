@@ -8,7 +8,7 @@
  * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a transaction,
  * an unbroken hold or an encoding; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
-import { hasCode, type TidemarkError } from '../base/errors.ts'
+import type { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
 import { FULL_LOOK_MS, VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
@@ -144,21 +144,17 @@ export class Checkpointer implements CaptureOwner {
   /** Resolves when all mutations made so far are durable. */
   async durable(timeoutMs: number): Promise<void> {
     this.classes.takeAll(this.#flight)
-    try {
-      // `close` leaves nobody behind whose barrier has not fallen yet.
-      const asked = this.#parts.space.forbidden === 'closed' && this.#waiters.waiting && this.#flight === undefined
-      if (this.dirty || asked) await this.checkpoint(timeoutMs, true)
-      else if (this.#flight !== undefined) {
-        this.#round.hurry()
-        // All that the next barrier would take is in it: who waits for that one need not, and it need not fall.
-        this.#waiters.depart()
-        this.#wanted = this.#hurry = this.#rpoDue = false
-        await this.#waiters.join(timeoutMs)
-      } else this.#refusals.assertNone()
-    } catch (error) {
-      // What the epoch refused may be gone by now, and nothing of it is left to write.
-      if (!hasCode(error, 'TIDEMARK_VALUE_REFUSED') || !this.#refusals.none) throw error
-    }
+    // `close` leaves nobody behind whose barrier has not fallen yet.
+    const whole = this.#flight?.refused.count === 0
+    const asked = this.#parts.space.forbidden === 'closed' && this.#waiters.waiting && !whole
+    if (this.dirty || asked) await this.#refusals.unlessGone(this.checkpoint(timeoutMs, true))
+    else if (this.#flight !== undefined) {
+      this.#round.hurry()
+      // All that the next barrier would take is in it: who waits for that one need not, unless this one refused what was gone before they asked.
+      if (whole) this.#waiters.depart()
+      if (!this.#waiters.waiting) this.#wanted = this.#hurry = this.#rpoDue = false
+      await this.#refusals.unlessGone(this.#waiters.join(timeoutMs))
+    } else this.#refusals.assertNone()
   }
 
   /** Stops timers and fails whoever waits; nothing is sent to the writer any more. */

@@ -3,7 +3,7 @@
  * Owns: which entries are refused now. Invariants: an entry is listed until an epoch captures it or its key goes and leaves nothing to write;
  * it is announced once per refusal. There may be very many: no look and no commit goes through them all.
  */
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Collection, Space } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { CheckpointPoint } from './types.ts'
@@ -99,6 +99,15 @@ export class Refusals {
       for (const refusal of keys.values()) if (list.push(refusal) === REFUSALS_LISTED) return list
     }
     return list
+  }
+
+  /** Waits for an epoch. What it refused may be gone by now, and nothing of it is left to write: then it is as good as one that refused nothing. */
+  async unlessGone(epoch: Promise<unknown>): Promise<void> {
+    try {
+      await epoch
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_VALUE_REFUSED') || !this.none) throw error
+    }
   }
 
   assertNone(): void {
