@@ -44,3 +44,44 @@ test('what was inserted before an epoch that failed still counts as changed', ()
   host.commit()
   assert.deepEqual(changedIn([map]).changed, [])
 })
+
+test('a barrier decided on while an epoch is under way does not fall in a pause that begins meanwhile', () => {
+  const told: string[] = []
+  const { scheduler, host, map } = alone(1000, false, { elastic: true, intervalMsMax: 5000 }, ({ type, reason }) => {
+    told.push(`${type} ${reason}`)
+  })
+  let commits = 0
+  /** So many keys every 10 ms, until the writer is asked for a commit, or for so long: then false. */
+  const write = (msMax: number, keys: number): boolean => {
+    for (let ms = 0; ms < msMax; ms += 10) {
+      for (let key = 0; key < keys; key++) map.set(key, scheduler.nowMs)
+      scheduler.pass(10)
+      if (host.commits.length > commits) break
+    }
+    const asked = host.commits.length > commits
+    commits = host.commits.length
+    return asked
+  }
+  while (scheduler.nowMs < 21_000) if (write(5000, 10)) host.commit()
+  assert.ok(write(5000, 10))
+  told.length = 0
+  write(1500, 1)
+  assert.deepEqual(told, ['pause storage'])
+  host.commit()
+  assert.ok(write(5000, 1))
+  const barrier = told.findIndex(decision => decision.startsWith('barrier'))
+  assert.ok(told[barrier] === 'barrier rpo' || told.slice(0, barrier).includes('resume calm'), told.join(', '))
+})
+
+test('a barrier that somebody waits for falls behind the epoch under way, whatever a look says', () => {
+  const { scheduler, host, map, checkpointer } = alone(1000)
+  map.set('k', 1)
+  scheduler.pass(1000)
+  assert.equal(host.commits.length, 1)
+  map.set('k', 2)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(300)
+  host.commit()
+  scheduler.pass(0)
+  assert.equal(host.commits.length, 2)
+})

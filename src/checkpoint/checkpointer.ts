@@ -386,7 +386,9 @@ export class Checkpointer implements CaptureOwner {
   }
 
   /** While an epoch is under way the barrier follows it. */
-  #due(reason: BarrierReason): void {
+  #due(reason: BarrierReason | undefined): void {
+    // A look before may have decided on one that could not fall yet, and whose moment has passed: nobody else wants it.
+    if (reason === undefined) return void (this.#wanted &&= this.#waiters.waiting || this.#rpoDue || this.#resetNeeded)
     this.#wanted = true
     this.#rpoDue ||= reason === 'rpo'
     this.#hurry ||= this.#rpoDue

@@ -14,8 +14,8 @@ import type { CheckpointerParts } from './types.ts'
 /** What is looked at and acted upon. */
 export interface Engine {
   state(): Omit<Seen, 'changed' | 'collections' | 'counted'>
-  /** A barrier is to fall. */
-  due(reason: BarrierReason): void
+  /** A barrier is to fall, or none: one that was to fall and has not need not. */
+  due(reason: BarrierReason | undefined): void
   /** There is something to capture, and no pause. */
   drains(): void
 }
@@ -72,7 +72,7 @@ export class Looks {
     const { cadence, events, collections } = this.#parts
     const state = this.#engine.state()
     const { barrier, againMs } = cadence.look({ ...state, ...changedIn(collections.values()), collections: collections.size })
-    if (barrier !== undefined) this.#engine.due(barrier)
+    this.#engine.due(barrier)
     if (state.dirty && !cadence.paused) this.#engine.drains()
     // The barrier that fell has planned the next look itself.
     if (this.#timer === undefined) this.#plan(againMs)
