@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Collection } from '../src/capture/collection.ts'
 import { Eviction } from '../src/capture/eviction.ts'
+import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
 import { begin, transaction } from './support/cold-rig.ts'
@@ -132,6 +133,57 @@ for (const mode of ['sift', 'list', 'all'] as const) {
     rig.check(map)
   })
 }
+
+test('keys that come and go between a cut that is void and the next are not remembered, and leave no record', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(3))
+  rig.checkpoint()
+  map.set('k0', 'changed')
+  rig.cut()
+  map.set('before', 1)
+  rig.void()
+  for (let n = 0; n < 20_000; n++) {
+    map.set(n, n)
+    map.delete(n)
+  }
+  map.delete('before')
+  assert.ok(map.deleted.size < 10, `${map.deleted.size} keys`)
+  rig.checkpoint()
+  assert.ok(rig.written.length < 10, `${rig.written.length} records`)
+  rig.check(map)
+})
+
+test('a codec that makes the cut void and inserts, in a slice or a clear, gets no record of what goes again', () => {
+  for (const way of ['slice', 'clear'] as const) {
+    const rig = new Rig()
+    let inside: (() => void) | undefined
+    const codec: ValueCodec = {
+      ...tideCodec,
+      encodeInto(writer, value) {
+        const run = inside
+        inside = undefined
+        run?.()
+        tideCodec.encodeInto(writer, value)
+      },
+    }
+    const map = rig.collection(numbered(20), codec)
+    rig.checkpoint()
+    for (const [key] of numbered(20)) map.set(key, 'changed')
+    map.saturated = true
+    rig.cut()
+    while (map.part?.mode === 'tombstones') rig.slice()
+    inside = () => {
+      rig.void()
+      map.set('brief', 1)
+    }
+    if (way === 'clear') map.beforeForget()
+    else rig.capture?.run(() => false)
+    assert.ok(map.live.has('brief'))
+    map.delete('brief')
+    rig.checkpoint()
+    rig.check(map)
+  }
+})
 
 test('what is read while a capture waits for the disk, and leaves the heap again, is not remembered', () => {
   for (const saturated of [false, true]) {

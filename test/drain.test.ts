@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Transaction } from '../src/capture/transaction.ts'
-import type { Key } from '../src/codec/index.ts'
+import { type Key, tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 
 test('what was not written for a while is captured before the barrier, oldest first, and hot keys are passed over', () => {
@@ -235,12 +235,24 @@ test('whatever is written, drained, cut, lost and committed: the disk holds what
   const step = fc.oneof(
     fc.record({ do: fc.constantFrom('set', 'delete', 'new', 'large' as const), key }),
     fc.record({ do: fc.constantFrom('pass' as const), ms: fc.constantFrom(1, 300, 1000), steps: fc.nat({ max: 20 }) }),
-    fc.record({ do: fc.constantFrom('cut', 'slice', 'commit', 'commit', 'fail', 'void', 'clear', 'burst' as const) }),
+    fc.record({ do: fc.constantFrom('cut', 'slice', 'commit', 'commit', 'fail', 'void', 'lost', 'inside', 'clear', 'burst' as const) }),
   )
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), steps => {
       const rig = new Rig()
-      const map = rig.collection(numbered(8))
+      let inside = false
+      const codec: ValueCodec = {
+        ...tideCodec,
+        encodeInto(writer, value) {
+          if (inside && rig.capture !== undefined && !rig.capture.finished) {
+            inside = false
+            rig.void()
+            for (let n = 0; n < 3; n++) map.set(`n${n}`, serial++)
+          }
+          tideCodec.encodeInto(writer, value)
+        },
+      }
+      const map = rig.collection(numbered(8), codec)
       rig.checkpoint()
       let serial = 100
       for (const one of steps) {
@@ -279,6 +291,14 @@ test('whatever is written, drained, cut, lost and committed: the disk holds what
               rig.void()
               rig.cut()
             }
+            break
+          case 'lost':
+            // The next falls later.
+            if (rig.capture !== undefined && !rig.capture.finished) rig.void()
+            break
+          case 'inside':
+            // By the codec, which inserts then.
+            inside = true
             break
           case 'fail':
             rig.fail()

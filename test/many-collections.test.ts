@@ -55,7 +55,4 @@ test('what a collection that is clean remembers of the epoch before is forgotten
   assert.ok(!map.dirty && map.arrivals.end === 100)
   rig.checkpoint()
   assert.equal(map.arrivals.end, 0)
-  map.freshAllowed = false
-  rig.checkpoint()
-  assert.ok(map.freshAllowed)
 })

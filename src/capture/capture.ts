@@ -54,6 +54,8 @@ export class Capture {
   #forced = false
   /** Their collections are emptied, or were. */
   readonly #emptied = new Set<CapturePart>()
+  /** What comes from now on is in no part that is walked here, and must not get a record. */
+  #givenBack = false
 
   /** Freezes what is dirty in `collections` for this epoch; synchronous, a few steps per collection. */
   constructor(
@@ -118,7 +120,8 @@ export class Capture {
     let bytes = 0
     /** A giant is the first of its slice. */
     let taken = false
-    while (!this.finished) {
+    // A codec may make the cut void.
+    while (!this.finished && !this.#givenBack) {
       const part = this.parts[this.#at] as CapturePart
       if (part.mode === 'finished') {
         this.#at++
@@ -176,7 +179,7 @@ export class Capture {
     const { space } = collection
     const begin = space.now()
     this.#emptied.add(part)
-    while (part.mode !== 'finished') {
+    while (part.mode !== 'finished' && !this.#givenBack) {
       const key = part.next()
       if (key === undefined) continue
       this.#keep(this.#record(part, key))
@@ -198,6 +201,7 @@ export class Capture {
    * steps is left to `space.leftovers`.
    */
   giveBack(abandoned: boolean): void {
+    this.#givenBack = true
     const space = this.parts[0]?.space
     for (const group of this.#linked) space?.links.join(group)
     space?.leftovers.clear()
@@ -220,7 +224,6 @@ export class Capture {
         collection.gone = joined(joined(part.gone, part.deleted, takes), collection.deleted, takes)
         collection.fresh = new KeySet()
         collection.deleted = new KeySet()
-        collection.freshAllowed = false
       }
       // The next barrier finds the fresh ones without it.
       collection.arrivals = new Journal()
@@ -285,8 +288,8 @@ export class Capture {
 }
 
 /** Of a clean one: whether it is not as it was when its epoch began. Of very many collections few are. */
-function remembers({ journal, arrivals, freshAllowed }: Collection): boolean {
-  return journal.end > 0 || arrivals.end > 0 || !freshAllowed
+function remembers({ journal, arrivals }: Collection): boolean {
+  return journal.end > 0 || arrivals.end > 0
 }
 
 function bySize(one: KeySet, other: KeySet): readonly [most: KeySet, rest: KeySet] {
@@ -318,7 +321,6 @@ function giveUp(part: CapturePart, journal: Journal, takes: (keys: KeySet) => bo
   if (joins) for (const key of keysOf(rest)) most.add(key)
   else for (const piece of rest.pieces()) journal.adopt(piece)
   collection.fresh = most
-  collection.freshAllowed = true
   if (settles && joins && collection.gone.length < 2) return
   part.space.leftovers.add(new Leftover(part, [part.fresh, fresh], settles ? undefined : deleted, joins ? undefined : rest))
 }

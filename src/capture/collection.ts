@@ -51,8 +51,6 @@ export class Collection {
   /** Keys deleted in generations that were joined; some may be back. */
   gone: readonly KeySet[] = []
   saturated = false
-  /** False when an earlier generation was joined whose records may count: what is on disk is not known then. */
-  freshAllowed = true
   /** What a barrier froze of this incarnation and has not finished capturing. */
   part: CapturePart | undefined
   /** The same, until its epoch is committed or given up: of what it says is gone a record may count or not. */
@@ -241,7 +239,6 @@ export class Collection {
     this.drainedBytes = 0
     this.gone = []
     this.saturated = false
-    this.freshAllowed = true
   }
 
   /** The epoch whose records were drained will not be: they count for nothing. */
@@ -380,7 +377,7 @@ export class Collection {
       throw error
     }
     lengthenFull(this.live, this.space.mapEntriesMax)
-    if (isNew && this.freshAllowed && !this.#mayLinger(key) && this.inFlight?.leaves(key) !== true) {
+    if (isNew && !this.#mayLinger(key) && this.inFlight?.leaves(key) !== true) {
       this.fresh.add(key)
       this.arrivals.push(key)
       if (this.arrivals.outgrows(this.#listedMax)) this.arrivals = new Journal()

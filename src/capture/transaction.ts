@@ -163,8 +163,7 @@ export class Transaction {
   }
 
   beforeClear(collection: Collection): void {
-    const { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, freshAllowed, part, inFlight } =
-      collection
+    const { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, part, inFlight } = collection
     const { postponed, significance, space } = collection
     const giants = space.giants.drop(id)
     const before = {
@@ -180,7 +179,6 @@ export class Transaction {
       drainedBytes,
       gone,
       saturated,
-      freshAllowed,
       part,
       inFlight,
       significance,

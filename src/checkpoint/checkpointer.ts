@@ -360,15 +360,13 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #fatal(error: TidemarkError): void {
-    const { space, collections, events } = this.#parts
+    const { space, events } = this.#parts
     if (this.status === 'failed' || this.status === 'closed') return
     this.status = 'failed'
     this.#parts.cadence.failed()
     this.degradedBy = error
     space.endCapture()
-    // Nothing will be written any more: what comes and goes from now on must not be remembered.
     if (this.#flight?.cut === true) this.#flight.capture.landed()
-    for (const collection of collections.values()) collection.freshAllowed = true
     this.#halt(error)
     events.failed(error)
   }

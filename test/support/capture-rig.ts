@@ -28,6 +28,8 @@ export class Rig implements CaptureOwner {
   committed = 0
   /** Records of the epochs committed so far, by incarnation. */
   readonly disk = new Map<number, Entries>()
+  /** The cut was given back, and the next did not fall yet. */
+  #void = false
   /** By incarnation, where the stored state is never exchanged. */
   readonly #stored = new Map<number, Entries>()
   /** Keys of the records written since the cut, in order. */
@@ -68,6 +70,7 @@ export class Rig implements CaptureOwner {
   }
 
   cut(): Capture {
+    this.#void = false
     this.drain.barrier()
     this.epoch = this.committed + 1
     this.#refused = new Map()
@@ -85,10 +88,13 @@ export class Rig implements CaptureOwner {
     for (const { cold } of this.capture?.parts ?? []) cold?.settleDoubt()
   }
 
-  /** Gives the incarnations in it. */
+  /** Gives the incarnations in it. A cut that is void moves to now. */
   commit(): ReadonlySet<number> {
     // Each large value has a run of its own.
-    for (let runs = 0; runs < 1000 && this.capture?.finished === false; runs++) this.capture.run(() => false)
+    for (let runs = 0; runs < 1000 && (this.#void || this.capture?.finished === false); runs++) {
+      if (this.#void) this.cut()
+      this.capture?.run(() => false)
+    }
     assert.ok(this.capture?.finished)
     const existed = this.#existed(this.capture)
     const { capture } = this
@@ -103,7 +109,8 @@ export class Rig implements CaptureOwner {
 
   /** `inOrder`: there is time, before the next attempt, for what the failure left. */
   fail(inOrder = true): void {
-    this.capture?.giveBack(true)
+    if (!this.#void) this.capture?.giveBack(true)
+    this.#void = false
     for (const collection of this.collections) collection.abandonDrained()
     this.drain.barrier()
     this.outbox.reset()
@@ -133,10 +140,13 @@ export class Rig implements CaptureOwner {
 
   voided(reason: VoidReason): void {
     this.voids.push(reason)
+    if (this.#void) return
     const { capture } = this
     this.space.capture = undefined
     this.space.refresh()
-    if (this.space.transaction === undefined) capture?.giveBack(false)
+    if (this.space.transaction !== undefined) return
+    capture?.giveBack(false)
+    this.#void = capture !== undefined
   }
 
   refused(collection: Collection, key: Key): void {
