@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Collection } from '../src/capture/collection.ts'
 import { Eviction } from '../src/capture/eviction.ts'
-import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
+import { type Key, tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
 import { begin, transaction } from './support/cold-rig.ts'
@@ -133,6 +133,26 @@ for (const mode of ['sift', 'list', 'all'] as const) {
     rig.check(map)
   })
 }
+
+test('a walk over all that is live keeps up with the Map while the disk is slow, and passes nothing over', t => {
+  for (const way of ['new', 'old'] as const) {
+    const { rig, map } = cutIn('all')
+    rig.slice()
+    const moves = t.mock.method(Object.getPrototypeOf(map.live.keys()) as Iterator<Key>, 'next')
+    for (let n = 0; n < 10_000; n++) {
+      const key = way === 'new' ? n : 'k999'
+      map.set(key, n)
+      map.delete(key)
+    }
+    assert.ok(moves.mock.callCount() > 9, `${moves.mock.callCount()} moves`)
+    moves.mock.restore()
+    map.set('k500', 'behind the barrier')
+    rig.commit()
+    rig.check(map)
+    rig.checkpoint()
+    rig.check(map)
+  }
+})
 
 test('keys that come and go between a cut that is void and the next are not remembered, and leave no record', () => {
   const rig = new Rig()

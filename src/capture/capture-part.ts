@@ -24,6 +24,8 @@ const NOTHING = new KeyPositions()
 const LISTED_SHARE = 0.5
 /** Keys listed last that are looked at before all the others: two to three chunks of a journal. */
 const NEWEST_KEYS = 3 * CHUNK_KEYS
+/** Entries that leave the live Map between two moves of a walk over it that waits. */
+const KEEP_UP = 256
 
 export class CapturePart {
   readonly collection: Collection
@@ -65,6 +67,9 @@ export class CapturePart {
   #thawed: Key | undefined
   /** Given and put back. */
   #again: Key | undefined
+  /** What the walk over the live Map met while it waited. */
+  readonly #met: Key[] = []
+  #left = 0
 
   /** Takes over what `collection` remembers, which begins a new epoch. */
   constructor(collection: Collection, epoch: number) {
@@ -124,10 +129,18 @@ export class CapturePart {
 
   /** The key leaves the heap and is not frozen. Should it come back, it is claimed or settled again before it is there. */
   forget(key: Key): void {
+    this.keepUp()
     // Refused, it may still be among what is walked.
     if (this.fresh.has(key)) return
     this.done.delete(key)
     if (this.#thawed === key) this.#thawed = undefined
+  }
+
+  /** An entry leaves the heap. V8 keeps every table that a Map had since its iterator last moved, and while the disk is slow no slice moves it. */
+  keepUp(): void {
+    if (this.mode !== 'all' || this.#keys === undefined || ++this.#left % KEEP_UP !== 0) return
+    const result = this.#keys.next()
+    if (result.done !== true && !this.done.has(result.value)) this.#met.push(result.value)
   }
 
   /** The key was gone at the barrier, and may have a record of before. Of any other key that is not there now none counts. */
@@ -193,10 +206,13 @@ export class CapturePart {
       key = array[--this.#at]
       if (key === undefined) return undefined
     } else {
-      const result = this.#keys?.next()
-      if (result === undefined) return this.#open()
-      if (result.done === true) return this.#advance()
-      key = result.value
+      key = this.#met.pop()
+      if (key === undefined) {
+        const result = this.#keys?.next()
+        if (result === undefined) return this.#open()
+        if (result.done === true) return this.#advance()
+        key = result.value
+      }
     }
     switch (this.mode) {
       case 'pending':

@@ -341,6 +341,7 @@ export class Collection {
 
   /** The key is not there any more, and needs a tombstone. */
   #gone(key: Key): void {
+    this.part?.keepUp()
     this.deleted.add(key)
     if (!this.saturated) this.#changed(key)
   }
