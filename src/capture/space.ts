@@ -74,6 +74,8 @@ export class Space {
   significantFailed: ((failure: SignificantFailure) => void) | undefined
   /** Is told of a key that is deleted and leaves nothing to write: no record of it counts. */
   cameAndWent: ((incarnation: number, key: Key) => void) | undefined
+  /** Keys of an incarnation whose values are refused. */
+  refusedKeys: (incarnation: number) => number = () => 0
   readonly touches = new Touches()
   /** Entries of one Map; tests take less. */
   mapEntriesMax = MAP_ENTRIES_MAX

@@ -95,9 +95,9 @@ export class Looks {
 export function changedIn(collections: Iterable<Collection>): { readonly changed: readonly Changed[]; readonly counted: boolean } {
   const changed: Changed[] = []
   let counted = true
-  for (const { id, saturated, live, journal, arrivals, fresh } of collections) {
-    // After a failure, or many of them, arrivals were forgotten.
-    const keys = saturated ? live.size : journal.end + Math.max(arrivals.end, fresh.size)
+  for (const { id, space, saturated, live, journal, arrivals, fresh } of collections) {
+    // After a failure, or many of them, arrivals were forgotten. A refused key stays fresh, and was written once.
+    const keys = saturated ? live.size : journal.end + Math.max(arrivals.end, fresh.size - space.refusedKeys(id))
     if (keys > 0) changed.push({ id, keys })
     if (saturated) counted = false
   }

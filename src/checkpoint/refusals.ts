@@ -33,6 +33,7 @@ export class Refusals {
   constructor(space: Space) {
     this.#space = space
     space.cameAndWent = (incarnation, key) => this.#forget(incarnation, key)
+    space.refusedKeys = incarnation => this.#known.get(incarnation)?.size ?? 0
   }
 
   /** No value is refused now. */
