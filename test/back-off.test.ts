@@ -130,3 +130,13 @@ test('whoever was not to wait for the spreading does not after a failure either'
   scheduler.pass(100)
   assert.equal(host.commits.length, 2, 'the attempt behind the back-off is captured at once')
 })
+
+test('who waits for an epoch that is captured already waits for no spreading when it fails', () => {
+  const { scheduler, host, map, checkpointer } = alone(8000)
+  for (let n = 0; n < 10_000; n++) map.set(`k${n}`, n)
+  while (host.commits.length === 0) scheduler.pass(10)
+  quiet(checkpointer.durable(1e9))
+  host.fail(0)
+  scheduler.pass(100)
+  assert.equal(host.commits.length, 2)
+})

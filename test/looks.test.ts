@@ -85,3 +85,40 @@ test('a barrier that somebody waits for falls behind the epoch under way, whatev
   scheduler.pass(0)
   assert.equal(host.commits.length, 2)
 })
+
+test('values that are refused again with each barrier do not count as changed', () => {
+  const { scheduler, host, map, checkpointer } = alone()
+  for (let n = 0; n < 1000; n++) map.set(`bad${n}`, () => {})
+  map.set('good', 1)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  host.commit()
+  assert.deepEqual(changedIn([map]).changed, [])
+  map.set('good', 2)
+  assert.deepEqual(changedIn([map]).changed, [{ id: map.id, keys: 1 }])
+})
+
+test('a barrier that is taken back keeps no hold from beginning', async () => {
+  const { scheduler, checkpointer } = alone(1000)
+  let end = (): void => {}
+  const first = checkpointer.holds.run(
+    () =>
+      new Promise<void>(resolve => {
+        end = resolve
+      }),
+    1e9,
+  )
+  const given = assert.rejects(checkpointer.checkpoint(100), { code: 'TIDEMARK_TIMEOUT' })
+  scheduler.pass(3000)
+  await given
+  let begun = false
+  const second = checkpointer.holds.run(() => {
+    begun = true
+  }, 1e9)
+  scheduler.pass(3000)
+  end()
+  await first
+  scheduler.pass(3000)
+  await second
+  assert.ok(begun)
+})

@@ -83,8 +83,7 @@ export class Checkpointer implements CaptureOwner {
     this.#retry = new Retry(this.#turns, { clock, space, stallMsMax })
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
-    const load = (): number => cadence.load
-    const slices = { clock, space, stallMsMax, load, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
+    const slices = { clock, space, stallMsMax, load: () => cadence.load, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
     this.#drainer = new Drainer({
       ...slices,
       drain: this.#drain,
@@ -150,6 +149,7 @@ export class Checkpointer implements CaptureOwner {
     if (this.dirty || asked) await this.#refusals.unlessGone(this.checkpoint(timeoutMs, true))
     else if (this.#flight !== undefined) {
       this.#round.hurry()
+      this.#flight.hurried = true
       // All that the next barrier would take is in it: who waits for that one need not, unless this one refused what was gone before they asked.
       if (whole) this.#waiters.depart()
       if (!this.#waiters.waiting) this.#wanted = this.#hurry = this.#rpoDue = false
@@ -385,8 +385,12 @@ export class Checkpointer implements CaptureOwner {
 
   /** While an epoch is under way the barrier follows it. */
   #due(reason: BarrierReason | undefined): void {
-    // A look before may have decided on one that could not fall yet, and whose moment has passed: nobody else wants it.
-    if (reason === undefined) return void (this.#wanted &&= this.#waiters.waiting || this.#rpoDue || this.#resetNeeded)
+    // A look before may have decided on one that could not fall yet, and whose moment has passed: nobody else wants it, and no hold waits for it.
+    if (reason === undefined) {
+      this.#wanted &&= this.#waiters.waiting || this.#rpoDue || this.#resetNeeded
+      if (!this.#wanted && this.#flight === undefined) this.holds.barrierFell()
+      return
+    }
     this.#wanted = true
     this.#rpoDue ||= reason === 'rpo'
     this.#hurry ||= this.#rpoDue
