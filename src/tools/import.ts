@@ -5,7 +5,7 @@
  * Invariants: no store is made before there is a line that holds; a batch of lines is stored whole or not at all; what is held in memory is
  * bounded whatever the size; no recovery point is dropped.
  */
-import { defaultCodec, type Key, open, type Store, type TidemarkError } from 'tidemark'
+import { defaultCodec, type Key, open, type Store, TidemarkError } from 'tidemark'
 import { type Line, LineReader } from './lines.ts'
 import { setterOf } from './stores.ts'
 import { RETENTION } from './transfer.ts'
@@ -43,12 +43,16 @@ export const importLines: Verb = {
   },
 }
 
-function openToImport(directory: string): Promise<Store> {
-  return open(directory, {
-    budget: { memoryBytesMax: MEMORY_BYTES_MAX },
-    restore: { hydrate: 'on-demand' },
-    retention: RETENTION,
+async function openToImport(directory: string): Promise<Store> {
+  const restore = { hydrate: 'on-demand' } as const
+  const before = await open(directory, { readOnly: true, restore }).catch((error: unknown) => {
+    // Anything else is told by the opening that counts.
+    if (!(error instanceof TidemarkError)) throw error
   })
+  await before?.close()
+  // A store that is made here has no past to lose, and one of many gigabytes would keep all that was ever folded of them.
+  const retention = before === undefined ? {} : RETENTION
+  return await open(directory, { budget: { memoryBytesMax: MEMORY_BYTES_MAX }, restore, retention })
 }
 
 export class Intake {
