@@ -60,7 +60,17 @@ test('import refuses a number as a key that is another one once it is read, and 
     return lines[0]?.entry?.key
   }
   const lineOf = (key: string): string => `{"collection":"a\\"key","kind":"map", "key" :${key} ,"value":{"key":9007199254740993}}\n`
-  for (const key of ['9007199254740993', '-9007199254740993', '9.007199254740993e15', '1e999', '-1e999', '100000000000000000000001'])
+  for (const key of [
+    '9007199254740993',
+    '-9007199254740993',
+    '9.007199254740993e15',
+    '1e999',
+    '-1e999',
+    '100000000000000000000001',
+    '1e-400',
+    '9007199254740991.3',
+    '1.00000000000000000001',
+  ])
     await assert.rejects(
       keyOf(lineOf(key)),
       { message: /line 1 is none of an export: the number .* of its key is read as .*/, status: 1 },
@@ -69,6 +79,7 @@ test('import refuses a number as a key that is another one once it is read, and 
   const taken = [0, -7, 2 ** 53, 2 ** 60, -(2 ** 63), 1e21, 1.5e300, Number.MAX_VALUE, 0.1, 5e-324, 9007199254740991]
   for (const key of taken) assert.equal(await keyOf(lineOf(JSON.stringify(key))), key)
   assert.equal(await keyOf(lineOf('9007199254740992')), 2 ** 53)
+  for (const key of ['0.0', '-0', '0e5', '7.0', '70e-1', '7E0', '1.5e1']) assert.equal(await keyOf(lineOf(key)), Number(key))
   const bigint = JSON.stringify(say(codec, 9007199254740993n))
   assert.equal(await keyOf(lineOf(bigint)), 9007199254740993n)
   await assert.rejects(keyOf(lineOf('9007199254740993')), error => (error as Error).message.endsWith(`as a bigint it is ${bigint}`))

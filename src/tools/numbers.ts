@@ -1,10 +1,13 @@
 /**
  * Numbers of JSON that are others once they are read: JSON.parse rounds what no number is, and two keys become one. Owns no state. Invariant: what
- * JSON.stringify writes of a number passes, and so does a text of any form that says it exactly.
+ * JSON.stringify writes of a number passes, and so does a text of any form that says it exactly; of a fraction nobody writes all digits: it passes.
  */
 
 /** Digits of which a bigint is made to show it. */
 const DIGITS_MAX = 100
+
+/** An integer that is not written as one, perhaps: few lines hold it, and only these are looked through. */
+const NOT_PLAIN = /"key"\s*:\s*-?\d+[.e]/i
 
 export interface Misread {
   /** As it stands in the text. */
@@ -15,7 +18,8 @@ export interface Misread {
 
 /** Whether `key`, which was read from the field `key` of the object in `text`, may be another number than the text says; undefined: it is that one. */
 export function misread(text: string, key: number): Misread | undefined {
-  if (Number.isSafeInteger(key) || (Number.isFinite(key) && !Number.isInteger(key))) return undefined
+  if (Number.isFinite(key) && !Number.isInteger(key)) return undefined
+  if (Number.isSafeInteger(key) && !NOT_PLAIN.test(text)) return undefined
   const source = sourceOf(text, 'key')
   const said = normal(source)
   if (Number.isFinite(key) && (said === normal(String(key)) || said === normal(String(BigInt(key))))) return undefined
@@ -27,6 +31,7 @@ function normal(source: string): string {
   const [, sign, whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(source) ?? []
   const digits = `${whole}${fraction}`.replace(/^0+/, '')
   const significant = digits.replace(/0+$/, '')
+  if (significant === '') return '0'
   return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
 }
 
