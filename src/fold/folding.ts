@@ -84,7 +84,7 @@ export class Folding {
     this.#limits = { ...MERGE_LIMITS, ...tables, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
     const { storage, monotonic, scheduler, manifest, check, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
-    this.#gone = new Gone(storage)
+    this.#gone = new Gone(storage, () => this.#giveWay())
     this.#names = new SegmentNames(this.#storage, () => manifest().token)
     this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
     this.#publishedAt = monotonic()
@@ -94,7 +94,7 @@ export class Folding {
     const job = (loop: Loop) => (loop === 'fold' ? this.#fold() : loop === 'merge' ? this.#merge() : this.#collect())
     this.#loops = new Loops({ scheduler, job, failed: (loop, error) => this.#failed(loop, error) })
     const inUse = (file: string): boolean => this.#names.inUse(file) || parts.inUse(file)
-    const pause = (): Promise<void> => this.#giveWay()
+    const pause = (): Promise<void> => this.#giveWay(this.#collectUntil)
     this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs, pause })
   }
 
@@ -336,12 +336,12 @@ export class Folding {
     return pause
   }
 
-  /** Between two files that the collector reads or removes: messages come first, and a commit that is under way. */
-  async #giveWay(): Promise<void> {
+  /** Between two files that are read or removed outside of a rhythm: messages come first, and a commit that is under way. */
+  async #giveWay(until = Number.POSITIVE_INFINITY): Promise<void> {
     const { scheduler, budget, monotonic } = this.#parts
     await new Promise<void>(resolve => scheduler.immediate(resolve))
     await budget.upkeepSyncTurn()
-    if (this.#stopped || monotonic() > this.#collectUntil) throw STOPPED
+    if (this.#stopped || monotonic() > until) throw STOPPED
   }
 
   /** A store that has come to rest is not to keep what it had before its last job; while it works, the next job's manifest does the same. */

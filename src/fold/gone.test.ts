@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ByteWriter } from '../base/bytes.ts'
+import { STOPPED } from '../base/errors.ts'
 import {
   appendRecord,
   EMPTY_BASE,
@@ -64,7 +65,7 @@ test('what a segment says of its collections is read once, and only where some o
   const storage = new Watched()
   await storage.makeFolder(SEGMENT_FOLDER)
   const segments = [await write(storage, 1, [1, 2, 3, 4]), await write(storage, 2, [5, 6, 7, 8, 9]), await write(storage, 3, [10, 20])]
-  const gone = new Gone(storage)
+  const gone = new Gone(storage, async () => {})
   const planned = async (alive: readonly number[]): Promise<readonly (string | undefined)[]> => {
     storage.opened = []
     const plan = await gone.plan(manifest(segments, alive), LIMITS, new Set())
@@ -82,11 +83,30 @@ test('a segment that cannot be read is let be', async () => {
   const storage = new Watched()
   await storage.makeFolder(SEGMENT_FOLDER)
   const entry = await write(storage, 1, [1, 2, 3, 4, 5])
-  const gone = new Gone(storage)
+  const gone = new Gone(storage, async () => {})
   const damaged = { ...entry, describedAt: entry.describedAt + 1 }
   assert.equal(await gone.plan(manifest([damaged], [1]), LIMITS, new Set()), undefined)
   assert.equal(storage.opened.length, 1)
   assert.equal(await gone.plan(manifest([damaged], [1]), LIMITS, new Set()), undefined)
   assert.equal(storage.opened.length, 1, 'it is not tried again')
-  assert.equal((await new Gone(storage).plan(manifest([entry], [1]), LIMITS, new Set()))?.type, 'base')
+  assert.equal((await new Gone(storage, async () => {}).plan(manifest([entry], [1]), LIMITS, new Set()))?.type, 'base')
+})
+
+test('reading is paused before each file, and what was read before it was ended is not read again', async () => {
+  const storage = new Watched()
+  await storage.makeFolder(SEGMENT_FOLDER)
+  const parts = [1, 11, 21].map(id => [id, id + 1, id + 2, id + 3, id + 4])
+  const segments: SegmentEntry[] = []
+  for (const [at, ids] of parts.entries()) segments.push(await write(storage, at + 1, ids))
+  const files = segments.map(({ file }) => file)
+  let left = 1
+  const gone = new Gone(storage, async () => {
+    if (left-- === 0) throw STOPPED
+  })
+  const plan = () => gone.plan(manifest(segments, [1, 11, 21]), LIMITS, new Set())
+  await assert.rejects(plan(), error => error === STOPPED)
+  assert.deepEqual(storage.opened, files.slice(0, 1))
+  left = 2
+  assert.equal((await plan())?.type, 'base')
+  assert.deepEqual(storage.opened, files)
 })

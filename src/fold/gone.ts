@@ -13,13 +13,16 @@ import { aliveIn, type MergeLimits, type MergePlan, planGone, type Stuck } from 
 
 export class Gone {
   readonly #storage: Storage
+  readonly #pause: () => Promise<void>
   #known = new Map<string, readonly SegmentCollection[]>()
 
-  constructor(storage: Storage) {
+  /** `pause`: awaited before each file that is read; rejects when it is time to end. */
+  constructor(storage: Storage, pause: () => Promise<void>) {
     this.#storage = storage
+    this.#pause = pause
   }
 
-  /** Undefined: no range is worth it. */
+  /** Undefined: no range is worth it. Rejects as `pause` does. */
   async plan(manifest: Manifest, limits: MergeLimits, stuck: Stuck): Promise<MergePlan | undefined> {
     const ids = aliveIn(manifest)
     const alive = new Set(ids)
@@ -28,6 +31,8 @@ export class Gone {
     for (const { segment } of manifest.base) {
       if (segment === null || !mayHoldOthers(segment, ids)) continue
       const collections = this.#known.get(segment.file) ?? (await this.#read(segment))
+      // At once: a pass that is ended between two files is no loss.
+      this.#known.set(segment.file, collections)
       known.set(segment.file, collections)
       let rawBytes = 0
       for (const one of collections) if (!alive.has(one.id)) rawBytes += one.rawBytes
@@ -38,6 +43,7 @@ export class Gone {
   }
 
   async #read(segment: SegmentEntry): Promise<readonly SegmentCollection[]> {
+    await this.#pause()
     try {
       return (await readFacts(this.#storage, segment)).collections
     } catch (error) {
