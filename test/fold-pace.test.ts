@@ -1,4 +1,4 @@
-/** The pace of a fold behind one that says little of the store, and of merges in a store with many large young segments. */
+/** The pace of folds behind one that says little of the store or failed with a manifest that is there, and of merges in a store with many large young segments. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SEGMENT_FOLDER } from '../src/format/index.ts'
@@ -37,6 +37,25 @@ test('a fold behind one that wrote nothing is spread over the interval as any ot
   assert.ok(written.reduce((sum, { bytes }) => sum + bytes, 0) > ENTRIES * TEXT.length)
   const [first, last] = [written[0], written.at(-1)] as [{ at: number }, { at: number }]
   assert.ok(last.at - first.at > INTERVAL_MS / 2, `all in ${last.at - first.at} ms`)
+  await world.close()
+})
+
+test('behind a fold that failed though its manifest was there the next ones are no more, and no smaller, than behind any other', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  world.thresholds = { records: 1000 }
+  const store = await world.open()
+  const map = store.map<string, number>('map')
+  for (let key = 0; key < 1500; key++) map.set(key, 'x')
+  await world.checkpoint()
+  world.storage.inject({ operation: 'syncFolder', path: 'manifest', errno: 'EIO', nth: 1 })
+  // So close to each other that no fold finds nothing to fold.
+  for (let round = 0; round < 400; round++) {
+    map.set(0, `${round}`)
+    await world.checkpoint()
+    await world.pass(10)
+  }
+  const { folds, failures } = store.stats().upkeep
+  assert.deepEqual([folds, failures], [1, 1])
   await world.close()
 })
 

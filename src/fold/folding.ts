@@ -102,9 +102,8 @@ export class Folding {
   start(catalogue: readonly CatalogueEntry[]): void {
     const ms = this.#limits.paced && !this.#tail.isLong ? START_MS : 0
     this.#late = isOverdue(this.#parts.manifest(), this.#limits)
-    // Who lives on has time.
-    const inTime = (): void => void (this.#late = false)
-    if (this.#late) this.#timers.set('late', this.#parts.scheduler.after(LATE_MS, inTime))
+    const livesOn = (): void => void (this.#late = false)
+    if (this.#late) this.#timers.set('late', this.#parts.scheduler.after(LATE_MS, livesOn))
     this.#loops.wake('fold', ms)
     this.#loops.wake('merge', this.#late ? 0 : ms)
     this.#loops.wake('collect', Math.min(START_MS, this.#limits.graceMs))
@@ -249,11 +248,12 @@ export class Folding {
     if (!this.#tail.isDue) return undefined
     const { monotonic, failpoint, retention, report } = this.#parts
     const begin = monotonic()
+    const reached = (): void => this.#tail.reached(monotonic(), this.#parts.manifest().fold?.epoch ?? 0)
+    reached()
     const size = this.#tail.take()
-    const stored = size.rawBytes * this.#density.stored
     const paced = this.#tail.rate(begin)
     const rate: Work['rate'] = (...of) => (this.#finishing ? Number.POSITIVE_INFINITY : paced(...of))
-    await this.#work({ bytes: foldWork(size), stored, rate }, async (parts, rhythm) => {
+    await this.#work({ bytes: foldWork(size), stored: size.rawBytes * this.#density.stored, rate }, async (parts, rhythm) => {
       await failpoint('fold.read')
       // A fold point is durable: so must be the log up to it.
       await this.#parts.inherited()
@@ -264,13 +264,13 @@ export class Folding {
       await failpoint('fold.written')
       const ages = this.#ages.upTo(point)
       const to = (old: Manifest) => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined)
+      reached()
+      this.#tail.begun(point.epoch, folded.size)
       const taken = await this.#publish(to, segments)
       await failpoint('fold.end')
-      // Or a fold that failed has a manifest all the same: what lies behind that one is to be folded still.
-      if (taken) {
-        this.#tail.folded(monotonic(), folded.size)
-        this.#density.folded(folded.size.rawBytes, segments)
-      }
+      // This one, or one that failed and has a manifest all the same: what lies behind that one is to be folded still.
+      reached()
+      if (taken) this.#density.folded(folded.size.rawBytes, segments)
       this.#lookBehind()
       this.#lookOld()
       report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: taken ? bytesOf(segments) : 0, ms: monotonic() - begin })

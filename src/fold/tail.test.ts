@@ -38,3 +38,27 @@ test('who asks during a fold is served by one that takes what was there when he 
   tail.committed(0, epoch)
   assert.equal(tail.isDue, false, 'nothing was there')
 })
+
+test('what a fold took that failed is taken off once, when its manifest turns out to count', () => {
+  const tail = new Tail(LIMITS, { rawBytes: 1500, records: 10, logBytes: 1800 }, 0)
+  const epoch = { rawBytes: 10, records: 1, logBytes: 20 }
+  tail.begun(3, tail.take())
+  tail.reached(0, 0)
+  assert.deepEqual(tail.size, { rawBytes: 1500, records: 10, logBytes: 1800 })
+  tail.committed(0, epoch)
+  tail.begun(4, tail.take())
+  tail.committed(0, epoch)
+  tail.reached(0, 3)
+  tail.reached(0, 3)
+  assert.deepEqual([tail.size, tail.isDue], [{ rawBytes: 20, records: 2, logBytes: 40 }, false])
+  // That one began at the fold point before, and has no manifest.
+  tail.reached(0, 4)
+  assert.deepEqual(tail.size, { rawBytes: 20, records: 2, logBytes: 40 })
+  // It turns out while a fold looks for what lies behind it, and finds nothing.
+  tail.begun(5, tail.take())
+  const all = tail.take()
+  tail.committed(0, epoch)
+  tail.folded(0, all)
+  tail.reached(0, 5)
+  assert.deepEqual(tail.size, epoch)
+})

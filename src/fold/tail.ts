@@ -47,6 +47,8 @@ export class Tail {
   #leave = 0
   /** Bytes of the log behind the fold point that somebody waits for. */
   #asked = 0
+  /** What folds from the fold point on took, by the epoch they end with: their manifests were begun. */
+  readonly #begun = new Map<number, TailSize>()
 
   constructor(limits: TailLimits, start: TailSize, now: number) {
     this.#limits = limits
@@ -94,13 +96,26 @@ export class Tail {
     this.#leave = Math.max(this.#leave, tables)
   }
 
+  /** So much more lies in segments, and with it whatever an earlier fold may have taken. */
   folded(now: number, { rawBytes, records, logBytes }: TailSize): void {
+    this.#begun.clear()
     this.#rawBytes = Math.max(0, this.#rawBytes - rawBytes)
     this.#records = Math.max(0, this.#records - records)
     this.#logBytes = Math.max(0, this.#logBytes - logBytes)
     this.#leave = Math.max(0, this.#more)
     this.#asked = Math.max(0, this.#asked - logBytes)
     this.#look(now)
+  }
+
+  /** A fold up to `epoch`, which took so much, begins its manifest; it may come to count though the fold fails: `reached` tells. */
+  begun(epoch: number, size: TailSize): void {
+    this.#begun.set(epoch, size)
+  }
+
+  /** The fold point of the newest manifest lies at the end of `epoch`. */
+  reached(now: number, epoch: number): void {
+    const size = this.#begun.get(epoch)
+    if (size !== undefined) this.folded(now, size)
   }
 
   /** Somebody waits for what lies there by now to be in segments: more than what a fold under way takes. */
