@@ -3,7 +3,8 @@
  *
  * Contract: `await fill()`, then walk for a slice, then fill again. A walk that outruns what was read reads a block itself, holding the turn:
  * slower, never wrong; `waits` counts those. A merge that looks at `ready` about once a block has none, but for blocks that are larger than what
- * may be held: of many segments they would be the memory of the process, so the walk reads each when it comes to it.
+ * may be held: the walk reads each when it comes to it. Of each segment that is merged there is then one in memory, the one that its walk stands
+ * in, and not those behind it.
  * Owns: stored bytes of blocks ahead of the walk, at most SEGMENT_AHEAD_BYTES of them. Does not own: the segment.
  */
 import { SEGMENT_AHEAD_BYTES } from '../base/limits.ts'
