@@ -35,14 +35,17 @@ const readAndNote = (collection: Collection, key: Key): unknown => {
   return collection.getAndHandOut(key)
 }
 
+/** Another function for V8, which is all that it is for. */
+const readAndNoteToo = (collection: Collection, key: Key): unknown => readAndNote(collection, key)
+
 /** Why writing is forbidden; undefined while it is allowed. */
 export type Forbidden = 'closed' | 'readOnly'
 
 export class Space {
   guarded = false
   /**
-   * How `get` reads while guarded: two functions take turns, so that V8 calls them. One that was always the same it would put into every loop that
-   * reads, whose own work then finds no registers left: a tenth more time for each `get`.
+   * How `get` reads while guarded: functions that take turns, from the first window on, so that V8 calls them. One that was always the same it
+   * would put into every loop that reads, whose own work then finds no registers left: a tenth more time for each `get`.
    */
   read: (collection: Collection, key: Key) => unknown = readAndHandOut
   /** The capture whose cut is still being taken; undefined once every part of it is finished. */
@@ -134,6 +137,7 @@ export class Space {
   touched(collection: number, key: Key): void {
     this.touches.note(collection, key)
     if (this.touches.left <= 0) this.refresh()
+    else this.read = this.read === readAndNote ? readAndNoteToo : readAndNote
   }
 
   /** The transaction is over; what a large one needed is not kept. */
