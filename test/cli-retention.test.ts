@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { open } from 'tidemark'
+import { retentionOf } from '../src/tools/import.ts'
+import { RETENTION } from '../src/tools/transfer.ts'
 import { fails, json, MANUAL, run } from './support/cli.ts'
 import { flipped } from './support/files.ts'
 import { damage, epochsOf, makeHistory } from './support/history.ts'
@@ -74,4 +76,16 @@ test('restore gives up nothing for a point that does not read whole', { timeout:
   assert.deepEqual(await epochsOf(folder), [2, 1])
   assert.equal(run(['export', folder]).out, present)
   assert.deepEqual(json('restore', folder, '--to', '2'), { epoch: 2 })
+})
+
+test('an import keeps the whole past of a store that is there, whole or not, and the usual one of a store that it makes', async t => {
+  const folder = temporaryFolder(t)
+  assert.deepEqual(await retentionOf(folder), {})
+  assert.deepEqual(await retentionOf(join(folder, 'missing')), {})
+  const store = await open(folder)
+  store.map('map').set('k', 1)
+  await store.close()
+  assert.equal(await retentionOf(folder), RETENTION)
+  for (const name of readdirSync(join(folder, 'manifest'))) writeFileSync(join(folder, 'manifest', name), 'damaged')
+  assert.equal(await retentionOf(folder), RETENTION)
 })

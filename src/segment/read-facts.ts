@@ -2,9 +2,15 @@
  * What a segment says of the collections it holds, read by itself: not for a look-up, and so without the filter, which is most of what describes it.
  * Owns nothing. Invariant: nothing is given before its checksum held and it agrees with the manifest's entry.
  */
-
-import type { SegmentEntry, SegmentFacts } from '../format/index.ts'
-import { decodeHeaderOf, decodeSegmentHeader, FRAME_HEADER_BYTES, SEGMENT_FRAMES, SEGMENT_HEADER_BYTES } from '../format/index.ts'
+import {
+  decodeHeaderOf,
+  decodeSegmentHeader,
+  FRAME_HEADER_BYTES,
+  SEGMENT_FRAMES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentEntry,
+  type SegmentFacts,
+} from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { factsOf, readDescription } from './description.ts'
 import { filterBytes } from './filter.ts'

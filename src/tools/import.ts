@@ -5,7 +5,7 @@
  * Invariants: no store is made before there is a line that holds; a batch of lines is stored whole or not at all; what is held in memory is
  * bounded whatever the size; no recovery point is dropped.
  */
-import { defaultCodec, type Key, open, type Store, TidemarkError } from 'tidemark'
+import { defaultCodec, hasCode, type Key, open, type Settings, type Store, type TidemarkError } from 'tidemark'
 import { type Line, LineReader } from './lines.ts'
 import { setterOf } from './stores.ts'
 import { RETENTION } from './transfer.ts'
@@ -44,15 +44,20 @@ export const importLines: Verb = {
 }
 
 async function openToImport(directory: string): Promise<Store> {
-  const restore = { hydrate: 'on-demand' } as const
-  const before = await open(directory, { readOnly: true, restore }).catch((error: unknown) => {
-    // Anything else is told by the opening that counts.
-    if (!(error instanceof TidemarkError)) throw error
-  })
-  await before?.close()
-  // A store that is made here has no past to lose, and one of many gigabytes would keep all that was ever folded of them.
-  const retention = before === undefined ? {} : RETENTION
-  return await open(directory, { budget: { memoryBytesMax: MEMORY_BYTES_MAX }, restore, retention })
+  const retention = await retentionOf(directory)
+  return await open(directory, { budget: { memoryBytesMax: MEMORY_BYTES_MAX }, restore: { hydrate: 'on-demand' }, retention })
+}
+
+/** A store that is made here has no past to lose: of many gigabytes it would keep all that was ever folded of them. */
+export async function retentionOf(directory: string): Promise<NonNullable<Settings['retention']>> {
+  try {
+    const there = await open(directory, { readOnly: true, restore: { hydrate: 'on-demand' } })
+    await there.close()
+    return RETENTION
+  } catch (error) {
+    // Where it is not known, and what is wrong is told by the opening that counts.
+    return hasCode(error, 'TIDEMARK_NO_STORE') ? {} : RETENTION
+  }
 }
 
 export class Intake {
