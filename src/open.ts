@@ -18,11 +18,19 @@ import { Checkpointer, type CheckpointerEvents, Contract, type Hold, Inside } fr
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
 import { Ending, Events, noPath, type Restored, startSchedule, Upkeep } from './face/index.ts'
-import { LOG_FOLDER, laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
-import { newestNumber, strayManifests } from './manifest/index.ts'
+import { laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
-import { forkAt, type LoadResult, listPoints, load, type OpenedStore, openForReading, openForWriting } from './restore/index.ts'
-import { acquireLock, directoryError, FileStorage, LOCK_FILE, type Lock, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
+import {
+  forkAt,
+  type LoadResult,
+  listPoints,
+  load,
+  type OpenedStore,
+  openForReading,
+  openForWriting,
+  takeDirectory,
+} from './restore/index.ts'
+import { FileStorage, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
 import { Store } from './store.ts'
 import { assertThreadThere, InlineHost, ThreadHost, type UpkeepFacts, type WriterFacts, type WriterHost } from './writer/index.ts'
 
@@ -64,8 +72,6 @@ interface Surroundings {
 }
 
 const MEMORY = ':memory:'
-/** What a directory may hold that is no store yet, or has lost all that one stands on. */
-const OWN = new Set([LOCK_FILE, MANIFEST_FOLDER, LOG_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER])
 /** A temporary file this old belongs to nobody. */
 const STALE_MS = 60_000
 /** A slice of loading takes this share of the stall budget. */
@@ -122,7 +128,8 @@ async function openWriter(surroundings: Surroundings, components: Components): P
   const { storage, clock, scheduler, inside, random, failpoint, settings, onFiles } = surroundings
   const begin = clock.monotonic()
   if (hasThread(surroundings, components)) assertThreadThere()
-  const lock = await prepare(surroundings)
+  const holder = settings.lock === 'none' ? undefined : lockHolder(clock.now())
+  const lock = onFiles ? await takeDirectory(storage as FileStorage, holder) : undefined
   let host: WriterHost | undefined
   let loaded: LoadResult | undefined
   let forked: Awaited<ReturnType<typeof forkAt>> | undefined
@@ -198,28 +205,6 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     lock?.release()
     await loaded?.cold.close().catch(() => {})
     throw told ?? failure
-  }
-}
-
-/** The directory is there, is ours or empty, and locked. */
-async function prepare({ storage, settings, onFiles, clock, directory }: Surroundings): Promise<Lock | undefined> {
-  if (!onFiles) return undefined
-  const files = storage as FileStorage
-  try {
-    const names = await files.names()
-    if ((await newestNumber(storage)) === 0) {
-      const foreign = [...names.filter(name => !OWN.has(name)), ...(await strayManifests(storage))]
-      if (foreign.length > 0) {
-        throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} is neither empty nor a store`, {
-          hint: 'give an empty directory, or one that holds a store',
-          info: { found: foreign.slice(0, 10) },
-        })
-      }
-    }
-    await storage.makeFolder('')
-    return settings.lock === 'none' ? undefined : await acquireLock(files.root, lockHolder(clock.now()))
-  } catch (error) {
-    throw directoryError(directory, error, 'writes')
   }
 }
 

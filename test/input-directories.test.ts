@@ -1,9 +1,9 @@
 /** Directories that are no store: each is left as it is, with a typed error. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { explain, open } from 'tidemark'
+import { copy, explain, open } from 'tidemark'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 test('a directory that holds something else is left as it is', async t => {
@@ -27,6 +27,45 @@ test('a folder called manifest with other things in it makes no store of a direc
     await failsWith('TIDEMARK_DIRECTORY', () => open(folder, { readOnly: true }))
     await failsWith('TIDEMARK_NO_STORE', () => explain(folder), { says: [folder] })
     assert.deepEqual(readdirSync(folder, { recursive: true }), before)
+  }
+})
+
+test('a directory with log files of something else is left without a lock file, or with the one it has', async t => {
+  for (const lock of [undefined, 'pid 4711', '']) {
+    const folder = temporaryFolder(t)
+    mkdirSync(join(folder, 'log'))
+    writeFileSync(join(folder, 'log', 'app.log'), 'mine')
+    if (lock !== undefined) writeFileSync(join(folder, 'lock'), lock)
+    const before = readdirSync(folder, { recursive: true })
+    for (const settings of [{}, { lock: 'none' }] as const) {
+      const { info } = await failsWith('TIDEMARK_DIRECTORY', () => open(folder, settings), { says: [folder] })
+      assert.match(String(info?.['found']), /log\/app\.log/)
+      assert.deepEqual(readdirSync(folder, { recursive: true }), before)
+      if (lock !== undefined) assert.equal(readFileSync(join(folder, 'lock'), 'utf8'), lock)
+    }
+  }
+})
+
+test('a file called lock that no store left is refused, and keeps its text; what one left is taken again', async t => {
+  const source = temporaryFolder(t)
+  await (await open(source)).close()
+  for (const text of ['pid 4711', '4711', '{"pid":4711}', 'null']) {
+    const folder = temporaryFolder(t)
+    writeFileSync(join(folder, 'lock'), text)
+    for (const call of [() => open(folder), () => open(folder, { lock: 'none' }), () => copy(source, folder)]) {
+      const { info } = await failsWith('TIDEMARK_DIRECTORY', call, { says: [folder] })
+      assert.deepEqual(info?.['found'], ['lock'])
+      assert.deepEqual(readdirSync(folder), ['lock'])
+      assert.equal(readFileSync(join(folder, 'lock'), 'utf8'), text)
+    }
+  }
+  const holder = JSON.stringify({ host: 'h', boot: '', pid: 77, started: '', since: '2026-01-01T00:00:00.000Z' })
+  // Zeros: the text of one that went with the power.
+  for (const text of ['', `${holder}\n`, '\0'.repeat(100)]) {
+    const [folder, target] = [temporaryFolder(t), temporaryFolder(t)]
+    for (const path of [folder, target]) writeFileSync(join(path, 'lock'), text)
+    await (await open(folder)).close()
+    await copy(source, target)
   }
 })
 

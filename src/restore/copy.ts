@@ -34,6 +34,7 @@ import {
   acquireLock,
   directoryError,
   FileStorage,
+  isForeignLock,
   LOCK_FILE,
   type Lock,
   lockHolder,
@@ -89,6 +90,7 @@ export async function copyDirectory(directory: string, target: string): Promise<
 /** The target is there, has nothing of others in it, and is locked. */
 async function prepare(to: FileStorage, target: string): Promise<Lock> {
   await refuseUsed(to, await to.names(), target)
+  if (isForeignLock(to.root)) throw notEmpty(target, [LOCK_FILE])
   await to.makeFolder('')
   return await acquireLock(to.root, lockHolder(systemClock.now()))
 }
@@ -96,9 +98,13 @@ async function prepare(to: FileStorage, target: string): Promise<Lock> {
 async function refuseUsed(to: Storage, names: readonly string[], target: string): Promise<void> {
   const others = names.filter(name => name !== LOCK_FILE && !COPYING_BEGINS.test(name))
   if (others.length === 0 || (await isBegun(to, others))) return
-  throw new TidemarkError('TIDEMARK_DIRECTORY', `${resolve(target)} is not empty`, {
+  throw notEmpty(target, others)
+}
+
+function notEmpty(target: string, found: readonly string[]): TidemarkError {
+  return new TidemarkError('TIDEMARK_DIRECTORY', `${resolve(target)} is not empty`, {
     hint: 'give a directory that is missing or empty',
-    info: { found: others.slice(0, 10) },
+    info: { found: found.slice(0, 10) },
   })
 }
 

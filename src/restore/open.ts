@@ -1,8 +1,8 @@
 /**
  * Opening a store: which manifest counts, and making it ours.
  *
- * Does: tells a store from a foreign directory, creates one, takes one over (a manifest with a higher token, durable before the log is
- * read). Owns: the order of these steps. Does not own: the lock (the caller holds it), reading the log (LogScan), writing it.
+ * Does: creates a store, takes one over (a manifest with a higher token, durable before the log is read). Owns: the order of these steps.
+ * Does not own: the lock (the caller holds it), what a foreign directory is (directory.ts), reading the log (LogScan), writing it.
  * Invariants: nothing is written into a directory that is not a store; of several openers of one number all but one get TIDEMARK_FENCED;
  * opening for reading writes nothing.
  */
@@ -22,10 +22,10 @@ import {
   readManifest,
   readNewest,
   spoiled,
-  strayManifests,
   takeOver,
 } from '../manifest/index.ts'
-import { directoryError, FileStorage, LOCK_FILE, type Storage } from '../storage/index.ts'
+import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
+import { refuseForeign } from './directory.ts'
 import { followChain } from './follow.ts'
 
 export interface OpenFacts {
@@ -144,19 +144,6 @@ export async function claim(storage: Storage, manifest: Manifest, failpoint: Fai
   throw new TidemarkError('TIDEMARK_FENCED', `another opener took manifest ${number} first`, {
     hint: 'two processes open this store at once; keep one',
     info: { number },
-  })
-}
-
-async function refuseForeign(storage: Storage): Promise<void> {
-  const names = [...(await storage.list('')).filter(name => name !== LOCK_FILE), ...(await strayManifests(storage))]
-  const logs = await storage.list(LOG_FOLDER)
-  if (names.length === 0 && logs.length === 0) return
-  throw new TidemarkError('TIDEMARK_DIRECTORY', 'the directory is neither empty nor a store', {
-    hint:
-      logs.length > 0
-        ? 'it holds log files and no manifest: put the folder `manifest` back'
-        : 'give an empty directory, or one that holds a store',
-    info: { found: [...names, ...logs.map(name => `${LOG_FOLDER}/${name}`)].slice(0, 10) },
   })
 }
 

@@ -222,13 +222,46 @@ function lockedError(rootDir: string, fd: number, own: LockHolder): TidemarkErro
 /** The text as far as it makes sense. */
 function readHolder(fd: number): LockHolder | undefined {
   try {
-    const buffer = Buffer.alloc(TEXT_BYTES_MAX)
-    const text = buffer.toString('utf8', 0, fs.readSync(fd, buffer, 0, buffer.length, 0))
-    const { host, boot, pid, started, since } = JSON.parse(text) as Record<string, unknown>
+    const { host, boot, pid, started, since } = JSON.parse(readText(fd)) as Record<string, unknown>
     if (typeof pid !== 'number' || !Number.isSafeInteger(pid)) return undefined
     return { host: plain(host), boot: plain(boot), pid, started: plain(started), since: plain(since) }
   } catch {
     return undefined
+  }
+}
+
+function readText(fd: number): string {
+  const buffer = Buffer.alloc(TEXT_BYTES_MAX)
+  return buffer.toString('utf8', 0, fs.readSync(fd, buffer, 0, buffer.length, 0))
+}
+
+/** Whether a file of that name is somebody else's, who would miss its text; of one that cannot be read, locking it has the word. */
+export function isForeignLock(rootDir: string): boolean {
+  let text: string
+  try {
+    const path = resolve(rootDir, LOCK_FILE)
+    // Who opens a pipe waits for its other end.
+    if (!fs.statSync(path).isFile()) return false
+    const fd = fs.openSync(path, 'r')
+    try {
+      text = readText(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+  } catch {
+    return false
+  }
+  return !isOurs(text)
+}
+
+/** Empty, or zeros where the power went before the text was on the disk, or what a holder tells about itself. */
+function isOurs(text: string): boolean {
+  if (/^[\0\s]*$/.test(text)) return true
+  try {
+    const { host, boot, pid, started, since } = JSON.parse(text) as Record<string, unknown>
+    return Number.isSafeInteger(pid) && [host, boot, started, since].every(field => typeof field === 'string')
+  } catch {
+    return false
   }
 }
 

@@ -1,0 +1,56 @@
+/**
+ * The directory of a store before anything is written into it: ours, empty, or somebody else's, which stays as it is.
+ *
+ * Owns: which names are those of a store, and what is told of others. Does not own: what a manifest says (open.ts), how it is locked.
+ * Invariant: the lock file is not touched, nor made, where there is no manifest and something of others.
+ */
+import { TidemarkError } from '../base/errors.ts'
+import { LOG_FOLDER, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from '../format/index.ts'
+import { newestNumber, strayManifests } from '../manifest/index.ts'
+import {
+  acquireLock,
+  directoryError,
+  type FileStorage,
+  isForeignLock,
+  LOCK_FILE,
+  type Lock,
+  type LockHolder,
+  type Storage,
+} from '../storage/index.ts'
+
+/** What a directory may hold that is no store yet, or has lost all that one stands on. */
+const OWN = new Set([LOCK_FILE, MANIFEST_FOLDER, LOG_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER])
+
+/** The directory is there, is ours or empty, and locked. `holder`: undefined where it is not to be locked. */
+export async function takeDirectory(files: FileStorage, holder: LockHolder | undefined): Promise<Lock | undefined> {
+  try {
+    const names = (await files.names()).filter(name => !OWN.has(name))
+    // Before the manifests are looked for: another opening makes one before it makes a file of the log.
+    const logs = await files.list(LOG_FOLDER)
+    if ((await newestNumber(files)) === 0) {
+      if (isForeignLock(files.root)) names.push(LOCK_FILE)
+      refuse(files.root, [...names, ...(await strayManifests(files))], logs)
+    }
+    await files.makeFolder('')
+    return holder === undefined ? undefined : await acquireLock(files.root, holder)
+  } catch (error) {
+    throw directoryError(files.root, error, 'writes')
+  }
+}
+
+/** For a directory without a manifest. @throws TIDEMARK_DIRECTORY */
+export async function refuseForeign(storage: Storage): Promise<void> {
+  const names = (await storage.list('')).filter(name => name !== LOCK_FILE)
+  refuse('the directory', [...names, ...(await strayManifests(storage))], await storage.list(LOG_FOLDER))
+}
+
+function refuse(directory: string, names: readonly string[], logs: readonly string[]): void {
+  if (names.length === 0 && logs.length === 0) return
+  throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} is neither empty nor a store`, {
+    hint:
+      logs.length > 0
+        ? 'it holds log files and no manifest: put the folder `manifest` back'
+        : 'give an empty directory, or one that holds a store',
+    info: { found: [...names, ...logs.map(name => `${LOG_FOLDER}/${name}`)].slice(0, 10) },
+  })
+}
