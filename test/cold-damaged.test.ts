@@ -64,9 +64,14 @@ for (const hydrate of ['on-demand', 'background'] as const) {
   })
 }
 
-const UNREAD = { damage: 'TIDEMARK_SEGMENT_DAMAGED', EIO: 'TIDEMARK_STORAGE', compression: 'TIDEMARK_COMPRESSION_UNAVAILABLE' } as const
+const UNREAD = {
+  damage: 'TIDEMARK_SEGMENT_DAMAGED',
+  EIO: 'TIDEMARK_STORAGE',
+  ESTALE: 'TIDEMARK_STORAGE',
+  compression: 'TIDEMARK_COMPRESSION_UNAVAILABLE',
+} as const
 
-for (const how of ['damage', 'EIO', 'compression'] as const) {
+for (const how of ['damage', 'EIO', 'ESTALE', 'compression'] as const) {
   test(`a store whose last commit counted refused values opens beside a block that cannot be read (${how})`, async t => {
     const world = new SimulatedStore()
     world.thresholds = { bytes: 2000, graceMs: 100 }
@@ -80,7 +85,8 @@ for (const how of ['damage', 'EIO', 'compression'] as const) {
     await assert.rejects(world.close(), { code: 'TIDEMARK_VALUE_REFUSED' })
     if (how === 'damage') damage(world)
     for (const readOnly of [true, false]) {
-      const heal = how === 'EIO' ? world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' }) : () => t.mock.restoreAll()
+      const isErrno = how === 'EIO' || how === 'ESTALE'
+      const heal = isErrno ? world.storage.inject({ operation: 'read', errno: how, path: 'segment' }) : () => t.mock.restoreAll()
       if (how === 'compression') {
         t.mock.method(Segment.prototype, 'unpack', () => {
           throw new TidemarkError(UNREAD[how], 'as the test wants it')

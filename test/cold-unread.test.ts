@@ -34,35 +34,59 @@ test('a look-up that the disk fails throws and harms nothing; a commit that has 
   await world.run(again.close())
 })
 
-test('a block that the disk never gives back keeps no commit from being made', async () => {
-  const world = new World()
-  const store = await world.open()
-  await fill(world, store, 500)
-  await world.run(store.close())
-  const again = await world.open({ restore: { hydrate: 'on-demand' } })
-  const map = again.map<unknown, number>('map')
-  // What describes the segments is read.
-  await world.run(again.hydrated())
-  map.set(-1, 'new')
-  const heal = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'segment' })
-  map.set(490, 'blind')
-  let degraded = 0
-  again.on('degraded', () => degraded++)
-  // Whether 490 replaced one cannot be said: never fewer than there are, or entries would not show.
-  assert.equal((await world.run(again.checkpoint())).entries, 502)
-  assert.equal(again.status, 'ok')
-  assert.equal(degraded, 3)
-  // It is known by now that the disk is like that.
-  map.set(491, 'blind')
-  assert.equal((await world.run(again.checkpoint())).entries, 503)
-  assert.equal(degraded, 3)
-  map.set(492, 'blind')
-  await world.run(again.close())
-  heal()
-  const third = await world.open({ restore: { hydrate: 'on-demand' } })
-  for (const at of [490, 491, 492]) assert.equal(third.map<unknown, number>('map').get(at), 'blind')
-  assert.deepEqual(third.map<unknown, number>('map').get(77), value(77, 1))
-  await world.run(third.close())
+/** Bytes that are lost, corruption that the file system found, a network mount that was made anew. */
+for (const errno of ['EIO', 'EUCLEAN', 'EBADMSG', 'ESTALE'] as const) {
+  test(`a block that the disk never gives back (${errno}) keeps no commit from being made`, async () => {
+    const world = new World()
+    const store = await world.open()
+    await fill(world, store, 500)
+    await world.run(store.close())
+    const again = await world.open({ restore: { hydrate: 'on-demand' } })
+    const map = again.map<unknown, number>('map')
+    // What describes the segments is read.
+    await world.run(again.hydrated())
+    map.set(-1, 'new')
+    const heal = world.storage.inject({ operation: 'read', errno, path: 'segment' })
+    map.set(490, 'blind')
+    let degraded = 0
+    again.on('degraded', () => degraded++)
+    // Whether 490 replaced one cannot be said: never fewer than there are, or entries would not show.
+    assert.equal((await world.run(again.checkpoint())).entries, 502)
+    assert.equal(again.status, 'ok')
+    assert.equal(degraded, 3)
+    // It is known by now that the disk is like that.
+    map.set(491, 'blind')
+    assert.equal((await world.run(again.checkpoint())).entries, 503)
+    assert.equal(degraded, 3)
+    map.set(492, 'blind')
+    await world.run(again.close())
+    heal()
+    const third = await world.open({ restore: { hydrate: 'on-demand' } })
+    for (const at of [490, 491, 492]) assert.equal(third.map<unknown, number>('map').get(at), 'blind')
+    assert.deepEqual(third.map<unknown, number>('map').get(77), value(77, 1))
+    await world.run(third.close())
+  })
+}
+
+test('a commit that has to look waits for as long as the process has no descriptor or memory left', async () => {
+  for (const errno of ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR'] as const) {
+    const world = new World()
+    const store = await world.open()
+    await fill(world, store, 500)
+    await world.run(store.close())
+    const again = await world.open({ restore: { hydrate: 'on-demand' } })
+    await world.run(again.hydrated())
+    const heal = world.storage.inject({ operation: 'read', errno, path: 'segment' })
+    again.map<unknown, number>('map').set(490, 'blind')
+    let degraded = 0
+    again.on('degraded', () => degraded++)
+    const point = again.checkpoint()
+    for (let count = 0; degraded < 6 && count < 100; count++) await world.rest(1000)
+    assert.ok(degraded >= 6, `${errno}: ${degraded} attempts`)
+    heal()
+    assert.equal((await world.run(point)).entries, 500)
+    await world.run(again.close())
+  }
 })
 
 test('what this runtime cannot decompress keeps no commit from being made, and no look-up harms', async t => {

@@ -9,7 +9,7 @@
 import { hasCode } from '../base/errors.ts'
 import { type Capture, type Cold, isUnread } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
-import { isErrno } from '../storage/index.ts'
+import { mayStayUnread } from '../storage/index.ts'
 
 export class Count {
   /** By incarnation: keys that existed. */
@@ -58,7 +58,7 @@ export class Count {
     try {
       return cold.has(key)
     } catch (error) {
-      if (this.#givesUp && isErrno(error, 'EIO')) this.unread++
+      if (this.#givesUp && mayStayUnread(error)) this.unread++
       else if (hasCode(error, 'TIDEMARK_STORAGE') || !isUnread(error)) throw error
       return false
     }

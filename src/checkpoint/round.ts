@@ -9,7 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Outbox, Space } from '../capture/index.ts'
-import { isErrno } from '../storage/index.ts'
+import { mayStayUnread } from '../storage/index.ts'
 import { Count } from './count.ts'
 import { Doubts } from './doubts.ts'
 import type { Flight } from './flight.ts'
@@ -233,7 +233,7 @@ export class Round {
       return true
     } catch (error) {
       if (!hasCode(error, 'TIDEMARK_STORAGE')) throw error
-      if (isErrno(error, 'EIO')) this.#unread++
+      if (mayStayUnread(error)) this.#unread++
       this.#parts.failed(error as TidemarkError)
       return false
     }

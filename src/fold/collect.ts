@@ -15,7 +15,7 @@ import { hasCode } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, type Manifest, manifestName, SEGMENT_FOLDER, segmentNumbers } from '../format/index.ts'
 import { filesOf, listManifests, readManifest, standsOn } from '../manifest/index.ts'
-import { isErrno, type Storage } from '../storage/index.ts'
+import { mayStayUnread, type Storage } from '../storage/index.ts'
 import { RetainedNames } from './retained-names.ts'
 
 export const GRACE_MS = 10_000
@@ -166,7 +166,7 @@ export class Collector {
       return names
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await this.#parts.storage.exists(manifestName(number)))) return undefined
-      if (!isErrno(error, 'EIO')) throw error
+      if (!mayStayUnread(error)) throw error
       const times = (this.#unread.get(number) ?? 0) + 1
       this.#unread.set(number, times)
       if (times < UNREAD_MAX) throw error

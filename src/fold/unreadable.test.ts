@@ -33,15 +33,19 @@ test('damage counts at once, a file that is not given back at the third merge in
   assert.deepEqual([fails(BASE.file, 'EIO'), fails(YOUNG.file, 'EIO'), fails(BASE.file, 'EIO')], [0, 0, 0])
   assert.equal(fails(BASE.file, 'EIO'), 1)
   assert.deepEqual([...unreadable.stuck], [BASE.file])
+  const stale = new Unreadable()
+  for (let times = 0; times < 3; times++) stale.failed(PLAN, read(BASE.file, 'ESTALE'))
+  assert.deepEqual([...stale.stuck], [BASE.file], 'for whatever reason, if it does not pass')
   const damaged = new Unreadable()
   damaged.failed(PLAN, new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: YOUNG.file }))
   assert.deepEqual([...damaged.stuck], [YOUNG.file, BASE.file], 'nor the range that needs it')
 })
 
-test('a disk that is full, and a file of its own that a merge cannot read back, keep nothing from being merged', () => {
+test('a disk that is full, a process without descriptors, and a file of its own that a merge cannot read back, keep nothing from being merged', () => {
   const unreadable = new Unreadable()
   for (let times = 0; times < 10; times++) {
-    unreadable.failed(PLAN, read(BASE.file, 'ENOSPC'))
+    unreadable.failed(PLAN, storageError('append', segment(9).file, systemError('ENOSPC', 'write')))
+    unreadable.failed(PLAN, read(BASE.file, 'EMFILE'))
     unreadable.failed(PLAN, read(segment(9).file, 'EIO'))
     unreadable.failed(PLAN, new Error('of nothing'))
   }

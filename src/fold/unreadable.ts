@@ -6,7 +6,7 @@
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { SegmentEntry } from '../format/index.ts'
-import { isErrno } from '../storage/index.ts'
+import { mayStayUnread } from '../storage/index.ts'
 import { type MergePlan, type Stuck, stuckBy } from './policy.ts'
 
 /** Merges in a row that failed because the device did not give back a file; one that does so for longer is not waited for. */
@@ -25,7 +25,7 @@ export class Unreadable {
     const { file, kind } = error
     if (kind !== 'damage') {
       // Not so what the merge itself wrote: the next one writes to another file.
-      if (!isErrno(error, 'EIO') || !inputsOf(plan).some(entry => entry.file === file)) return
+      if (!mayStayUnread(error) || !inputsOf(plan).some(entry => entry.file === file)) return
       const times = (this.#unread.get(file) ?? 0) + 1
       this.#unread.set(file, times)
       if (times < UNREAD_MAX) return

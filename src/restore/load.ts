@@ -12,7 +12,7 @@ import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
 import type { LogDamage, ScanReport } from '../log/index.ts'
 import { assertDecompressible } from '../segment/index.ts'
-import { isErrno, type Storage } from '../storage/index.ts'
+import { mayStayUnread, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import { isUnfit } from './kept.ts'
 import type { OpenedStore } from './open.ts'
@@ -84,7 +84,7 @@ const SORT_RECORDS = 256
 
 /** What the commit counted stays then, which hides no entry; and nothing that can be read is kept from anybody. */
 function uncounted(error: unknown): undefined {
-  const isUnread = hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') || hasCode(error, 'TIDEMARK_COMPRESSION_UNAVAILABLE') || isErrno(error, 'EIO')
+  const isUnread = hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') || hasCode(error, 'TIDEMARK_COMPRESSION_UNAVAILABLE') || mayStayUnread(error)
   if (!isUnread) throw error
 }
 

@@ -2,7 +2,7 @@
  * System errors as TIDEMARK_STORAGE. Owns the hints; decides by errno alone, for libuv has no name for some (EDQUOT, ESTALE).
  */
 import { getSystemErrorMap } from 'node:util'
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { StorageOperation } from './contract.ts'
 
 export type ErrnoName =
@@ -29,12 +29,15 @@ export type ErrnoName =
   | 'ENOLCK'
   | 'ESTALE'
   | 'EBADF'
+  | 'EUCLEAN'
+  | 'EBADMSG'
+  | 'EINTR'
 
 /** Numbers that libuv passes through without a name: by platform. */
 const NAMELESS: Partial<Record<NodeJS.Platform, Partial<Record<ErrnoName, number>>>> = {
-  linux: { EDQUOT: -122, ESTALE: -116, ENOLCK: -37 },
-  darwin: { EDQUOT: -69, ESTALE: -70, ENOLCK: -77 },
-  freebsd: { EDQUOT: -69, ESTALE: -70, ENOLCK: -77 },
+  linux: { EDQUOT: -122, ESTALE: -116, ENOLCK: -37, EUCLEAN: -117, EBADMSG: -74 },
+  darwin: { EDQUOT: -69, ESTALE: -70, ENOLCK: -77, EBADMSG: -94 },
+  freebsd: { EDQUOT: -69, ESTALE: -70, ENOLCK: -77, EBADMSG: -89 },
 }
 
 const numbers = new Map<string, number>([...getSystemErrorMap()].map(([errno, [name]]) => [name, errno]))
@@ -49,6 +52,24 @@ export function errnoOf(name: ErrnoName): number | undefined {
 export function isErrno(error: unknown, ...names: readonly ErrnoName[]): boolean {
   const errno = errnoIn(error)
   return errno !== undefined && names.some(name => numbers.get(name) === errno)
+}
+
+/** The bytes are lost, or the file system found its own wrong, as far as anybody knows: nobody gets what lies there. */
+export function isNotGivenBack(error: unknown): boolean {
+  return isErrno(error, 'EIO', 'EUCLEAN', 'EBADMSG')
+}
+
+/** What the process or the machine is short of comes back. */
+const PASSING: readonly ErrnoName[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']
+
+/**
+ * A read that may fail however often it is tried: what is not given back, and whatever else does not pass by itself, as behind a network mount that was
+ * made anew. It says nothing about what is there: only for who can do without.
+ */
+export function mayStayUnread(error: unknown): boolean {
+  if (isNotGivenBack(error)) return true
+  const isRead = hasCode(error, 'TIDEMARK_STORAGE') && (error as TidemarkError).info?.['operation'] === 'read'
+  return isRead && errnoIn(error) !== undefined && !isErrno(error, ...PASSING)
 }
 
 function errnoIn(error: unknown): number | undefined {
@@ -68,7 +89,10 @@ export function systemError(name: ErrnoName, syscall: string, message?: string):
 const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
   [['ENOSPC'], 'the disk is out of space or inodes: free some (df -h, df -i); commits go on by themselves afterwards'],
   [['EDQUOT'], 'the disk quota of this user or project is used up: raise it or free space; commits go on by themselves afterwards'],
-  [['EIO', 'ESTALE'], 'the device or network file system failed: look at the kernel log (dmesg) and the disk before trusting it again'],
+  [
+    ['EIO', 'ESTALE', 'EUCLEAN', 'EBADMSG'],
+    'the device or network file system failed: look at the kernel log (dmesg) and the disk before trusting it again',
+  ],
   [['EROFS'], 'the file system is read-only, often remounted so by the kernel after an error: look at the kernel log, then remount it'],
   [['EMFILE', 'ENFILE'], 'too many open files: raise the limit (ulimit -n) or find what leaks them'],
   [['ENOMEM'], 'the system is out of memory'],

@@ -291,6 +291,7 @@ test('a storage error tells what failed, with a hint by errno, and crosses a thr
   // The name says nothing: libuv has none for some numbers.
   const nameless = Object.assign(new Error('?'), { errno: -122, code: 'Unknown system error -122', syscall: 'write' })
   if (process.platform === 'linux') assert.match(storageError('append', 'f', nameless).hint ?? '', /quota/)
+  if (process.platform === 'linux') assert.match(storageError('read', 'f', systemError('EUCLEAN', 'read')).hint ?? '', /dmesg/)
   assert.equal(storageError('append', '', 'odd').message, "append of the store's directory failed: odd")
 })
 
