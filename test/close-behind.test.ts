@@ -42,3 +42,20 @@ test('once the last epoch is durable a close ends in moments, whatever its bytes
   assert.equal((await world.open()).map<number, string>('m4999').get('key'), 4999)
   await world.close()
 })
+
+test('a close that ran out of time leaves nothing behind that goes on writing', async () => {
+  const world = new SimulatedStore({ budget: { ioBytesPerSecondMax: 65_536 } })
+  const store = await world.open()
+  const map = store.map<string, number>('things')
+  for (let at = 0; at < 64; at++) map.set(at, 'x'.repeat(65_000))
+  await assert.rejects(world.run(store.close({ timeoutMs: 300 })), { code: 'TIDEMARK_TIMEOUT' })
+  // What was under way as the writer was ended is left to itself.
+  await world.pass(1000)
+  const before = world.storage.calls.length
+  assert.ok(before > 0)
+  await world.pass(120_000)
+  assert.deepEqual(world.storage.calls.slice(before), [])
+  assert.equal(world.storage.openFiles, 0)
+  assert.equal((await world.open()).map<string, number>('things').size, 0)
+  await world.close()
+})

@@ -311,3 +311,17 @@ test('a job that is stopped while it waits for the ceiling ends at once, and wri
   await assert.rejects(file.append([Buffer.alloc(1)]), error => error === STOPPED)
   assert.equal(written.length, 1)
 })
+
+test('a log that is stopped while it waits for the ceiling ends at once, and writes nothing more', async () => {
+  const { scheduler, budget, log, written } = await newWorld(100_000)
+  const file = await scheduler.run(log.open('log/a', 'create'))
+  await scheduler.run(file.append([Buffer.alloc(1_000_000)]))
+  const waiting = file.append([Buffer.alloc(1000)])
+  await scheduler.run(100)
+  budget.stopLog()
+  await assert.rejects(scheduler.run(waiting), error => error === STOPPED)
+  assert.ok(scheduler.clock.monotonic() < 200)
+  budget.sealing = true
+  await assert.rejects(file.append([Buffer.alloc(1)]), error => error === STOPPED)
+  assert.equal(written.length, 1)
+})

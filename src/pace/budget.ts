@@ -66,6 +66,7 @@ export class Budget {
   #restUntil = 0
   #logRestUntil = 0
   #stopped = false
+  #logStopped = false
   #ending = false
   /** Of the log's file, mean of the last ones, ms. */
   logSyncMs = 0
@@ -113,9 +114,9 @@ export class Budget {
     return this.#commits > 0
   }
 
-  /** Resolves when the log may append: at once, but under the ceiling. Undefined: now. */
+  /** Resolves when the log may append: at once, but under the ceiling; rejects with STOPPED once it was stopped. Undefined: now. */
   logRoom(): Promise<void> | undefined {
-    return !this.sealing && this.#logWaitMs() > 0 ? this.#waitForLog() : undefined
+    return this.#logStopped || (!this.sealing && this.#logWaitMs() > 0) ? this.#waitForLog() : undefined
   }
 
   logWrote(bytes: number): void {
@@ -132,6 +133,12 @@ export class Budget {
   /** The store closes: from now on the log goes first even where upkeep is behind, for what is not durable in time is lost. */
   beginEnding(): void {
     this.#ending = true
+    for (const wake of this.#waits) wake()
+  }
+
+  /** The log writes nothing any more, not even what is under way. */
+  stopLog(): void {
+    this.#logStopped = true
     for (const wake of this.#waits) wake()
   }
 
@@ -220,7 +227,12 @@ export class Budget {
   async #waitForLog(): Promise<void> {
     this.#logWaits++
     try {
-      for (let ms = this.#logWaitMs(); ms > 0; ms = this.#logWaitMs()) await this.#sleep(ms, true)
+      for (;;) {
+        if (this.#logStopped) throw STOPPED
+        const ms = this.#logWaitMs()
+        if (ms <= 0) return
+        await this.#sleep(ms, true)
+      }
     } finally {
       this.#logWaits--
     }

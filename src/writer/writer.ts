@@ -110,13 +110,18 @@ export class Writer {
     else this.#enqueue(message)
   }
 
-  /** Upkeep ends where it is: nobody listens any more. */
+  /** Log and upkeep end where they are, as a crash leaves them: nobody listens any more. */
   abandon(): void {
     this.#abandoned = true
+    this.#queue.length = 0
+    this.#sealTimer?.()
+    this.#budget.stopLog()
     void this.#folding?.stop()
+    if (!this.#working) void this.#leave()
   }
 
   #enqueue(message: Message): void {
+    if (this.#abandoned) return
     this.#queue.push(message)
     if (this.#working) return
     this.#working = true
@@ -129,10 +134,11 @@ export class Writer {
       try {
         await this.#take(message)
       } catch (error) {
-        await this.#fail('attempt' in message ? message.attempt : 0, error)
+        if (!this.#abandoned) await this.#fail('attempt' in message ? message.attempt : 0, error)
       }
     }
     this.#working = false
+    if (this.#abandoned) await this.#leave()
   }
 
   async #take(message: Message): Promise<void> {
