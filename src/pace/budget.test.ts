@@ -105,10 +105,29 @@ test('a log that takes the whole ceiling starves upkeep until that is behind, an
   assert.ok(starved <= most, `${starved}`)
   const logged = bytesOf(written, 'log/a')
   budget.behind = true
+  budget.need({}, 0)
   await scheduler.run(all)
   assert.ok(bytesOf(written, 'log/b') - starved >= most * 5, `${bytesOf(written, 'log/b')}`)
   const share = bytesOf(written, 'log/a') - logged
   assert.ok(share >= most * 2, `the log goes on: ${share}`)
+})
+
+test('upkeep that is behind has a part of the ceiling only while a job is under way', async () => {
+  const { scheduler, budget } = await newWorld(90_000)
+  budget.behind = true
+  const job = {}
+  // As fast as it goes, it needs nothing of the stream.
+  budget.need(job, 0)
+  budget.logWrote(90_000 * 30)
+  // What the ceiling itself is overdrawn by has passed, early blocks still wait.
+  await scheduler.run(31_000)
+  budget.logWrote(90_000)
+  await scheduler.run(32_500)
+  assert.notEqual(budget.logRoom(), undefined)
+  budget.jobEnded(job)
+  assert.equal(budget.logRoom(), undefined)
+  budget.need(job, 0)
+  assert.notEqual(budget.logRoom(), undefined)
 })
 
 test('upkeep that is behind gets its part of the ceiling although a commit always lies behind the blocks in front of it', async () => {
@@ -117,6 +136,7 @@ test('upkeep that is behind gets its part of the ceiling although a commit alway
   const endMs = 20_000
   let commits = 0
   budget.behind = true
+  budget.need({}, 0)
   const commit = async (): Promise<void> => {
     const file = await log.open('log/a', 'create')
     while (scheduler.clock.monotonic() < endMs) {
@@ -145,6 +165,7 @@ test('upkeep that is behind syncs without waiting for a commit that lies behind 
   const part = Buffer.alloc(65_536)
   let commits = 0
   budget.behind = true
+  budget.need({}, 0)
   const commit = async (): Promise<void> => {
     const file = await log.open('log/a', 'create')
     while (scheduler.clock.monotonic() < endMs) {
@@ -177,6 +198,7 @@ test('upkeep that is behind syncs without waiting for a commit that lies behind 
 test('once a close has begun the log goes first although upkeep is behind, and what waits already goes on', async () => {
   const { scheduler, budget } = await newWorld(90_000)
   budget.behind = true
+  budget.need({}, 0)
   budget.logWrote(90_000 * 30)
   // What the ceiling itself is overdrawn by has passed, early blocks still wait.
   await scheduler.run(31_000)
@@ -201,6 +223,7 @@ test('what commits took while upkeep was behind keeps early blocks back for a bo
   const most = 90_000
   const { scheduler, budget } = await newWorld(most)
   budget.behind = true
+  budget.need({}, 0)
   budget.commitArrived()
   for (let second = 0; second < 100; second++) {
     await scheduler.run(scheduler.clock.monotonic() + 1000)

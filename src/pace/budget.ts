@@ -53,6 +53,7 @@ export class Budget {
   readonly #share: Bucket
   readonly #ceiling: Bucket | undefined
   readonly #early: Bucket | undefined
+  /** Of the jobs under way. */
   readonly #needs = new Map<object, number>()
   readonly #waits = new Set<() => void>()
   /** Bytes of the log, each counting less the older it is. */
@@ -154,12 +155,15 @@ export class Budget {
 
   // ---- upkeep
 
-  /** What a job needs now, stored bytes a second; 0: it has ended. */
+  /** What a job that is under way needs now of the stream, stored bytes a second. */
   need(job: object, bytesPerSecond: number): void {
-    const now = this.#parts.monotonic()
-    if (bytesPerSecond > 0) this.#needs.set(job, bytesPerSecond)
-    else this.#needs.delete(job)
-    this.#refill(now)
+    this.#needs.set(job, bytesPerSecond)
+    this.#refill(this.#parts.monotonic())
+  }
+
+  jobEnded(job: object): void {
+    this.#needs.delete(job)
+    this.#refill(this.#parts.monotonic())
   }
 
   /** Ms for which upkeep rests before it goes on; `hurried`: it cannot leave the stream to the log any more. 0: none. */
@@ -238,9 +242,9 @@ export class Budget {
     }
   }
 
-  /** Upkeep is behind, and has its part of the ceiling. */
+  /** Upkeep is behind, and has its part of the ceiling: while there is a job to use it, which there is not where folds fail. */
   get #shares(): boolean {
-    return this.behind && !this.#ending && this.#ceiling !== undefined
+    return this.behind && this.#needs.size > 0 && !this.#ending && this.#ceiling !== undefined
   }
 
   /** Upkeep does not overdraw, and lets the log go first, unless it is behind. */
