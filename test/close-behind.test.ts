@@ -1,6 +1,7 @@
 /** A close under a ceiling: what is not durable goes first, and nothing else is waited for, by the simulated clock. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SimulatedStorage } from '../src/testing/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 test('the last epoch gets all of the ceiling, not the part that early blocks get while upkeep is behind', async () => {
@@ -59,3 +60,31 @@ test('a close that ran out of time leaves nothing behind that goes on writing', 
   assert.equal((await world.open()).map<string, number>('things').size, 0)
   await world.close()
 })
+
+for (const first of ['close', 'fold'] as const) {
+  test(`a close that has nothing to lose does not wait for the ceiling to make durable what a killed process left (first: ${first})`, async () => {
+    const world = new SimulatedStore({ budget: { ioBytesPerSecondMax: 65_536 } })
+    const store = await world.open()
+    for (let at = 0; at < 40; at++) store.map<string, number>('things').set(at, `${at}`.padEnd(64_000, 'x'))
+    const { epoch } = await world.run(store.checkpoint({ timeoutMs: 120_000 }))
+    // Before its seal.
+    const { storage, scheduler } = world
+    store.close().catch(() => {})
+    storage.powerOff()
+    world.storage = new SimulatedStorage({ seed: 3, scheduler, disk: storage.disk })
+    if (first === 'fold') world.thresholds = { bytes: 500_000, slackBytes: 500_000, baseBytes: 500_000 }
+    const again = await world.open()
+    if (first === 'fold') await world.pass(3000)
+    const isWrittenAgain = (): boolean => world.storage.calls.some(({ operation }) => operation === 'overwrite')
+    assert.equal(isWrittenAgain(), first === 'fold')
+    const begin = world.clock.monotonic()
+    await world.run(again.close())
+    const took = world.clock.monotonic() - begin
+    assert.ok(took < 5000, `${took} ms`)
+    assert.ok(isWrittenAgain())
+    await world.crash()
+    assert.ok(world.store.restored.epoch > epoch)
+    assert.equal(world.store.map<string, number>('things').size, 40)
+    await world.close()
+  })
+}

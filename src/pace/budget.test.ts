@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { STOPPED } from '../base/errors.ts'
 import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../testing/index.ts'
 import { Budget } from './budget.ts'
-import { logToll, PacedStorage, upkeepToll } from './paced-storage.ts'
+import { logToll, PacedStorage, proofToll, upkeepToll } from './paced-storage.ts'
 import { Rhythm } from './rhythm.ts'
 
 interface World {
@@ -347,4 +347,24 @@ test('a log that is stopped while it waits for the ceiling ends at once, and wri
   budget.sealing = true
   await assert.rejects(file.append([Buffer.alloc(1)]), error => error === STOPPED)
   assert.equal(written.length, 1)
+})
+
+test('what the last run left is written again under the ceiling, and beside it once a close has begun', async () => {
+  const { scheduler, storage, budget, log } = await newWorld(100_000, { min: 0, max: 0 })
+  const monotonic = (): number => scheduler.clock.monotonic()
+  const proof = new PacedStorage(storage, proofToll(budget), monotonic)
+  const file = await scheduler.run(proof.open('log/a', 'create'))
+  await scheduler.run(file.append([Buffer.alloc(1_000_000)]))
+  const waiting = file.append([Buffer.alloc(1_000_000)])
+  await scheduler.run(monotonic() + 8000)
+  budget.beginEnding()
+  await scheduler.run(waiting)
+  assert.equal(monotonic(), 8000)
+  await scheduler.run(file.append([Buffer.alloc(1_000_000)]))
+  assert.equal(monotonic(), 8000)
+  assert.equal(budget.written.log, 3_000_000)
+  // What the log appends next waits for what was written before alone.
+  const next = await scheduler.run(log.open('log/b', 'create'))
+  await scheduler.run(next.append([Buffer.alloc(1000)]))
+  assert.ok(monotonic() <= 10_000, `${monotonic()}`)
 })

@@ -1,5 +1,5 @@
 /**
- * One budget for all that is written: the log comes first, upkeep takes what is left of an even stream, and nothing exceeds the ceiling.
+ * One budget for all that is written: the log comes first, upkeep takes what is left of an even stream, and nothing that may wait exceeds the ceiling.
  *
  * What: observes what the log appends and how long syncs take; tells upkeep when it may go on, and whoever appends how long the ceiling
  * makes him wait. The stream's rate is what the log writes on the average and upkeep needs: what the log writes more than that in one moment,
@@ -117,7 +117,18 @@ export class Budget {
 
   /** Resolves when the log may append: at once, but under the ceiling; rejects with STOPPED once it was stopped. Undefined: now. */
   logRoom(): Promise<void> | undefined {
-    return this.#logStopped || (!this.sealing && this.#logWaitMs() > 0) ? this.#waitForLog() : undefined
+    return this.#logStopped || (!this.sealing && this.#logWaitMs() > 0) ? this.#waitForLog(false) : undefined
+  }
+
+  /** As `logRoom`, for what the last run left in the log and is written again: at once where the store closes, which loses nothing by it. */
+  proofRoom(): Promise<void> | undefined {
+    return this.#logStopped || (!this.#ending && this.#logWaitMs() > 0) ? this.#waitForLog(true) : undefined
+  }
+
+  /** What did not wait owes nothing: else the last epoch would wait for it. */
+  proofWrote(bytes: number): void {
+    if (this.#ending) this.written.log += bytes
+    else this.logWrote(bytes)
   }
 
   logWrote(bytes: number): void {
@@ -228,12 +239,12 @@ export class Budget {
     return Math.max(early, this.#ceiling.waitMs(now, 1))
   }
 
-  async #waitForLog(): Promise<void> {
+  async #waitForLog(isProof: boolean): Promise<void> {
     this.#logWaits++
     try {
       for (;;) {
         if (this.#logStopped) throw STOPPED
-        const ms = this.#logWaitMs()
+        const ms = isProof && this.#ending ? 0 : this.#logWaitMs()
         if (ms <= 0) return
         await this.#sleep(ms, true)
       }

@@ -24,6 +24,11 @@ export function logToll(budget: Budget): Toll {
   }
 }
 
+/** For what the last run left in the log. */
+export function proofToll(budget: Budget): Toll {
+  return { ...logToll(budget), room: () => budget.proofRoom(), wrote: bytes => budget.proofWrote(bytes) }
+}
+
 export function upkeepToll(budget: Budget): Toll {
   return {
     room: bytes => budget.upkeepRoom(bytes),

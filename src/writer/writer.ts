@@ -16,7 +16,7 @@ import type { Folding, FoldingParts } from '../fold/index.ts'
 import { type Compress, type LogPosition, logName, logNumbers, type Manifest, openCompress } from '../format/index.ts'
 import { LogWriter } from '../log/index.ts'
 import { giveUp, roll } from '../manifest/index.ts'
-import { Budget, logToll, PacedStorage } from '../pace/index.ts'
+import { Budget, logToll, PacedStorage, proofToll } from '../pace/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
@@ -89,7 +89,7 @@ export class Writer {
     this.#ownership = new Ownership(this.#storage, this.#failpoint, facts.manifest)
     this.#end = facts.acceptedEnd
     this.#sequence = Math.max(0, ...facts.manifest.log.map(entry => logNumbers(nameOf(entry.file))?.sequence ?? 0))
-    this.#inherited = new Inherited(this.#storage, this.#failpoint, facts)
+    this.#inherited = new Inherited(new PacedStorage(parts.storage, proofToll(this.#budget), monotonic), this.#failpoint, facts)
     this.#folding = startFolding(facts, parts, {
       failpoint: this.#failpoint,
       budget: this.#budget,
