@@ -153,6 +153,55 @@ for (const [call, end] of ENDINGS) {
   })
 }
 
+for (const call of ['durable', 'close'] as const) {
+  test(`${call}() that finds nothing but a changed catalogue leaves out nothing that its barrier's listener writes`, async () => {
+    const { world, store, cache } = await opened()
+    world.pressed = true
+    store.delete('index')
+    store.on('barrier', () => void cache.set('k', 5))
+    await world.run(store[call]())
+    assert.deepEqual(world.points.at(-1)?.lagging, [])
+    assert.equal((await world.crash()).map('cache').get('k'), 5)
+    await world.close()
+  })
+}
+
+test('close() whose first epochs fail leaves out nothing that the listener of its last barrier writes', async () => {
+  const { world, store, cache } = await opened()
+  const heal = world.storage.inject({ operation: 'append', errno: 'EIO' })
+  const asked = store.checkpoint()
+  await world.pass(50)
+  world.pressed = true
+  let n = 0
+  store.on('barrier', () => void cache.set('k', ++n))
+  const closed = store.close()
+  await world.pass(300)
+  heal()
+  await world.run(Promise.all([asked, closed]))
+  assert.ok(n > 1)
+  assert.equal((await world.open()).map('cache').get('k'), n)
+  await world.close()
+})
+
+test('close() during an epoch whose cut moves leaves out nothing that the listener of its last barrier writes', async () => {
+  const { world, store, orders, cache } = await opened()
+  world.pressed = true
+  const value = { n: 1 }
+  const objects = orders as unknown as Map<string, unknown>
+  objects.set('object', value)
+  store.on('barrier', ({ epoch }) => void cache.set('k', epoch))
+  const asked = store.checkpoint()
+  value.n = 2
+  objects.set('object', value)
+  assert.equal(store.stats().voids, 1)
+  const closed = store.close()
+  await world.run(Promise.all([asked, closed]))
+  const last = world.points.at(-1)
+  assert.deepEqual(last?.lagging, [])
+  assert.equal((await world.open()).map('cache').get('k'), last?.epoch)
+  await world.close()
+})
+
 test('it lags ten intervals at most', async () => {
   const { world, orders, cache } = await opened({ checkpoint: { intervalMs: 100 } })
   world.pressed = true

@@ -109,9 +109,7 @@ export class Checkpointer implements CaptureOwner {
   /** True when something changed that no barrier has cut yet; while an entry is drained it is listed nowhere. */
   get dirty(): boolean {
     const drains = this.outbox.encoding && this.#flight?.committing !== false
-    if (drains || this.#parts.space.catalogueChanged || this.#voided !== undefined) return true
-    for (const collection of this.#parts.collections.values()) if (collection.dirty) return true
-    return false
+    return drains || this.#parts.space.catalogueChanged || this.#voided !== undefined || this.classes.dirty
   }
 
   /** As `dirty`, but for what waits for a reason of its own: values refused before, collections that the next epoch would leave out. */
@@ -127,11 +125,12 @@ export class Checkpointer implements CaptureOwner {
     return this.#refusals.list()
   }
 
-  /** Sets a barrier, now if nothing is in its way; resolves when its epoch is durable. `hurry`: its last round is not spread over a moment. */
-  checkpoint(timeoutMs: number, hurry = false): Promise<CheckpointPoint> {
+  /** Sets a barrier, now if nothing is in its way; resolves when its epoch is durable. `whole`: with everything, and its last round not spread. */
+  checkpoint(timeoutMs: number, whole = false): Promise<CheckpointPoint> {
     const waiter = this.#waiters.add(timeoutMs)
     this.#wanted = true
-    this.#hurry ||= hurry
+    this.#hurry ||= whole
+    if (whole) this.classes.takeAll()
     // The epoch under way is in the way of the next.
     this.#round.hurry()
     // What `close` asks for has no other moment.
@@ -142,7 +141,7 @@ export class Checkpointer implements CaptureOwner {
 
   /** Resolves when all mutations made so far are durable. */
   async durable(timeoutMs: number): Promise<void> {
-    this.classes.takeAll(this.#flight)
+    this.classes.takeIn(this.#flight)
     // `close` leaves nobody behind whose barrier has not fallen yet.
     const whole = this.#flight?.refused.count === 0
     const asked = this.#parts.space.forbidden === 'closed' && this.#waiters.waiting && !whole

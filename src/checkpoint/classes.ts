@@ -39,14 +39,21 @@ export class Classes {
     })
   }
 
-  /** The next epoch takes everything, insignificant changes included; also where it is that which follows a failure of the one under way. */
-  takeAll(flight: Flight | undefined): void {
-    const { collections, space } = this.#parts
-    for (const collection of space.treated) collection.takeIn()
+  /** Some collection has changes that no barrier has cut. */
+  get dirty(): boolean {
+    for (const collection of this.#parts.collections.values()) if (collection.dirty) return true
+    return false
+  }
+
+  /** Insignificant changes are to be written; the epoch that follows a failure of the one under way takes everything. */
+  takeIn(flight: Flight | undefined): void {
+    for (const collection of this.#parts.space.treated) collection.takeIn()
     if (flight !== undefined) flight.whole = true
-    // Nothing is left out otherwise.
-    if (!space.rebuildable) return
-    for (const collection of collections.values()) this.#whole ||= collection.dirty
+  }
+
+  /** The next epoch takes everything: what is written up to its cut, by listeners of its barrier, too. */
+  takeAll(): void {
+    this.#whole = true
   }
 
   /** Collections that may be captured before the barrier: what is to be left out must not be begun. */
@@ -58,7 +65,8 @@ export class Classes {
   /** The cut falls, for the first time or again: gives what it takes, in order, and names in the flight what it leaves out. */
   cut(flight: Flight): readonly Collection[] {
     const all = [...this.#parts.collections.values()]
-    flight.whole ||= this.#whole
+    // No later epoch of a store that closes makes up for what this one leaves out.
+    flight.whole ||= this.#whole || this.#parts.space.forbidden === 'closed'
     this.#whole = false
     flight.left = this.#lag.cut(all, flight.epoch, flight.whole, flight.left)
     const { left } = flight
