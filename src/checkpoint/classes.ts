@@ -18,12 +18,14 @@ export class Classes {
   readonly #parts: CheckpointerParts
   readonly #lag: Lag
   readonly #rpo: Rpo
+  readonly #refusals: Refusals
   #whole = false
 
-  /** `due`: a critical collection asks for a barrier, for more than values that were refused before. */
+  /** `due`: a critical collection asks for a barrier. */
   constructor(parts: CheckpointerParts, turns: Turns, refusals: Refusals, due: () => void) {
     this.#parts = parts
-    const { clock, cadence, space, pressed, collections } = parts
+    this.#refusals = refusals
+    const { clock, cadence, space, pressed } = parts
     this.#lag = new Lag({
       clock,
       intervalMs: cadence.settings.intervalMs,
@@ -34,8 +36,8 @@ export class Classes {
       refuses: ({ id }) => refusals.has(id),
     })
     this.#rpo = new Rpo({
-      ...{ turns, now: () => clock.monotonic(), collections: () => space.treated },
-      due: () => void (refusals.areAll(collections.values()) || due()),
+      ...{ turns, due, now: () => clock.monotonic(), collections: () => space.treated },
+      changed: collection => this.#changed(collection),
     })
   }
 
@@ -103,7 +105,7 @@ export class Classes {
   canWait(epoch: number): boolean {
     const { collections, space } = this.#parts
     if (!space.rebuildable || this.#whole || space.catalogueChanged) return false
-    const dirty = [...collections.values()].filter(collection => collection.dirty)
+    const dirty = [...collections.values()].filter(collection => this.#changed(collection))
     if (dirty.length === 0 || !this.#lag.leavesAll(dirty, epoch)) return false
     this.#lag.wait(dirty)
     return true
@@ -111,5 +113,11 @@ export class Classes {
 
   stop(): void {
     this.#rpo.stop()
+  }
+
+  /** It has more to write than values that were refused before. */
+  #changed(collection: Collection): boolean {
+    const refusals = this.#refusals
+    return collection.dirty && !(refusals.has(collection.id) && refusals.areAllOf(collection))
   }
 }

@@ -69,12 +69,12 @@ export class Refusals {
   /** Nothing else changed since the last barrier. */
   areAll(collections: Iterable<Collection>): boolean {
     if (this.none || this.#space.catalogueChanged) return false
-    for (const collection of collections) if (collection.dirty && !this.#areAllOf(collection)) return false
+    for (const collection of collections) if (collection.dirty && !this.areAllOf(collection)) return false
     return true
   }
 
-  /** Whatever else is written is listed beside them, or makes the collection count as written in another way. */
-  #areAllOf({ id, saturated, drained, deleted, gone, journal, fresh, postponed }: Collection): boolean {
+  /** Nothing else changed in a collection that is dirty: whatever else is written is listed beside them, or makes it count as written in another way. */
+  areAllOf({ id, saturated, drained, deleted, gone, journal, fresh, postponed }: Collection): boolean {
     if (saturated || drained.length > 0 || deleted.size > 0 || gone.length > 0) return false
     if (journal.untaken(journal.end) > 0 || postponed.large > 0) return false
     const known = this.#known.get(id)

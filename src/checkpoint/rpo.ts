@@ -15,6 +15,8 @@ export interface RpoParts {
   readonly now: () => number
   /** Those that have an `rpoMs`, perhaps others too. */
   readonly collections: () => Iterable<Collection>
+  /** It has changes that a barrier would write. */
+  readonly changed: (collection: Collection) => boolean
   /** A barrier should fall now. */
   readonly due: () => void
 }
@@ -81,7 +83,7 @@ export class Rpo {
     for (const collection of this.#parts.collections()) {
       const { rpoMs } = collection
       if (rpoMs === undefined) continue
-      if (!collection.dirty) {
+      if (!this.#parts.changed(collection)) {
         this.#since.delete(collection)
         continue
       }
