@@ -29,6 +29,29 @@ test('a storage that has not answered when a loop stood still is blamed', () => 
   assert.deepEqual(told, ['barrier interval', 'pressure-high storage'])
 })
 
+test('an epoch whose cut is void and waits for a hold is not blamed on the storage, which was asked for nothing', () => {
+  const told: string[] = []
+  const { scheduler, host, map, checkpointer, cadence, seen } = alone(100, false, { elastic: true }, ({ type, reason }) => {
+    told.push(`${type} ${reason}`)
+  })
+  const object = { n: 1 }
+  map.set('object', object)
+  while (!seen.includes('barrier 1')) scheduler.step(scheduler.nowMs + 100)
+  quiet(checkpointer.holds.run(() => new Promise(() => {}), 1000))
+  object.n = 2
+  map.set('object', object)
+  assert.equal(checkpointer.counters.voids, 1)
+  scheduler.pass(900)
+  assert.deepEqual(host.posted, [])
+  assert.deepEqual(told, ['barrier interval', 'rpo-broken held'])
+  assert.equal(cadence.pressure, 0)
+  scheduler.pass(110)
+  assert.equal(host.commits.length, 1)
+  // From now on it is asked for something.
+  scheduler.pass(200)
+  assert.deepEqual(told.slice(2), ['pause storage', 'pressure-high storage'])
+})
+
 test('what was inserted before an epoch that failed still counts as changed', () => {
   const { scheduler, host, map, checkpointer } = alone()
   for (let n = 0; n < 10_000; n++) map.set(`k${n}`, n)

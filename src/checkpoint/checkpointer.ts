@@ -204,8 +204,9 @@ export class Checkpointer implements CaptureOwner {
     this.#recutSoon?.()
     // While the writer has no room, whatever a cut froze would be kept in memory at the first touch.
     if (this.outbox.full) this.#recutSoon = this.#turns.after(FULL_LOOK_MS, () => this.#recut(flight))
+    if (this.outbox.full) return
     // The end of the last hold comes here by itself.
-    if (this.outbox.full || this.holds.inTheWay()) return
+    if (this.holds.inTheWay()) return void this.#parts.cadence.held()
     flight.records += flight.capture.records
     flight.refused = { count: 0, first: [] }
     flight.hurried = true

@@ -217,6 +217,11 @@ export class Cadence {
     return { againMs: Math.min(this.#lookMs, this.#window.targetMs) }
   }
 
+  /** The cut of the epoch under way is void, and a hold stands in the way of the next, until `cut`. */
+  held(): void {
+    this.#exposure.held()
+  }
+
   committed({ records, written }: Committed): void {
     const now = this.#parts.clock.monotonic()
     this.#failing = false
@@ -355,14 +360,9 @@ export class Cadence {
     const turned = this.#exposure.look(now, dirty)
     if (turned === undefined) return undefined
     const exposure = this.#exposure
-    const numbers = {
-      rpoMs: exposure.ageMs(now, dirty),
-      rpoMsMax: this.settings.intervalMsMax,
-      lateMs: Math.max(0, late),
-      ...(exposure.laggingSince === undefined ? {} : { laggingMs: exposure.laggingMs(now), laggingMsMax: this.#lagMsMax }),
-    }
+    const numbers = exposure.numbers(now, dirty, late)
     const blocked = late >= this.settings.intervalMs / 2
-    const flying = this.#exposure.flight !== undefined
+    const flying = exposure.flight?.held === false
     if (turned === 'met') return () => this.#decide('rpo-met', 'durable', { ...numbers, rpoMsWorst: exposure.worstMs })
     const reason = this.#failing ? 'failing' : blocked ? 'loop' : flying ? 'storage' : 'held'
     return () => this.#decide('rpo-broken', reason, numbers)
@@ -386,9 +386,8 @@ export class Cadence {
   }
 
   #pressureFacts(now: number, inFlightBytes: number): PressureFacts {
-    const { flight } = this.#exposure
-    const flightMs = flight === undefined ? 0 : now - flight.fell
-    return { now, failing: this.#failing, inFlightBytes, flightMs, intervalMsMax: this.settings.intervalMsMax }
+    const { intervalMsMax } = this.settings
+    return { now, failing: this.#failing, inFlightBytes, flightMs: this.#exposure.flightMs(now), intervalMsMax }
   }
 
   #decide<Type extends DecisionType>(type: Type, reason: DecisionReason<Type>, numbers: Decision['numbers']): void {

@@ -6,6 +6,7 @@
  * Invariants: ages are upper bounds, because a `set` tells nobody the time: a change is no older than the last look at which there was none,
  * and than the last barrier; nothing is reported as durable before its commit.
  */
+import type { Decision } from './types.ts'
 
 /** The time kept for capture and commit, against the longest of late. */
 const RESERVE_FACTOR = 1.5
@@ -17,8 +18,8 @@ const FORGET = 0.1
 export class Exposure {
   /** Nothing older is uncut. */
   uncutSince: number
-  /** Of the epoch under way: its oldest change, and its barrier. */
-  flight: { readonly since: number; readonly fell: number } | undefined
+  /** Of the epoch under way: its oldest change, its barrier, and whether a hold stands in the way of its next cut. */
+  flight: { readonly since: number; readonly fell: number; readonly held: boolean } | undefined
   /** The longest commit of late. */
   commitMs = 0
   worstMs = 0
@@ -45,6 +46,11 @@ export class Exposure {
     return this.laggingSince === undefined ? 0 : now - this.laggingSince
   }
 
+  /** How long the storage takes for the epoch under way; 0: it was asked for none. */
+  flightMs(now: number): number {
+    return this.flight === undefined || this.flight.held ? 0 : now - this.flight.fell
+  }
+
   /** But for what lags; 0: nothing could be lost. */
   ageMs(now: number, dirty: boolean): number {
     if (this.flight !== undefined) return now - this.flight.since
@@ -58,14 +64,26 @@ export class Exposure {
     return ageMs
   }
 
+  /** What is said of it when the RPO is broken or met; `late`: so long after its time. */
+  numbers(now: number, dirty: boolean, late: number): Decision['numbers'] {
+    const numbers = { rpoMs: this.ageMs(now, dirty), rpoMsMax: this.#limitMs, lateMs: Math.max(0, late) }
+    if (this.laggingSince === undefined) return numbers
+    return { ...numbers, laggingMs: this.laggingMs(now), laggingMsMax: this.#lagMsMax }
+  }
+
   clean(now: number): void {
     this.uncutSince = now
   }
 
   cut(now: number): void {
     // A cut that moved is the same epoch: its oldest change is what it was.
-    this.flight = { since: this.flight?.since ?? this.uncutSince, fell: now }
+    this.flight = { since: this.flight?.since ?? this.uncutSince, fell: now, held: false }
     this.uncutSince = now
+  }
+
+  /** The cut is void, and a hold stands in the way of the next. */
+  held(): void {
+    if (this.flight !== undefined) this.flight = { ...this.flight, held: true }
   }
 
   committed(now: number): void {

@@ -123,7 +123,7 @@ export function alone(intervalMs = 0, restless = false, given: Partial<CadenceSe
   const checkpointer = new Checkpointer(parts)
   const map = new Collection(space, 'map', 'map', tideCodec, space.nextId++)
   collections.set('map', map)
-  return { scheduler, host, space, collections, seen, stalls, checkpointer, map }
+  return { scheduler, host, space, collections, seen, stalls, checkpointer, cadence, map }
 }
 
 export const quiet = (promise: Promise<unknown>): void => void promise.catch(() => {})
