@@ -23,7 +23,7 @@ interface Zstd {
 }
 
 /** Blocks below this many bytes are stored as they are. */
-const COMPRESS_BYTES_MIN = 64
+export const COMPRESS_BYTES_MIN = 64
 const ZSTD_LEVEL = 1
 const ADDON = '@toondepauw/node-zstd'
 

@@ -9,19 +9,12 @@
 import { crc32 } from 'node:zlib'
 import { TidemarkError } from '../base/errors.ts'
 import { PROFILE_COLLECTIONS_MAX, PROFILE_KEYS_MAX } from '../base/limits.ts'
-import {
-  type CatalogueEntry,
-  COMPRESSION_DEFLATE,
-  COMPRESSION_ZSTD,
-  type Commit,
-  hashPlace,
-  RECORD_TOMBSTONE,
-  RecordCursor,
-} from '../format/index.ts'
+import { type CatalogueEntry, type Commit, hashPlace, RECORD_TOMBSTONE, RecordCursor } from '../format/index.ts'
 import { CollectionCounts, type Keys, keysOf, keysOfAll } from './collection-counts.ts'
 import { intervalEffects } from './intervals.ts'
+import { LogCompression } from './log-compression.ts'
 import { type Measuring, measureBlocks, measureSpans } from './measure.ts'
-import { recommend } from './recommend.ts'
+import { compressing, recommend } from './recommend.ts'
 import { RunSample } from './run-sample.ts'
 import { Spans } from './spans.ts'
 import { lullsOf, perSecond, Timeline } from './timeline.ts'
@@ -58,7 +51,7 @@ export class Profiler {
   readonly #spans = new Spans()
   readonly #timeline = new Timeline()
   readonly #runs = new RunSample()
-  readonly #compressions = { zstd: 0, deflate: 0, none: 0 }
+  readonly #compression = new LogCompression()
   readonly #notes: string[] = []
   #sampledKeys = 0
   #under: { records: number; bytes: number } | undefined
@@ -86,7 +79,7 @@ export class Profiler {
   /** A block of an epoch, whole records; its epoch ends with `commit`. */
   block(bytes: Buffer, compression: number, commit: EpochFacts): void {
     if (this.#under === undefined) this.#begin(commit)
-    this.#compressions[nameOf(compression)] += bytes.length
+    this.#compression.add(bytes, compression)
     const cursor = new RecordCursor(bytes)
     for (let start = 0; cursor.next(); start = cursor.at) {
       const counts = this.#byId.get(cursor.collection)
@@ -165,7 +158,7 @@ export class Profiler {
     const counts = [...this.#counts.values()].filter(({ records }) => records > 0)
     const isTold = this.#epochs > 0 || this.#names.size > 0
     if (this.#collection !== undefined && isTold && !this.#names.has(this.#collection)) throw this.#noSuchCollection()
-    const history = this.#history(coveredMs)
+    const history = { ...this.#history(coveredMs), compression: await this.#compression.found(measuring) }
     const each = counts.map(({ keys }) => keysOf(keys))
     const keys = keysOfAll(counts, each)
     const all = this.#all.profile(coveredMs, keys)
@@ -174,7 +167,7 @@ export class Profiler {
     const there = named.filter((_, index) => inCatalogue.has(counts[index]))
     const byBytes = (a: CollectionProfile, b: CollectionProfile): number => b.bytes - a.bytes
     const { runs } = this.#runs
-    const ratios = await measureSpans(runs, history.compression, measuring)
+    const ratios = await measureSpans(runs, compressing(history.compression), measuring)
     const blocks = await measureBlocks(runs, measuring)
     const shareOfAll = this.#rawBytes === 0 ? 0 : all.bytes / this.#rawBytes
     const intervals = intervalEffects({
@@ -201,8 +194,7 @@ export class Profiler {
     return { ...profile, recommendations }
   }
 
-  #history(coveredMs: number): Profile['history'] {
-    const { zstd, deflate, none } = this.#compressions
+  #history(coveredMs: number): Omit<Profile['history'], 'compression'> {
     return {
       epochs: this.#epochs,
       firstEpoch: this.#first?.epoch ?? 0,
@@ -217,8 +209,6 @@ export class Profiler {
       logBytes: this.#logBytes,
       blockBytes: this.#blockBytes,
       rawBytes: this.#rawBytes,
-      // A block that does not shrink is stored as it is, whatever was set.
-      compression: zstd > 0 && zstd >= deflate ? 'zstd' : deflate > 0 ? 'deflate' : none > 0 ? 'none' : 'zstd',
       damage: this.#damage,
       notes: this.#notes,
     }
@@ -337,8 +327,4 @@ export class Profiler {
 /** Two values of equal print and length are taken for the same: 53 bits, and nothing but a figure rests on it. */
 function printOf(bytes: Buffer, start: number, end: number): number {
   return crc32(bytes.subarray(start, end)) * PRINT_SCALE + (hashPlace(SEED_PRINT, bytes, start, end) >>> PRINT_SHIFT)
-}
-
-function nameOf(compression: number): 'zstd' | 'deflate' | 'none' {
-  return compression === COMPRESSION_ZSTD ? 'zstd' : compression === COMPRESSION_DEFLATE ? 'deflate' : 'none'
 }

@@ -61,6 +61,11 @@ function add(found: Recommendation[], recommendation: Recommendation | undefined
   if (recommendation !== undefined) found.push(recommendation)
 }
 
+/** What is set, most likely: the default where nothing tells. */
+export function compressing(found: Profile['history']['compression']): BlockMeasurement['compression'] {
+  return found === 'unknown' ? 'zstd' : found
+}
+
 /** The longest one of which every doubling saves enough. */
 function interval({ history, intervals }: Figures): Recommendation | undefined {
   const [now] = intervals
@@ -97,7 +102,7 @@ function saves(now: IntervalEffect, before: IntervalEffect, next: IntervalEffect
 
 function measured(
   blocks: readonly BlockMeasurement[],
-  way: BlockMeasurement['compression'],
+  way: Profile['history']['compression'],
   blockBytes: number,
 ): BlockMeasurement | undefined {
   return blocks.find(block => block.compression === way && block.blockBytes === blockBytes)
@@ -110,7 +115,8 @@ function compression({ history, blocks, intervals }: Figures): Recommendation | 
   const none = measured(blocks, 'none', size)
   const best = zstd ?? measured(blocks, 'deflate', size)
   const bytesNow = intervals[0]?.bytesPerSecond
-  if (now === undefined || best === undefined || none === undefined || bytesNow === undefined) return undefined
+  if (history.compression === 'unknown' || now === undefined || best === undefined || none === undefined || bytesNow === undefined)
+    return undefined
   const change = (to: BlockMeasurement, why: string): Recommendation => ({
     setting: 'compression',
     kind: 'setting',
@@ -138,7 +144,7 @@ function compression({ history, blocks, intervals }: Figures): Recommendation | 
 }
 
 function blockBytes({ history, blocks, all }: Figures): Recommendation | undefined {
-  const now = measured(blocks, history.compression, SEGMENT_BLOCK_RAW_BYTES)
+  const now = measured(blocks, compressing(history.compression), SEGMENT_BLOCK_RAW_BYTES)
   if (now === undefined || entryBytes(all) < HEAP_BYTES_MIN / HEAP_TIMES) return undefined
   const others = blocks.filter(block => block.compression === now.compression && block.level === now.level && block !== now)
   const better = others.filter(

@@ -148,7 +148,8 @@ export interface Profile {
     readonly logBytes: number
     readonly blockBytes: number
     readonly rawBytes: number
-    readonly compression: 'zstd' | 'deflate' | 'none'
+    /** As the blocks tell. 'unknown': each is too small to be compressed, or would not shrink, and is stored as it is whatever is set. */
+    readonly compression: 'zstd' | 'deflate' | 'none' | 'unknown'
     readonly damage: { readonly file: string; readonly offset: number; readonly message: string } | undefined
     readonly notes: readonly string[]
   }

@@ -49,7 +49,7 @@ function textOf(found: Profile, followed: boolean): string[] {
     ...problems(found),
     `history     ${history.epochs} epochs, ${history.firstEpoch} to ${history.lastEpoch}, ${time(history.coveredMs)} from ${new Date(history.fromMs).toISOString()}${breaks(history)}`,
     `interval    ${time(history.intervalMs)}; ${percent(history.regularShare)} of the barriers came so`,
-    `log         ${size(history.logBytes)}, ${size(rate(history.logBytes, history.coveredMs))}/s; blocks ${size(history.blockBytes)} of ${size(history.rawBytes)} raw, ${history.compression}`,
+    `log         ${size(history.logBytes)}, ${size(rate(history.logBytes, history.coveredMs))}/s; blocks ${size(history.blockBytes)} of ${size(history.rawBytes)} raw, ${history.compression === 'unknown' ? 'none of which would shrink' : history.compression}`,
     ...collectionText(all),
     ...(shown.length > 1 ? shown.flatMap(collectionText) : []),
     ...(collections.length > shown.length ? [`and ${collections.length - shown.length} more collections: --json`] : []),

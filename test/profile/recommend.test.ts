@@ -89,6 +89,25 @@ test('compression is turned on where records shrink, off where they do not, and 
   assert.equal(find((await profileOf(packed)).recommendations, 'compression'), undefined)
 })
 
+test('compression is not turned on where it is on and epochs are too small for it; what longer intervals give is told as compressed', async () => {
+  const epochs = Array.from(
+    { length: 80 },
+    (_, epoch): EpochOf => ({ timeMs: BEGIN_MS + 250 * epoch, writes: [['a', `key${epoch}`, 'state ok, state ok']] }),
+  )
+  const { history, intervals, recommendations } = await profileOf(epochs)
+  assert.equal(history.compression, 'unknown')
+  assert.equal(find(recommendations, 'compression'), undefined)
+  for (const { factor, bytesPerSecond, errorShare } of intervals) {
+    const { logBytes } = (await profileOf(joined(epochs, factor))).history
+    const measured = logBytes / 20
+    assert.ok(Math.abs(bytesPerSecond / measured - 1) <= errorShare + 0.02, `${factor}: ${bytesPerSecond}, ${measured}`)
+  }
+  // Beside them blocks that would have shrunk: nothing compressed them.
+  const one = { timeMs: BEGIN_MS + 20_000, writes: [['a', 'key', 'state ok, '.repeat(20)]] } satisfies EpochOf
+  assert.equal((await profileOf([...epochs, one])).history.compression, 'zstd')
+  assert.equal((await profileOf([...epochs, one], {}, 'none')).history.compression, 'none')
+})
+
 test('large values that are written again are named', async () => {
   const random = dice(3)
   const epochs = Array.from(
