@@ -64,16 +64,23 @@ export interface SpanRatio {
   readonly errorShare: number
 }
 
+export type LogRatios = ReadonlyMap<CompressionPreference, SpanRatio>
+
 /**
  * What compression makes of epochs, were so many of them one: by factor; empty without a run.
  *
  * How well records compress depends on their order, and nobody knows in which one a longer interval would have captured them: as they were
  * first written, or, where the capture's set of keys has grown, by the hash of the key. Both are measured, and the truth taken to be between.
  */
-export async function measureSpans(runs: readonly Run[], compression: CompressionPreference, { pause }: Measuring): Promise<SpanRatio[]> {
+export async function measureSpans(
+  runs: readonly Run[],
+  compression: CompressionPreference,
+  { pause }: Measuring,
+  factors: readonly number[] = FACTORS,
+): Promise<SpanRatio[]> {
   const compress = await openCompress(compression)
   const found: SpanRatio[] = []
-  for (const factor of FACTORS) {
+  for (const factor of factors) {
     const [first, second] = [new RatioOverTime(), new RatioOverTime()]
     for (const { epochs } of runs) {
       for (let at = 0; at + factor <= epochs.length; at += factor) {
@@ -99,6 +106,16 @@ export async function measureSpans(runs: readonly Run[], compression: Compressio
       // Evenly between the two: a standard error of their distance / sqrt(12).
       found.push({ ratio: middle, errorShare: Math.hypot(errorShare, (second.ratio - ratio) / middle / Math.sqrt(12)) })
     }
+  }
+  return found
+}
+
+/** What each compression makes of epochs as they are; one that this runtime does not have is what takes its place. Empty without a run. */
+export async function measureLog(runs: readonly Run[], measuring: Measuring): Promise<LogRatios> {
+  const found = new Map<CompressionPreference, SpanRatio>()
+  for (const compression of ['zstd', 'deflate', 'none'] as const) {
+    const [one] = await measureSpans(runs, compression, measuring, [1])
+    if (one !== undefined) found.set(compression, one)
   }
   return found
 }

@@ -13,7 +13,7 @@ import { type CatalogueEntry, type Commit, hashPlace, RECORD_TOMBSTONE, RecordCu
 import { CollectionCounts, type Keys, keysOf, keysOfAll } from './collection-counts.ts'
 import { intervalEffects } from './intervals.ts'
 import { LogCompression } from './log-compression.ts'
-import { type Measuring, measureBlocks, measureSpans } from './measure.ts'
+import { type Measuring, measureBlocks, measureLog, measureSpans } from './measure.ts'
 import { compressing, recommend } from './recommend.ts'
 import { RunSample } from './run-sample.ts'
 import { Spans } from './spans.ts'
@@ -189,8 +189,9 @@ export class Profiler {
       intervals,
       blocks,
     }
+    const logRatios = this.#collection === undefined ? await measureLog(runs, measuring) : undefined
     // What was deleted needs no settings.
-    const recommendations = recommend({ ...profile, collections: there.sort(byBytes) }, this.#collection === undefined)
+    const recommendations = recommend({ ...profile, collections: there.sort(byBytes) }, logRatios)
     return { ...profile, recommendations }
   }
 

@@ -5,7 +5,8 @@
  * or its history is too short to tell, nothing is; what rests on the meaning of the data is a hint.
  */
 import { SEGMENT_BLOCK_RAW_BYTES } from '../base/limits.ts'
-import type { BlockMeasurement, CollectionProfile, IntervalEffect, Profile, Recommendation } from './types.ts'
+import type { LogRatios } from './measure.ts'
+import type { BlockMeasurement, CollectionProfile, Effect, IntervalEffect, Profile, Recommendation } from './types.ts'
 
 type Figures = Omit<Profile, 'recommendations'>
 
@@ -26,9 +27,10 @@ const REBUILDABLE_REWRITES_MIN = 8
 const LAG = 8
 /** Of the bytes, that large values must make. */
 const LARGE_SHARE_MIN = 0.3
-/** Raw / stored, below which compressing is work for nothing, and above which it is worth it. */
+/** Raw / stored, below which compressing is work for nothing. */
 const INCOMPRESSIBLE_RATIO = 1.03
-const COMPRESSIBLE_RATIO = 1.2
+/** Blocks of the log that go early are smaller than those that were measured, which are cut from whole epochs. */
+const LOG_BLOCKS_ERROR_SHARE = 0.25
 /** How much more a cold get may cost for fewer bytes. */
 const GET_TIMES_MAX = 1.5
 /** Timings differ by so much from one run to the next. */
@@ -42,13 +44,18 @@ const HOT_ROOM = 2
 const HEAP_BYTES_MIN = 64 * 1024 * 1024
 const HEAP_GAIN_MIN = 4
 
-/** `whole`: of all collections, so that what holds for the store as one may be said. */
-export function recommend(profile: Figures, whole: boolean): Recommendation[] {
+/** `logRatios`: what each compression makes of the log; undefined: one collection alone was looked at, and nothing is said of the store as one. */
+export function recommend(profile: Figures, logRatios: LogRatios | undefined): Recommendation[] {
   const { history, all, collections } = profile
   if (history.epochs < SPANS_MIN || all.records === 0) return []
   if (perSecond(history.logBytes, history.coveredMs) < BYTES_PER_SECOND_MIN) return []
   const found: Recommendation[] = []
-  if (whole) for (const advice of [interval, compression, blockBytes, memory]) add(found, advice(profile))
+  if (logRatios !== undefined) {
+    add(found, interval(profile))
+    add(found, compression(profile, logRatios))
+    add(found, blockBytes(profile))
+    add(found, memory(profile))
+  }
   for (const collection of collections) {
     add(found, significant(profile, collection))
     add(found, rebuildable(profile, collection))
@@ -108,15 +115,13 @@ function measured(
   return blocks.find(block => block.compression === way && block.blockBytes === blockBytes)
 }
 
-function compression({ history, blocks, intervals }: Figures): Recommendation | undefined {
+function compression({ history, blocks }: Figures, logRatios: LogRatios): Recommendation | undefined {
   const size = 64 * 1024
   const now = measured(blocks, history.compression, size)
   const zstd = measured(blocks, 'zstd', size)
   const none = measured(blocks, 'none', size)
   const best = zstd ?? measured(blocks, 'deflate', size)
-  const bytesNow = intervals[0]?.bytesPerSecond
-  if (history.compression === 'unknown' || now === undefined || best === undefined || none === undefined || bytesNow === undefined)
-    return undefined
+  if (history.compression === 'unknown' || now === undefined || best === undefined || none === undefined) return undefined
   const change = (to: BlockMeasurement, why: string): Recommendation => ({
     setting: 'compression',
     kind: 'setting',
@@ -124,16 +129,18 @@ function compression({ history, blocks, intervals }: Figures): Recommendation | 
     to: to.compression,
     why,
     expected: {
-      // A log block may be smaller than the ones that were measured, and its records are not in the order of keys.
-      bytesPerSecond: { before: bytesNow, after: (bytesNow * now.ratio) / to.ratio, errorShare: 0.25 },
+      bytesPerSecond: logEffect(history, logRatios, now.compression, to.compression),
       compressUs: { before: now.compressUs, after: to.compressUs, errorShare: TIMING_ERROR_SHARE },
       getUs: { before: now.getUs, after: to.getUs, errorShare: TIMING_ERROR_SHARE },
     },
   })
-  if (history.compression === 'none' && best.ratio / none.ratio >= COMPRESSIBLE_RATIO) {
-    return change(best, `records shrink to ${percent(1 / best.ratio)} of their bytes`)
+  if (history.compression === 'none') {
+    const found = change(best, `records shrink to ${percent(1 / best.ratio)} of their bytes`)
+    const { before, after, errorShare } = found.expected.bytesPerSecond as Effect
+    const gain = before - after
+    return gain >= GAIN_SHARE_MIN * before && gain > errorShare * after ? found : undefined
   }
-  if (history.compression !== 'none' && now.ratio / none.ratio < INCOMPRESSIBLE_RATIO) {
+  if (now.ratio / none.ratio < INCOMPRESSIBLE_RATIO) {
     return change(none, 'records do not shrink: compressing them is work for nothing')
   }
   const isFaster = zstd !== undefined && zstd.compressUs < now.compressUs / 2 && zstd.ratio > now.ratio * (1 - GAIN_SHARE_MIN / 2)
@@ -141,6 +148,24 @@ function compression({ history, blocks, intervals }: Figures): Recommendation | 
     return change(zstd, 'zstd makes blocks of about the same size in less than half of the time')
   }
   return undefined
+}
+
+/** Of the log only blocks are compressed. */
+function logEffect(
+  { logBytes, blockBytes, coveredMs }: Figures['history'],
+  ratios: LogRatios,
+  from: BlockMeasurement['compression'],
+  to: BlockMeasurement['compression'],
+): Effect {
+  const [now, then] = [ratios.get(from), ratios.get(to)]
+  const blocks = now === undefined || then === undefined ? blockBytes : (blockBytes * then.ratio) / now.ratio
+  const after = logBytes - blockBytes + blocks
+  const sampling = 2 * Math.hypot(now?.errorShare ?? 0, then?.errorShare ?? 0)
+  return {
+    before: perSecond(logBytes, coveredMs),
+    after: perSecond(after, coveredMs),
+    errorShare: (Math.hypot(sampling, LOG_BLOCKS_ERROR_SHARE) * blocks) / after,
+  }
 }
 
 function blockBytes({ history, blocks, all }: Figures): Recommendation | undefined {

@@ -108,6 +108,32 @@ test('compression is not turned on where it is on and epochs are too small for i
   assert.equal((await profileOf([...epochs, one], {}, 'none')).history.compression, 'none')
 })
 
+test('what compression is expected to make of the log is what it makes of the same epochs, commits and all, and more than its error', async () => {
+  const random = dice(8)
+  const noise = (bytes: number): string => Buffer.from(Array.from({ length: bytes }, () => Math.floor(128 * random()))).toString('latin1')
+  const small = (bytes: number): EpochOf[] =>
+    Array.from({ length: 80 }, (_, epoch) => ({
+      timeMs: BEGIN_MS + 250 * epoch,
+      writes: [['a', `key${epoch}`, 'state ok, '.repeat(bytes / 10)]],
+    }))
+  const large = (zeros: number): EpochOf[] =>
+    Array.from({ length: 20 }, (_, epoch) => ({
+      timeMs: BEGIN_MS + 1000 * epoch,
+      writes: Array.from({ length: 50 }, (_, at): Write => ['a', `${epoch}-${at}`, `${noise(1000 - zeros)}${'0'.repeat(zeros)}`]),
+    }))
+  const told: boolean[] = []
+  for (const epochs of [small(100), small(400), small(2000), large(50), large(120), large(500)]) {
+    const found = find((await profileOf(epochs, {}, 'none')).recommendations, 'compression')
+    told.push(found !== undefined)
+    if (found === undefined) continue
+    const { before, after, errorShare } = found.expected.bytesPerSecond as { before: number; after: number; errorShare: number }
+    const measured = (before * (await profileOf(epochs)).history.logBytes) / (await profileOf(epochs, {}, 'none')).history.logBytes
+    assert.ok(Math.abs(after / measured - 1) <= 0.05, `${after}, ${measured}`)
+    assert.ok(before - after > errorShare * after && before - after >= 0.15 * before, `${before}, ${after} ± ${errorShare}`)
+  }
+  assert.deepEqual(told, [false, true, true, false, true, true])
+})
+
 test('large values that are written again are named', async () => {
   const random = dice(3)
   const epochs = Array.from(
@@ -162,5 +188,5 @@ test('memory: a small hot set in a large store is worth a bound', async () => {
   assert.ok(memory.to < 0.3 * (memory.expected.heapBytes?.before ?? 0))
   assert.equal(find((await profileOf(epochs)).recommendations, 'budget.memoryBytesMax'), undefined)
   const idle = { ...found, history: { ...found.history, coveredMs: 1000 * found.history.coveredMs } }
-  assert.deepEqual(recommend(idle, true), [], 'a store that hardly writes')
+  assert.deepEqual(recommend(idle, new Map()), [], 'a store that hardly writes')
 })
