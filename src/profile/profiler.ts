@@ -48,6 +48,8 @@ export class Profiler {
   /** By id, of the epoch under way. Undefined: in the catalogue, and not asked for. */
   readonly #byId = new Map<number, CollectionCounts | undefined>()
   readonly #names = new Set<string>()
+  /** Collections in the last catalogue. */
+  #inCatalogue = 0
   readonly #spans = new Spans()
   readonly #timeline = new Timeline()
   readonly #runs = new RunSample()
@@ -163,8 +165,8 @@ export class Profiler {
     const keys = keysOfAll(counts, each)
     const all = this.#all.profile(coveredMs, keys)
     const named = counts.map((one, index) => one.profile(coveredMs, each[index] as Keys))
-    const inCatalogue = new Set(this.#byId.values())
-    const there = named.filter((_, index) => inCatalogue.has(counts[index]))
+    const alive = new Set(this.#byId.values())
+    const there = named.filter((_, index) => alive.has(counts[index]))
     const byBytes = (a: CollectionProfile, b: CollectionProfile): number => b.bytes - a.bytes
     const { runs } = this.#runs
     const ratios = await measureSpans(runs, compressing(history.compression), measuring)
@@ -191,7 +193,7 @@ export class Profiler {
     }
     const logRatios = this.#collection === undefined ? await measureLog(runs, measuring) : undefined
     // What was deleted needs no settings.
-    const recommendations = recommend({ ...profile, collections: there.sort(byBytes) }, logRatios)
+    const recommendations = recommend({ ...profile, collections: there.sort(byBytes) }, { collections: this.#inCatalogue, logRatios })
     return { ...profile, recommendations }
   }
 
@@ -266,6 +268,7 @@ export class Profiler {
 
   #useCatalogue(catalogue: readonly CatalogueEntry[]): void {
     this.#byId.clear()
+    this.#inCatalogue = catalogue.length
     this.#all.entries = 0
     // Those that the catalogue no longer has were deleted.
     for (const counts of this.#counts.values()) counts.entries = 0

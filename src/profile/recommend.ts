@@ -44,8 +44,14 @@ const HOT_ROOM = 2
 const HEAP_BYTES_MIN = 64 * 1024 * 1024
 const HEAP_GAIN_MIN = 4
 
-/** `logRatios`: what each compression makes of the log; undefined: one collection alone was looked at, and nothing is said of the store as one. */
-export function recommend(profile: Figures, logRatios: LogRatios | undefined): Recommendation[] {
+export interface StoreFacts {
+  /** That there are, though one alone be looked at. */
+  readonly collections: number
+  /** What each compression makes of the log; undefined: one collection alone was looked at, and nothing is said of the store as one. */
+  readonly logRatios: LogRatios | undefined
+}
+
+export function recommend(profile: Figures, { collections: there, logRatios }: StoreFacts): Recommendation[] {
   const { history, all, collections } = profile
   if (history.epochs < SPANS_MIN || all.records === 0) return []
   if (perSecond(history.logBytes, history.coveredMs) < BYTES_PER_SECOND_MIN) return []
@@ -58,7 +64,8 @@ export function recommend(profile: Figures, logRatios: LogRatios | undefined): R
   }
   for (const collection of collections) {
     add(found, significant(profile, collection))
-    add(found, rebuildable(profile, collection))
+    // Where everything could be built anew, nobody would keep a store.
+    if (there > 1) add(found, rebuildable(profile, collection))
     add(found, large(profile, collection))
   }
   return found
@@ -244,10 +251,8 @@ function rebuildable(profile: Figures, collection: CollectionProfile): Recommend
   const { name, bytes, rewriteRatio, bytesPerSecond, merged, kind } = collection
   const lagging = merged.find(({ factor }) => factor === LAG)
   const before = logShare(profile, bytesPerSecond)
-  // Where everything could be built anew, nobody would keep a store.
-  if (profile.collections.length < 2) return undefined
   if (kind !== 'map' || lagging === undefined || profile.history.epochs < LAG * SPANS_MIN) return undefined
-  if (bytes < REBUILDABLE_BYTES_SHARE_MIN * profile.all.bytes || rewriteRatio < REBUILDABLE_REWRITES_MIN) return undefined
+  if (bytes < REBUILDABLE_BYTES_SHARE_MIN * profile.history.rawBytes || rewriteRatio < REBUILDABLE_REWRITES_MIN) return undefined
   if (1 - lagging.bytesShare < 2 * GAIN_SHARE_MIN) return undefined
   return {
     setting: 'class',

@@ -169,6 +169,33 @@ test('what is recommended of a collection is the same whether it is looked at al
   assert.equal(alone.history.rawBytes, whole.all.bytes)
 })
 
+test('a collection beside others may be rebuildable whether it is looked at alone or with them', async () => {
+  const cache = lifeOf({ ...HOT, keys: 200, perEpoch: 800, seed: 2 })
+  const beside = (share: number): EpochOf[] =>
+    cache.map(({ timeMs, writes }, epoch) => ({
+      timeMs,
+      writes: [
+        ...writes.map(([, key, value]): Write => ['cache', key, value]),
+        ...Array.from({ length: share }, (_, at): Write => ['orders', `${epoch}-${at}`, `order ${epoch * at} of many`]),
+      ],
+    }))
+  const of = async (epochs: readonly EpochOf[], collection?: string): Promise<Recommendation[]> =>
+    (await profileOf(epochs, { collection })).recommendations.filter(({ collection: name }) => name === 'cache')
+  for (const [epochs, settings] of [
+    [beside(150), ['class']],
+    // Less than a fifth of all bytes, though it is all that was looked at; or nothing else is there.
+    [beside(1200), []],
+    [beside(0), []],
+  ] as const) {
+    const [whole, alone] = [await of(epochs), await of(epochs, 'cache')]
+    assert.deepEqual(
+      alone.map(({ setting }) => setting),
+      settings,
+    )
+    assert.deepEqual(alone, whole)
+  }
+})
+
 test('memory: a small hot set in a large store is worth a bound', async () => {
   const epochs = lifeOf({ ...HOT, keys: 100, intervalMs: 250 })
   const fill = Array.from(
@@ -188,5 +215,5 @@ test('memory: a small hot set in a large store is worth a bound', async () => {
   assert.ok(memory.to < 0.3 * (memory.expected.heapBytes?.before ?? 0))
   assert.equal(find((await profileOf(epochs)).recommendations, 'budget.memoryBytesMax'), undefined)
   const idle = { ...found, history: { ...found.history, coveredMs: 1000 * found.history.coveredMs } }
-  assert.deepEqual(recommend(idle, new Map()), [], 'a store that hardly writes')
+  assert.deepEqual(recommend(idle, { collections: 1, logRatios: new Map() }), [], 'a store that hardly writes')
 })
