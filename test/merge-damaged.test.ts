@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FRAME_HEADER_BYTES, type Manifest } from '../src/format/index.ts'
 import { readNewest } from '../src/manifest/index.ts'
+import { badSector } from './support/bad-sector.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const SMALL = { bytes: 20_000, paced: false, graceMs: 100, fanIn: 3, fewTimes: 1, slackBytes: 5000, slackRecords: 100, baseBytes: 8000 }
@@ -57,23 +58,27 @@ for (const [where, victim, spoil] of [
   })
 }
 
-test('a segment whose filter is damaged is merged as any other, for merges ask no filter', async () => {
-  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
-  world.thresholds = SMALL
-  const store = await world.open()
-  for (let round = 0; round < 3; round++) await writeRound(world, round)
-  const victim = (await manifestOf(world)).base.at(-1)?.segment ?? assert.fail('no segment')
-  const content = world.storage.disk.lookup(victim.file) ?? assert.fail('no file')
-  const filterAt = victim.describedAt + FRAME_HEADER_BYTES + content.cache.view().readUInt32LE(victim.describedAt + 12)
-  content.flip(filterAt + FRAME_HEADER_BYTES, 3)
-  for (let round = 3; round < 12; round++) await writeRound(world, round)
-  const { young, base } = await manifestOf(world)
-  const files = [...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file)
-  assert.ok(!files.includes(victim.file), `${victim.file} is among ${files}`)
-  const { failures, lastError } = store.stats().upkeep
-  assert.deepEqual({ failures, lastError }, { failures: 0, lastError: undefined })
-  await world.close()
-})
+for (const how of ['damaged', 'not given back by the device'] as const) {
+  test(`a segment whose filter is ${how} is merged as any other, for merges ask no filter`, async () => {
+    const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
+    world.thresholds = SMALL
+    const store = await world.open()
+    for (let round = 0; round < 3; round++) await writeRound(world, round)
+    const victim = (await manifestOf(world)).base.at(-1)?.segment ?? assert.fail('no segment')
+    const content = world.storage.disk.lookup(victim.file) ?? assert.fail('no file')
+    const filterAt = victim.describedAt + FRAME_HEADER_BYTES + content.cache.view().readUInt32LE(victim.describedAt + 12)
+    const inFilter = filterAt + FRAME_HEADER_BYTES
+    if (how === 'damaged') content.flip(inFilter, 3)
+    else badSector(world.storage, victim.file, inFilter, inFilter + 1)
+    for (let round = 3; round < 12; round++) await writeRound(world, round)
+    const { young, base } = await manifestOf(world)
+    const files = [...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file)
+    assert.ok(!files.includes(victim.file), `${victim.file} is among ${files}`)
+    const { failures, lastError } = store.stats().upkeep
+    assert.deepEqual({ failures, lastError }, { failures: 0, lastError: undefined })
+    await world.close()
+  })
+}
 
 /** What describes a segment stands at its end. */
 const spoilEnd = (world: SimulatedStore, file: string): unknown => {

@@ -24,9 +24,13 @@ function filterStart({ describedAt }: SegmentEntry, file: Buffer): number {
   return describedAt + FRAME_HEADER_BYTES + file.readUInt32LE(describedAt + 12)
 }
 
+function raise(error: Error): never {
+  throw error
+}
+
 /** Says what was read of its files. */
 class Watched extends MemoryStorage {
-  /** A read from here fails. */
+  /** A read of this byte fails. */
   failsAt = -1
   readonly reads: { readonly offset: number; readonly length: number }[] = []
 
@@ -40,8 +44,10 @@ class Watched extends MemoryStorage {
         if (typeof member !== 'function') return member
         return (...args: unknown[]) => {
           if (name === 'read' || name === 'readNow') {
-            reads.push({ offset: args[0] as number, length: args[1] as number })
-            if (args[0] === failsAt()) throw new TidemarkError('TIDEMARK_STORAGE', 'EIO')
+            const [offset, length] = args as [number, number]
+            reads.push({ offset, length })
+            const failure = new TidemarkError('TIDEMARK_STORAGE', 'EIO')
+            if (offset <= failsAt() && failsAt() < offset + length) return name === 'read' ? Promise.reject(failure) : raise(failure)
           }
           return member.apply(target, args)
         }
@@ -172,6 +178,29 @@ test('a filter that the device does not give back is asked for now and then, and
   storage.failsAt = -1
   for (let at = 0; at < 400; at++) assert.equal(ask(segment, at * 7), said(at * 7))
   await segment.describe()
+})
+
+test('beside a filter that the device does not give back the rest is described, and no byte of it is read for that', async () => {
+  const storage = new Watched()
+  const entry = await large(storage)
+  const file = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  const filterAt = filterStart(entry, file)
+  storage.failsAt = filterAt + filterBytes(RECORDS) / 2
+  const segment = await Segment.open(storage, entry)
+  storage.taken()
+  await segment.describeBlocks()
+  assert.ok(storage.reads.every(({ offset, length }) => offset + length <= filterAt || offset > storage.failsAt))
+  storage.taken()
+  assert.deepEqual([segment.facts.records, segment.blocks], [RECORDS, segment.index.count])
+  assert.equal(storage.taken(), 0, 'what a walk needs is known')
+  const other = await Segment.open(storage, entry)
+  await assert.rejects(other.describe(), { code: 'TIDEMARK_STORAGE' })
+  storage.taken()
+  assert.equal(other.facts.records, RECORDS)
+  assert.equal(storage.taken(), 0, 'who asked for the filter too has the rest')
+  storage.failsAt = -1
+  await other.describe()
+  assert.equal(storage.taken(), FRAME_HEADER_BYTES + filterBytes(RECORDS))
 })
 
 test('a damaged block is no reason to refuse what the filter says is elsewhere', async () => {

@@ -1,7 +1,8 @@
 /**
  * What describes the blocks of a segment, as it stands behind them in the file: the index, the filter, the facts, the header again.
  *
- * Does: reads and checks it piece by piece, the filter by itself: with nine tenths of the bytes it is what a look-up can do without.
+ * Does: reads and checks it piece by piece, the filter by itself: with nine tenths of the bytes it is what a look-up can do without, and what is
+ * most likely to be where a device gives nothing back.
  * Owns: the order of the pieces. Does not own: the file and when it is read (segment.ts), layouts (format/).
  * Invariants: nothing is given before its checksum held at its offset in this file and it agrees with the manifest's entry.
  */
@@ -73,6 +74,26 @@ export function* readDescription(entry: SegmentEntry, read: ReadPart): Generator
     return { salt, index: new SegmentIndex(indexBytes, describedAt), factBytes, filterAt, filterLength }
   } catch (error) {
     throw asDamage(entry, error)
+  }
+}
+
+/** Reads all but the filter ahead, without holding the turn, for `readDescription`. What lies elsewhere than it should is missed, which is damage. */
+export async function readUnfiltered(entry: SegmentEntry, read: (offset: number, length: number) => Promise<Buffer>): Promise<ReadPart> {
+  const { describedAt, bytes } = entry
+  const part = async (start: number, end: number): Promise<{ start: number; bytes: Buffer }> => {
+    const from = Math.min(start, bytes)
+    return { start: from, bytes: await read(from, Math.min(end, bytes) - from) }
+  }
+  const header = await part(bytes - SEGMENT_HEADER_BYTES, bytes)
+  const head = await part(describedAt, describedAt + FRAME_HEADER_BYTES)
+  const salt = decodeSegmentHeader(header.bytes, 0, entry.file)?.salt ?? 0
+  const index = decodeHeaderOf(SEGMENT_FRAMES, head.bytes, 0, salt, describedAt)
+  const filterAt = describedAt + FRAME_HEADER_BYTES + (index?.storedLength ?? 0)
+  const factsAt = filterAt + FRAME_HEADER_BYTES + filterBytes(entry.records)
+  const parts = [await part(describedAt, filterAt), await part(factsAt, bytes)]
+  return (offset, length) => {
+    const found = parts.find(({ start, bytes }) => offset >= start && offset + length <= start + bytes.length)
+    return found === undefined ? Buffer.alloc(0) : found.bytes.subarray(offset - found.start, offset - found.start + length)
   }
 }
 

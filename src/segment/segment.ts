@@ -26,7 +26,7 @@ import {
 } from '../format/index.ts'
 import type { Storage, StorageFile } from '../storage/index.ts'
 import { BlockCache } from './block-cache.ts'
-import { type Description, factsOf, type ReadPart, readDescription, readFilter, segmentDamage } from './description.ts'
+import { type Description, factsOf, type ReadPart, readDescription, readFilter, readUnfiltered, segmentDamage } from './description.ts'
 import { filterHas } from './filter.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
 import { SegmentCursor } from './segment-cursor.ts'
@@ -92,29 +92,47 @@ export class Segment implements Layer {
 
   /**
    * Reads what describes the blocks, once. A synchronous call that comes earlier reads what it needs of it itself, holding the turn. `pause` is
-   * awaited before each piece of the work: a filter is up to a megabyte and more, whose checksum alone takes a millisecond.
+   * awaited before each piece of the work: a filter is up to a megabyte and more, whose checksum alone takes a millisecond. Where the filter cannot be
+   * read all else is, before that is thrown.
    */
   async describe(pause: Pause = () => undefined): Promise<void> {
-    if (this.#filter === undefined) await this.#bring(() => this.#filter !== undefined || this.#filterDamage !== undefined, pause)
+    let unread: unknown
+    try {
+      if (this.#filter === undefined) await this.#bringFilter(pause)
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      unread = error
+    }
     await this.describeBlocks(pause)
+    if (unread !== undefined) throw unread
     if (this.#filterDamage !== undefined) throw this.#filterDamage
   }
 
-  /** All of it but the filter: what a walk needs, and look-ups can do with. */
+  /** All of it but the filter, of which no byte is read: what a walk needs, and look-ups can do with. */
   async describeBlocks(pause: Pause = () => undefined): Promise<void> {
     if (this.#isChecked) return
-    if (this.#described === undefined) await this.#bring(() => this.#described !== undefined, pause)
+    if (this.#undescribed !== undefined) throw this.#undescribed
+    if (this.#described === undefined) {
+      const read = await readUnfiltered(this.entry, (offset, length) => this.#file.read(offset, length))
+      await this.#bring(read, () => this.#described !== undefined, pause)
+    }
     await pause()
     this.#checkIndex()
   }
 
-  /** Reads on until `there`: by itself, or because somebody could not wait. */
-  async #bring(there: () => boolean, pause: Pause): Promise<void> {
+  /** With all that is not known yet, which is one read. */
+  async #bringFilter(pause: Pause): Promise<void> {
     if (this.#undescribed !== undefined) throw this.#undescribed
-    if (there()) return
+    if (this.#filterDamage !== undefined) return
     const { describedAt, bytes } = this.entry
     const { filterAt, filterLength } = this.#described ?? { filterAt: describedAt, filterLength: bytes - describedAt }
-    const steps = this.#reading(within(filterAt, await this.#file.read(filterAt, filterLength)))
+    const read = within(filterAt, await this.#file.read(filterAt, filterLength))
+    await this.#bring(read, () => this.#filter !== undefined || this.#filterDamage !== undefined, pause)
+  }
+
+  /** Reads on until `there`: by itself, or because somebody could not wait. */
+  async #bring(read: ReadPart, there: () => boolean, pause: Pause): Promise<void> {
+    const steps = this.#reading(read)
     while (!there()) {
       await pause()
       steps.next()
