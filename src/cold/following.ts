@@ -4,8 +4,9 @@
  * Does: opens and describes what a manifest names, giving way often, then puts it in place, in one turn, and gives back what is named no more.
  * Owns: the segments of the view, once it was given them. Does not own: the manifest, which entries go back (evictor.ts).
  * Invariants: a view holds all that the one before it held, and no epoch that is not acknowledged; a manifest that cannot be followed leaves
- * the view as it was, so that nothing goes back to where it cannot be read; it is tried again until it can or a newer one comes. Damage that
- * look-ups can do with, and that of segments which the view holds already, keeps nothing from being followed; nothing is thrown.
+ * the view as it was, so that nothing goes back to where it cannot be read; it is tried again until it can or a newer one comes. What look-ups
+ * can do without, and what cannot be read of segments that the view holds already, keeps nothing from being followed: it is told, and what the
+ * device did not give back is tried again. Nothing is thrown.
  */
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
@@ -42,6 +43,8 @@ const RETRY_MS_MAX = 60_000
 export class Following {
   readonly #parts: FollowingParts
   #layers: Reused
+  /** What the view stands on, if one was followed. */
+  #followed: Manifest | undefined
   #next: Manifest | undefined
   #running: Promise<void> | undefined
   #retry: Cancel | undefined
@@ -63,7 +66,7 @@ export class Following {
     this.#running ??= this.#run()
   }
 
-  /** Why the newest manifest is not followed yet, or what of its segments is damaged; undefined while all is well. */
+  /** Why the newest manifest is not followed yet, or what of its segments cannot be read; undefined while all is well. */
   get lastError(): string | undefined {
     return this.#lastError
   }
@@ -79,43 +82,50 @@ export class Following {
     for (let manifest = this.#next; manifest !== undefined && !this.#stopped; manifest = this.#next) {
       this.#next = undefined
       try {
-        await this.#follow(manifest)
-        this.#failures = 0
+        const unread = await this.#follow(manifest)
+        if (hasCode(unread, 'TIDEMARK_STORAGE')) this.#again(manifest)
+        else this.#failures = 0
       } catch (error) {
-        this.#failed(manifest, error)
+        // Its files may be gone again already: then a newer manifest is on its way.
+        this.#lastError = (error as Error).message
+        this.#again(manifest)
       }
     }
     this.#running = undefined
   }
 
-  /** Its files may be gone again already: then a newer manifest is on its way. */
-  #failed(manifest: Manifest, error: unknown): void {
-    this.#lastError = (error as Error).message
+  #again(manifest: Manifest): void {
     if (this.#stopped || this.#next !== undefined) return
     const ms = Math.min(RETRY_MS_FIRST * 2 ** this.#failures++, RETRY_MS_MAX)
     this.#retry = this.#parts.scheduler.after(ms, () => this.take(manifest))
   }
 
-  async #follow(manifest: Manifest): Promise<void> {
+  /** Gives what cannot be read, and keeps nothing from being followed. */
+  async #follow(manifest: Manifest): Promise<TidemarkError | undefined> {
     const { storage, state, tail, collections, renewed, clock, stalled, scheduler } = this.#parts
     const pause = (): Promise<void> => new Promise(resolve => void scheduler.immediate(resolve))
     const before = new Set(this.#layers.segments)
     const layers = await openSegments(storage, manifest, this.#layers, pause)
-    let damage: TidemarkError | undefined
+    let unread: TidemarkError | undefined
     try {
       for (const [at, segment] of layers.segments.entries()) {
         const failure = await this.#describe(segment, before.has(segment))
-        damage ??= failure
+        // One that may come is not hidden by damage, which stays.
+        if (unread === undefined || hasCode(failure, 'TIDEMARK_STORAGE')) unread = failure ?? unread
         if (at % STRIDE === STRIDE - 1) await pause()
       }
     } catch (error) {
       for (const segment of layers.segments) if (!before.has(segment)) await segment.close().catch(() => {})
       throw error
     }
+    if (manifest === this.#followed) {
+      this.#lastError = unread?.message
+      return unread
+    }
     const { segments, young, base } = layers
     if (this.#stopped) {
       for (const segment of segments) if (!before.has(segment)) await segment.close().catch(() => {})
-      return
+      return undefined
     }
     const begin = clock.monotonic()
     const folded = manifest.fold?.epoch ?? 0
@@ -123,19 +133,21 @@ export class Following {
     const tables = tail.table !== undefined && tail.table.records > 0 ? [tail.table] : []
     const left = state.exchange({ image: new Image({ tables, young, base }), segments })
     this.#layers = layers
-    this.#lastError = damage?.message
+    this.#followed = manifest
+    this.#lastError = unread?.message
     for (const collection of collections()) if (collection.cold?.exchanged(Math.max(folded, tail.epoch)) === true) renewed(collection)
     stalled(clock.monotonic() - begin)
     for (const segment of left) await segment.close().catch(() => {})
+    return unread
   }
 
-  /** The damage that the view can do with: of a filter alone, or of a segment that the view before holds as it is. */
+  /** What the view can do with: a filter that cannot be read, or a segment that cannot, which the view before holds as it is. */
   async #describe(segment: Segment, known: boolean): Promise<TidemarkError | undefined> {
     try {
       await describeInTurns(segment, this.#parts)
       return undefined
     } catch (error) {
-      if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED')) throw error
+      if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') && !hasCode(error, 'TIDEMARK_STORAGE')) throw error
       if (!known) await segment.describeBlocks()
       return error as TidemarkError
     }

@@ -37,7 +37,7 @@ export interface MemoryStats {
   readonly held: number
   /** Look-ups of entries that are not in the heap, while a block might have to be read. */
   readonly reads: HistogramSnapshot
-  /** Why entries that are stored may not leave yet, or what of their segments is damaged; undefined while all is well. */
+  /** Why entries that are stored may not leave yet, or what of their segments cannot be read; undefined while all is well. */
   readonly lastError: string | undefined
 }
 
