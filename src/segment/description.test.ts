@@ -62,11 +62,11 @@ class Watched extends MemoryStorage {
 }
 
 /** A segment of every second key, whose filter is a large part of what describes it. */
-async function large(storage: MemoryStorage): Promise<SegmentEntry> {
+async function large(storage: MemoryStorage, records = RECORDS): Promise<SegmentEntry> {
   await storage.makeFolder(SEGMENT_FOLDER)
   const compress = await openCompress('deflate')
   const writer = await SegmentWriter.create({ storage, file: segmentName(1, 1), salt: 5, compress })
-  for (let at = 0; at < 2 * RECORDS; at += 2) {
+  for (let at = 0; at < 2 * records; at += 2) {
     const out = new ByteWriter(64)
     appendRecord(out, 1, keyOf(at), Buffer.from(`value ${at}`))
     const bytes = out.view()
@@ -165,19 +165,49 @@ test('a damaged filter is told, and look-ups do without it', async () => {
   }
 })
 
-test('a filter that the device does not give back is asked for now and then, and look-ups do without it', async () => {
+for (const records of [RECORDS, 10_000]) {
+  test(`a filter for ${records} that the device does not give back is asked for now and then, and calls do without it`, async () => {
+    const storage = new Watched()
+    const entry = await large(storage, records)
+    const file = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+    const value = (at: number): string | undefined => (at < 2 * records ? said(at) : undefined)
+    for (const call of ['find', 'mayHave'] as const) {
+      const segment = await Segment.open(storage, entry)
+      storage.failsAt = filterStart(entry, file)
+      storage.taken()
+      for (let at = 0; at < 400; at++) {
+        if (call === 'find') assert.equal(ask(segment, at * 7), value(at * 7))
+        else assert.ok(segment.mayHave(1, keyOf(at), hashPlace(1, keyOf(at))))
+      }
+      const tried = storage.reads.filter(({ offset }) => offset === storage.failsAt).length
+      assert.ok(tried > 5 && tried < 40, `${call}: ${tried}`)
+      // Asked for, it is tried at once.
+      await assert.rejects(segment.describe(), { code: 'TIDEMARK_STORAGE' })
+      storage.failsAt = -1
+      for (let at = 0; at < 400; at++) assert.equal(ask(segment, at * 7), value(at * 7))
+      await segment.describe()
+      let absent = 0
+      for (let at = 1; at < 400; at += 2) if (!segment.mayHave(1, keyOf(at), hashPlace(1, keyOf(at)))) absent++
+      assert.ok(absent > 180, `${absent}`)
+    }
+  })
+}
+
+test('calls of which each finds a damaged block ask a bad filter no more often', async () => {
   const storage = new Watched()
   const entry = await large(storage)
   const file = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
   const segment = await Segment.open(storage, entry)
+  await segment.describeBlocks()
+  const block = segment.index.find(1, keyOf(60_000))
+  segment.unpack = () => {
+    throw segment.damaged(block)
+  }
   storage.failsAt = filterStart(entry, file)
   storage.taken()
-  for (let at = 0; at < 400; at++) assert.equal(ask(segment, at * 7), said(at * 7))
+  for (let at = 0; at < 400; at++) assert.throws(() => ask(segment, 60_000), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
   const tried = storage.reads.filter(({ offset }) => offset === storage.failsAt).length
-  assert.ok(tried > 5 && tried < 40, `${tried}`)
-  storage.failsAt = -1
-  for (let at = 0; at < 400; at++) assert.equal(ask(segment, at * 7), said(at * 7))
-  await segment.describe()
+  assert.ok(tried > 5 && tried < 60, `${tried}`)
 })
 
 test('beside a filter that the device does not give back the rest is described, and no byte of it is read for that', async () => {

@@ -33,7 +33,7 @@ import { SegmentCursor } from './segment-cursor.ts'
 
 /**
  * Look-ups that come before the filter was read and do without: each reads a block, where reading and checking the filter of a large segment takes as
- * long as fifty of them.
+ * long as fifty of them. Calls of any kind do so after the device did not give it back: each try may take it seconds.
  */
 const UNFILTERED_MAX = 16
 
@@ -69,7 +69,9 @@ export class Segment implements Layer {
   #described: Description | undefined
   /** Undefined: not read yet. */
   #filter: Buffer | undefined
+  /** Calls that did without it, since it was last tried. */
   #unfiltered = 0
+  #filterUnread = false
   /** What describes the blocks is damaged, or the filter alone: neither is read at each call. */
   #undescribed: TidemarkError | undefined
   #filterDamage: TidemarkError | undefined
@@ -242,8 +244,8 @@ export class Segment implements Layer {
   /** Reads a block at most. The bytes found stay good as long as they are held. */
   find(collection: number, key: Uint8Array, hash: number): Found | undefined {
     if (this.#isOutside(collection, key)) return undefined
-    const { index } = this.#description()
-    const filter = this.#filter ?? this.#filterWhenDue()
+    const { index, filterLength } = this.#description()
+    const filter = this.#filter ?? this.#filterWhenDue(filterLength > FILTER_SMALL_BYTES)
     if (filter !== undefined && !filterHas(filter, hash)) return undefined
     let block = -1
     try {
@@ -255,24 +257,21 @@ export class Segment implements Layer {
       return { put: record.kind === RECORD_PUT, bytes: reader.raw, start: record.valueStart, end: record.valueEnd }
     } catch (error) {
       // Without the filter a block was asked that need not have been.
-      if (filter === undefined && this.#isExcluded(hash)) return undefined
+      if (filter === undefined && !this.#mayHold(hash)) return undefined
       throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : error
     }
   }
 
-  #isExcluded(hash: number): boolean {
-    try {
-      return !filterHas(this.#filterNow(), hash)
-    } catch {
-      return false
-    }
-  }
-
-  /** By its ends and the filter alone; where that one is damaged, by its ends. */
+  /** By its ends and the filter alone; where that one cannot be read, by its ends. */
   mayHave(collection: number, key: Uint8Array, hash: number): boolean {
     if (this.#isOutside(collection, key)) return false
-    if (this.#filter === undefined) this.#readFilterNow()
-    return this.#filter === undefined || filterHas(this.#filter, hash)
+    this.#description()
+    return this.#mayHold(hash)
+  }
+
+  #mayHold(hash: number): boolean {
+    const filter = this.#filter ?? this.#filterWhenDue()
+    return filter === undefined || filterHas(filter, hash)
   }
 
   /** Reads block by block, each when the walk comes to it; a merge takes a ReadAhead instead. */
@@ -328,16 +327,17 @@ export class Segment implements Layer {
     while (this.#filter === undefined && this.#filterDamage === undefined) steps.next()
   }
 
-  /** A look-up does without a filter that is damaged, or that the device does not give back. */
-  #filterWhenDue(): Buffer | undefined {
-    if (this.#description().filterLength > FILTER_SMALL_BYTES && ++this.#unfiltered <= UNFILTERED_MAX) return undefined
+  /** Undefined: it is done without, being damaged, not given back by the device when last tried, or so large that it may wait. */
+  #filterWhenDue(mayWait = false): Buffer | undefined {
+    if ((mayWait || this.#filterUnread) && ++this.#unfiltered <= UNFILTERED_MAX) return undefined
     try {
-      return this.#filterNow()
+      this.#readFilterNow()
     } catch (error) {
-      if (!hasCode(error, 'TIDEMARK_SEGMENT_DAMAGED') && !hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      if (!hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      this.#filterUnread = true
       this.#unfiltered = 0
-      return undefined
     }
+    return this.#filter
   }
 
   #readingNow(): Generator<undefined, void, undefined> {
