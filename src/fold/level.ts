@@ -8,7 +8,7 @@
  */
 import type { Manifest } from '../format/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
-import { countSmall, deadFiles, isMostlyDeleted, isRoundDue, type MergeLimits } from './policy.ts'
+import { countSmall, deadFiles, isMostlyDeleted, isRoundDue, type MergeLimits, rewrittenFor } from './policy.ts'
 
 /**
  * Tables that may lie behind the fold point beyond those at which one is folded otherwise. Held: two, which with one more that comes meanwhile are
@@ -37,8 +37,7 @@ const LEFT_YOUNG_TIMES = 0.5
 export function isOverdue(manifest: Manifest, limits: MergeLimits, youngMax = HELD_YOUNG_TIMES * limits.fanIn): boolean {
   const { young, base } = manifest
   if (countSmall(young, limits) > youngMax) return true
-  const below = base.flatMap(range => range.segment ?? [])
-  if (isRoundDue(young, below, limits, HELD_ROUNDS)) return true
+  if (isRoundDue(young, rewrittenFor(young, base), limits, HELD_ROUNDS)) return true
   return isMostlyDeleted(manifest, limits, { share: HELD_DELETED_SHARE })
 }
 

@@ -280,3 +280,33 @@ test('ranges most of which is gone are written anew as they are, as many togethe
     undefined,
   )
 })
+
+test('young segments of a small part of the base wait for no more of it than their round writes', () => {
+  const collection = 2
+  const hot = { first: { collection, key: '00' }, last: { collection, key: 'ff' } }
+  const cold = { bytes: 16 * MIB, describedAt: 16 * MIB - 1000, records: 160, rawBytes: 16 * MIB }
+  const ranges = Array.from({ length: 1000 }, (_, at): BaseRange => {
+    const segment = sized(cold, 0, 1, at)
+    return { start: at === 0 ? FIRST_PLACE : segment.first, through: 1, segment }
+  })
+  const below = { ...sized({ bytes: 8 * MIB, describedAt: 7 * MIB, records: 1_000_000, rawBytes: 20 * MIB }, 0, 1, 0), ...hot }
+  const base = [...ranges, { start: hot.first, through: 1, segment: below }]
+  const catalogue = [1, 2].map(id => ({ id, kind: 'map' as const, name: `${id}`, codec: 'tide', entries: 160_000, bytes: 1 }))
+  /** So many, each too full to be merged with others. */
+  const under = (count: number, reach: Partial<SegmentEntry> = {}): Manifest => {
+    const size = { bytes: 8 * MIB, describedAt: 7 * MIB, records: 840_000, rawBytes: 20 * MIB }
+    const young = Array.from({ length: count }, (_, n) => ({ ...sized(size, count - n, count - n + 1, 0), ...hot, ...reach }))
+    const fold = { file: 'log/00000001-00000001.log', bytes: 1, epoch: count + 1, digest: 'ab'.repeat(32), timeMs: 1, nextId: 3, catalogue }
+    return { ...new Queue().manifest, fold, young, base }
+  }
+  assert.deepEqual(planMerge(under(2)), { type: 'raise', through: 3 })
+  const raised = raiseBase(under(2), 3)
+  const plan = planMerge(raised)
+  assert.deepEqual(plan?.type === 'base' && plan.ranges, base.slice(-1), 'the rest of it stays as it is')
+  assert.equal(isOverdue(under(1), MERGE_LIMITS), false)
+  assert.equal(isOverdue(under(3), MERGE_LIMITS), true)
+  // What lies between the first and the last place of one may be in it.
+  assert.equal(planMerge(under(200, { first: piece(0) })), undefined)
+  assert.equal(planMerge(under(200, { first: piece(500) }))?.type, 'raise')
+  assert.equal(isOverdue(under(200, { first: piece(0) }), MERGE_LIMITS), false)
+})

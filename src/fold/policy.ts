@@ -53,10 +53,10 @@ export const MERGE_LIMITS: MergeLimits = {
   baseBytes: BASE_SEGMENT_BYTES,
 }
 
-/** Of the base: a round rewrites all of it, so a smaller share would write more, a larger one keep more that is superseded. */
+/** Of what a round rewrites of the base: a smaller share would write more, a larger one keep more that is superseded. */
 const ROUND_SHARE = 0.9
 /**
- * Of the base's bytes: below it a round begins for no number of records, lest a few small ones have all of a large base written again. Those that wait
+ * Of its bytes: below it a round begins for no number of records, lest a few small ones have all of a large base written again. Those that wait
  * are no more files than full ones would be: one that is not merged with others any more is half full at least.
  */
 const RECORDS_ROUND_SHARE = 1 / 8
@@ -186,8 +186,7 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
   if (cut !== undefined) return cut
   if (newest === undefined || newest.through <= least) return planJoin(base, limits, stuck)
   const above = young.filter(entry => entry.through > least)
-  const below = base.flatMap(range => range.segment ?? [])
-  const due = isRoundDue(above, below, limits) || isMostlyDeleted(manifest, limits, { stuck })
+  const due = isRoundDue(above, rewrittenFor(above, base), limits) || isMostlyDeleted(manifest, limits, { stuck })
   return due ? planRange(manifest, newest.through, limits.baseBytes, stuck) : planJoin(base, limits, stuck)
 }
 
@@ -269,6 +268,25 @@ function planAbove(young: readonly SegmentEntry[], limits: MergeLimits, stuck: S
 function aboveStuck(young: readonly SegmentEntry[], stuck: Stuck): readonly SegmentEntry[] {
   const at = young.findIndex(entry => stuck.has(entry.file))
   return at < 0 ? young : young.slice(0, at)
+}
+
+/** Of the base what a round takes in: that over which a young segment reaches; the rest rises as it is. One pass, for it may be thousands of ranges. */
+export function rewrittenFor(young: readonly SegmentEntry[], base: readonly BaseRange[]): readonly SegmentEntry[] {
+  const rising = young.toSorted((one, other) => comparePlaces(one.first, other.first))
+  let at = 0
+  /** How far those reach that begin before the range ends. */
+  let reach: Place | undefined
+  return base
+    .filter(({ start }, index) => {
+      const end = base[index + 1]?.start
+      for (; at < rising.length; at++) {
+        const { first, last } = rising[at] as SegmentEntry
+        if (end !== undefined && comparePlaces(first, end) >= 0) break
+        if (reach === undefined || comparePlaces(last, reach) > 0) reach = last
+      }
+      return reach !== undefined && comparePlaces(reach, start) >= 0
+    })
+    .flatMap(range => range.segment ?? [])
 }
 
 /** Of young segments: a round through this base begins when they hold as many bytes, or as many records and `least` bytes. */
