@@ -1,6 +1,7 @@
 /** A store is opened by a runtime that cannot decompress it, which says so, or by one that can and goes on. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -12,14 +13,17 @@ import { temporaryFolder } from './temporary.ts'
 
 const CHILD = join(import.meta.dirname, 'support', 'no-zstd-child.js')
 
-/** With all that was written in segments. */
-async function written(folder: string, compression: 'zstd' | 'deflate'): Promise<void> {
+/** With all that was written in segments; `first`: what the first block holds. */
+async function written(folder: string, compression: 'zstd' | 'deflate', first?: Uint8Array): Promise<void> {
   const world = new World()
-  const store = await world.open({ compression })
+  // One segment, or the first block would have one of its own.
+  const components = first === undefined ? {} : { thresholds: { bytes: 2000, graceMs: 100 } }
+  const store = await world.open({ compression }, components)
+  if (first !== undefined) store.map('map').set(-1, first)
   await fill(world, store, 500)
   await world.run(store.close())
   // Another run has a log of its own, and the one before it goes.
-  const again = await world.open({ compression: 'none' })
+  const again = await world.open({ compression: 'none' }, components)
   await world.rest(60_000)
   await world.run(again.close())
   for (const [path, bytes] of await world.run(filesOf(world.storage))) {
@@ -48,6 +52,16 @@ test('a store whose segments this runtime cannot decompress is refused, with a w
   const store = await openStore(folder)
   assert.deepEqual(store.map('map').get(77), value(77, 1))
   await store.close()
+})
+
+test('where it is a later block of a segment the store is opened, and who reads it is told the file', async t => {
+  const folder = temporaryFolder(t)
+  await written(folder, 'zstd', randomBytes(20_000))
+  for (const { opened, code, message, file } of await openedWithout(folder)) {
+    assert.deepEqual({ opened, code }, { opened: true, code: 'TIDEMARK_COMPRESSION_UNAVAILABLE' })
+    assert.match(String(file), /^segment\//)
+    assert.ok(String(message).includes(String(file)), String(message))
+  }
 })
 
 test('a store that needs nothing which is lacking is opened', async t => {

@@ -24,11 +24,14 @@ async function writeRound(world: SimulatedStore, round: number): Promise<void> {
 
 const damage = (world: SimulatedStore, file: string): unknown => world.storage.disk.lookup(file)?.flip(500, 3)
 const unread = (world: SimulatedStore, path: string): unknown => world.storage.inject({ operation: 'read', errno: 'EIO', path })
+/** Its name was removed; who has it open reads on. */
+const gone = (world: SimulatedStore, path: string): unknown => world.storage.inject({ operation: 'open', errno: 'ENOENT', path })
 
 for (const [where, victim, spoil] of [
   ['damaged base segment in the middle', 1, damage],
   ['damaged base segment at the beginning', 0, damage],
   ['base segment that the device does not give back', 0, unread],
+  ['base segment whose name is gone', 0, gone],
 ] as const) {
   test(`beside a ${where} rounds go on, and young segments stay few`, async () => {
     const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })

@@ -41,11 +41,21 @@ test('damage counts at once, a file that is not given back at the third merge in
   assert.deepEqual([...damaged.stuck], [YOUNG.file, BASE.file], 'nor the range that needs it')
 })
 
-test('a disk that is full, a process without descriptors, and a file of its own that a merge cannot read back, keep nothing from being merged', () => {
+test('so does a file that is gone, that this user may not read, or whose compression this runtime lacks', () => {
+  const lacking = new TidemarkError('TIDEMARK_COMPRESSION_UNAVAILABLE', 'lacking', { file: BASE.file })
+  for (const error of [storageError('open', BASE.file, systemError('ENOENT', 'open')), read(BASE.file, 'EACCES'), lacking]) {
+    const unreadable = new Unreadable()
+    for (const stuck of [[], [], [BASE.file]]) {
+      unreadable.failed(PLAN, error)
+      assert.deepEqual([...unreadable.stuck], stuck)
+    }
+  }
+})
+
+test('what the system is short of, and a file of its own that a merge cannot read back, keep nothing from being merged', () => {
   const unreadable = new Unreadable()
   for (let times = 0; times < 10; times++) {
-    unreadable.failed(PLAN, storageError('append', segment(9).file, systemError('ENOSPC', 'write')))
-    unreadable.failed(PLAN, read(BASE.file, 'EMFILE'))
+    for (const errno of ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'] as const) unreadable.failed(PLAN, read(BASE.file, errno))
     unreadable.failed(PLAN, read(segment(9).file, 'EIO'))
     unreadable.failed(PLAN, new Error('of nothing'))
   }

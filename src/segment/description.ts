@@ -166,3 +166,15 @@ function agrees(facts: SegmentSums, entry: SegmentEntry): boolean {
     facts.last.key === entry.last.key
   )
 }
+
+/** A compression that this runtime lacks is told without the file that needs it. */
+export function withFile(file: string, error: unknown): unknown {
+  if (!(error instanceof TidemarkError) || error.code !== 'TIDEMARK_COMPRESSION_UNAVAILABLE' || error.file !== undefined) return error
+  const { code, message, hint, info } = error
+  return new TidemarkError(code, `${file}: ${message}`, {
+    file,
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+    ...(info === undefined ? {} : { info }),
+  })
+}

@@ -5,7 +5,6 @@
  * Invariants: where nothing is lacking no byte is read; what the device does not give back, and what is damaged, is left to whoever needs it, and so is a
  * later block: one that did not shrink is not compressed.
  */
-import { TidemarkError } from '../base/errors.ts'
 import {
   COMPRESSION_ZSTD,
   decodeHeaderOf,
@@ -15,6 +14,7 @@ import {
   SEGMENT_FRAMES,
   SEGMENT_HEADER_BYTES,
 } from '../format/index.ts'
+import { withFile } from './description.ts'
 import type { Segment } from './segment.ts'
 
 /** @throws TIDEMARK_COMPRESSION_UNAVAILABLE */
@@ -22,19 +22,13 @@ export async function assertDecompressible(segments: readonly Segment[]): Promis
   if (segments.length === 0) return
   const refusal = await openDecompress(COMPRESSION_ZSTD).then(
     () => undefined,
-    (error: TidemarkError) => error,
+    (error: unknown) => error,
   )
   if (refusal === undefined) return
   for (const segment of segments) {
     const { file } = segment.entry
     if ((await firstCompression(segment).catch(() => undefined)) !== COMPRESSION_ZSTD) continue
-    const { code, message, hint, info } = refusal
-    throw new TidemarkError(code, `${file}: ${message}`, {
-      file,
-      cause: refusal,
-      ...(hint === undefined ? {} : { hint }),
-      ...(info === undefined ? {} : { info }),
-    })
+    throw withFile(file, refusal)
   }
 }
 

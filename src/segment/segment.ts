@@ -26,7 +26,16 @@ import {
 } from '../format/index.ts'
 import type { Storage, StorageFile } from '../storage/index.ts'
 import { BlockCache } from './block-cache.ts'
-import { type Description, factsOf, type ReadPart, readDescription, readFilter, readUnfiltered, segmentDamage } from './description.ts'
+import {
+  type Description,
+  factsOf,
+  type ReadPart,
+  readDescription,
+  readFilter,
+  readUnfiltered,
+  segmentDamage,
+  withFile,
+} from './description.ts'
 import { filterHas } from './filter.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
 import { SegmentCursor } from './segment-cursor.ts'
@@ -224,7 +233,7 @@ export class Segment implements Layer {
       }
       return this.#decompress(header.compression, payload, header.rawLength)
     } catch (error) {
-      throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : error
+      throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : withFile(this.entry.file, error)
     }
   }
 
