@@ -25,11 +25,14 @@ export interface Cold {
 export interface ColdCursor {
   /** The next key; undefined at the end. */
   next(): Key | undefined
+  /** The same for who ends his turn in time: NONE_YET where so many deleted entries lie before the next key that it takes another step. */
+  step(): Key | typeof NONE_YET | undefined
   /** Decodes the value of the key given last. */
   read(): unknown
 }
 
 export const ABSENT: unique symbol = Symbol('absent')
+export const NONE_YET: unique symbol = Symbol('none yet')
 
 const UNREAD = ['TIDEMARK_SEGMENT_DAMAGED', 'TIDEMARK_STORAGE', 'TIDEMARK_COMPRESSION_UNAVAILABLE'] as const
 

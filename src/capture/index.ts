@@ -1,6 +1,6 @@
 export { Capture, type CaptureOwner, isRefusal, type VoidReason } from './capture.ts'
 export type { CapturePart } from './capture-part.ts'
-export { ABSENT, type Cold, type ColdCursor, isUnread } from './cold.ts'
+export { ABSENT, type Cold, type ColdCursor, isUnread, NONE_YET } from './cold.ts'
 export type { ColdStart, ColdStats } from './cold-side.ts'
 export { Collection, type CollectionKind } from './collection.ts'
 export { Drain, MARKS } from './drain.ts'

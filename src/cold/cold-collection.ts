@@ -7,7 +7,7 @@
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { assert, hasCode } from '../base/errors.ts'
-import { ABSENT, type Cold, type ColdCursor } from '../capture/index.ts'
+import { ABSENT, type Cold, type ColdCursor, NONE_YET } from '../capture/index.ts'
 import { decodeKey, encodeKeyInto, type Key, type ValueCodec } from '../codec/index.ts'
 import { hashPlace } from '../format/index.ts'
 import { type LiveCursor, liveCursor } from '../image/index.ts'
@@ -15,6 +15,8 @@ import type { Found } from '../segment/index.ts'
 import type { ColdState } from './cold-state.ts'
 
 const SCRATCH_BYTES = 256
+/** Tombstones that a step of a walk passes; a queue has hundreds of thousands beside each other. */
+const STEP_PASSED_MAX = 64
 
 export class ColdCollection implements Cold {
   /** Given at `open`, or later by `store.map(name, { codec })`; asked for the first time when a value is read. */
@@ -94,14 +96,25 @@ class Walk implements ColdCursor {
 
   next(): Key | undefined {
     this.#assertGood()
-    const cursor = this.#cursor
-    return cursor.next() ? decodeKey(cursor.bytes, cursor.keyStart, cursor.keyEnd) : undefined
+    return this.#cursor.next() ? this.#key() : undefined
+  }
+
+  step(): Key | typeof NONE_YET | undefined {
+    this.#assertGood()
+    const found = this.#cursor.step(STEP_PASSED_MAX)
+    if (found === undefined) return NONE_YET
+    return found ? this.#key() : undefined
   }
 
   read(): unknown {
     this.#assertGood()
     const { bytes, start, end } = this.#cursor
     return this.#collection.codec.decode(bytes, start, end)
+  }
+
+  #key(): Key {
+    const { bytes, keyStart, keyEnd } = this.#cursor
+    return decodeKey(bytes, keyStart, keyEnd)
   }
 
   #assertGood(): void {

@@ -9,7 +9,7 @@
  */
 import { hasCode } from '../base/errors.ts'
 import { HYDRATION_LOAD_MAX, HYDRATION_WAIT_MS_MAX } from '../base/limits.ts'
-import type { ColdCursor, Collection } from '../capture/index.ts'
+import { type ColdCursor, type Collection, NONE_YET } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { ColdState } from './cold-state.ts'
 import { describeInTurns } from './describe.ts'
@@ -100,8 +100,9 @@ export class Homecoming {
         const cursor = last === undefined ? cold.cold.keys() : cold.cold.keys(last, true)
         return await this.#slices(() => {
           if (collection.cold !== cold || collection.dropped) return true
-          const key = cursor.next()
+          const key = cursor.step()
           if (key === undefined) return true
+          if (key === NONE_YET) return false
           this.#object(collection, key, cursor)
           last = key
           tries = 0

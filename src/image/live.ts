@@ -19,6 +19,15 @@ export class LiveCursor {
     return false
   }
 
+  /** As `next`, but passes `most` records at most that are no puts; undefined: these it passed, and there may be more. */
+  step(most: number): boolean | undefined {
+    for (let left = most; left > 0; left--) {
+      if (!this.#cursor.next()) return false
+      if (this.#cursor.put) return true
+    }
+    return undefined
+  }
+
   get bytes(): Buffer {
     return this.#cursor.bytes
   }

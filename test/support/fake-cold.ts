@@ -56,14 +56,15 @@ export class FakeCold implements Cold {
     if (at === -1) at = keys.length
     let failed = false
     const good = (): void => assert.equal(this.version, version, 'a cursor of a stored state that was exchanged')
+    const next = (): Key | undefined => {
+      good()
+      failed ||= this.unwalkable
+      if (failed) throw damage()
+      this.steps++
+      return keys[at++]
+    }
     return {
-      next: () => {
-        good()
-        failed ||= this.unwalkable
-        if (failed) throw damage()
-        this.steps++
-        return keys[at++]
-      },
+      ...{ next, step: next },
       read: () => {
         good()
         return this.read(keys[at - 1] as Key)
