@@ -25,6 +25,24 @@ test('a cut that was voided does not move the barrier of the attempt that follow
   assert.equal(host.keys(), 31, 'every key is in the epoch')
 })
 
+test('what a voided cut had written counts for nothing when the writer fails then: a commit tells the record bytes of its own', () => {
+  const { scheduler, host, map, checkpointer } = alone()
+  const held = { n: 0 }
+  map.set('held', held)
+  map.set('k0', 'x'.repeat(10_000))
+  for (let n = 1; n < 30; n++) map.set(`k${n}`, n)
+  quiet(checkpointer.checkpoint(1e9))
+  // Captured in the call, as it was at the barrier.
+  map.set('k0', 'x')
+  held.n = 1
+  map.set('held', held)
+  assert.equal(checkpointer.counters.voids, 1)
+  host.fail(0)
+  scheduler.pass(1000)
+  const bytes = host.commits.at(-1)?.catalogue.find(({ id }) => id === map.id)?.bytes ?? 0
+  assert.ok(bytes > 0 && bytes < 10_000, `${bytes} bytes of 31 small records`)
+})
+
 test('after three cuts that moved the next one is taken in one slice', async () => {
   const { scheduler, host, map, checkpointer, seen } = alone(0, true)
   const held = Array.from({ length: 100 }, (_, n) => ({ n }))

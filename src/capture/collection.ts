@@ -46,7 +46,7 @@ export class Collection {
   postponed = new Postponed()
   /** Keys with a record in the epoch that the next barrier ends. */
   drained = new Journal()
-  /** Bytes of these records. */
+  /** Bytes of these records, and of those of cuts that were void. */
   drainedBytes = 0
   /** Keys deleted in generations that were joined; some may be back. */
   gone: readonly KeySet[] = []
@@ -243,13 +243,13 @@ export class Collection {
 
   /** The epoch whose records were drained will not be: they count for nothing. */
   abandonDrained(): void {
+    this.drainedBytes = 0
     if (this.drained.length === 0) return
     const journal = new Journal()
     journal.join(this.drained)
     journal.join(this.journal)
     this.journal = this.saturated ? new Journal() : journal
     this.drained = new Journal()
-    this.drainedBytes = 0
   }
 
   /** Forgets all entries, for good; its name is free. */
