@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { treat } from '../src/capture/index.ts'
 import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
+import { alone } from './support/checkpointer-rig.ts'
 
 test('a key set to what its last record says is not written again, and nothing is lost by it', () => {
   const rig = new Rig()
@@ -45,6 +46,33 @@ test('what a cut wrote before it moved stands: the same value is not written aga
   rig.commit()
   rig.check(map)
   assert.deepEqual(rig.written.toSorted(), ['k0', 'k0', 'k1', 'k2'])
+})
+
+test('a key that is spared by a cut that moves, and by the one it moved to, counts as spared once', async () => {
+  const { scheduler, host, map, space, checkpointer } = alone(0, true)
+  for (const [key, value] of numbered(300, n => ({ n }))) map.set(key, value)
+  const first = checkpointer.checkpoint(1e9)
+  scheduler.pass(1000)
+  host.commit()
+  await first
+  const held = { n: 0 }
+  map.set('a', { n: 0 })
+  map.set('b', held)
+  for (const [key, value] of numbered(96, n => ({ n }))) map.set(key, value)
+  const second = checkpointer.checkpoint(1e9)
+  for (let turns = 0; turns < 1000 && map.redundancy.spared.records < 96; turns++) scheduler.step(scheduler.nowMs + 1000)
+  assert.equal(map.redundancy.spared.records, 96)
+  assert.equal(map.part?.frozen('b'), true, 'looked at last')
+  const { bytes } = map.redundancy.spared
+  held.n = 1
+  map.set('b', held)
+  assert.equal(checkpointer.counters.voids, 1)
+  scheduler.pass(1000)
+  host.commit()
+  const { records, redundant } = await second
+  assert.deepEqual({ records, redundant }, { records: 2, redundant: { records: 96, bytes } })
+  assert.deepEqual(map.redundancy.spared, { records: 96, bytes })
+  assert.deepEqual(space.recent.spared, { records: 96, bytes })
 })
 
 test('a key deleted and inserted again with its old value needs no record; with its tombstone written it needs one', () => {

@@ -48,6 +48,8 @@ export class CapturePart {
   done: KeySet
   /** Record bytes of this part, drained ones included. */
   bytes: number
+  /** Records of this part that were made and not written. */
+  readonly spared = { records: 0, bytes: 0 }
   neverStored = 0
   /** Beside the incarnation that was frozen, whatever becomes of the collection. */
   readonly cold: ColdSide | undefined

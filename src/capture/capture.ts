@@ -214,6 +214,7 @@ export class Capture {
     for (const part of this.parts) {
       const { collection } = part
       part.landed()
+      if (!abandoned) part.redundancy.takeBack(part.space.recent, part.spared)
       if (collection.dropped || collection.id !== part.id) continue
       collection.cold?.giveBack()
       const journal = new Journal()
@@ -274,7 +275,11 @@ export class Capture {
     const there = part.live.has(key)
     try {
       const bytes = record(this.#outbox, part, key)
-      if (bytes < 0) return -bytes
+      if (bytes < 0) {
+        part.spared.records++
+        part.spared.bytes -= bytes
+        return -bytes
+      }
       part.bytes += bytes
       this.records++
       return bytes

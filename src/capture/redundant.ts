@@ -209,6 +209,14 @@ export class Redundancy {
     return same
   }
 
+  /** A cut is void that had spared so much: its keys are looked at again. */
+  takeBack(memory: RecordMemory, { records, bytes }: Spared): void {
+    for (const spared of [this.spared, memory.spared]) {
+      spared.records -= records
+      spared.bytes -= bytes
+    }
+  }
+
   /** A record of this key is handed over unseen: a tombstone, or one whose place in the log is not its place in time. */
   passed(memory: RecordMemory, id: number, key: Key): void {
     memory.drop(hashOf(id, key))
