@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { open, type Profile, profile } from 'tidemark'
+import { textOf } from '../src/tools/profile.ts'
 import { root } from './root.ts'
 import { fails, json, MANUAL, run } from './support/cli.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -67,6 +68,14 @@ test('of a young store no figure is told that its history cannot give', async t 
     )
     assert.ok(intervals.every(({ factor }, index) => index > 0 || factor === 1))
   }
+})
+
+test('a figure is told without an exponent wherever it is rounded up', async t => {
+  const found = await profile(await make(temporaryFolder(t), 3))
+  const told = (recordsPerSecond: number): string =>
+    /written +(\S+) records\/s/.exec(textOf({ ...found, all: { ...found.all, recordsPerSecond } }, false).join('\n'))?.[1] ?? ''
+  const values = [0, 0.25, 9.94, 9.95, 9.97, 99.4, 99.5, 99.7, 99.96, 100.2, 999.6, 1234.5]
+  assert.deepEqual(values.map(told), ['0', '0.25', '9.9', '9.9', '10', '99', '100', '100', '100', '100', '1,000', '1,235'])
 })
 
 test('what is asked wrongly is refused', async t => {

@@ -40,7 +40,8 @@ function millisecondsOf(text: string | boolean | undefined): number {
   return 1000 * seconds
 }
 
-function textOf(found: Profile, followed: boolean): string[] {
+/** `followed`: of a time in which the store was looked at, not of what is stored. */
+export function textOf(found: Profile, followed: boolean): string[] {
   const { history, all, collections, recommendations } = found
   const nothing = followed ? 'nothing was written in the time it was followed' : 'there is no history to look at: no epoch is retained'
   if (history.epochs === 0) return [...problems(found), nothing]
@@ -168,7 +169,7 @@ function number(value: number): string {
 }
 
 function count(value: number): string {
-  return Number.isInteger(value) || value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(2)
+  return Number.isInteger(value) || value >= 99.5 ? Math.round(value).toLocaleString('en') : value.toPrecision(2)
 }
 
 function percent(share: number): string {
