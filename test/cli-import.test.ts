@@ -133,6 +133,28 @@ test('import refuses what is a part of an export: one that was cut short, that f
   assert.equal(run(['import', target], `${whole}${whole}${LINE}`).status, 0, 'exports in a row, and lines that are of none')
 })
 
+test('a line that is JSON and no object, or an end that does not say how many entries there were, is refused as that', async () => {
+  const codec = await defaultCodec()
+  const refusal = async (text: string): Promise<string> => {
+    try {
+      for await (const _ of new LineReader(codec, () => 'nothing is stored').read(Readable.from([Buffer.from(text)])));
+      return 'taken'
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  for (const line of ['null', '7', '"text"', 'true', '[]', '[{"collection":"a","kind":"map"}]'])
+    assert.equal(await refusal(`${line}\n`), 'line 1 is none of an export: it is no object')
+  for (const end of ['null', '7', '"text"', '[]', '{}', '{"entries":null}', '{"entries":"0"}', '{"entries":0.5}', '{"entries":-1}'])
+    assert.equal(
+      await refusal(`{"tidemark":1}\n{"end":${end}}\n`),
+      'line 2 is none of an export: it does not say how many entries there were',
+      end,
+    )
+  assert.equal(await refusal('{"tidemark":1}\n{"end":{"entries":0}}\n'), 'taken')
+  assert.match(await refusal('{"end":null}\n'), /it ends one that has no beginning/)
+})
+
 test('an import of nothing, or of an export that ends before its first entry, makes no store', async t => {
   const target = join(temporaryFolder(t), 'new')
   for (const input of ['', '{"tidemark":1}\n', 'x']) {

@@ -102,8 +102,9 @@ export class LineReader {
     try {
       const text = UTF8.decode(bytes)
       if (text.trim() === '') return undefined
-      const line = JSON.parse(this.#number === 1 ? text.replace(/^\ufeff/, '') : text) as Record<string, unknown>
+      const line: unknown = JSON.parse(this.#number === 1 ? text.replace(/^\ufeff/, '') : text)
       this.#empty = false
+      if (!isObject(line)) return this.#refuse('it is no object')
       if (!('collection' in line)) {
         if ('tidemark' in line) return this.#begin(line['tidemark'])
         if ('end' in line) return this.#end(line['end'])
@@ -125,7 +126,8 @@ export class LineReader {
 
   #end(said: unknown): undefined {
     if (this.#open === undefined) return this.#refuse('it ends one that has no beginning')
-    const { entries } = said as { entries: unknown }
+    const entries = isObject(said) ? said['entries'] : undefined
+    if (!(Number.isInteger(entries) && (entries as number) >= 0)) this.#refuse('it does not say how many entries there were')
     if (entries !== this.#open.entries) this.#refuse(`it ends one of ${entries} entries, and ${this.#open.entries} came`)
     this.#open = undefined
   }
@@ -159,6 +161,10 @@ export class LineReader {
     const asBigint = exact === undefined ? '' : `; as a bigint it is ${JSON.stringify(say(this.#codec, exact))}`
     this.#refuse(`the number ${source.slice(0, KEY_SHOWN)} of its key is read as ${key}${asBigint}`)
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 const noEnd = ({ line }: { readonly line: number }): string => `the export that begins at line ${line} has no end`
