@@ -64,28 +64,30 @@ test('damage in the log that is not folded yet degrades the store, once, with th
   await assert.rejects(world.crash(), { code: 'TIDEMARK_LOG_DAMAGED' })
 })
 
-test('a log that the device does not give back for a while degrades the store until it does', async () => {
-  const listening = new Listening()
-  const { world, told, errors } = listening
-  await listening.open()
-  await listening.write(2)
-  const file = await listening.log()
-  const heal = world.storage.inject({ operation: 'open', errno: 'EIO', path: file })
-  for (let at = 0; at < 20; at++) await listening.write(1)
-  await world.pass(100_000)
-  assert.deepEqual(told, ['degraded'])
-  assert.equal(errors[0]?.file, file)
-  assert.match(errors[0]?.message ?? '', /^folding cannot read the log: .*EIO/)
-  assert.equal(world.store.status, 'degraded')
-  heal()
-  await world.pass(100_000)
-  assert.deepEqual(told, ['degraded', 'recovered'])
-  assert.equal(world.store.status, 'ok')
-  assert.equal(world.store.stats().degradedBy, undefined)
-  await world.crash()
-  assert.equal(world.store.map('map').get('39'), 21)
-  await world.close()
-})
+for (const errno of ['EIO', 'EUCLEAN'] as const) {
+  test(`a log that the device does not give back for a while (${errno}) degrades the store until it does`, async () => {
+    const listening = new Listening()
+    const { world, told, errors } = listening
+    await listening.open()
+    await listening.write(2)
+    const file = await listening.log()
+    const heal = world.storage.inject({ operation: 'open', errno, path: file })
+    for (let at = 0; at < 20; at++) await listening.write(1)
+    await world.pass(100_000)
+    assert.deepEqual(told, ['degraded'])
+    assert.equal(errors[0]?.file, file)
+    assert.match(errors[0]?.message ?? '', /^folding cannot read the log: .*(EIO|-117)/)
+    assert.equal(world.store.status, 'degraded')
+    heal()
+    await world.pass(100_000)
+    assert.deepEqual(told, ['degraded', 'recovered'])
+    assert.equal(world.store.status, 'ok')
+    assert.equal(world.store.stats().degradedBy, undefined)
+    await world.crash()
+    assert.equal(world.store.map('map').get('39'), 21)
+    await world.close()
+  })
+}
 
 test('a fold that cannot be written for want of room degrades nothing: a restart reads the log', async () => {
   const listening = new Listening()

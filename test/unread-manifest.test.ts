@@ -15,7 +15,7 @@ async function fold(world: SimulatedStore, epoch: number): Promise<void> {
 }
 
 /** Five fold points, and the store opened again; the manifest of the first that is kept cannot be read. */
-async function unread() {
+async function unread(errno: 'EIO' | 'EUCLEAN' = 'EIO') {
   const world = new SimulatedStore({ retention: { keepLast: 3, keepMs: 0 } })
   world.thresholds = { records: 50, graceMs: 100, fewTimes: 0, fanIn: 2 }
   await world.open()
@@ -26,30 +26,32 @@ async function unread() {
   const path = manifestName(first.number)
   assert.ok((await world.run(world.storage.list('manifest'))).some(name => `manifest/${name}` === path))
   const names = filesOf(await world.run(readManifest(world.storage, first.number)))
-  world.storage.inject({ operation: 'read', errno: 'EIO', path })
+  world.storage.inject({ operation: 'read', errno, path })
   await world.open({ retention: { keepLast: 4, keepMs: 0 } })
   return { world, path, first, retained, names }
 }
 
-test('the points behind the next one can be listed and restored, and the list says why others cannot', async () => {
-  const { world, path, first, retained } = await unread()
-  const next = retained[1]?.epoch as number
-  const points = await world.run(world.store.recoveryPoints())
-  assert.deepEqual(
-    points.map(({ epoch }) => epoch),
-    Array.from({ length: 6 - next }, (_, at) => 5 - at),
-  )
-  const { lost } = points.at(-1) as (typeof points)[0]
-  assert.deepEqual([lost?.firstLostEpoch, lost?.lastLostEpoch, lost?.file], [first.epoch, next - 1, path])
-  assert.match(lost?.message ?? '', /EIO/)
-  await world.close()
-  for (const { epoch } of points) {
-    const reader = await world.open({ readOnly: true, restore: { at: epoch } })
-    assert.equal(reader.map('map').get('0'), epoch)
+for (const errno of ['EIO', 'EUCLEAN'] as const) {
+  test(`the points behind the next one can be listed and restored, and the list says why others cannot (${errno})`, async () => {
+    const { world, path, first, retained } = await unread(errno)
+    const next = retained[1]?.epoch as number
+    const points = await world.run(world.store.recoveryPoints())
+    assert.deepEqual(
+      points.map(({ epoch }) => epoch),
+      Array.from({ length: 6 - next }, (_, at) => 5 - at),
+    )
+    const { lost } = points.at(-1) as (typeof points)[0]
+    assert.deepEqual([lost?.firstLostEpoch, lost?.lastLostEpoch, lost?.file], [first.epoch, next - 1, path])
+    assert.match(lost?.message ?? '', /EIO|-117/)
     await world.close()
-  }
-  await assert.rejects(world.open({ readOnly: true, restore: { at: first.epoch } }), { code: 'TIDEMARK_STORAGE', file: path })
-})
+    for (const { epoch } of points) {
+      const reader = await world.open({ readOnly: true, restore: { at: epoch } })
+      assert.equal(reader.map('map').get('0'), epoch)
+      await world.close()
+    }
+    await assert.rejects(world.open({ readOnly: true, restore: { at: first.epoch } }), { code: 'TIDEMARK_STORAGE', file: path })
+  })
+}
 
 test('what became dead since goes, and nothing that the one which cannot be read may name', async () => {
   const { world, path, names } = await unread()

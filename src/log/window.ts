@@ -8,7 +8,7 @@
  */
 import { TidemarkError } from '../base/errors.ts'
 import { SCAN_READ_BYTES } from '../base/limits.ts'
-import { isErrno, type StorageFile } from '../storage/index.ts'
+import { isNotGivenBack, type StorageFile } from '../storage/index.ts'
 
 /** A device that gives something back only at times is asked so often. */
 const READ_TRIES = 3
@@ -87,7 +87,7 @@ export function isGivenUp(error: unknown): error is TidemarkError {
 
 /** The device does not give something back that is there, as far as anybody knows. */
 export function isUnreadable(error: unknown): error is TidemarkError {
-  return error instanceof TidemarkError && isErrno(error, 'EIO')
+  return error instanceof TidemarkError && isNotGivenBack(error)
 }
 
 /** A block that was stored as it is lies in a piece of the file that is many times as long: whoever keeps it keeps a copy. */

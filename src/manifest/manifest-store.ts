@@ -12,7 +12,7 @@ import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { MANIFEST_BYTES_MAX, MANIFESTS_KEPT } from '../base/limits.ts'
 import { decodeManifest, encodeManifest, MANIFEST_FOLDER, type Manifest, manifestName, manifestNumber } from '../format/index.ts'
-import { errnoOf, isErrno, type Storage, systemError } from '../storage/index.ts'
+import { errnoOf, isNotGivenBack, type Storage, systemError } from '../storage/index.ts'
 
 export interface FoundManifest {
   readonly manifest: Manifest
@@ -121,7 +121,7 @@ async function readsAs(storage: Storage, file: string, bytes: Buffer): Promise<b
   try {
     return (await opened.read(0, bytes.length + 1)).equals(bytes)
   } catch (error) {
-    if (isErrno(error, 'EIO')) return false
+    if (isNotGivenBack(error)) return false
     throw error
   } finally {
     await opened.close()

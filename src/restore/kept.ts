@@ -5,7 +5,7 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Manifest, manifestName } from '../format/index.ts'
 import { readManifest } from '../manifest/index.ts'
-import { isErrno, type Storage } from '../storage/index.ts'
+import { isErrno, isNotGivenBack, type Storage } from '../storage/index.ts'
 
 /** Why it cannot. */
 export interface Unfit {
@@ -27,7 +27,7 @@ export async function readKept(storage: Storage, number: number): Promise<Manife
     manifest = await readManifest(storage, number)
   } catch (error) {
     if (isErrno((error as Error).cause, 'ENOENT')) return unfit(file, error, `${file} is missing`)
-    if (!isErrno(error, 'EIO') && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
+    if (!isNotGivenBack(error) && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
     return unfit(file, error)
   }
   return (await unfitSegment(storage, manifest)) ?? manifest
@@ -40,7 +40,7 @@ export async function unfitSegment(storage: Storage, { young, base }: Manifest):
       if (length !== bytes) return unfit(file, wrongLength(file, `${file} is ${length} bytes long, not ${bytes}`))
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return unfit(file, error, `${file} is missing`)
-      if (!isErrno(error, 'EIO')) throw error
+      if (!isNotGivenBack(error)) throw error
       return unfit(file, error)
     }
   }

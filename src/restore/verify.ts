@@ -15,7 +15,7 @@ import { GENESIS, type LogPosition, type Manifest, manifestName, type SegmentEnt
 import { LogScan } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
-import { FileStorage, isErrno, type Storage } from '../storage/index.ts'
+import { FileStorage, isErrno, isNotGivenBack, type Storage } from '../storage/index.ts'
 import { movedOnAlways, neededBy } from './beside.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
@@ -174,7 +174,7 @@ async function problemOf(work: () => Promise<void>): Promise<Problem | undefined
     const file = error instanceof TidemarkError ? error.file : undefined
     if (error instanceof TidemarkError && error.kind === 'damage') return { message: error.message, file }
     if (missing(error)) return { message: 'it is missing', file }
-    if (isErrno(error, 'EIO')) return { message: (error as Error).message, file }
+    if (isNotGivenBack(error)) return { message: (error as Error).message, file }
     throw error
   }
 }

@@ -2,7 +2,7 @@
 import { TidemarkError } from '../base/errors.ts'
 import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
 import { LOG_FOLDER, type Manifest } from '../format/index.ts'
-import { isErrno } from '../storage/index.ts'
+import { isNotGivenBack } from '../storage/index.ts'
 import type { UpkeepMessage, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
 import type { WriterParts } from './writer.ts'
@@ -61,5 +61,5 @@ function upkeepMessage(news: FoldNews, manifest: Manifest, send: boolean): Omit<
 /** Of a fold that failed: not for want of room, say, nor in writing again what was left there, which leaves the log to the next restart as it is. */
 function isLogUnread(error: unknown): boolean {
   if (!(error instanceof TidemarkError) || error.file?.startsWith(`${LOG_FOLDER}/`) !== true) return false
-  return error.kind === 'damage' || (isErrno(error, 'EIO') && error.info?.['operation'] !== 'overwrite')
+  return error.kind === 'damage' || (isNotGivenBack(error) && error.info?.['operation'] !== 'overwrite')
 }

@@ -8,7 +8,15 @@ import { openStore } from '../../src/open.ts'
 import { copyStore } from '../../src/restore/copy.ts'
 import { openForReading, openForWriting } from '../../src/restore/index.ts'
 import { verifyStore } from '../../src/restore/verify.ts'
-import { MemoryDisk, MemoryStorage, type OpenMode, type StorageFile, storageError, systemError } from '../../src/storage/index.ts'
+import {
+  type ErrnoName,
+  MemoryDisk,
+  MemoryStorage,
+  type OpenMode,
+  type StorageFile,
+  storageError,
+  systemError,
+} from '../../src/storage/index.ts'
 import { SeededRandom, SimulatedStorage } from '../../src/testing/index.ts'
 import { Life, pseudoRandom, readAll } from '../support/log-store.ts'
 
@@ -23,6 +31,7 @@ class Scratched extends MemoryStorage {
   handles = Number.POSITIVE_INFINITY
   bytes = 1
   failed = 0
+  errno: ErrnoName = 'EIO'
 
   constructor(disk: MemoryDisk, at: number) {
     super(disk)
@@ -37,7 +46,7 @@ class Scratched extends MemoryStorage {
       if (path !== FILE || this.at + this.bytes <= offset || this.at >= offset + length || this.failed >= this.times)
         return read(offset, length)
       this.failed++
-      throw storageError('read', path, systemError('EIO', 'read'))
+      throw storageError('read', path, systemError(this.errno, 'read'))
     }
     return file
   }
@@ -128,6 +137,24 @@ test('a sector in a block of epoch 4: epochs 1 to 3 are there to fall back to, t
     copyStore(storage, new MemoryStorage(), new SeededRandom(1), () => undefined),
     { code: 'TIDEMARK_STORAGE' },
   )
+})
+
+test('what the file system itself finds wrong is not given back either; behind a network mount that was made anew it may all be there', async () => {
+  const { disk, places } = await fiveEpochs()
+  const at = (places[3] as Place).start + FRAME_HEADER_BYTES + 500
+  const openWith = async (errno: ErrnoName, onDamage: 'refuse' | 'fall-back') => {
+    const storage = new Scratched(await copyOf(disk), at)
+    storage.errno = errno
+    return await openStore('memory', { ...SETTINGS, restore: { onDamage } }, { storage, writer: 'inline' })
+  }
+  for (const errno of ['EUCLEAN', 'EBADMSG'] as const) {
+    await assert.rejects(openWith(errno, 'refuse'), { code: 'TIDEMARK_STORAGE', file: FILE })
+    const fallen = await openWith(errno, 'fall-back')
+    assert.deepEqual([fallen.restored.epoch, fallen.restored.lost?.firstLostEpoch, fallen.restored.lost?.lastSeenEpoch], [3, 4, 5])
+    await fallen.close()
+  }
+  for (const errno of ['ESTALE', 'EACCES', 'EMFILE'] as const)
+    await assert.rejects(openWith(errno, 'fall-back'), { code: 'TIDEMARK_STORAGE', file: FILE })
 })
 
 test('any byte of the log that is not given back: falling back ends before its epoch, or behind it where only an echo is lost', async () => {
