@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { open } from 'tidemark'
 import { retentionOf } from '../src/tools/import.ts'
 import { RETENTION } from '../src/tools/transfer.ts'
-import { fails, json, MANUAL, run } from './support/cli.ts'
+import { fails, json, LINE, MANUAL, run } from './support/cli.ts'
 import { flipped } from './support/files.ts'
 import { damage, epochsOf, makeHistory } from './support/history.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -87,5 +87,28 @@ test('an import keeps the whole past of a store that is there, whole or not, and
   await store.close()
   assert.equal(await retentionOf(folder), RETENTION)
   for (const name of readdirSync(join(folder, 'manifest'))) writeFileSync(join(folder, 'manifest', name), 'damaged')
+  assert.equal(await retentionOf(folder), RETENTION)
+})
+
+test('an import behind one that failed before it had stored anything keeps the usual past: there is none to lose', async t => {
+  const deep = `${'['.repeat(1001)}${']'.repeat(1001)}`
+  for (const bad of ['{', `{"collection":"b","kind":"map","key":7,"value":${deep}}`]) {
+    const folder = temporaryFolder(t)
+    for (let tries = 1; tries <= 2; tries++) {
+      assert.equal(run(['import', folder], `${LINE}${bad}\n`).status, 1)
+      assert.equal((json('status', folder) as { entries: number }).entries, 0)
+      assert.deepEqual(await retentionOf(folder), {})
+    }
+  }
+})
+
+test('an import keeps the whole past of a store that is empty now and was not always', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, MANUAL)
+  store.map('map').set('k', 1)
+  await store.checkpoint()
+  store.delete('map')
+  await store.close()
+  assert.equal((json('status', folder) as { entries: number }).entries, 0)
   assert.equal(await retentionOf(folder), RETENTION)
 })

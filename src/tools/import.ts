@@ -3,11 +3,11 @@
  *
  * Owns: the store while it is open, and the lines that are not stored yet. Does not own: what a line means (lines.ts).
  * Invariants: no store is made before there is a line that holds; a batch of lines is stored whole or not at all; what is held in memory is
- * bounded whatever the size; no recovery point is dropped.
+ * bounded whatever the size; no recovery point is dropped, but of a store that never held an entry.
  */
 import { defaultCodec, hasCode, type Key, open, type Settings, type Store, type TidemarkError } from 'tidemark'
 import { type Line, LineReader } from './lines.ts'
-import { setterOf } from './stores.ts'
+import { reading, setterOf } from './stores.ts'
 import { RETENTION } from './transfer.ts'
 import { problemText, UsageError, type Verb } from './usage.ts'
 import { wait } from './wait.ts'
@@ -48,16 +48,23 @@ async function openToImport(directory: string): Promise<Store> {
   return await open(directory, { budget: { memoryBytesMax: MEMORY_BYTES_MAX }, restore: { hydrate: 'on-demand' }, retention })
 }
 
-/** A store that is made here has no past to lose: of many gigabytes it would keep all that was ever folded of them. */
+/**
+ * A store that is made here has no past to lose, nor has one that an import made which failed at its first lines: of many gigabytes it would keep all
+ * that was ever folded of them.
+ */
 export async function retentionOf(directory: string): Promise<NonNullable<Settings['retention']>> {
   try {
-    const there = await open(directory, { readOnly: true, restore: { hydrate: 'on-demand' } })
-    await there.close()
-    return RETENTION
+    return (await reading(directory, undefined, hasPast)) ? RETENTION : {}
   } catch (error) {
     // Where it is not known, and what is wrong is told by the opening that counts.
     return hasCode(error, 'TIDEMARK_NO_STORE') ? {} : RETENTION
   }
+}
+
+/** Whether it holds an entry, or did at a point that is kept, as far as those can be read. */
+async function hasPast(store: Store): Promise<boolean> {
+  if (store.stats().restored.entries > 0) return true
+  return (await store.recoveryPoints()).some(({ entries, lost }) => entries > 0 || lost !== undefined)
 }
 
 export class Intake {
