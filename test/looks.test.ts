@@ -18,6 +18,40 @@ test('a loop that stood still is not blamed on the storage, whose answer came me
   assert.deepEqual(told, ['barrier interval'])
 })
 
+test('the time in which a loop stood still is not taken for that of a commit: barriers come no earlier behind it', () => {
+  const told: string[] = []
+  const { scheduler, host, map, cadence } = alone(1000, false, { intervalMsMax: 1500 }, ({ type, reason }) => {
+    told.push(`${type} ${reason}`)
+  })
+  map.set('k', 1)
+  scheduler.pass(1000)
+  assert.equal(host.commits.length, 1)
+  scheduler.nowMs += 60_000
+  // Timers run in front of messages.
+  scheduler.step()
+  host.commit()
+  assert.ok(cadence.commitMs < 200, `${cadence.commitMs}`)
+  assert.ok(cadence.stats(false, 0, []).rpoMsWorst > 60_000, 'what could have been lost could')
+  // A look that finds nothing to write.
+  scheduler.pass(1000)
+  told.length = 0
+  for (let n = 2; n < 22; n++) {
+    map.set('k', n)
+    for (let ms = 0; ms < 5000 && host.commits.length < n; ms += 10) scheduler.pass(10)
+    host.commit()
+  }
+  assert.deepEqual(new Set(told), new Set(['barrier interval']))
+})
+
+test('a commit that takes long while the loop turns is known to take long', () => {
+  const { scheduler, host, map, cadence } = alone(1000)
+  map.set('k', 1)
+  scheduler.pass(1000)
+  scheduler.pass(3000)
+  host.commit()
+  assert.ok(cadence.commitMs >= 3000, `${cadence.commitMs}`)
+})
+
 test('a storage that has not answered when a loop stood still is blamed', () => {
   const told: string[] = []
   const { scheduler, host, map } = alone(1000, false, {}, ({ type, reason }) => told.push(`${type} ${reason}`))

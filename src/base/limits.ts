@@ -232,6 +232,9 @@ export const PROFILE_COLLECTIONS_MAX = 32
 export const LOOK_MS_MIN = 20
 export const LOOK_MS_MAX = 1000
 
+/** Timers of a loop that is merely busy come so late; beyond that it stood still, and what came meanwhile is behind its timers. */
+export const LOOP_LATE_MS = 20
+
 /** Decisions of the scheduler kept in memory and in its file; like ones in a row take one place. */
 export const DECISIONS_KEPT = 256
 

@@ -5,10 +5,11 @@
  * Invariants: one look is planned at most, and made however often barriers fall; without an interval there is none; a level of upkeep is said
  * again before it lapses, as long as it holds; after the loop stood still nothing is looked at before the messages that the writer sent meanwhile.
  */
+import { LOOP_LATE_MS } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { BarrierReason, Changed, CutReason, Seen, UpkeepLevel } from '../schedule/index.ts'
-import { LATE_MS, type Turns } from './turns.ts'
+import type { Turns } from './turns.ts'
 import type { CheckpointerParts } from './types.ts'
 
 /** What is looked at and acted upon. */
@@ -63,7 +64,7 @@ export class Looks {
     }
     this.#timer = this.#turns.after(ms, () => {
       // Timers run in front of messages: an epoch may long be durable.
-      if (clock.monotonic() - this.#dueAt > LATE_MS) this.#timer = this.#turns.later(look)
+      if (clock.monotonic() - this.#dueAt > LOOP_LATE_MS) this.#timer = this.#turns.later(look)
       else look()
     })
   }

@@ -9,9 +9,6 @@ import { TidemarkError } from '../base/errors.ts'
 import { Histogram } from '../base/histogram.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 
-/** Timers of a loop that is merely busy come so late; beyond that it stood still, and what came meanwhile is behind its timers. */
-export const LATE_MS = 20
-
 export interface TurnsParts {
   readonly clock: Clock
   readonly scheduler: Scheduler

@@ -7,9 +7,9 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { TidemarkError } from '../base/errors.ts'
+import { LOOP_LATE_MS } from '../base/limits.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import { refusalError } from './refusals.ts'
-import { LATE_MS } from './turns.ts'
 import type { CheckpointPoint } from './types.ts'
 
 export interface Waiter {
@@ -101,7 +101,7 @@ export class Waiters {
       }
       const due = (): void => {
         const lateMs = clock.monotonic() - begin - timeoutMs
-        if (last && lateMs > LATE_MS) waiter.cancel = scheduler.after(Math.min(lateMs, timeoutMs), behind, true)
+        if (last && lateMs > LOOP_LATE_MS) waiter.cancel = scheduler.after(Math.min(lateMs, timeoutMs), behind, true)
         else behind()
       }
       waiter.cancel = scheduler.after(timeoutMs, due, true)

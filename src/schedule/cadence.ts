@@ -8,7 +8,7 @@
  * longer, and more often where a change just behind a look would else be too old; every change of mind is a decision with its reason.
  */
 import type { Clock, LoopLoad } from '../base/clock.ts'
-import { LAG_INTERVALS_MAX, LOOK_MS_MAX, LOOK_MS_MIN } from '../base/limits.ts'
+import { LAG_INTERVALS_MAX, LOOK_MS_MAX, LOOK_MS_MIN, LOOP_LATE_MS } from '../base/limits.ts'
 import type { ScheduleRecord, StoredDecision } from '../format/index.ts'
 import { Activity } from './activity.ts'
 import { Delta } from './delta.ts'
@@ -225,11 +225,13 @@ export class Cadence {
   committed({ records, written }: Committed): void {
     const now = this.#parts.clock.monotonic()
     this.#failing = false
+    const late = now - this.#againAt
     // It may have been too old between two looks. Told when all is noted: who is told may set a barrier.
-    const tell = this.#lookAtExposure(now, true, now - this.#againAt)
+    const tell = this.#lookAtExposure(now, true, late)
     const bytesOf = new Map(written.map(({ id, bytes, asOf }) => [id, asOf === undefined ? bytes : undefined]))
     this.#delta.committed(bytesOf)
-    this.#exposure.committed(now)
+    // Without an interval there are no looks, and none is late.
+    this.#exposure.committed(now, this.settings.intervalMs === 0 ? 0 : Math.max(0, late - LOOP_LATE_MS))
     const { commitMs, reserveMs } = this.#exposure
     // What was left out stays listed: no other record of those keys made theirs needless.
     const listed = this.#listedAtBarrier.reduce((sum, { id, keys }) => sum + (bytesOf.get(id) === undefined ? 0 : keys), 0)

@@ -86,10 +86,11 @@ export class Exposure {
     if (this.flight !== undefined) this.flight = { ...this.flight, held: true }
   }
 
-  committed(now: number): void {
+  /** `stoodMs`: so long the loop stood still until now, with nobody there to hear of the commit. */
+  committed(now: number, stoodMs: number): void {
     const { flight } = this
     if (flight === undefined) return
-    const ms = now - flight.fell
+    const ms = Math.max(0, now - flight.fell - stoodMs)
     this.commitMs = Math.max(ms, this.commitMs + (ms - this.commitMs) * FORGET)
     this.#reserveMs = this.commitMs * RESERVE_FACTOR
     this.worstMs = Math.max(this.worstMs, now - flight.since)
