@@ -1,10 +1,13 @@
 /** A bad sector, or a wrong bit, in what describes a segment: what else is stored comes, goes and answers as ever. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FRAME_HEADER_BYTES, type SegmentEntry } from '../src/format/index.ts'
+import { ColdState, Hydration } from '../src/cold/index.ts'
+import { FIRST_PLACE, FRAME_HEADER_BYTES, hashPlace, type SegmentEntry, type TouchedPlace } from '../src/format/index.ts'
+import { Image } from '../src/image/index.ts'
 import { readNewest } from '../src/manifest/index.ts'
+import { Segment } from '../src/segment/index.ts'
 import type { Store } from '../src/store.ts'
-import { badSector } from './support/bad-sector.ts'
+import { badSector, type Read, watchReads } from './support/bad-sector.ts'
 import { fill, value, World } from './support/cold-world.ts'
 
 const BOUND = 100_000
@@ -12,6 +15,8 @@ const MORE = 1000
 /** Merged, what cannot be read would be gone. */
 const NEVER = { fanIn: 1000, slackBytes: 2 ** 40, slackRecords: 2 ** 40 }
 const UNMERGED = { bytes: 20_000, smallestBytes: 3000, youngBytesMax: 20_000, baseBytes: 4000, graceMs: 100, ...NEVER }
+
+const FAILURES = { damage: 'TIDEMARK_SEGMENT_DAMAGED', EIO: 'TIDEMARK_STORAGE' } as const
 
 const memory = (store: Store) => store.stats().memory ?? assert.fail('no bound')
 
@@ -55,5 +60,71 @@ for (const where of ['all that describes', 'the filter of'] as const) {
     assert.equal(memory(again).lastError, undefined)
     for (let at = 0; at < next; at++) assert.deepEqual(map.get(at), value(at, at < 500 ? 1 : 0))
     await world.run(again.close())
+  })
+}
+
+/** The first byte of the filter. The function given back mends it. */
+function spoilFilter(world: World, segment: SegmentEntry, how: keyof typeof FAILURES): () => void {
+  const at = filterOf(world, segment) + FRAME_HEADER_BYTES
+  if (how === 'EIO') return badSector(world.storage, segment.file, at, at + 1)
+  const flip = (): void => void world.storage.disk.lookup(segment.file)?.flip(at, 3)
+  flip()
+  return flip
+}
+
+/** A state in segments, and the last of these. */
+async function filled(world: World): Promise<SegmentEntry> {
+  const store = await world.open()
+  await fill(world, store, 500)
+  await world.run(store.close())
+  return await lastSegment(world)
+}
+
+for (const how of ['damage', 'EIO'] as const) {
+  test(`blocks come home beside a filter that cannot be read (${how}), and no get reads the disk then`, async () => {
+    const world = new World()
+    spoilFilter(world, await filled(world), how)
+    const reads: Read[] = []
+    watchReads(world.storage, read => void reads.push(read))
+    const store = await world.open({ restore: { hydrate: 'background' } })
+    await assert.rejects(world.run(store.hydrated()), { code: FAILURES[how] })
+    reads.length = 0
+    const map = store.map<unknown, number>('map')
+    for (let at = 0; at < 500; at++) assert.deepEqual(map.get(at), value(at, 1))
+    for (let at = 500; at < 1000; at++) assert.equal(map.get(at), undefined)
+    for (let at = 0; at < 500; at++) map.set(at + 500, 'new')
+    assert.equal(map.size, 1000)
+    assert.deepEqual(
+      reads.filter(({ operation }) => operation === 'readNow'),
+      [],
+    )
+    await world.run(store.close())
+  })
+}
+
+for (const how of ['damage', 'EIO', 'EIO for a while'] as const) {
+  test(`a segment is at home once its blocks are, beside a filter that cannot be read (${how})`, async () => {
+    const world = new World()
+    const { scheduler, storage } = world
+    const entry = await filled(world)
+    const mend = spoilFilter(world, entry, how === 'damage' ? how : 'EIO')
+    const segment = await world.run(Segment.open(storage, entry))
+    const base = [{ start: FIRST_PLACE, through: 0, layer: null }]
+    const state = new ColdState({ image: new Image({ tables: [], young: [segment], base }), segments: [segment] }, () => 0)
+    const { collection, key } = entry.first
+    const place = { collection, key: Buffer.from(key, 'hex') }
+    const touched = async (): Promise<TouchedPlace[]> => [{ ...place, cut: false }]
+    const parts = { clock: scheduler.clock, scheduler, loopLoad: () => 0, stallMsMax: 1, stalled: () => {}, touched }
+    const hydration = new Hydration(state, parts)
+    if (how === 'EIO for a while') {
+      scheduler.after(500, mend)
+      await world.run(hydration.done)
+      assert.equal(storage.openFiles, 0)
+    } else await assert.rejects(world.run(hydration.done), { code: FAILURES[how] })
+    assert.deepEqual([segment.atHome, state.atHome], [true, true])
+    assert.equal(hydration.progress.bytesHome, hydration.progress.bytesTotal)
+    await world.run(segment.close())
+    assert.equal(segment.find(place.collection, place.key, hashPlace(place.collection, place.key))?.put, true)
+    assert.equal(segment.mayHave(place.collection, place.key, hashPlace(place.collection, place.key)), true)
   })
 }

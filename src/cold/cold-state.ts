@@ -15,9 +15,12 @@ import type { Layer } from '../segment/index.ts'
 export interface ColdSegment extends SegmentLayer {
   /**
    * Reads what describes the blocks, once, without holding the turn; the members below stand on it. `pause` is awaited between pieces of the
-   * work. @throws TIDEMARK_SEGMENT_DAMAGED
+   * work. Where the filter alone cannot be read it throws, and all members stand but `blockOf`.
+   * @throws TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_STORAGE
    */
   describe(pause?: () => Promise<void>): Promise<void>
+  /** The same without the filter. */
+  describeBlocks(): Promise<void>
   /** How many blocks it holds. */
   readonly blocks: number
   /** Every block is in memory, and the file is not read any more. */

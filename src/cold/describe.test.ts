@@ -32,6 +32,11 @@ class Described extends RecordTable implements ColdSegment {
     this.atHome = true
   }
 
+  /** It is not the filter alone. */
+  async describeBlocks(): Promise<void> {
+    throw new TidemarkError('TIDEMARK_STORAGE', 'EIO')
+  }
+
   has = (): boolean => true
   blockOf = (): number => -1
   storedRange = (): never => assert.fail('no block')

@@ -7,8 +7,8 @@
  * entries are decoded on first use.
  * Invariants: at most one piece of HYDRATION_READ_BYTES is held, or one block that is larger; a slice ends within its share of the budget,
  * one block later at most; nothing is thrown into the event loop. A block that cannot be read or does not verify is left on the disk, where
- * whoever asks for it meets the damage, and the rest comes home: `done` then rejects with the first such error. What the device did not give back
- * is tried again before that.
+ * whoever asks for it meets the damage, and the rest comes home: `done` then rejects with the first such error. So it does for a filter, without
+ * which all blocks of its segment come home. What the device did not give back is tried again before that.
  */
 import type { Clock, LoopLoad } from '../base/clock.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
@@ -138,7 +138,8 @@ export class Hydration {
   async #bringFirst(segments: readonly ColdSegment[], places: Iterable<TouchedPlace>): Promise<void> {
     if (places[Symbol.iterator]().next().done === true) return
     const described: ColdSegment[] = []
-    for (const segment of segments) if (await this.#describe(segment)) described.push(segment)
+    // Beside a filter that cannot be read nobody says which places are there.
+    for (const segment of segments) if ((await this.#describe(segment)) && !this.#failures.has(segment)) described.push(segment)
     const first = new FirstBlocks(described)
     await this.#turn()
     for (const place of places) {
@@ -170,7 +171,10 @@ export class Hydration {
     if (!segment.atHome) return
     // Their headers, beside the blocks.
     this.#bytesHome += segment.entry.describedAt - (this.#bytesOf.get(segment) ?? 0)
+    this.#bytesOf.set(segment, segment.entry.describedAt)
     this.#state.cameHome()
+    // Its filter may be read when it is tried again.
+    if (this.#unread.has(segment)) return
     // A descriptor that nobody reads any more: what closing it says changes nothing.
     await segment.close().catch(() => {})
   }
@@ -183,9 +187,16 @@ export class Hydration {
       return true
     } catch (error) {
       this.#assertGoing()
-      if (this.#state.segments.includes(segment)) this.#failed(segment, error)
-      return false
+      if (!this.#state.segments.includes(segment)) return false
+      this.#failed(segment, error)
     }
+    // It may be the filter alone, which no block needs.
+    const there = await segment.describeBlocks().then(
+      () => true,
+      () => false,
+    )
+    this.#assertGoing()
+    return there
   }
 
   /** False: a later view does without the segment. */

@@ -175,8 +175,9 @@ export class Segment implements Layer {
     return this.index.count
   }
 
+  /** The filter may be missing then: what it would spare is a look into a block. */
   get atHome(): boolean {
-    return this.#described !== undefined && this.#filter !== undefined && this.#homeCount === this.#described.index.count
+    return this.#described !== undefined && this.#homeCount === this.#described.index.count
   }
 
   has(block: number): boolean {
@@ -336,9 +337,9 @@ export class Segment implements Layer {
     while (this.#filter === undefined && this.#filterDamage === undefined) steps.next()
   }
 
-  /** Undefined: it is done without, being damaged, not given back by the device when last tried, or so large that it may wait. */
+  /** Undefined: it is done without, being damaged, not given back by the device when last tried, or so large that it may wait; or all is at home. */
   #filterWhenDue(mayWait = false): Buffer | undefined {
-    if ((mayWait || this.#filterUnread) && ++this.#unfiltered <= UNFILTERED_MAX) return undefined
+    if (this.atHome || ((mayWait || this.#filterUnread) && ++this.#unfiltered <= UNFILTERED_MAX)) return undefined
     try {
       this.#readFilterNow()
     } catch (error) {
