@@ -128,6 +128,7 @@ const FAMILIES: Readonly<Record<string, (n: number) => Key>> = {
   'long names, the number within': n => `${'x'.repeat(12)}${String(n).padStart(10, '0')}${'y'.repeat(78)}`,
   'very long names, the number within': n => `${'x'.repeat(147)}${String(n).padStart(6, '0')}${'y'.repeat(147)}`,
   bigints: n => BigInt(n),
+  'bigints beyond 64 bits': n => BigInt(n) << 64n,
   snowflakes: n => (BigInt(n) << 22n) + 1n,
   hexadecimal: n => (n * 2654435761).toString(16).padStart(16, '0'),
 }
@@ -173,6 +174,18 @@ test('keys that share one hash are kept apart all the same', () => {
   for (let n = 0; n < 10_000; n++) assert.ok(set.has(keyAt(n)))
   for (let n = 0; n < 10_000; n++) assert.ok(set.delete(keyAt(n)))
   assert.equal(set.size, 0)
+})
+
+test('bigints that differ in their higher digits alone, or in their sign, have different hashes', () => {
+  for (const shift of [64n, 65n, 100n, 128n, 1000n, 4000n]) {
+    const hashes = new Set<number>()
+    for (let n = 1n; n <= 1000n; n++) hashes.add(hashKey(n << shift)).add(hashKey(-n << shift))
+    assert.ok(hashes.size >= 1998, `${hashes.size} of 2000 shifted by ${shift}`)
+  }
+  // A network and a host in it.
+  const hosts = new Set<number>()
+  for (let n = 0n; n < 10_000n; n++) hosts.add(hashKey(((n / 100n) << 64n) + (n % 100n)))
+  assert.ok(hosts.size >= 9990, `${hosts.size} of 10000`)
 })
 
 test('equal keys have equal hashes: 0 and -0, every NaN', () => {
