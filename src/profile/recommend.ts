@@ -81,7 +81,7 @@ export function compressing(found: Profile['history']['compression']): BlockMeas
 }
 
 /** The longest one of which every doubling saves enough. */
-function interval({ history, intervals }: Figures): Recommendation | undefined {
+function interval({ history, intervals, all }: Figures): Recommendation | undefined {
   const [now] = intervals
   if (now === undefined || history.regularShare < REGULAR_SHARE_MIN) return undefined
   let best = now
@@ -90,13 +90,19 @@ function interval({ history, intervals }: Figures): Recommendation | undefined {
     best = next
   }
   if (best === now) return undefined
+  const left = all.merged.find(({ factor }) => factor === best.factor)?.bytesShare ?? 1
+  const ofRecords = perSecond(history.blockBytes, history.coveredMs) * (1 - left)
+  const cause =
+    ofRecords >= (now.bytesPerSecond - best.bytesPerSecond) / 2
+      ? `keys are written again within ${best.factor} intervals: one record for them instead of several is`
+      : 'fewer commits, and blocks that hold more and compress better, are'
   const fewer = percent(1 - best.bytesPerSecond / now.bytesPerSecond)
   return {
     setting: 'checkpoint.intervalMs',
     kind: 'setting',
     from: roundly(now.intervalMs),
     to: best.factor * roundly(now.intervalMs),
-    why: `keys are written again within ${best.factor} intervals: one record for them instead of several is ${fewer} fewer bytes in the log; a crash may then lose ${best.factor} times as long`,
+    why: `${cause} ${fewer} fewer bytes in the log; a crash may then lose ${best.factor} times as long`,
     expected: {
       bytesPerSecond: { before: now.bytesPerSecond, after: best.bytesPerSecond, errorShare: best.errorShare },
       commitsPerSecond: {

@@ -17,6 +17,7 @@ test('a longer interval is recommended where keys come again soon, and does what
   assert.ok(found !== undefined && typeof found.to === 'number' && typeof found.from === 'number')
   const factor = Math.round(found.to / found.from)
   assert.ok(factor === 8 || factor === 4)
+  assert.match(found.why, /^keys are written again within /)
   const { bytesPerSecond, commitsPerSecond, lossMsMax } = found.expected
   const { history } = await profileOf(joined(epochs, factor))
   const measured = history.logBytes / HOT.epochs
@@ -102,6 +103,9 @@ test('compression is not turned on where it is on and epochs are too small for i
     const measured = logBytes / 20
     assert.ok(Math.abs(bytesPerSecond / measured - 1) <= errorShare + 0.02, `${factor}: ${bytesPerSecond}, ${measured}`)
   }
+  // No key came again: what a longer interval saves is commits.
+  const longer = find(recommendations, 'checkpoint.intervalMs')
+  assert.match(longer?.why ?? '', /^fewer commits, .* are \d+ % fewer bytes in the log; a crash may then lose \d times as long$/)
   // Beside them blocks that would have shrunk: nothing compressed them.
   const one = { timeMs: BEGIN_MS + 20_000, writes: [['a', 'key', 'state ok, '.repeat(20)]] } satisfies EpochOf
   assert.equal((await profileOf([...epochs, one])).history.compression, 'zstd')
