@@ -86,7 +86,7 @@ export class CollectionCounts {
       deletedShare: share(this.#deleted, records),
       redundantShare: share(redundant.value, records),
       redundantBytesShare: share(redundantBytes.value, bytes),
-      wastedBytesShare: Math.max(0, 1 - share(kept, bytes)),
+      wastedBytesShare: Math.max(0, share(bytes - kept, bytes)),
       large: { records: this.#largeRecords, bytesShare: share(this.#largeBytes, bytes), maxBytes: this.#recordBytesMax },
       sampledShare,
       distinctKeys: Math.round(distinct.value),

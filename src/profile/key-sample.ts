@@ -230,7 +230,8 @@ export function hottest(weights: Weight[]): HotKeys {
     if (missing <= keys) break
   }
   const last = weights.reduce((sum, weight) => sum + weight.bytes * weight.keys, 0)
-  return { keys50: Math.ceil(keys50 - 1e-6), keys90: Math.ceil(count - 1e-6), bytes90: Math.round(bytes), bytes: Math.round(last) }
+  const whole = (keys: number): number => Math.max(0, Math.ceil(keys - 1e-6))
+  return { keys50: whole(keys50), keys90: whole(count), bytes90: Math.round(bytes), bytes: Math.round(last) }
 }
 
 /** `weight`: how many keys this one stands for in the spans. */

@@ -210,6 +210,8 @@ test('a history of nothing, and one of a single epoch, have figures and no advic
   const one = await profileOf([{ timeMs: BEGIN_MS, writes: [['a', 'k', 'v']] }])
   assert.deepEqual([one.all.records, one.all.recordsPerSecond, one.history.coveredMs, one.recommendations], [1, 0, 0, []])
   const empty = await profileOf([{ timeMs: BEGIN_MS, writes: [] }])
+  for (const { all } of [none, empty])
+    assert.deepEqual([all.wastedBytesShare, all.hotSet], [0, { keys50: 0, keys90: 0, bytes90: 0 }], 'nothing was written, so nothing twice')
   assert.deepEqual([empty.history.epochs, empty.all.records, empty.collections], [1, 0, []])
   for (const { all, history } of [none, one, empty]) {
     for (const value of [all.rewriteRatio, all.redundantShare, all.deletedShare, history.regularShare]) assert.ok(Number.isFinite(value))
