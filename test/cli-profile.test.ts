@@ -74,8 +74,25 @@ test('a figure is told without an exponent wherever it is rounded up', async t =
   const found = await profile(await make(temporaryFolder(t), 3))
   const told = (recordsPerSecond: number): string =>
     /written +(\S+) records\/s/.exec(textOf({ ...found, all: { ...found.all, recordsPerSecond } }, false).join('\n'))?.[1] ?? ''
-  const values = [0, 0.25, 9.94, 9.95, 9.97, 99.4, 99.5, 99.7, 99.96, 100.2, 999.6, 1234.5]
-  assert.deepEqual(values.map(told), ['0', '0.25', '9.9', '9.9', '10', '99', '100', '100', '100', '100', '1,000', '1,235'])
+  const values = [0.25, 9.94, 9.95, 9.97, 99.4, 99.5, 99.7, 99.96, 100.2, 999.6, 1234.5]
+  assert.deepEqual(values.map(told), ['0.25', '9.9', '9.9', '10', '99', '100', '100', '100', '100', '1,000', '1,235'])
+})
+
+test('where nothing was written, or no time passed, no rate and no share is told', async t => {
+  const text = async (found: Profile): Promise<string> => textOf(found, false).join('\n')
+  const one = await text(await profile(await make(temporaryFolder(t), 1)))
+  assert.match(one, /^interval +not known: no time lies between two epochs$/m)
+  assert.match(one, /^ {2}written +\d+ records, 0 % deletes$/m)
+  assert.doesNotMatch(one, /\/s|over time|lulls/)
+  const folder = temporaryFolder(t)
+  const store = await open(folder, MANUAL)
+  store.map('quiet')
+  store.value('total', 0).set(1)
+  await store.checkpoint()
+  await store.close()
+  const quiet = await text(await profile(folder, { collection: 'quiet' }))
+  assert.match(quiet, /^"\(all\)" {2}0 entries\n {2}written +nothing$/m)
+  assert.doesNotMatch(quiet, /hot set|redundant|left of the bytes/)
 })
 
 test('what is asked wrongly is refused', async t => {

@@ -49,8 +49,8 @@ export function textOf(found: Profile, followed: boolean): string[] {
   return [
     ...problems(found),
     `history     ${history.epochs} epochs, ${history.firstEpoch} to ${history.lastEpoch}, ${time(history.coveredMs)} from ${new Date(history.fromMs).toISOString()}${breaks(history)}`,
-    `interval    ${time(history.intervalMs)}; ${percent(history.regularShare)} of the barriers came so`,
-    `log         ${size(history.logBytes)}, ${size(rate(history.logBytes, history.coveredMs))}/s; blocks ${size(history.blockBytes)} of ${size(history.rawBytes)} raw, ${history.compression === 'unknown' ? 'none of which would shrink' : history.compression}`,
+    `interval    ${history.intervalMs === 0 ? 'not known: no time lies between two epochs' : `${time(history.intervalMs)}; ${percent(history.regularShare)} of the barriers came so`}`,
+    `log         ${size(history.logBytes)}${history.coveredMs === 0 ? '' : `, ${size(rate(history.logBytes, history.coveredMs))}/s`}; blocks ${size(history.blockBytes)} of ${size(history.rawBytes)} raw, ${history.compression === 'unknown' ? 'none of which would shrink' : history.compression}`,
     ...collectionText(all),
     ...(shown.length > 1 ? shown.flatMap(collectionText) : []),
     ...(collections.length > shown.length ? [`and ${collections.length - shown.length} more collections: --json`] : []),
@@ -74,14 +74,17 @@ function breaks({ restarts, missedEpochs }: Profile['history']): string {
 
 function collectionText(of: CollectionProfile): string[] {
   const { hotSet, large } = of
+  const title = ['', `${JSON.stringify(of.name)}  ${of.kind === 'several' ? '' : `${of.kind}, `}${count(of.entries)} entries`]
+  if (of.records === 0) return [...title, '  written     nothing']
+  // Where no time passed, there is no rate.
+  const rates = of.recordsPerSecond === 0 ? '' : `${count(of.recordsPerSecond)} records/s, ${size(of.bytesPerSecond)}/s raw; `
   const about = of.sampledShare === 1 ? '' : ` ± ${percent(of.distinctErrorShare)} (${percent(of.sampledShare)} of the keys followed)`
   const merged = of.merged.map(
     ({ factor, bytesShare, errorShare }) => `${factor} × ${percent(bytesShare)}${errorShare > 0 ? ` ± ${percent(errorShare)}` : ''}`,
   )
   return [
-    '',
-    `${JSON.stringify(of.name)}  ${of.kind === 'several' ? '' : `${of.kind}, `}${count(of.entries)} entries`,
-    `  written     ${count(of.recordsPerSecond)} records/s, ${size(of.bytesPerSecond)}/s raw; ${count(of.records)} records, ${percent(of.deletedShare)} deletes`,
+    ...title,
+    `  written     ${rates}${count(of.records)} records, ${percent(of.deletedShare)} deletes`,
     `  epoch       records ${distribution(of.recordsPerEpoch, count)}; bytes ${distribution(of.bytesPerEpoch, size)}`,
     `  record      ${distribution(of.recordBytes, size)}${large.records > 0 ? `; ${large.records} of 64 KiB and more are ${percent(large.bytesShare)} of the bytes` : ''}`,
     `  keys        ${count(of.distinctKeys)}${about}, written ${of.rewriteRatio.toFixed(1)} times each`,
@@ -92,6 +95,7 @@ function collectionText(of: CollectionProfile): string[] {
 }
 
 function timeText({ rate: { stepMs, recordsPerSecond }, daily, lulls, history }: Profile): string[] {
+  if (history.coveredMs === 0) return []
   const most = recordsPerSecond.reduce((a, b) => Math.max(a, b), 0)
   const lines = ['', `over time   ${sparkline(recordsPerSecond)}  steps of ${time(stepMs)}, at most ${count(most)} records/s`]
   if (lulls.count > 0) {
