@@ -5,7 +5,6 @@
  */
 import { resolve } from 'node:path'
 import { type Clock, type LoopLoad, systemClock, systemLoopLoad } from './base/clock.ts'
-import { hasCode, TidemarkError } from './base/errors.ts'
 import { type Failpoint, noFailpoint } from './base/failpoint.ts'
 import { Histogram } from './base/histogram.ts'
 import { MAP_ENTRIES_MAX } from './base/limits.ts'
@@ -25,6 +24,7 @@ import {
   type LoadResult,
   listPoints,
   load,
+  noStoreIn,
   type OpenedStore,
   openForReading,
   openForWriting,
@@ -104,11 +104,7 @@ export async function openStore(directory: string, given: Settings = {}, compone
 async function openReader(surroundings: Surroundings): Promise<Store> {
   const begin = surroundings.clock.monotonic()
   const opened = await openForReading(surroundings.storage).catch(error => {
-    if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
-    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${surroundings.directory}`, {
-      cause: error,
-      hint: (error as TidemarkError).hint ?? 'correct the path',
-    })
+    throw noStoreIn(surroundings.directory, error)
   })
   const loaded = await loadInto(surroundings, opened)
   const built = build(surroundings, loaded, undefined, undefined)

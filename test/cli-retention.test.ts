@@ -1,7 +1,7 @@
 /** What the verbs that write leave of a store's past: a service keeps it by a retention of its own, which stands nowhere in the store. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -100,6 +100,16 @@ test('an import behind one that failed before it had stored anything keeps the u
       assert.deepEqual(await retentionOf(folder), {})
     }
   }
+})
+
+test('an import into a directory where a first opening died keeps the usual past', async t => {
+  const folder = temporaryFolder(t)
+  for (const name of ['log', 'manifest']) mkdirSync(join(folder, name))
+  writeFileSync(join(folder, 'manifest', '00000001.manifest'), 'a part')
+  assert.deepEqual(await retentionOf(folder), {})
+  // Where there was something, it is no first opening.
+  writeFileSync(join(folder, 'log', '00000001-00000001.log'), '')
+  assert.equal(await retentionOf(folder), RETENTION)
 })
 
 test('an import keeps the whole past of a store that is empty now and was not always', async t => {

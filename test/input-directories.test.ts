@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { copy, explain, open } from 'tidemark'
+import { copy, explain, open, profile, verify } from 'tidemark'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 test('a directory that holds something else is left as it is', async t => {
@@ -73,6 +73,18 @@ test('folders on which nothing stands are no reason to refuse a directory', asyn
   const folder = temporaryFolder(t)
   for (const name of ['schedule', 'order']) mkdirSync(join(folder, name))
   await (await open(folder)).close()
+})
+
+test('where a first opening died there is no store, and whoever reads is told why', async t => {
+  const [folder, target] = [temporaryFolder(t), temporaryFolder(t)]
+  for (const name of ['log', 'manifest']) mkdirSync(join(folder, name))
+  writeFileSync(join(folder, 'manifest', '00000001.manifest'), 'a part')
+  const before = readdirSync(folder, { recursive: true })
+  for (const call of [() => open(folder, { readOnly: true }), () => verify(folder), () => copy(folder, target), () => profile(folder)])
+    await failsWith('TIDEMARK_NO_STORE', call, { says: [folder, /a first opening died before it had made one/] })
+  assert.deepEqual(readdirSync(folder, { recursive: true }), before)
+  writeFileSync(join(folder, 'notes.txt'), 'mine')
+  await failsWith('TIDEMARK_DIRECTORY', () => open(folder, { readOnly: true }))
 })
 
 test('a read-only open of what is no store', async t => {

@@ -15,7 +15,7 @@ import { systemPauser } from '../base/pauser.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import { GENESIS, LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
 import { holdsNothing, LogScan, openLog } from '../log/index.ts'
-import { openForReading } from '../restore/index.ts'
+import { noStoreIn, openForReading } from '../restore/index.ts'
 import { FileStorage, nameOf, type Storage } from '../storage/index.ts'
 import type { Measuring } from './measure.ts'
 import { Profiler, type ProfilerOptions } from './profiler.ts'
@@ -36,8 +36,7 @@ export async function profileDirectory(directory: string, options: ProfileOption
   try {
     return await profileStore(new FileStorage(directory), options, { monotonic: systemClock.monotonic, pause: systemPauser(), wait })
   } catch (error) {
-    if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
-    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
+    throw noStoreIn(resolve(directory), error, 'correct the path')
   }
 }
 

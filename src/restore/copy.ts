@@ -43,6 +43,7 @@ import {
   type StorageFile,
 } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
+import { noStoreIn } from './directory.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
 export interface Copied {
@@ -71,8 +72,7 @@ export async function copyDirectory(directory: string, target: string): Promise<
   const from = new FileStorage(directory)
   const to = new FileStorage(target)
   const opened = await openForReading(from).catch(error => {
-    if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
-    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
+    throw noStoreIn(resolve(directory), error, 'correct the path')
   })
   const lock = await prepare(to, target).catch(error => {
     throw directoryError(to.root, error, 'writes')

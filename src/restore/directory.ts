@@ -1,10 +1,10 @@
 /**
  * The directory of a store before anything is written into it: ours, empty, or somebody else's, which stays as it is.
  *
- * Owns: which names are those of a store, and what is told of others. Does not own: what a manifest says (open.ts), how it is locked.
+ * Owns: which names are those of a store, what is told of others, and where there is no store. Does not own: what a manifest says (open.ts), how it is locked.
  * Invariant: the lock file is not touched, nor made, where there is no manifest and something of others.
  */
-import { TidemarkError } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import { LOG_FOLDER, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from '../format/index.ts'
 import { newestNumber, strayManifests } from '../manifest/index.ts'
 import {
@@ -42,6 +42,21 @@ export async function takeDirectory(files: FileStorage, holder: LockHolder | und
 export async function refuseForeign(storage: Storage): Promise<void> {
   const names = (await storage.list('')).filter(name => name !== LOCK_FILE)
   refuse('the directory', [...names, ...(await strayManifests(storage))], await storage.list(LOG_FOLDER))
+}
+
+const HERE = 'this directory'
+
+/** `unbegun`: all that is there is what a first opening that died left. */
+export function noStore(unbegun = false): TidemarkError {
+  const why = unbegun ? ': a first opening died before it had made one' : ''
+  return new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${HERE}${why}`, { hint: 'open it for writing once to create it' })
+}
+
+/** That error with the path in it, and perhaps another hint; any other error as it is. */
+export function noStoreIn(directory: string, error: unknown, hint = (error as TidemarkError).hint): unknown {
+  if (!hasCode(error, 'TIDEMARK_NO_STORE')) return error
+  const message = (error as TidemarkError).message.replace(HERE, () => directory)
+  return new TidemarkError('TIDEMARK_NO_STORE', message, { cause: error, ...(hint === undefined ? {} : { hint }) })
 }
 
 function refuse(directory: string, names: readonly string[], logs: readonly string[]): void {

@@ -1,7 +1,7 @@
 /** Opening a store for writing, for reading, and from an older point; loading what it holds. */
 
 export { type Copied, copyDirectory, copyStore } from './copy.ts'
-export { takeDirectory } from './directory.ts'
+export { noStoreIn, takeDirectory } from './directory.ts'
 export { forkAt } from './fork.ts'
 export { type LoadRequest, type LoadResult, load } from './load.ts'
 export { type OpenedStore, type OpenFacts, openForReading, openForWriting } from './open.ts'

@@ -25,7 +25,7 @@ import {
   takeOver,
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
-import { refuseForeign } from './directory.ts'
+import { noStore, refuseForeign } from './directory.ts'
 import { followChain } from './follow.ts'
 
 export interface OpenFacts {
@@ -88,12 +88,14 @@ async function isUnbegun(storage: Storage): Promise<boolean> {
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
 export async function openForReading(storage: Storage): Promise<OpenedStore> {
-  const found = await readNewest(storage).catch(error => {
-    throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
+  let unbegun = false
+  const found = await readNewest(storage).catch(async error => {
+    unbegun = hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && (await isUnbegun(storage))
+    if (!unbegun) throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
   })
   if (found === undefined) {
     await refuseForeign(storage)
-    throw noStore()
+    throw noStore(unbegun)
   }
   const manifest: Manifest = { ...(await withKept(storage, found)), log: await logOf(storage, found) }
   return { manifest, created: false, shared: true, damagedManifests: found.damaged }
@@ -145,10 +147,6 @@ export async function claim(storage: Storage, manifest: Manifest, failpoint: Fai
     hint: 'two processes open this store at once; keep one',
     info: { number },
   })
-}
-
-function noStore(): TidemarkError {
-  return new TidemarkError('TIDEMARK_NO_STORE', 'there is no store in this directory', { hint: 'open it for writing once to create it' })
 }
 
 export function hex(bytes: Uint8Array): string {

@@ -17,6 +17,7 @@ import { readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
 import { FileStorage, isErrno, isNotGivenBack, type Storage } from '../storage/index.ts'
 import { movedOnAlways, neededBy } from './beside.ts'
+import { noStoreIn } from './directory.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
 export interface FileReport {
@@ -43,8 +44,7 @@ export async function verifyDirectory(directory: string): Promise<Verification> 
   try {
     return await verifyStore(new FileStorage(directory), systemPauser())
   } catch (error) {
-    if (!hasCode(error, 'TIDEMARK_NO_STORE')) throw error
-    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${resolve(directory)}`, { cause: error, hint: 'correct the path' })
+    throw noStoreIn(resolve(directory), error, 'correct the path')
   }
 }
 

@@ -51,7 +51,7 @@ test('a first opening that died inside its manifest left nothing, and the next o
   for (const length of [0, 100, bytes.length - 1]) {
     const partial = new Map([[manifestName(1), bytes.subarray(0, length)]])
     const left = await storageOf(partial)
-    await assert.rejects(openForReading(left), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+    await assert.rejects(openForReading(left), { code: 'TIDEMARK_NO_STORE', message: /a first opening died/ })
     const opened = await openForWriting(left, facts('next'))
     assert.deepEqual([opened.manifest.number, opened.manifest.token, opened.created], [2, 2, true])
     assert.notEqual(opened.manifest.storeId, manifest.storeId)
@@ -66,7 +66,8 @@ test('a first opening that died inside its manifest left nothing, and the next o
     for (const path of ['log/00000001-00000001.log', 'segment/00000001-00000001.seg']) {
       const files = new Map([...partial, [path, Buffer.alloc(0)]])
       const used = await storageOf(files)
-      await assert.rejects(openForWriting(used, facts('next')), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+      for (const call of [openForReading(used), openForWriting(used, facts('next'))])
+        await assert.rejects(call, { code: 'TIDEMARK_MANIFEST_DAMAGED' })
       assert.deepEqual(await filesOf(used), files)
     }
     const later = await storageOf(new Map([[manifestName(7), bytes.subarray(0, length)]]))
