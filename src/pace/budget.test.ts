@@ -295,6 +295,29 @@ test('a job that is expected to write nothing is asked for its rate again, also 
   assert.ok(monotonic() > 5000, `${monotonic()}`)
 })
 
+test('a job that is expected to write nothing does not wait for ever for what the one before it wrote too much', async () => {
+  const { scheduler, budget, upkeep } = await newWorld()
+  const monotonic = (): number => scheduler.clock.monotonic()
+  const parts = { monotonic, scheduler, budget, sliceMs: 1 }
+  const file = await scheduler.run(upkeep.open('log/b', 'create'))
+  const before = new Rhythm(parts, { bytes: 1e6, stored: 1e6, rate: () => 100_000 })
+  await scheduler.run(file.append([Buffer.alloc(100_000)]))
+  await scheduler.run(file.append([Buffer.alloc(100_000)]))
+  before.end()
+  const rhythm = new Rhythm(parts, { bytes: 1e6, stored: 0, rate: () => 100_000 })
+  let ended = false
+  void (async () => {
+    for (let done = 0; done < 1e6; done += 4096) {
+      rhythm.done(4096)
+      if (rhythm.due) await rhythm.rest()
+    }
+    rhythm.end()
+    ended = true
+  })()
+  await scheduler.run(monotonic() + 60_000)
+  assert.ok(ended)
+})
+
 test('a sync of upkeep gives way to a commit under way, but not for ever', async () => {
   const { scheduler, budget, upkeep } = await newWorld(Number.POSITIVE_INFINITY, { min: 0, max: 0 })
   const file = await scheduler.run(upkeep.open('log/b', 'create'))

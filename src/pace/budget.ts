@@ -184,7 +184,10 @@ export class Budget {
     if (rest > 0) return rest
     if (hurried) return 0
     const turn = Math.max(this.#logRestUntil - now, this.#stream.waitMs(now, 1))
-    return turn <= 0 ? 0 : Math.min(turn, this.#share.waitMs(now, 1))
+    if (turn <= 0) return 0
+    const share = this.#share.waitMs(now, 1)
+    // Where nothing is needed nothing fills it: what the job before took too much would be waited for for ever.
+    return share === Number.POSITIVE_INFINITY ? 0 : Math.min(turn, share)
   }
 
   /** Resolves when upkeep may append so much; rejects with STOPPED once it was stopped. Undefined: now. */
