@@ -91,7 +91,7 @@ export class Folding {
     this.#tail = new Tail(this.#limits, tail, this.#publishedAt)
     this.#length = new LogLength(parts.end())
     this.#ages = new PointAges(monotonic, manifest().fold)
-    const job = (loop: Loop) => (loop === 'fold' ? this.#fold() : loop === 'merge' ? this.#merge() : this.#collect())
+    const job = (loop: Loop) => (loop === 'fold' ? budget.folding(() => this.#fold()) : loop === 'merge' ? this.#merge() : this.#collect())
     this.#loops = new Loops({ scheduler, job, failed: (loop, error) => this.#failed(loop, error) })
     const inUse = (file: string): boolean => this.#names.inUse(file) || parts.inUse(file)
     const pause = (): Promise<void> => this.#giveWay(this.#collectUntil)

@@ -53,7 +53,6 @@ export class Budget {
   readonly #share: Bucket
   readonly #ceiling: Bucket | undefined
   readonly #early: Bucket | undefined
-  /** Of the jobs under way. */
   readonly #needs = new Map<object, number>()
   readonly #waits = new Set<() => void>()
   /** Bytes of the log, each counting less the older it is. */
@@ -66,6 +65,7 @@ export class Budget {
   #logWaits = 0
   #restUntil = 0
   #logRestUntil = 0
+  #folds = false
   #stopped = false
   #logStopped = false
   #ending = false
@@ -166,15 +166,22 @@ export class Budget {
 
   // ---- upkeep
 
-  /** What a job that is under way needs now of the stream, stored bytes a second. */
+  /** What a job needs now, stored bytes a second; 0: it has ended. */
   need(job: object, bytesPerSecond: number): void {
-    this.#needs.set(job, bytesPerSecond)
-    this.#refill(this.#parts.monotonic())
+    const now = this.#parts.monotonic()
+    if (bytesPerSecond > 0) this.#needs.set(job, bytesPerSecond)
+    else this.#needs.delete(job)
+    this.#refill(now)
   }
 
-  jobEnded(job: object): void {
-    this.#needs.delete(job)
-    this.#refill(this.#parts.monotonic())
+  /** `fold` is under way until it settles. */
+  async folding<T>(fold: () => Promise<T>): Promise<T> {
+    this.#folds = true
+    try {
+      return await fold()
+    } finally {
+      this.#folds = false
+    }
   }
 
   /** Ms for which upkeep rests before it goes on; `hurried`: it cannot leave the stream to the log any more. 0: none. */
@@ -256,9 +263,9 @@ export class Budget {
     }
   }
 
-  /** Upkeep is behind, and has its part of the ceiling: while there is a job to use it, which there is not where folds fail. */
+  /** Upkeep is behind, and has its part of the ceiling: while a fold is there to use it, which it is not between two that fail. */
   get #shares(): boolean {
-    return this.behind && this.#needs.size > 0 && !this.#ending && this.#ceiling !== undefined
+    return this.behind && this.#folds && !this.#ending && this.#ceiling !== undefined
   }
 
   /** Upkeep does not overdraw, and lets the log go first, unless it is behind. */

@@ -124,7 +124,7 @@ export class Rhythm {
 
   /** The job has ended. */
   end(): void {
-    this.#parts.budget.jobEnded(this)
+    this.#parts.budget.need(this, 0)
   }
 
   /** The rate is another now: what waits looks at it. */
