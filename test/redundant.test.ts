@@ -1,6 +1,7 @@
 /** Redundant writes: what is not written because it is there already, and that it is there. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { alone } from './support/checkpointer-rig.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 async function rested() {
@@ -80,4 +81,32 @@ test('sets of the primitive that is there change nothing, and are counted', asyn
   assert.deepEqual([redundant, unchanged], [{ records: 0, bytes: 0 }, 7])
   assert.equal((await world.checkpoint()).records, 1)
   await world.close()
+})
+
+test('what an attempt that failed would have spared is written by the next, and no point counts it as spared', async () => {
+  const { scheduler, host, map, checkpointer } = alone(0, true)
+  const set = (): void => {
+    for (let n = 0; n < 1000; n++) map.set(n, { n })
+  }
+  set()
+  const first = checkpointer.checkpoint(1e9)
+  scheduler.pass(1000)
+  host.commit()
+  await first
+  set()
+  const second = checkpointer.checkpoint(1e9)
+  while (map.redundancy.spared.records === 0) assert.ok(scheduler.step(scheduler.nowMs + 100))
+  assert.equal(host.commits.length, 1)
+  host.fail(0)
+  scheduler.pass(1000)
+  host.commit()
+  const { records, redundant } = await second
+  assert.deepEqual([records, redundant], [1000, { records: 0, bytes: 0 }])
+  set()
+  const third = checkpointer.checkpoint(1e9)
+  scheduler.pass(1000)
+  host.commit()
+  const { records: written, redundant: spared } = await third
+  assert.ok(spared.records > 0)
+  assert.equal(written + spared.records, 1000)
 })

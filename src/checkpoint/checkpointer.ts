@@ -331,7 +331,7 @@ export class Checkpointer implements CaptureOwner {
   #failed(error: TidemarkError): void {
     if (this.status === 'failed' || this.status === 'closed') return
     const { space, events, collections } = this.#parts
-    this.counters.failures++
+    this.counters.failed(space.recent.spared)
     this.#parts.cadence.failed()
     this.#resetNeeded = true
     const flight = this.#flight

@@ -26,6 +26,12 @@ export class Counters {
     return { records: records - before.records, bytes: bytes - before.bytes }
   }
 
+  /** An attempt failed. What it spared, as `spared` takes it, belongs to no epoch: the next attempt writes it. */
+  failed(spared: Spared): void {
+    this.failures++
+    this.spared(spared)
+  }
+
   /** An epoch became durable; gives it as callers see it. `now`: milliseconds of the clock that `flight.started` is of. */
   committed(flight: Flight, { logBytes, rawBytes, commitMs, syncMs }: CommittedMessage, now: number): CheckpointPoint {
     const { epoch, time, entries, records, redundant, written, refused, started } = flight

@@ -10,7 +10,10 @@ export interface CollectionStats {
   readonly dirtyMax: number
   /** Keys whose newest change was not significant and waits. */
   readonly insignificant: number
-  /** Keys that were set and not written, because their encoding is that of their last record, since `open`; and the bytes that this spared. */
+  /**
+   * Keys that were set and not written, because their encoding is that of their last record, since `open`; and the bytes that this spared.
+   * Those of attempts that failed are among them, although the next attempt wrote them.
+   */
   readonly redundant: Spared
   /** Calls of `set` with the primitive that was there, since `open`: they changed nothing, and no record was made. */
   readonly unchanged: number
