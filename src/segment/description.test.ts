@@ -233,6 +233,34 @@ test('beside a filter that the device does not give back the rest is described, 
   assert.equal(storage.taken(), FRAME_HEADER_BYTES + filterBytes(RECORDS))
 })
 
+test('the first look-up in a small file brings all that describes it in one read, and a bad sector there costs parts', async () => {
+  const storage = new Watched()
+  const entry = await large(storage, 10_000)
+  const file = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  const described = { offset: entry.describedAt, length: entry.bytes - entry.describedAt }
+  const segment = await Segment.open(storage, entry)
+  storage.taken()
+  assert.equal(ask(segment, 4000), said(4000))
+  assert.deepEqual(storage.reads[0], described)
+  assert.equal(storage.reads.length, 2, 'with the block')
+  storage.taken()
+  for (let at = 0; at < 100; at++) assert.equal(segment.mayHave(1, keyOf(2 * at), hashPlace(1, keyOf(2 * at))), true)
+  await segment.describe()
+  assert.equal(storage.taken(), 0)
+  // In the filter it is done without that, and not read as a whole again; in the index nothing is there.
+  storage.failsAt = filterStart(entry, file)
+  const unfiltered = await Segment.open(storage, entry)
+  assert.equal(ask(unfiltered, 4000), said(4000))
+  assert.deepEqual(storage.reads[0], described)
+  storage.failsAt = described.offset + 100
+  const unread = await Segment.open(storage, entry)
+  storage.taken()
+  for (let at = 0; at < 20; at++) assert.throws(() => ask(unread, 4000), { code: 'TIDEMARK_STORAGE' })
+  assert.equal(storage.reads.filter(({ length }) => length === described.length).length, 1)
+  storage.failsAt = -1
+  assert.equal(ask(unread, 4000), said(4000))
+})
+
 test('a damaged block is no reason to refuse what the filter says is elsewhere', async () => {
   const storage = new MemoryStorage()
   const entry = await large(storage)

@@ -50,6 +50,11 @@ interface FramePlace extends FrameHeader<number> {
 /** Bytes of the file; fewer where it ends before. */
 export type ReadPart = (offset: number, length: number) => Buffer
 
+/** Reads from bytes that begin at `start` of the file. */
+export function within(start: number, bytes: Buffer): ReadPart {
+  return (offset, length) => bytes.subarray(Math.max(0, offset - start), Math.max(0, offset - start + length))
+}
+
 /** All but the filter; ends a step after each piece of work. @throws TIDEMARK_SEGMENT_DAMAGED, and what `read` throws */
 export function* readDescription(entry: SegmentEntry, read: ReadPart): Generator<undefined, Description, undefined> {
   const { file, describedAt } = entry

@@ -8,7 +8,6 @@
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import { SEGMENT_AHEAD_BYTES } from '../base/limits.ts'
 import {
-  compareBytes,
   type DecompressEvery,
   decodeHeaderOf,
   FRAME_HEADER_BYTES,
@@ -35,7 +34,9 @@ import {
   readUnfiltered,
   segmentDamage,
   withFile,
+  within,
 } from './description.ts'
+import { Ends, type Place } from './ends.ts'
 import { filterHas } from './filter.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
 import { SegmentCursor } from './segment-cursor.ts'
@@ -46,10 +47,8 @@ import { SegmentCursor } from './segment-cursor.ts'
  */
 const UNFILTERED_MAX = 16
 
-type Place = NonNullable<Range['from']>
-
-/** A filter of so many bytes costs no more than a block. */
-const FILTER_SMALL_BYTES = 64 * 1024
+/** A filter of so many bytes costs no more than a block; and all that describes the blocks, read as one, less than its seven parts. */
+const SMALL_BYTES = 64 * 1024
 
 /**
  * Where the stored bytes of a block are while it is unpacked, in one go. Memory of their own for each would be garbage outside of the heap,
@@ -68,6 +67,7 @@ export interface SegmentOptions {
 export class Segment implements Layer {
   readonly entry: SegmentEntry
   comesHome = false
+  readonly #ends: Ends
   readonly #file: StorageFile
   readonly #decompress: DecompressEvery
   readonly #cache: BlockCache
@@ -76,6 +76,8 @@ export class Segment implements Layer {
   readonly #home: Buffer[] = []
   #homeCount = 0
   #described: Description | undefined
+  /** What describes the blocks could not be read as one. */
+  #inParts = false
   /** Undefined: not read yet. */
   #filter: Buffer | undefined
   /** Calls that did without it, since it was last tried. */
@@ -86,10 +88,10 @@ export class Segment implements Layer {
   #filterDamage: TidemarkError | undefined
   /** The index, as a whole. */
   #isChecked = false
-  #ends: { readonly first: Place; readonly last: Place } | undefined
 
   private constructor(entry: SegmentEntry, file: StorageFile, decompress: DecompressEvery, cache: BlockCache) {
     this.entry = entry
+    this.#ends = new Ends(entry)
     this.#file = file
     this.#decompress = decompress
     this.#cache = cache
@@ -187,23 +189,8 @@ export class Segment implements Layer {
   /** Of a key that was cut it is the block in which such keys begin. */
   blockOf({ collection, key, cut }: TouchedPlace): number {
     const { index } = this.#description()
-    if (this.#isOutside(collection, key)) return -1
+    if (this.#ends.exclude(collection, key)) return -1
     return cut || filterHas(this.#filterNow(), hashPlace(collection, key)) ? index.find(collection, key) : -1
-  }
-
-  /** As the manifest says: what describes the blocks is not needed for it. */
-  #isOutside(collection: number, key: Uint8Array): boolean {
-    const { first, last } = this.#bounds()
-    return compareTo(collection, key, first) < 0 || compareTo(collection, key, last) > 0
-  }
-
-  #bounds(): { readonly first: Place; readonly last: Place } {
-    const { first, last } = this.entry
-    this.#ends ??= {
-      first: { collection: first.collection, key: Buffer.from(first.key, 'hex') },
-      last: { collection: last.collection, key: Buffer.from(last.key, 'hex') },
-    }
-    return this.#ends
   }
 
   /** As far as can be told unread, and asked of large blocks only: no place of the block is this one or behind it. */
@@ -211,7 +198,7 @@ export class Segment implements Layer {
     const { index } = this.#description()
     // So large a block holds one record; of the first key that begins it the index has the beginning, of that of the file the manifest has all.
     if (index.length(block) <= SEGMENT_AHEAD_BYTES) return false
-    return block === 0 ? compareTo(collection, key, this.#bounds().first) > 0 : index.beginsBefore(block, collection, key)
+    return block === 0 ? this.#ends.beginBefore(collection, key) : index.beginsBefore(block, collection, key)
   }
 
   storedRange(block: number): { readonly offset: number; readonly length: number } {
@@ -253,9 +240,9 @@ export class Segment implements Layer {
 
   /** Reads a block at most. The bytes found stay good as long as they are held. */
   find(collection: number, key: Uint8Array, hash: number): Found | undefined {
-    if (this.#isOutside(collection, key)) return undefined
+    if (this.#ends.exclude(collection, key)) return undefined
     const { index, filterLength } = this.#description()
-    const filter = this.#filter ?? this.#filterWhenDue(filterLength > FILTER_SMALL_BYTES)
+    const filter = this.#filter ?? this.#filterWhenDue(filterLength > SMALL_BYTES)
     if (filter !== undefined && !filterHas(filter, hash)) return undefined
     let block = -1
     try {
@@ -274,7 +261,7 @@ export class Segment implements Layer {
 
   /** By its ends and the filter alone; where that one cannot be read, by its ends. */
   mayHave(collection: number, key: Uint8Array, hash: number): boolean {
-    if (this.#isOutside(collection, key)) return false
+    if (this.#ends.exclude(collection, key)) return false
     this.#description()
     return this.#mayHold(hash)
   }
@@ -318,11 +305,8 @@ export class Segment implements Layer {
   }
 
   #description(): Description {
-    if (this.#described === undefined) {
-      const steps = this.#readingNow()
-      while (this.#described === undefined) steps.next()
-    }
-    return this.#described
+    if (this.#described === undefined) this.#bringNow(() => this.#described !== undefined)
+    return this.#described as Description
   }
 
   #filterNow(): Buffer {
@@ -333,8 +317,7 @@ export class Segment implements Layer {
 
   /** Until it is there, or known to be damaged. */
   #readFilterNow(): void {
-    const steps = this.#readingNow()
-    while (this.#filter === undefined && this.#filterDamage === undefined) steps.next()
+    this.#bringNow(() => this.#filter !== undefined || this.#filterDamage !== undefined)
   }
 
   /** Undefined: it is done without, being damaged, not given back by the device when last tried, or so large that it may wait; or all is at home. */
@@ -350,9 +333,25 @@ export class Segment implements Layer {
     return this.#filter
   }
 
-  #readingNow(): Generator<undefined, void, undefined> {
+  /** Reads on until `there`, holding the turn; at once to the end where all of it was one read. */
+  #bringNow(there: () => boolean): void {
     if (this.#undescribed !== undefined) throw this.#undescribed
-    return this.#reading((offset, length) => this.#file.readNow(offset, length))
+    const whole = this.#wholeNow()
+    const steps = this.#reading(whole ?? ((offset, length) => this.#file.readNow(offset, length)))
+    while (whole !== undefined || !there()) if (steps.next().done === true) return
+  }
+
+  /** Undefined: not so small, or it cannot be read as one, which says nothing of its parts. */
+  #wholeNow(): ReadPart | undefined {
+    const { describedAt, bytes } = this.entry
+    if (this.#described !== undefined || this.#inParts || bytes - describedAt > SMALL_BYTES) return undefined
+    try {
+      return within(describedAt, this.#file.readNow(describedAt, bytes - describedAt))
+    } catch (error) {
+      if (!hasCode(error, 'TIDEMARK_STORAGE')) throw error
+      this.#inParts = true
+      return undefined
+    }
   }
 
   /** Reads and keeps what is not known yet of what describes the blocks, the filter last. Damage of that one alone is kept, not thrown. */
@@ -374,11 +373,6 @@ export class Segment implements Layer {
   }
 }
 
-/** Reads from bytes that begin at `start` of the file. */
-function within(start: number, bytes: Buffer): ReadPart {
-  return (offset, length) => bytes.subarray(Math.max(0, offset - start), Math.max(0, offset - start + length))
-}
-
 /** A decoder may leave as much again behind what it decoded. */
 function isMostOfItsMemory(raw: Buffer): boolean {
   return raw.buffer.byteLength <= 2 * raw.length
@@ -388,8 +382,4 @@ function copyOf(raw: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(raw.length)
   raw.copy(copy)
   return copy
-}
-
-function compareTo(collection: number, key: Uint8Array, other: Place): number {
-  return collection - other.collection || compareBytes(key, 0, key.length, other.key, 0, other.key.length)
 }
