@@ -1,28 +1,17 @@
 /** A benchmark that is ended by a signal, or killed, leaves no process behind, and after a signal no folder. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from './root.ts'
+import { childrenOf, childrenUnknown, isGone } from './support/processes.ts'
 import { temporaryFolder } from './temporary.ts'
 
-const childrenOf = (pid: number): number[] =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
-const unknown = existsSync(`/proc/self/task/${process.pid}/children`) ? false : 'the system does not tell the children of a process'
 const sleep = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 20))
 
-/** A process that is gone, or only waits to be taken note of. */
-function isGone(pid: number): boolean {
-  try {
-    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return true
-  }
-}
-
 for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGKILL'] as const) {
-  test(`ended by ${signal}`, { skip: unknown }, async t => {
+  test(`ended by ${signal}`, { skip: childrenUnknown }, async t => {
     const data = temporaryFolder(t)
     const args = [join(root, '.build/bench/main.js'), '--quick', '--only', 'one-key', '--data', data, '--json', join(data, 'bench.json')]
     const bench = spawn(process.execPath, args, { stdio: 'ignore' })

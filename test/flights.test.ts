@@ -1,17 +1,18 @@
 /** The flights example in short: killed on its way, right in the end, and able to see when it is not. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { planDrill } from '../examples/flights/driver/drill.ts'
 import { Load } from '../examples/flights/driver/load.ts'
 import type { Flight } from '../examples/flights/input/rows.ts'
 import { plainState } from '../examples/flights/service/plain-state.ts'
 import { Flights } from '../examples/flights/service/state.ts'
 import { root } from './root.ts'
+import { childrenOf, childrenUnknown } from './support/processes.ts'
 import { temporaryFolder } from './temporary.ts'
 
 /** Of a run that is waited for in one call. Others have no `timeout`: on Node.js 26 its timer outlives the child. */
@@ -128,7 +129,8 @@ test('one flight too many is found', () => {
   }
 })
 
-test('what serves on ends by a signal that comes more than once, its state closed and its work folder gone', async t => {
+/** Serves on, and does at each mark what is to be done there. `service`: its process. */
+async function serves(t: TestContext, steps: readonly { mark: string; act(driver: ChildProcess, service: () => number): void }[]) {
   const folder = temporaryFolder(t)
   const args = [MAIN, '--events', '5000', '--rate', '5000', '--days', '1', '--kills', '0', '--serve', '--port', '0', '--json']
   const child = spawn(process.execPath, args, {
@@ -137,10 +139,7 @@ test('what serves on ends by a signal that comes more than once, its state close
   })
   t.after(() => child.kill('SIGKILL'))
   const work = (): string[] => readdirSync(join(folder, '.data'))
-  const steps = [
-    { mark: 'serving on ', signals: ['SIGINT'] },
-    { mark: 'closing\n', signals: ['SIGINT', 'SIGTERM'] },
-  ] as const
+  const service = (): number => childrenOf(child.pid as number)[0] as number
   let said = ''
   let step = 0
   let before: string[] = []
@@ -148,14 +147,53 @@ test('what serves on ends by a signal that comes more than once, its state close
     said += text
     for (let next = steps[step]; next !== undefined && said.includes(next.mark); next = steps[++step]) {
       if (step === 0) before = work()
-      for (const signal of next.signals) child.kill(signal)
+      next.act(child, service)
     }
   })
-  const how = await new Promise(resolve => child.once('close', (status, signal) => resolve({ status, signal })))
-  assert.deepEqual(how, { status: 0, signal: null }, said)
+  const [status, signal] = await new Promise<[number | null, string | null]>(resolve => child.once('close', (...how) => resolve(how)))
+  assert.equal(signal, null, said)
   assert.equal(step, steps.length, said)
   assert.equal(before.length, 1)
   assert.deepEqual(work(), [])
+  return { status, said }
+}
+
+test('what serves on ends by a signal that comes more than once, its state closed and its work folder gone', async t => {
+  const { status, said } = await serves(t, [
+    { mark: 'serving on ', act: driver => driver.kill('SIGINT') },
+    { mark: 'closing\n', act: driver => ['SIGINT', 'SIGTERM'].every(signal => driver.kill(signal as NodeJS.Signals)) },
+  ])
+  assert.equal(status, 0, said)
+})
+
+test('what serves on ends with its service, says how that ended, and leaves no work folder', { skip: childrenUnknown }, async t => {
+  const { status, said } = await serves(t, [{ mark: 'serving on ', act: (_driver, service) => process.kill(service(), 'SIGKILL') }])
+  assert.equal(status, 1, said)
+  assert.match(said, /^PROBLEM: with the engine: the tidemark service ended with SIGKILL$/m)
+})
+
+test('a last close that fails is told, and is in the exit status', { skip: childrenUnknown }, async t => {
+  let pid = 0
+  const { status, said } = await serves(t, [
+    {
+      mark: 'serving on ',
+      act: (driver, service) => {
+        pid = service()
+        process.kill(pid, 'SIGSTOP')
+        driver.kill('SIGINT')
+      },
+    },
+    {
+      mark: 'closing\n',
+      act: () => {
+        // Of the signals that wait for it the one of the lower number is first: it ends before it can close.
+        process.kill(pid, 'SIGALRM')
+        process.kill(pid, 'SIGCONT')
+      },
+    },
+  ])
+  assert.equal(status, 1, said)
+  assert.match(said, /^PROBLEM: with the engine: the tidemark service ended with SIGALRM$/m)
 })
 
 for (const [signal, status] of [

@@ -26,6 +26,9 @@ const DRAW_MS = 200
 
 const progress = new Progress()
 let lanes: Lane[] = []
+const problems: string[] = []
+/** The report is out: a problem that comes later is told when it comes. */
+let reported = false
 
 try {
   const options = readOptions(process.argv.slice(2))
@@ -59,19 +62,27 @@ async function main(options: Options): Promise<number> {
   try {
     const { report, engine } = await run(options, folder)
     process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : `${tableOf(report)}\n`)
+    reported = true
     if (options.serve) {
-      await new Promise<void>(resolve => {
+      const stopped = new Promise<void>(resolve => {
         stopServing = resolve
         progress.say(`serving on http://127.0.0.1:${engine.port}/airports/ATL (also /routes/ATL-LAX, /status, /dump); Ctrl-C ends it`)
       })
-      progress.say('closing')
+      await Promise.race([stopped.then(() => progress.say('closing')), engine.ended])
     }
-    return report.ok ? 0 : 1
+    // Here, not on the way out: what goes wrong at the last close counts too.
+    await Promise.all(lanes.map(lane => lane.terminate()))
+    return report.ok && problems.length === 0 ? 0 : 1
   } finally {
     await Promise.allSettled(lanes.map(lane => lane.terminate()))
     if (!options.keep) await rm(folder, { recursive: true, force: true })
     else progress.say(`left behind: ${folder}`)
   }
+}
+
+function problem(text: string): void {
+  problems.push(text)
+  if (reported) progress.say(`PROBLEM: ${text}`)
 }
 
 /** What was asked wrongly is told in words; of what should not happen it is told where. */
@@ -83,7 +94,6 @@ function told(error: unknown): unknown {
 async function run(options: Options, folder: string): Promise<{ report: Report; engine: Lane }> {
   const startMs = performance.now()
   const since = (beginMs: number): number => (performance.now() - beginMs) / 1000
-  const problems: string[] = []
   const random = createRandom(options.seed)
   progress.say(`seed ${options.seed}`)
 
@@ -99,9 +109,6 @@ async function run(options: Options, folder: string): Promise<{ report: Report; 
   const load = new Load(await requestPaths(folder), options.requestsPerSecond, random)
   const plan = planDrill({ flights: rows, oldest: expected.oldest, ...options }, random)
   const warmUpMs = Math.min(WARM_UP_MS_MAX, plan.controlMs)
-  const problem = (text: string): void => {
-    problems.push(text)
-  }
   const settings = serviceSettings(options, folder, rows)
   const completeAt = Math.min(rows, SAMPLE_FLIGHTS)
   const engine = new Lane(settings, load, completeAt, warmUpMs, text => problem(`with the engine: ${text}`))

@@ -72,6 +72,11 @@ export class Lane {
     return this.#port
   }
 
+  /** Resolves when the process that was started last has ended; a problem of it is told by then. */
+  get ended(): Promise<unknown> | undefined {
+    return this.#process?.ended
+  }
+
   /** Starts the process; resolves when it has answered once. `after`: how the life before ended, if there was one. */
   async start(after?: Restart['after']): Promise<void> {
     const life = this.figures.length
