@@ -3,7 +3,7 @@
  * programs of the system. Plain JavaScript without dependencies, because it runs before there are any.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -72,26 +72,58 @@ function checkNode() {
   }
 }
 
+/** A list of `os`, `cpu` or `libc` as npm reads it: `!name` takes all but that one. */
+function takes(list, value) {
+  if (list === undefined) return true
+  return !list.includes(`!${value}`) && (list.includes(value) || list.includes('any') || list.every(name => name.startsWith('!')))
+}
+
+function libc() {
+  if (process.platform !== 'linux') return undefined
+  return process.report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl'
+}
+
+function isForHere(entry) {
+  return takes(entry.os, process.platform) && takes(entry.cpu, process.arch) && (entry.libc === undefined || takes(entry.libc, libc()))
+}
+
+/** Paths of the packages that are not installed and should be. Of one that is optional npm fails to fetch it without a word. */
+function packagesLacking(lock, installed) {
+  return Object.entries(lock.packages)
+    .filter(([path, entry]) => path !== '' && installed.packages[path] === undefined && !entry.peer)
+    .filter(([, entry]) => !(entry.optional || entry.devOptional) || isForHere(entry))
+    .map(([path]) => path)
+}
+
 /** True when what is installed is what the lock file says; packages for other platforms may be absent. */
-export function packagesCurrent(lock, installed) {
-  for (const [path, entry] of Object.entries(lock.packages)) {
-    if (path === '') continue
-    const there = installed.packages[path]
-    if (there === undefined ? !(entry.optional || entry.devOptional || entry.peer) : there.version !== entry.version) return false
-  }
-  return Object.keys(installed.packages).every(path => lock.packages[path] !== undefined)
+export function packagesCurrent(lock, installed, unavailable = []) {
+  if (packagesLacking(lock, installed).some(path => !unavailable.includes(path))) return false
+  return Object.entries(installed.packages).every(([path, { version }]) => lock.packages[path]?.version === version)
 }
 
 function readJson(path) {
   return JSON.parse(readFileSync(join(root, path), 'utf8'))
 }
 
-/** Installs the packages when they are missing or not those of the lock file. */
+// npm writes this file last, so an installation that was cut short has none.
+const RECORD = 'node_modules/.package-lock.json'
+/** Paths of the packages that two installations did not bring. npm removes it with all the rest. */
+const UNAVAILABLE = 'node_modules/.unavailable.json'
+
+/**
+ * Installs the packages when they are missing or not those of the lock file. One of this platform that npm could not fetch is tried for once more,
+ * by the next command; from then on that is told, and no more.
+ */
 export function setUpPackages() {
   checkNode()
-  // npm writes this file last, so an installation that was cut short has none.
-  const record = 'node_modules/.package-lock.json'
-  if (existsSync(join(root, record)) && packagesCurrent(readJson('package-lock.json'), readJson(record))) return
+  const lock = readJson('package-lock.json')
+  const lacking = () => (existsSync(join(root, RECORD)) ? packagesLacking(lock, readJson(RECORD)) : [])
+  const before = lacking()
+  const unavailable = existsSync(join(root, UNAVAILABLE)) ? readJson(UNAVAILABLE) : []
+  if (existsSync(join(root, RECORD)) && packagesCurrent(lock, readJson(RECORD), unavailable)) {
+    tellLacking(before)
+    return
+  }
   // Not to the standard output, which belongs to what is set up.
   console.error('setting up: npm ci --ignore-scripts')
   const npm = process.env.npm_execpath
@@ -104,6 +136,15 @@ export function setUpPackages() {
     console.error('npm ci failed; see above')
     process.exit(1)
   }
+  const after = lacking()
+  const twice = after.filter(path => before.includes(path))
+  if (twice.length > 0) writeFileSync(join(root, UNAVAILABLE), JSON.stringify(twice))
+  tellLacking(after)
+}
+
+function tellLacking(paths) {
+  if (paths.length > 0)
+    console.error(`not installed, though this platform needs it: ${paths.join(', ')}; npm ci --ignore-scripts tries again`)
 }
 
 function onPath(program) {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -123,15 +123,74 @@ test('--only takes the files whose path contains the text', () => {
 })
 
 test('packages are installed again exactly when they are not those of the lock file', async () => {
-  type Packages = Readonly<Record<string, { version: string; optional?: boolean }>>
+  interface Entry {
+    readonly version: string
+    readonly optional?: boolean
+    readonly os?: readonly string[]
+    readonly cpu?: readonly string[]
+    readonly libc?: readonly string[]
+  }
+  type Packages = Readonly<Record<string, Entry>>
   const setup = (await import(pathToFileURL(join(root, 'scripts/setup.mjs')).href)) as {
     packagesCurrent(lock: { packages: Packages }, installed: { packages: Packages }): boolean
   }
   const current = (lock: Packages, installed: Packages): boolean => setup.packagesCurrent({ packages: lock }, { packages: installed })
   const a = { version: '1.0.0' }
   assert.ok(current({ '': a, a }, { a }))
-  assert.ok(current({ a, b: { version: '1.0.0', optional: true } }, { a }))
+  const { platform, arch } = process
+  const mayLack = (platforms: Omit<Entry, 'version'>): boolean =>
+    current({ a, b: { version: '1.0.0', optional: true, ...platforms } }, { a })
+  assert.ok(mayLack({ os: ['nowhere'], cpu: [arch] }))
+  assert.ok(mayLack({ os: [platform], cpu: ['none'] }))
+  assert.ok(mayLack({ os: [`!${platform}`] }))
+  assert.ok(mayLack({ os: [platform], cpu: [arch], libc: ['neither'] }))
+  assert.ok(!mayLack({}))
+  assert.ok(!mayLack({ os: [platform], cpu: [arch] }))
+  assert.ok(!mayLack({ os: ['!nowhere'], cpu: ['!none', arch] }))
+  if (platform === 'linux') assert.ok(mayLack({ libc: ['glibc'] }) !== mayLack({ libc: ['musl'] }))
   assert.ok(!current({ a, b: a }, { a }))
   assert.ok(!current({ a }, { a: { version: '1.0.1' } }))
   assert.ok(!current({ a }, { a, b: a }))
+})
+
+test('a package of this platform that npm did not bring is tried for once more, then told', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-gate-'))
+  const write = (path: string, value: unknown): void =>
+    writeFileSync(join(folder, path), typeof value === 'string' ? value : JSON.stringify(value))
+  const a = { version: '1.0.0' }
+  const native = { ...a, optional: true, os: [process.platform], cpu: [process.arch] }
+  // As npm: empties the folder first, and says nothing of an optional package that cannot be fetched.
+  const npm = `const fs = require('node:fs')
+    fs.appendFileSync('calls', '.')
+    fs.rmSync('node_modules', { recursive: true, force: true })
+    fs.mkdirSync('node_modules')
+    fs.copyFileSync('brought.json', 'node_modules/.package-lock.json')`
+  const setUp = (): { calls: number; said: string } => {
+    const result = spawnSync(process.execPath, ['-e', "import('./scripts/setup.mjs').then(setup => setup.setUpPackages())"], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, npm_execpath: join(folder, 'npm.cjs') },
+    })
+    assert.equal(result.status, 0, result.stderr)
+    return { calls: readFileSync(join(folder, 'calls'), 'utf8').length, said: result.stderr }
+  }
+  const LACKING = /^not installed, though this platform needs it: node_modules\/native; /m
+  try {
+    cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true })
+    write('npm.cjs', npm)
+    write('package-lock.json', { packages: { '': {}, 'node_modules/a': a, 'node_modules/native': native } })
+    write('brought.json', { packages: { 'node_modules/a': a } })
+    for (const calls of [1, 2, 2, 2]) {
+      const here = setUp()
+      assert.equal(here.calls, calls)
+      assert.match(here.said, LACKING)
+    }
+    rmSync(join(folder, 'node_modules'), { recursive: true })
+    assert.match(setUp().said, LACKING)
+    write('brought.json', { packages: { 'node_modules/a': a, 'node_modules/native': native } })
+    assert.doesNotMatch(setUp().said, LACKING)
+    assert.deepEqual(setUp(), { calls: 4, said: '' })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
