@@ -22,7 +22,7 @@ import { flatOutBounds } from '../bench/spikes/rates.ts'
 import type { Row } from '../bench/spikes/run.ts'
 import { boundsOf as slowBounds } from '../bench/spikes/slow-storage.ts'
 import type { IsolationResult, LongResult, ReopenedPhase, SteadyResult } from '../bench/upkeep/contract.ts'
-import { boundsOf, boundsReopened } from '../bench/upkeep/suite.ts'
+import { boundsOf, boundsReopened, uncountedOf } from '../bench/upkeep/suite.ts'
 import { BOUNDS_MS } from '../src/base/histogram.ts'
 import { root } from './root.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -300,6 +300,20 @@ test('bytes and upkeep: medians over the repetitions, but for what must never be
   }
   assert.deepEqual(ofLong(3e6, 5e6, 3e6), [])
   assert.deepEqual(ofLong(3e6, 5e6, 5e6), ['bytes written to all files'])
+  assert.deepEqual(ofLong(0, 0, 0), ['bytes written to all files'])
+})
+
+test('upkeep: a system that counts fewer bytes than were committed counts none, and what the store wrote is taken', () => {
+  const of = (bytesWritten: number, mergeBytes: number): string[] =>
+    broken(boundsOf([{ ...LONG, bytesWritten, foldBytes: 1e6, mergeBytes }], STEADY, { rest: PHASE, busy: PHASE }))
+  for (const uncounted of [0, 9e5, Number.NaN]) {
+    assert.deepEqual(of(uncounted, 1e6), [])
+    assert.deepEqual(of(uncounted, 3e6), ['bytes written to all files'])
+    assert.deepEqual(uncountedOf([LONG, { ...LONG, bytesWritten: uncounted }], STEADY).length, 1)
+  }
+  assert.deepEqual(of(1e6, 3e6), [])
+  assert.deepEqual(uncountedOf([LONG], STEADY), [])
+  assert.equal(uncountedOf([LONG], { ...STEADY, all: undefined }).length, 1)
 })
 
 test('upkeep: hydration that holds up commits, does not end, or meets nothing', () => {

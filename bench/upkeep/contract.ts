@@ -26,7 +26,7 @@ export interface LongResult {
   readonly skipped: number
   /** Committed: appended to the log, framing included. */
   readonly deltaBytes: number
-  /** Written to all files until upkeep was at rest, as the system counts it; NaN where it does not. */
+  /** Written to all files until upkeep was at rest, as the system counts it; NaN, or less than was committed, where it does not. */
   readonly bytesWritten: number
   readonly foldBytes: number
   readonly mergeBytes: number

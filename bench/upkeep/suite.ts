@@ -112,7 +112,7 @@ function outcome(
       reopened: { hydrating: again.hydrating, onDemand: again.onDemand },
     },
     missing: [
-      ...(steady.all === undefined ? ['upkeep: writing of all files: the system does not count it'] : []),
+      ...uncountedOf(longs, steady),
       ...(context.quick ? ['upkeep: removal of dead files, whose grace is longer than this run'] : []),
     ],
   }
@@ -184,9 +184,24 @@ export function boundsReopened({ hydrating, onDemand }: ReopenedResult): Bound[]
   ]
 }
 
+/** Less than was committed is no count: file systems in memory and in user space are not charged to the process. */
+function isCounted({ bytesWritten, deltaBytes }: LongResult): boolean {
+  return bytesWritten >= deltaBytes
+}
+
+/** What only the system could count, and did not. */
+export function uncountedOf(longs: readonly LongResult[], steady: SteadyResult): string[] {
+  return [
+    ...(longs.every(isCounted)
+      ? []
+      : ['upkeep: bytes written to all files as the system counts them: what the store says it wrote is taken']),
+    ...(steady.all === undefined ? ['upkeep: writing of all files: the system does not count it'] : []),
+  ]
+}
+
 /** The system's count, or the store's own where there is none. */
-function written({ bytesWritten, deltaBytes, foldBytes, mergeBytes }: LongResult): number {
-  return Number.isFinite(bytesWritten) ? bytesWritten : deltaBytes + foldBytes + mergeBytes
+function written(long: LongResult): number {
+  return isCounted(long) ? long.bytesWritten : long.deltaBytes + long.foldBytes + long.mergeBytes
 }
 
 /** A line for each repetition. */
