@@ -16,12 +16,15 @@ export function compile(project) {
   process.exit(1)
 }
 
-/** Puts the package into few files: the way in, the engine it loads at `open`, the writer's thread, the tools for tests, and the command line. */
+/**
+ * Puts the package into few files: the way in, the engine it loads at `open`, what it does without there, the writer's thread, the tools for tests,
+ * and the command line. Of a module that two of them hold there are two: of errors there is one, for whoever asks which class they are of.
+ */
 export async function bundle() {
   const { build } = await import('esbuild')
   const from = name => join(root, 'src', name)
   const outdir = join(root, 'dist/bundle')
-  const make = async entryPoints => {
+  const make = async (entryPoints, elsewhere = {}) => {
     const { metafile } = await build({
       entryPoints,
       outdir,
@@ -33,6 +36,7 @@ export async function bundle() {
       packages: 'external',
       // The command line is a user of the package like any other.
       external: ['tidemark'],
+      plugins: [found(elsewhere)],
       chunkNames: 'chunk-[hash]',
       sourcemap: true,
       metafile: true,
@@ -44,7 +48,11 @@ export async function bundle() {
     return Object.keys(metafile.outputs)
   }
   const made = [
-    ...(await make({ index: from('index.ts'), engine: from('engine.ts'), testing: from('testing/index.ts') })),
+    ...(await make(
+      { index: from('index.ts'), engine: from('engine.ts'), errors: from('base/errors.ts'), testing: from('testing/index.ts') },
+      { 'apart.ts': './apart.js' },
+    )),
+    ...(await make({ apart: from('apart.ts') }, { 'base/errors.ts': './errors.js' })),
     // A thread shares no module with anybody: what it needs is in one file, and so is what the others need.
     ...(await make({ 'thread-main': from('writer/thread-main.ts') })),
     ...(await make({ cli: from('tools/cli.ts') })),
@@ -52,6 +60,20 @@ export async function bundle() {
   // Names of chunks follow their contents: those of earlier builds would be published too.
   const kept = new Set(made.map(path => resolve(root, path)))
   for (const name of readdirSync(outdir)) if (!kept.has(join(outdir, name))) rmSync(join(outdir, name), { force: true })
+}
+
+/** Modules of src that are in another file, which is imported as it is. */
+function found(elsewhere) {
+  const files = new Map(Object.entries(elsewhere).map(([name, path]) => [join(root, 'src', name), path]))
+  return {
+    name: 'found elsewhere',
+    setup(build) {
+      build.onResolve({ filter: /\.ts$/ }, ({ path, resolveDir, kind }) => {
+        const file = kind === 'entry-point' ? undefined : files.get(resolve(resolveDir, path))
+        return file === undefined ? undefined : { path: file, external: true }
+      })
+    },
+  }
 }
 
 export async function buildPackage() {

@@ -32,6 +32,8 @@ export type { DayPart, Decision, Explanation, ScheduleStats } from './schedule/i
 export type { Settings } from './settings.ts'
 export type { Store } from './store.ts'
 
+const MEMORY = ':memory:'
+
 /**
  * Opens the store in a directory, which is created when it is missing; `':memory:'` keeps nothing.
  *
@@ -46,8 +48,9 @@ export type { Store } from './store.ts'
 export async function open(directory: string, settings?: Settings): Promise<Store> {
   const path = asOfNow(directory)
   const taken = settings === undefined ? undefined : checkSettings(settings)
-  const { openStore } = await import('./engine.ts')
-  return await openStore(path, taken)
+  const { openWith } = await import('./engine.ts')
+  const inline = path === MEMORY ? (await import('./apart.ts')).InlineHost : undefined
+  return await openWith(inline, path, taken)
 }
 
 /**
@@ -56,7 +59,7 @@ export async function open(directory: string, settings?: Settings): Promise<Stor
  */
 export async function verify(directory: string): Promise<Verification> {
   const path = pathGiven('verify', directory)
-  const { verifyDirectory } = await import('./engine.ts')
+  const { verifyDirectory } = await import('./apart.ts')
   return await verifyDirectory(path)
 }
 
@@ -68,7 +71,7 @@ export async function verify(directory: string): Promise<Verification> {
  */
 export async function copy(directory: string, target: string): Promise<Copied> {
   const paths = [pathGiven('copy', directory), pathGiven('copy', target)] as const
-  const { copyDirectory } = await import('./engine.ts')
+  const { copyDirectory } = await import('./apart.ts')
   return await copyDirectory(...paths)
 }
 
@@ -85,7 +88,7 @@ export async function copy(directory: string, target: string): Promise<Copied> {
  */
 export async function profile(directory: string, options?: ProfileOptions): Promise<Profile> {
   const path = pathGiven('profile', directory)
-  const { profileDirectory } = await import('./engine.ts')
+  const { profileDirectory } = await import('./apart.ts')
   return await profileDirectory(path, options)
 }
 
@@ -95,7 +98,7 @@ export async function profile(directory: string, options?: ProfileOptions): Prom
  */
 export async function explain(directory: string): Promise<Explanation> {
   const path = pathGiven('explain', directory)
-  const { explainDirectory } = await import('./engine.ts')
+  const { explainDirectory } = await import('./apart.ts')
   return await explainDirectory(path)
 }
 
@@ -107,13 +110,13 @@ export async function defaultCodec(): Promise<Codec> {
 
 /** The engine is loaded first, and the process may stand elsewhere by then, as settings may have changed. What is no path is left for the engine to refuse. */
 function asOfNow(directory: string): string {
-  if (typeof directory !== 'string' || directory === '' || directory === ':memory:' || directory.includes('\0')) return directory
+  if (typeof directory !== 'string' || directory === '' || directory === MEMORY || directory.includes('\0')) return directory
   return resolve(directory)
 }
 
 /** As of now. @throws TIDEMARK_ARGUMENT for what is no path, and for memory, which nobody else sees */
 function pathGiven(call: string, given: unknown): string {
-  if (typeof given === 'string' && given !== '' && given !== ':memory:' && !given.includes('\0')) return resolve(given)
+  if (typeof given === 'string' && given !== '' && given !== MEMORY && !given.includes('\0')) return resolve(given)
   const what = typeof given === 'string' ? JSON.stringify(given) : given === null ? 'null' : typeof given
   throw new TidemarkError('TIDEMARK_ARGUMENT', `${call} takes the path of a directory, not ${what}`, { hint: `${call}('./state')` })
 }

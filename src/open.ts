@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path'
 import { type Clock, type LoopLoad, systemClock, systemLoopLoad } from './base/clock.ts'
+import { assert } from './base/errors.ts'
 import { type Failpoint, noFailpoint } from './base/failpoint.ts'
 import { Histogram } from './base/histogram.ts'
 import { MAP_ENTRIES_MAX } from './base/limits.ts'
@@ -16,8 +17,8 @@ import { Collection, Space, Untracked } from './capture/index.ts'
 import { Checkpointer, type CheckpointerEvents, Contract, type Hold, Inside } from './checkpoint/index.ts'
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
-import { Ending, Events, noPath, type Restored, startSchedule, Upkeep } from './face/index.ts'
-import { laggingIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
+import { describeRestore, Ending, Events, noPath, startSchedule, Upkeep } from './face/index.ts'
+import { MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import {
   forkAt,
@@ -69,6 +70,7 @@ interface Surroundings {
   readonly failpoint: Failpoint
   readonly onFiles: boolean
   readonly mapEntriesMax: number
+  readonly Inline: typeof InlineHost | undefined
 }
 
 const MEMORY = ':memory:'
@@ -79,7 +81,18 @@ const SLICE_SHARE = 0.5
 /** Where the writer has no thread of its own, a slice of its upkeep takes this share. */
 const UPKEEP_SHARE = 0.35
 
-export async function openStore(directory: string, given: Settings = {}, components: Components = {}): Promise<Store> {
+/** With a writer for every place. */
+export function openStore(directory: string, given?: Settings, components?: Components): Promise<Store> {
+  return openWith(InlineHost, directory, given, components)
+}
+
+/** `Inline`: runs the writer where it has no thread; who opens a directory needs none, and does not load what a writer is made of. */
+export async function openWith(
+  Inline: typeof InlineHost | undefined,
+  directory: string,
+  given: Settings = {},
+  components: Components = {},
+): Promise<Store> {
   const settings = resolveSettings(given)
   if (typeof directory !== 'string' || directory === '' || directory.includes('\0')) throw noPath(directory)
   const memory = directory === MEMORY
@@ -97,6 +110,7 @@ export async function openStore(directory: string, given: Settings = {}, compone
     failpoint: components.failpoint ?? noFailpoint,
     onFiles,
     mapEntriesMax: components.mapEntriesMax ?? MAP_ENTRIES_MAX,
+    Inline,
   }
   return settings.readOnly ? await openReader(surroundings) : await openWriter(surroundings, components)
 }
@@ -209,14 +223,15 @@ function hasThread({ onFiles }: Surroundings, { writer }: Components): boolean {
 }
 
 function startWriter(surroundings: Surroundings, components: Components, facts: WriterFacts): WriterHost {
-  const { storage, clock, random, failpoint, scheduler, settings } = surroundings
+  const { storage, clock, random, failpoint, scheduler, settings, Inline } = surroundings
   const { testing, fileBytesMax } = components
   const bound = fileBytesMax === undefined ? {} : { fileBytesMax }
   if (hasThread(surroundings, components)) {
     return new ThreadHost({ root: (storage as FileStorage).root, facts, testing: testing === true, ...bound })
   }
   const upkeep = { storage, scheduler, sliceMs: settings.stallMsMax * UPKEEP_SHARE }
-  return new InlineHost({ storage, facts, clock, random, failpoint, upkeep, ...bound })
+  assert(Inline !== undefined, 'a writer without a thread is given')
+  return new Inline({ storage, facts, clock, random, failpoint, upkeep, ...bound })
 }
 
 function loadInto(surroundings: Surroundings, opened: OpenedStore): Promise<LoadResult> {
@@ -340,31 +355,6 @@ function forward(events: Events, { upkeep, following, order }: Pick<Built, 'upke
     voided: info => events.emit('voided', info),
     holdBroken: info => events.emit('holdBroken', info),
     stall: info => events.emit('stall', info),
-  }
-}
-
-function describeRestore(opened: OpenedStore, loaded: LoadResult, durationMs: number): Restored {
-  const { report, catalogue } = loaded
-  const { epoch, timeMs, records } = loaded.tail
-  const { damage, healed, torn } = report
-  const notes = [
-    ...opened.damagedManifests.map(
-      ({ file, message }) => `${file} does not verify (${message}); an older manifest was taken and the log followed on`,
-    ),
-    ...healed.map(({ file, offset, what }) => `${file} at ${offset}: ${what} was damaged and is healed`),
-    ...(torn === null || torn.unsealedEpoch === null
-      ? []
-      : [`${torn.file} at ${torn.offset}: epoch ${torn.unsealedEpoch} is incomplete and was never acknowledged as far as can be told`]),
-  ]
-  return {
-    epoch,
-    timeMs,
-    entries: catalogue.reduce((sum, entry) => sum + entry.entries, 0),
-    records,
-    durationMs,
-    lost: damage === null ? undefined : damage,
-    lagging: laggingIn(catalogue),
-    notes,
   }
 }
 

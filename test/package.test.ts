@@ -6,6 +6,7 @@ import { basename, join, posix } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import type * as Package from '../src/index.ts'
 import { root } from './root.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -59,6 +60,27 @@ test('the tarball holds all that the package exports and no test, and works unde
     files.filter(path => /\.test(-d)?\./.test(path)),
     [],
   )
+})
+
+/** The texts of a file of the package and of those it imports at once. */
+function loadedWith(name: string, folder = join(root, 'dist/bundle'), seen = new Map<string, string>()): string[] {
+  const text = readFileSync(join(folder, name), 'utf8')
+  seen.set(name, text)
+  for (const [, next = ''] of text.matchAll(/\bfrom"\.\/([^"]+)"/g)) if (!seen.has(next)) loadedWith(next, folder, seen)
+  return [...seen.values()]
+}
+
+test('to open a directory no writer is loaded, and of what throws in any file of the package there is one class', async () => {
+  const holdsWriter = (texts: readonly string[]): boolean => texts.some(text => text.includes('commit.acknowledge'))
+  assert.ok(loadedWith('engine.js').length > 1)
+  assert.equal(holdsWriter(loadedWith('engine.js')), false)
+  assert.equal(holdsWriter(loadedWith('apart.js')), true)
+  const { open, verify, TidemarkError } = (await import(pathToFileURL(join(root, 'dist/bundle/index.js')).href)) as typeof Package
+  const store = await open(':memory:')
+  store.map('m').set('k', 1)
+  assert.equal((await store.checkpoint()).records, 1)
+  await store.close()
+  await assert.rejects(verify(join(root, 'src')), TidemarkError)
 })
 
 for (const format of ['esm', 'cjs'] as const) {

@@ -18,6 +18,7 @@ export {
   synchronous,
   tooMany,
 } from './refusals.ts'
+export { describeRestore } from './restored.ts'
 export { type Schedule, scheduleStats, startSchedule } from './schedule.ts'
 export type { CollectionOptions, Restored, StoreStats, TimeoutOptions } from './types.ts'
 export { Upkeep, type UpkeepStats } from './upkeep.ts'
