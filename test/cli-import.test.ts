@@ -133,7 +133,7 @@ test('import refuses what is a part of an export: one that was cut short, that f
   assert.equal(run(['import', target], `${whole}${whole}${LINE}`).status, 0, 'exports in a row, and lines that are of none')
 })
 
-test('a line that is JSON and no object, or an end that does not say how many entries there were, is refused as that', async () => {
+test('a line that is JSON and no object, or a begin or an end that does not say what it has to, is refused as that', async () => {
   const codec = await defaultCodec()
   const refusal = async (text: string): Promise<string> => {
     try {
@@ -152,6 +152,9 @@ test('a line that is JSON and no object, or an end that does not say how many en
       end,
     )
   assert.equal(await refusal('{"tidemark":1}\n{"end":{"entries":0}}\n'), 'taken')
+  for (const version of ['null', '0', '1.5', '"1"', '{}'])
+    assert.equal(await refusal(`{"tidemark":${version}}\n`), 'line 1 is none of an export: it does not say of which version it is', version)
+  assert.match(await refusal('{"tidemark":2}\n'), /it begins one of a later version$/)
   assert.match(await refusal('{"end":null}\n'), /it ends one that has no beginning/)
 })
 

@@ -119,6 +119,7 @@ export class LineReader {
   }
 
   #begin(version: unknown): undefined {
+    if (!(Number.isInteger(version) && (version as number) >= VERSION)) this.#refuse('it does not say of which version it is')
     if (version !== VERSION) this.#refuse('it begins one of a later version')
     if (this.#open !== undefined) this.#refuse(noEnd(this.#open))
     this.#open = { line: this.#number, entries: 0 }
