@@ -78,6 +78,17 @@ test('a figure is told without an exponent wherever it is rounded up', async t =
   assert.deepEqual(values.map(told), ['0.25', '9.9', '9.9', '10', '99', '100', '100', '100', '100', '1,000', '1,235'])
 })
 
+test('commits that come seldom have a rate', async t => {
+  const found = await profile(await make(temporaryFolder(t), 3))
+  const [interval] = found.intervals
+  assert.ok(interval !== undefined)
+  const told = (commitsPerSecond: number): string =>
+    / (\S+)$/.exec(
+      textOf({ ...found, intervals: [{ ...interval, commitsPerSecond }] }, false).find(line => /\/s +\d\S*$/.test(line)) ?? '',
+    )?.[1] ?? ''
+  assert.deepEqual([4.678, 0.624, 0.1, 0.0333, 1 / 3600].map(told), ['4.68', '0.62', '0.10', '0.033', '0.00028'])
+})
+
 test('where nothing was written, or no time passed, no rate and no share is told', async t => {
   const text = async (found: Profile): Promise<string> => textOf(found, false).join('\n')
   const one = await text(await profile(await make(temporaryFolder(t), 1)))

@@ -118,7 +118,7 @@ function intervalText(intervals: readonly IntervalEffect[]): string[] {
     'interval    log bytes/s        commits/s',
     ...intervals.map(
       ({ intervalMs, bytesPerSecond, commitsPerSecond, errorShare }) =>
-        `${time(intervalMs).padEnd(12)}${`${size(bytesPerSecond)}/s${errorShare > 0 ? ` ± ${percent(errorShare)}` : ''}`.padEnd(19)}${commitsPerSecond.toFixed(2)}`,
+        `${time(intervalMs).padEnd(12)}${`${size(bytesPerSecond)}/s${errorShare > 0 ? ` ± ${percent(errorShare)}` : ''}`.padEnd(19)}${commitsPerSecond < 0.1 ? commitsPerSecond.toPrecision(2) : commitsPerSecond.toFixed(2)}`,
     ),
   ]
 }
