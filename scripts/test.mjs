@@ -11,7 +11,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { quiet, root, setUpPackages, setUpSystem, tool } from './setup.mjs'
+import { root, setUpPackages, setUpSystem, tool } from './setup.mjs'
 
 /** A test file that runs longer is killed and counted as failed: no test may hang a build. The longest take minutes on a slow machine. */
 const FILE_MS_MAX = 20 * 60_000
@@ -27,10 +27,31 @@ function indent(text, by = '    ') {
   return text.trimEnd().replace(/^/gm, by)
 }
 
+/** Runs this same Node.js in a group of its own, which ends with this process: all that it started in turn, too. */
+function startGroup(args, env) {
+  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const end = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      child.kill('SIGKILL')
+    }
+  }
+  process.once('exit', end)
+  // What it started and left behind ends with it.
+  child.on('exit', end)
+  child.on('close', () => process.removeListener('exit', end))
+  return { child, end }
+}
+
 /** One check that is not a test file. */
-function stage(name, program, args) {
+async function stage(name, args) {
   const start = performance.now()
-  const { ok, output } = quiet(program, args)
+  const { child } = startGroup(args, process.env)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', chunk => (output += chunk))
+  child.on('error', error => (output += error))
+  const ok = await new Promise(resolve => child.on('close', code => resolve(code === 0)))
   console.log(`${ok ? 'ok  ' : 'FAIL'} ${name}  ${seconds(performance.now() - start)}`)
   if (ok) totals.passed++
   else {
@@ -70,8 +91,8 @@ function runFile(path, reportFolder) {
   const { NODE_OPTIONS: _options, ...env } = process.env
   return new Promise(resolve => {
     const start = performance.now()
-    // A group of its own, so that a file that hangs is ended with everything it started.
-    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    // Also one that hangs is ended with everything it started.
+    const { child, end } = startGroup(args, env)
     let output = ''
     const keep = chunk => {
       if (output.length < OUTPUT_CHARACTERS_MAX) output += chunk
@@ -79,24 +100,13 @@ function runFile(path, reportFolder) {
     child.stdout.setEncoding('utf8').on('data', keep)
     child.stderr.setEncoding('utf8').on('data', keep)
     let expired = false
-    const end = () => {
-      try {
-        process.kill(-child.pid, 'SIGKILL')
-      } catch {
-        child.kill('SIGKILL')
-      }
-    }
     const timer = setTimeout(() => {
       expired = true
       end()
     }, FILE_MS_MAX)
-    process.once('exit', end)
     child.on('error', error => keep(String(error)))
-    // What a test started and left behind ends with it.
-    child.on('exit', end)
     child.on('close', (code, signal) => {
       clearTimeout(timer)
-      process.removeListener('exit', end)
       let lines = []
       try {
         lines = readFileSync(report, 'utf8')
@@ -169,16 +179,16 @@ async function runTests() {
   }
 }
 
-// So that the test files end with this process, which their 'exit' listeners see to.
+// So that what is under way ends with this process, which its 'exit' listener sees to.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
 console.log(`Node.js ${process.versions.node}, ${process.platform} ${process.arch}`)
 setUpPackages()
 const missing = setUpSystem()
 if (!flags.tests) {
-  if (flags.only === undefined) stage('lint and format (biome)', process.execPath, [tool('biome'), 'check', '--error-on-warnings', '.'])
-  stage('types, type tests and tests compiled (tsc)', process.execPath, [tool('tsc'), '-p', 'tsconfig.json'])
-  stage('package built (tsc, esbuild)', process.execPath, [join(root, 'scripts/build.mjs')])
+  if (flags.only === undefined) await stage('lint and format (biome)', [tool('biome'), 'check', '--error-on-warnings', '.'])
+  await stage('types, type tests and tests compiled (tsc)', [tool('tsc'), '-p', 'tsconfig.json'])
+  await stage('package built (tsc, esbuild)', [join(root, 'scripts/build.mjs')])
 }
 await runTests()
 for (const entry of missing) console.log(`missing here: ${entry.program} (Debian package ${entry.package}), which ${entry.why}`)

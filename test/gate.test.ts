@@ -3,13 +3,15 @@
  * Each case is a small repository in a temporary folder, with the scripts of this one.
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { root } from './root.ts'
+import { isGone } from './support/processes.ts'
 
 interface Outcome {
   readonly status: number | null
@@ -114,6 +116,34 @@ test('a suite that is skipped is told as a test is, and its tests are not lost w
   assert.match(silent.output, /failed: s\n.*skipped without a reason/)
   const later = gate({ ...files, 'src/b.test.ts': `describe('s', { to${'do'}: true }, () => { test('b', () => {}) })` })
   assert.match(later.output, /failed: s\n.*left to do/)
+})
+
+test('a signal ends a check that is under way, and nothing follows it', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-gate-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const write = (path: string, text: string): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), text)
+  }
+  cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true })
+  write('package.json', '{ "type": "module" }')
+  write('package-lock.json', '{ "packages": {} }')
+  write('node_modules/.package-lock.json', '{ "packages": {} }')
+  const runs = (name: string): string => `require('node:fs').writeFileSync('${name}', String(process.pid))`
+  // Ends by itself at last, so that this ends too where nobody ends it.
+  write('node_modules/@biomejs/biome/bin/biome', `${runs('checks')}; setTimeout(() => {}, 20_000)`)
+  write('node_modules/@biomejs/biome/package.json', '{}')
+  write('node_modules/typescript/bin/tsc', runs('compiles'))
+  write('node_modules/typescript/package.json', '{}')
+  const command = spawn(process.execPath, [join(folder, 'scripts/test.mjs')], { cwd: folder, stdio: 'ignore' })
+  const ended = once(command, 'close')
+  const written = (name: string): string => (existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8') : '')
+  while (written('checks') === '') await new Promise(resolve => setTimeout(resolve, 20))
+  command.kill('SIGTERM')
+  assert.deepEqual(await ended, [1, null])
+  assert.equal(written('compiles'), '')
+  const pid = Number(written('checks'))
+  while (!isGone(pid)) await new Promise(resolve => setTimeout(resolve, 20))
 })
 
 test('--only takes the files whose path contains the text', () => {

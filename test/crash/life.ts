@@ -2,7 +2,7 @@
  * One life: starts the child, kills it at its moment, and says what it had promised by then.
  * Owns: the process. Does not own: the directory, the judgement.
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { ChildPlan } from './child.ts'
 
@@ -40,12 +40,19 @@ const ACK_MS_MAX = 25_000
 /** A failpoint that is not reached so long after the opening is not reached at all. */
 const FAILPOINT_MS_MAX = 22_000
 
+/** They end with this process, before others remove what they write to. */
+const underWay = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of underWay) child.kill('SIGKILL')
+})
+
 export async function liveOnce(plan: ChildPlan, death: Death, ackMsMax = ACK_MS_MAX): Promise<Life> {
   const env = { ...process.env, ...(death.failpoint === undefined ? {} : { TIDEMARK_FAILPOINT: `${death.failpoint}:kill` }) }
   const child = spawn(process.execPath, [CHILD, JSON.stringify(plan)], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     env,
   })
+  underWay.add(child)
   const report = new Report()
   let output = ''
   for (const stream of [child.stdout, child.stderr])
@@ -83,6 +90,7 @@ export async function liveOnce(plan: ChildPlan, death: Death, ackMsMax = ACK_MS_
     if (report.acks > 0) arm()
   })
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>(resolve => child.on('close', (...end) => resolve(end)))
+  underWay.delete(child)
   clearTimeout(last)
   clearTimeout(moment)
   const end = signal === 'SIGKILL' ? (killed ? 'killed' : 'failpoint') : code === 0 ? 'closed' : 'crashed'

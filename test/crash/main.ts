@@ -9,6 +9,7 @@
  *   --parallel N        chains side by side (default 2)
  *   --plant NAME        a broken engine (early, drop, tear, mute), which has to be noticed
  */
+import { rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Chain, type LifeResult } from './chain.ts'
 import { Dice } from './dice.ts'
@@ -37,6 +38,8 @@ for (const [name, value] of Object.entries({ seed, cycles, lives }))
 
 const totals = { cycles: 0, reached: 0, withAcks: 0, acks: 0, epochs: 0, operations: 0 }
 const places = new Map<string, { kills: number; missed: number }>()
+/** Of the chains under way. */
+const directories = new Set<string>()
 let failed = 0
 const start = performance.now()
 
@@ -67,7 +70,8 @@ async function runChain(index: number, count_: number): Promise<void> {
     ...(plant === undefined ? {} : { plant }),
     onLife: count,
   })
-  const failures = await chain.run()
+  directories.add(chain.directory)
+  const failures = await chain.run().finally(() => directories.delete(chain.directory))
   if (failures.length === 0) return
   failed++
   console.log(`FAILED chain ${index}, kept in ${chain.directory}`)
@@ -75,6 +79,13 @@ async function runChain(index: number, count_: number): Promise<void> {
   const more = `${flags.failpoint === undefined ? '' : ` --failpoint ${flags.failpoint}`}${plant === undefined ? '' : ` --plant ${plant}`}`
   console.log(`    again: npm run crash -- --seed ${seed} --chain ${index} --cycles ${count_} --lives ${count_}${more}`)
 }
+
+process.on('exit', () => {
+  // A process that is being ended may still write for a moment.
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+})
+// An end by default would leave the processes (life.ts) and the directories behind.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
 
 const chains = flags.chain === undefined ? Array.from({ length: Math.ceil(cycles / lives) }, (_, at) => at) : [Number(flags.chain)]
 let next = 0
