@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { bytes } from './bytes/suite.ts'
 import { closedLoop } from './closed-loop/suite.ts'
 import { codec } from './codec/suite.ts'
+import { checkEngine } from './engines/index.ts'
 import { describeMachine } from './harness/machine.ts'
 import { type Bound, holds, type Outcome, type Suite } from './harness/suite.ts'
 import { table } from './harness/table.ts'
@@ -46,6 +47,7 @@ const SUITES: readonly Suite[] = [
   tracking,
   codec,
 ]
+const SUBJECTED = new Intl.ListFormat('en-GB').format(SUITES.filter(suite => suite.takesSubject).map(suite => suite.name))
 /** Of the compiled benchmark: `.build/bench/main.js`. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -56,7 +58,7 @@ const HELP = `npm run bench -- [options]
   --engine <name> only this engine (open-loop), peer (evenness), way (tracking), shape (awkward) or fault (slow-storage), beside what is always
                   there; may be repeated
   --seconds <n>   measured in each run (evenness, ticks, documents, flat-out, awkward, slow-storage, flights-day)
-  --subject <name> judges another engine in place of this one in those: the naive ones have to fail
+  --subject <name> judges another engine in place of this one (${SUBJECTED}): the naive ones have to fail
   --json <file>   where to write all figures (default .data/bench.json)
   --data <folder> where to keep stores meanwhile (default .data)
 benchmarks:
@@ -86,6 +88,13 @@ function chosen(): readonly Suite[] {
   })
 }
 
+/** Before anything is measured: a figure of the wrong engine would look like one. */
+function checkSubject(subject: string, suites: readonly Suite[]): void {
+  checkEngine(subject)
+  const others = suites.filter(suite => !suite.takesSubject).map(suite => suite.name)
+  if (others.length > 0) throw new Error(`--subject is for ${SUBJECTED}, not for ${others.join(', ')}: say --only`)
+}
+
 async function run(): Promise<number> {
   const reps = Number(values.reps ?? (values.quick ? 1 : 3))
   if (!Number.isInteger(reps) || reps < 1) throw new Error(`--reps wants a whole number from 1, not '${values.reps}'`)
@@ -94,6 +103,7 @@ async function run(): Promise<number> {
     throw new Error(`--seconds wants a number above 0, not '${values.seconds}'`)
   }
   const suites = chosen()
+  if (values.subject !== undefined) checkSubject(values.subject, suites)
   const machine = describeMachine()
   console.log(
     Object.entries(machine)

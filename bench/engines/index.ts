@@ -14,8 +14,11 @@ const ENGINES: Readonly<Record<string, () => Promise<EngineKind>>> = {
   tidemark: async () => (await import('./tidemark.ts')).tidemark,
 }
 
+export function checkEngine(name: string): void {
+  if (!Object.hasOwn(ENGINES, name)) throw new Error(`no engine '${name}'; there are ${Object.keys(ENGINES).join(', ')}`)
+}
+
 export async function loadEngine(name: string): Promise<EngineKind> {
-  const load = ENGINES[name]
-  if (load === undefined) throw new Error(`no engine '${name}'; there are ${Object.keys(ENGINES).join(', ')}`)
-  return load()
+  checkEngine(name)
+  return (ENGINES[name] as () => Promise<EngineKind>)()
 }

@@ -20,7 +20,7 @@ export interface Context {
   readonly engines: readonly string[] | undefined
   /** Seconds that are measured in each run, where a benchmark has a choice. */
   readonly seconds?: number | undefined
-  /** Judged in place of the engine: what is naive has to fail. */
+  /** Judged in place of the engine, where a benchmark takes one: what is naive has to fail. */
   readonly subject?: string | undefined
   /** An empty folder for whatever the benchmark writes; removed afterwards. */
   readonly folder: string
@@ -44,6 +44,8 @@ export interface Suite {
   readonly about: string
   /** Runs only when it is asked for by name. */
   readonly onRequest?: boolean
+  /** Can judge another engine, `Context.subject`, in place of this one. */
+  readonly takesSubject?: boolean
   run(context: Context): Promise<Outcome>
 }
 

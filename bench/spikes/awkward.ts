@@ -16,6 +16,7 @@ const GIANT_PARTS = 330_000
 export const awkward: Suite = {
   name: 'awkward',
   about: 'one 20 MB value among small ones, tiny batches on a large store, queues, random churn, restart during heavy writes',
+  takesSubject: true,
   async run(context) {
     const text: string[] = []
     const bounds: Bound[] = []

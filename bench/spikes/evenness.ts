@@ -15,6 +15,7 @@ const PEERS = ['dirty-set', 'json-snapshot', 'level-map', 'lmdb-map', 'sqlite-ma
 export const evenness: Suite = {
   name: 'evenness',
   about: 'W1: 1M sessions, 20,000 operations/s, interval 5 s: bytes in 100 ms windows, latency, stalls; beside naive ways and databases',
+  takesSubject: true,
   async run(context) {
     const rows: Row[] = []
     for (let rep = 0; rep < context.reps; rep++) {

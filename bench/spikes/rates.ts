@@ -94,6 +94,7 @@ function suiteOf(shape: Shape): Suite {
   return {
     name: shape.name,
     about: shape.about,
+    takesSubject: true,
     async run(context) {
       const subject = context.subject ?? 'tidemark'
       const job = shape.job(context)
