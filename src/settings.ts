@@ -55,8 +55,8 @@ export interface Settings {
      */
     readonly hydrate?: 'background' | 'on-demand' | 'eager'
     /**
-     * What to do about damage before the end of the log, and about what the device does not give back there (EIO): refuse to open, or fall back
-     * and report the epochs lost. Default 'refuse'.
+     * What to do about damage before the end of the log, and about what is not given back there by the device (EIO) or by a file system that is
+     * damaged itself (EUCLEAN, EBADMSG; a repair of it may bring it back): refuse to open, or fall back and report the epochs lost. Default 'refuse'.
      */
     readonly onDamage?: 'refuse' | 'fall-back'
   }

@@ -46,6 +46,29 @@ test('a directory with log files of something else is left without a lock file, 
   }
 })
 
+test('what is told of a directory that holds something else is what to do about that', async t => {
+  const hintOf = async (make: (folder: string) => void): Promise<string> => {
+    const folder = temporaryFolder(t)
+    make(folder)
+    const before = readdirSync(folder, { recursive: true })
+    const { hint, info } = await failsWith('TIDEMARK_DIRECTORY', () => open(folder), { says: [folder, /neither empty nor a store/] })
+    assert.deepEqual(readdirSync(folder, { recursive: true }), before)
+    return `${String(info?.['found'])}: ${hint}`
+  }
+  const put = (folder: string, ...names: string[]): void => {
+    for (const name of names) {
+      mkdirSync(join(folder, name, '..'), { recursive: true })
+      writeFileSync(join(folder, name), '')
+    }
+  }
+  const log = 'log/00000001-00000001.log'
+  assert.match(await hintOf(folder => put(folder, 'notes.txt', 'log')), /^notes.txt,log: give an empty directory/)
+  assert.match(await hintOf(folder => put(folder, 'log')), /^log: give an empty directory/)
+  assert.match(await hintOf(folder => put(folder, 'log/app.log')), /: give an empty directory/)
+  assert.match(await hintOf(folder => put(folder, log)), /: it holds log files and no manifest/)
+  assert.match(await hintOf(folder => put(folder, log, 'copying')), /: a copy into it was cut short/)
+})
+
 test('a file called lock that no store left is refused, and keeps its text; what one left is taken again', async t => {
   const source = temporaryFolder(t)
   await (await open(source)).close()
@@ -80,7 +103,13 @@ test('where a first opening died there is no store, and whoever reads is told wh
   for (const name of ['log', 'manifest']) mkdirSync(join(folder, name))
   writeFileSync(join(folder, 'manifest', '00000001.manifest'), 'a part')
   const before = readdirSync(folder, { recursive: true })
-  for (const call of [() => open(folder, { readOnly: true }), () => verify(folder), () => copy(folder, target), () => profile(folder)])
+  for (const call of [
+    () => open(folder, { readOnly: true }),
+    () => verify(folder),
+    () => copy(folder, target),
+    () => profile(folder),
+    () => explain(folder),
+  ])
     await failsWith('TIDEMARK_NO_STORE', call, { says: [folder, /a first opening died before it had made one/] })
   assert.deepEqual(readdirSync(folder, { recursive: true }), before)
   writeFileSync(join(folder, 'notes.txt'), 'mine')

@@ -11,7 +11,16 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { MANIFEST_BYTES_MAX, MANIFESTS_KEPT } from '../base/limits.ts'
-import { decodeManifest, encodeManifest, MANIFEST_FOLDER, type Manifest, manifestName, manifestNumber } from '../format/index.ts'
+import {
+  decodeManifest,
+  encodeManifest,
+  LOG_FOLDER,
+  MANIFEST_FOLDER,
+  type Manifest,
+  manifestName,
+  manifestNumber,
+  SEGMENT_FOLDER,
+} from '../format/index.ts'
 import { errnoOf, isNotGivenBack, type Storage, systemError } from '../storage/index.ts'
 
 export interface FoundManifest {
@@ -67,6 +76,18 @@ export async function readNewest(storage: Storage): Promise<FoundManifest | unde
     if (first === undefined) return undefined
     throw await firstError(storage, numbers.at(-1) as number)
   }
+}
+
+/**
+ * Of manifests of which none verifies: all there ever were, and nothing else. Where files have no other name first, a first opening that died left a
+ * part of its own; whoever still writes it finds itself fenced. Nothing was acknowledged, for that takes a file of the log, which stays until there
+ * is a segment.
+ */
+export async function isUnbegun(storage: Storage): Promise<boolean> {
+  const [oldest] = await listManifests(storage)
+  if (oldest !== 1) return false
+  for (const folder of [LOG_FOLDER, SEGMENT_FOLDER]) if ((await storage.list(folder)).length > 0) return false
+  return true
 }
 
 async function firstError(storage: Storage, number: number): Promise<unknown> {

@@ -43,7 +43,7 @@ import {
   type StorageFile,
 } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
-import { noStoreIn } from './directory.ts'
+import { COPYING, noStoreIn } from './directory.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
 export interface Copied {
@@ -55,9 +55,7 @@ export interface Copied {
   readonly bytes: number
 }
 
-/** Stands in the target until the copy is whole. */
-const COPYING = 'copying'
-/** Under such a name it comes to be. */
+/** Under such a name COPYING comes to be. */
 const COPYING_BEGINS = /^\.tmp-[0-9a-f]{16}-copying$/
 const FOLDERS = [LOG_FOLDER, SEGMENT_FOLDER]
 /** Its folders, and which files there may be a store's. */

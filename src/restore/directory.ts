@@ -5,31 +5,38 @@
  * Invariant: the lock file is not touched, nor made, where there is no manifest and something of others.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { LOG_FOLDER, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from '../format/index.ts'
+import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from '../format/index.ts'
 import { newestNumber, strayManifests } from '../manifest/index.ts'
 import {
   acquireLock,
   directoryError,
   type FileStorage,
+  isErrno,
   isForeignLock,
   LOCK_FILE,
   type Lock,
   type LockHolder,
+  nameOf,
   type Storage,
 } from '../storage/index.ts'
 
 /** What a directory may hold that is no store yet, or has lost all that one stands on. */
 const OWN = new Set([LOCK_FILE, MANIFEST_FOLDER, LOG_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER])
 
+/** Stands in the target of a copy until that is whole. */
+export const COPYING = 'copying'
+
 /** The directory is there, is ours or empty, and locked. `holder`: undefined where it is not to be locked. */
 export async function takeDirectory(files: FileStorage, holder: LockHolder | undefined): Promise<Lock | undefined> {
   try {
     const names = (await files.names()).filter(name => !OWN.has(name))
-    // Before the manifests are looked for: another opening makes one before it makes a file of the log.
-    const logs = await files.list(LOG_FOLDER)
     if ((await newestNumber(files)) === 0) {
-      if (isForeignLock(files.root)) names.push(LOCK_FILE)
-      refuse(files.root, [...names, ...(await strayManifests(files))], logs)
+      const logs = await logsIn(files)
+      // Another opening makes a manifest before it makes a file of the log.
+      if ((await newestNumber(files)) === 0) {
+        if (isForeignLock(files.root)) names.push(LOCK_FILE)
+        refuse(files.root, [...names, ...(await strayManifests(files))], logs)
+      }
     }
     await files.makeFolder('')
     return holder === undefined ? undefined : await acquireLock(files.root, holder)
@@ -41,7 +48,7 @@ export async function takeDirectory(files: FileStorage, holder: LockHolder | und
 /** For a directory without a manifest. @throws TIDEMARK_DIRECTORY */
 export async function refuseForeign(storage: Storage): Promise<void> {
   const names = (await storage.list('')).filter(name => name !== LOCK_FILE)
-  refuse('the directory', [...names, ...(await strayManifests(storage))], await storage.list(LOG_FOLDER))
+  refuse('the directory', [...names, ...(await strayManifests(storage))], await logsIn(storage))
 }
 
 const HERE = 'this directory'
@@ -59,13 +66,25 @@ export function noStoreIn(directory: string, error: unknown, hint = (error as Ti
   return new TidemarkError('TIDEMARK_NO_STORE', message, { cause: error, ...(hint === undefined ? {} : { hint }) })
 }
 
+/** By their paths; a file where the folder would be, and a folder that is not to be looked into, stand for themselves. */
+async function logsIn(storage: Storage): Promise<string[]> {
+  try {
+    return (await storage.list(LOG_FOLDER)).map(name => `${LOG_FOLDER}/${name}`)
+  } catch (error) {
+    if (!isErrno(error, 'ENOTDIR', 'EACCES', 'EPERM')) throw error
+    return [LOG_FOLDER]
+  }
+}
+
 function refuse(directory: string, names: readonly string[], logs: readonly string[]): void {
   if (names.length === 0 && logs.length === 0) return
+  const isLost = logs.some(path => logNumbers(nameOf(path)) !== undefined)
   throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} is neither empty nor a store`, {
-    hint:
-      logs.length > 0
+    hint: names.includes(COPYING)
+      ? 'a copy into it was cut short: copy again, into the same directory'
+      : isLost
         ? 'it holds log files and no manifest: put the folder `manifest` back'
         : 'give an empty directory, or one that holds a store',
-    info: { found: [...names, ...logs.map(name => `${LOG_FOLDER}/${name}`)].slice(0, 10) },
+    info: { found: [...names, ...logs].slice(0, 10) },
   })
 }

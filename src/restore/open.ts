@@ -15,6 +15,7 @@ import {
   type FoundManifest,
   filesOf,
   firstManifest,
+  isUnbegun,
   listManifests,
   newestNumber,
   pruneManifests,
@@ -72,18 +73,6 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   await pruneManifests(storage, manifest)
   await failpoint('open.scan')
   return { manifest, created: false, shared: false, damagedManifests: found.damaged }
-}
-
-/**
- * Of manifests of which none verifies: all there ever were, and nothing else. Where files have no other name first, a first opening that died left a
- * part of its own; whoever still writes it finds itself fenced. Nothing was acknowledged, for that takes a file of the log, which stays until there
- * is a segment.
- */
-async function isUnbegun(storage: Storage): Promise<boolean> {
-  const [oldest] = await listManifests(storage)
-  if (oldest !== 1) return false
-  for (const folder of [LOG_FOLDER, SEGMENT_FOLDER]) if ((await storage.list(folder)).length > 0) return false
-  return true
 }
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */

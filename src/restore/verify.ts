@@ -84,6 +84,8 @@ function unopened({ file, message }: TidemarkError): Verification {
   return { ok: false, epoch: 0, files: [{ file: file ?? 'manifest', kind: 'manifest', bytes: 0, problem: message }], notes: [] }
 }
 
+type AddSized = (kind: FileReport['kind'], file: string, problem?: string) => Promise<void>
+
 /** `whole`: hashes of segments that need not be read; those found whole join them. */
 async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole: Set<string>): Promise<Verification> {
   const files: FileReport[] = []
@@ -92,8 +94,12 @@ async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole:
     files.push({ file, kind, bytes, problem })
   }
   const { manifest, damagedManifests } = opened
-  for (const { file, message } of damagedManifests) add('manifest', file, await sizeOf(storage, file), message)
-  add('manifest', manifestName(manifest.number), await sizeOf(storage, manifestName(manifest.number)))
+  const addSized: AddSized = async (kind, file, problem) => {
+    const { bytes, unsized } = await sizeOf(storage, file)
+    add(kind, file, bytes, problem ?? unsized)
+  }
+  for (const { file, message } of damagedManifests) await addSized('manifest', file, message)
+  await addSized('manifest', manifestName(manifest.number))
   const segments = new Map<string, SegmentEntry>()
   const places: LogPosition[] = []
   // Of a manifest no more stays than this: together those that are kept may be larger than the memory.
@@ -106,14 +112,14 @@ async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole:
     if (number === manifest.number) continue
     const file = manifestName(number)
     const problem = await problemOf(async () => take(await readManifest(storage, number)))
-    add('manifest', file, await sizeOf(storage, file), problem?.message)
+    await addSized('manifest', file, problem?.message)
   }
   for (const entry of segments.values()) {
     const problem = whole.has(entry.sha256) ? undefined : await problemOf(() => verifySegment(storage, entry, pause))
     if (problem === undefined) whole.add(entry.sha256)
     add('segment', entry.file, entry.bytes, problem?.message)
   }
-  const epoch = await lookAtLog(storage, manifest, places, pause, add, notes)
+  const epoch = await lookAtLog(storage, manifest, places, pause, addSized, notes)
   return { ok: files.every(({ problem }) => problem === undefined), epoch, files, notes }
 }
 
@@ -126,7 +132,7 @@ async function lookAtLog(
   { storeId, log }: Manifest,
   places: readonly LogPosition[],
   pause: Pauser,
-  add: (kind: 'log', file: string, bytes: number, problem?: string) => void,
+  add: AddSized,
   notes: string[],
 ): Promise<number> {
   const problems = new Map<string, string>()
@@ -155,7 +161,7 @@ async function lookAtLog(
       problems.set(broken, damage === null ? (problem as Problem).message : `damaged at ${damage.offset}: ${damage.message}`)
   }
   if (broken !== undefined) notes.push(`behind the damage in ${broken} the log was not looked at`)
-  for (const { file } of log) add('log', file, await sizeOf(storage, file), problems.get(file))
+  for (const { file } of log) await add('log', file, problems.get(file))
   return epoch
 }
 
@@ -179,11 +185,15 @@ async function problemOf(work: () => Promise<void>): Promise<Problem | undefined
   }
 }
 
-async function sizeOf(storage: Storage, file: string): Promise<number> {
-  return await storage.size(file).catch(error => {
-    if (missing(error)) return 0
+/** `unsized`: what is wrong with it, where not even its length is given back. */
+async function sizeOf(storage: Storage, file: string): Promise<{ readonly bytes: number; readonly unsized?: string }> {
+  try {
+    return { bytes: await storage.size(file) }
+  } catch (error) {
+    if (missing(error)) return { bytes: 0 }
+    if (isNotGivenBack(error)) return { bytes: 0, unsized: (error as Error).message }
     throw error
-  })
+  }
 }
 
 function missing(error: unknown): boolean {
