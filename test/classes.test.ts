@@ -202,6 +202,24 @@ test('close() during an epoch whose cut moves leaves out nothing that the listen
   await world.close()
 })
 
+test('durable() during an epoch whose cut moves leaves out nothing that the listener of its own barrier writes', async () => {
+  const { world, store, orders, cache } = await opened()
+  world.pressed = true
+  const value = { n: 1 }
+  const objects = orders as unknown as Map<string, unknown>
+  objects.set('object', value)
+  store.on('barrier', ({ epoch }) => void cache.set('k', epoch))
+  const asked = store.checkpoint()
+  value.n = 2
+  objects.set('object', value)
+  assert.equal(store.stats().voids, 1)
+  await world.run(Promise.all([asked, store.durable()]))
+  const last = world.points.at(-1)
+  assert.deepEqual(last?.lagging, [])
+  assert.equal((await world.crash()).map('cache').get('k'), last?.epoch)
+  await world.close()
+})
+
 test('it lags ten intervals at most', async () => {
   const { world, orders, cache } = await opened({ checkpoint: { intervalMs: 100 } })
   world.pressed = true

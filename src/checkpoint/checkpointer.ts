@@ -203,8 +203,7 @@ export class Checkpointer implements CaptureOwner {
     if (flight !== this.#flight || flight.cut) return
     this.#recutSoon?.()
     // While the writer has no room, whatever a cut froze would be kept in memory at the first touch.
-    if (this.outbox.full) this.#recutSoon = this.#turns.after(FULL_LOOK_MS, () => this.#recut(flight))
-    if (this.outbox.full) return
+    if (this.outbox.full) return void (this.#recutSoon = this.#turns.after(FULL_LOOK_MS, () => this.#recut(flight)))
     // The end of the last hold comes here by itself.
     if (this.holds.inTheWay()) return void this.#parts.cadence.held()
     flight.records += flight.capture.records
@@ -242,6 +241,7 @@ export class Checkpointer implements CaptureOwner {
       dueAt: now + this.#pace.spreadMs(this.#waiters.aboard),
       asked: this.#waiters.aboard,
       hurried: this.#hurry,
+      whole: this.classes.departs(),
     })
     this.#hurry = this.#rpoDue = false
     this.#flight = flight

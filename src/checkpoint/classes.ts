@@ -58,6 +58,13 @@ export class Classes {
     this.#whole = true
   }
 
+  /** The barrier falls for whom that was asked: it is no longer wanted of the one after it. */
+  departs(): boolean {
+    const whole = this.#whole
+    this.#whole = false
+    return whole
+  }
+
   /** Collections that may be captured before the barrier: what is to be left out must not be begun. */
   early(): Iterable<Collection> {
     const { collections, space } = this.#parts
@@ -68,8 +75,7 @@ export class Classes {
   cut(flight: Flight): readonly Collection[] {
     const all = [...this.#parts.collections.values()]
     // No later epoch of a store that closes makes up for what this one leaves out.
-    flight.whole ||= this.#whole || this.#parts.space.forbidden === 'closed'
-    this.#whole = false
+    flight.whole ||= this.#parts.space.forbidden === 'closed'
     flight.left = this.#lag.cut(all, flight.epoch, flight.whole, flight.left)
     const { left } = flight
     this.#rpo.arm()

@@ -45,7 +45,7 @@ export interface Flight {
 }
 
 /** `capture` is set by the cut. */
-export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'dueAt' | 'asked' | 'hurried'>): Flight {
+export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'dueAt' | 'asked' | 'hurried' | 'whole'>): Flight {
   return {
     ...of,
     time: 0,
@@ -60,7 +60,6 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     cut: false,
     committing: false,
     redundant: { records: 0, bytes: 0 },
-    whole: false,
     left: undefined,
     leftEntries: [],
     linked: [],

@@ -133,7 +133,7 @@ function rounds(
     endedAt = undefined
     slices = []
     capture.steps = 0
-    const flight: Flight = newFlight({ epoch: 1, started: begin, records: 0, dueAt: begin + spreadMs, asked, hurried: false })
+    const flight: Flight = newFlight({ epoch: 1, started: begin, records: 0, dueAt: begin + spreadMs, asked, hurried: false, whole: false })
     flight.capture = capture as unknown as Capture
     round.begin(flight)
     for (let turn = 0; endedAt === undefined && turn < 1e6; turn++) {
