@@ -220,6 +220,26 @@ for (const [signal, status] of [
   })
 }
 
+for (const [gone, wanted] of [
+  ['stderr', 0],
+  ['stdout', 1],
+] as const) {
+  test(`whoever reads its ${gone} may go away: it ends as it would, with status ${wanted}, and leaves no work folder`, async t => {
+    const folder = temporaryFolder(t)
+    const args = [MAIN, '--events', '2000', '--rate', '2000', '--days', '1', '--kills', '0', '--json']
+    const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    t.after(() => child.kill('SIGKILL'))
+    const said = { stdout: '', stderr: '' }
+    for (const name of ['stdout', 'stderr'] as const) child[name].setEncoding('utf8').on('data', (text: string) => (said[name] += text))
+    child.stderr.once('data', () => child[gone].destroy())
+    const [status] = await once(child, 'close')
+    assert.equal(status, wanted, said.stderr)
+    assert.deepEqual(readdirSync(join(folder, '.data')), [])
+    if (gone === 'stderr') assert.equal((JSON.parse(said.stdout) as Report).ok, true)
+    else assert.match(said.stderr, /\nPROBLEM: the report could not be written: write EPIPE\n$/)
+  })
+}
+
 test('what cannot be asked for is told before anything is unpacked, in words', async t => {
   const server = createServer().listen(0, '127.0.0.1')
   t.after(() => server.close())

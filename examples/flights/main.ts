@@ -1,7 +1,7 @@
 /** `npm start`: the whole run. Prepares the input, drives the services, compares, prints. See README.md. */
 
 import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -30,6 +30,13 @@ const problems: string[] = []
 /** The report is out: a problem that comes later is told when it comes. */
 let reported = false
 
+// Who has seen enough of the progress may still want the report; without one the run has failed.
+process.stderr.on('error', () => {})
+process.stdout.on('error', error => {
+  problem(`the report could not be written: ${error.message}`)
+  process.exitCode = 1
+})
+
 try {
   const options = readOptions(process.argv.slice(2))
   if (options === 'help') process.stdout.write(`${USAGE}\n`)
@@ -46,6 +53,11 @@ async function main(options: Options): Promise<number> {
   if (options.port !== 0) await assertFree(options.port)
   await mkdir(WORK_FOLDER, { recursive: true })
   const folder = await mkdtemp(join(WORK_FOLDER, 'flights-'))
+  // However this process ends: also by an error that nobody caught, when the services are still there.
+  process.once('exit', () => {
+    for (const lane of lanes) lane.kill()
+    if (!options.keep) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+  })
   let stopServing: (() => void) | undefined
   const interrupted = (signal: NodeJS.Signals): void => {
     // From then on a signal that comes again changes nothing: a Ctrl-C comes twice where npm start passes it on too.
@@ -53,10 +65,7 @@ async function main(options: Options): Promise<number> {
       stopServing()
       return
     }
-    Promise.allSettled(lanes.map(lane => lane.kill())).then(() => {
-      if (!options.keep) rmSync(folder, { recursive: true, force: true })
-      process.exit(128 + signals[signal])
-    })
+    Promise.allSettled(lanes.map(lane => lane.kill())).then(() => process.exit(128 + signals[signal]))
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupted)
   try {
@@ -75,8 +84,7 @@ async function main(options: Options): Promise<number> {
     return report.ok && problems.length === 0 ? 0 : 1
   } finally {
     await Promise.allSettled(lanes.map(lane => lane.terminate()))
-    if (!options.keep) await rm(folder, { recursive: true, force: true })
-    else progress.say(`left behind: ${folder}`)
+    if (options.keep) progress.say(`left behind: ${folder}`)
   }
 }
 
