@@ -249,7 +249,10 @@ test('what cannot be asked for is told before anything is unpacked, in words', a
     [['--port', '70000'], /^--port takes a whole number from 0 to 65535, not "70000"\n/],
     [['--port', used], new RegExp(`^port ${used} cannot be listened on: `)],
     [['--requests', '100000'], /^--requests takes a whole number from 1 to 5000, not "100000"\n/],
-    [['--kills', ''], /^--kills takes a whole number from 0 on, not ""\n/],
+    [['--seed', ''], /^--seed takes a whole number from 0 on, not ""\n/],
+    [['--kills', '10000000000'], /^--kills takes a whole number from 0 to 1000, not "10000000000"\n/],
+    [['--interval', '3000000000'], /^--interval takes a whole number from 1 to 2147483647, not "3000000000"\n/],
+    [['--batch', '20000'], /^--batch takes a whole number from 1 to 10000, not "20000"\n/],
     [['--hills', '1'], /^Unknown option '--hills'/],
   ] as const) {
     const child = spawn(process.execPath, [MAIN, ...args], {

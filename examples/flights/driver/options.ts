@@ -20,11 +20,11 @@ export interface Options {
 export const USAGE = `npm start -- [options]
   --events N      how many flights of the file, from its beginning (default and at most 3000000)
   --days N        days of flights kept one by one (default 2)
-  --batch N       flights of one transaction (default 500)
+  --batch N       flights of one transaction (default 500, at most 10000)
   --rate N        flights a second (default 60000, fewer in a short run: it takes at least 6 seconds)
   --requests N    HTTP requests a second (default 300, at most 5000)
-  --kills N       how often the service is killed (default 5)
-  --interval MS   between checkpoints (default 1000, as the engine's)
+  --kills N       how often the service is killed (default 5, at most 1000)
+  --interval MS   between checkpoints (default 1000, as the engine's; at most 2147483647)
   --seed N        of the moments of the kills and of the requests (default: chosen, and printed)
   --serve         keep serving afterwards, until SIGINT or SIGTERM
   --port N        of the service (default: 8080 with --serve, otherwise any)
@@ -38,6 +38,10 @@ const RUN_SECONDS_MIN = 6
 /** The driver shares the machine with the service: of more it could not send each when it is due. */
 const REQUESTS_PER_SECOND_MAX = 5000
 
+const BATCH_FLIGHTS_MAX = 10_000
+const KILLS_MAX = 1000
+/** Of the engine, and of a timer. */
+const INTERVAL_MS_MAX = 2 ** 31 - 1
 const PORT_MAX = 65_535
 
 /** What was asked cannot be. */
@@ -79,11 +83,11 @@ function optionsOf(args: string[]): Options | 'help' {
   return {
     events,
     keepDays: whole('days', values.days, 2, 1),
-    batchFlights: Math.min(10_000, whole('batch', values.batch, 500, 1)),
+    batchFlights: whole('batch', values.batch, 500, 1, BATCH_FLIGHTS_MAX),
     flightsPerSecond: whole('rate', values.rate, Math.min(FLIGHTS_PER_SECOND_MAX, Math.ceil(events / RUN_SECONDS_MIN)), 1),
     requestsPerSecond: whole('requests', values.requests, 300, 1, REQUESTS_PER_SECOND_MAX),
-    kills: whole('kills', values.kills, 5, 0),
-    checkpointIntervalMs: whole('interval', values.interval, 1000, 1),
+    kills: whole('kills', values.kills, 5, 0, KILLS_MAX),
+    checkpointIntervalMs: whole('interval', values.interval, 1000, 1, INTERVAL_MS_MAX),
     seed: whole('seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0),
     port: whole('port', values.port, values.serve ? 8080 : 0, 0, PORT_MAX),
     serve: values.serve,
