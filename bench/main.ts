@@ -95,6 +95,13 @@ function checkSubject(subject: string, suites: readonly Suite[]): void {
   if (others.length > 0) throw new Error(`--subject is for ${SUBJECTED}, not for ${others.join(', ')}: say --only`)
 }
 
+function checkSeconds(seconds: number, suites: readonly Suite[]): void {
+  for (const suite of suites) {
+    const least = suite.secondsLeast?.({ quick: values.quick, engines: values.engine }) ?? 0
+    if (seconds < least) throw new Error(`--seconds wants at least ${least} for what ${suite.name} is to measure, not '${seconds}'`)
+  }
+}
+
 async function run(): Promise<number> {
   const reps = Number(values.reps ?? (values.quick ? 1 : 3))
   if (!Number.isInteger(reps) || reps < 1) throw new Error(`--reps wants a whole number from 1, not '${values.reps}'`)
@@ -103,6 +110,7 @@ async function run(): Promise<number> {
     throw new Error(`--seconds wants a number above 0, not '${values.seconds}'`)
   }
   const suites = chosen()
+  if (seconds !== undefined) checkSeconds(seconds, suites)
   if (values.subject !== undefined) checkSubject(values.subject, suites)
   const machine = describeMachine()
   console.log(

@@ -21,6 +21,11 @@ test('numbers that are none are refused', t => {
   refused(t, ['--only', 'size', '--reps', '1.5'], /--reps wants a whole number from 1, not '1.5'/)
 })
 
+test('a time in which a fault of the storage would not be seen is refused', t => {
+  refused(t, ['--only', 'slow-storage', '--seconds', '1', '--engine', 'stalls of 2 s'], /--seconds wants at least 2 for .*slow-storage/)
+  refused(t, ['--only', 'slow-storage', '--seconds', '2'], /--seconds wants at least 2.25 for .*slow-storage .*, not '2'/)
+})
+
 test('an engine in place of this one is refused where there is no such engine, and by benchmarks that judge this one only', t => {
   refused(t, ['--only', 'evenness', '--subject', 'nonsense'], /no engine 'nonsense'; there are plain, .*tidemark/)
   const only = /--subject is for evenness, ticks, documents, flat-out and awkward, not for slow-storage, flights-day/

@@ -126,41 +126,53 @@ test('no spikes: one repetition in which the engine broke is not outvoted by tho
   ])
 })
 
+const SLOW_CHECKPOINTS = { p50: 60, p99: 2100, p999: 2100, max: 2100 }
+const slowRow = (subject: string, rep: number, changes: Partial<Row> = {}): Row => {
+  const figures = { latencyMs: FIGURES, stallMs: FIGURES, checkpoints: 5, checkpointMs: SLOW_CHECKPOINTS, rpoMs: 12_000 }
+  return { name: subject, rep, ...figures, ...changes } as unknown as Row
+}
+
 test('slow storage: a run that did not recover breaks the bound, whatever the others did', () => {
   const name = 'stuck for 10 s'
-  const row = (subject: string, rep: number, changes: Partial<Row> = {}): Row =>
-    ({ name: subject, rep, checkpoints: 5, latencyMs: FIGURES, stallMs: FIGURES, ...changes }) as unknown as Row
-  const of = (recoveredMs: number | undefined): string[] => {
+  const of = (changes: Partial<Row>): string[] => {
     const rows = [1, 2, 3].flatMap(rep => [
-      ...['plain', 'control'].map(subject => row(subject, rep)),
-      ...['plain, weighed', 'tidemark, weighed'].map(subject => row(subject, rep, { alive: { before: 1, after: 2, dirtyKeys: 3 } })),
-      row(`tidemark, ${name}`, rep, { recoveredMs: rep === 2 ? recoveredMs : 100 }),
+      ...['plain', 'control'].map(subject => slowRow(subject, rep)),
+      ...['plain, weighed', 'tidemark, weighed'].map(subject => slowRow(subject, rep, { alive: { before: 1, after: 2, dirtyKeys: 3 } })),
+      slowRow(`tidemark, ${name}`, rep, { recoveredMs: 100, ...(rep === 2 && changes) }),
     ])
     return broken(slowBounds({ quick: false }, name, 5000, rows))
   }
-  assert.deepEqual(of(100), [])
-  assert.deepEqual(of(Number.POSITIVE_INFINITY), ['until an acknowledged barrier is no older than the interval'])
-  assert.deepEqual(of(undefined), ['until an acknowledged barrier is no older than the interval'])
+  assert.deepEqual(of({}), [])
+  assert.deepEqual(of({ recoveredMs: Number.POSITIVE_INFINITY }), ['until an acknowledged barrier is no older than the interval'])
+  assert.deepEqual(of({ recoveredMs: undefined }), ['until an acknowledged barrier is no older than the interval'])
+  assert.deepEqual(of({ rpoMs: 5500 }), ['age of what could be lost, least'])
+  assert.deepEqual(of({ rpoMs: undefined }), ['age of what could be lost, least'])
 })
 
 test('slow storage: an engine that commits nothing, and faults that did not come', () => {
-  const errors = 'errors in one of ten writes'
-  const of = (name: string, checkpoints: number, failures: number): string[] => {
-    const row = (subject: string, rep: number, changes: Partial<Row> = {}): Row =>
-      ({ name: subject, rep, latencyMs: FIGURES, stallMs: FIGURES, ...changes }) as unknown as Row
-    const mine = (rep: number, figures: Partial<Row>): Row => row(`tidemark, ${name}`, rep, { statsBefore: { failures: 2 }, ...figures })
+  const of = (name: string, failures: number, changes: Partial<Row> = {}): string[] => {
+    const mine = (rep: number, figures: Partial<Row>): Row =>
+      slowRow(`tidemark, ${name}`, rep, { statsBefore: { failures: 2 }, ...figures })
     const rows = [
-      ...[0, 1].flatMap(rep => [row('plain', rep), row('control', rep)]),
-      mine(0, { checkpoints: 5, stats: { failures: 5 } }),
-      mine(1, { checkpoints, stats: { failures: 2 + failures } }),
+      ...[0, 1].flatMap(rep => [slowRow('plain', rep), slowRow('control', rep)]),
+      mine(0, { stats: { failures: 5 } }),
+      mine(1, { stats: { failures: 2 + failures }, ...changes }),
     ]
     return broken(slowBounds({ quick: false }, name, 1000, rows))
   }
-  assert.deepEqual(of(errors, 5, 3), [])
-  assert.deepEqual(of(errors, 5, 0), ['epochs that failed, least'])
-  assert.deepEqual(of(errors, 0, 3), ['checkpoints, least'])
-  assert.deepEqual(of('syncs of 50 ms', 5, 0), [])
-  assert.deepEqual(of('syncs of 50 ms', 0, 0), ['checkpoints, least'])
+  const errors = 'errors in one of ten writes'
+  assert.deepEqual(of(errors, 3), [])
+  assert.deepEqual(of(errors, 0), ['epochs that failed, least'])
+  assert.deepEqual(of(errors, 3, { checkpoints: 0 }), ['checkpoints, least'])
+  const syncs = 'syncs of 50 ms'
+  assert.deepEqual(of(syncs, 0), [])
+  assert.deepEqual(of(syncs, 0, { checkpoints: 0 }), ['checkpoints, least'])
+  assert.deepEqual(of(syncs, 0, { checkpointMs: { ...SLOW_CHECKPOINTS, p50: 5 } }), ['median of checkpoints, least'])
+  const stalls = 'stalls of 2 s'
+  assert.deepEqual(of(stalls, 0), [])
+  assert.deepEqual(of(stalls, 0, { checkpointMs: { ...SLOW_CHECKPOINTS, max: 5 } }), ['longest checkpoint, least'])
+  assert.deepEqual(of(stalls, 0, { checkpointMs: { ...SLOW_CHECKPOINTS, max: Number.NaN } }), ['longest checkpoint, least'])
+  assert.deepEqual(of('no faults', 0, { checkpointMs: { ...SLOW_CHECKPOINTS, p50: 5, max: 5 } }), [])
 })
 
 test('no engine is compared that makes no checkpoint meanwhile, or whose checkpoints fail', () => {

@@ -46,6 +46,8 @@ export interface Suite {
   readonly onRequest?: boolean
   /** Can judge another engine, `Context.subject`, in place of this one. */
   readonly takesSubject?: boolean
+  /** `Context.seconds` below which it would measure something else. */
+  secondsLeast?(asked: Pick<Context, 'quick' | 'engines'>): number
   run(context: Context): Promise<Outcome>
 }
 

@@ -93,10 +93,11 @@ function noneFailed({ shape, rows, subject }: Judged): Bound {
   return { ...exact(`${shape}: checkpoints that failed`, largest(failed), 'at most', 0), robust: false }
 }
 
-/** There was one in each repetition. */
-export function least({ shape, rows, subject }: Judged, name: string, pick: (row: Row) => number): Bound {
+/** There was one in each repetition, or so much. */
+export function least({ shape, rows, subject }: Judged, name: string, pick: (row: Row) => number, limit = 1, unit = ''): Bound {
   const mine = rows.filter(row => row.name === subject).map(pick)
-  return { ...exact(`${shape}: ${name}, least`, mine.length === 0 ? Number.NaN : Math.min(...mine), 'at least', 1), robust: false }
+  const measured = mine.length === 0 ? Number.NaN : Math.min(...mine)
+  return { ...exact(`${shape}: ${name}, least`, measured, 'at least', limit, unit), robust: false }
 }
 
 /** Of every run, on any machine: the state afterwards, and that the comparison can fail. */

@@ -23,9 +23,21 @@ interface Shape {
   readonly faults: Readonly<Record<string, Faults>>
 }
 
+/** By name, what each of them does to the storage. */
+function faultsOf(quick: boolean): Readonly<Record<string, Faults>> {
+  return {
+    'no faults': {},
+    'syncs of 50 ms': { syncMs: 50 },
+    'stalls of 2 s': { stall: quick ? { everyMs: 1000, forMs: 400 } : { everyMs: 6000, forMs: 2000 } },
+    [ERRORS]: { errorEvery: 10 },
+    [STUCK]: { stuckMs: quick ? 1000 : 10_000 },
+  }
+}
+
 export const slowStorage: Suite = {
   name: 'slow-storage',
   about: 'syncs of 50 ms, stalls of 2 s, errors in one of ten writes, and a storage stuck for 10 s under W1',
+  secondsLeast,
   async run(context) {
     const text: string[] = []
     const bounds: Bound[] = []
@@ -41,8 +53,9 @@ export const slowStorage: Suite = {
   },
 }
 
-function shapesOf({ quick, seconds, engines }: Context): Shape[] {
+function shapesOf({ quick, seconds, engines }: Pick<Context, 'quick' | 'seconds' | 'engines'>): Shape[] {
   const common = { arrivals: { kind: 'open', perSecond: 20_000, idle: 'nap' }, warmSeconds: quick ? 0.5 : 6 } as const
+  const faults = Object.entries(faultsOf(quick)).filter(([name]) => engines?.includes(name) ?? true)
   const shapes: Shape[] = [
     {
       job: {
@@ -52,12 +65,7 @@ function shapesOf({ quick, seconds, engines }: Context): Shape[] {
         settleSeconds: settling(1000, quick),
         seconds: seconds ?? (quick ? 2 : 20),
       },
-      faults: {
-        'no faults': {},
-        'syncs of 50 ms': { syncMs: 50 },
-        'stalls of 2 s': { stall: quick ? { everyMs: 1000, forMs: 400 } : { everyMs: 6000, forMs: 2000 } },
-        [ERRORS]: { errorEvery: 10 },
-      },
+      faults: Object.fromEntries(faults.filter(([name]) => name !== STUCK)),
     },
     {
       job: {
@@ -65,17 +73,25 @@ function shapesOf({ quick, seconds, engines }: Context): Shape[] {
         load: { kind: 'sessions', keys: quick ? 50_000 : 1_000_000, reads: 0.5, theta: 0.99 },
         intervalMs: quick ? 500 : 5000,
         settleSeconds: settling(5000, quick),
-        seconds: quick ? 4 : 45,
+        seconds: seconds ?? (quick ? 4 : 45),
       },
-      faults: { [STUCK]: { stuckMs: quick ? 1000 : 10_000 } },
+      faults: Object.fromEntries(faults.filter(([name]) => name === STUCK)),
     },
   ]
-  return shapes
-    .map(shape => ({
-      ...shape,
-      faults: Object.fromEntries(Object.entries(shape.faults).filter(([name]) => engines?.includes(name) ?? true)),
-    }))
-    .filter(shape => Object.keys(shape.faults).length > 0)
+  return shapes.filter(shape => Object.keys(shape.faults).length > 0)
+}
+
+/** In less time the fault would come, or its end, when nothing is measured any more. */
+function secondsLeast(asked: Pick<Context, 'quick' | 'engines'>): number {
+  const least = shapesOf(asked).flatMap(({ job: { intervalMs }, faults }) =>
+    Object.values(faults).map(({ stall, stuckMs }) => {
+      // A stall is at the end of a period that begins with the first write.
+      if (stall !== undefined) return stall.everyMs + 2 * intervalMs
+      // It is stuck after a third of the time.
+      return stuckMs === undefined ? 0 : (stuckMs + intervalMs) * 1.5
+    }),
+  )
+  return Math.max(0, ...least) / 1000
 }
 
 async function runShape(context: Context, { job, faults }: Shape, rep: number, rows: Row[]): Promise<void> {
@@ -96,7 +112,7 @@ async function runShape(context: Context, { job, faults }: Shape, rep: number, r
 
 export function boundsOf({ quick }: Pick<Context, 'quick'>, fault: string, intervalMs: number, rows: readonly Row[]): Bound[] {
   const judged: Judged = { shape: fault, rows, subject: `tidemark, ${fault}`, quick, latencyMs: { p999: 1, max: 1 } }
-  const bounds = [...beyondBounds(judged), ...worked(judged)]
+  const bounds = [...beyondBounds(judged), ...worked(judged, faultsOf(quick)[fault])]
   if (fault !== STUCK) return bounds
   const stuck = rows.filter(row => row.name === judged.subject)
   const grown = rows
@@ -132,12 +148,15 @@ export function boundsOf({ quick }: Pick<Context, 'quick'>, fault: string, inter
   ]
 }
 
-/** What is compared was made durable meanwhile, and met the errors that it was to meet. */
-function worked(judged: Judged): Bound[] {
+/** What is compared was made durable meanwhile, and met the fault that it was to meet. */
+function worked(judged: Judged, { syncMs, stall, errorEvery, stuckMs }: Faults = {}): Bound[] {
   const failures = (stats: unknown): number => (stats as { failures: number }).failures
   return [
     least(judged, 'checkpoints', row => row.checkpoints),
-    ...(judged.shape === ERRORS ? [least(judged, 'epochs that failed', row => failures(row.stats) - failures(row.statsBefore))] : []),
+    ...(syncMs === undefined ? [] : [least(judged, 'median of checkpoints', row => row.checkpointMs.p50, syncMs, 'ms')]),
+    ...(stall === undefined ? [] : [least(judged, 'longest checkpoint', row => row.checkpointMs.max, stall.forMs / 2, 'ms')]),
+    ...(errorEvery === undefined ? [] : [least(judged, 'epochs that failed', row => failures(row.stats) - failures(row.statsBefore))]),
+    ...(stuckMs === undefined ? [] : [least(judged, 'age of what could be lost', row => row.rpoMs ?? Number.NaN, stuckMs, 'ms')]),
   ]
 }
 
