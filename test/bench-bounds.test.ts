@@ -253,6 +253,18 @@ test('one key: a checkpoint without a call is no checkpoint, and one with two is
   assert.deepEqual(of('/link', ...calls), ['appends', 'syncs', 'reads'])
 })
 
+test('one key: strace writes what is not ASCII, and some of what is, in escapes, in the path of a descriptor more than in that of a call', () => {
+  const folder = '/jürgen "a\\b<c>\u{1}7\n\u{7f}☃'
+  const [ofDescriptor, ofCall] = [String.raw`\74c\76`, '<c>'].map(
+    angled => String.raw`/j\303\274rgen \"a\\b` + angled + String.raw`\0017\n\177\342\230\203`,
+  )
+  const calls = ['pwrite64', 'fdatasync', 'pread64'].map(name => `7 ${name}(3<${ofDescriptor}/log>, "\\303", ...)`)
+  const trace = [calls[0], `7 openat(AT_FDCWD</>, "${ofCall}/begin")`, ...calls, `7 openat(AT_FDCWD</>, "${ofCall}/end")`, calls[0]]
+  const { groups } = countCalls(trace.join('\n'), folder, `${folder}/begin`, `${folder}/end`)
+  assert.deepEqual(broken(oneKeyBounds(groups, 1)), [])
+  assert.equal(countCalls(trace.join('\n'), '/jorgen', '/begin', '/end').groups.append, 0)
+})
+
 test('closed loop: a set that is fast only until it has to be made durable', () => {
   const result: ClosedLoopResult = {
     insert: 1,

@@ -37,11 +37,13 @@ export interface Counted {
 export function countCalls(trace: string, folder: string, begin: string, end: string): Counted {
   const groups: Record<Group, number> = { append: 0, sync: 0, read: 0, look: 0, other: 0 }
   const calls: Record<string, number> = {}
+  const [store, first, last] = [folder, begin, end].map(path => Buffer.from(path).toString('latin1')) as [string, string, string]
   let counting = false
-  for (const line of trace.split('\n')) {
-    if (line.includes(begin)) counting = true
-    else if (line.includes(end)) counting = false
-    else if (counting && line.includes(folder)) {
+  for (const escaped of trace.split('\n')) {
+    const line = unescaped(escaped)
+    if (line.includes(first)) counting = true
+    else if (line.includes(last)) counting = false
+    else if (counting && line.includes(store)) {
       // A call that another thread interrupts is shown twice; its second half begins with '<...'.
       const name = /^(?:\d+\s+)?(\w+)\(/.exec(line)?.[1]
       if (name === undefined) continue
@@ -50,4 +52,13 @@ export function countCalls(trace: string, folder: string, begin: string, end: st
     }
   }
   return { groups, calls }
+}
+
+const LETTERS: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', f: '\f', v: '\v' }
+
+/** A character for each byte: strace escapes what is not ASCII, and not the same everywhere ('<' in the path of a descriptor only). */
+function unescaped(line: string): string {
+  return line.replace(/\\([0-7]{1,3}|.)/g, (_, code: string) =>
+    /\d/.test(code) ? String.fromCharCode(Number.parseInt(code, 8)) : (LETTERS[code] ?? code),
+  )
 }
