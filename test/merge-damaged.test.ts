@@ -61,6 +61,31 @@ for (const [where, victim, spoil] of [
   })
 }
 
+test('where the device was away for some seconds while a round went on, every range is merged again some minutes later', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
+  world.thresholds = SMALL
+  const store = await world.open()
+  for (let round = 0; round < 3; round++) await writeRound(world, round)
+  const map = store.map<string, number>('map')
+  for (let at = 0; at < ENTRIES; at++) map.set(at, text(at, 3))
+  await world.checkpoint()
+  const before = await manifestOf(world)
+  for (let ms = 0; ms < 5000 && (await manifestOf(world)).number === before.number; ms++) await world.pass(1)
+  const back = world.storage.inject({ operation: 'open', errno: 'ESTALE', path: 'segment' })
+  await world.pass(8000)
+  back()
+  assert.ok(store.stats().upkeep.failures >= 3, `${store.stats().upkeep.failures} failures`)
+  for (let round = 4; round < 10; round++) await writeRound(world, round)
+  const behind = ({ base, fold }: Manifest) => base.filter(({ through }) => through < (fold?.epoch ?? 0) - 5).length
+  const during = await manifestOf(world)
+  assert.ok(behind(during) < during.base.length, 'the others go on meanwhile')
+  await world.pass(600_000)
+  for (let round = 10; round < 14; round++) await writeRound(world, round)
+  const after = await manifestOf(world)
+  assert.equal(behind(after), 0, after.base.map(({ through }) => through).join())
+  await world.close()
+})
+
 for (const how of ['damaged', 'not given back by the device'] as const) {
   test(`a segment whose filter is ${how} is merged as any other, for merges ask no filter`, async () => {
     const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })

@@ -65,7 +65,7 @@ export class Folding {
   readonly #density = new Density()
   #publishedAt: number
   readonly #level = new Level()
-  readonly #unreadable = new Unreadable()
+  readonly #unreadable = new Unreadable(() => this.#parts.monotonic())
   readonly #gone: Gone
   readonly #ages: PointAges
   /** Fold points may have grown too old since they were last looked at. */

@@ -23,7 +23,7 @@ const PLAN: MergePlan = {
 const read = (file: string, errno: ErrnoName): TidemarkError => storageError('read', file, systemError(errno, 'read'))
 
 test('damage counts at once, a file that is not given back at the third merge in a row that fails for it', () => {
-  const unreadable = new Unreadable()
+  const unreadable = new Unreadable(() => 0)
   const fails = (file: string, errno: ErrnoName): number => {
     unreadable.failed(PLAN, read(file, errno))
     return unreadable.stuck.size
@@ -33,18 +33,38 @@ test('damage counts at once, a file that is not given back at the third merge in
   assert.deepEqual([fails(BASE.file, 'EIO'), fails(YOUNG.file, 'EIO'), fails(BASE.file, 'EIO')], [0, 0, 0])
   assert.equal(fails(BASE.file, 'EIO'), 1)
   assert.deepEqual([...unreadable.stuck], [BASE.file])
-  const stale = new Unreadable()
+  const stale = new Unreadable(() => 0)
   for (let times = 0; times < 3; times++) stale.failed(PLAN, read(BASE.file, 'ESTALE'))
   assert.deepEqual([...stale.stuck], [BASE.file], 'for whatever reason, if it does not pass')
-  const damaged = new Unreadable()
+  const damaged = new Unreadable(() => 0)
   damaged.failed(PLAN, new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: YOUNG.file }))
   assert.deepEqual([...damaged.stuck], [YOUNG.file, BASE.file], 'nor the range that needs it')
 })
 
-test('so does a file that is gone, that this user may not read, or whose compression this runtime lacks', () => {
+test('what waits for a file that cannot be read is tried again some minutes after the last failure, what is damaged is not', () => {
+  let now = 0
+  const unreadable = new Unreadable(() => now)
+  const other = { ...PLAN, ranges: [{ start: FIRST_PLACE, through: 1, segment: segment(2) }] }
+  for (let times = 0; times < 3; times++) unreadable.failed(PLAN, read(YOUNG.file, 'ESTALE'))
+  now = 300_000
+  unreadable.failed(other, read(YOUNG.file, 'ESTALE'))
+  unreadable.failed(PLAN, new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: segment(9).file }))
+  assert.deepEqual([...unreadable.stuck].sort(), [BASE.file, segment(2).file, YOUNG.file, segment(9).file].sort())
+  now = 899_999
+  assert.ok(unreadable.stuck.has(segment(2).file) && unreadable.stuck.has(YOUNG.file))
+  now = 900_000
+  assert.deepEqual([...unreadable.stuck], [segment(9).file, BASE.file])
+  unreadable.failed(other, read(YOUNG.file, 'ESTALE'))
+  unreadable.failed(other, read(YOUNG.file, 'ESTALE'))
+  assert.equal(unreadable.stuck.has(segment(2).file), false, 'it has all its tries again')
+  unreadable.failed(other, read(YOUNG.file, 'ESTALE'))
+  assert.ok(unreadable.stuck.has(segment(2).file))
+})
+
+test('a file counts so that is gone, that this user may not read, or whose compression this runtime lacks', () => {
   const lacking = new TidemarkError('TIDEMARK_COMPRESSION_UNAVAILABLE', 'lacking', { file: BASE.file })
   for (const error of [storageError('open', BASE.file, systemError('ENOENT', 'open')), read(BASE.file, 'EACCES'), lacking]) {
-    const unreadable = new Unreadable()
+    const unreadable = new Unreadable(() => 0)
     for (const stuck of [[], [], [BASE.file]]) {
       unreadable.failed(PLAN, error)
       assert.deepEqual([...unreadable.stuck], stuck)
@@ -53,7 +73,7 @@ test('so does a file that is gone, that this user may not read, or whose compres
 })
 
 test('what the system is short of, and a file of its own that a merge cannot read back, keep nothing from being merged', () => {
-  const unreadable = new Unreadable()
+  const unreadable = new Unreadable(() => 0)
   for (let times = 0; times < 10; times++) {
     for (const errno of ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'] as const) unreadable.failed(PLAN, read(BASE.file, errno))
     unreadable.failed(PLAN, read(segment(9).file, 'EIO'))

@@ -1,8 +1,8 @@
 /**
  * What cannot be merged, for a file that is damaged or that cannot be read: no plan has it any more.
  *
- * Owns: which, and how often a file could not be read. Does not own: what a plan does without it (policy.ts). Forgotten at the end of the run:
- * it may be mended then.
+ * Owns: which, how often a file could not be read, and until when it is let be. Does not own: what a plan does without it (policy.ts). What is
+ * damaged stays so until the end of the run, for it may be mended then; what could not be read is tried again some time later.
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { SegmentEntry } from '../format/index.ts'
@@ -14,29 +14,55 @@ const UNREAD_MAX = 3
 /** What the system is short of says nothing of the file. */
 const SHORT_OF: readonly ErrnoName[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'ENOSPC', 'EDQUOT']
 
+/**
+ * A mount that is away comes back, and one file that stays unread has every range that needs it wait. So long after the last failure, for one that is
+ * lost costs a few tries again each time, of a range each.
+ */
+const UNREAD_MS = 600_000
+
 export class Unreadable {
-  readonly #stuck = new Set<string>()
-  readonly #unread = new Map<string, number>()
+  readonly #monotonic: () => number
+  readonly #damaged = new Set<string>()
+  /** Failures in a row, by file. */
+  readonly #failures = new Map<string, number>()
+  /** By file: what waits for it, and until when. */
+  readonly #waiting = new Map<string, { readonly names: Set<string>; until: number }>()
+
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic
+  }
 
   get stuck(): Stuck {
-    return this.#stuck
+    const stuck = new Set(this.#damaged)
+    for (const [file, { names, until }] of this.#waiting) {
+      if (this.#monotonic() < until) for (const name of names) stuck.add(name)
+      else {
+        this.#waiting.delete(file)
+        this.#failures.delete(file)
+      }
+    }
+    return stuck
   }
 
   failed(plan: MergePlan, error: unknown): void {
     if (!(error instanceof TidemarkError) || error.file === undefined) return
     const { file, kind } = error
-    if (kind !== 'damage') {
-      // Not so what the merge itself wrote: the next one writes to another file.
-      if (isErrno(error, ...SHORT_OF) || !inputsOf(plan).some(entry => entry.file === file)) return
-      const times = (this.#unread.get(file) ?? 0) + 1
-      this.#unread.set(file, times)
-      if (times < UNREAD_MAX) return
+    if (kind === 'damage') {
+      for (const name of stuckBy(plan, file)) this.#damaged.add(name)
+      return
     }
-    for (const name of stuckBy(plan, file)) this.#stuck.add(name)
+    // Not so what the merge itself wrote: the next one writes to another file.
+    if (isErrno(error, ...SHORT_OF) || !inputsOf(plan).some(entry => entry.file === file)) return
+    const failures = (this.#failures.get(file) ?? 0) + 1
+    this.#failures.set(file, failures)
+    if (failures < UNREAD_MAX) return
+    const names = this.#waiting.get(file)?.names ?? new Set()
+    for (const name of stuckBy(plan, file)) names.add(name)
+    this.#waiting.set(file, { names, until: this.#monotonic() + UNREAD_MS })
   }
 
   merged(plan: MergePlan): void {
-    for (const { file } of inputsOf(plan)) this.#unread.delete(file)
+    for (const { file } of inputsOf(plan)) this.#failures.delete(file)
   }
 }
 
