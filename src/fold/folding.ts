@@ -191,7 +191,7 @@ export class Folding {
   async #finishMerges(): Promise<void> {
     const { manifest } = this.#parts
     this.#timers.get('late')?.()
-    for (let before = 0; !this.#stopped && before !== manifest().number && isLeft(manifest(), this.#limits); ) {
+    for (let before = 0; !this.#stopped && before !== manifest().number && isLeft(manifest(), this.#limits, this.#unreadable.stuck); ) {
       before = manifest().number
       this.#late = true
       for (const rhythm of this.#rhythms) rhythm.nudge()
@@ -284,11 +284,11 @@ export class Folding {
     const { monotonic, failpoint, report } = this.#parts
     const begin = monotonic()
     const before = this.#parts.manifest()
-    if (this.#limits.paced && !this.#late && this.#level.holdsMerge(begin, before, this.#limits)) return undefined
+    const { stuck } = this.#unreadable
+    if (this.#limits.paced && !this.#late && this.#level.holdsMerge(begin, before, this.#limits, stuck)) return undefined
     const limits = this.#limits.paced ? this.#level.limits(begin, this.#limits) : this.#limits
-    const plan = planMerge(before, limits, this.#unreadable.stuck) ?? (await this.#gone.plan(before, limits, this.#unreadable.stuck))
-    this.#late &&= plan !== undefined
-    if (plan === undefined) return undefined
+    const plan = planMerge(before, limits, stuck) ?? (await this.#gone.plan(before, limits, stuck))
+    if (plan === undefined) return void (this.#late = false)
     let bytesWritten = 0
     if (plan.type === 'raise') await this.#publish(old => raiseBase(old, plan.through))
     else if (plan.type === 'drop') await this.#publish(old => dropDead(old, deadFiles(old)))
@@ -312,7 +312,7 @@ export class Folding {
         await failpoint('merge.end')
       })
     }
-    this.#late &&= isOverdue(this.#parts.manifest(), this.#limits)
+    this.#late &&= isOverdue(this.#parts.manifest(), this.#limits, this.#unreadable.stuck)
     report({ type: 'merged', manifest: this.#parts.manifest(), bytesWritten, ms: monotonic() - begin })
     this.#loops.wake('collect', this.#limits.graceMs)
     return 0

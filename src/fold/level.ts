@@ -8,7 +8,7 @@
  */
 import type { Manifest } from '../format/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
-import { countSmall, deadFiles, isMostlyDeleted, isRoundDue, type MergeLimits, rewrittenFor } from './policy.ts'
+import { countSmall, deadFiles, isBaseDue, isMostlyDeleted, type MergeLimits, type Stuck } from './policy.ts'
 
 /**
  * Tables that may lie behind the fold point beyond those at which one is folded otherwise. Held: two, which with one more that comes meanwhile are
@@ -33,18 +33,19 @@ const HELD_DELETED_SHARE = 0.9
 /** More small ones than a run that ends leaves: half a merge beyond those that are let be. */
 const LEFT_YOUNG_TIMES = 0.5
 
-/** Merging does not wait any more, whatever is said. */
-export function isOverdue(manifest: Manifest, limits: MergeLimits, youngMax = HELD_YOUNG_TIMES * limits.fanIn): boolean {
-  const { young, base } = manifest
-  if (countSmall(young, limits) > youngMax) return true
-  if (isRoundDue(young, rewrittenFor(young, base), limits, HELD_ROUNDS)) return true
-  return isMostlyDeleted(manifest, limits, { share: HELD_DELETED_SHARE })
+const NONE: Stuck = new Set()
+
+/** Merging does not wait any more, whatever is said. What no merge would take in, for it is stuck, waits for none. */
+export function isOverdue(manifest: Manifest, limits: MergeLimits, stuck = NONE, youngMax = HELD_YOUNG_TIMES * limits.fanIn): boolean {
+  if (countSmall(manifest.young, limits, stuck) > youngMax) return true
+  if (isBaseDue(manifest, limits, stuck, HELD_ROUNDS)) return true
+  return isMostlyDeleted(manifest, limits, { stuck, share: HELD_DELETED_SHARE })
 }
 
 /** A run that ends does not leave it to the next, which may be as short. */
-export function isLeft(manifest: Manifest, limits: MergeLimits): boolean {
-  if (deadFiles(manifest).size > 0 || isMostlyDeleted(manifest, limits)) return true
-  return isOverdue(manifest, limits, (limits.fewTimes + LEFT_YOUNG_TIMES) * limits.fanIn)
+export function isLeft(manifest: Manifest, limits: MergeLimits, stuck = NONE): boolean {
+  if (deadFiles(manifest).size > 0 || isMostlyDeleted(manifest, limits, { stuck })) return true
+  return isOverdue(manifest, limits, stuck, (limits.fewTimes + LEFT_YOUNG_TIMES) * limits.fanIn)
 }
 
 export class Level {
@@ -74,8 +75,8 @@ export class Level {
   }
 
   /** Merging waits. */
-  holdsMerge(now: number, manifest: Manifest, limits: MergeLimits): boolean {
-    return this.at(now) === 'held' && !isOverdue(manifest, limits)
+  holdsMerge(now: number, manifest: Manifest, limits: MergeLimits, stuck = NONE): boolean {
+    return this.at(now) === 'held' && !isOverdue(manifest, limits, stuck)
   }
 
   /** Work a second below which no job goes: what waited for the lull is done in it. */

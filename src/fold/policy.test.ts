@@ -12,7 +12,7 @@ import {
   type SegmentEntry,
 } from '../format/index.ts'
 import { raiseBase } from '../manifest/index.ts'
-import { isOverdue } from './level.ts'
+import { isLeft, isOverdue, Level } from './level.ts'
 import { jobOf } from './merge-job.ts'
 import { held, MERGE_LIMITS, type MergePlan, planGone, planMerge } from './policy.ts'
 
@@ -309,4 +309,49 @@ test('young segments of a small part of the base wait for no more of it than the
   assert.equal(planMerge(under(200, { first: piece(0) })), undefined)
   assert.equal(planMerge(under(200, { first: piece(500) }))?.type, 'raise')
   assert.equal(isOverdue(under(200, { first: piece(0) }), MERGE_LIMITS), false)
+})
+
+/** A base of 100 segments of 16 MiB, the sixth of which cannot be merged, and so many young ones. */
+function besideStuck(young: readonly SegmentEntry[]): { manifest: Manifest; stuck: ReadonlySet<string> } {
+  const manifest = deleted(1600, 0)
+  const base = manifest.base.map((range, at) => ({ ...range, through: at === 5 ? 0 : 9 }))
+  const fold = { ...(manifest.fold as NonNullable<Manifest['fold']>), epoch: 20 }
+  return { manifest: { ...manifest, fold, base, young }, stuck: new Set([base[5]?.segment?.file as string]) }
+}
+
+const YOUNG_SIZE = { bytes: 8 * MIB, describedAt: 7 * MIB, records: 1000, rawBytes: 20 * MIB }
+
+test('young segments that are kept for a range alone that cannot be merged make nothing overdue, for no round takes them in', () => {
+  const kept = [4, 3, 2, 1].map(through => sized(YOUNG_SIZE, through - 1, through, 5))
+  const { manifest, stuck } = besideStuck(kept)
+  assert.equal(planMerge(manifest, MERGE_LIMITS, stuck), undefined)
+  assert.equal(isOverdue(manifest, MERGE_LIMITS, stuck), false)
+  assert.equal(isLeft(manifest, MERGE_LIMITS, stuck), false)
+  const level = new Level()
+  level.set('held', 0, 1000)
+  assert.equal(level.holdsMerge(0, manifest, MERGE_LIMITS, stuck), true)
+  // Those that came since count.
+  const come = [13, 12, 11, 10].map(through => sized(YOUNG_SIZE, through - 1, through, 7))
+  const more = besideStuck([...come, ...kept])
+  assert.equal(isOverdue(more.manifest, MERGE_LIMITS, more.stuck), true)
+  assert.equal(level.holdsMerge(0, more.manifest, MERGE_LIMITS, more.stuck), false)
+})
+
+test('where no range can be merged that is overdue which waits above the oldest young segments', () => {
+  const { manifest } = besideStuck([13, 12, 11].map(through => sized(YOUNG_SIZE, through - 1, through, 7)))
+  const stuck = new Set(manifest.base.map(range => range.segment?.file as string))
+  assert.equal(planMerge(manifest, MERGE_LIMITS, stuck)?.type, 'young')
+  assert.equal(isOverdue(manifest, MERGE_LIMITS, stuck), true)
+  assert.equal(isOverdue({ ...manifest, young: manifest.young.slice(1) }, MERGE_LIMITS, stuck), false)
+  assert.equal(isOverdue({ ...manifest, young: manifest.young.slice(2) }, MERGE_LIMITS, stuck), false)
+})
+
+test('of a range that cannot be merged no deleted entries make anything overdue, and young segments beside one that is stuck are not merged', () => {
+  const manifest = deleted(100, 1500)
+  assert.equal(isOverdue(manifest, MERGE_LIMITS), true)
+  assert.equal(isLeft(manifest, MERGE_LIMITS, new Set(manifest.base.map(range => range.segment?.file as string))), false)
+  const many = Array.from({ length: 49 }, (_, n) => sized({ ...YOUNG_SIZE, bytes: 1000, describedAt: 900 }, 48 - n, 49 - n, 7))
+  const few = { ...manifest, young: many }
+  assert.equal(isOverdue(few, MERGE_LIMITS), true)
+  assert.equal(isOverdue(few, MERGE_LIMITS, new Set(many.filter((_, at) => at % 7 === 0).map(entry => entry.file))), false)
 })

@@ -177,7 +177,8 @@ function planYoung(young: readonly SegmentEntry[], limits: MergeLimits, stuck: S
 function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergePlan | undefined {
   const { young, base } = manifest
   const whole = base.filter(range => !stuck.has(nameOfRange(range)))
-  if (whole.length === 0) return planAbove(young, limits, stuck)
+  // The oldest young segments stand in its place for the newer ones.
+  if (whole.length === 0) return isBaseDue(manifest, limits, stuck) ? { type: 'young', run: aboveStuck(young, stuck) } : undefined
   const least = Math.min(...whole.map(range => range.through))
   const most = Math.max(...whole.map(range => range.through))
   const newest = young[0]
@@ -185,9 +186,25 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
   const cut = whole.length < base.length ? planCut(manifest, least, stuck) : undefined
   if (cut !== undefined) return cut
   if (newest === undefined || newest.through <= least) return planJoin(base, limits, stuck)
-  const above = young.filter(entry => entry.through > least)
-  const due = isRoundDue(above, rewrittenFor(above, base), limits) || isMostlyDeleted(manifest, limits, { stuck })
+  const due = isBaseDue(manifest, limits, stuck) || isMostlyDeleted(manifest, limits, { stuck })
   return due ? planRange(manifest, newest.through, limits.baseBytes, stuck) : planJoin(base, limits, stuck)
+}
+
+/** The young segments that wait for a round hold so many times what begins it; where no range of the base can be merged, those above the oldest do. */
+export function isBaseDue({ young, base }: Manifest, limits: MergeLimits, stuck: Stuck, times = 1): boolean {
+  const whole = base.filter(range => !stuck.has(nameOfRange(range)))
+  if (whole.length > 0) {
+    const least = Math.min(...whole.map(range => range.through))
+    const above = young.filter(entry => entry.through > least)
+    return isRoundDue(above, rewrittenFor(above, base), limits, times)
+  }
+  const run = aboveStuck(young, stuck)
+  const oldest = run.at(-1)
+  // Pieces of one merge cover the same epochs.
+  const isBelow = (entry: SegmentEntry): boolean => entry.from === oldest?.from && entry.through === oldest.through
+  const below = run.filter(isBelow)
+  const above = run.filter(entry => !isBelow(entry))
+  return above.length > 0 && isRoundDue(above, below, limits, times)
 }
 
 /** So much of the base was deleted, entry by entry, that a round through it begins. */
@@ -253,17 +270,6 @@ function planCut({ young, base }: Manifest, through: number, stuck: Stuck): Merg
   return run.some(reaches) ? { type: 'young', run, within: { start, end } } : undefined
 }
 
-/** No range of the base can be merged: the oldest young segments stand in its place for the newer ones. */
-function planAbove(young: readonly SegmentEntry[], limits: MergeLimits, stuck: Stuck): MergePlan | undefined {
-  const run = aboveStuck(young, stuck)
-  const oldest = run.at(-1)
-  // Pieces of one merge cover the same epochs.
-  const isBelow = (entry: SegmentEntry): boolean => entry.from === oldest?.from && entry.through === oldest.through
-  const below = run.filter(isBelow)
-  const above = run.filter(entry => !isBelow(entry))
-  return above.length > 0 && isRoundDue(above, below, limits) ? { type: 'young', run } : undefined
-}
-
 /** Newer than each that is stuck. */
 function aboveStuck(young: readonly SegmentEntry[], stuck: Stuck): readonly SegmentEntry[] {
   const at = young.findIndex(entry => stuck.has(entry.file))
@@ -301,7 +307,7 @@ export function roundAt(base: readonly SegmentEntry[], limits: MergeLimits): { b
 }
 
 /** `young` hold so many times what begins a round through `base`. */
-export function isRoundDue(young: readonly SegmentEntry[], base: readonly SegmentEntry[], limits: MergeLimits, times = 1): boolean {
+function isRoundDue(young: readonly SegmentEntry[], base: readonly SegmentEntry[], limits: MergeLimits, times = 1): boolean {
   const { bytes, records } = held(young)
   const at = roundAt(base, { ...limits, rounds: times * limits.rounds })
   return bytes >= at.bytes || (records >= at.records && bytes >= at.least)
