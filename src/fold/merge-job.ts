@@ -6,7 +6,7 @@ import { type BaseRange, FIRST_PLACE, type Manifest, type SegmentEntry } from '.
 import { mergeBase, mergeYoung } from '../manifest/index.ts'
 import type { MergeCost } from '../pace/index.ts'
 import { type MergeRequest, RECORD_BYTES, rangeOf } from './merge.ts'
-import { aliveIn, type MergeLimits, type MergePlan, roundAt } from './policy.ts'
+import { aliveIn, type MergeLimits, type MergePlan, rewrittenFor, roundAt } from './policy.ts'
 
 export interface MergeJob {
   readonly request: MergeRequest
@@ -48,12 +48,13 @@ export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, mani
     tombstones: false,
     cutBytes: limits.baseBytes,
   }
-  const base = baseOf(manifest)
   const inputs = ranges.flatMap(range => range.segment ?? [])
   const below = effort(inputs)
   const above = effort(young)
-  // A young segment holds places of every range; it is read in this one only. How much of it belongs where nothing is yet, nobody knows.
-  const part = inputs.length > 0 ? below.work / effort(base).work : 1
+  // A young segment holds places of every range it reaches over; those of these ranges only are read. How much of it belongs where nothing is
+  // yet, nobody knows.
+  const reached = effort(rewrittenFor(young, manifest.base)).work
+  const part = inputs.length > 0 && reached > 0 ? Math.min(1, below.work / reached) : 1
   return {
     request,
     work: below.work + part * above.work,
@@ -80,13 +81,9 @@ function effort(entries: readonly SegmentEntry[]): { work: number; stored: numbe
   }
 }
 
-function baseOf(manifest: Manifest): SegmentEntry[] {
-  return manifest.base.flatMap(range => range.segment ?? [])
-}
-
-/** As it will be when a round is due. */
+/** As it will be when a round is due through what the young segments reach over now. */
 function costOf(manifest: Manifest, limits: MergeLimits): MergeCost {
-  const base = baseOf(manifest)
+  const base = rewrittenFor(manifest.young, manifest.base)
   const { bytes, records } = roundAt(base, limits)
   const below = { bytes: effort(base).stored, records: base.reduce((sum, entry) => sum + entry.records, 0) }
   // Young beside base when the round begins, by that of the two measures that makes it due first.

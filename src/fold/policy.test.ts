@@ -12,7 +12,9 @@ import {
   type SegmentEntry,
 } from '../format/index.ts'
 import { raiseBase } from '../manifest/index.ts'
+import { mergeRate } from '../pace/index.ts'
 import { isLeft, isOverdue, Level } from './level.ts'
+import { RECORD_BYTES } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { held, MERGE_LIMITS, type MergePlan, planGone, planMerge } from './policy.ts'
 
@@ -157,6 +159,10 @@ test('merging into a range of the base that holds nothing is work, beside ranges
   const job = jobOf({ type: 'base', ranges: [empty], end: piece(1), young: [young], through: 1 }, { ...manifest, base }, LIMITS)
   assert.ok(job.work >= young.rawBytes, `${job.work}`)
   assert.ok(job.stored > 0, `${job.stored}`)
+  const full = base[1] as BaseRange
+  const alone = jobOf({ type: 'base', ranges: [full], end: undefined, young: [], through: 0 }, { ...manifest, young: [], base }, LIMITS)
+  assert.equal(alone.work, young.rawBytes + young.records * RECORD_BYTES, 'and so is one as it is, without young segments')
+  assert.equal(mergeRate(1000, alone.cost, 1), 1000)
 })
 
 const MIB = 1024 * 1024
@@ -303,6 +309,16 @@ test('young segments of a small part of the base wait for no more of it than the
   const raised = raiseBase(under(2), 3)
   const plan = planMerge(raised)
   assert.deepEqual(plan?.type === 'base' && plan.ranges, base.slice(-1), 'the rest of it stays as it is')
+  assert.ok(plan?.type === 'base')
+  const { work, stored, cost } = jobOf(plan, raised, MERGE_LIMITS)
+  const inputs = [below, ...raised.young]
+  // All of them are read in it, and its pace is that of a round of this size.
+  assert.equal(
+    work,
+    inputs.reduce((sum, entry) => sum + entry.rawBytes + entry.records * RECORD_BYTES, 0),
+  )
+  assert.equal(stored, held(inputs).bytes)
+  assert.ok(mergeRate(1000, cost, 1) < 3000, `${mergeRate(1000, cost, 1)}`)
   assert.equal(isOverdue(under(1), MERGE_LIMITS), false)
   assert.equal(isOverdue(under(3), MERGE_LIMITS), true)
   // What lies between the first and the last place of one may be in it.
