@@ -2,7 +2,7 @@
  * `npm run bench`: every number the engine promises, measured side by side, with its bound.
  * Ends with one table of bounds and exit status 1 when one is not met.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -10,6 +10,7 @@ import { bytes } from './bytes/suite.ts'
 import { closedLoop } from './closed-loop/suite.ts'
 import { codec } from './codec/suite.ts'
 import { checkEngine } from './engines/index.ts'
+import { removeNow } from './harness/files.ts'
 import { describeMachine } from './harness/machine.ts'
 import { type Bound, holds, type Outcome, type Suite } from './harness/suite.ts'
 import { table } from './harness/table.ts'
@@ -162,11 +163,8 @@ async function run(): Promise<number> {
 
 /** Of the benchmark under way. */
 let current: string | undefined
-/** A worker that is being ended may still write for a moment. */
-const REMOVAL = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 } as const
-
 function clear(): void {
-  if (current !== undefined) rmSync(current, REMOVAL)
+  if (current !== undefined) removeNow(current)
   current = undefined
 }
 

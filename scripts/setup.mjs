@@ -107,7 +107,7 @@ function readJson(path) {
 
 // npm writes this file last, so an installation that was cut short has none.
 const RECORD = 'node_modules/.package-lock.json'
-/** Paths of the packages that two installations did not bring. npm removes it with all the rest. */
+/** By path of a package, how many installations in a row did not bring it. npm removes it with all the rest. */
 const UNAVAILABLE = 'node_modules/.unavailable.json'
 
 /**
@@ -118,10 +118,10 @@ export function setUpPackages() {
   checkNode()
   const lock = readJson('package-lock.json')
   const lacking = () => (existsSync(join(root, RECORD)) ? packagesLacking(lock, readJson(RECORD)) : [])
-  const before = lacking()
-  const unavailable = existsSync(join(root, UNAVAILABLE)) ? readJson(UNAVAILABLE) : []
+  const missed = existsSync(join(root, UNAVAILABLE)) ? readJson(UNAVAILABLE) : {}
+  const unavailable = Object.keys(missed).filter(path => missed[path] > 1)
   if (existsSync(join(root, RECORD)) && packagesCurrent(lock, readJson(RECORD), unavailable)) {
-    tellLacking(before)
+    tellLacking(lacking())
     return
   }
   // Not to the standard output, which belongs to what is set up.
@@ -137,8 +137,8 @@ export function setUpPackages() {
     process.exit(1)
   }
   const after = lacking()
-  const twice = after.filter(path => before.includes(path))
-  if (twice.length > 0) writeFileSync(join(root, UNAVAILABLE), JSON.stringify(twice))
+  if (after.length > 0)
+    writeFileSync(join(root, UNAVAILABLE), JSON.stringify(Object.fromEntries(after.map(path => [path, (missed[path] ?? 0) + 1]))))
   tellLacking(after)
 }
 

@@ -220,6 +220,12 @@ test('a package of this platform that npm did not bring is tried for once more, 
     write('brought.json', { packages: { 'node_modules/a': a, 'node_modules/native': native } })
     assert.doesNotMatch(setUp().said, LACKING)
     assert.deepEqual(setUp(), { calls: 4, said: '' })
+    // One that the lock file has just gained was not tried for before.
+    write('package-lock.json', { packages: { '': {}, 'node_modules/a': a, 'node_modules/native': native, 'node_modules/late': native } })
+    assert.equal(setUp().calls, 5)
+    write('brought.json', { packages: { 'node_modules/a': a, 'node_modules/native': native, 'node_modules/late': native } })
+    assert.equal(setUp().calls, 6)
+    assert.deepEqual(setUp(), { calls: 6, said: '' })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -47,3 +47,15 @@ export function copyStore(from: string, to: string): void {
   }
   copy(from, to)
 }
+
+/** On the way out a process that is being ended may still make files: Node.js 20 tries again only to remove the folder itself. */
+export function removeNow(folder: string): void {
+  for (let tries = 0; tries < 20; tries++) {
+    try {
+      rmSync(folder, { recursive: true, force: true })
+      return
+    } catch {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+    }
+  }
+}

@@ -56,7 +56,7 @@ async function main(options: Options): Promise<number> {
   // However this process ends: also by an error that nobody caught, when the services are still there.
   process.once('exit', () => {
     for (const lane of lanes) lane.kill()
-    if (!options.keep) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+    if (!options.keep) removeNow(folder)
   })
   let stopServing: (() => void) | undefined
   const interrupted = (signal: NodeJS.Signals): void => {
@@ -183,4 +183,16 @@ async function requestPaths(folder: string): Promise<string[]> {
   const flights = await rows.read(0, SAMPLE_FLIGHTS)
   await rows.close()
   return [...flights.flatMap(({ origin, destination }) => [`/airports/${origin}`, `/routes/${origin}-${destination}`]), '/status']
+}
+
+/** On the way out a process that is being ended may still make files: Node.js 20 tries again only to remove the folder itself. */
+function removeNow(folder: string): void {
+  for (let tries = 0; tries < 20; tries++) {
+    try {
+      rmSync(folder, { recursive: true, force: true })
+      return
+    } catch {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+    }
+  }
 }

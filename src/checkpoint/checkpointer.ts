@@ -151,7 +151,7 @@ export class Checkpointer implements CaptureOwner {
       this.#flight.hurried = true
       // All that the next barrier would take is in it: who waits for that one need not, unless this one refused what was gone before they asked.
       if (whole) this.#waiters.depart()
-      if (!this.#waiters.waiting) this.#wanted = this.#hurry = this.#rpoDue = false
+      if (!this.#waiters.waiting) this.#wanted = this.#hurry = this.#rpoDue = this.classes.calledOff()
       await this.#refusals.unlessGone(this.#waiters.join(timeoutMs))
     } else this.#refusals.assertNone()
   }

@@ -65,6 +65,12 @@ export class Classes {
     return whole
   }
 
+  /** Who asked for it has got it from the epoch under way. */
+  calledOff(): false {
+    this.#whole = false
+    return false
+  }
+
   /** Collections that may be captured before the barrier: what is to be left out must not be begun. */
   early(): Iterable<Collection> {
     const { collections, space } = this.#parts
