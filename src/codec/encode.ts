@@ -250,7 +250,9 @@ export class Encoder extends Output {
     let next = 0
     for (const key of keys) {
       const index = Number(key)
-      if (!(index < count) || String(index) !== key) this.refuse('an array that has other properties than its elements', HINT_ARRAY, key)
+      // Fractions say themselves in their own digits too.
+      if (!(index < count) || index >>> 0 !== index || String(index) !== key)
+        this.refuse('an array that has other properties than its elements', HINT_ARRAY, key)
       if (index < next) this.refuse('an array whose elements are out of order', HINT_PROXY, index)
       this.steps[this.depth - 1] = index
       this.varint(index - next)

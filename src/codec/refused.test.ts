@@ -84,6 +84,12 @@ test('each kind that cannot come back is refused by what it is', () => {
     ['holed array with a property', Object.assign(gaps([1, 0, 2], 1), { a: 1 }), /other properties/],
     ['array with a hole for each property', Object.assign(gaps([0, 2], 0), { a: 1 }), /other properties/],
     ['long array with a property', Object.assign(new Array(1000).fill(0), { a: 1 }), /other properties/],
+    // Fractions are as canonical as indices, and below the length.
+    ['holed array with a fraction', Object.assign(gaps(['x', 0, 0], 1, 2), { '1.5': 'y' }), /other properties.* at \["1\.5"\]/],
+    ['array with a fraction for its last hole', Object.assign(gaps([1, 2, 0], 2), { '2.5': 9 }), /other properties/],
+    ['array with nothing but a fraction', Object.assign(gaps([0, 0, 0], 0, 1, 2), { '0.5': 1 }), /other properties/],
+    ['array with a tiny fraction', Object.assign(gaps([0, 1], 0), { '1e-7': 1 }), /other properties/],
+    ['array with a fraction', Object.assign([1, 2, 3], { '1.5': 1 }), /other properties/],
     ['long array with a getter as a property', having(new Array(1000).fill(0), 'a', { get: never, enumerable: true }), /other properties/],
     ['match', 'ab'.match(/b/), /other properties/],
     ...[-1, 1.5, 2 ** 32, 2 ** 53, Number.NaN, '2', undefined].map((length): [string, unknown, RegExp] => [
