@@ -167,10 +167,11 @@ function viewedBytes(out: Output, value: object, name: string, bytesEach: number
   const size = genuine(out, value, name, typedLength)
   // Of another class its bytes would mean other elements.
   if (typedClass(value) !== (name === 'Buffer' ? 'Uint8Array' : name)) falseClaim(out, name)
+  if (getOwnPropertySymbols(value).length !== 0) out.refuse(`a ${name} with properties of its own`, HINT_EXTRA)
   // The names of the elements are listed too, so a long array is asked in a way that does not.
   const count = size / bytesEach
   const further = (count <= LISTED_ELEMENTS_MAX || !showsElementsOnly(value, count)) && enumerableKeys(value).length > count
-  if (further || getOwnPropertySymbols(value).length !== 0) out.refuse(`a ${name} with properties of its own`, HINT_EXTRA)
+  if (further) out.refuse(`a ${name} with properties of its own`, HINT_EXTRA)
   const buffer = typedBuffer(value)
   notShared(out, buffer)
   return memoryOf(out, buffer, value, typedOffset, typedLength)

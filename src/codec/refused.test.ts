@@ -329,3 +329,19 @@ test('long arrays are looked at without their elements, also when the words of i
     assert.ok(!showsElementsOnly(Object.assign(plain.slice(), { '... 1000 more items': 1 }), 1000))
   }
 })
+
+test('of a long array nothing is called, whatever hidden or symbol-keyed accessors it has', () => {
+  const named = having(class {}, 'name', { get: never })
+  for (const make of [() => new Uint8Array(300), () => Buffer.alloc(300), () => new Float64Array(300), () => new Array(300).fill(0)]) {
+    for (const symbol of [Symbol.toStringTag, Symbol.iterator, Symbol('s')])
+      assert.match(refusal(having(make(), symbol, { get: never })).message, /symbol|properties of its own/)
+    // What is hidden is not kept, nor looked at.
+    const hidden = having(having(make(), 'constructor', { value: named }), 'toString', { get: never })
+    if (!Array.isArray(hidden)) having(hidden, 'length', { get: never })
+    tideCodec.encodeInto(new ByteWriter(), hidden)
+    assert.match(
+      refusal(having(make(), 'constructor', { value: named, enumerable: true })).message,
+      /other properties|properties of its own/,
+    )
+  }
+})
