@@ -1,5 +1,5 @@
 /** Looking at arrays without reading or naming their elements. */
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 
 const hasOwn = Object.prototype.hasOwnProperty
 
@@ -31,7 +31,8 @@ function hasReadNames(value: object): boolean {
  * are listed then, which is slow but right. Calls no code of the value.
  */
 export function showsElementsOnly(value: object, count: number): boolean {
-  if (hasReadNames(value)) return false
+  // Of a proxy `inspect` shows the target, whatever the traps show.
+  if (types.isProxy(value) || hasReadNames(value)) return false
   const shown = inspect(value, OPTIONS)
   const expected = `[ ... ${count} more items ]`
   return shown.endsWith(expected) && /^(\w+\(\d+\) (\[Uint8Array\] )?)?$/.test(shown.slice(0, -expected.length))

@@ -97,6 +97,15 @@ test('each kind that cannot come back is refused by what it is', () => {
       new Proxy([], { get: (target, key) => (key === 'length' ? length : Reflect.get(target, key)) }),
       /length is none/,
     ]),
+    ...[128, 129].map((count): [string, unknown, RegExp] => [
+      `proxy of ${count} elements that shows a property which its target lacks`,
+      new Proxy(new Array(count).fill(0), {
+        ownKeys: target => [...Reflect.ownKeys(target), 'a'],
+        getOwnPropertyDescriptor: (target, key) =>
+          key === 'a' ? { value: 1, enumerable: true, configurable: true, writable: true } : Reflect.getOwnPropertyDescriptor(target, key),
+      }),
+      /other properties/,
+    ]),
     ['proxy of an array out of order', new Proxy([1, 2, 3], { ownKeys: () => ['2', '0', 'length'] }), /out of order/],
     ['array with a symbol', Object.assign([1], { [Symbol('s')]: 1 }), /symbol/],
     ['array with an almost index', Object.assign([1], { '4294967295': 1 }), /other properties/],
