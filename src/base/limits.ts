@@ -21,6 +21,15 @@ export const KEY_BYTES_MAX = 64 * KIB
 /** Bytes of an encoded value: a record with its key and its frame stays below 1 GiB, the most one read or allocation may ask for. */
 export const VALUE_BYTES_MAX = GIB - MIB
 
+/** Elements of an array without holes in a value: reading grows an array by halves, and what V8 takes next beyond 2^27 places ends the process. */
+export const VALUE_ELEMENTS_MAX = 67_108_864
+
+/**
+ * Entries of a Map, members of a Set, properties of an object and elements of an array with holes in a value: a Map or Set of more throws, and
+ * V8's table of properties or of elements by number ends the process at some 22 million.
+ */
+export const VALUE_MEMBERS_MAX = 16_777_216
+
 /** Depth of values inside values: encoder and decoder recurse, and this many levels are far from the end of the stack. */
 export const NESTING_MAX = 1000
 

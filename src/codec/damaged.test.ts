@@ -122,7 +122,24 @@ test('ranges that are none', () => {
   }
 })
 
-// Last of all: it leaves a lot of garbage, which those that measure memory would see go.
+// Last of all: these leave a lot of garbage, which those that measure memory would see go.
+test('more elements or members than the runtime holds in one piece give a typed error before they are read', () => {
+  // The members that follow, each of so many bytes; a varint of 2^26 + 1 or 2^24 + 1 before them.
+  for (const [opening, bytes] of [
+    ['d081808020', 2 ** 26 + 1],
+    ['d1ffffffff0f81808008', (2 ** 24 + 1) * 2],
+    ['d681808008', (2 ** 24 + 1) * 2],
+    ['d781808008', 2 ** 24 + 1],
+  ] as const) {
+    const whole = Buffer.concat([Buffer.from(opening, 'hex'), Buffer.alloc(bytes)])
+    const message = /more (elements|entries|members) than/
+    assert.throws(() => tideCodec.decode(whole, 0, whole.length), { code: 'TIDEMARK_VALUE_DAMAGED', message }, opening)
+  }
+  // As many empty names.
+  const names = Buffer.concat([Buffer.from('d281808008', 'hex'), Buffer.alloc(2 ** 24 + 1, 0x80)])
+  assert.throws(() => tideCodec.decode(names, 0, names.length), { code: 'TIDEMARK_VALUE_DAMAGED', message: /more properties than/ })
+})
+
 test('a negative bigint whose complement would be larger than the runtime holds gives a typed error', () => {
   const size = 2 ** 27
   const bytes = Buffer.alloc(5 + size, 0xff)

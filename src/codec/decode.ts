@@ -1,9 +1,9 @@
 /**
  * Bytes to values (docs/format/value.md). Any bytes give a value or TIDEMARK_VALUE_DAMAGED, in time and memory bounded by their number:
- * no declared count is believed beyond the bytes that are left. Owns the key lists it remembers; the values share no memory with the bytes.
+ * no declared count is believed beyond the bytes that are left, nor beyond what the runtime holds in one piece. Owns the key lists it remembers; the values share no memory with the bytes.
  */
 import { TidemarkError } from '../base/errors.ts'
-import { NESTING_MAX } from '../base/limits.ts'
+import { NESTING_MAX, VALUE_ELEMENTS_MAX, VALUE_MEMBERS_MAX } from '../base/limits.ts'
 import type { KeyList, ReadShapes } from './shapes.ts'
 import {
   ERROR_CLASSES,
@@ -145,7 +145,7 @@ export class Decoder {
         return this.sparse()
       case TAG_MAP: {
         const map = new Map<unknown, unknown>()
-        for (let left = this.count(2); left > 0; left--) {
+        for (let left = this.count(2, VALUE_MEMBERS_MAX, 'entries'); left > 0; left--) {
           const key = this.any()
           map.set(key, this.any())
         }
@@ -153,7 +153,7 @@ export class Decoder {
       }
       case TAG_SET: {
         const set = new Set<unknown>()
-        for (let left = this.count(1); left > 0; left--) set.add(this.any())
+        for (let left = this.count(1, VALUE_MEMBERS_MAX, 'members'); left > 0; left--) set.add(this.any())
         return set
       }
       case TAG_DATE:
@@ -205,9 +205,10 @@ export class Decoder {
   }
 
   /** How many follow, each of at least so many bytes. */
-  private count(bytesEachMin: number): number {
+  private count(bytesEachMin: number, most: number, members: string): number {
     const count = this.varint()
     if (count * bytesEachMin > this.end - this.at) throw damaged('a count beyond its bytes')
+    if (count > most) throw damaged(`more ${members} than ${most} in one piece`)
     return count
   }
 
@@ -273,7 +274,10 @@ export class Decoder {
       const end = this.at
       this.at = start
       const keys: string[] = []
-      while (this.at < end) keys.push(this.anyText())
+      while (this.at < end) {
+        if (keys.length === VALUE_MEMBERS_MAX) throw damaged(`more properties than ${VALUE_MEMBERS_MAX} in one piece`)
+        keys.push(this.anyText())
+      }
       if (this.at !== end) throw damaged('a key beyond the list of keys')
       if (new Set(keys).size !== keys.length) throw damaged('a key twice in one object')
       list = { keys, careful: keys.some(key => key in Object.prototype) }
@@ -300,7 +304,7 @@ export class Decoder {
   }
 
   private array(): unknown[] {
-    const count = this.count(1)
+    const count = this.count(1, VALUE_ELEMENTS_MAX, 'elements')
     const array: unknown[] = []
     for (let index = 0; index < count; index++) array.push(this.any())
     return array
@@ -308,7 +312,7 @@ export class Decoder {
 
   private sparse(): unknown[] {
     const length = this.varint()
-    const count = this.count(2)
+    const count = this.count(2, VALUE_MEMBERS_MAX, 'elements')
     const array: unknown[] = []
     // An element out at the end makes the engine keep the elements by number, so that holes take no memory.
     if (length > HOLES_MAX + count * 2) array[0xfffffffe] = 0

@@ -5,7 +5,7 @@
  */
 import type { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
-import { VALUE_BYTES_MAX } from '../base/limits.ts'
+import { VALUE_BYTES_MAX, VALUE_ELEMENTS_MAX, VALUE_MEMBERS_MAX } from '../base/limits.ts'
 import { writeExotic } from './exotic.ts'
 import { LISTED_ELEMENTS_MAX, showsElementsOnly } from './look.ts'
 import { Output } from './output.ts'
@@ -43,8 +43,13 @@ export class Encoder extends Output {
   private serial = 0
   private shapeCount = 0
 
-  constructor(bytesMax = VALUE_BYTES_MAX) {
+  readonly membersMax: number
+  private readonly elementsMax: number
+
+  constructor(bytesMax = VALUE_BYTES_MAX, elementsMax = VALUE_ELEMENTS_MAX, membersMax = VALUE_MEMBERS_MAX) {
     super(bytesMax)
+    this.elementsMax = elementsMax
+    this.membersMax = membersMax
   }
 
   encode(writer: ByteWriter, value: unknown): void {
@@ -185,6 +190,7 @@ export class Encoder extends Output {
   }
 
   private newKeyList(keys: readonly string[], tag: typeof TAG_OBJECT | typeof TAG_BARE): void {
+    if (keys.length > this.membersMax) this.refuseMore('an object of', this.membersMax, 'properties')
     // The length goes before the keys but is known after them: written with room for the longest, then closed up.
     this.ensure(6)
     const start = this.at
@@ -214,6 +220,7 @@ export class Encoder extends Output {
       this.sparse(value, count)
       return
     }
+    if (count > this.elementsMax) this.refuseMore('an array of', this.elementsMax, 'elements')
     this.byte(TAG_ARRAY)
     this.varint(count)
     const level = this.depth - 1
@@ -244,6 +251,7 @@ export class Encoder extends Output {
 
   private sparse(value: readonly unknown[], count: number): void {
     const keys = enumerableKeys(value)
+    if (keys.length > this.membersMax) this.refuseMore('an array with holes and', this.membersMax, 'elements')
     this.byte(TAG_ARRAY_SPARSE)
     this.varint(count)
     this.varint(keys.length)

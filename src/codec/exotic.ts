@@ -23,6 +23,7 @@ import {
 
 /** The encoder, as far as its exotic half needs it. */
 export interface ExoticOutput extends Output {
+  readonly membersMax: number
   properties(value: object, keys: readonly string[], tag: typeof TAG_OBJECT): void
   checkData(value: object, key: string | number): unknown
 }
@@ -80,6 +81,7 @@ function noFurther(out: Output, value: object, name: string, allowed = 0): void 
 function writeMap(out: ExoticOutput, value: object): void {
   const size = genuine(out, value, 'Map', mapSize)
   noFurther(out, value, 'Map')
+  if (size > out.membersMax) out.refuseMore('a Map of', out.membersMax, 'entries')
   out.byte(TAG_MAP)
   out.varint(size)
   const level = out.depth - 1
@@ -96,6 +98,7 @@ function writeMap(out: ExoticOutput, value: object): void {
 function writeSet(out: ExoticOutput, value: object): void {
   const size = genuine(out, value, 'Set', setSize)
   noFurther(out, value, 'Set')
+  if (size > out.membersMax) out.refuseMore('a Set of', out.membersMax, 'members')
   out.byte(TAG_SET)
   out.varint(size)
   const level = out.depth - 1
@@ -220,6 +223,7 @@ function errorWriter(kind: number, name: string): Writer {
       out.steps[out.depth - 1] = part
       out.any((value as unknown as Record<string, unknown>)[part])
     })
+    out.steps[out.depth - 1] = ''
     out.properties(value, enumerableKeys(value), TAG_OBJECT)
   }
 }

@@ -94,6 +94,11 @@ export abstract class Output {
     this.take()
   }
 
+  /** Of the container at hand, for what it holds beyond what can be read back in one piece. */
+  refuseMore(what: string, most: number, members: string): never {
+    this.refuse(`${what} more than ${most} ${members}`, 'store it in parts, under keys of their own; numbers also as a typed array')
+  }
+
   /** Before the first child of a container. */
   enter(container: object): void {
     const depth = this.depth
