@@ -222,7 +222,7 @@ test('a directory of somebody else is no copy that was cut short, whatever its f
   await failsWith('TIDEMARK_DIRECTORY', () => copy(source, other))
   assert.equal(readdirSync(other).length, 2)
   const begun = join(folder, 'begun')
-  mkdirSync(join(begun, 'log'), { recursive: true })
+  for (const name of ['manifest', 'log']) mkdirSync(join(begun, name), { recursive: true })
   for (const file of [temporary, 'copying', 'log/00000001-00000001.log']) writeFileSync(join(begun, file), '')
   assert.equal((await copy(source, begun)).entries, 1)
 })

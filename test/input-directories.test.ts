@@ -66,7 +66,12 @@ test('what is told of a directory that holds something else is what to do about 
   assert.match(await hintOf(folder => put(folder, 'log')), /^log: give an empty directory/)
   assert.match(await hintOf(folder => put(folder, 'log/app.log')), /: give an empty directory/)
   assert.match(await hintOf(folder => put(folder, log)), /: it holds log files and no manifest/)
-  assert.match(await hintOf(folder => put(folder, log, 'copying')), /: a copy into it was cut short/)
+  assert.match(
+    await hintOf(folder => put(folder, log, 'copying', 'manifest/.tmp-0123456789abcdef-00000001')),
+    /: a copy into it was cut short/,
+  )
+  // A copy makes the folder of manifests first.
+  assert.match(await hintOf(folder => put(folder, log, 'copying')), /: it holds log files and no manifest/)
 })
 
 test('a file called lock that no store left is refused, and keeps its text; what one left is taken again', async t => {

@@ -4,8 +4,8 @@
  * Does: copies file by file beside a living writer, reads back and verifies what was copied, publishes the manifest last.
  * Owns: the target until then, under its lock. Does not own: the source, which it only reads.
  * Invariants: the target is no store before all of it is durable and verified; a piece of COPY_BYTES is all that is held of a file; a copy that
- * was cut short leaves the file COPYING, and the next one begins again; the copy goes on in a lineage of its own, with nothing of the past; what
- * the target refuses or damages says nothing of the source, and ends the copy.
+ * was cut short leaves the file COPYING, and the next one begins again, unless it was whole by then: such a one is ended by who opens it; the copy
+ * goes on in a lineage of its own, with nothing of the past; what the target refuses or damages says nothing of the source, and ends the copy.
  */
 import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
@@ -43,7 +43,7 @@ import {
   type StorageFile,
 } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
-import { COPYING, noStoreIn } from './directory.ts'
+import { COPYING, isCutShort, noStoreIn } from './directory.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
 export interface Copied {
@@ -111,9 +111,14 @@ function notEmpty(target: string, found: readonly string[]): TidemarkError {
  * in part, where files have no other name first; a store that somebody went on with has more than one.
  */
 async function isBegun(to: Storage, names: readonly string[]): Promise<boolean> {
-  if (!names.includes(COPYING) || !names.every(name => name === COPYING || Object.hasOwn(OWN, name)) || (await to.size(COPYING)) > 0)
-    return false
-  for (const folder of FOLDERS) if (!(await to.list(folder)).every(name => OWN[folder]?.(name))) return false
+  if (!names.every(name => name === COPYING || Object.hasOwn(OWN, name))) return false
+  const files: string[] = []
+  for (const folder of FOLDERS) {
+    const inside = await to.list(folder)
+    if (!inside.every(name => OWN[folder]?.(name))) return false
+    files.push(...inside)
+  }
+  if (!(await isCutShort(to, files))) return false
   const [manifest, ...more] = await to.list(MANIFEST_FOLDER)
   return manifest === undefined || (more.length === 0 && (await isDamaged(to, manifest)))
 }

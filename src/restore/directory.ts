@@ -1,7 +1,8 @@
 /**
  * The directory of a store before anything is written into it: ours, empty, or somebody else's, which stays as it is.
  *
- * Owns: which names are those of a store, what is told of others, and where there is no store. Does not own: what a manifest says (open.ts), how it is locked.
+ * Owns: which names are those of a store, what is told of others, where there is no store, and where a copy was cut short.
+ * Does not own: what a manifest says (open.ts), how it is locked.
  * Invariant: the lock file is not touched, nor made, where there is no manifest and something of others.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
@@ -23,7 +24,7 @@ import {
 /** What a directory may hold that is no store yet, or has lost all that one stands on. */
 const OWN = new Set([LOCK_FILE, MANIFEST_FOLDER, LOG_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER])
 
-/** Stands in the target of a copy until that is whole. */
+/** Stands in the target of a copy until that is whole, and longer where that was cut short in its last step. Empty. */
 export const COPYING = 'copying'
 
 /** The directory is there, is ours or empty, and locked. `holder`: undefined where it is not to be locked. */
@@ -35,7 +36,7 @@ export async function takeDirectory(files: FileStorage, holder: LockHolder | und
       // Another opening makes a manifest before it makes a file of the log.
       if ((await newestNumber(files)) === 0) {
         if (isForeignLock(files.root)) names.push(LOCK_FILE)
-        refuse(files.root, [...names, ...(await strayManifests(files))], logs)
+        await refuse(files, files.root, [...names, ...(await strayManifests(files))], logs)
       }
     }
     await files.makeFolder('')
@@ -48,7 +49,7 @@ export async function takeDirectory(files: FileStorage, holder: LockHolder | und
 /** For a directory without a manifest. @throws TIDEMARK_DIRECTORY */
 export async function refuseForeign(storage: Storage): Promise<void> {
   const names = (await storage.list('')).filter(name => name !== LOCK_FILE)
-  refuse('the directory', [...names, ...(await strayManifests(storage))], await logsIn(storage))
+  await refuse(storage, 'the directory', [...names, ...(await strayManifests(storage))], await logsIn(storage))
 }
 
 const HERE = 'this directory'
@@ -76,11 +77,35 @@ async function logsIn(storage: Storage): Promise<string[]> {
   }
 }
 
-function refuse(directory: string, names: readonly string[], logs: readonly string[]): void {
+/**
+ * Whether a directory without a whole manifest may be what a copy that was cut short left. That makes the folder of manifests durable before any of
+ * `files`, those of the log and the segments: where it is gone, or where there is a folder that no copy makes, a store was.
+ */
+export async function isCutShort(storage: Storage, files: readonly string[]): Promise<boolean> {
+  if (!(await storage.exists(COPYING)) || (await storage.size(COPYING)) > 0) return false
+  for (const folder of [ORDER_FOLDER, SCHEDULE_FOLDER]) if (await storage.exists(folder)) return false
+  return files.length === 0 || (await storage.exists(MANIFEST_FOLDER))
+}
+
+/**
+ * For a store that has just been taken over. What is acknowledged from here on was never in a copy, so it must not be taken for a part of one when the
+ * manifests are lost: it is durable that there is none before a writer begins.
+ */
+export async function endCopy(storage: Storage): Promise<void> {
+  try {
+    if (!(await storage.exists(COPYING)) || (await storage.size(COPYING)) > 0) return
+    await storage.remove(COPYING)
+    await storage.syncFolder('')
+  } catch {
+    // The store is as whole as before, and the next opening tries again.
+  }
+}
+
+async function refuse(storage: Storage, directory: string, names: readonly string[], logs: readonly string[]): Promise<void> {
   if (names.length === 0 && logs.length === 0) return
   const isLost = logs.some(path => logNumbers(nameOf(path)) !== undefined)
   throw new TidemarkError('TIDEMARK_DIRECTORY', `${directory} is neither empty nor a store`, {
-    hint: names.includes(COPYING)
+    hint: (await isCutShort(storage, logs))
       ? 'a copy into it was cut short: copy again, into the same directory'
       : isLost
         ? 'it holds log files and no manifest: put the folder `manifest` back'

@@ -26,7 +26,7 @@ import {
   takeOver,
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
-import { noStore, refuseForeign } from './directory.ts'
+import { endCopy, noStore, refuseForeign } from './directory.ts'
 import { followChain } from './follow.ts'
 
 export interface OpenFacts {
@@ -70,6 +70,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   const next = takeOver(old, found.newestNumber, await logOf(storage, found), author)
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
+  await endCopy(storage)
   await pruneManifests(storage, manifest)
   await failpoint('open.scan')
   return { manifest, created: false, shared: false, damagedManifests: found.damaged }

@@ -51,7 +51,7 @@ export interface Storage {
   syncFolder(folder: string): Promise<void>
   /** Removes a name; a missing one is no error. Until `syncFolder` a power cut may bring it back. Open files stay readable. */
   remove(path: string): Promise<void>
-  /** Whether the name exists now. */
+  /** Whether the name exists now, of a file or of a folder. */
   exists(path: string): Promise<boolean>
   /** The file's length in bytes now, durable or not. Errors: ENOENT. */
   size(path: string): Promise<number>

@@ -169,7 +169,7 @@ export class MemoryStorage implements Storage {
   }
 
   async exists(path: string): Promise<boolean> {
-    return this.#disk.files.has(checkPath(path))
+    return this.#disk.files.has(checkPath(path)) || this.#disk.folders.has(path)
   }
 
   async size(path: string): Promise<number> {
