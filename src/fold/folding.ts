@@ -7,7 +7,6 @@
  * the end of a run or the start of the next, is the same job at another pace: its manifest has it whole, or nothing of it.
  */
 import { STOPPED } from '../base/errors.ts'
-import { TABLE_LOG_BYTES, TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { CatalogueEntry, Manifest, SegmentEntry } from '../format/index.ts'
 import { LogLength } from '../log/index.ts'
@@ -27,7 +26,7 @@ import { jobOf } from './merge-job.ts'
 import { SegmentNames } from './names.ts'
 import { countSmall, deadFiles, MERGE_LIMITS, planMerge } from './policy.ts'
 import { bytesOf, isMissing } from './sums.ts'
-import { Tail, type TailSize } from './tail.ts'
+import { TAIL_LIMITS, Tail, type TailSize } from './tail.ts'
 import { Unreadable } from './unreadable.ts'
 
 /**
@@ -65,7 +64,7 @@ export class Folding {
   readonly #density = new Density()
   #publishedAt: number
   readonly #level = new Level()
-  readonly #unreadable = new Unreadable(() => this.#parts.monotonic())
+  readonly #unreadable: Unreadable
   readonly #gone: Gone
   readonly #ages: PointAges
   /** Fold points may have grown too old since they were last looked at. */
@@ -80,8 +79,7 @@ export class Folding {
   /** `tail`: what lies behind the fold point at the start. */
   constructor(parts: FoldingParts, tail: TailSize) {
     this.#parts = parts
-    const tables = { bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, logBytes: TABLE_LOG_BYTES }
-    this.#limits = { ...MERGE_LIMITS, ...tables, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
+    this.#limits = { ...MERGE_LIMITS, ...TAIL_LIMITS, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
     const { storage, monotonic, scheduler, manifest, check, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
     this.#gone = new Gone(storage, () => this.#giveWay())
@@ -93,6 +91,7 @@ export class Folding {
     this.#ages = new PointAges(monotonic, manifest().fold)
     const job = (loop: Loop) => (loop === 'fold' ? budget.folding(() => this.#fold()) : loop === 'merge' ? this.#merge() : this.#collect())
     this.#loops = new Loops({ scheduler, job, failed: (loop, error) => this.#failed(loop, error) })
+    this.#unreadable = new Unreadable({ monotonic, scheduler, again: () => this.#loops.wake('merge', 0) })
     const inUse = (file: string): boolean => this.#names.inUse(file) || parts.inUse(file)
     const pause = (): Promise<void> => this.#giveWay(this.#collectUntil)
     this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs, pause })
@@ -208,6 +207,7 @@ export class Folding {
     this.#parts.budget.stopUpkeep()
     for (const rhythm of this.#rhythms) rhythm.stop()
     await this.#loops.ended()
+    this.#unreadable.stop()
   }
 
   /** What heavy work may do for the next `ms`; without a word after that, as always. */

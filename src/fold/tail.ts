@@ -4,6 +4,7 @@
  * Owns: its size, the flow of commits, since when it is too long. Does not own: the work, the reports.
  * Invariants: pure but for its state; the time comes with each call.
  */
+import { TABLE_LOG_BYTES, TABLE_RAW_BYTES, TABLE_RECORDS } from '../base/limits.ts'
 import { Flow, foldAt, foldBarMs, foldDueAt, foldRate, type Work } from '../pace/index.ts'
 
 export interface TailSize {
@@ -18,6 +19,9 @@ export interface TailLimits {
   readonly records: number
   readonly logBytes: number
 }
+
+/** One table. */
+export const TAIL_LIMITS: TailLimits = { bytes: TABLE_RAW_BYTES, records: TABLE_RECORDS, logBytes: TABLE_LOG_BYTES }
 
 /**
  * Tables behind the fold point beyond which a fold is pressed: it ends in a part of an interval, and beyond half as many again it goes as fast

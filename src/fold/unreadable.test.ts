@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { TidemarkError } from '../base/errors.ts'
 import { FIRST_PLACE, type SegmentEntry } from '../format/index.ts'
 import { type ErrnoName, storageError, systemError } from '../storage/index.ts'
+import { SimulatedScheduler } from '../testing/index.ts'
 import type { MergePlan } from './policy.ts'
 import { Unreadable } from './unreadable.ts'
 
@@ -20,10 +21,12 @@ const PLAN: MergePlan = {
   ...{ end: undefined, young: [YOUNG], through: 3 },
 }
 
+const made = (monotonic = () => 0): Unreadable => new Unreadable({ monotonic, scheduler: new SimulatedScheduler(), again: () => {} })
+
 const read = (file: string, errno: ErrnoName): TidemarkError => storageError('read', file, systemError(errno, 'read'))
 
 test('damage counts at once, a file that is not given back at the third merge in a row that fails for it', () => {
-  const unreadable = new Unreadable(() => 0)
+  const unreadable = made()
   const fails = (file: string, errno: ErrnoName): number => {
     unreadable.failed(PLAN, read(file, errno))
     return unreadable.stuck.size
@@ -33,17 +36,17 @@ test('damage counts at once, a file that is not given back at the third merge in
   assert.deepEqual([fails(BASE.file, 'EIO'), fails(YOUNG.file, 'EIO'), fails(BASE.file, 'EIO')], [0, 0, 0])
   assert.equal(fails(BASE.file, 'EIO'), 1)
   assert.deepEqual([...unreadable.stuck], [BASE.file])
-  const stale = new Unreadable(() => 0)
+  const stale = made()
   for (let times = 0; times < 3; times++) stale.failed(PLAN, read(BASE.file, 'ESTALE'))
   assert.deepEqual([...stale.stuck], [BASE.file], 'for whatever reason, if it does not pass')
-  const damaged = new Unreadable(() => 0)
+  const damaged = made()
   damaged.failed(PLAN, new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: YOUNG.file }))
   assert.deepEqual([...damaged.stuck], [YOUNG.file, BASE.file], 'nor the range that needs it')
 })
 
 test('what waits for a file that cannot be read is tried again some minutes after the last failure, what is damaged is not', () => {
   let now = 0
-  const unreadable = new Unreadable(() => now)
+  const unreadable = made(() => now)
   const other = { ...PLAN, ranges: [{ start: FIRST_PLACE, through: 1, segment: segment(2) }] }
   for (let times = 0; times < 3; times++) unreadable.failed(PLAN, read(YOUNG.file, 'ESTALE'))
   now = 300_000
@@ -61,10 +64,41 @@ test('what waits for a file that cannot be read is tried again some minutes afte
   assert.ok(unreadable.stuck.has(segment(2).file))
 })
 
+test('when what waited is to be tried again is told once for each, and not after the end', async () => {
+  const scheduler = new SimulatedScheduler()
+  const told: number[] = []
+  const monotonic = (): number => scheduler.clock.monotonic()
+  const begin = monotonic()
+  const again = (): void => {
+    told.push(monotonic() - begin)
+    unreadable.stuck
+  }
+  const unreadable: Unreadable = new Unreadable({ monotonic, scheduler, again })
+  const fails = (file: string, times: number): void => {
+    for (let time = 0; time < times; time++) unreadable.failed(PLAN, read(file, 'ESTALE'))
+  }
+  const pass = async (ms: number): Promise<void> => await scheduler.run(scheduler.sleep(ms))
+  fails(BASE.file, 2)
+  await pass(700_000)
+  assert.deepEqual(told, [], 'nothing waits yet')
+  fails(BASE.file, 1)
+  await pass(100_000)
+  fails(YOUNG.file, 3)
+  await pass(100_000)
+  // Of the first one: it waits for longer than the other now.
+  fails(BASE.file, 1)
+  await pass(1_000_000)
+  assert.deepEqual(told, [1_400_000, 1_500_000])
+  fails(BASE.file, 3)
+  unreadable.stop()
+  await pass(1_000_000)
+  assert.equal(told.length, 2)
+})
+
 test('a file counts so that is gone, that this user may not read, or whose compression this runtime lacks', () => {
   const lacking = new TidemarkError('TIDEMARK_COMPRESSION_UNAVAILABLE', 'lacking', { file: BASE.file })
   for (const error of [storageError('open', BASE.file, systemError('ENOENT', 'open')), read(BASE.file, 'EACCES'), lacking]) {
-    const unreadable = new Unreadable(() => 0)
+    const unreadable = made()
     for (const stuck of [[], [], [BASE.file]]) {
       unreadable.failed(PLAN, error)
       assert.deepEqual([...unreadable.stuck], stuck)
@@ -73,7 +107,7 @@ test('a file counts so that is gone, that this user may not read, or whose compr
 })
 
 test('what the system is short of, and a file of its own that a merge cannot read back, keep nothing from being merged', () => {
-  const unreadable = new Unreadable(() => 0)
+  const unreadable = made()
   for (let times = 0; times < 10; times++) {
     for (const errno of ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'] as const) unreadable.failed(PLAN, read(BASE.file, errno))
     unreadable.failed(PLAN, read(segment(9).file, 'EIO'))

@@ -1,10 +1,12 @@
 /**
  * What cannot be merged, for a file that is damaged or that cannot be read: no plan has it any more.
  *
- * Owns: which, how often a file could not be read, and until when it is let be. Does not own: what a plan does without it (policy.ts). What is
- * damaged stays so until the end of the run, for it may be mended then; what could not be read is tried again some time later.
+ * Owns: which, how often a file could not be read, until when it is let be, and that somebody hears of the end of that: on a store at rest nothing
+ * else begins a merge. Does not own: what a plan does without it (policy.ts). What is damaged stays so until the end of the run, for it may be mended
+ * then; what could not be read is tried again some time later.
  */
 import { TidemarkError } from '../base/errors.ts'
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import type { SegmentEntry } from '../format/index.ts'
 import { type ErrnoName, isErrno } from '../storage/index.ts'
 import { type MergePlan, type Stuck, stuckBy } from './policy.ts'
@@ -20,22 +22,32 @@ const SHORT_OF: readonly ErrnoName[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 
  */
 const UNREAD_MS = 600_000
 
+export interface UnreadableParts {
+  readonly monotonic: () => number
+  readonly scheduler: Scheduler
+  /** Something is to be tried again. */
+  readonly again: () => void
+}
+
 export class Unreadable {
-  readonly #monotonic: () => number
+  readonly #parts: UnreadableParts
   readonly #damaged = new Set<string>()
   /** Failures in a row, by file. */
   readonly #failures = new Map<string, number>()
   /** By file: what waits for it, and until when. */
   readonly #waiting = new Map<string, { readonly names: Set<string>; until: number }>()
 
-  constructor(monotonic: () => number) {
-    this.#monotonic = monotonic
+  #cancel: Cancel | undefined
+
+  constructor(parts: UnreadableParts) {
+    this.#parts = parts
   }
 
   get stuck(): Stuck {
+    const now = this.#parts.monotonic()
     const stuck = new Set(this.#damaged)
     for (const [file, { names, until }] of this.#waiting) {
-      if (this.#monotonic() < until) for (const name of names) stuck.add(name)
+      if (now < until) for (const name of names) stuck.add(name)
       else {
         this.#waiting.delete(file)
         this.#failures.delete(file)
@@ -58,11 +70,26 @@ export class Unreadable {
     if (failures < UNREAD_MAX) return
     const names = this.#waiting.get(file)?.names ?? new Set()
     for (const name of stuckBy(plan, file)) names.add(name)
-    this.#waiting.set(file, { names, until: this.#monotonic() + UNREAD_MS })
+    this.#waiting.set(file, { names, until: this.#parts.monotonic() + UNREAD_MS })
+    this.#cancel ??= this.#parts.scheduler.after(UNREAD_MS, () => this.#look())
   }
 
   merged(plan: MergePlan): void {
     for (const { file } of inputsOf(plan)) this.#failures.delete(file)
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  /** At the time of the earliest as that was when it was set; one that failed again meanwhile waits on. */
+  #look(): void {
+    const { monotonic, scheduler, again } = this.#parts
+    const now = monotonic()
+    const later = [...this.#waiting.values()].map(({ until }) => until - now).filter(ms => ms > 0)
+    this.#cancel = later.length === 0 ? undefined : scheduler.after(Math.min(...later), () => this.#look())
+    if (later.length < this.#waiting.size) again()
   }
 }
 
