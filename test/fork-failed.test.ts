@@ -1,6 +1,7 @@
 /** A restore to an older point whose fork fails half way: an open that rejects has given nothing up. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { manifestName } from '../src/format/index.ts'
 import { type FoundManifest, listManifests, readNewest } from '../src/manifest/index.ts'
 import { openStore } from '../src/open.ts'
 import { MemoryDisk, MemoryStorage, type OpenMode, type Storage, type StorageFile } from '../src/storage/index.ts'
@@ -48,6 +49,19 @@ for (const [what, fault] of Object.entries(FAULTS)) {
     })
   }
 }
+
+test('a fork that was taken back, and the newest manifest rots: nothing goes on from the older point', async () => {
+  const world = await fiveEpochs()
+  const heal = world.storage.inject(FAULTS['the folder cannot be synced'] as Fault)
+  await assert.rejects(world.open(AT_TWO), { code: 'TIDEMARK_STORAGE' })
+  heal()
+  const newest = (await world.run(listManifests(world.storage))).at(-1) as number
+  world.storage.disk.lookup(manifestName(newest))?.flip(50, 1)
+  const again = await world.open()
+  assert.equal(again.restored.epoch, 5)
+  assert.equal(again.map('map').get('n'), 5)
+  await world.close()
+})
 
 test('a fork that can be taken back no more: the error says that the store may go on from the older epoch', async () => {
   const world = await fiveEpochs()

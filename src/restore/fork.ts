@@ -3,7 +3,7 @@
  *
  * Does not own: where the scan ended, who holds the lock. Invariant: an open that rejects has given up nothing that was acknowledged, or says so.
  * A fork counts as soon as its name stands, whatever the call that made it says: the next open would go on from it. So where anything fails from
- * there on, the manifest from before it is published once more, above it, with its own log and lineage; all that it names is still there,
+ * there on, the manifest from before it is published again, above it, with its own log and lineage, and that once more; all that it names is still there,
  * because nothing is collected, nor a manifest removed that it keeps, before a writer runs. Who dies between the two leaves the fork, or after a
  * power cut one or the other: nobody was answered then, and the fork is what was asked for. Behind a fork whose name may not be on the device the
  * sync of the later name is all that is asked of: with it that one counts, whether the other is there or not. One that does not
@@ -13,7 +13,7 @@ import { TidemarkError } from '../base/errors.ts'
 import { noFailpoint } from '../base/failpoint.ts'
 import type { Manifest } from '../format/index.ts'
 import { proveEpoch, type ScanReport } from '../log/index.ts'
-import { fork, readNewest, unfork } from '../manifest/index.ts'
+import { fork, readNewest, repeat, unfork } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { claim, hex, type OpenFacts } from './open.ts'
 
@@ -53,7 +53,9 @@ export async function forkAt(
         if (last === undefined && !newest.lineage.some(({ id }) => id === lineageId)) return failure
         // One that does not verify may at the next look. Where nobody knows whose it is, nothing is put above it.
         if (newest.writer === before.writer && (last === undefined || isSpoiled(failure, last.file))) {
-          await claim(storage, unfork(before, { ...newest, number }), failpoint)
+          const back = await claim(storage, unfork(before, { ...newest, number }), failpoint)
+          // Were it damaged later, the way back from it would be the fork: the one before the newest says the same, too.
+          await claim(storage, repeat(back), failpoint).catch(() => {})
           return failure
         }
       }
