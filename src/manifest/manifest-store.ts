@@ -27,8 +27,10 @@ export interface FoundManifest {
   readonly manifest: Manifest
   /** The highest number there is, valid or not. */
   readonly newestNumber: number
-  /** Newer manifests that do not verify: file and reason. */
+  /** Newer manifests that do not verify, or are not given back: file and reason. */
   readonly damaged: readonly { readonly file: string; readonly message: string }[]
+  /** Why the newest of these is not given back that is not; undefined where they all are. */
+  readonly unread: unknown
 }
 
 export async function listManifests(storage: Storage): Promise<number[]> {
@@ -47,34 +49,44 @@ export async function newestNumber(storage: Storage): Promise<number> {
   return (await listManifests(storage)).at(-1) ?? 0
 }
 
+/** What the device does not give back may be there at the next look: one that is not there at this many counts as one that does not verify. */
+const LOOKS = 3
+
 /**
  * The newest manifest that verifies; undefined where there are none. Throws TIDEMARK_MANIFEST_DAMAGED when there are some and none
- * verifies, TIDEMARK_FORMAT_NEWER when the newest whole one is of a later format.
+ * verifies, TIDEMARK_STORAGE where one of these is not given back, TIDEMARK_FORMAT_NEWER when the newest whole one is of a later format.
  */
 export async function readNewest(storage: Storage): Promise<FoundManifest | undefined> {
-  const damaged: { file: string; message: string }[] = []
+  let looks = 1
   for (let attempt = 0; ; attempt++) {
     const numbers = await listManifests(storage)
-    damaged.length = 0
+    const damaged: { file: string; message: string }[] = []
+    let manifest: Manifest | undefined
+    let unread: unknown
+    let failure: unknown
     let vanished = false
     for (const number of numbers.toReversed()) {
       const file = manifestName(number)
       try {
-        return { manifest: await readManifest(storage, number), newestNumber: numbers.at(-1) as number, damaged }
+        manifest = await readManifest(storage, number)
+        break
       } catch (error) {
+        const isUnread = isNotGivenBack(error)
         // A writer that removes old manifests while we read: it has published newer ones, so look again.
-        if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) {
+        if (!isUnread && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) {
           if (attempt >= MANIFESTS_KEPT || (await storage.exists(file))) throw error
           vanished = true
           break
         }
+        if (isUnread) unread ??= error
+        failure ??= error
         damaged.push({ file, message: (error as Error).message })
       }
     }
-    if (vanished) continue
-    const first = damaged[0]
-    if (first === undefined) return undefined
-    throw await firstError(storage, numbers.at(-1) as number)
+    if (vanished || (unread !== undefined && looks++ < LOOKS)) continue
+    if (manifest !== undefined) return { manifest, newestNumber: numbers.at(-1) as number, damaged, unread }
+    if (failure === undefined) return undefined
+    throw unread ?? failure
   }
 }
 
@@ -88,15 +100,6 @@ export async function isUnbegun(storage: Storage): Promise<boolean> {
   if (oldest !== 1) return false
   for (const folder of [LOG_FOLDER, SEGMENT_FOLDER]) if ((await storage.list(folder)).length > 0) return false
   return true
-}
-
-async function firstError(storage: Storage, number: number): Promise<unknown> {
-  try {
-    await readManifest(storage, number)
-  } catch (error) {
-    return error
-  }
-  return new Error('unreachable')
 }
 
 export async function readManifest(storage: Storage, number: number): Promise<Manifest> {

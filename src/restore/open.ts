@@ -23,6 +23,7 @@ import {
   readManifest,
   readNewest,
   spoiled,
+  standsOn,
   takeOver,
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
@@ -43,7 +44,7 @@ export interface OpenedStore {
   readonly created: boolean
   /** A living writer may go on, and give back files that the manifest names. */
   readonly shared: boolean
-  /** Newer manifests that did not verify; what they named is found by following the chain of files. */
+  /** Newer manifests that did not verify, or were not given back; what they named is found by following the chain of files. */
   readonly damagedManifests: FoundManifest['damaged']
 }
 
@@ -91,9 +92,25 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
   return { manifest, created: false, shared: true, damagedManifests: found.damaged }
 }
 
-async function logOf(storage: Storage, found: FoundManifest): Promise<Manifest['log']> {
-  const [newest] = found.damaged
-  return newest === undefined ? found.manifest.log : await followChain(storage, found.manifest, newest.file)
+async function logOf(storage: Storage, { manifest, damaged, unread }: FoundManifest): Promise<Manifest['log']> {
+  const [newest] = damaged
+  if (newest === undefined) return manifest.log
+  // It may be given back another time, unless something is published above it.
+  if (unread !== undefined && !(await isAllThere(storage, manifest))) throw unread
+  return await followChain(storage, manifest, newest.file)
+}
+
+/** What a manifest stands on is there; the last file of its log may have been dropped since, where it held nothing. */
+async function isAllThere(storage: Storage, manifest: Manifest): Promise<boolean> {
+  const there = await filesThere(storage)
+  const needed = standsOn({ ...manifest, log: manifest.log.filter(({ end }) => end !== null) })
+  return [...needed].every(file => there.has(file))
+}
+
+async function filesThere(storage: Storage): Promise<ReadonlySet<string>> {
+  const there = new Set<string>()
+  for (const folder of [SEGMENT_FOLDER, LOG_FOLDER]) for (const name of await storage.list(folder)) there.add(`${folder}/${name}`)
+  return there
 }
 
 /**
@@ -103,8 +120,7 @@ async function logOf(storage: Storage, found: FoundManifest): Promise<Manifest['
 async function withKept(storage: Storage, { manifest, damaged }: FoundManifest): Promise<Manifest> {
   if (damaged.length === 0 || manifest.retained.length === 0) return manifest
   const numbers = new Set(await listManifests(storage))
-  const there = new Set<string>()
-  for (const folder of [SEGMENT_FOLDER, LOG_FOLDER]) for (const name of await storage.list(folder)) there.add(`${folder}/${name}`)
+  const there = await filesThere(storage)
   const retained: RetainedPoint[] = []
   for (const point of manifest.retained) {
     if (!numbers.has(point.number)) continue
