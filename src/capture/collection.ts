@@ -35,6 +35,8 @@ export class Collection {
   readonly space: Space
   /** Names this incarnation on disk; emptying the collection starts a new one. */
   id: number
+  /** The incarnation that the last cut had, or that was there first. */
+  cutId: number
   live: Map<Key, unknown>
   /** Keys changed and deleted since the barrier. */
   journal = new Journal()
@@ -80,7 +82,7 @@ export class Collection {
     this.name = name
     this.kind = kind
     this.codec = codec
-    this.id = id
+    this.id = this.cutId = id
     this.live = live
   }
 

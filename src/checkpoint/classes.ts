@@ -37,8 +37,10 @@ export class Classes {
     })
     this.#rpo = new Rpo({
       ...{ turns, due, now: () => clock.monotonic(), collections: () => space.treated },
-      changed: collection => this.#changed(collection),
+      // An emptied one has nothing to write but its new id.
+      changed: collection => collection.id !== collection.cutId || this.#changed(collection),
     })
+    space.droppedCritical = rpoMs => this.#rpo.dropped(rpoMs)
   }
 
   /** Some collection has changes that no barrier has cut. */
@@ -84,6 +86,7 @@ export class Classes {
     flight.whole ||= this.#parts.space.forbidden === 'closed'
     flight.left = this.#lag.cut(all, flight.epoch, flight.whole, flight.left)
     const { left } = flight
+    for (const collection of all) collection.cutId = collection.id
     this.#rpo.arm()
     flight.linked = this.#parts.space.links.cut(left)
     flight.leftEntries = [...left].map(collection => this.#lag.entryOf(collection))

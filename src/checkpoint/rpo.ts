@@ -2,9 +2,10 @@
  * When a critical collection asks for a barrier, by its `rpoMs`.
  *
  * What: looks at the critical collections from time to time, and asks when one of them would else have changes older than its `rpoMs` before
- * the next look. Owns: the timer, since when each may be dirty. Does not own: the barrier.
- * Invariants: no `set` pays for it; without a critical collection that has an `rpoMs`, and behind `stop`, there is no timer; a barrier is asked
- * for no later than `rpoMs` after the first change that no barrier cut.
+ * the next look. One that is dropped, which is a change of it, is looked at no more: a timer of its own remembers it.
+ * Owns: the timers, since when each may be dirty. Does not own: the barrier.
+ * Invariants: no `set` pays for it; without a critical collection that has an `rpoMs`, or had one when it was dropped behind the last barrier, and
+ * behind `stop`, there is no timer; a barrier is asked for no later than `rpoMs` after the first change that no barrier cut.
  */
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
@@ -29,6 +30,8 @@ export class Rpo {
   #stopped = false
   /** When the armed look comes. */
   #dueAt = 0
+  #cancelDropped: Cancel | undefined
+  #droppedDueAt = 0
 
   constructor(parts: RpoParts) {
     this.#parts = parts
@@ -38,6 +41,7 @@ export class Rpo {
   /** A barrier fell. */
   arm(): void {
     this.#disarm()
+    this.#forgetDropped()
     this.#since.clear()
     this.#lookedAt = this.#parts.now()
     this.#next()
@@ -50,10 +54,28 @@ export class Rpo {
     this.#next()
   }
 
+  /** One that had this `rpoMs` is there no more. */
+  dropped(rpoMs: number): void {
+    const dueAt = this.#parts.now() + rpoMs
+    if (this.#stopped || (this.#cancelDropped !== undefined && this.#droppedDueAt <= dueAt)) return
+    this.#forgetDropped()
+    this.#droppedDueAt = dueAt
+    this.#cancelDropped = this.#parts.turns.after(rpoMs, () => {
+      this.#cancelDropped = undefined
+      this.#parts.due()
+    })
+  }
+
   /** For good: no barrier falls any more. */
   stop(): void {
     this.#stopped = true
     this.#disarm()
+    this.#forgetDropped()
+  }
+
+  #forgetDropped(): void {
+    this.#cancelDropped?.()
+    this.#cancelDropped = undefined
   }
 
   #disarm(): void {

@@ -1,0 +1,120 @@
+/** Critical collections with an `rpoMs`: what counts as a change that a barrier follows within that time. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TidemarkMap } from '../src/capture/index.ts'
+import type { Store } from '../src/store.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const RPO_MS = 50
+
+interface Opened {
+  readonly world: SimulatedStore
+  readonly store: Store
+  readonly payments: TidemarkMap<string, number>
+}
+
+/** No barrier falls but for the `rpoMs`. */
+async function opened(): Promise<Opened> {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const payments = store.map<number, string>('payments', { class: 'critical', rpoMs: RPO_MS })
+  payments.set('a', 1)
+  await world.checkpoint()
+  return { world, store, payments }
+}
+
+const ENDS: readonly (readonly [string, (opened: Opened) => void])[] = [
+  ['clear', ({ payments }) => payments.clear()],
+  [
+    'clear behind a change',
+    ({ payments }) => {
+      payments.set('b', 1)
+      payments.clear()
+    },
+  ],
+  ['clear in a transaction', ({ store, payments }) => store.transaction(() => payments.clear())],
+  ['the end of the collection', ({ store }) => void store.delete('payments')],
+  [
+    'the end of the collection behind a change',
+    ({ store, payments }) => {
+      payments.set('b', 1)
+      store.delete('payments')
+    },
+  ],
+]
+
+for (const [what, end] of ENDS) {
+  test(`a barrier follows within the time, and no other: ${what}`, async () => {
+    const all = await opened()
+    const { world } = all
+    const { length } = world.points
+    await world.pass(RPO_MS / 2)
+    end(all)
+    await world.pass(2 * RPO_MS)
+    assert.equal(world.points.length, length + 1)
+    await world.pass(1000)
+    assert.equal(world.points.length, length + 1)
+    assert.equal((await world.crash()).map('payments').size, 0)
+    await world.close()
+  })
+}
+
+test('one that is emptied before the first barrier behind a restart is followed by one, too', async () => {
+  const { world } = await opened()
+  const again = (await world.crash()).map<number, string>('payments', { class: 'critical', rpoMs: RPO_MS })
+  again.clear()
+  await world.pass(2 * RPO_MS)
+  assert.equal((await world.crash()).map('payments').size, 0)
+  await world.close()
+})
+
+test('a clear that is taken back is followed by no barrier', async () => {
+  const { world, store, payments } = await opened()
+  const { length } = world.points
+  assert.throws(() =>
+    store.transaction(() => {
+      payments.clear()
+      throw new Error('back')
+    }),
+  )
+  await world.pass(1000)
+  assert.equal(world.points.length, length)
+  await world.close()
+})
+
+test('the time of a change runs on when the collection is emptied', async () => {
+  const { world, payments } = await opened()
+  const { length } = world.points
+  for (let n = 0; n < 10; n++) {
+    payments.set('b', n)
+    payments.clear()
+    await world.pass(RPO_MS / 5)
+  }
+  assert.ok(world.points.length > length)
+  await world.close()
+})
+
+test('of several that are dropped the shortest time counts', async () => {
+  const { world, store } = await opened()
+  const { length } = world.points
+  store.map('slower', { class: 'critical', rpoMs: 10 * RPO_MS }).set('a', 1)
+  await world.checkpoint()
+  store.delete('slower')
+  store.delete('payments')
+  await world.pass(2 * RPO_MS)
+  assert.equal(world.points.length, length + 2)
+  await world.pass(20 * RPO_MS)
+  assert.equal(world.points.length, length + 2)
+  await world.close()
+})
+
+test('what was emptied while the storage is away is durable soon after it is back', async () => {
+  const { world, payments } = await opened()
+  const heal = world.storage.inject({ operation: 'append', errno: 'EIO' })
+  payments.clear()
+  await world.pass(500)
+  heal()
+  await world.pass(2000)
+  assert.equal((await world.crash()).map('payments').size, 0)
+  await world.close()
+})
