@@ -76,6 +76,17 @@ export async function uses(): Promise<void> {
   store.transaction(async () => {})
   // @ts-expect-error nor return a promise
   store.transaction(() => Promise.resolve(1))
+  // @ts-expect-error nor be a generator, whose work is done by whoever walks it
+  store.transaction(function* () {
+    yield 1
+  })
+  // @ts-expect-error nor an async one
+  store.transaction(async function* () {
+    yield 1
+  })
+  const keys: MapIterator<Key> = store.transaction(() => players.keys())
+  const anything: unknown = store.transaction((): unknown => 1)
+  void [keys, anything]
 
   const held = await store.hold(async () => 'done', { msMax: 100 })
   const point = await store.checkpoint({ timeoutMs: 100 })

@@ -8,6 +8,7 @@
 import { TidemarkError } from './base/errors.ts'
 import { Histogram } from './base/histogram.ts'
 import { COLLECTIONS_MAX } from './base/limits.ts'
+import { isGenerator } from './base/stray.ts'
 import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, TidemarkValue, Transaction, treat } from './capture/index.ts'
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
@@ -67,7 +68,7 @@ export interface StoreParts {
   ending(timeoutMs: number): Ending
 }
 
-type SyncOnly<T> = T extends PromiseLike<unknown> ? never : T
+type SyncOnly<T> = T extends PromiseLike<unknown> | Generator | AsyncGenerator ? never : T
 const TIMEOUT_MS = 30_000
 const HOLD_MS = 1000
 
@@ -147,7 +148,7 @@ export class Store implements AsyncDisposable {
    * error is passed on. Synchronous; nested calls join the outer one, and it fails where one was not. Objects handed out inside cost an encoding each,
    * for the rollback; what is changed through a reference from before, or lies under several keys, is not taken back.
    *
-   * @throws TIDEMARK_TRANSACTION_ASYNC for an async function, TIDEMARK_VALUE_REFUSED for a value that cannot be stored, TIDEMARK_CODEC for one that
+   * @throws TIDEMARK_TRANSACTION_ASYNC for an async function or a generator, TIDEMARK_VALUE_REFUSED for a value that cannot be stored, TIDEMARK_CODEC for one that
    * could not be taken back, all else is: its codec does not decode what it encodes, or the transaction got it refused and mended it
    */
   transaction<T>(fn: () => SyncOnly<T>): T {
@@ -181,7 +182,7 @@ export class Store implements AsyncDisposable {
   async hold<T>(fn: () => T | PromiseLike<T>, options: { readonly msMax?: number } = {}): Promise<T> {
     this.#assertOpen()
     this.#assertOutside('hold')
-    if (typeof fn !== 'function') throw noFunction('hold', fn, 'await store.hold(async () => { … })')
+    if (typeof fn !== 'function' || isGenerator(fn)) throw noFunction('hold', fn, 'await store.hold(async () => { … })')
     const msMax = milliseconds('hold', options, 'msMax', HOLD_MS)
     return await this.#writer().holds.run(fn, msMax, () => this.#assertOpen())
   }

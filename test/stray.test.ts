@@ -1,4 +1,4 @@
-/** Promises where none is taken: refused, and their failure ends nothing. */
+/** Promises and generators where none is taken: refused, and the failure of a promise ends nothing. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -43,6 +43,53 @@ test('work that begins when it is waited for does not begin when it is refused',
   assert.throws(() => store.map('map').update('a', () => query), { code: 'TIDEMARK_ARGUMENT' })
   assert.throws(() => store.transaction((() => query) as never), { code: 'TIDEMARK_TRANSACTION_ASYNC' })
   assert.equal(begun, 0)
+})
+
+test('a generator is refused wherever a function has to do its work at once: none of it is done later', async () => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const map = store.map<unknown>('map', { significant: () => true })
+  const cell = store.value<unknown>('cell', 0)
+  const never = (): never => assert.fail('it ran')
+  function* steps(_default = never()) {
+    yield never()
+  }
+  async function* asyncSteps(_default = never()) {
+    yield never()
+  }
+  for (const written of [steps, asyncSteps]) {
+    for (const fn of [written, written.bind(undefined)] as (() => never)[]) {
+      assert.throws(() => store.transaction(fn), { code: 'TIDEMARK_TRANSACTION_ASYNC', message: /generator/ })
+      await assert.rejects(store.hold(fn), { code: 'TIDEMARK_ARGUMENT', message: /hold takes a function.*not a generator/ })
+    }
+  }
+  function* plain() {
+    yield map.set('from', 'a generator')
+  }
+  async function* plainAsync() {
+    yield map.set('from', 'a generator')
+  }
+  map.set('a', 1)
+  cell.set(1)
+  for (const written of [plain, plainAsync]) {
+    await store.checkpoint()
+    const giving = (() => written()) as () => never
+    assert.throws(() => store.transaction(giving), { code: 'TIDEMARK_TRANSACTION_ASYNC', message: /generator/ })
+    assert.throws(() => store.transaction(() => store.transaction(giving)), { code: 'TIDEMARK_TRANSACTION_ASYNC' })
+    for (const change of [written, giving] as (() => never)[]) {
+      for (const key of ['a', 'absent']) assert.throws(() => map.update(key, change), { code: 'TIDEMARK_ARGUMENT', message: /generator/ })
+      assert.throws(() => cell.update(change), { code: 'TIDEMARK_ARGUMENT', message: /generator/ })
+      assert.throws(() => store.value<unknown>('unset', 0).update(change), { code: 'TIDEMARK_ARGUMENT', message: /generator/ })
+    }
+    const failures: unknown[] = []
+    store.once('significantFailed', ({ key, error }) => failures.push([key, (error as TidemarkError).code]))
+    store.map<unknown>('map', { significant: written as never }).set('a', 2)
+    await setImmediate()
+    assert.deepEqual(failures, [['a', 'TIDEMARK_ARGUMENT']])
+    store.map<unknown>('map', { significant: () => true }).set('a', 1)
+  }
+  assert.deepEqual([[...map], cell.get(), store.value('unset', 0).get()], [[['a', 1]], 1, 0])
+  // What only walks, as a map does, is a value like any other.
+  assert.deepEqual([...store.transaction(() => map.keys())], ['a'])
 })
 
 test('a codec that encodes asynchronously', async t => {

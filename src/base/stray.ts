@@ -1,12 +1,27 @@
-/** Promises that were given where none is taken. Owns nothing. */
+/** Promises and generators that were given where none is taken. Owns nothing. */
 import { types } from 'node:util'
 
+const Generator = constructorOf(function* () {})
+const AsyncGenerator = constructorOf(async function* () {})
+
+function constructorOf(fn: () => unknown): new () => unknown {
+  return Object.getPrototypeOf(fn).constructor
+}
+
+/** `function*`, async or not: a call of it does nothing yet, the work is done by whoever walks what it gives. */
+export function isGenerator(fn: unknown): boolean {
+  return fn instanceof Generator || fn instanceof AsyncGenerator
+}
+
 /**
- * True for a promise, or what acts as one, where a plain value is wanted: the caller refuses it. Then nobody waits for it, and its failure
- * must not end the process as one that nobody handles. What only acts as one is not touched: it may be work that begins when it is waited for.
+ * True for a promise, or what acts as one, and for what a generator gives, where a plain value is wanted: the caller refuses it. Then nobody
+ * waits for it, and its failure must not end the process as one that nobody handles. What only acts as a promise is not touched: it may be work
+ * that begins when it is waited for.
  */
 export function isStray(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || typeof (value as { then?: unknown }).then !== 'function') return false
+  if (typeof value !== 'object' || value === null) return false
+  const { then, next } = value as { then?: unknown; next?: unknown }
+  if (typeof then !== 'function') return typeof next === 'function' && types.isGeneratorObject(value)
   if (types.isPromise(value)) Promise.prototype.then.call(value, undefined, () => {})
   return true
 }

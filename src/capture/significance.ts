@@ -93,7 +93,7 @@ export class Significance {
 function promised(collection: string, key: Key): TidemarkError {
   return new TidemarkError(
     'TIDEMARK_ARGUMENT',
-    `'${collection}', key ${String(key)}: the function given as significant returned a promise`,
+    `'${collection}', key ${String(key)}: the function given as significant returned a promise or a generator`,
     {
       collection,
       key,

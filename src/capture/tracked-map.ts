@@ -221,7 +221,7 @@ function settled(collection: Collection, key: Key, next: unknown): unknown {
   if (isStray(next)) {
     throw new TidemarkError(
       'TIDEMARK_ARGUMENT',
-      `'${collection.name}', key ${String(key)}: the function given to update returned a promise`,
+      `'${collection.name}', key ${String(key)}: the function given to update returned a promise or a generator`,
       {
         collection: collection.name,
         key,

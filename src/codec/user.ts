@@ -54,9 +54,13 @@ export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
         throw new TidemarkError('TIDEMARK_CODEC', `the codec "${name}" must not return a function from decode`, { hint: HINT_FUNCTION })
       }
       if (isStray(value)) {
-        throw new TidemarkError('TIDEMARK_CODEC', `the codec "${name}" must return the value from decode, not a promise of it`, {
-          hint: 'decode must be synchronous',
-        })
+        throw new TidemarkError(
+          'TIDEMARK_CODEC',
+          `the codec "${name}" must return the value from decode, not a promise of it or a generator`,
+          {
+            hint: 'decode must be synchronous',
+          },
+        )
       }
       return value
     },

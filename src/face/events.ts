@@ -43,7 +43,7 @@ export interface StoreEvents {
   behind: [info: { readonly ms: number; readonly rawBytes: number; readonly records: number }]
   /** Folding keeps up again after `behind`. */
   caughtUp: []
-  /** A collection's `significant` threw or returned a promise, and the change counts as significant; once until it answers again, or another is given. */
+  /** A collection's `significant` threw, or returned a promise or a generator, and the change counts as significant; once until it answers again, or another is given. */
   significantFailed: [info: { readonly collection: string; readonly key: unknown; readonly error: unknown }]
   /** `debug.untracked`: a value changed in place without `set` or `update`. */
   untracked: [info: { readonly collection: string; readonly key: unknown }]

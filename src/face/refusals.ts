@@ -2,7 +2,7 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { assertOptions, describe } from '../base/given.ts'
 import { COLLECTIONS_MAX, TIMER_MS_MAX } from '../base/limits.ts'
-import { isStray } from '../base/stray.ts'
+import { isGenerator, isStray } from '../base/stray.ts'
 import type { Collection, CollectionKind, Transaction } from '../capture/index.ts'
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new () => unknown
@@ -59,25 +59,26 @@ export function nameTaken({ name, kind }: Collection, wanted: CollectionKind): T
 }
 
 export function noFunction(what: string, given: unknown, hint: string): TidemarkError {
-  return new TidemarkError('TIDEMARK_ARGUMENT', `${what} takes a function, not ${describe(given)}`, { hint })
+  const found = isGenerator(given) ? 'a generator' : describe(given)
+  return new TidemarkError('TIDEMARK_ARGUMENT', `${what} takes a function, not ${found}`, { hint })
 }
 
 function asyncTransaction(): TidemarkError {
   return new TidemarkError(
     'TIDEMARK_TRANSACTION_ASYNC',
-    'a transaction is synchronous: its function must not be async nor return a promise; nothing was changed',
+    'a transaction is synchronous: its function must not be async or a generator, nor return a promise; nothing was changed',
     {
       hint: 'wait first, then change inside the transaction; for work that spans turns use store.hold',
     },
   )
 }
 
-/** One that is written as async is refused before it begins. */
+/** One that is written as async, or as a generator, is refused before it begins. */
 export function assertNotAsync(fn: unknown): void {
-  if (fn instanceof AsyncFunction) throw asyncTransaction()
+  if (fn instanceof AsyncFunction || isGenerator(fn)) throw asyncTransaction()
 }
 
-/** What a transaction's function gave, which must be no promise. One that is part of `outer` has changed something: that may not count either. */
+/** What a transaction's function gave, which must be no promise, and no work that is still to be walked. One that is part of `outer` has changed something: that may not count either. */
 export function synchronous<T>(result: T, outer?: Transaction): T {
   if (!isStray(result)) return result
   const error = asyncTransaction()
