@@ -351,14 +351,14 @@ export class Store implements AsyncDisposable {
     return face
   }
 
-  /** Checks the codec; what was stored is read with it from now on. */
+  /** Checks the codec; from now on all is written and what was stored is read with it. */
   #settleCodec(collection: Collection, codec: ValueCodec | undefined): void {
     const { name } = collection
     if (codec !== undefined ? codec.name !== collection.codec.name : this.#encoded.has(name)) {
       throw codecMismatch(name, collection.codec.name, codec?.name ?? tideCodec.name)
     }
-    // One that could not read what is stored may be followed by a better one.
-    if (codec === undefined || collection.cold === undefined) return
+    // One that could not write or read may be followed by a better one.
+    if (codec === undefined) return
     Object.assign(collection, { codec })
     this.#parts.decodeWith(collection, codec)
     this.#encoded.delete(name)

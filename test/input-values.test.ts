@@ -272,6 +272,34 @@ test('a codec that throws while it decodes harms no other collection', async t =
   await third.close()
 })
 
+test('a codec given anew counts from then on, whether or not its collection was restored', async t => {
+  const encode = (): never => {
+    throw new Error('cannot write this')
+  }
+  const broken: Codec<unknown> = { ...throwing, encode }
+  for (const bounded of [{}, { budget: { memoryBytesMax: 2 ** 24 }, restore: { hydrate: 'on-demand' } }] as const) {
+    const folder = temporaryFolder(t)
+    for (const state of ['made now', 'restored', 'cleared']) {
+      const store = await open(folder, { checkpoint: { intervalMs: 0 }, ...bounded })
+      const map = store.map<unknown>('coded', { codec: broken })
+      const cell = store.value<unknown>('cell', 0, { codec: broken })
+      if (state === 'cleared') map.clear()
+      map.set('key', { state })
+      cell.set({ state })
+      await failsWith('TIDEMARK_VALUE_REFUSED', () => store.durable(), { says: ['cannot write this'] })
+      store.map<unknown>('coded', { codec: throwing })
+      store.value<unknown>('cell', 0, { codec: throwing })
+      await store.durable()
+      assert.deepEqual(map.get('key'), { state })
+      await store.close()
+      const again = await open(folder, { checkpoint: { intervalMs: 0 } })
+      assert.deepEqual(again.map<unknown>('coded', { codec: throwing }).get('key'), { state })
+      assert.deepEqual(again.value<unknown>('cell', 0, { codec: throwing }).get(), { state })
+      await again.close()
+    }
+  }
+})
+
 test('a codec never given keeps its collection as it is, through checkpoints and restarts', async t => {
   const folder = temporaryFolder(t)
   const store = await open(folder)
