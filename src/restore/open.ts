@@ -63,6 +63,8 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
     await failpoint('open.folders')
     await storage.makeFolder(LOG_FOLDER)
     await storage.makeFolder(MANIFEST_FOLDER)
+    // Were their names lost, and ours kept without what is in it, nobody could tell that it was a first one.
+    if (number > 1) await storage.syncFolder(MANIFEST_FOLDER)
     const first = firstManifest(hex(facts.random.bytes(16)), hex(facts.random.bytes(16)), author)
     const manifest = await claim(storage, { ...first, number, token: number }, failpoint)
     return { manifest, created: true, shared: false, damagedManifests: [] }

@@ -6,6 +6,7 @@ import { encodeManifest, GENESIS, manifestName } from '../../src/format/index.ts
 import { listManifests } from '../../src/manifest/index.ts'
 import { forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
 import { MemoryDisk, MemoryStorage, type Storage } from '../../src/storage/index.ts'
+import { SimulatedStorage } from '../../src/testing/index.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf } from '../support/files.ts'
 import { type Block, type Epoch, Life, pseudoRandom, readAll, scanAll } from '../support/log-store.ts'
 
@@ -42,6 +43,19 @@ test('log files without any manifest are no empty directory', async () => {
   const { files } = await store(1, 1)
   const storage = await storageOf(new Map([...files].filter(([path]) => path.startsWith('log/'))))
   await assert.rejects(openForWriting(storage, facts('a')), error => hasCode(error, 'TIDEMARK_DIRECTORY'))
+})
+
+test('what a first opening that was killed left is durable before the next one begins: a power cut leaves no later number alone', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  await storage.makeFolder('manifest')
+  await storage.createIfAbsent(manifestName(1), Buffer.alloc(0))
+  let left: number[] = []
+  const failpoint = async (name: string): Promise<void> => {
+    if (name === 'manifest.create') left = await listManifests(storage.crash({ mode: 'lost' }))
+  }
+  const { manifest } = await openForWriting(storage, { ...facts('next'), failpoint })
+  assert.equal(manifest.number, 2)
+  assert.deepEqual(left, [1])
 })
 
 test('a first opening that died inside its manifest left nothing, and the next one begins again', async () => {
