@@ -173,7 +173,7 @@ export class Collection {
 
   set(key: Key, value: unknown): void {
     if (typeof value !== 'object' || value === null) {
-      if (Object.is(this.live.get(key), value) && (value !== undefined || this.live.has(key)) && this.space.forbidden === undefined)
+      if (Object.is(this.live.get(key), value) && (value !== undefined || this.live.has(key)) && this.#passesOver)
         return void this.redundancy.unchanged++
     }
     const { significance } = this
@@ -204,6 +204,7 @@ export class Collection {
       stored = !lives && cold?.shows(key) === true
       if (!lives && !stored) {
         this.space.assertWritable(this.name)
+        this.space.transaction?.leavesAsIs(this)
         return false
       }
       this.beforeWrite(key, undefined)
@@ -220,7 +221,7 @@ export class Collection {
     if (this.space.guarded) this.space.assertWritable(this.name)
     if (this.sizeMax > 0) this.beforeForget()
     // Asked behind it: who was told of that may have emptied it, or dropped it, which throws.
-    if (this.sizeMax === 0) return
+    if (this.sizeMax === 0) return void this.space.transaction?.leavesAsIs(this)
     this.space.transaction?.beforeClear(this)
     this.replace(this.space.nextId++, new Map())
   }
@@ -339,6 +340,13 @@ export class Collection {
     if (lives) this.live.delete(key)
     cold.tell('deleted', key)
     return true
+  }
+
+  /** Whether a set to what is live already is no change. In a transaction it may be one: what is live may not be in the next epoch, and all else is. */
+  get #passesOver(): boolean {
+    const { forbidden, transaction } = this.space
+    if (transaction === undefined || (this.significance === undefined && this.class !== 'rebuildable')) return forbidden === undefined
+    return false
   }
 
   /** The key is not there any more, and needs a tombstone. */

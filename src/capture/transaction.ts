@@ -97,6 +97,8 @@ export class Transaction {
   readonly #cleared = new Map<Collection, readonly Map<Key, unknown>[]>()
   /** The images are being written to: whoever comes back in takes room of his own. */
   #encoding = false
+  /** Rebuildable ones that were to become what they are: an epoch may have them older. */
+  readonly #asIs = new Set<Collection>()
   /** Cells whose initial value was handed out. */
   readonly #cells = new Set<object>()
 
@@ -195,6 +197,11 @@ export class Transaction {
     )
   }
 
+  /** Deleted or emptied was what is not there. */
+  leavesAsIs(collection: Collection): void {
+    if (collection.class === 'rebuildable') this.#asIs.add(collection)
+  }
+
   /** Encodes everything written, so that a value that cannot be stored is refused here. @throws what it failed with before, too */
   validate(): void {
     if (this.failure !== undefined) throw this.failure
@@ -216,9 +223,9 @@ export class Transaction {
     }
   }
 
-  /** What it changed has to be in one cut. */
+  /** What it changed has to be in one cut, and what it found as it was to be. */
   link(links: Links): void {
-    const changed = new Set<Collection>(this.#cleared.keys())
+    const changed = new Set<Collection>([...this.#cleared.keys(), ...this.#asIs])
     for (const step of this.#steps) if (step instanceof Undo && step.written) changed.add(step.collection)
     links.join(changed)
   }
