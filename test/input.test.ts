@@ -303,6 +303,12 @@ test('arguments of the wrong kind', t =>
   unharmed(t, async store => {
     await failsWith('TIDEMARK_ARGUMENT', () => store.transaction(5 as never))
     await failsWith('TIDEMARK_ARGUMENT', () => store.hold(5 as never))
+    for (const times of [0, -5, Number.NaN, Number.NEGATIVE_INFINITY]) {
+      const says = [`above 0, not ${times}`]
+      for (const call of ['checkpoint', 'durable', 'close'] as const)
+        await failsWith('TIDEMARK_ARGUMENT', () => store[call]({ timeoutMs: times }), { says })
+      await failsWith('TIDEMARK_ARGUMENT', () => store.hold(() => 1, { msMax: times }), { says })
+    }
     for (const timeoutMs of [0, -1, Number.NaN, '5', null]) {
       await failsWith('TIDEMARK_ARGUMENT', () => store.checkpoint({ timeoutMs: timeoutMs as number }))
       await failsWith('TIDEMARK_ARGUMENT', () => store.durable({ timeoutMs: timeoutMs as number }))

@@ -95,5 +95,6 @@ export function milliseconds(call: string, options: unknown, name: string, fallb
   const value = options[name]
   if (value === undefined) return fallback
   if (typeof value === 'number' && value > 0) return Math.min(value, TIMER_MS_MAX)
-  return refuse(`${name} must be a number of milliseconds above 0, not ${describe(value)}`, `leave it out for ${fallback}`)
+  const found = typeof value === 'number' ? String(value) : describe(value)
+  return refuse(`${name} must be a number of milliseconds above 0, not ${found}`, `leave it out for ${fallback}`)
 }
