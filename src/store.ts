@@ -152,10 +152,10 @@ export class Store implements AsyncDisposable {
    * could not be taken back, all else is: its codec does not decode what it encodes, or the transaction got it refused and mended it
    */
   transaction<T>(fn: () => SyncOnly<T>): T {
-    const { space, checkpointer } = this.#parts
+    const { space } = this.#parts
     if (typeof fn !== 'function') throw noFunction('transaction', fn, 'store.transaction(() => { … })')
     this.#assertOpen(true)
-    space.assertWritable('transaction')
+    const checkpointer = this.#writer()
     assertNotAsync(fn)
     if (space.transaction !== undefined) return synchronous(fn(), space.transaction)
     const transaction = new Transaction(space.images)
@@ -171,7 +171,7 @@ export class Store implements AsyncDisposable {
       throw error
     } finally {
       space.endTransaction()
-      checkpointer?.transactionEnded()
+      checkpointer.transactionEnded()
     }
   }
 
