@@ -106,6 +106,28 @@ test('a map is a Map: every method, in insertion order', async t => {
   assert.deepEqual([...map], [])
 })
 
+test('forEach takes a function, and asks for no entry without one', async t => {
+  const folder = temporaryFolder(t)
+  const settings = { checkpoint: { intervalMs: 0 }, restore: { hydrate: 'on-demand' } } as const
+  const store = await open(folder, settings)
+  const empty = store.map('empty')
+  let decoded = 0
+  const codec = { name: 'one', encode: () => Buffer.from([1]), decode: () => ++decoded }
+  store.map('map', { codec }).set('a', 1)
+  await store.checkpoint()
+  const reader = await open(folder, { ...settings, readOnly: true })
+  const stored = reader.map('map', { codec })
+  for (const given of [undefined, null, 5, {}] as never[]) {
+    await failsWith('TIDEMARK_ARGUMENT', () => empty.forEach(given), { collection: 'empty', says: ['forEach takes a function'] })
+    await failsWith('TIDEMARK_ARGUMENT', () => stored.forEach(given), { collection: 'map', says: ['forEach takes a function'] })
+  }
+  assert.equal(decoded, 0)
+  stored.forEach((value, key) => void assert.deepEqual([key, value], ['a', 1]))
+  assert.equal(decoded, 1)
+  await reader.close()
+  await store.close()
+})
+
 test('while it is in memory, get gives the same object', async t => {
   await using store = await open(temporaryFolder(t), ASKED)
   const map = store.map<{ n: number }>('map')

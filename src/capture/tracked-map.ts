@@ -65,6 +65,8 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
   }
 
   forEach(callback: (value: V, key: K, map: Map<K, V>) => void, thisArg?: unknown): void {
+    // A Map refuses it at once, too, be there an entry or not.
+    if (typeof callback !== 'function') throw noCallback(this.#collection, callback)
     for (const [key, value] of this) callback.call(thisArg, value, key, this)
   }
 
@@ -214,6 +216,13 @@ function assertFunction({ name }: Collection, key: Key, change: unknown): void {
     collection: name,
     key,
     hint: 'give a function that changes the value, or returns a new one; set() takes a value',
+  })
+}
+
+function noCallback({ name }: Collection, callback: unknown): TidemarkError {
+  return new TidemarkError('TIDEMARK_ARGUMENT', `'${name}': forEach takes a function, not ${describe(callback)}`, {
+    collection: name,
+    hint: 'give a function (value, key) => { … }',
   })
 }
 
