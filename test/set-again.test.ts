@@ -1,4 +1,4 @@
-/** What is set to what it is already, where a recovery point could otherwise have it older than what was written with it. */
+/** What a transaction, or a listener of a barrier, sets is in one epoch, be it what is there already, or insignificant. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TidemarkMap } from '../src/capture/index.ts'
@@ -92,3 +92,30 @@ for (const [call, value, change] of WAYS) {
     await world.close()
   })
 }
+
+for (const value of [0.25, 0.5]) {
+  test(`what a listener of a barrier sets is in the epoch, insignificant or not: ${value} where 0.5 waits`, async () => {
+    for (const end of ['durable', 'checkpoint'] as const) {
+      const { world, store, ships, orders } = await opened()
+      store.on('barrier', () => {
+        if (ships.get('k') === 0) ships.set('k', 0.5)
+        ships.set('k', value)
+      })
+      orders.set('k', 1)
+      await world.run<unknown>(store[end]())
+      const { insignificant } = store.stats().collections['ships'] ?? {}
+      assert.equal(insignificant, 0, end)
+      assert.equal((await world.crash()).map('ships').get('k'), value, end)
+      await world.close()
+    }
+  })
+}
+
+test('a listener of a barrier sets a key to the insignificant value that waited before it: that is in the epoch', async () => {
+  const { world, store, ships } = await opened()
+  ships.set('k', 0.5)
+  store.once('barrier', () => void ships.set('k', 0.5))
+  await world.checkpoint()
+  assert.equal((await world.crash()).map('ships').get('k'), 0.5)
+  await world.close()
+})

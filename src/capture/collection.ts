@@ -342,11 +342,11 @@ export class Collection {
     return true
   }
 
-  /** Whether a set to what is live already is no change. In a transaction it may be one: what is live may not be in the next epoch, and all else is. */
+  /** Whether a set to what is live already is no change. It may be one where all that is set is in one epoch, which may not have what is live. */
   get #passesOver(): boolean {
-    const { forbidden, transaction } = this.space
-    if (transaction === undefined || (this.significance === undefined && this.class !== 'rebuildable')) return forbidden === undefined
-    return false
+    const { space, significance } = this
+    if (space.transaction === undefined && !space.letsIn) return space.forbidden === undefined
+    return significance === undefined && this.class !== 'rebuildable' && space.forbidden === undefined
   }
 
   /** The key is not there any more, and needs a tombstone. */

@@ -4,9 +4,9 @@
  * What: asks the caller's function about a change, and keeps, of each key that has a newer value than is on its way to the disk, the value
  * it had when it was last to be written: a hundred small steps are judged by how far they lead, not one by one.
  * Owns: these keys and values, of one incarnation. Does not own: the live values; when they are written (`Collection.takeIn`, at `durable()`).
- * Invariants: the function is asked only where it can tell: about a live key, outside of a transaction, and not about an object that was
- * changed in place; whatever it does, what it does not call insignificant is written. A key that waits is live. A key waits until it is in the
- * journal, whatever records of it are written meanwhile, because their epoch may fail.
+ * Invariants: the function is asked only where it can tell: about a live key, outside of a transaction and of a listener of a barrier, and not
+ * about an object that was changed in place; whatever it does, what it does not call insignificant is written. A key that waits is live. A key
+ * waits until it is in the journal, whatever records of it are written meanwhile, because their epoch may fail.
  */
 import { TidemarkError } from '../base/errors.ts'
 import { isStray } from '../base/stray.ts'
@@ -50,7 +50,8 @@ export class Significance {
     const old = live.get(key)
     // An insert, or a value that is not in the heap; changed in place; all or nothing; all of it will be written anyway.
     if (old === undefined && !live.has(key)) return SIGNIFICANT
-    if (old === next || space.transaction !== undefined || space.forbidden !== undefined || collection.saturated) return SIGNIFICANT
+    if (old === next || space.transaction !== undefined || collection.saturated) return SIGNIFICANT
+    if (space.letsIn || space.forbidden !== undefined) return SIGNIFICANT
     const since = this.#waiting.has(key) ? this.#waiting.get(key) : old
     if (since === next && typeof next === 'object' && next !== null) return SIGNIFICANT
     if (space.guarded && typeof old === 'object' && old !== null) collection.handOut(key, old)

@@ -103,7 +103,7 @@ export interface CollectionOptions<V> {
    *
    * `old` is the value at the last change that was significant, so that small steps add up. It is not called for what always counts: a new
    * key, a key that is not in memory, a delete, an object that was changed in place and set again (return a new one from `update` to be
-   * asked), and everything inside a transaction, which counts together or not at all. Called inside `set`: it has to be quick, and must not
+   * asked), everything inside a transaction, which counts together or not at all, and what a listener of `barrier` sets. Called inside `set`: it has to be quick, and must not
    * change what it is given. When it throws or returns a promise, the change is significant, and the event `significantFailed` says so. A
    * later `map` without the option keeps the function that was given before. Default: every change is significant.
    *
