@@ -1,7 +1,7 @@
 /** The newest manifest is damaged, and the one before it keeps fold points whose manifests, or segments, went with the newest. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { manifestName } from '../src/format/index.ts'
+import { type LogEntry, manifestName } from '../src/format/index.ts'
 import { listManifests, readManifest } from '../src/manifest/index.ts'
 import { load, openForReading } from '../src/restore/index.ts'
 import { listPoints } from '../src/restore/points.ts'
@@ -111,4 +111,27 @@ test('a fold point whose segments are gone is kept by nobody', async () => {
     assert.equal(tail.epoch, epoch)
     await cold.close()
   }
+})
+
+test('the newest manifest is damaged, and so is the file before the one that it named: the report reaches to the newest epoch', async () => {
+  const world = new SimulatedStore()
+  world.fileBytesMax = 4000
+  const map = (await world.open()).map<string>('map')
+  for (let epoch = 1; epoch <= 6; epoch++) {
+    map.set('n', `value ${epoch} `.repeat(100))
+    await world.checkpoint()
+  }
+  const { disk } = world.storage.crash({ mode: 'kept' })
+  world.storage.powerOff()
+  world.storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler, disk })
+  const newest = (await world.run(listManifests(world.storage))).at(-1) as number
+  const { log } = await world.run(readManifest(world.storage, newest))
+  const { file, end } = log.at(-2) as LogEntry
+  assert.ok(end !== null && end.epoch > 1 && end.epoch < 6)
+  disk.lookup(manifestName(newest))?.flip(50, 1)
+  disk.lookup(file)?.flip(end.bytes - 1000, 1)
+  await assert.rejects(world.open({ readOnly: true }), { code: 'TIDEMARK_LOG_DAMAGED', hint: /to 6 cannot be read/ })
+  const { restored } = await world.open({ restore: { onDamage: 'fall-back' } })
+  assert.deepEqual([restored.lost?.firstLostEpoch, restored.lost?.lastSeenEpoch], [restored.epoch + 1, 6])
+  await world.close()
 })

@@ -40,6 +40,8 @@ export interface ScanOptions {
   readonly from?: LogPosition | undefined
   /** Stop behind the newest commit not beyond this. Not a time: those of commits need not rise. */
   readonly until?: { readonly epoch: number } | undefined
+  /** The newest epoch of files behind `log` that nothing leads to: with damage it is lost, too. */
+  readonly leftOverEpoch?: number | undefined
   /** Default 'refuse': damage throws TIDEMARK_LOG_DAMAGED, what cannot be read TIDEMARK_STORAGE. 'fall-back': the scan ends before it and the report says what is lost. */
   readonly onDamage?: 'refuse' | 'fall-back' | undefined
   /** Default true. False: only commits are yielded; checksums and chain are verified all the same. */
@@ -341,10 +343,10 @@ export class LogScan implements AsyncIterable<LogItem> {
   }
 
   async #damaged(index: number, offset: number, message: string, seen: number): Promise<void> {
-    const { log, storage, storeId, onDamage } = this.#options
+    const { log, storage, storeId, onDamage, leftOverEpoch = 0 } = this.#options
     const file = (log[index] as LogEntry).file
     const firstLostEpoch = this.report.end.epoch + 1
-    let lastSeenEpoch = Math.max(seen, firstLostEpoch)
+    let lastSeenEpoch = Math.max(seen, firstLostEpoch, leftOverEpoch)
     for (const entry of log.slice(index)) {
       const inFile = await lastSeenIn(storage, entry, storeId, this.#pause, true).catch(error => noTrace(error).lastSeenEpoch)
       lastSeenEpoch = Math.max(lastSeenEpoch, inFile)

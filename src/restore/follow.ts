@@ -15,21 +15,28 @@ import type { Storage } from '../storage/index.ts'
 interface Candidate {
   readonly file: string
   readonly header: LogHeader
+  readonly lastSeenEpoch: number
+}
+
+export interface Followed {
+  readonly log: readonly LogEntry[]
+  /** Of files that nobody can follow to, because the last one of the log is damaged; 0 where there are none. */
+  readonly leftOverEpoch: number
 }
 
 /**
  * The log list of the manifest, and what chains on to it. `damaged`: the newest manifest, which does not verify.
  * @throws TIDEMARK_MANIFEST_DAMAGED when there is more, and only that manifest could say how it goes on
  */
-export async function followChain(storage: Storage, manifest: Manifest, damaged: string): Promise<readonly LogEntry[]> {
+export async function followChain(storage: Storage, manifest: Manifest, damaged: string): Promise<Followed> {
   const log = [...manifest.log]
   let candidates = await findCandidates(storage, manifest)
   while (candidates.length > 0) {
     const { ends, whole } = await endsOf(storage, manifest.storeId, log)
     const next = candidates.find(({ header }) => ends.has(`${header.baseEpoch} ${header.baseDigest}`))
     if (next === undefined) {
-      // Where the last file is damaged itself, whoever reads it says so.
-      if (!whole) return log
+      // Where the last file is damaged itself, whoever reads it says so, and that these are lost with it.
+      if (!whole) return { log, leftOverEpoch: Math.max(...candidates.map(({ lastSeenEpoch }) => lastSeenEpoch)) }
       throw leftOver(candidates[0] as Candidate, damaged)
     }
     const end = ends.get(`${next.header.baseEpoch} ${next.header.baseDigest}`) as LogPosition
@@ -42,7 +49,7 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
     log.push({ file: next.file, end: null })
     candidates = candidates.filter(({ header }) => after(header, next.header))
   }
-  return log
+  return { log, leftOverEpoch: 0 }
 }
 
 interface Ends {
@@ -93,7 +100,8 @@ async function findCandidates(storage: Storage, manifest: Manifest): Promise<Can
     if (!('window' in opened)) continue
     await opened.window.file.close()
     const seen = await lastSeenIn(storage, entry, manifest.storeId, () => {})
-    if (seen > opened.header.baseEpoch && opened.header.token >= manifest.token) candidates.push({ file, header: opened.header })
+    if (seen > opened.header.baseEpoch && opened.header.token >= manifest.token)
+      candidates.push({ file, header: opened.header, lastSeenEpoch: seen })
   }
   return candidates.reverse()
 }

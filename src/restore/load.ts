@@ -55,7 +55,7 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
   const layers = await openSegments(storage, image)
   try {
     await assertDecompressible(layers.segments)
-    const tail = await readTail({ storage, storeId, log, fold: image.fold, until, onDamage, pause })
+    const tail = await readTail({ storage, storeId, log, leftOverEpoch: opened.leftOverEpoch, fold: image.fold, until, onDamage, pause })
     const { report, table } = tail
     const { end } = report
     if (report.damage !== null) await believe(report.damage.file)

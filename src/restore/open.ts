@@ -28,7 +28,7 @@ import {
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { endCopy, noStore, refuseForeign } from './directory.ts'
-import { followChain } from './follow.ts'
+import { type Followed, followChain } from './follow.ts'
 
 export interface OpenFacts {
   readonly createdBy: string
@@ -46,6 +46,8 @@ export interface OpenedStore {
   readonly shared: boolean
   /** Newer manifests that did not verify, or were not given back; what they named is found by following the chain of files. */
   readonly damagedManifests: FoundManifest['damaged']
+  /** The newest epoch of files behind damage in the last one that is known, which only these manifests named; 0 where there are none. */
+  readonly leftOverEpoch: number
 }
 
 /** Creates or takes over the store. The caller holds the lock and then scans `manifest.log`. */
@@ -67,16 +69,17 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
     if (number > 1) await storage.syncFolder(MANIFEST_FOLDER)
     const first = firstManifest(hex(facts.random.bytes(16)), hex(facts.random.bytes(16)), author)
     const manifest = await claim(storage, { ...first, number, token: number }, failpoint)
-    return { manifest, created: true, shared: false, damagedManifests: [] }
+    return { manifest, created: true, shared: false, damagedManifests: [], leftOverEpoch: 0 }
   }
   const old = await withKept(storage, found)
-  const next = takeOver(old, found.newestNumber, await logOf(storage, found), author)
+  const { log, leftOverEpoch } = await logOf(storage, found)
+  const next = takeOver(old, found.newestNumber, log, author)
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
   await endCopy(storage)
   await pruneManifests(storage, manifest)
   await failpoint('open.scan')
-  return { manifest, created: false, shared: false, damagedManifests: found.damaged }
+  return { manifest, created: false, shared: false, damagedManifests: found.damaged, leftOverEpoch }
 }
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
@@ -90,13 +93,14 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
     await refuseForeign(storage)
     throw noStore(unbegun)
   }
-  const manifest: Manifest = { ...(await withKept(storage, found)), log: await logOf(storage, found) }
-  return { manifest, created: false, shared: true, damagedManifests: found.damaged }
+  const { log, leftOverEpoch } = await logOf(storage, found)
+  const manifest: Manifest = { ...(await withKept(storage, found)), log }
+  return { manifest, created: false, shared: true, damagedManifests: found.damaged, leftOverEpoch }
 }
 
-async function logOf(storage: Storage, { manifest, damaged, unread }: FoundManifest): Promise<Manifest['log']> {
+async function logOf(storage: Storage, { manifest, damaged, unread }: FoundManifest): Promise<Followed> {
   const [newest] = damaged
-  if (newest === undefined) return manifest.log
+  if (newest === undefined) return { log: manifest.log, leftOverEpoch: 0 }
   // It may be given back another time, unless something is published above it.
   if (unread !== undefined && !(await isAllThere(storage, manifest))) throw unread
   return await followChain(storage, manifest, newest.file)

@@ -20,6 +20,7 @@ export interface TailRequest {
   /** `null`: nothing is folded, the log is the store. */
   readonly fold: FoldPoint | null
   readonly until?: ScanOptions['until']
+  readonly leftOverEpoch?: ScanOptions['leftOverEpoch']
   readonly onDamage: 'refuse' | 'fall-back'
   /** Gives way to other work when it is time; undefined when it is not. */
   readonly pause: () => Promise<void> | undefined
@@ -50,8 +51,9 @@ const COUNT_STRIDE = 16_384
 
 /** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_VALUE_DAMAGED for records that are none */
 export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): Promise<Tail> {
-  const { storage, storeId, log, fold, until, onDamage, pause } = request
-  const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, until, onDamage, pause: () => pause() ?? undefined })
+  const { storage, storeId, log, leftOverEpoch, fold, until, onDamage, pause } = request
+  const from = fold ?? undefined
+  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, until, onDamage, pause: () => pause() ?? undefined })
   let table = new RecordTable({ bulk: true })
   let packedBytes = 0
   let nextId = fold?.nextId ?? 1
