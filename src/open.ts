@@ -312,7 +312,10 @@ function build(
     order,
     memory: () =>
       evictor && { liveBytes: evictor.bytes, evicted: evictor.evicted, reads: cold.reads.snapshot(), lastError: following?.lastError },
-    decodeWith: (collection: Collection, codec: ValueCodec): void => {
+    takeCodec: (collection: Collection, codec: ValueCodec): void => {
+      collection.codec = codec
+      // What the one before it refused is to be tried with this one, though nothing else changes.
+      if (space.refusedKeys(collection.id) > 0) space.catalogueChanged = true
       const side = collection.cold?.cold
       if (side instanceof ColdCollection) side.codec = codec
     },

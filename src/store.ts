@@ -60,7 +60,7 @@ export interface StoreParts {
   /** Of live entries, where they are bounded. */
   memory(): Omit<NonNullable<StoreStats['memory']>, 'held'> | undefined
   /** The codec of a stored collection is known now. */
-  decodeWith(collection: Collection, codec: ValueCodec): void
+  takeCodec(collection: Collection, codec: ValueCodec): void
   /** Resolves when no stored entry needs the disk any more. */
   hydrated(): Promise<void>
   points(): Promise<readonly RecoveryPoint[]>
@@ -359,8 +359,7 @@ export class Store implements AsyncDisposable {
     }
     // One that could not write or read may be followed by a better one.
     if (codec === undefined) return
-    Object.assign(collection, { codec })
-    this.#parts.decodeWith(collection, codec)
+    this.#parts.takeCodec(collection, codec)
     this.#encoded.delete(name)
   }
 

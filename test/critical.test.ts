@@ -59,6 +59,17 @@ for (const [what, end] of ENDS) {
   })
 }
 
+test('the end of a collection gives a change from before it no more time', async () => {
+  const { world, store, payments } = await opened()
+  const { length } = world.points
+  payments.set('b', 1)
+  await world.pass(RPO_MS - 1)
+  store.delete('payments')
+  await world.pass(2)
+  assert.equal(world.points.length, length + 1)
+  await world.close()
+})
+
 test('one that is emptied before the first barrier behind a restart is followed by one, too', async () => {
   const { world } = await opened()
   const again = (await world.crash()).map<number, string>('payments', { class: 'critical', rpoMs: RPO_MS })

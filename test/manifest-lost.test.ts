@@ -135,3 +135,35 @@ test('the newest manifest is damaged, and so is the file before the one that it 
   assert.deepEqual([restored.lost?.firstLostEpoch, restored.lost?.lastSeenEpoch], [restored.epoch + 1, 6])
   await world.close()
 })
+
+test('the newest manifest is damaged, and the file before the one that it named is in what is folded: nothing is lost by that', async () => {
+  const world = new SimulatedStore()
+  world.fileBytesMax = 4000
+  world.thresholds = { records: 1, paced: false }
+  const map = (await world.open()).map<string>('map')
+  const commit = async (epoch: number): Promise<void> => {
+    map.set('n', `value ${epoch} `.repeat(100))
+    await world.checkpoint()
+  }
+  const newest = async () => {
+    const numbers = await world.run(listManifests(world.storage))
+    return await world.run(readManifest(world.storage, numbers.at(-1) as number))
+  }
+  await commit(1)
+  await commit(2)
+  await world.pass(1000)
+  const { fold, log } = await newest()
+  assert.deepEqual([fold?.epoch, log.length, log[0]?.end, fold?.file], [2, 1, null, log[0]?.file])
+  let epoch = 2
+  for (const at = (await newest()).number; (await newest()).number === at; ) await commit(++epoch)
+  assert.deepEqual([(await newest()).fold?.epoch, (await newest()).log.length], [2, 2])
+  const { disk } = world.storage.crash({ mode: 'kept' })
+  world.storage.powerOff()
+  world.storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler, disk })
+  const { number } = await newest()
+  disk.lookup(manifestName(number))?.flip(50, 1)
+  disk.lookup(log[0]?.file as string)?.flip((fold?.bytes as number) - 1000, 1)
+  const { restored } = await world.open()
+  assert.deepEqual([restored.epoch, restored.lost], [epoch, undefined])
+  await world.close()
+})

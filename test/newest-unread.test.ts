@@ -134,3 +134,25 @@ test('where what the older one stands on went since, nothing is built upon it', 
   assert.equal((await world.open()).restored.epoch, 12)
   await world.close()
 })
+
+test('a file of the log that ends where the fold point is need not be there, as in a copy', async () => {
+  const world = new SimulatedStore()
+  world.thresholds = { records: 1, paced: false }
+  await world.open()
+  await epochs(world, 1, 2)
+  await world.pass(1000)
+  await world.close()
+  world.thresholds = { records: 1000 }
+  await world.open()
+  await epochs(world, 3, 3)
+  await world.close()
+  const { log, fold } = await world.run(readManifest(world.storage, await newestOf(world)))
+  const folded = log.find(({ end }) => end?.epoch === fold?.epoch) ?? assert.fail(JSON.stringify({ log, fold }))
+  await world.run(world.storage.remove(folded.file))
+  await world.open()
+  await world.close()
+  failReads(world.storage, await newestOf(world))
+  const { restored } = await world.open()
+  assert.deepEqual([restored.epoch, restored.lost], [3, undefined])
+  await world.close()
+})

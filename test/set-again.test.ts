@@ -119,3 +119,21 @@ test('a listener of a barrier sets a key to the insignificant value that waited 
   assert.equal((await world.crash()).map('ships').get('k'), 0.5)
   await world.close()
 })
+
+test('a transaction that sets a key to the live value that cannot be stored is refused', async () => {
+  const { world, store, orders } = await opened()
+  const map = store.map<unknown>('map')
+  const value = (): void => {}
+  map.set('k', value)
+  assert.throws(
+    () =>
+      store.transaction(() => {
+        map.set('k', value)
+        orders.set('k', 7)
+      }),
+    { code: 'TIDEMARK_VALUE_REFUSED' },
+  )
+  assert.notEqual(orders.get('k'), 7)
+  map.delete('k')
+  await world.close()
+})

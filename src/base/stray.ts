@@ -20,8 +20,8 @@ export function isGenerator(fn: unknown): boolean {
  */
 export function isStray(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const { then, next } = value as { then?: unknown; next?: unknown }
-  if (typeof then !== 'function') return typeof next === 'function' && types.isGeneratorObject(value)
+  const { then } = value as { then?: unknown }
+  if (typeof then !== 'function') return types.isGeneratorObject(value)
   if (types.isPromise(value)) Promise.prototype.then.call(value, undefined, () => {})
   return true
 }

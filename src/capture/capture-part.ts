@@ -33,7 +33,6 @@ export class CapturePart {
   readonly space: Space
   readonly id: number
   readonly name: string
-  readonly codec: ValueCodec
   readonly live: Map<Key, unknown>
   readonly all: boolean
   readonly fresh: KeySet
@@ -80,7 +79,6 @@ export class CapturePart {
     this.space = collection.space
     this.id = collection.id
     this.name = collection.name
-    this.codec = collection.codec
     this.live = collection.live
     this.all = collection.saturated
     this.fresh = collection.fresh
@@ -106,6 +104,11 @@ export class CapturePart {
     this.asked = this.cold?.barrier(epoch) ?? []
     collection.beginEpoch()
     collection.part = collection.inFlight = this
+  }
+
+  /** A better one may have been given since the cut: of this name each reads what the others wrote. */
+  get codec(): ValueCodec {
+    return this.collection.codec
   }
 
   /** True when the key is frozen; from now on it is not: whoever asks records it. */

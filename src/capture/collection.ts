@@ -24,6 +24,7 @@ import { Postponed } from './postponed.ts'
 import { Redundancy } from './redundant.ts'
 import { SIGNIFICANT, Significance } from './significance.ts'
 import type { Space } from './space.ts'
+import { isUnchanged } from './unchanged.ts'
 import { vanished } from './vanished.ts'
 
 export type CollectionKind = 'map' | 'value'
@@ -31,7 +32,7 @@ export type CollectionKind = 'map' | 'value'
 export class Collection {
   readonly name: string
   readonly kind: CollectionKind
-  readonly codec: ValueCodec
+  codec: ValueCodec
   readonly space: Space
   /** Names this incarnation on disk; emptying the collection starts a new one. */
   id: number
@@ -173,7 +174,7 @@ export class Collection {
 
   set(key: Key, value: unknown): void {
     if (typeof value !== 'object' || value === null) {
-      if (Object.is(this.live.get(key), value) && (value !== undefined || this.live.has(key)) && this.#passesOver)
+      if (Object.is(this.live.get(key), value) && (value !== undefined || this.live.has(key)) && isUnchanged(this, value))
         return void this.redundancy.unchanged++
     }
     const { significance } = this
@@ -340,13 +341,6 @@ export class Collection {
     if (lives) this.live.delete(key)
     cold.tell('deleted', key)
     return true
-  }
-
-  /** Whether a set to what is live already is no change. It may be one where all that is set is in one epoch, which may not have what is live. */
-  get #passesOver(): boolean {
-    const { space, significance } = this
-    if (space.transaction === undefined && !space.letsIn) return space.forbidden === undefined
-    return significance === undefined && this.class !== 'rebuildable' && space.forbidden === undefined
   }
 
   /** The key is not there any more, and needs a tombstone. */

@@ -78,7 +78,7 @@ export class Space {
   /** Is told of a key that is deleted and leaves nothing to write: no record of it counts. */
   cameAndWent: ((incarnation: number, key: Key) => void) | undefined
   /** Is told of a collection that is no more, which was to be followed by a barrier within this time. */
-  droppedCritical: ((rpoMs: number) => void) | undefined
+  droppedCritical: ((collection: Collection) => void) | undefined
   /** Keys of an incarnation whose values are refused. */
   refusedKeys: (incarnation: number) => number = () => 0
   readonly touches = new Touches()
@@ -109,7 +109,7 @@ export class Space {
   /** It is there no more. */
   dropped(collection: Collection): void {
     this.treated.delete(collection)
-    if (collection.rpoMs !== undefined) this.droppedCritical?.(collection.rpoMs)
+    if (collection.rpoMs !== undefined) this.droppedCritical?.(collection)
     this.counted(-1)
   }
 

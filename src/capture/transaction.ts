@@ -97,7 +97,7 @@ export class Transaction {
   readonly #cleared = new Map<Collection, readonly Map<Key, unknown>[]>()
   /** The images are being written to: whoever comes back in takes room of his own. */
   #encoding = false
-  /** Rebuildable ones that were to become what they are: an epoch may have them older. */
+  /** Those that were to become what they are: an epoch may have them older, by the class that they have or had. */
   readonly #asIs = new Set<Collection>()
   /** Cells whose initial value was handed out. */
   readonly #cells = new Set<object>()
@@ -197,9 +197,9 @@ export class Transaction {
     )
   }
 
-  /** Deleted or emptied was what is not there. */
+  /** Set was what is there, deleted or emptied what is not. */
   leavesAsIs(collection: Collection): void {
-    if (collection.class === 'rebuildable') this.#asIs.add(collection)
+    if (collection.space.rebuildable) this.#asIs.add(collection)
   }
 
   /** Encodes everything written, so that a value that cannot be stored is refused here. @throws what it failed with before, too */

@@ -40,7 +40,7 @@ export class Classes {
       // An emptied one has nothing to write but its new id.
       changed: collection => collection.id !== collection.cutId || this.#changed(collection),
     })
-    space.droppedCritical = rpoMs => this.#rpo.dropped(rpoMs)
+    space.droppedCritical = collection => this.#rpo.dropped(collection)
   }
 
   /** Some collection has changes that no barrier has cut. */

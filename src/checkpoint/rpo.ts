@@ -54,13 +54,17 @@ export class Rpo {
     this.#next()
   }
 
-  /** One that had this `rpoMs` is there no more. */
-  dropped(rpoMs: number): void {
-    const dueAt = this.#parts.now() + rpoMs
+  /** It is there no more, which is a change, and may not be its first. */
+  dropped(collection: Collection): void {
+    const { rpoMs } = collection
+    if (rpoMs === undefined) return
+    const now = this.#parts.now()
+    const since = this.#parts.changed(collection) ? (this.#since.get(collection) ?? this.#lookedAt) : now
+    const dueAt = since + rpoMs
     if (this.#stopped || (this.#cancelDropped !== undefined && this.#droppedDueAt <= dueAt)) return
     this.#forgetDropped()
     this.#droppedDueAt = dueAt
-    this.#cancelDropped = this.#parts.turns.after(rpoMs, () => {
+    this.#cancelDropped = this.#parts.turns.after(Math.max(0, dueAt - now), () => {
       this.#cancelDropped = undefined
       this.#parts.due()
     })

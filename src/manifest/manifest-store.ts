@@ -51,6 +51,8 @@ export async function newestNumber(storage: Storage): Promise<number> {
 
 /** What the device does not give back may be there at the next look: one that is not there at this many counts as one that does not verify. */
 const LOOKS = 3
+/** So many that are not given back are passed in a look: a device that gives nothing back may take half a minute to say so, each time. */
+const PASSED_MOST = 3
 
 /**
  * The newest manifest that verifies; undefined where there are none. Throws TIDEMARK_MANIFEST_DAMAGED when there are some and none
@@ -65,6 +67,7 @@ export async function readNewest(storage: Storage): Promise<FoundManifest | unde
     let unread: unknown
     let failure: unknown
     let vanished = false
+    let passed = 0
     for (const number of numbers.toReversed()) {
       const file = manifestName(number)
       try {
@@ -81,6 +84,7 @@ export async function readNewest(storage: Storage): Promise<FoundManifest | unde
         if (isUnread) unread ??= error
         failure ??= error
         damaged.push({ file, message: (error as Error).message })
+        if (isUnread && ++passed >= PASSED_MOST) break
       }
     }
     if (vanished || (unread !== undefined && looks++ < LOOKS)) continue

@@ -32,7 +32,7 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
   const log = [...manifest.log]
   let candidates = await findCandidates(storage, manifest)
   while (candidates.length > 0) {
-    const { ends, whole } = await endsOf(storage, manifest.storeId, log)
+    const { ends, whole } = await endsOf(storage, manifest, log)
     const next = candidates.find(({ header }) => ends.has(`${header.baseEpoch} ${header.baseDigest}`))
     if (next === undefined) {
       // Where the last file is damaged itself, whoever reads it says so, and that these are lost with it.
@@ -59,7 +59,7 @@ interface Ends {
   readonly whole: boolean
 }
 
-async function endsOf(storage: Storage, storeId: string, log: readonly LogEntry[]): Promise<Ends> {
+async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[]): Promise<Ends> {
   const ends = new Map<string, LogPosition>()
   const add = (position: LogPosition): void => {
     ends.set(`${position.epoch} ${position.digest}`, position)
@@ -75,15 +75,22 @@ async function endsOf(storage: Storage, storeId: string, log: readonly LogEntry[
   await opened.window.file.close()
   const from = { file: last.file, bytes: opened.start, epoch: opened.header.baseEpoch, digest: opened.header.baseDigest }
   if (closed === undefined) add({ ...from, file: null })
-  try {
-    const scan = new LogScan({ storage, storeId, log: [last], from, payloads: false, onDamage: 'refuse' })
-    for await (const item of scan) if (item.type === 'commit') add(item.position)
-  } catch (error) {
-    // What the device does not give back now it may give to the next reader, who would take the log for whole as far as it is named.
-    if (!hasCode(error, 'TIDEMARK_LOG_DAMAGED')) throw error
-    return { ends, whole: false }
+  const isWholeFrom = async (position: LogPosition): Promise<boolean> => {
+    try {
+      const scan = new LogScan({ storage, storeId, log: [last], from: position, payloads: false, onDamage: 'refuse' })
+      for await (const item of scan) if (item.type === 'commit') add(item.position)
+      return true
+    } catch (error) {
+      // What the device does not give back now it may give to the next reader, who would take the log for whole as far as it is named.
+      if (!hasCode(error, 'TIDEMARK_LOG_DAMAGED')) throw error
+      return false
+    }
   }
-  return { ends, whole: true }
+  if (await isWholeFrom(from)) return { ends, whole: true }
+  if (fold?.file !== last.file) return { ends, whole: false }
+  // Of what is folded nobody reads the log any more.
+  add(fold)
+  return { ends, whole: await isWholeFrom(fold) }
 }
 
 /** Files beyond those the manifest names that hold a commit; the highest token and sequence first. */

@@ -9,7 +9,8 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import type { Random } from '../base/random.ts'
-import { LOG_FOLDER, MANIFEST_FOLDER, type Manifest, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
+import { GENESIS, LOG_FOLDER, MANIFEST_FOLDER, type Manifest, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
+import { holdsNothing } from '../log/index.ts'
 import {
   type Author,
   type FoundManifest,
@@ -23,7 +24,6 @@ import {
   readManifest,
   readNewest,
   spoiled,
-  standsOn,
   takeOver,
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
@@ -101,16 +101,26 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
 async function logOf(storage: Storage, { manifest, damaged, unread }: FoundManifest): Promise<Followed> {
   const [newest] = damaged
   if (newest === undefined) return { log: manifest.log, leftOverEpoch: 0 }
+  try {
+    const followed = await followChain(storage, manifest, newest.file)
+    if (unread === undefined || (await isAllThere(storage, { ...manifest, log: followed.log }))) return followed
+  } catch (error) {
+    if (unread === undefined || !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
+  }
   // It may be given back another time, unless something is published above it.
-  if (unread !== undefined && !(await isAllThere(storage, manifest))) throw unread
-  return await followChain(storage, manifest, newest.file)
+  throw unread
 }
 
-/** What a manifest stands on is there; the last file of its log may have been dropped since, where it held nothing. */
+/** Of all that a manifest names only what an opening reads: no file of the log that ends where the one before it does, or the fold point. */
 async function isAllThere(storage: Storage, manifest: Manifest): Promise<boolean> {
   const there = await filesThere(storage)
-  const needed = standsOn({ ...manifest, log: manifest.log.filter(({ end }) => end !== null) })
-  return [...needed].every(file => there.has(file))
+  const { log, fold } = manifest
+  const from = Math.max(
+    0,
+    log.findIndex(({ file }) => file === fold?.file),
+  )
+  const read = log.filter((entry, at) => at >= from && !holdsNothing(entry, (at === from ? fold : log[at - 1]?.end) ?? GENESIS))
+  return [...filesOf({ ...manifest, log: read })].every(file => there.has(file))
 }
 
 async function filesThere(storage: Storage): Promise<ReadonlySet<string>> {

@@ -229,7 +229,7 @@ export class SimulatedStorage implements Storage {
   }
 
   exists(path: string): Promise<boolean> {
-    return this.#path('exists', path, checkPath, () => this.disk.lookup(path) !== undefined)
+    return this.#path('exists', path, checkPath, () => this.disk.lookup(path) !== undefined || this.disk.folders.has(path))
   }
 
   size(path: string): Promise<number> {

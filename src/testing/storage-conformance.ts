@@ -325,6 +325,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
     await put(storage, 'f', 'abc')
     assert.equal(await storage.exists('f'), true)
     assert.equal(await storage.size('f'), 3)
+    assert.equal(await storage.exists('folder'), false)
+    await storage.makeFolder('folder')
+    assert.equal(await storage.exists('folder'), true)
   },
 
   'paths that lead out of the root, or are no plain names, are refused': async storage => {

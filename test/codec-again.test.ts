@@ -1,0 +1,64 @@
+/** A codec that is given again under its name, and what codecs and values may be while they are looked at. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Codec } from '../src/codec/index.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const text: Codec<string> = { name: 'text', encode: value => Buffer.from(value), decode: bytes => Buffer.from(bytes).toString() }
+const broken: Codec<string> = {
+  ...text,
+  encode: () => {
+    throw new Error('broken')
+  },
+}
+
+test('what the codec before it refused is written with a better one though nothing else changes', async () => {
+  const world = new SimulatedStore({ checkpoint: { intervalMs: 100 } })
+  const store = await world.open()
+  store.map<string>('map', { codec: broken }).set('k', 'v')
+  await world.pass(1000)
+  assert.equal(store.stats().refused.length, 1)
+  store.map('map', { codec: text })
+  await world.pass(1000)
+  assert.equal((await world.crash()).map<string>('map', { codec: text }).get('k'), 'v')
+  await world.close()
+})
+
+test('a cut that has fallen is written with the better one', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  store.map<string>('map', { codec: broken }).set('k', 'v')
+  const asked = store.checkpoint()
+  store.map('map', { codec: text })
+  await world.run(Promise.all([asked, store.durable()]))
+  assert.equal((await world.crash()).map<string>('map', { codec: text }).get('k'), 'v')
+  await world.close()
+})
+
+test('an accessor called next of what a codec gives is not called', async () => {
+  const world = new SimulatedStore()
+  let nodes = (await world.open()).map<object>('nodes')
+  class Node {
+    readonly nextId: string
+    constructor(nextId: string) {
+      this.nextId = nextId
+    }
+    get next(): object | undefined {
+      return nodes.get(this.nextId)
+    }
+  }
+  const codec: Codec<Node> = {
+    name: 'node',
+    encode: ({ nextId }) => Buffer.from(nextId),
+    decode: bytes => new Node(Buffer.from(bytes).toString()),
+  }
+  const ring = world.store.map<Node>('ring', { codec })
+  nodes = ring as unknown as typeof nodes
+  ring.set('a', new Node('b'))
+  ring.set('b', new Node('a'))
+  await world.checkpoint()
+  const again = (await world.crash()).map<Node>('ring', { codec })
+  nodes = again as unknown as typeof nodes
+  assert.equal(again.get('a')?.next, again.get('b'))
+  await world.close()
+})
