@@ -156,3 +156,16 @@ test('a file of the log that ends where the fold point is need not be there, as 
   assert.deepEqual([restored.epoch, restored.lost], [3, undefined])
   await world.close()
 })
+
+test('three of the newest are done without; of more the device is not asked', async () => {
+  for (const unread of [3, 4]) {
+    const world = await five()
+    await world.close()
+    const numbers = await world.run(listManifests(world.storage))
+    assert.ok(numbers.length > 5)
+    for (const number of numbers.slice(-unread)) failReads(world.storage, number)
+    if (unread > 3) await assert.rejects(world.open(), { code: 'TIDEMARK_STORAGE' })
+    else assert.deepEqual([(await world.open()).restored.epoch, world.store.restored.lost], [5, undefined])
+    if (unread <= 3) await world.close()
+  }
+})

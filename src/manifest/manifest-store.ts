@@ -84,7 +84,7 @@ export async function readNewest(storage: Storage): Promise<FoundManifest | unde
         if (isUnread) unread ??= error
         failure ??= error
         damaged.push({ file, message: (error as Error).message })
-        if (isUnread && ++passed >= PASSED_MOST) break
+        if (isUnread && ++passed > PASSED_MOST) break
       }
     }
     if (vanished || (unread !== undefined && looks++ < LOOKS)) continue
