@@ -12,7 +12,7 @@ import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { Manifest } from '../format/index.ts'
-import { Image, openSegments, type RecordTable, type Reused } from '../image/index.ts'
+import { Image, openSegments, type Reused, type TailTable } from '../image/index.ts'
 import type { Segment } from '../segment/index.ts'
 import type { Storage } from '../storage/index.ts'
 import type { ColdState } from './cold-state.ts'
@@ -20,7 +20,7 @@ import { describeInTurns, type TurnParts } from './describe.ts'
 
 /** What was read of the log, up to `epoch`: needed until segments hold as much, and not there from then on. Nobody else keeps the table. */
 export interface TailHolder {
-  table: RecordTable | undefined
+  table: TailTable | undefined
   readonly epoch: number
 }
 
@@ -130,7 +130,7 @@ export class Following {
     const begin = clock.monotonic()
     const folded = manifest.fold?.epoch ?? 0
     if (folded >= tail.epoch) tail.table = undefined
-    const tables = tail.table !== undefined && tail.table.records > 0 ? [tail.table] : []
+    const tables = tail.table?.isEmpty === false ? [tail.table] : []
     const left = state.exchange({ image: new Image({ tables, young, base }), segments })
     this.#layers = layers
     this.#followed = manifest

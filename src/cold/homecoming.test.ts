@@ -50,7 +50,8 @@ test('where objects come home a slice ends in time, however many entries were de
   const slices: number[] = []
   const homecoming = new Homecoming(state, {
     ...{ clock: scheduler.clock, scheduler, loopLoad: () => 0, stallMsMax: 1, mode: 'eager' },
-    ...{ stalled: (ms: number) => void slices.push(ms), collections: () => [collection], sortSome: () => true },
+    ...{ stalled: (ms: number) => void slices.push(ms), collections: () => [collection] },
+    ...{ settleSome: () => true, sortSome: () => true },
   })
   await scheduler.run(homecoming.done)
   assert.deepEqual(home, [

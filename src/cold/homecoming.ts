@@ -1,6 +1,6 @@
 /**
- * What a restart does behind the back of the service: reads what describes the segments, brings blocks home, puts the tail in order, and brings
- * objects where that is asked for.
+ * What a restart does behind the back of the service: puts the tail into its table, reads what describes the segments, brings blocks home, puts the
+ * tail in order, and brings objects where that is asked for.
  *
  * Owns: the order of these, the slices of the first and the last. Does not own: blocks (hydration.ts), entries (capture/).
  * Invariants: a slice ends within its share of the stall budget, one step later at most; nothing is thrown into the event loop; what cannot come
@@ -19,6 +19,8 @@ export interface HomecomingParts extends HydrationParts {
   readonly mode: 'background' | 'on-demand' | 'eager'
   /** Those alive now. */
   readonly collections: () => Iterable<Collection>
+  /** Puts what waits of the tail into its table, a little; true when nothing does. */
+  readonly settleSome: () => boolean
   /** Puts the tail in order, a little; true when it is. */
   readonly sortSome: () => boolean
 }
@@ -58,8 +60,10 @@ export class Homecoming {
   }
 
   async #run(): Promise<void> {
-    const { mode, sortSome } = this.#parts
-    // First of all: a look-up that comes before reads and checks the whole description itself. What fails here is told by what comes next.
+    const { mode, settleSome, sortSome } = this.#parts
+    // First of all: a look-up that comes before searches what waits.
+    await this.#slices(settleSome).catch(() => {})
+    // One that comes before this reads and checks the whole description itself. What fails here is told by what comes next.
     await this.#describe().catch(() => {})
     if (mode === 'on-demand') {
       await this.#slices(() => sortSome())

@@ -52,13 +52,75 @@
         (br $next)))
     (i32.const 0))
 
+  ;; Of the record that was parsed last.
+  (global $kind (mut i32) (i32.const 0))
+  (global $collection (mut i32) (i32.const 0))
+  (global $keyStart (mut i32) (i32.const 0))
+  (global $keyEnd (mut i32) (i32.const 0))
+
+  ;; Parses the record at $at of a block of $bytes bytes. Gives where the next one begins; 0 where the bytes are no whole record (keys longer than
+  ;; $keyBytesMax are none).
+  (func $record (param $at i32) (param $bytes i32) (param $keyBytesMax i32) (result i32)
+    (local $kind i32) (local $collection i32) (local $byte i32) (local $shift i32) (local $length i32)
+    (block $undone
+      (local.set $kind (i32.load8_u (local.get $at)))
+      (br_if $undone (i32.gt_u (i32.sub (local.get $kind) (i32.const 1)) (i32.const 1)))
+      (local.set $at (i32.add (local.get $at) (i32.const 1)))
+      (loop $varint
+        (br_if $undone (i32.ge_u (local.get $at) (local.get $bytes)))
+        (local.set $byte (i32.load8_u (local.get $at)))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (br_if $undone (i32.and (i32.eq (local.get $shift) (i32.const 28)) (i32.gt_u (local.get $byte) (i32.const 15))))
+        (local.set $collection
+          (i32.or (local.get $collection) (i32.shl (i32.and (local.get $byte) (i32.const 127)) (local.get $shift))))
+        (if (i32.ge_u (local.get $byte) (i32.const 128))
+          (then
+            (local.set $shift (i32.add (local.get $shift) (i32.const 7)))
+            (br $varint))))
+      (br_if $undone (i32.and (i32.eqz (local.get $byte)) (i32.ne (local.get $shift) (i32.const 0))))
+      (br_if $undone (i32.lt_u (i32.sub (local.get $bytes) (local.get $at)) (i32.const 4)))
+      (local.set $length (i32.load align=1 (local.get $at)))
+      (local.set $at (i32.add (local.get $at) (i32.const 4)))
+      (br_if $undone
+        (i32.or
+          (i32.gt_u (local.get $length) (local.get $keyBytesMax))
+          (i32.gt_u (local.get $length) (i32.sub (local.get $bytes) (local.get $at)))))
+      (global.set $keyStart (local.get $at))
+      (local.set $at (i32.add (local.get $at) (local.get $length)))
+      (global.set $keyEnd (local.get $at))
+      (global.set $kind (local.get $kind))
+      (global.set $collection (local.get $collection))
+      (if (i32.eq (local.get $kind) (i32.const 1))
+        (then
+          (br_if $undone (i32.lt_u (i32.sub (local.get $bytes) (local.get $at)) (i32.const 4)))
+          (local.set $length (i32.load align=1 (local.get $at)))
+          (local.set $at (i32.add (local.get $at) (i32.const 4)))
+          (br_if $undone (i32.gt_u (local.get $length) (i32.sub (local.get $bytes) (local.get $at))))
+          (local.set $at (i32.add (local.get $at) (local.get $length)))))
+      (return (local.get $at)))
+    (i32.const 0))
+
+  ;; Whether a block of $bytes bytes is whole records; then $highestId is no lower than that of any put in it.
+  (func (export "check") (param $bytes i32) (param $keyBytesMax i32) (result i32)
+    (local $at i32) (local $highest i32)
+    (local.set $highest (global.get $highestId))
+    (loop $next
+      (if (i32.lt_u (local.get $at) (local.get $bytes))
+        (then
+          (local.set $at (call $record (local.get $at) (local.get $bytes) (local.get $keyBytesMax)))
+          (if (i32.eqz (local.get $at)) (then (return (i32.const 0))))
+          (if (i32.and (i32.eq (global.get $kind) (i32.const 1)) (i32.gt_u (global.get $collection) (local.get $highest)))
+            (then (local.set $highest (global.get $collection))))
+          (br $next))))
+    (global.set $highestId (local.get $highest))
+    (i32.const 1))
+
   ;; Block number $number, of $bytes bytes, into a table of $records records that has room for all the block can hold. Gives how
-  ;; many there are then, or less than 0, -1 less that many, where the bytes are no whole records (keys longer than $keyBytesMax are none), or a place
-  ;; is not found within $probesMax slots.
+  ;; many there are then, or less than 0, -1 less that many, where the bytes are no whole records, or a place is not found within $probesMax slots.
   (func (export "add")
     (param $bytes i32) (param $number i32) (param $records i32) (param $room i32) (param $columns i32) (param $keyBytesMax i32)
     (param $probesMax i32) (result i32)
-    (local $at i32) (local $kind i32) (local $collection i32) (local $byte i32) (local $shift i32) (local $length i32)
+    (local $at i32) (local $kind i32) (local $collection i32) (local $length i32)
     (local $keyStart i32) (local $keyEnd i32) (local $hash i32) (local $slot i32) (local $stop i32) (local $mask i32) (local $index i32) (local $stride i32)
     (local $blocks i32) (local $collections i32) (local $starts i32) (local $ends i32) (local $hashes i32) (local $puts i32)
     (local.set $stride (i32.shl (local.get $room) (i32.const 2)))
@@ -70,41 +132,14 @@
     (local.set $puts (i32.add (local.get $hashes) (local.get $stride)))
     (local.set $mask (i32.sub (i32.shl (local.get $room) (i32.const 1)) (i32.const 1)))
     (block $undone
-      (loop $record
+      (loop $next
         (if (i32.ge_u (local.get $at) (local.get $bytes)) (then (return (local.get $records))))
-        (local.set $kind (i32.load8_u (local.get $at)))
-        (br_if $undone (i32.gt_u (i32.sub (local.get $kind) (i32.const 1)) (i32.const 1)))
-        (local.set $at (i32.add (local.get $at) (i32.const 1)))
-        (local.set $collection (i32.const 0))
-        (local.set $shift (i32.const 0))
-        (loop $varint
-          (br_if $undone (i32.ge_u (local.get $at) (local.get $bytes)))
-          (local.set $byte (i32.load8_u (local.get $at)))
-          (local.set $at (i32.add (local.get $at) (i32.const 1)))
-          (br_if $undone (i32.and (i32.eq (local.get $shift) (i32.const 28)) (i32.gt_u (local.get $byte) (i32.const 15))))
-          (local.set $collection
-            (i32.or (local.get $collection) (i32.shl (i32.and (local.get $byte) (i32.const 127)) (local.get $shift))))
-          (if (i32.ge_u (local.get $byte) (i32.const 128))
-            (then
-              (local.set $shift (i32.add (local.get $shift) (i32.const 7)))
-              (br $varint))))
-        (br_if $undone (i32.and (i32.eqz (local.get $byte)) (i32.ne (local.get $shift) (i32.const 0))))
-        (br_if $undone (i32.lt_u (i32.sub (local.get $bytes) (local.get $at)) (i32.const 4)))
-        (local.set $length (i32.load align=1 (local.get $at)))
-        (local.set $keyStart (i32.add (local.get $at) (i32.const 4)))
-        (br_if $undone
-          (i32.or
-            (i32.gt_u (local.get $length) (local.get $keyBytesMax))
-            (i32.gt_u (local.get $length) (i32.sub (local.get $bytes) (local.get $keyStart)))))
-        (local.set $keyEnd (i32.add (local.get $keyStart) (local.get $length)))
-        (local.set $at (local.get $keyEnd))
-        (if (i32.eq (local.get $kind) (i32.const 1))
-          (then
-            (br_if $undone (i32.lt_u (i32.sub (local.get $bytes) (local.get $at)) (i32.const 4)))
-            (local.set $length (i32.load align=1 (local.get $at)))
-            (local.set $at (i32.add (local.get $at) (i32.const 4)))
-            (br_if $undone (i32.gt_u (local.get $length) (i32.sub (local.get $bytes) (local.get $at))))
-            (local.set $at (i32.add (local.get $at) (local.get $length)))))
+        (local.set $at (call $record (local.get $at) (local.get $bytes) (local.get $keyBytesMax)))
+        (br_if $undone (i32.eqz (local.get $at)))
+        (local.set $kind (global.get $kind))
+        (local.set $collection (global.get $collection))
+        (local.set $keyStart (global.get $keyStart))
+        (local.set $keyEnd (global.get $keyEnd))
         (local.set $hash (call $hash (local.get $collection) (local.get $keyStart) (local.get $keyEnd)))
         (local.set $slot (i32.and (local.get $hash) (local.get $mask)))
         (local.set $stop (i32.and (i32.add (local.get $hash) (local.get $probesMax)) (local.get $mask)))
@@ -153,6 +188,6 @@
         (i32.store (i32.add (local.get $blocks) (i32.shl (local.get $index) (i32.const 2))) (local.get $number))
         (i32.store (i32.add (local.get $starts) (i32.shl (local.get $index) (i32.const 2))) (local.get $keyStart))
         (i32.store (i32.add (local.get $ends) (i32.shl (local.get $index) (i32.const 2))) (local.get $keyEnd))
-        (br $record)))
+        (br $next)))
     ;; As many as there are now, so that nothing in the columns goes uncounted.
     (i32.sub (i32.const -1) (local.get $records))))

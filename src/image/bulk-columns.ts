@@ -1,5 +1,5 @@
 /**
- * The columns of a RecordTable, plain, or in memory that compiled code reaches: add-block.wat adds a block to them.
+ * The columns of a RecordTable, plain, or in memory that compiled code reaches: add-block.wat checks a block and adds it to them.
  *
  * What for: a restart adds tens of thousands of records with code that was never run before. Interpreted they take 30 ms, which is half of what
  * it takes to be back; WebAssembly is compiled at once, in a millisecond.
@@ -47,6 +47,7 @@ interface Wasm {
 interface Exports {
   readonly tombstones: { value: number }
   readonly highestId: { value: number }
+  check(bytes: number, keyBytesMax: number): number
   add(bytes: number, number: number, records: number, room: number, columns: number, keyBytesMax: number, probesMax: number): number
 }
 
@@ -117,6 +118,16 @@ export class BulkColumns {
   /** Whether a block of so many bytes, which is no larger than `BLOCK_BYTES_MAX`, can be added to a table of so many records. */
   takes(bytes: number, records: number): boolean {
     return records + bytes / RECORD_BYTES_MIN < this.room
+  }
+
+  /** Whether the block is whole records, none of which gets into the columns; `highestId` counts them then. */
+  check(bytes: Uint8Array, tally: Tally): boolean {
+    const { highestId, check } = this.#exports
+    this.#block.set(bytes)
+    highestId.value = tally.highestId
+    if (check(bytes.length, KEY_BYTES_MAX) === 0) return false
+    tally.highestId = highestId.value >>> 0
+    return true
   }
 
   /**

@@ -3,3 +3,4 @@ export { type BasePart, Image, type ImageParts, type SegmentLayer } from './imag
 export { LiveCursor, liveCursor } from './live.ts'
 export { countImage, type Named, type OpenedSegments, openSegments, type Reused } from './open.ts'
 export { RecordTable } from './table.ts'
+export { TailTable } from './tail-table.ts'

@@ -63,6 +63,16 @@ export class RecordTable implements Layer {
     if (room > this.#hash.length) this.#makeRoom(room)
   }
 
+  /**
+   * Whether the block is whole records: it may be added later then, and `highestId` counts it from now on. False, too, where nothing but adding it
+   * would tell.
+   */
+  check(bytes: Buffer): boolean {
+    if (!this.#isBulk || bytes.length > BLOCK_BYTES_MAX) return false
+    if (this.#bulk === undefined) this.#makeRoom(Math.max(roomInBulk(this.records), this.#hash.length))
+    return this.#bulk?.check(bytes, this) ?? false
+  }
+
   /** Takes a block of whole records. @throws TIDEMARK_VALUE_DAMAGED for bytes that are none; what came before it stays */
   add(bytes: Buffer): void {
     const block = this.#blocks.push(bytes) - 1

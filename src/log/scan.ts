@@ -12,14 +12,12 @@
 import { TidemarkError } from '../base/errors.ts'
 import {
   type Commit,
-  type Decompress,
   decodeFrameHeader,
   FRAME_ECHO,
   FRAME_HEADER_BYTES,
   GENESIS,
   type LogEntry,
   type LogPosition,
-  openDecompress,
   payloadMatches,
   SEAL_BYTES,
 } from '../format/index.ts'
@@ -27,6 +25,7 @@ import type { Storage } from '../storage/index.ts'
 import { checkCommit, type EpochResult, type Pause, readBlocks, readCommit, walkEpoch } from './epoch.ts'
 import { type Evidence, findEvidence } from './evidence.ts'
 import { lastSeenIn, type OpenLog, openLog } from './open-log.ts'
+import { unpack } from './unpack.ts'
 import { isGivenUp, isUnreadable, type Window } from './window.ts'
 
 export interface ScanOptions {
@@ -46,6 +45,8 @@ export interface ScanOptions {
   readonly onDamage?: 'refuse' | 'fall-back' | undefined
   /** Default true. False: only commits are yielded; checksums and chain are verified all the same. */
   readonly payloads?: boolean | undefined
+  /** Default false. True: other threads unpack blocks, some ahead; where that is, the scan waits for more than its storage. */
+  readonly aside?: boolean | undefined
   /** Called about every block; await something in it to give way. */
   readonly pause?: Pause | undefined
 }
@@ -134,7 +135,6 @@ export class LogScan implements AsyncIterable<LogItem> {
   readonly report: ScanReport
   readonly #options: ScanOptions
   readonly #pause: Pause
-  readonly #decompress = new Map<number, Decompress>()
 
   constructor(options: ScanOptions) {
     this.#options = options
@@ -231,16 +231,9 @@ export class LogScan implements AsyncIterable<LogItem> {
 
   async *#blocks(log: OpenLog, reached: Reached): AsyncGenerator<LogItem> {
     const file = log.entry.file
-    for await (const block of readBlocks(log.window, reached.start, reached.commitAt, log.header.salt)) {
-      await this.#pause()
-      const { compression, rawLength } = block.header
-      let decompress = this.#decompress.get(compression)
-      if (decompress === undefined) {
-        decompress = await openDecompress(compression)
-        this.#decompress.set(compression, decompress)
-      }
-      yield { type: 'block', bytes: decompress(block.payload, rawLength), file, offset: block.offset, compression, commit: reached.commit }
-    }
+    const blocks = readBlocks(log.window, reached.start, reached.commitAt, log.header.salt)
+    for await (const { offset, compression, bytes } of unpack(blocks, this.#options.aside === true, this.#pause))
+      yield { type: 'block', bytes, file, offset, compression, commit: reached.commit }
   }
 
   /** The next epoch, judged. */

@@ -24,6 +24,8 @@ export interface LoadRequest {
   readonly opened: OpenedStore
   readonly at: 'latest' | number | Date
   readonly onDamage: 'refuse' | 'fall-back'
+  /** Default false. Other threads may help. */
+  readonly aside?: boolean | undefined
   readonly monotonic: () => number
   /** Gives way to other work when it is time; undefined when it is not. */
   readonly pause: () => Promise<void> | undefined
@@ -46,7 +48,7 @@ export function load(request: LoadRequest): Promise<LoadResult> {
   return besideWriter(request.storage, request.opened, (opened, believe) => loadFrom({ ...request, opened }, believe))
 }
 
-async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: LoadRequest, believe: Believe): Promise<LoadResult> {
+async function loadFrom({ storage, opened, at, onDamage, aside, monotonic, pause }: LoadRequest, believe: Believe): Promise<LoadResult> {
   const { storeId, log } = opened.manifest
   const stand = await standOn(storage, opened.manifest, at, pause, believe)
   if (stand === undefined) throw noSuchPoint(at, 'nothing is kept that is so old')
@@ -55,14 +57,15 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
   const layers = await openSegments(storage, image)
   try {
     await assertDecompressible(layers.segments)
-    const tail = await readTail({ storage, storeId, log, leftOverEpoch: opened.leftOverEpoch, fold: image.fold, until, onDamage, pause })
+    const { leftOverEpoch } = opened
+    const tail = await readTail({ storage, storeId, log, leftOverEpoch, aside, fold: image.fold, until, onDamage, pause })
     const { report, table } = tail
     const { end } = report
     if (report.damage !== null) await believe(report.damage.file)
     if (stand.damage !== undefined && end.epoch >= stand.damage.firstLostEpoch) throw readsOtherwise(stand.damage)
     const isThere = at === 'latest' || (typeof at === 'number' ? end.epoch === at && at > 0 : end.epoch > 0)
     if (!isThere) throw noSuchPoint(at, end.epoch === 0 ? 'there is none before it' : `the one before it is epoch ${end.epoch}`)
-    const tables = table.records === 0 ? [] : [table]
+    const tables = table.isEmpty ? [] : [table]
     let { catalogue } = tail
     // Keys whose values were refused are counted by their commit whether they have a record or not.
     const refused = report.lastCommit === null ? image.fold?.refused : report.lastCommit.refused

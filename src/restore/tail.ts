@@ -9,7 +9,7 @@
 import { ByteWriter } from '../base/bytes.ts'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'
 import { appendRecord, type CatalogueEntry, type Commit, type FoldPoint, GENESIS, type LogEntry } from '../format/index.ts'
-import { RecordTable } from '../image/index.ts'
+import { TailTable } from '../image/index.ts'
 import { LogLength, LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 
@@ -21,13 +21,14 @@ export interface TailRequest {
   readonly fold: FoldPoint | null
   readonly until?: ScanOptions['until']
   readonly leftOverEpoch?: ScanOptions['leftOverEpoch']
+  readonly aside?: ScanOptions['aside']
   readonly onDamage: 'refuse' | 'fall-back'
   /** Gives way to other work when it is time; undefined when it is not. */
   readonly pause: () => Promise<void> | undefined
 }
 
 export interface Tail {
-  readonly table: RecordTable
+  readonly table: TailTable
   /** After the last epoch that counts. Where nothing is folded, `entries` is what is there; otherwise what the commit says. */
   readonly catalogue: readonly CatalogueEntry[]
   /** Of the last epoch that counts; 0 for an empty store. */
@@ -51,10 +52,10 @@ const COUNT_STRIDE = 16_384
 
 /** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_VALUE_DAMAGED for records that are none */
 export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): Promise<Tail> {
-  const { storage, storeId, log, leftOverEpoch, fold, until, onDamage, pause } = request
+  const { storage, storeId, log, leftOverEpoch, aside, fold, until, onDamage, pause } = request
   const from = fold ?? undefined
-  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, until, onDamage, pause: () => pause() ?? undefined })
-  let table = new RecordTable({ bulk: true })
+  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, aside, from, until, onDamage, pause: () => pause() ?? undefined })
+  let table = new TailTable()
   let packedBytes = 0
   let nextId = fold?.nextId ?? 1
   let records = 0
@@ -96,8 +97,9 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
   return { table, catalogue, epoch, timeMs, nextId, report, records, logBytes }
 }
 
-async function countPuts(table: RecordTable, pause: TailRequest['pause']): Promise<Map<number, number>> {
+async function countPuts(table: TailTable, pause: TailRequest['pause']): Promise<Map<number, number>> {
   const counts = new Map<number, number>()
+  while (!table.settleSome()) await pause()
   for (let at = 0; at < table.records; at += COUNT_STRIDE) {
     table.countPuts(counts, at, at + COUNT_STRIDE)
     await pause()
@@ -106,14 +108,9 @@ async function countPuts(table: RecordTable, pause: TailRequest['pause']): Promi
 }
 
 /** The same without what was superseded, what was dropped, and, where nothing older lies under it, without tombstones. */
-async function pack(
-  table: RecordTable,
-  alive: ReadonlySet<number>,
-  tombstones: boolean,
-  pause: TailRequest['pause'],
-): Promise<RecordTable> {
+async function pack(table: TailTable, alive: ReadonlySet<number>, tombstones: boolean, pause: TailRequest['pause']): Promise<TailTable> {
   while (!table.sortSome(STRIDE)) await pause()
-  const packed = new RecordTable()
+  const packed = new TailTable()
   let writer = new ByteWriter(BLOCK_RAW_BYTES)
   const cursor = table.cursor()
   for (let count = 1; cursor.next(); count++) {

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { COMPRESSION_NONE, COMPRESSION_ZSTD, FRAME_BLOCK, openCompress } from '../format/index.ts'
+import type { StoredBlock } from './epoch.ts'
+import { unpack } from './unpack.ts'
+
+const BLOCKS = 40
+const text = (at: number): Buffer => Buffer.from(`block ${at} `.repeat(1000 + at))
+
+/** Each third as it is, the others packed; `damaged` no more unpacks than its checksum, which is not looked at here, would tell. */
+async function stored(damaged?: number): Promise<StoredBlock[]> {
+  const compress = await openCompress('zstd')
+  return Array.from({ length: BLOCKS }, (_, at) => {
+    const raw = text(at)
+    const { id, payload } = at % 3 === 0 ? { id: COMPRESSION_NONE, payload: raw } : compress(raw)
+    if (at === damaged) payload.fill(0xff, 12)
+    const header = { kind: FRAME_BLOCK, compression: id, rawLength: raw.length, storedLength: payload.length, payloadCrc: 0 } as const
+    return { header, offset: at * 1000, payload: Buffer.from(payload) }
+  })
+}
+
+async function* given(blocks: readonly StoredBlock[], told: (at: number) => void = () => {}): AsyncGenerator<StoredBlock> {
+  for (const [at, block] of blocks.entries()) {
+    told(at)
+    yield block
+  }
+}
+
+for (const aside of [false, true]) {
+  test(`blocks come in their order, with what they are; ${aside ? 'by other threads' : 'in turn'}`, async () => {
+    const blocks = await stored()
+    let most = 0
+    let taken = 0
+    const seen = (at: number): void => void (most = Math.max(most, at - taken))
+    for await (const { offset, compression, bytes } of unpack(given(blocks, seen), aside, () => {})) {
+      assert.equal(offset, taken * 1000)
+      assert.equal(compression, taken % 3 === 0 ? COMPRESSION_NONE : blocks[taken]?.header.compression)
+      assert.ok(bytes.equals(text(taken)))
+      taken++
+    }
+    assert.equal(taken, BLOCKS)
+    assert.ok(aside ? most > 10 && most < BLOCKS : most <= 1, `${most} blocks ahead`)
+    assert.ok(blocks.some(({ header }) => header.compression === COMPRESSION_ZSTD))
+  })
+
+  test(`one that cannot be unpacked is told where it comes, what came before it came; ${aside ? 'by other threads' : 'in turn'}`, async () => {
+    let taken = 0
+    const all = async (): Promise<void> => {
+      for await (const _ of unpack(given(await stored(25)), aside, () => {})) taken++
+    }
+    await assert.rejects(all(), { code: 'TIDEMARK_VALUE_DAMAGED' })
+    assert.equal(taken, 25)
+  })
+
+  test(`who stops before hears nothing of it; ${aside ? 'by other threads' : 'in turn'}`, async () => {
+    // A rejection that nobody took would end the test.
+    for await (const { offset } of unpack(given(await stored(1)), aside, () => {})) if (offset === 0) break
+    await new Promise(resolve => setTimeout(resolve, 50))
+  })
+}
