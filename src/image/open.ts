@@ -3,13 +3,15 @@
  *
  * Owns: nothing; who asks closes what is opened. Invariant: after an error nothing is left open that it opened.
  */
-import type { Manifest } from '../format/index.ts'
+import type { Manifest, SegmentEntry } from '../format/index.ts'
 import { BlockCache, type Layer, ReadAhead, Segment } from '../segment/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type BasePart, boundOf, Image, type SegmentLayer } from './image.ts'
 
 /** Segments, or records, between two pauses. */
 const STRIDE = 64
+/** Files asked for at once: each alone takes a fifth of a millisecond of waiting, and there may be thousands. */
+const AT_ONCE = 16
 
 export type Named = Pick<Manifest, 'young' | 'base'>
 
@@ -33,28 +35,33 @@ export async function openSegments(
   reused?: Reused,
   pause: () => Promise<void> | undefined = () => undefined,
 ): Promise<OpenedSegments> {
-  const segments: Segment[] = []
-  const opened: Segment[] = []
   const cache = reused?.cache ?? new BlockCache()
   const known = new Map(reused?.segments.map(segment => [segment.entry.file, segment]))
-  const open = async (entry: Named['young'][number]): Promise<Segment> => {
-    let segment = known.get(entry.file)
-    if (segment === undefined) {
-      segment = await Segment.open(storage, entry, { cache })
-      opened.push(segment)
-    }
-    segments.push(segment)
-    return segment
-  }
+  const entries = [...named.young, ...named.base.flatMap(({ segment }) => segment ?? [])]
+  const opened: Segment[] = []
   try {
+    const missing = entries.filter(({ file }) => !known.has(file))
+    for (let at = 0; at < missing.length; at += AT_ONCE) {
+      const some = await Promise.allSettled(missing.slice(at, at + AT_ONCE).map(entry => Segment.open(storage, entry, { cache })))
+      opened.push(...some.flatMap(one => (one.status === 'fulfilled' ? one.value : [])))
+      for (const one of some) if (one.status === 'rejected') throw one.reason
+      await pause()
+    }
+    for (const segment of opened) known.set(segment.entry.file, segment)
+    const segments: Segment[] = []
     const young: Segment[] = []
+    const base: (BasePart & { layer: Segment | null })[] = []
+    const take = ({ file }: SegmentEntry): Segment => {
+      const segment = known.get(file) as Segment
+      segments.push(segment)
+      return segment
+    }
     for (const entry of named.young) {
-      young.push(await open(entry))
+      young.push(take(entry))
       if (young.length % STRIDE === 0) await pause()
     }
-    const base: (BasePart & { layer: Segment | null })[] = []
     for (const { start, through, segment } of named.base) {
-      base.push({ start, through, layer: segment === null ? null : await open(segment), bound: boundOf(start) })
+      base.push({ start, through, layer: segment === null ? null : take(segment), bound: boundOf(start) })
       if (base.length % STRIDE === 0) await pause()
     }
     return { segments, young, base, cache }
