@@ -100,20 +100,21 @@
       (return (local.get $at)))
     (i32.const 0))
 
-  ;; Whether a block of $bytes bytes is whole records; then $highestId is no lower than that of any put in it.
+  ;; How many records a block of $bytes bytes holds, or -1 where it is not whole records; $highestId is no lower than that of any put in it then.
   (func (export "check") (param $bytes i32) (param $keyBytesMax i32) (result i32)
-    (local $at i32) (local $highest i32)
+    (local $at i32) (local $highest i32) (local $count i32)
     (local.set $highest (global.get $highestId))
     (loop $next
       (if (i32.lt_u (local.get $at) (local.get $bytes))
         (then
           (local.set $at (call $record (local.get $at) (local.get $bytes) (local.get $keyBytesMax)))
-          (if (i32.eqz (local.get $at)) (then (return (i32.const 0))))
+          (if (i32.eqz (local.get $at)) (then (return (i32.const -1))))
+          (local.set $count (i32.add (local.get $count) (i32.const 1)))
           (if (i32.and (i32.eq (global.get $kind) (i32.const 1)) (i32.gt_u (global.get $collection) (local.get $highest)))
             (then (local.set $highest (global.get $collection))))
           (br $next))))
     (global.set $highestId (local.get $highest))
-    (i32.const 1))
+    (local.get $count))
 
   ;; Block number $number, of $bytes bytes, into a table of $records records that has room for all the block can hold. Gives how
   ;; many there are then, or less than 0, -1 less that many, where the bytes are no whole records, or a place is not found within $probesMax slots.

@@ -120,14 +120,14 @@ export class BulkColumns {
     return records + bytes / RECORD_BYTES_MIN < this.room
   }
 
-  /** Whether the block is whole records, none of which gets into the columns; `highestId` counts them then. */
-  check(bytes: Uint8Array, tally: Tally): boolean {
+  /** How many records the block holds, which `highestId` counts then, and the columns do not; -1 where it is not whole records. */
+  check(bytes: Uint8Array, tally: Tally): number {
     const { highestId, check } = this.#exports
     this.#block.set(bytes)
     highestId.value = tally.highestId
-    if (check(bytes.length, KEY_BYTES_MAX) === 0) return false
-    tally.highestId = highestId.value >>> 0
-    return true
+    const records = check(bytes.length, KEY_BYTES_MAX)
+    if (records >= 0) tally.highestId = highestId.value >>> 0
+    return records
   }
 
   /**

@@ -64,13 +64,13 @@ export class RecordTable implements Layer {
   }
 
   /**
-   * Whether the block is whole records: it may be added later then, and `highestId` counts it from now on. False, too, where nothing but adding it
-   * would tell.
+   * How many records the block holds: it may be added later then, and `highestId` counts it from now on. -1 where it is not whole records, or nothing
+   * but adding it would tell.
    */
-  check(bytes: Buffer): boolean {
-    if (!this.#isBulk || bytes.length > BLOCK_BYTES_MAX) return false
+  check(bytes: Buffer): number {
+    if (!this.#isBulk || bytes.length > BLOCK_BYTES_MAX) return -1
     if (this.#bulk === undefined) this.#makeRoom(Math.max(roomInBulk(this.records), this.#hash.length))
-    return this.#bulk?.check(bytes, this) ?? false
+    return this.#bulk?.check(bytes, this) ?? -1
   }
 
   /** Takes a block of whole records. @throws TIDEMARK_VALUE_DAMAGED for bytes that are none; what came before it stays */

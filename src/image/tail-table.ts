@@ -4,24 +4,26 @@
  * What for: tens of thousands of records put into a table are a good part of what it takes to be back, and the first look-ups can do without: a search
  * for the bytes of a place in the blocks that wait takes a millisecond or two.
  * Owns: which blocks wait. Does not own: the table, when there is time (`settleSome`).
- * Invariants: what it answers is the same at every moment; a block waits only after all its records were found whole; of what waits no more than
- * WAITING_BYTES_MAX is searched, and no more than LOOKS_MAX times: the next look-up puts all of it into the table.
+ * Invariants: what it answers is the same at every moment; a block waits only after all its records were found whole; no more waits than WAITING_BYTES_MAX
+ * and WAITING_RECORDS_MAX, and it is searched no more than LOOKS_MAX times: the next look-up puts all of it into the table.
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { compareBytes, RECORD_PUT, RecordCursor } from '../format/index.ts'
 import type { Found, Layer, LayerCursor, Range } from '../segment/index.ts'
 import { RecordTable } from './table.ts'
 
-/** More than a tail is while folding keeps up. */
+/** More than a tail is while folding keeps up: what waits is searched, or put into the table, in one turn. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024
-/** Each takes about a tenth of what the table takes that it spares. */
-const LOOKS_MAX = 8
+const WAITING_RECORDS_MAX = 80_000
+/** Of a full tail each takes a sixth of what the table takes: so many cost less than they spare. */
+const LOOKS_MAX = 4
 
 export class TailTable implements Layer {
   readonly #table = new RecordTable({ bulk: true })
   /** Oldest first; none is in the table. */
-  readonly #waiting: Buffer[] = []
+  readonly #waiting: { readonly bytes: Buffer; readonly records: number }[] = []
   #waitingBytes = 0
+  #waitingRecords = 0
   #looks = 0
 
   /** No record was added. */
@@ -47,28 +49,31 @@ export class TailTable implements Layer {
 
   /** So many records will be added: room for them is made at once. */
   expect(records: number): void {
-    this.#table.expect(records)
+    this.#table.expect(this.#waitingRecords + records)
   }
 
   /** Takes a block of whole records, which must not change. @throws TIDEMARK_VALUE_DAMAGED for bytes that are none */
   add(bytes: Buffer): void {
     if (bytes.length === 0) return
-    if (bytes.length > WAITING_BYTES_MAX || !this.#table.check(bytes)) {
+    const records = this.#table.check(bytes)
+    if (records < 0) {
       this.#settle()
       this.#table.add(bytes)
       return
     }
-    this.#waiting.push(bytes)
+    this.#waiting.push({ bytes, records })
     this.#waitingBytes += bytes.length
-    while (this.#waitingBytes > WAITING_BYTES_MAX) this.settleSome()
+    this.#waitingRecords += records
+    while (this.#waitingBytes > WAITING_BYTES_MAX || this.#waitingRecords > WAITING_RECORDS_MAX) this.settleSome()
   }
 
   /** Puts a block that waits into the table; true when none waits any more. */
   settleSome(): boolean {
-    const bytes = this.#waiting.shift()
-    if (bytes !== undefined) {
-      this.#waitingBytes -= bytes.length
-      this.#table.add(bytes)
+    const first = this.#waiting.shift()
+    if (first !== undefined) {
+      this.#waitingBytes -= first.bytes.length
+      this.#waitingRecords -= first.records
+      this.#table.add(first.bytes)
     }
     return this.#waiting.length === 0
   }
@@ -110,7 +115,7 @@ export class TailTable implements Layer {
     }
     const place = placeBytes(collection, key)
     for (let at = this.#waiting.length - 1; at >= 0; at--) {
-      const bytes = this.#waiting[at] as Buffer
+      const { bytes } = this.#waiting[at] as { readonly bytes: Buffer }
       // It may be part of a value.
       const found = bytes.includes(place) ? lastOf(bytes, collection, key) : undefined
       if (found !== undefined) return found
