@@ -21,7 +21,7 @@ import {
   manifestNumber,
   SEGMENT_FOLDER,
 } from '../format/index.ts'
-import { errnoOf, isNotGivenBack, type Storage, systemError } from '../storage/index.ts'
+import { errnoOf, isNotGivenBack, type Storage, type StorageFile, systemError } from '../storage/index.ts'
 
 export interface FoundManifest {
   readonly manifest: Manifest
@@ -126,13 +126,14 @@ export type Published = 'ours' | 'taken' | 'overtaken' | 'spoiled'
  * Puts a manifest under its number, durable and read back when it resolves: 'ours'; 'taken' when another's stands there; 'overtaken' when there are
  * later ones, whose author may have removed the one that stood there; 'spoiled' when it stands there and is not what was written: for an opener
  * the manifest before it is the newest then, so the next attempt says what that one did, under a later number. An error before may have
- * left our own manifest under this number: `writer` tells.
+ * left our own manifest under this number: `writer` tells, and `made` was called where the storage said so.
  */
-export async function publish(storage: Storage, next: Manifest, failpoint: Failpoint): Promise<Published> {
+export async function publish(storage: Storage, next: Manifest, failpoint: Failpoint, made: () => void = () => {}): Promise<Published> {
   await failpoint('manifest.create')
   const bytes = encodeManifest(next)
   const created = await storage.createIfAbsent(manifestName(next.number), bytes)
   if (!created) return 'taken'
+  made()
   await failpoint('manifest.sync-folder')
   await storage.syncFolder(MANIFEST_FOLDER)
   await failpoint('manifest.durable')
@@ -145,14 +146,15 @@ export async function publish(storage: Storage, next: Manifest, failpoint: Failp
 }
 
 async function readsAs(storage: Storage, file: string, bytes: Buffer): Promise<boolean> {
-  const opened = await storage.open(file, 'read')
+  let opened: StorageFile | undefined
   try {
+    opened = await storage.open(file, 'read')
     return (await opened.read(0, bytes.length + 1)).equals(bytes)
   } catch (error) {
     if (isNotGivenBack(error)) return false
     throw error
   } finally {
-    await opened.close()
+    await opened?.close()
   }
 }
 

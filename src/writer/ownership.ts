@@ -12,13 +12,14 @@
  * One of ours that does not read back as it was written keeps its number and counts for nothing: the one before it stays the newest, here and
  * for whoever opens the store. What does not verify under a number that we have tried may be ours, half written or spoiled: it is undecided,
  * and read again at each look. Nobody has opened the store with it yet, for an opener reads his manifest back before he reads the log: what
- * was synced before the look he will find.
+ * was synced before the look he will find. So is what is not given back, where the storage said that we made it; of any other the rival who made it
+ * may have read it whole.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { encodeManifest, type Manifest, manifestName } from '../format/index.ts'
 import { directoryGone, newestNumber, pruneManifests, publish, readManifest, spoiled } from '../manifest/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { isNotGivenBack, type Storage } from '../storage/index.ts'
 
 /** Of one manifest: a storage that goes on saying that what it made was there before is not to be relied on. */
 const RESENT_MAX = 3
@@ -32,6 +33,8 @@ export class Ownership {
   #tried = 0
   /** The highest number under which one of ours stands that did not read back. Nothing refers to it, and whoever comes is behind it. */
   #spoiled = 0
+  /** Numbers under which the storage said that we made one, since the last that was published. */
+  readonly #made = new Set<number>()
   /** The number that this writer came with. */
   readonly #first: number
 
@@ -117,7 +120,7 @@ export class Ownership {
       const next = planned.number > left ? planned : { ...planned, number: left + 1 }
       const again = next.number <= this.#tried
       this.#tried = Math.max(this.#tried, next.number)
-      const published = await publish(storage, next, this.#failpoint)
+      const published = await publish(storage, next, this.#failpoint, () => this.#made.add(next.number))
       if (published === 'spoiled') {
         this.#spoiled = next.number
         throw spoiled(next.number)
@@ -125,6 +128,7 @@ export class Ownership {
       if (published === 'overtaken') throw fenced(next.number + 1)
       if (published === 'ours') {
         this.#advance(next)
+        this.#made.clear()
         return
       }
       const found = await this.#ownManifest(next.number)
@@ -167,6 +171,7 @@ export class Ownership {
       found = await readManifest(this.#storage, number)
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && number <= this.#tried) return undefined
+      if (isNotGivenBack(error) && this.#made.has(number)) return undefined
       if (hasCode(error, 'TIDEMARK_STORAGE')) {
         if (await this.#storage.exists(manifestName(number))) throw error
         // What was there a moment ago was removed by whoever came, and left a later one; or the directory was moved away.

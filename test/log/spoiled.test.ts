@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
 import { noFailpoint } from '../../src/base/failpoint.ts'
-import type { Manifest } from '../../src/format/index.ts'
+import { type Manifest, manifestName } from '../../src/format/index.ts'
 import { listManifests, readNewest } from '../../src/manifest/index.ts'
 import { openStore } from '../../src/open.ts'
 import { openForWriting } from '../../src/restore/index.ts'
@@ -112,6 +112,46 @@ test('a storage that spoils every manifest makes no store, and takes none over',
   assert.equal(life.found.epochs.length, 2)
   await life.mustCommit(block('c'))
   await life.close()
+})
+
+async function owned() {
+  const storage = new SimulatedStorage()
+  const { manifest } = await openForWriting(storage, facts('own'))
+  return { storage, number: manifest.number, own: new Ownership(storage, noFailpoint, manifest) }
+}
+
+for (const operation of ['open', 'read'] as const) {
+  test(`one of our own that is not given back (${operation}) is neither a rival's nor the end`, async () => {
+    for (const behind of ['nothing', 'syncFolder', 'list'] as const) {
+      const { storage, number, own } = await owned()
+      const heal = storage.inject({ operation, errno: 'EUCLEAN', path: manifestName(number + 1), times: Number.POSITIVE_INFINITY })
+      // The call after its making fails, so that it was never read back.
+      if (behind !== 'nothing') storage.inject({ operation: behind, errno: 'EIO', nth: 1 })
+      await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' }, behind)
+      await own.check()
+      await assert.rejects(own.checkForRemoval(), { code: 'TIDEMARK_STORAGE' }, behind)
+      await own.publish(next)
+      assert.equal(own.manifest.number, number + 2, behind)
+      await own.checkForRemoval()
+      heal()
+      await own.check()
+      assert.equal((await readNewest(storage))?.manifest.number, number + 2)
+      await openForWriting(storage, facts('rival'))
+      await assert.rejects(own.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
+    }
+  })
+}
+
+test('one that is not given back, where it is not known who made it, stops its writer: he may have read it whole', async () => {
+  const { storage, number, own } = await owned()
+  storage.inject({ operation: 'createIfAbsent', errno: 'EIO', path: manifestName(number + 1), nth: 1 })
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+  await openForWriting(storage, facts('rival'))
+  const heal = storage.inject({ operation: 'read', errno: 'EIO', path: manifestName(number + 1), times: Number.POSITIVE_INFINITY })
+  await assert.rejects(own.check(), { code: 'TIDEMARK_STORAGE' })
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+  heal()
+  await assert.rejects(own.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
 })
 
 /** What is written as a manifest reads wrong once, right afterwards. */
