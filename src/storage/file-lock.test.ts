@@ -19,7 +19,7 @@ import { after, afterEach, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import { loadPrebuilt } from './file-lock.ts'
-import { acquireLock, LOCK_FILE, type LockHolder, lockHolder } from './index.ts'
+import { acquireLock, isForeignLock, LOCK_FILE, type LockHolder, lockHolder } from './index.ts'
 
 const NOW_MS = 1767225600000
 const MODULE = JSON.stringify(new URL('./index.js', import.meta.url).href)
@@ -216,6 +216,19 @@ test('a release leaves the lock file: removing it could let two processes lock t
   const lock = await acquire(path)
   lock.release()
   assert.ok(existsSync(join(path, LOCK_FILE)))
+})
+
+test('a release writes nothing: on a file system that hangs the event loop would wait for it', async () => {
+  const path = folder()
+  const lock = await acquire(path)
+  const text = readFileSync(join(path, LOCK_FILE), 'utf8')
+  assert.notEqual(text, '')
+  lock.release()
+  assert.equal(readFileSync(join(path, LOCK_FILE), 'utf8'), text)
+  assert.equal(isForeignLock(path), false)
+  const next = await acquire(path)
+  await refusal(path)
+  next.release()
 })
 
 test('another path to the same directory meets the same lock', async t => {

@@ -104,7 +104,7 @@ function heldLock(fd: number): Lock {
         const now = fs.fstatSync(fd, { bigint: true })
         // Somebody closed it, and the number is that of another file by now.
         if (now.ino !== ino || now.dev !== dev) return
-        writeText(fd, '')
+        // The text stays, as it does behind a process that was killed: a write may hang with the file system, and the event loop with it.
         fs.closeSync(fd)
       } catch {
         // The system has dropped the lock with the descriptor, and who releases it has more to give back.
@@ -198,7 +198,7 @@ function isFileAt(path: string, fd: number): boolean {
 function writeText(fd: number, text: string): void {
   try {
     fs.ftruncateSync(fd, 0)
-    if (text !== '') fs.writeSync(fd, text, 0)
+    fs.writeSync(fd, text, 0)
   } catch {
     // The lock is held all the same; the next one to be refused learns less.
   }
