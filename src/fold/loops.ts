@@ -2,7 +2,8 @@
  * The jobs of upkeep as loops: each runs once at a time, when it is woken, again after the pause it asks for, and after a failure later and later.
  *
  * Owns: when each runs next, and how often in a row it failed. Does not own: what a job does.
- * Invariants: nothing thrown gets out; a pause, or a retry that waits, is not brought forward by a wake; after `halt` none begins.
+ * Invariants: nothing thrown gets out; a pause, or a retry that waits, is not brought forward by a wake; a wake is not lost for coming while the job
+ * runs, which may have looked before what it is woken for; after `halt` none begins.
  */
 import { STOPPED } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
@@ -23,6 +24,8 @@ export class Loops {
   readonly #parts: LoopsParts
   readonly #timers = new Map<Loop, Cancel>()
   readonly #running = new Map<Loop, Promise<void>>()
+  /** After how long those that run were asked to, while they ran: the least of it. */
+  readonly #woken = new Map<Loop, number>()
   readonly #failures = { fold: 0, merge: 0, collect: 0 }
   #halted = false
 
@@ -35,9 +38,10 @@ export class Loops {
     return this.#running.get(loop)
   }
 
-  /** Lets it run, unless it runs or waits, after `ms`. */
+  /** Lets it run after `ms`, unless it waits; once more where it runs, and asks for no pause itself. */
   wake(loop: Loop, ms: number): void {
-    if (this.#halted || this.#running.has(loop) || this.#timers.has(loop)) return
+    if (this.#halted || this.#timers.has(loop)) return
+    if (this.#running.has(loop)) return void this.#woken.set(loop, Math.min(ms, this.#woken.get(loop) ?? ms))
     const run = (): void => {
       this.#timers.delete(loop)
       this.#running.set(loop, this.#run(loop))
@@ -79,6 +83,8 @@ export class Loops {
         failed(loop, error)
       }
     }
+    again ??= this.#woken.get(loop)
+    this.#woken.delete(loop)
     this.#running.delete(loop)
     if (again !== undefined) this.wake(loop, again)
   }
