@@ -129,7 +129,8 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
     checkpointer: undefined,
     cadence: undefined,
     restored: describeRestore(opened, loaded, surroundings.clock.monotonic() - begin),
-    points: () => listPoints(surroundings.storage, loaded.report.end.epoch, pauserOf(surroundings)),
+    // What came since it was opened can be restored, too; its own point may not be kept any more.
+    points: () => listPoints(surroundings.storage, Number.POSITIVE_INFINITY, pauserOf(surroundings)),
     ending: timeoutMs => new Ending({ ...surroundings, ...built }, timeoutMs),
   })
 }

@@ -9,6 +9,7 @@ import { openForReading } from '../src/restore/index.ts'
 import { FileStorage } from '../src/storage/index.ts'
 import { json, run } from './support/cli.ts'
 import { damage, epochsOf, flip, makeHistory } from './support/history.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 test('damage in the log hides no recovery point but those before the next fold point, and is told', { timeout: 60_000 }, async t => {
@@ -161,4 +162,37 @@ test('status and log say so where the newest epoch can be read and not be restor
     assert.deepEqual([status, out], [1, ''], verb)
     assert.match(err, /manifest\/.*TIDEMARK_MANIFEST_DAMAGED/)
   }
+})
+
+test('a reader lists what can be restored by now: the points behind its own too, and those alone where its own is not kept any more', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  world.thresholds = { records: 100, graceMs: 100, paced: false }
+  const writer = await world.open()
+  const map = writer.map<number, number>('map')
+  const write = async (value: number): Promise<number> => {
+    map.set(0, value)
+    return (await world.checkpoint()).epoch
+  }
+  for (const value of [1, 2, 3]) assert.equal(await write(value), value)
+  const reader = await world.open({ readOnly: true, restore: { at: 2 } })
+  const listed = async (): Promise<number[]> => (await world.run(reader.recoveryPoints())).map(({ epoch }) => epoch)
+  assert.deepEqual(await listed(), [3, 2, 1])
+  world.store = writer
+  assert.equal(await write(4), 4)
+  assert.deepEqual(await listed(), [4, 3, 2, 1])
+  for (let at = 1; at < 200; at++) map.set(at, at)
+  assert.equal(await write(5), 5)
+  await world.pass(600_000)
+  world.store = writer
+  assert.equal(await write(6), 6)
+  const epochs = await listed()
+  assert.deepEqual(epochs, [6, 5], 'what was folded is kept no longer')
+  assert.equal(reader.map('map').get(0), 2)
+  for (const epoch of epochs) {
+    const then = await world.open({ readOnly: true, restore: { at: epoch } })
+    assert.equal(then.map('map').get(0), epoch)
+    await world.run(then.close())
+  }
+  await world.run(reader.close())
+  await world.run(writer.close())
 })
