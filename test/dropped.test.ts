@@ -120,6 +120,22 @@ for (const failing of [false, true]) {
   })
 }
 
+test('the files of a collection go that was made, and deleted while the fold that first has it was under way', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  world.thresholds = YOUNG
+  const store = await world.open()
+  await world.pass(60_000)
+  for (let at = 0; at < 1000; at++) store.map<string>('big').set(`${at}`, TEXT)
+  await world.checkpoint()
+  await world.pass(300)
+  store.delete('big')
+  const { epoch } = await world.checkpoint()
+  assert.deepEqual([epoch, store.stats().upkeep.folds], [2, 0], 'it is still under way')
+  await world.pass(HOUR_MS)
+  assert.deepEqual([store.stats().upkeep.foldedEpoch, await segmentBytes(world)], [epoch, 0])
+  await world.close()
+})
+
 test('the files of a collection that was deleted as the last thing of a run go in the next, though it only reads', async () => {
   const world = await filled(YOUNG)
   for (let at = 0; at < 150; at++) world.store.map<string>('other').set(`${at}`, TEXT)

@@ -10,10 +10,11 @@ import { STOPPED } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { CatalogueEntry, Manifest, SegmentEntry } from '../format/index.ts'
 import { LogLength } from '../log/index.ts'
-import { ageLookMs, dropDead, foldTo, PointAges, raiseBase, repeat, trim } from '../manifest/index.ts'
+import { dropDead, foldTo, PointAges, raiseBase, repeat, trim } from '../manifest/index.ts'
 import { floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
+import { AtRest, REPEAT_MS } from './at-rest.ts'
 import { Collector, GRACE_MS } from './collect.ts'
 import type { FoldingParts, Thresholds } from './contract.ts'
 import { Density } from './density.ts'
@@ -25,7 +26,7 @@ import { discard, mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { SegmentNames } from './names.ts'
 import { countSmall, deadFiles, MERGE_LIMITS, planMerge } from './policy.ts'
-import { bytesOf, isMissing } from './sums.ts'
+import { bytesOf } from './sums.ts'
 import { TAIL_LIMITS, Tail, type TailSize } from './tail.ts'
 import { Unreadable } from './unreadable.ts'
 
@@ -40,8 +41,6 @@ const FINISH_TABLES_MAX = 16
 const FINISH_MS_MAX = 2000
 /** Of it, for what was dead already when the run began. */
 const FINISH_COLLECT_MS_MAX = 500
-/** Nothing was published for so long: the newest manifest is written once more, where the one before it keeps files from going. */
-const REPEAT_MS = 30_000
 /** Looks for it are no closer together, however short the grace is. */
 const RELEASE_LOOK_MS = 100
 /** What runs before this one were too short for is made up for at full speed for so long: then it goes on at its pace. */
@@ -55,7 +54,7 @@ export class Folding {
   readonly #collector: Collector
   readonly #names: SegmentNames
   readonly #loops: Loops
-  readonly #timers = new Map<'level' | 'dropped' | 'old' | 'late', Cancel>()
+  readonly #timers = new Map<'level' | 'late', Cancel>()
   readonly #rhythms = new Set<Rhythm>()
   readonly #storage: Storage
   readonly #manifests: Storage
@@ -66,6 +65,7 @@ export class Folding {
   readonly #level = new Level()
   readonly #unreadable: Unreadable
   readonly #gone: Gone
+  readonly #atRest: AtRest
   readonly #ages: PointAges
   /** Fold points may have grown too old since they were last looked at. */
   #mayTrim = false
@@ -91,6 +91,14 @@ export class Folding {
     this.#ages = new PointAges(monotonic, manifest().fold)
     const job = (loop: Loop) => (loop === 'fold' ? budget.folding(() => this.#fold()) : loop === 'merge' ? this.#merge() : this.#collect())
     this.#loops = new Loops({ scheduler, job, failed: (loop, error) => this.#failed(loop, error) })
+    this.#atRest = new AtRest({
+      ...{ scheduler, monotonic, manifest, retention: parts.retention, publishedAt: () => this.#publishedAt },
+      dropped: () => this.ask(),
+      aged: () => {
+        this.#mayTrim = true
+        this.#loops.wake('collect', 0)
+      },
+    })
     this.#unreadable = new Unreadable({ monotonic, scheduler, again: () => this.#loops.wake('merge', 0) })
     const inUse = (file: string): boolean => this.#names.inUse(file) || parts.inUse(file)
     const pause = (): Promise<void> => this.#giveWay(this.#collectUntil)
@@ -106,8 +114,8 @@ export class Folding {
     this.#loops.wake('fold', ms)
     this.#loops.wake('merge', this.#late ? 0 : ms)
     this.#loops.wake('collect', Math.min(START_MS, this.#limits.graceMs))
-    this.#lookDropped(catalogue)
-    this.#lookOld()
+    this.#atRest.committed(catalogue)
+    this.#atRest.folded()
   }
 
   /** An epoch was acknowledged, and `end` is behind it. `catalogue`: what is alive after it. */
@@ -116,31 +124,7 @@ export class Folding {
     this.#tail.committed(monotonic(), { rawBytes, records, logBytes: this.#length.to(end()) })
     if (this.#tail.isDue) this.#loops.wake('fold', 0)
     this.#lookBehind()
-    this.#lookDropped(catalogue)
-  }
-
-  /** Segments of collections that are gone go after a fold alone, and nothing else may ever be written: so one is asked for, but not each epoch. */
-  #lookDropped(alive: readonly CatalogueEntry[]): void {
-    const { monotonic, manifest, scheduler } = this.#parts
-    if (this.#stopped || this.#timers.has('dropped') || !isMissing(manifest().fold?.catalogue ?? [], alive)) return
-    const ask = (): void => {
-      this.#timers.delete('dropped')
-      this.ask()
-    }
-    this.#timers.set('dropped', scheduler.after(Math.max(0, this.#publishedAt + REPEAT_MS - monotonic()), ask))
-  }
-
-  /** While nothing is folded points age, too; those that are kept for their number are not looked at. */
-  #lookOld(): void {
-    const { manifest, scheduler, retention } = this.#parts
-    if (this.#stopped || this.#timers.has('old') || manifest().retained.length < retention.keepLast) return
-    const look = (): void => {
-      this.#timers.delete('old')
-      this.#mayTrim = true
-      this.#loops.wake('collect', 0)
-      this.#lookOld()
-    }
-    this.#timers.set('old', scheduler.after(ageLookMs(retention), look))
+    this.#atRest.committed(catalogue)
   }
 
   /** What was committed so far is to be in segments soon, however little it is. */
@@ -166,7 +150,7 @@ export class Folding {
     await this.#loops.running('collect')
     if (!this.#stopped && !this.#collector.looked) await this.#loops.runNow('collect')
     // What was dropped: the next process may live no longer, nor the one after it.
-    const dropped = this.#timers.has('dropped') || this.#tail.isAsked
+    const dropped = this.#atRest.asks || this.#tail.isAsked
     if (dropped) this.#tail.ask()
     if ((dropped || this.#tail.tables >= FINISH_TABLES_MIN) && this.#tail.tables <= FINISH_TABLES_MAX) {
       this.#finishing = true
@@ -203,6 +187,7 @@ export class Folding {
     this.#stopped = true
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
+    this.#atRest.stop()
     this.#loops.halt()
     this.#parts.budget.stopUpkeep()
     for (const rhythm of this.#rhythms) rhythm.stop()
@@ -272,9 +257,9 @@ export class Folding {
       reached()
       if (taken) this.#density.folded(folded.size.rawBytes, segments)
       this.#lookBehind()
-      this.#lookOld()
       report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: taken ? bytesOf(segments) : 0, ms: monotonic() - begin })
     })
+    this.#atRest.folded()
     this.#loops.wake('merge', 0)
     this.#loops.wake('collect', this.#limits.graceMs)
     return this.#tail.isDue ? 0 : undefined
