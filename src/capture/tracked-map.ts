@@ -102,6 +102,9 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
 /** The key under which a cell keeps its value. */
 export const CELL_KEY = 'value'
 
+/** No part of the public contract: the command line finds it by this name, for nothing but the package itself is shared with it. */
+const AS_MAP = Symbol.for('tidemark.asMap')
+
 /** One durable value. `initial`, the first that anybody gave, is given until the first `set` and is not stored by itself. */
 export class TidemarkValue<V> {
   readonly #collection: Collection
@@ -120,6 +123,11 @@ export class TidemarkValue<V> {
 
   get name(): string {
     return this.#collection.name
+  }
+
+  /** The map of at most one entry that a cell is: whoever reads many of them once keeps none, by its `scan`. */
+  [AS_MAP](): TidemarkMap<Key, V> {
+    return new TidemarkMap(this.#collection)
   }
 
   get(): V {

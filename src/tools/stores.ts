@@ -2,7 +2,7 @@
  * Stores as the command line reads them: read-only, no entry before it is asked for; collections by name, whatever their kind and codec.
  * Owns no state. Invariant: a collection of a user's codec is read as the bytes that codec made, and written as the same bytes.
  */
-import { type Codec, type Key, open, type Store } from 'tidemark'
+import { type Codec, type Key, open, type Store, type TidemarkMap, type TidemarkValue } from 'tidemark'
 import { UsageError } from './usage.ts'
 
 export interface Entries {
@@ -20,7 +20,8 @@ export interface Entries {
 /** The key of the one entry of a value. */
 export const CELL = 'value'
 export const DEFAULT_CODEC = 'tide1'
-const ABSENT = Symbol('absent')
+/** The engine's own name for it. */
+const AS_MAP = Symbol.for('tidemark.asMap')
 
 export function openToRead(directory: string, at?: number): Promise<Store> {
   return open(directory, { readOnly: true, restore: { hydrate: 'on-demand', at: at ?? 'latest' } })
@@ -70,32 +71,25 @@ export class Contents {
 
 function entriesOf(store: Store, name: string, { kind, codec }: Pick<Entries, 'kind' | 'codec'>): Entries {
   const options = codecOptions(codec)
-  if (kind === 'map') {
-    const map = store.map<unknown>(name, options)
-    return {
-      name,
-      kind,
-      codec,
-      size: map.size,
-      has: key => map.has(key),
-      get: key => map.get(key),
-      keys: () => map.keys(),
-      scan: () => map.scan(),
-    }
-  }
-  const cell = store.value<unknown>(name, ABSENT, options)
-  const there = cell.get() !== ABSENT
-  const has = (key: Key): boolean => there && key === CELL
+  const map = kind === 'map' ? store.map<unknown>(name, options) : asMap(store.value<unknown>(name, undefined, options))
   return {
     name,
     kind,
     codec,
-    size: there ? 1 : 0,
-    has,
-    get: key => (has(key) ? cell.get() : undefined),
-    keys: () => (there ? [CELL] : []),
-    scan: () => (there ? [[CELL, cell.get()]] : []),
+    get size() {
+      return map.size
+    },
+    has: key => map.has(key),
+    get: key => map.get(key),
+    keys: () => map.keys(),
+    scan: () => map.scan(),
   }
+}
+
+/** A cell gives what it has read to whoever comes next, too, and of a store that is only read nothing leaves the heap. */
+function asMap(cell: TidemarkValue<unknown>): TidemarkMap<Key, unknown> {
+  const { [AS_MAP]: map } = cell as unknown as { readonly [AS_MAP]: () => TidemarkMap<Key, unknown> }
+  return map.call(cell)
 }
 
 /** Makes the collection when it is missing, and gives what sets an entry of it. */

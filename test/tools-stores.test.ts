@@ -1,0 +1,33 @@
+/** Stores as the command line reads them: what it walks over once does not stay in the heap. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CELL, Contents } from '../src/tools/stores.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const CELLS = 50
+
+test('of values that are walked over none stays in the heap, as of the entries of maps', async () => {
+  const world = new SimulatedStore()
+  const made = await world.open()
+  for (let at = 0; at < CELLS; at++) made.value<object>(`cell ${at}`, {}).set({ at })
+  made.map<object>('map').set('k', { at: -1 })
+  made.value('unset', { at: 0 })
+  made.value('undefined', 0 as number | undefined).set(undefined)
+  await world.checkpoint()
+  await world.close()
+  const store = await world.open({ readOnly: true, restore: { hydrate: 'on-demand' } })
+  const contents = new Contents(store)
+  const walk = (): unknown[] => contents.names.flatMap(name => [...contents.entriesOf(name).scan()].map(([, value]) => value))
+  const [first, again] = [walk(), walk()]
+  assert.deepEqual(first, again)
+  assert.equal(first.length, CELLS + 2)
+  // What is in the heap is given itself.
+  for (const [at, value] of first.entries()) if (value !== undefined) assert.notEqual(value, again[at])
+  const cell = contents.entriesOf('cell 7')
+  assert.equal(cell.get(CELL), cell.get(CELL))
+  const { size, ...entries } = contents.entriesOf('unset')
+  assert.deepEqual([size, entries.has(CELL), [...entries.keys()], entries.get(CELL)], [0, false, [], undefined])
+  assert.equal(contents.entriesOf('undefined').has(CELL), true)
+  assert.equal(contents.entriesOf('undefined').has('another'), false)
+  await world.close()
+})
