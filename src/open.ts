@@ -161,7 +161,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       compression: settings.compression,
       ioBytesPerSecondMax: settings.ioBytesPerSecondMax,
       upkeep: {
-        retention: settings.retention,
+        retention: settings.keepsPast ? { ...settings.retention, keepUpTo: report.end.epoch } : settings.retention,
         tail: { rawBytes: loaded.tail.table.rawBytes, records: loaded.tail.records, logBytes: loaded.tail.logBytes },
         catalogue: loaded.tail.catalogue,
         follow: settings.memoryBytesMax !== Number.POSITIVE_INFINITY,

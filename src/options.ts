@@ -3,7 +3,7 @@ import { TidemarkError } from './base/errors.ts'
 import { LOG_FILE_BYTES_MAX, TIMER_MS_MAX } from './base/limits.ts'
 import { type ValueCodec, wrapCodec } from './codec/index.ts'
 import type { CadenceSettings } from './schedule/index.ts'
-import { checkSettings, refuse, type Settings } from './settings.ts'
+import { checkSettings, keepsPast, refuse, type Settings } from './settings.ts'
 
 export type { Settings } from './settings.ts'
 
@@ -19,6 +19,8 @@ export interface ResolvedSettings {
   readonly hydrate: 'background' | 'on-demand' | 'eager'
   readonly onDamage: 'refuse' | 'fall-back'
   readonly retention: { readonly keepLast: number; readonly keepMs: number }
+  /** Fold points that are there when the store is opened stay, whatever `retention` says. */
+  readonly keepsPast: boolean
   readonly compression: 'zstd' | 'deflate' | 'none'
   readonly lock: 'os' | 'none'
   readonly codecs: readonly ValueCodec[]
@@ -46,6 +48,7 @@ export function resolveSettings(given: Settings = {}): ResolvedSettings {
     memoryBytesMax,
     onDamage: settings.restore?.onDamage ?? 'refuse',
     retention: { keepLast: settings.retention?.keepLast ?? 3, keepMs: settings.retention?.keepMs ?? 3_600_000 },
+    keepsPast: keepsPast(settings),
     compression: settings.compression ?? 'zstd',
     lock: settings.lock ?? 'os',
     codecs: (settings.codecs ?? []).map(codec => wrapCodec(codec)),

@@ -4,7 +4,7 @@
  */
 import { TidemarkError } from './base/errors.ts'
 import { isPlain, namesIn } from './base/given.ts'
-import { BLOCK_RAW_BYTES, IO_BYTES_PER_SECOND_MIN, MANIFESTS_MAX, TIMER_MS_MAX } from './base/limits.ts'
+import { BLOCK_RAW_BYTES, IO_BYTES_PER_SECOND_MIN, KEEP_LAST_MAX, TIMER_MS_MAX } from './base/limits.ts'
 import type { Codec } from './codec/index.ts'
 
 export interface Settings {
@@ -107,8 +107,8 @@ const number =
   (value, path) =>
     void ((typeof value === 'number' && value >= min && value <= max) || refuse(path, `a number from ${min} to ${max}`, value))
 
-/** Fold points that one manifest may keep, with room for those of `keepMs`. */
-const KEEP_MAX = MANIFESTS_MAX / 2
+/** In `retention`, and no part of the public contract: the command line finds it by this name. */
+const KEEP_PAST = Symbol.for('tidemark.keepPast')
 
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
@@ -142,8 +142,8 @@ const SHAPE: Shape = {
   retention: {
     keepLast: (value, path) =>
       void (
-        (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= KEEP_MAX) ||
-        refuse(path, `a whole number from 1 to ${KEEP_MAX}`, value)
+        (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= KEEP_LAST_MAX) ||
+        refuse(path, `a whole number from 1 to ${KEEP_LAST_MAX}`, value)
       ),
     keepMs: number(0, Number.MAX_SAFE_INTEGER),
   },
@@ -158,6 +158,11 @@ export function checkSettings(settings: unknown): Settings {
   return walk(settings, SHAPE, '') as Settings
 }
 
+/** Every fold point that the open finds is to be kept, beside what `retention` asks for. */
+export function keepsPast({ retention = {} }: Settings): boolean {
+  return (retention as { readonly [KEEP_PAST]?: unknown })[KEEP_PAST] === true
+}
+
 function walk(value: unknown, shape: Shape, path: string): object {
   if (!isPlain(value)) return refuse(path === '' ? 'settings' : path, 'an object', value)
   const below = (name: string): string => (path === '' ? name : `${path}.${name}`)
@@ -168,7 +173,7 @@ function walk(value: unknown, shape: Shape, path: string): object {
       info: { path: below(name) },
     })
   }
-  const copy: Record<string, unknown> = {}
+  const copy: Record<string | symbol, unknown> = Object.hasOwn(value, KEEP_PAST) ? { [KEEP_PAST]: Reflect.get(value, KEEP_PAST) } : {}
   for (const [name, rule] of Object.entries(shape)) {
     const inner = (value as Record<string, unknown>)[name]
     if (inner === undefined) continue

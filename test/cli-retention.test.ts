@@ -6,8 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { open } from 'tidemark'
-import { retentionOf } from '../src/tools/import.ts'
-import { RETENTION } from '../src/tools/transfer.ts'
+import { PAST, retentionOf } from '../src/tools/import.ts'
 import { fails, json, LINE, MANUAL, run } from './support/cli.ts'
 import { flipped } from './support/files.ts'
 import { damage, epochsOf, makeHistory } from './support/history.ts'
@@ -85,9 +84,9 @@ test('an import keeps the whole past of a store that is there, whole or not, and
   const store = await open(folder)
   store.map('map').set('k', 1)
   await store.close()
-  assert.equal(await retentionOf(folder), RETENTION)
+  assert.equal(await retentionOf(folder), PAST)
   for (const name of readdirSync(join(folder, 'manifest'))) writeFileSync(join(folder, 'manifest', name), 'damaged')
-  assert.equal(await retentionOf(folder), RETENTION)
+  assert.equal(await retentionOf(folder), PAST)
 })
 
 test('an import behind one that failed before it had stored anything keeps the usual past: there is none to lose', async t => {
@@ -109,7 +108,7 @@ test('an import into a directory where a first opening died keeps the usual past
   assert.deepEqual(await retentionOf(folder), {})
   // Where there was something, it is no first opening.
   writeFileSync(join(folder, 'log', '00000001-00000001.log'), '')
-  assert.equal(await retentionOf(folder), RETENTION)
+  assert.equal(await retentionOf(folder), PAST)
 })
 
 test('an import keeps the whole past of a store that is empty now and was not always', async t => {
@@ -120,5 +119,5 @@ test('an import keeps the whole past of a store that is empty now and was not al
   store.delete('map')
   await store.close()
   assert.equal((json('status', folder) as { entries: number }).entries, 0)
-  assert.equal(await retentionOf(folder), RETENTION)
+  assert.equal(await retentionOf(folder), PAST)
 })

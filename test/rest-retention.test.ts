@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type FoundManifest, filesOf, readNewest } from '../src/manifest/index.ts'
+import { PAST } from '../src/tools/import.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const MINUTE_MS = 60_000
@@ -92,3 +93,37 @@ test('where no segment can be written any more, what ages out makes room all the
   assert.equal((await world.open()).map('map').get('149'), 'more')
   await world.close()
 })
+
+test('an import keeps every fold point that was there, and of its own the newest alone, however many it makes', async () => {
+  const world = await folded({ retention: { keepLast: 6, keepMs: 0 } })
+  await world.close()
+  const before = await newest(world)
+  let past = [...before.retained.map(({ epoch }) => epoch), before.fold?.epoch]
+  const points = (await readPoints(world)).map(({ epoch }) => epoch)
+  // The second one comes behind one that failed.
+  for (let imports = 0; imports < 2; imports++) {
+    await world.open({ retention: PAST })
+    for (let round = 20; round < 30; round++) await write(world, round)
+    const { retained } = await newest(world)
+    assert.deepEqual(
+      retained.slice(0, past.length).map(({ epoch }) => epoch),
+      past,
+    )
+    assert.equal(retained.length, past.length + 2)
+    await world.close()
+    const after = await newest(world)
+    past = [...after.retained.map(({ epoch }) => epoch), after.fold?.epoch]
+  }
+  const readable = (await readPoints(world)).map(({ epoch }) => epoch)
+  assert.deepEqual(readable.slice(-points.length), points)
+  const reader = await world.open({ readOnly: true, restore: { at: points.at(-1) as number } })
+  assert.match(reader.map<string>('map').get('149') ?? '', /^\d+ of 149/)
+  await world.close()
+})
+
+async function readPoints(world: SimulatedStore): ReturnType<SimulatedStore['store']['recoveryPoints']> {
+  const reader = await world.open({ readOnly: true })
+  const points = await world.run(reader.recoveryPoints())
+  await world.close()
+  return points
+}

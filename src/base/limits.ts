@@ -120,6 +120,9 @@ export const SEGMENTS_MAX = 65_536
 /** Earlier manifests one manifest may keep, which bounds the manifest as well. */
 export const MANIFESTS_MAX = 65_536
 
+/** Of them so many may be asked for by their number, with room for those that are kept for a time. */
+export const KEEP_LAST_MAX = MANIFESTS_MAX / 2
+
 /** Of them those that are kept for a time, not for their number: one a minute for a day, one an hour for a month, one a day for sixteen years. */
 export const RETAINED_POINTS_MAX = 8192
 

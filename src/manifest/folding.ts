@@ -70,10 +70,11 @@ export function trim(old: Manifest, retention: Retention, agesOf: AgesOf): Manif
 }
 
 /** Of points that are kept for a time, those go that need more of the log than LOG_FILES_KEPT_MAX files. */
-function withinLog(log: readonly LogEntry[], points: readonly RetainedPoint[], { keepLast }: Retention): readonly RetainedPoint[] {
+function withinLog(log: readonly LogEntry[], points: readonly RetainedPoint[], retention: Retention): readonly RetainedPoint[] {
+  const { keepLast, keepUpTo = -1 } = retention
   const beyond = log[log.length - LOG_FILES_KEPT_MAX - 1]?.end?.epoch ?? -1
   // The fold point itself is one of the last.
-  return points.filter(({ epoch }, at) => epoch > beyond || at > points.length - keepLast)
+  return points.filter(({ epoch }, at) => epoch > beyond || at > points.length - keepLast || epoch <= keepUpTo)
 }
 
 /** The log from the oldest point that is kept on. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RETAINED_POINTS_MAX } from '../base/limits.ts'
+import { KEEP_LAST_MAX, RETAINED_POINTS_MAX } from '../base/limits.ts'
 import type { RetainedPoint } from '../format/index.ts'
 import { agesAt, retain } from './retention.ts'
 
@@ -90,4 +90,26 @@ test('the points reach back as far as is asked for, however far apart they are',
     points = retain([...points, pointAt(number, now)], agesAt(now + 20 * MINUTE_MS), { keepLast: 3, keepMs: 5 * HOUR_MS })
     if (number > 20) assert.equal(points.length, 15)
   }
+})
+
+test('points up to an epoch are kept whatever is asked for of later ones, and never more than may be asked for', () => {
+  const at = (number: number): RetainedPoint => pointAt(number, number * MINUTE_MS)
+  const fold = (points: readonly RetainedPoint[], number: number, keepUpTo: number): readonly RetainedPoint[] =>
+    retain([...points, at(number)], agesAt(number * MINUTE_MS), { keepLast: 3, keepMs: 0, keepUpTo })
+  let points = [1, 2, 5, 9].map(at)
+  const past = points.map(({ epoch }) => epoch)
+  for (let number = 10; number < 300; number++) points = [...fold(points, number, 9)]
+  assert.deepEqual(
+    points.map(({ epoch }) => epoch),
+    [...past, 298, 299],
+  )
+  for (let number = 300; number < 400; number++) points = [...fold(points, number, 299)]
+  assert.deepEqual(
+    points.map(({ epoch }) => epoch),
+    [...past, 298, 299, 398, 399],
+  )
+  const many = Array.from({ length: 65_000 }, (_, index) => at(index + 1))
+  const kept = fold(many, 65_001, 65_000)
+  assert.ok(kept.length <= KEEP_LAST_MAX + RETAINED_POINTS_MAX, `${kept.length}`)
+  assert.equal(kept[0]?.epoch, 1)
 })

@@ -3,10 +3,10 @@
  *
  * Invariants: the points reach back as far as is asked for, however far apart they are; they thin out with age, and the same are left however
  * often that is looked at; however long they are to be kept, and whatever their clock says, they are no more than `keepLast` and
- * RETAINED_POINTS_MAX. Thinning loses no epoch that can be restored, for the log reaches back to the oldest point: the way to it from the point
+ * RETAINED_POINTS_MAX, and as many as may be asked for of those up to `keepUpTo`. Thinning loses no epoch that can be restored, for the log reaches back to the oldest point: the way to it from the point
  * before becomes longer.
  */
-import { RETAINED_POINTS_MAX } from '../base/limits.ts'
+import { KEEP_LAST_MAX, RETAINED_POINTS_MAX } from '../base/limits.ts'
 import type { RetainedPoint } from '../format/index.ts'
 
 export interface Retention {
@@ -17,7 +17,12 @@ export interface Retention {
    * the last one before.
    */
   readonly keepMs: number
+  /** Fold points up to this epoch are kept beside those, as far as settings can ask for it: what `keepLast` and `keepMs` say is of later ones. */
+  readonly keepUpTo?: number
 }
+
+/** The most that settings can ask for. */
+const ALL = { keepLast: KEEP_LAST_MAX, keepMs: Number.MAX_SAFE_INTEGER }
 
 /** The ages in ms of points that stand in order, oldest first; with one more behind them, that of the fold point, unless it is just being made. */
 export type AgesOf = (points: readonly RetainedPoint[]) => readonly number[]
@@ -37,10 +42,16 @@ export function ageLookMs({ keepMs }: Retention): number {
 }
 
 /** The points that are kept, oldest first; `points` are those before the fold point, which stays or is just being made. */
-export function retain(points: readonly RetainedPoint[], agesOf: AgesOf, { keepLast, keepMs }: Retention): readonly RetainedPoint[] {
+export function retain(points: readonly RetainedPoint[], agesOf: AgesOf, retention: Retention): readonly RetainedPoint[] {
+  const { keepUpTo = -1 } = retention
+  const ages = agesOf(points)
+  const own = points.findLastIndex(({ epoch }) => epoch <= keepUpTo) + 1
+  return [...retainOf(points.slice(0, own), ages, ALL), ...retainOf(points.slice(own), ages.slice(own), retention)]
+}
+
+function retainOf(points: readonly RetainedPoint[], ages: readonly number[], { keepLast, keepMs }: Retention): readonly RetainedPoint[] {
   // The fold point itself is one of those to keep.
   const last = Math.max(0, points.length - keepLast + 1)
-  const ages = agesOf(points)
   const thinned: number[] = []
   for (const [at, { timeMs }] of points.slice(0, last).entries()) {
     const step = stepMs(ages[at] as number)

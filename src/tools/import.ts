@@ -3,12 +3,11 @@
  *
  * Owns: the store while it is open, and the lines that are not stored yet. Does not own: what a line means (lines.ts).
  * Invariants: no store is made before there is a line that holds; a batch of lines is stored whole or not at all; what is held in memory is
- * bounded whatever the size; no recovery point is dropped, but of a store that never held an entry.
+ * bounded whatever the size; no recovery point that was there is dropped, but of a store that never held an entry.
  */
 import { defaultCodec, hasCode, type Key, open, type Settings, type Store, type TidemarkError } from 'tidemark'
 import { type Line, LineReader } from './lines.ts'
 import { reading, setterOf } from './stores.ts'
-import { RETENTION } from './transfer.ts'
 import { problemText, UsageError, type Verb } from './usage.ts'
 import { wait } from './wait.ts'
 
@@ -26,6 +25,12 @@ const LOOK_MS = 20
 const TIMEOUT_MS = 3_600_000
 /** That of what was stored before the import failed. */
 const GIVE_UP_MS = 30_000
+
+/**
+ * Of a store that has a past: what the service keeps of it is known to the service alone, so all of it stays. Of the fold points that the import makes
+ * only the newest: each holds what was merged since, and all of them together several times what was imported. The name is the engine's own.
+ */
+export const PAST = { keepLast: 3, keepMs: 0, [Symbol.for('tidemark.keepPast')]: true }
 
 export const importLines: Verb = {
   usage: 'import <dir> [--json]',
@@ -49,15 +54,15 @@ async function openToImport(directory: string): Promise<Store> {
 }
 
 /**
- * A store that is made here has no past to lose, nor has one that an import made which failed at its first lines: of many gigabytes it would keep all
- * that was ever folded of them.
+ * A store that is made here has no past to lose, nor has one that an import made which failed at its first lines: of many gigabytes it would keep the
+ * whole log, too.
  */
 export async function retentionOf(directory: string): Promise<NonNullable<Settings['retention']>> {
   try {
-    return (await reading(directory, undefined, hasPast)) ? RETENTION : {}
+    return (await reading(directory, undefined, hasPast)) ? PAST : {}
   } catch (error) {
     // Where it is not known, and what is wrong is told by the opening that counts.
-    return hasCode(error, 'TIDEMARK_NO_STORE') ? {} : RETENTION
+    return hasCode(error, 'TIDEMARK_NO_STORE') ? {} : PAST
   }
 }
 
