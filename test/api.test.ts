@@ -101,6 +101,9 @@ test('a map is a Map: every method, in insertion order', async t => {
     [...model].map(([key, value]) => [key, value, true, 'this']),
   )
   assert.equal(Object.prototype.toString.call(map), '[object TidemarkMap]')
+  // The last two on a Node.js whose Map does not have them yet, too.
+  for (const name of [...Reflect.ownKeys(Map.prototype), 'getOrInsert', 'getOrInsertComputed'])
+    assert.ok(Object.hasOwn(Object.getPrototypeOf(map), name), String(name))
   map.clear()
   assert.equal(map.size, 0)
   assert.deepEqual([...map], [])

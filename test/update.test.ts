@@ -1,4 +1,4 @@
-/** `update` whose function writes to its own key, or to all: what it did stands. */
+/** `update` whose function writes to its own key, or to all: what it did stands. And `getOrInsertComputed`, where what it returns comes last. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { open, type Store, type TidemarkMap, type TidemarkValue } from 'tidemark'
@@ -239,4 +239,101 @@ test('what update throws is the error of its function, whatever became of the en
     if (stored) cell.set({ n: 2 })
     assert.throws(() => cell.update(dropping('cell')), mine)
   }
+})
+
+test('getOrInsert gives what is there, and else stores and gives what it was given', () =>
+  withMap((map, store) => {
+    const made = { n: 1 }
+    assert.equal(map.getOrInsert('a', made), made)
+    assert.equal(map.get('a'), made)
+    assert.equal(map.getOrInsert('a', { n: 2 }), made)
+    const all = store.map<unknown>('all')
+    all.set('none', undefined)
+    assert.deepEqual([all.getOrInsert('none', 1), all.getOrInsertComputed('none', () => assert.fail())], [undefined, undefined])
+    assert.equal(all.getOrInsert('null', null), null)
+    assert.equal(all.getOrInsert('null', 1), null)
+    assert.deepEqual([...all], [...new Map<unknown, unknown>([['none', undefined]]).set('null', null)])
+  }))
+
+test('getOrInsertComputed calls its function for a key that is absent alone, with the key as it is stored', () =>
+  withMap((map, store) => {
+    const made = { n: 1 }
+    assert.equal(
+      map.getOrInsertComputed('a', key => (key === 'a' ? made : assert.fail('it is another key'))),
+      made,
+    )
+    assert.equal(
+      map.getOrInsertComputed('a', () => assert.fail('it was called')),
+      made,
+    )
+    const all = store.map<unknown>('all')
+    assert.equal(
+      all.getOrInsertComputed(-0, key => Object.is(key, 0)),
+      true,
+    )
+    all.getOrInsertComputed('nothing', () => undefined)
+    assert.deepEqual([...all.keys()], [0, 'nothing'])
+  }))
+
+test('what the function of getOrInsertComputed returns comes last, as in a Map; what it set stands where it throws', () =>
+  withMap(map => {
+    const made = { n: 2 }
+    const returned = map.getOrInsertComputed('a', () => {
+      map.set('a', { n: 1 }).set('b', { n: 3 })
+      return made
+    })
+    assert.equal(returned, made)
+    assert.deepEqual(
+      [...map],
+      [
+        ['a', { n: 2 }],
+        ['b', { n: 3 }],
+      ],
+    )
+    assert.equal(
+      map.getOrInsertComputed('c', () => {
+        map.clear()
+        return made
+      }),
+      made,
+    )
+    assert.deepEqual([...map.keys()], ['c'])
+    const mine = new Error('mine')
+    const throwing = (): never => {
+      map.set('d', { n: 4 })
+      throw mine
+    }
+    assert.throws(() => map.getOrInsertComputed('d', throwing), mine)
+    assert.deepEqual([...map.keys()], ['c', 'd'])
+  }))
+
+test('getOrInsertComputed takes a function that gives a value, and stores nothing without one', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, { checkpoint: { intervalMs: 0 } })
+  const map = store.map<unknown>('map')
+  map.set('a', 1)
+  await store.checkpoint()
+  for (const key of ['a', 'absent'])
+    await failsWith('TIDEMARK_ARGUMENT', () => map.getOrInsertComputed(key, 5 as never), {
+      collection: 'map',
+      key,
+      says: ['getOrInsertComputed takes a function, not a number'],
+    })
+  const never = (): never => assert.fail('it was called')
+  for (const wrong of [async () => 1, () => Promise.reject(new Error('nobody waits')), function* () {}])
+    await failsWith('TIDEMARK_ARGUMENT', () => map.getOrInsertComputed('absent', wrong), {
+      collection: 'map',
+      key: 'absent',
+      says: ['promise'],
+    })
+  await failsWith('TIDEMARK_KEY', () => map.getOrInsertComputed({} as never, never), { collection: 'map' })
+  assert.deepEqual([...map], [['a', 1]])
+  const reader = await open(folder, { readOnly: true })
+  const read = reader.map<unknown>('map')
+  assert.deepEqual([read.getOrInsert('a', 2), read.getOrInsertComputed('a', never)], [1, 1])
+  await failsWith('TIDEMARK_READ_ONLY', () => read.getOrInsert('absent', 1), { collection: 'map' })
+  await failsWith('TIDEMARK_READ_ONLY', () => read.getOrInsertComputed('absent', never), { collection: 'map' })
+  await reader.close()
+  await store.close()
+  await failsWith('TIDEMARK_CLOSED', () => map.getOrInsertComputed('a', never))
 })

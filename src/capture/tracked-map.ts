@@ -7,6 +7,7 @@ import { describe } from '../base/given.ts'
 import { isStray } from '../base/stray.ts'
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
+import { checkKey } from './keys.ts'
 import { LiveIterator } from './live-iterator.ts'
 
 /**
@@ -62,6 +63,36 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
    */
   update(key: K, change: (value: V) => V | void): V | undefined {
     return updateIn(this.#collection, key, change as (value: unknown) => unknown) as V | undefined
+  }
+
+  /** The value of the key, or `value`, which is stored then. On every Node.js. What is changed in it later is `set` again, as with `get`. */
+  getOrInsert(key: K, value: V): V {
+    const collection = this.#collection
+    const there = collection.get(key)
+    if (there !== undefined || collection.has(key)) return there as V
+    collection.set(key, value)
+    return value
+  }
+
+  /**
+   * As `getOrInsert`, with a value that is made where the key is absent. As in a Map, what `callback` returns takes the place of what it set
+   * under the key itself, and is stored where it is undefined, too.
+   *
+   * @throws TIDEMARK_ARGUMENT for no function, and for one that returns a promise or a generator
+   */
+  getOrInsertComputed(key: K, callback: (key: K) => V): V {
+    const collection = this.#collection
+    const call = 'getOrInsertComputed'
+    // A Map refuses it at once, too, be the key there or not.
+    assertFunction(collection, key, callback, call, 'give a function that returns the value of a key that is absent')
+    const there = collection.get(key)
+    if (there !== undefined || collection.has(key)) return there as V
+    if (collection.space.guarded) collection.space.assertWritable(collection.name)
+    checkKey(collection.name, key)
+    // It gets the key as it will be stored, where -0 is 0.
+    const value = settled(collection, key, callback(key === 0 ? (0 as K) : key), call) as V
+    collection.set(key, value)
+    return value
   }
 
   forEach(callback: (value: V, key: K, map: Map<K, V>) => void, thisArg?: unknown): void {
@@ -218,12 +249,18 @@ function isKept(collection: Collection, key: Key, value: unknown): boolean {
   return (collection.live.get(key) ?? collection.cold?.held.peek(key)) === value
 }
 
-function assertFunction({ name }: Collection, key: Key, change: unknown): void {
-  if (typeof change === 'function') return
-  throw new TidemarkError('TIDEMARK_ARGUMENT', `'${name}', key ${String(key)}: update takes a function, not ${describe(change)}`, {
+function assertFunction(
+  { name }: Collection,
+  key: Key,
+  given: unknown,
+  call = 'update',
+  hint = 'give a function that changes the value, or returns a new one; set() takes a value',
+): void {
+  if (typeof given === 'function') return
+  throw new TidemarkError('TIDEMARK_ARGUMENT', `'${name}', key ${String(key)}: ${call} takes a function, not ${describe(given)}`, {
     collection: name,
     key,
-    hint: 'give a function that changes the value, or returns a new one; set() takes a value',
+    hint,
   })
 }
 
@@ -234,15 +271,15 @@ function noCallback({ name }: Collection, callback: unknown): TidemarkError {
   })
 }
 
-function settled(collection: Collection, key: Key, next: unknown): unknown {
+function settled(collection: Collection, key: Key, next: unknown, call = 'update'): unknown {
   if (isStray(next)) {
     throw new TidemarkError(
       'TIDEMARK_ARGUMENT',
-      `'${collection.name}', key ${String(key)}: the function given to update returned a promise or a generator`,
+      `'${collection.name}', key ${String(key)}: the function given to ${call} returned a promise or a generator`,
       {
         collection: collection.name,
         key,
-        hint: 'wait for what you need first, then update synchronously',
+        hint: `wait for what you need first, then call ${call}`,
       },
     )
   }
