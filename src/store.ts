@@ -26,12 +26,12 @@ import {
   type Ending,
   type Events,
   endCollection,
+  Listening,
   memoryStats,
   milliseconds,
   nameTaken,
   noFunction,
   type Restored,
-  type StoreEvents,
   type StoreStats,
   scheduleStats,
   synchronous,
@@ -72,7 +72,7 @@ type SyncOnly<T> = T extends PromiseLike<unknown> | Generator | AsyncGenerator ?
 const TIMEOUT_MS = 30_000
 const HOLD_MS = 1000
 
-export class Store implements AsyncDisposable {
+export class Store extends Listening implements AsyncDisposable {
   readonly #parts: StoreParts
   readonly #faces = new Map<string, TidemarkMap<Key, unknown> | TidemarkValue<unknown>>()
   #encoded: Set<string>
@@ -80,6 +80,7 @@ export class Store implements AsyncDisposable {
   #closed = false
 
   constructor(parts: StoreParts) {
+    super(parts.events)
     this.#parts = parts
     this.#encoded = new Set(parts.encoded)
   }
@@ -218,21 +219,6 @@ export class Store implements AsyncDisposable {
   async recoveryPoints(): Promise<readonly RecoveryPoint[]> {
     this.#assertOpen()
     return await this.#parts.points()
-  }
-
-  on<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): this {
-    this.#parts.events.on(name, listener)
-    return this
-  }
-
-  once<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): this {
-    this.#parts.events.once(name, listener)
-    return this
-  }
-
-  off<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): this {
-    this.#parts.events.off(name, listener)
-    return this
   }
 
   stats(): StoreStats {

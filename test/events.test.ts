@@ -1,0 +1,58 @@
+/** The events of a store as those of any emitter: what Node.js itself does with one. */
+import assert from 'node:assert/strict'
+import { type EventEmitter, on, once } from 'node:events'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+test('once and on of node:events leave nothing behind, and are told of a store that fails', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  const emitter = store as unknown as EventEmitter
+  const first = once(emitter, 'checkpoint')
+  map.set('a', 1)
+  const point = await world.checkpoint()
+  assert.deepEqual(await first, [point])
+  const walk = async (): Promise<unknown> => {
+    for await (const args of on(emitter, 'checkpoint')) return args
+    return undefined
+  }
+  const second = walk()
+  map.set('a', 2)
+  const next = await world.checkpoint()
+  assert.deepEqual(await second, [next])
+  const never = assert.rejects(once(emitter, 'checkpoint'), { code: 'TIDEMARK_FENCED' })
+  // Another writer takes the store over.
+  const young = await world.open()
+  young.map<number>('map').set('b', 1)
+  await world.checkpoint()
+  map.set('c', 1)
+  await assert.rejects(world.run(store.checkpoint()), { code: 'TIDEMARK_FENCED' })
+  await never
+  // What a listener throws surfaces in a turn of its own.
+  await setImmediate()
+  await setImmediate()
+  assert.equal(store.status, 'failed')
+  await assert.rejects(world.run(store.close()))
+  await world.close()
+})
+
+test('addListener and removeListener are on and off', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  let told = 0
+  const listener = (): void => void told++
+  const map = store.map<number>('map')
+  assert.equal(store.addListener('barrier', listener), store)
+  map.set('a', 1)
+  await world.checkpoint()
+  assert.equal(store.removeListener('barrier', listener), store)
+  map.set('a', 2)
+  await world.checkpoint()
+  store.once('barrier', listener).removeListener('barrier', listener)
+  map.set('a', 3)
+  await world.checkpoint()
+  assert.equal(told, 1)
+  await world.close()
+})
