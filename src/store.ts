@@ -270,7 +270,8 @@ export class Store extends Listening implements AsyncDisposable {
    * Makes everything durable, then for up to two seconds folds a long log tail or what was dropped, and merges what is overdue, so that the next
    * `open` is spared it; stops the engine and gives back the lock, all within the time given, and a second more at most where the storage hangs,
    * or once more the time in which the process stood still meanwhile.
-   * Later calls give the same promise. A running hold is waited for during half of the time. What listeners throw meanwhile surfaces at its end.
+   * Later calls give the same promise. A running hold is waited for during half of the time. What listeners throw meanwhile, async ones
+   * included, surfaces at its end.
    * @throws after everything was released: TIDEMARK_TIMEOUT, when what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the
    * last checkpoint from being made
    */
@@ -292,7 +293,7 @@ export class Store extends Listening implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<void> {
     const { space, checkpointer, collections, events } = this.#parts
-    events.keepErrors()
+    events.keepErrors(this.#closing)
     space.forbidden = 'closed'
     space.refresh()
     const ending = this.#parts.ending(timeoutMs)

@@ -9,25 +9,34 @@ import { temporaryFolder } from './temporary.ts'
 const CHILD = `
 import { open } from 'tidemark'
 const [folder, event] = process.argv.slice(1)
-// As without it, in one word.
+// As without it, in one word, and it goes on to the next where the store is closed.
+let closed = false
 process.on('uncaughtException', error => {
   console.log(error.code)
-  process.exit(3)
+  process.exitCode = 3
+  if (!closed) process.exit()
 })
 const store = await open(folder, { checkpoint: { intervalMs: 0 } })
 const map = store.map('map')
 store.on(event, () => map.set('late', 1))
+// Which is handled below.
+store.on(event, () => store.close())
+store.on(event, async () => {
+  await null
+  throw Object.assign(new Error(), { code: 'ASYNC' })
+})
 map.set('a', 1)
 if (event === 'refused') map.set('bad', () => {})
 await store.close().catch(error => console.log(error.code))
 console.log('closed')
+closed = true
 `
 
 for (const [event, told] of [
-  ['checkpoint', 'closed\nTIDEMARK_CLOSED\n'],
-  ['refused', 'TIDEMARK_VALUE_REFUSED\nclosed\nTIDEMARK_CLOSED\n'],
+  ['checkpoint', 'closed\nTIDEMARK_CLOSED\nASYNC\n'],
+  ['refused', 'TIDEMARK_VALUE_REFUSED\nclosed\nTIDEMARK_CLOSED\nASYNC\n'],
 ] as const) {
-  test(`a listener of '${event}' that writes to a store that closes costs nothing of what is to be durable`, async t => {
+  test(`a listener of '${event}' that writes to a store that closes, or that is async and throws, costs nothing of what is to be durable`, async t => {
     const folder = temporaryFolder(t)
     const args = ['--input-type=module', '-e', CHILD, folder, event]
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })

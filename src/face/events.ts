@@ -1,9 +1,11 @@
 /**
  * The store's events. A listener's exception is the host's affair (it surfaces like that of any callback); an event without a listener
- * never throws, `error` included; while the store closes it waits until all is durable, because it may end the process.
+ * never throws, `error` included; while the store closes it waits until all is durable, because it may end the process, and so does the
+ * rejection of an async listener.
  * Owns: the listeners, and how long they took in all.
  */
 import { EventEmitter } from 'node:events'
+import { types } from 'node:util'
 import type { Clock } from '../base/clock.ts'
 import type { TidemarkError } from '../base/errors.ts'
 import { systemScheduler } from '../base/scheduler.ts'
@@ -59,8 +61,9 @@ export class Events {
   clock: Clock | undefined
   readonly #emitter = new EventEmitter<StoreEvents>()
   #inside = false
-  /** While the store closes. */
-  #kept: unknown[] | undefined
+  /** While the store closes: each throws what a listener threw, or rejects as it did. */
+  #kept: (() => void)[] | undefined
+  #closing: Promise<void> | undefined
 
   on<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
     this.#emitter.on(name, listener as never)
@@ -90,30 +93,38 @@ export class Events {
     this.listenersMs += clock.monotonic() - begin
   }
 
-  /** What listeners throw from now on is kept until `tellErrors`. */
-  keepErrors(): void {
+  /** What listeners throw from now on is kept until `tellErrors`. Who gets `closing` in a listener, too, need not handle it twice. */
+  keepErrors(closing?: Promise<void>): void {
     this.#kept ??= []
+    this.#closing = closing
   }
 
   tellErrors(): void {
-    for (const error of this.#kept ?? []) surface(error)
+    for (const fail of this.#kept ?? []) systemScheduler.immediate(fail)
     this.#kept = undefined
   }
 
   #call(listeners: readonly unknown[], args: unknown[]): void {
     for (const listener of listeners) {
       try {
-        ;(listener as (...args: unknown[]) => void).apply(this.#emitter, args)
+        const result = (listener as (...args: unknown[]) => unknown).apply(this.#emitter, args)
+        if (this.#kept !== undefined && types.isPromise(result) && result !== this.#closing) this.#follow(result)
       } catch (error) {
-        if (this.#kept === undefined) surface(error)
-        else if (this.#kept.length < KEPT_MAX) this.#kept.push(error)
+        this.#failed(() => {
+          throw error
+        })
       }
     }
   }
-}
 
-function surface(error: unknown): void {
-  systemScheduler.immediate(() => {
-    throw error
-  })
+  #follow(result: Promise<unknown>): void {
+    // It stays one that nobody handled.
+    const failed = (error: unknown): void => this.#failed(() => void Promise.reject(error))
+    Promise.prototype.then.call(result, undefined, failed)
+  }
+
+  #failed(fail: () => void): void {
+    if (this.#kept === undefined) systemScheduler.immediate(fail)
+    else if (this.#kept.length < KEPT_MAX) this.#kept.push(fail)
+  }
 }
