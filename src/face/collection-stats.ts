@@ -5,6 +5,7 @@ export interface CollectionStats {
   readonly kind: CollectionKind
   readonly codec: string
   readonly class: CollectionClass
+  /** Upper bound: a key that was set while its entry was on disk alone may count twice until its epoch is durable. `size` of a map is exact. */
   readonly entries: number
   /** Upper bound of the entries written since the last barrier. */
   readonly dirtyMax: number

@@ -47,6 +47,7 @@ export interface StoreStats {
   readonly collections: Readonly<Record<string, CollectionStats>>
   /** Upper bound of the entries written since the last barrier. */
   readonly dirtyMax: number
+  /** Of all collections, each of them an upper bound: see there. */
   readonly entries: number
   /** Engine time in turns of the event loop, outside calls of the user. */
   readonly stalls: HistogramSnapshot
