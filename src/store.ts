@@ -157,7 +157,7 @@ export class Store extends Listening implements AsyncDisposable {
     if (typeof fn !== 'function') throw noFunction('transaction', fn, 'store.transaction(() => { … })')
     this.#assertOpen(true)
     const checkpointer = this.#writer()
-    assertNotAsync(fn)
+    assertNotAsync(fn, space.transaction)
     if (space.transaction !== undefined) return synchronous(fn(), space.transaction)
     const transaction = new Transaction(space.images)
     space.transaction = transaction

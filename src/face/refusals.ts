@@ -73,17 +73,21 @@ function asyncTransaction(): TidemarkError {
   )
 }
 
-/** One that is written as async, or as a generator, is refused before it begins. */
-export function assertNotAsync(fn: unknown): void {
-  if (fn instanceof AsyncFunction || isGenerator(fn)) throw asyncTransaction()
+/** One that is written as async, or as a generator, is refused before it begins. Whoever catches that keeps nothing of `outer`, which counts on it. */
+export function assertNotAsync(fn: unknown, outer: Transaction | undefined): void {
+  if (fn instanceof AsyncFunction || isGenerator(fn)) throw failing(outer)
 }
 
 /** What a transaction's function gave, which must be no promise, and no work that is still to be walked. One that is part of `outer` has changed something: that may not count either. */
 export function synchronous<T>(result: T, outer?: Transaction): T {
-  if (!isStray(result)) return result
+  if (isStray(result)) throw failing(outer)
+  return result
+}
+
+function failing(outer: Transaction | undefined): TidemarkError {
   const error = asyncTransaction()
   if (outer !== undefined) outer.failure = error
-  throw error
+  return error
 }
 
 /** The one option of a call: a time, at most what a timer takes, 24 days, which is as good as no end. */
