@@ -3,11 +3,12 @@
  * Invariants: no getter, setter or method of a value is ever called; what would not come back the same is refused, with its path;
  * the writer's length moves only when the whole value is written.
  */
+import { types } from 'node:util'
 import type { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX, VALUE_ELEMENTS_MAX, VALUE_MEMBERS_MAX } from '../base/limits.ts'
 import { writeExotic } from './exotic.ts'
-import { LISTED_ELEMENTS_MAX, showsElementsOnly } from './look.ts'
+import { firstHole, hasMoreElements, LISTED_ELEMENTS_MAX, showsElementsOnly, showsFurther } from './look.ts'
 import { Output } from './output.ts'
 import { WrittenShapes } from './shapes.ts'
 import {
@@ -26,7 +27,6 @@ import {
 const { getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf, keys: enumerableKeys } = Object
 const objectPrototype = Object.prototype
 const arrayPrototype = Array.prototype
-const hasOwn = Object.prototype.hasOwnProperty
 /** Of all questions about an accessor that do not call it, the cheapest; allocates nothing. */
 const lookupGetter = (Object.prototype as unknown as { __lookupGetter__(this: object, key: string | number): unknown }).__lookupGetter__
 
@@ -35,6 +35,8 @@ const HINT_SYMBOL = 'symbols have no identity outside this process: use a string
 const HINT_HIDDEN = 'make the property enumerable, or keep it out of the stored object'
 const HINT_PROXY = 'see the traps of the proxy in it'
 const HINT_ARRAY = 'store an object that holds the array and the further properties'
+const FURTHER = 'an array that has other properties than its elements'
+const HOLED = 'an array with holes and'
 
 export class Encoder extends Output {
   busy = false
@@ -238,29 +240,45 @@ export class Encoder extends Output {
     }
   }
 
-  /** Every index below the length, and no other property that can be seen. */
+  /** Every index below the length, and no other property that can be seen. Refuses what is known not to be storable before all names are listed. */
   private isDense(value: readonly unknown[], count: number): boolean {
-    if (count > LISTED_ELEMENTS_MAX && showsElementsOnly(value, count)) {
-      for (let index = 0; index < count; index++) if (!hasOwn.call(value, index)) return false
-      return true
+    if (count > LISTED_ELEMENTS_MAX) {
+      const elementsOnly = showsElementsOnly(value, count)
+      const isTooLong = count > this.membersMax && !types.isProxy(value)
+      if (elementsOnly || isTooLong) {
+        const hole = firstHole(value, count)
+        if (elementsOnly && hole === count) return true
+        if (isTooLong) this.checkUnlisted(value, count, hole)
+        if (elementsOnly) return false
+      }
     }
     const keys = enumerableKeys(value)
     // Indices come first, in order: as many as elements, and the last one in its place, leave room for nothing else.
     return keys.length === count && (count === 0 || keys[count - 1] === String(count - 1))
   }
 
+  /** The names of so many elements take more memory than the elements do. */
+  private checkUnlisted(value: readonly unknown[], count: number, hole: number): void {
+    if (hole < count) {
+      if (hasMoreElements(value, count, this.membersMax)) this.refuseMore(HOLED, this.membersMax, 'elements')
+    } else if (showsFurther(value, count)) this.refuse(FURTHER, HINT_ARRAY)
+  }
+
   private sparse(value: readonly unknown[], count: number): void {
     const keys = enumerableKeys(value)
-    if (keys.length > this.membersMax) this.refuseMore('an array with holes and', this.membersMax, 'elements')
+    if (keys.length > this.membersMax) {
+      // What is no element is behind all that are.
+      const last = keys[keys.length - 1] as string
+      if (!isIndex(last, count)) this.refuse(FURTHER, HINT_ARRAY, last)
+      this.refuseMore(HOLED, this.membersMax, 'elements')
+    }
     this.byte(TAG_ARRAY_SPARSE)
     this.varint(count)
     this.varint(keys.length)
     let next = 0
     for (const key of keys) {
+      if (!isIndex(key, count)) this.refuse(FURTHER, HINT_ARRAY, key)
       const index = Number(key)
-      // Fractions say themselves in their own digits too.
-      if (!(index < count) || index >>> 0 !== index || String(index) !== key)
-        this.refuse('an array that has other properties than its elements', HINT_ARRAY, key)
       if (index < next) this.refuse('an array whose elements are out of order', HINT_PROXY, index)
       this.steps[this.depth - 1] = index
       this.varint(index - next)
@@ -275,4 +293,10 @@ export class Encoder extends Output {
     if (property?.writable === undefined) this.refuse('an accessor', HINT_ACCESSOR, key)
     return property.value
   }
+}
+
+/** Of an array of `count` elements. Fractions say themselves in their own digits too. */
+function isIndex(key: string, count: number): boolean {
+  const index = Number(key)
+  return index < count && index >>> 0 === index && String(index) === key
 }

@@ -354,25 +354,3 @@ test('of a long array nothing is called, whatever hidden or symbol-keyed accesso
     )
   }
 })
-
-test('more elements or members than can be read back in one piece are refused', () => {
-  const encoder = new Encoder(1_000_000, 300, 200)
-  const store = (value: unknown) => encoder.encode(new ByteWriter(), value)
-  const numbers = (count: number) => Array.from({ length: count }, (_, index) => index)
-  const named = (count: number) => Object.fromEntries(numbers(count).map(index => [`k${index}`, 0]))
-  const table: [(count: number) => unknown, number, RegExp][] = [
-    [numbers, 300, /an array of more than 300 elements at \.a$/],
-    [count => gaps(numbers(count + 1), 1), 200, /an array with holes and more than 200 elements at \.a$/],
-    [count => new Map(numbers(count).map(index => [index, 0])), 200, /a Map of more than 200 entries at \.a$/],
-    [count => new Set(numbers(count)), 200, /a Set of more than 200 members at \.a$/],
-    [named, 200, /an object of more than 200 properties at \.a$/],
-    [count => Object.assign(Object.create(null), named(count)), 200, /an object of more than 200 properties at \.a$/],
-    [count => Object.assign(new Error('e'), named(count)), 200, /an object of more than 200 properties at \.a$/],
-  ]
-  for (const [make, most, message] of table) {
-    store({ a: make(most) })
-    assert.throws(() => store({ a: make(most + 1) }), { code: 'TIDEMARK_VALUE_REFUSED', message, hint: /in parts/ })
-  }
-  // Neither holes nor bytes are counted.
-  store([new Array(100_000), new Uint8Array(1000)])
-})
