@@ -3,7 +3,7 @@ import type { CheckpointPoint } from '../../src/checkpoint/index.ts'
 import { type Components, openStore } from '../../src/open.ts'
 import type { Settings } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
-import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
+import { type CrashOptions, SeededRandom, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
 
 export class SimulatedStore {
   readonly scheduler = new SimulatedScheduler({ seed: 1 })
@@ -52,9 +52,9 @@ export class SimulatedStore {
     await this.run(this.store.close())
   }
 
-  /** The process is gone, and what was not synced with it. */
-  async crash(settings: Settings = {}): Promise<Store> {
-    const { disk } = this.storage.crash({ mode: 'lost' })
+  /** The process is gone, and of what was not synced all, nothing or some. */
+  async crash(settings: Settings = {}, power: CrashOptions = { mode: 'lost' }): Promise<Store> {
+    const { disk } = this.storage.crash(power)
     this.storage.powerOff()
     this.storage = new SimulatedStorage({ seed: 2, scheduler: this.scheduler, disk })
     return await this.open(settings)
