@@ -4,11 +4,14 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
+import type { Key } from '../src/codec/index.ts'
 import { hashPlace, SEGMENT_FOLDER, type SegmentEntry } from '../src/format/index.ts'
 import { openStore } from '../src/open.ts'
 import { openForReading } from '../src/restore/index.ts'
 import { Segment, verifySegment } from '../src/segment/index.ts'
 import { FileStorage, MemoryStorage } from '../src/storage/index.ts'
+import type { Store } from '../src/store.ts'
 import { root } from './root.ts'
 import { filesOf } from './support/files.ts'
 import { accountOf, writeGolden } from './support/golden.ts'
@@ -46,6 +49,56 @@ for (const version of ['v1']) {
       rmSync(copy, { recursive: true, force: true })
     }
   })
+}
+
+test('a store of format v1 opens with all it holds, is written on, and is of format 2 then', async () => {
+  const copy = mkdtempSync(join(tmpdir(), 'tidemark-golden-'))
+  try {
+    cpSync(join(golden, 'v1', 'store'), copy, { recursive: true })
+    const { epochs } = JSON.parse(readFileSync(join(golden, 'v1', 'expected.json'), 'utf8')) as { epochs: readonly GoldenEpoch[] }
+    const content = foldedContent(epochs)
+    assert.equal((await openForReading(new FileStorage(copy))).manifest.format, 1)
+    const store = await openStore(copy, {}, { writer: 'inline' })
+    assert.equal(store.restored.epoch, epochs.at(-1)?.commit.epoch)
+    assert.deepEqual(contentOf(store), content)
+    store.map<unknown, string>('things').set('after', 1)
+    await store.close()
+    content['things'] = { ...content['things'], "'after'": '1' }
+    const again = await openStore(copy, {}, { writer: 'inline' })
+    assert.deepEqual(contentOf(again), content)
+    await again.close()
+    assert.equal((await openForReading(new FileStorage(copy))).manifest.format, 2)
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+})
+
+interface GoldenEpoch {
+  readonly commit: { readonly epoch: number; readonly catalogue: readonly { readonly id: number; readonly name: string }[] }
+  readonly records: readonly { readonly collection: number; readonly key: string; readonly value: string | null }[]
+}
+
+type Content = Record<string, Record<string, string>>
+
+/** What the epochs of a log come to, by name of the collection, keys and values as they are shown. */
+function foldedContent(epochs: readonly GoldenEpoch[]): Content {
+  const content: Content = {}
+  for (const { commit, records } of epochs) {
+    const names = new Map(commit.catalogue.map(({ id, name }) => [id, name]))
+    for (const { collection, key, value } of records) {
+      const entries = (content[names.get(collection) as string] ??= {})
+      if (value === null) delete entries[key]
+      else entries[key] = value
+    }
+  }
+  return content
+}
+
+/** The same of a store that is open. */
+function contentOf(store: Store): Content {
+  const shown = (value: unknown): string => inspect(value, { depth: 9 })
+  const things = [...store.map<unknown, Key>('things')].map(([key, value]) => [inspect(key), shown(value)])
+  return { things: Object.fromEntries(things), 'counter ü': { "'value'": shown(store.value('counter ü').get()) } }
 }
 
 test('today the same life is written in the same bytes, but for what compression makes of it', async () => {
