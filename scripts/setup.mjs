@@ -14,7 +14,7 @@ const NODE_MIN = [20, 15]
 
 /** Programs that tests start, and the Debian package each is in. */
 export const SYSTEM_PROGRAMS = [
-  { program: 'strace', package: 'strace', why: 'shows which system calls a checkpoint makes, and in which order' },
+  { program: 'strace', package: 'strace', why: 'makes system calls of a test fail or lie, one at a time' },
   { program: 'unshare', package: 'util-linux', why: 'gives a test a small file system of its own, to fill it up' },
 ]
 
