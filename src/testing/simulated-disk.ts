@@ -7,7 +7,8 @@
  * the cache shows bytes that are nowhere); a power cut leaves for each file its disk bytes and some part of the pending changes, and for each
  * name one of the states it had since the folder was last synced, each independently of the others.
  *
- * The model knows less order than any real file system keeps: what survives it survives them.
+ * Between files and names the model knows less order than any real file system keeps. Within a file it knows more: one that is cut short has
+ * all sectors before the cut, and one that lacks sectors in the middle has its whole length; a real one may lack both after one power cut.
  */
 import { compareNames, folderOf } from '../storage/index.ts'
 import type { SeededRandom } from './random.ts'
