@@ -318,8 +318,7 @@ function build(
       collection.codec = codec
       // What the one before it refused is to be tried with this one, though nothing else changes.
       if (space.refusedKeys(collection.id) > 0) space.catalogueChanged = true
-      const side = collection.cold?.cold
-      if (side instanceof ColdCollection) side.codec = codec
+      if (collection.cold !== undefined) collection.cold.cold.codec = codec
     },
     /** Slices of hydration count among the stalls. */
     countStallsIn: (checkpointer: Checkpointer): void => {

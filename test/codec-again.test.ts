@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Codec } from '../src/codec/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
+import { failsWith } from './temporary.ts'
 
 const text: Codec<string> = { name: 'text', encode: value => Buffer.from(value), decode: bytes => Buffer.from(bytes).toString() }
 const broken: Codec<string> = {
@@ -22,6 +23,34 @@ test('what the codec before it refused is written with a better one though nothi
   await world.pass(1000)
   assert.equal((await world.crash()).map<string>('map', { codec: text }).get('k'), 'v')
   await world.close()
+})
+
+test('one given behind a clear in a transaction reads what comes back when that is taken back', async () => {
+  const settings = { budget: { memoryBytesMax: 64 * 1024 * 1024 }, restore: { hydrate: 'on-demand' } } as const
+  for (const world of [new SimulatedStore(), new SimulatedStore(settings)]) {
+    ;(await world.open()).map<string>('map', { codec: text }).set('k', 'v').set('other', 'w')
+    await world.close()
+    const store = await world.open()
+    const blind: Codec<string> = {
+      ...text,
+      decode: () => {
+        throw new Error('blind')
+      },
+    }
+    const map = store.map<string>('map', { codec: blind })
+    await failsWith('TIDEMARK_VALUE_DAMAGED', () => map.get('k'))
+    const stop = new Error('taken back')
+    const attempt = (): void =>
+      store.transaction(() => {
+        map.clear()
+        map.set('k', 'new')
+        store.map<string>('map', { codec: text }).clear()
+        throw stop
+      })
+    assert.throws(attempt, stop)
+    assert.deepEqual([...map.entries(), map.size], [['k', 'v'], ['other', 'w'], 2])
+    await world.close()
+  }
 })
 
 test('a cut that has fallen is written with the better one', async () => {

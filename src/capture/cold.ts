@@ -5,9 +5,11 @@
  * asks for no key that is in its live Map. All calls are synchronous. Damage throws TIDEMARK_SEGMENT_DAMAGED.
  */
 import { hasCode } from '../base/errors.ts'
-import type { Key } from '../codec/index.ts'
+import type { Key, ValueCodec } from '../codec/index.ts'
 
 export interface Cold {
+  /** Values are decoded with it; a better one may be given. */
+  codec: ValueCodec
   /** Decodes the value of a stored key; ABSENT when there is none. Each call gives a new object. */
   read(key: Key): unknown
   /** Whether the key is stored; reads a block where a filter does not settle it. */

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { TidemarkError } from '../../src/base/errors.ts'
 import { ABSENT, type Cold, type ColdCursor } from '../../src/capture/cold.ts'
 import { hashKey } from '../../src/capture/pieces.ts'
-import { compareKeys, type Key } from '../../src/codec/index.ts'
+import { compareKeys, type Key, tideCodec } from '../../src/codec/index.ts'
 
 export class FakeCold implements Cold {
+  codec = tideCodec
   atHome = false
   version = 0
   /** Look-ups that would have read the disk. */
