@@ -11,6 +11,7 @@
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
+import type { ColdSide } from './cold-side.ts'
 import type { Collection } from './collection.ts'
 import { treat } from './importance.ts'
 import type { Links } from './links.ts'
@@ -81,6 +82,12 @@ class Restore {
   }
 }
 
+/** What a collection had when it was emptied. */
+interface Cleared {
+  readonly live: Map<Key, unknown>
+  readonly cold: ColdSide | undefined
+}
+
 export class Transaction {
   /** One that joined it failed halfway: whoever catches that keeps nothing of it. */
   failure: TidemarkError | undefined
@@ -93,8 +100,8 @@ export class Transaction {
   #last: Undo | undefined
   /** Bytes of what was handed out, one behind the other. */
   readonly #images: ByteWriter
-  /** Entries of collections that were emptied, kept as they are. */
-  readonly #cleared = new Map<Collection, readonly Map<Key, unknown>[]>()
+  /** Entries of collections that were emptied, kept as they are, those that left the heap included. */
+  readonly #cleared = new Map<Collection, readonly Cleared[]>()
   /** The images are being written to: whoever comes back in takes room of his own. */
   #encoding = false
   /** Those that were to become what they are: an epoch may have them older, by the class that they have or had. */
@@ -185,7 +192,7 @@ export class Transaction {
       inFlight,
       significance,
     }
-    this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), live])
+    this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), { live, cold }])
     this.#steps.push(
       new Restore(collection, () => {
         // Given meanwhile, it counts from then on.
@@ -292,14 +299,14 @@ export class Transaction {
 
   /** What the undo log keeps as it is (`kept`) must not have been changed: whoever sets that very object again has held it since before. */
   #assertFresh(collection: Collection, key: Key, value: object, kept: unknown): void {
-    if (value !== kept && (this.#cleared.size === 0 || this.#cleared.get(collection)?.some(live => this.#keeps(live, key, value)) !== true))
+    if (value !== kept && (this.#cleared.size === 0 || this.#cleared.get(collection)?.some(one => this.#keeps(one, key, value)) !== true))
       return
     throw stale(collection.name, key)
   }
 
-  #keeps(live: Map<Key, unknown>, key: Key, value: object): boolean {
+  #keeps({ live, cold }: Cleared, key: Key, value: object): boolean {
     const known = this.#known.get(live)?.get(key)
-    return value === (known === undefined ? live.get(key) : known.handedOut ? undefined : known.value)
+    return value === (known === undefined ? (live.get(key) ?? cold?.held.peek(key)) : known.handedOut ? undefined : known.value)
   }
 
   #find({ live }: Collection, key: Key): Undo | undefined {
