@@ -146,3 +146,40 @@ test('insignificant changes are taken in where they keep the bound from being ke
   assert.equal((collection.get('k7') as { n: number }).n, -1)
   evictor.stop()
 })
+
+test('insignificant changes of very many collections are taken in a slice after the other', async () => {
+  const rig = new Rig()
+  const entries = stored(2000)
+  const collection = rig.cold(new FakeCold(entries), entries, true)
+  for (const key of entries.keys()) collection.set(key, { n: -1, text: 'x'.repeat(100) })
+  for (let n = 0; n < 30; n++) rig.collection([['k', 1]])
+  const last = rig.cold(new FakeCold([['k', 1]]), new Map([['k', 1]]), true)
+  treat(last, { significant: () => false })
+  last.get('k')
+  last.set('k', 2)
+  let now = 0
+  const slices: number[] = []
+  const starved: (number | undefined)[] = []
+  const scheduler = new SimulatedScheduler({ seed: 1 })
+  const evictor = new Evictor({
+    clock: { now: () => now, monotonic: () => now },
+    scheduler,
+    stallMsMax: 10,
+    bytesMax: BOUND,
+    stalled: ms => slices.push(ms),
+    accessed: () => undefined,
+    starved: () => starved.push(last.significance?.size),
+    *collections() {
+      for (const one of rig.collections) {
+        now++
+        yield one
+      }
+    },
+  })
+  assert.equal(last.significance?.size, 1)
+  await scheduler.run(scheduler.clock.monotonic() + 2000)
+  assert.ok(evictor.bytes > BOUND)
+  assert.deepEqual(starved, [0])
+  assert.ok(Math.max(...slices) <= 4, `${Math.max(...slices)} ms`)
+  evictor.stop()
+})

@@ -141,23 +141,39 @@ export class Evictor {
       this.#slice(() => this.#bytes > this.#parts.bytesMax * ENOUGH && this.#run(STEP_VISITS))
       const over = this.#bytes > this.#parts.bytesMax * ENOUGH
       if (over && !this.#stopped && this.#idle <= this.#residents.size) this.#work()
-      else {
-        if (this.#bytes > this.#parts.bytesMax) this.#starve()
-        this.#rest()
-      }
+      else if (this.#bytes > this.#parts.bytesMax) this.#starve()
+      else this.#rest()
     })
   }
 
   #starve(): void {
     const now = this.#parts.clock.monotonic()
-    if (this.#starvedAt !== undefined && now - this.#starvedAt < STARVED_MS) return
+    if (this.#starvedAt !== undefined && now - this.#starvedAt < STARVED_MS) {
+      this.#rest()
+      return
+    }
     this.#starvedAt = now
-    // What waits because it does not matter would wait for ever, and stay as long.
-    this.#slice(() => {
-      for (const collection of this.#parts.collections()) if ((collection.significance?.size ?? 0) > 0) collection.takeIn()
-      return false
+    this.#takeIn(this.#parts.collections()[Symbol.iterator]())
+  }
+
+  /** What waits because it does not matter would wait for ever, and stay as long. Then whoever folds is asked. */
+  #takeIn(collections: Iterator<Collection>): void {
+    if (this.#stopped) return
+    this.#cancel = this.#parts.scheduler.immediate(() => {
+      let done = false
+      this.#slice(() => {
+        const next = collections.next()
+        done = next.done === true
+        if (next.done !== true && (next.value.significance?.size ?? 0) > 0) next.value.takeIn()
+        return !done
+      })
+      if (!done) {
+        this.#takeIn(collections)
+        return
+      }
+      this.#parts.starved()
+      this.#rest()
     })
-    this.#parts.starved()
   }
 
   /** The next collection: what it takes, and what it need not keep. False when all were looked at. */
