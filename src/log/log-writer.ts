@@ -186,9 +186,14 @@ export class LogWriter {
     return this.#commitEnd > 0 && (await this.#start.storage.size(this.file)) >= this.#commitEnd
   }
 
-  /** Gives the space of an epoch that failed back; only where no reader takes the tail for committed. Nobody relies on it. */
+  /**
+   * Gives the space of an epoch that failed back; only where no reader takes the tail for committed. Nobody relies on it. The sign that the last
+   * epoch was whole stays: its seal, or the header of the frame that came after it.
+   */
   async truncateTail(accepted: LogPosition): Promise<void> {
-    const end = accepted.file === this.file ? accepted.bytes : LOG_HEADER_BYTES
+    let end = accepted.file === this.file ? accepted.bytes : LOG_HEADER_BYTES
+    if (accepted.file === this.file && accepted.epoch === this.position.epoch)
+      end = this.#epochStart > end ? this.#epochStart : end + FRAME_HEADER_BYTES
     if ((await this.#start.storage.size(this.file)) <= end) return
     const handle = await this.#start.storage.open(this.file, 'append')
     try {
