@@ -318,13 +318,14 @@ export class Writer {
     else error = (await this.#giveUp()) ?? failure
     const data = toErrorData(error)
     const isFenced = hasCode(error, 'TIDEMARK_FENCED')
-    // It would write into a store that is another's.
-    if (isFenced) void this.#folding?.stop()
+    // What else is thrown, as where memory is short, has this code only as data: that may go well another time.
+    const isBroken = hasCode(error, 'TIDEMARK_BUG')
+    // It would write into a store that is another's, or that is not what we take it for.
+    if (isFenced || isBroken) void this.#folding?.stop()
     if (this.#state === 'fenced' || this.#state === 'closed') return
     this.#state = isFenced ? 'fenced' : 'failed'
-    this.#send(
-      isFenced ? { type: 'fenced', error: data } : { type: 'failed', attempt, error: data, fatal: data.code === 'TIDEMARK_FAILED' },
-    )
+    const fatal = isBroken || data.code === 'TIDEMARK_FAILED'
+    this.#send(isFenced ? { type: 'fenced', error: data } : { type: 'failed', attempt, error: data, fatal })
   }
 
   /**

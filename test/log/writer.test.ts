@@ -111,3 +111,20 @@ test('blocks are synced early: by bytes, by time, not before a commit that has c
   assert.equal(syncMs, 100, 'that of the commit, by which the device is judged')
   await scheduler.run(other.close())
 })
+
+test('a broken invariant ends the writer for good, and nothing else that is thrown does', async () => {
+  for (const broken of [true, false]) {
+    const failpoint: Failpoint = async name => {
+      if (name === 'block.append' && !broken) throw new Error('no memory')
+    }
+    const writer = await Life.open({ storage: new MemoryStorage(), failpoint })
+    await writer.mustCommit([[['a', '1']]])
+    const bytes = blockBytes([['b', '2']])
+    writer.host.post({ type: 'batch', attempt: writer.attempt, bytes, records: broken ? 2 : 1 })
+    const answer = await writer.commit([])
+    assert.ok(answer.type === 'failed')
+    assert.deepEqual([answer.error.code, answer.fatal], ['TIDEMARK_BUG', broken])
+    assert.match(answer.error.message, broken ? /a batch of 2 records has 1/ : /no memory/)
+    await writer.close()
+  }
+})
