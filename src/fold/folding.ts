@@ -175,10 +175,12 @@ export class Folding {
     const { manifest } = this.#parts
     this.#timers.get('late')?.()
     for (let before = 0; !this.#stopped && before !== manifest().number && isLeft(manifest(), this.#limits, this.#unreadable.stuck); ) {
-      before = manifest().number
       this.#late = true
       for (const rhythm of this.#rhythms) rhythm.nudge()
-      await (this.#loops.running('merge') ?? this.#loops.runNow('merge'))
+      const running = this.#loops.running('merge')
+      // What runs may have been decided before the last fold.
+      if (running === undefined) before = manifest().number
+      await (running ?? this.#loops.runNow('merge'))
     }
   }
 
