@@ -6,9 +6,10 @@
 import type { TidemarkError } from 'tidemark'
 import { explain } from './explain.ts'
 import { importLines } from './import.ts'
-import { check, diff, log, show, status } from './look.ts'
+import { check, diff, log, status } from './look.ts'
 import { write } from './output.ts'
 import { profile } from './profile.ts'
+import { show } from './show.ts'
 import { copy, exportLines, restore } from './transfer.ts'
 import { parse, problemText, UsageError, type Verb } from './usage.ts'
 

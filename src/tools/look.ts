@@ -1,18 +1,15 @@
-/** The verbs that tell about a store and write nothing: status, log, show, diff, verify. Own no state; safe beside a living writer. */
-import { inspect } from 'node:util'
+/** The verbs that tell about a store and write nothing, but for show: status, log, diff, verify. Own no state; safe beside a living writer. */
 import { type Codec, defaultCodec, type Key, type LostEpochs, type RecoveryPoint, verify } from 'tidemark'
-import { CELL, Contents, type Entries, reading } from './stores.ts'
-import { epochOf, UsageError, type Verb } from './usage.ts'
+import { keyText } from './show.ts'
+import { Contents, type Entries, reading } from './stores.ts'
+import { epochOf, type Verb } from './usage.ts'
 import { say } from './values.ts'
-
-const KEYS_SHOWN = 100
 
 const time = (ms: number): string => (ms === 0 ? '-' : new Date(ms).toISOString())
 const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 const entriesText = (count: number): string => plural(count, 'entry', 'entries')
 const lostText = ({ firstLostEpoch, lastLostEpoch, message }: LostEpochs): string =>
   `note        epochs ${firstLostEpoch} to ${lastLostEpoch} cannot be restored: ${message}`
-const keyText = (key: Key): string => (typeof key === 'string' ? JSON.stringify(key) : inspect(key))
 
 /** Where the newest epoch is read all the same, no point behind what is lost says so. */
 function lostBehind(points: readonly RecoveryPoint[], epoch: number): string[] {
@@ -86,52 +83,6 @@ export const log: Verb = {
         ],
       }
     }),
-}
-
-export const show: Verb = {
-  usage: 'show <dir> <collection> [key] [--at EPOCH] [--all] [--json]',
-  what: `an entry, or the keys (the first ${KEYS_SHOWN}; --all for all)`,
-  positionals: [2, 3],
-  options: { at: { type: 'string' }, all: { type: 'boolean' } },
-  run: ({ positionals: [directory, name, typed], flags }) =>
-    reading(directory as string, epochOf(flags['at']), async store => {
-      const codec = await defaultCodec()
-      const entries = new Contents(store).entriesOf(name as string)
-      const { kind, size } = entries
-      if (typed !== undefined || kind === 'value') {
-        const key = typed === undefined ? CELL : keyIn(entries, typed)
-        if (!entries.has(key)) throw new UsageError(`'${name}' holds no value`, 'it was never set, or not yet at this epoch', 1)
-        const value = entries.get(key)
-        return {
-          json: { collection: name, kind, codec: entries.codec, key: say(codec, key), value: say(codec, value) },
-          text: [inspect(value, { depth: Number.POSITIVE_INFINITY, maxArrayLength: null, maxStringLength: null })],
-        }
-      }
-      const keys: Key[] = []
-      for (const key of entries.keys()) {
-        if (flags['all'] !== true && keys.length >= KEYS_SHOWN) break
-        keys.push(key)
-      }
-      const rest = size - keys.length
-      return {
-        json: { collection: name, kind, codec: entries.codec, entries: size, keys: keys.map(key => say(codec, key)) },
-        text: [...keys.map(keyText), ...(rest > 0 ? [`and ${rest} more: --all`] : [])],
-      }
-    }),
-}
-
-/** What was typed as the key it may be: a string first, then a number, then a bigint. @throws UsageError when none is there */
-function keyIn(entries: Entries, typed: string): Key {
-  const candidates: Key[] = [typed]
-  const number = Number(typed)
-  const digits = /^(-?\d+)n?$/.exec(typed)?.[1]
-  // Of so many digits the number may be that of others too, or none.
-  const isOther = digits === typed && !(Number.isFinite(number) && BigInt(number) === BigInt(digits))
-  if (typed.trim() !== '' && (!Number.isNaN(number) || typed === 'NaN') && !isOther) candidates.push(number)
-  if (digits !== undefined) candidates.push(BigInt(digits))
-  const key = candidates.find(candidate => entries.has(candidate))
-  if (key === undefined) throw new UsageError(`'${entries.name}' has no key ${typed}`, 'tidemark show <dir> <collection> lists the keys', 1)
-  return key
 }
 
 export const diff: Verb = {

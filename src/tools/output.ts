@@ -7,6 +7,9 @@ import { once } from 'node:events'
 import { fstatSync, writeSync } from 'node:fs'
 import { UsageError } from './usage.ts'
 
+/** Characters written to the output at once. */
+const CHUNK_CHARACTERS = 65_536
+
 /** Writes some of the bytes, at least one, and says how many. */
 type Write = (bytes: Uint8Array) => number
 
@@ -15,6 +18,20 @@ export async function write(text: string): Promise<void> {
   const { stdout } = process
   if (isFile(stdout)) writeAll(Buffer.from(text), bytes => writeSync(stdout.fd, bytes))
   else if (!stdout.write(text)) await once(stdout, 'drain')
+}
+
+/** In chunks: all of it may be longer than a text can be. Nothing where the first chunk cannot be made. @throws as `write` */
+export async function writePieces(pieces: Iterable<string>): Promise<void> {
+  let chunk = ''
+  for (const piece of pieces) {
+    // Two that are as long as a text can be make none together.
+    if (chunk !== '' && chunk.length + piece.length >= CHUNK_CHARACTERS) {
+      await write(chunk)
+      chunk = ''
+    }
+    chunk += piece
+  }
+  await write(chunk)
 }
 
 /** @throws UsageError */

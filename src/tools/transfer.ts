@@ -3,14 +3,12 @@
  * Own no state. Invariants: a copy is whole or no store; nothing is opened for writing before what is asked for was read whole; no recovery
  * point is dropped but those that a restore gives up; an export has its last line only when it is whole, and no line when there is nothing to read.
  */
-import { copy as copyStore, defaultCodec, open, type Store, TidemarkError } from 'tidemark'
+import { type Codec, copy as copyStore, defaultCodec, open, type Store, TidemarkError } from 'tidemark'
 import { BEGIN_LINE, emptyLine, endLine, entryLine } from './lines.ts'
-import { write } from './output.ts'
+import { writePieces } from './output.ts'
 import { Contents, openToRead, reading } from './stores.ts'
 import { assertDirectory, epochOf, UsageError, type Verb } from './usage.ts'
 
-/** Characters written to the output at once. */
-const CHUNK_CHARACTERS = 65_536
 /**
  * What the service keeps is known to the service alone: every fold point stays, the most that settings take. The oldest would do for a log that is
  * whole; behind damage in it a later one is the only way to the epochs that came after.
@@ -76,30 +74,28 @@ export const exportLines: Verb = {
   options: { collection: { type: 'string' }, at: { type: 'string' } },
   run: async ({ positionals: [directory], flags }) => {
     const codec = await defaultCodec()
-    await reading(directory as string, epochOf(flags['at']), async store => {
-      const asked = flags['collection']
+    const asked = flags['collection']
+    await reading(directory as string, epochOf(flags['at']), store => {
       const contents = new Contents(store)
-      let chunk = BEGIN_LINE
-      let total = 0
-      for (const name of asked === undefined ? contents.names : [String(asked)]) {
-        const entries = contents.entriesOf(name)
-        let count = 0
-        for (const [key, value] of entries.scan()) {
-          const line = entryLine(codec, entries, key, value)
-          count++
-          // Two that are as long as a text can be make none together.
-          if (chunk.length + line.length >= CHUNK_CHARACTERS) {
-            await write(chunk)
-            chunk = ''
-          }
-          chunk += line
-        }
-        if (count === 0) chunk += emptyLine(entries)
-        total += count
-      }
-      await write(chunk)
-      await write(endLine(total))
+      return writePieces(exported(contents, asked === undefined ? contents.names : [String(asked)], codec))
     })
     return undefined
   },
+}
+
+/** By lines. */
+function* exported(contents: Contents, names: readonly string[], codec: Codec): Generator<string> {
+  yield BEGIN_LINE
+  let total = 0
+  for (const name of names) {
+    const entries = contents.entriesOf(name)
+    let count = 0
+    for (const [key, value] of entries.scan()) {
+      yield entryLine(codec, entries, key, value)
+      count++
+    }
+    if (count === 0) yield emptyLine(entries)
+    total += count
+  }
+  yield endLine(total)
 }

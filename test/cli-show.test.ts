@@ -1,0 +1,107 @@
+/** What show makes of an entry and of keys: what was asked for, all of it, and no more. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inspect } from 'node:util'
+import { type Codec, defaultCodec, open } from 'tidemark'
+import { shown } from '../src/tools/show.ts'
+import type { Entries } from '../src/tools/stores.ts'
+import { json, MANUAL, run } from './support/cli.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const TEXT = { all: false, json: false }
+const JSON_OF = { all: false, json: true }
+const MANY = 1_000_000
+
+/** Of a value that is too long for it. */
+const tooLong: Codec = {
+  name: 'tide1',
+  encode: () => {
+    throw new RangeError('Cannot create a string longer than 0x1fffffe8 characters')
+  },
+  decode: bytes => bytes,
+}
+
+function cell(value: unknown): Entries {
+  const entry: [string, unknown] = ['value', value]
+  const about = { name: 'cell', kind: 'value', codec: 'tide1', size: 1 } as const
+  return { ...about, has: key => key === 'value', get: () => value, keys: () => ['value'], scan: () => [entry] }
+}
+
+test('a value is said as what was asked for alone: one that no line of JSON takes has a text', () => {
+  const bytes = cell(Buffer.from([1, 2, 255]))
+  assert.equal([...shown(bytes, tooLong, TEXT)].join(''), '<Buffer 01 02 ff>\n')
+  assert.throws(() => [...shown(bytes, tooLong, JSON_OF)], {
+    message: /^the value cannot be shown as JSON: Cannot create a string longer/,
+    hint: /tidemark copy/,
+    status: 1,
+  })
+  const silent = {
+    [inspect.custom]: () => {
+      throw new Error('as text')
+    },
+  }
+  assert.throws(() => [...shown(cell(silent), tooLong, TEXT)], { message: /^the value cannot be shown as text: as text/, status: 1 })
+  assert.throws(() => [...shown(cell(silent), tooLong, JSON_OF)], { message: /^the value cannot be shown as JSON/ })
+})
+
+test('of bytes all are shown, in pieces, alone and inside of a value', async () => {
+  const codec = await defaultCodec()
+  const text = (value: unknown): string => [...shown(cell(value), codec, TEXT)].join('')
+  const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, at) => at % 251))
+  const hex = [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join(' ')
+  assert.equal(text(bytes), `<Buffer ${hex}>\n`)
+  assert.equal(text(new Uint8Array(bytes)), `Uint8Array(100000) <${hex}>\n`)
+  assert.equal(text(Buffer.alloc(0)), '<Buffer >\n')
+  assert.ok([...shown(cell(bytes), codec, TEXT)].every(({ length }) => length < 65_536))
+  const few = bytes.subarray(0, 60)
+  assert.match(text({ few }), new RegExp(`<Buffer ${hex.slice(0, 3 * 60 - 1)}>`))
+  // Node.js goes on as before.
+  assert.match(inspect(few), /10 more bytes/)
+})
+
+test('keys are said as they are read, however many there are', async () => {
+  const codec = await defaultCodec()
+  let read = 0
+  const entries: Entries = {
+    ...cell(undefined),
+    kind: 'map',
+    size: MANY,
+    *keys() {
+      for (; read < MANY; ) yield read++
+    },
+  }
+  const first = (asked: Parameters<typeof shown>[2]): string[] => {
+    read = 0
+    const found: string[] = []
+    for (const piece of shown(entries, codec, asked)) {
+      found.push(piece)
+      if (found.length === 4) break
+    }
+    assert.ok(read <= 4, `${read}`)
+    return found
+  }
+  assert.deepEqual(first({ all: true, json: false }), ['0\n', '1\n', '2\n', '3\n'])
+  assert.deepEqual(first({ all: true, json: true }).slice(1), ['0', ',1', ',2'])
+})
+
+test('what show writes is one line of JSON, with keys in the same way as without them, and the rest is counted', async t => {
+  const folder = temporaryFolder(t)
+  const store = await open(folder, MANUAL)
+  const map = store.map<unknown, string | number | bigint>('map')
+  const bytes = Buffer.alloc(200_000, 7)
+  map.set('bytes', bytes)
+  for (let at = 0; at < 20_000; at++) map.set(at, 0)
+  map.set(7n, 0)
+  store.map('empty')
+  await store.close()
+  const keys = [7n, ...Array.from({ length: 20_000 }, (_, at) => at), 'bytes']
+  const codec = await defaultCodec()
+  const all = json('show', folder, 'map', '--all') as { entries: number; keys: unknown[] }
+  assert.deepEqual({ ...all, keys: all.keys.length }, { collection: 'map', kind: 'map', codec: 'tide1', entries: 20_002, keys: 20_002 })
+  assert.deepEqual(new Set(all.keys.map(key => (typeof key === 'object' ? 7n : key))), new Set(keys))
+  assert.deepEqual(json('show', folder, 'empty'), { collection: 'empty', kind: 'map', codec: 'tide1', entries: 0, keys: [] })
+  assert.match(run(['show', folder, 'map']).out, /\nand 19902 more: --all\n$/)
+  assert.equal(run(['show', folder, 'map', 'bytes']).out, `<Buffer${' 07'.repeat(200_000)}>\n`)
+  const { value } = json('show', folder, 'map', 'bytes') as { value: { $: string } }
+  assert.deepEqual(codec.decode(Buffer.from(value.$, 'base64')), bytes)
+})
