@@ -31,7 +31,7 @@ import {
   openForWriting,
   takeDirectory,
 } from './restore/index.ts'
-import { FileStorage, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
+import { endedBy, FileStorage, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
 import { Store } from './store.ts'
 import { assertThreadThere, InlineHost, ThreadHost, type UpkeepFacts, type WriterFacts, type WriterHost } from './writer/index.ts'
 
@@ -112,7 +112,10 @@ export async function openWith(
     mapEntriesMax: components.mapEntriesMax ?? MAP_ENTRIES_MAX,
     Inline,
   }
-  return settings.readOnly ? await openReader(surroundings) : await openWriter(surroundings, components)
+  if (settings.readOnly) return await openReader(surroundings)
+  return await openWriter(surroundings, components).catch(error => {
+    throw endedBy(error)
+  })
 }
 
 async function openReader(surroundings: Surroundings): Promise<Store> {

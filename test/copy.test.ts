@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFi
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { copy, open } from 'tidemark'
-import { hasCode } from '../src/base/errors.ts'
+import { hasCode, type TidemarkError } from '../src/base/errors.ts'
 import { openEveryDecompress } from '../src/format/index.ts'
 import { openStore } from '../src/open.ts'
 import { copyStore, openForReading } from '../src/restore/index.ts'
@@ -356,6 +356,7 @@ test('a target that is full says so, and is not taken for a source that has move
   await assert.rejects(world.run(copyStore(world.source, new Full(new MemoryDisk()), new SeededRandom(1), () => undefined)), error => {
     assert.ok(hasCode(error, 'TIDEMARK_STORAGE') && isErrno(error, 'ENOSPC'))
     assert.match(String(error), /target.*ENOSPC/)
+    assert.match((error as TidemarkError).hint ?? '', /out of space.*: free some .*, then try again$/)
     return true
   })
   assert.equal(created, 1)

@@ -21,7 +21,7 @@ import {
   manifestNumber,
   SEGMENT_FOLDER,
 } from '../format/index.ts'
-import { errnoOf, isNotGivenBack, type Storage, type StorageFile, systemError } from '../storage/index.ts'
+import { errnoOf, GO_ON, isNotGivenBack, type Storage, type StorageFile, systemError } from '../storage/index.ts'
 
 export interface FoundManifest {
   readonly manifest: Manifest
@@ -175,7 +175,7 @@ export function directoryGone(number: number): TidemarkError {
   return new TidemarkError('TIDEMARK_STORAGE', `${file} is gone, and there is no later one: the store's directory is not where it was`, {
     file,
     cause,
-    hint: 'the directory was moved away or unmounted: put it back where it was; commits go on by themselves afterwards',
+    hint: `the directory was moved away or unmounted: put it back where it was${GO_ON}`,
     info: { errno: errnoOf('ENOENT'), syscall: 'stat', operation: 'exists' },
   })
 }

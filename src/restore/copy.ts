@@ -33,6 +33,7 @@ import { verifySegment } from '../segment/index.ts'
 import {
   acquireLock,
   directoryError,
+  endedBy,
   FileStorage,
   isForeignLock,
   LOCK_FILE,
@@ -73,7 +74,7 @@ export async function copyDirectory(directory: string, target: string): Promise<
     throw noStoreIn(resolve(directory), error, 'correct the path')
   })
   const lock = await prepare(to, target).catch(error => {
-    throw directoryError(to.root, error, 'writes')
+    throw endedBy(directoryError(to.root, error, 'writes'))
   })
   try {
     // Somebody may have been faster.
@@ -152,7 +153,7 @@ async function onTarget<T>(work: () => Promise<T>): Promise<T> {
 }
 
 function inTarget(error: TidemarkError): TargetFailed {
-  const { code, kind, message, hint, file, info } = error
+  const { code, kind, message, hint, file, info } = endedBy(error) as TidemarkError
   // What to do about damage is said of a store.
   const details = { cause: error, ...(hint && kind !== 'damage' && { hint }), ...(file && { file }), ...(info && { info }) }
   return new TargetFailed(new TidemarkError(code, `in the target, ${message}`, details))

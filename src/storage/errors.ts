@@ -86,9 +86,12 @@ export function systemError(name: ErrnoName, syscall: string, message?: string):
   return Object.assign(new Error(`${code}: ${message ?? text}, ${syscall}`), { errno, code, syscall })
 }
 
+/** Ends the hint of an error that a store which stays open gets over. */
+export const GO_ON = '; commits go on by themselves afterwards'
+
 const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
-  [['ENOSPC'], 'the disk is out of space or inodes: free some (df -h, df -i); commits go on by themselves afterwards'],
-  [['EDQUOT'], 'the disk quota of this user or project is used up: raise it or free space; commits go on by themselves afterwards'],
+  [['ENOSPC'], `the disk is out of space or inodes: free some (df -h, df -i)${GO_ON}`],
+  [['EDQUOT'], `the disk quota of this user or project is used up: raise it or free space${GO_ON}`],
   [
     ['EIO', 'ESTALE', 'EUCLEAN', 'EBADMSG'],
     'the device or network file system failed: look at the kernel log (dmesg) and the disk before trusting it again',
@@ -109,6 +112,14 @@ export function directoryError(path: string, error: unknown, toDo: 'reads' | 'wr
   const { message, hint = 'correct the path' } = error as { readonly message: string; readonly hint?: string | undefined }
   const what = isErrno(error, 'ENOTDIR') ? 'is no directory' : `cannot be used as a directory: ${message}`
   return new TidemarkError('TIDEMARK_DIRECTORY', `${path} ${what}`, { cause: error, hint })
+}
+
+/** For a call that ends with it: nothing goes on by itself there. Any other error as it is. */
+export function endedBy(error: unknown): unknown {
+  if (!(error instanceof TidemarkError) || error.hint?.endsWith(GO_ON) !== true) return error
+  const { code, message, hint, cause, file, info } = error
+  const details = { hint: `${hint.slice(0, -GO_ON.length)}, then try again`, cause, ...(file && { file }), ...(info && { info }) }
+  return new TidemarkError(code, message, details)
 }
 
 /** TIDEMARK_STORAGE for what the system said; one that is a TidemarkError already passes through. */

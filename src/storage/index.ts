@@ -1,5 +1,16 @@
 export type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
-export { directoryError, type ErrnoName, errnoOf, isErrno, isNotGivenBack, mayStayUnread, storageError, systemError } from './errors.ts'
+export {
+  directoryError,
+  type ErrnoName,
+  endedBy,
+  errnoOf,
+  GO_ON,
+  isErrno,
+  isNotGivenBack,
+  mayStayUnread,
+  storageError,
+  systemError,
+} from './errors.ts'
 export { acquireLock, isForeignLock, LOCK_FILE, type Lock, type LockHolder, type LockOptions, lockHolder } from './file-lock.ts'
 export { FileStorage, type FileStorageOptions, type TemporaryFile } from './file-storage.ts'
 export { isThere } from './file-there.ts'
