@@ -125,11 +125,13 @@ export class Store extends Listening implements AsyncDisposable {
     return TidemarkValue.adopt(cell as TidemarkValue<V | undefined>, initial)
   }
 
-  /** Drops a map or value with all its entries; its name is free again. Returns whether there was one. */
+  /** Drops a map or value with all its entries; its name is free again. Returns whether there was one. @throws TIDEMARK_NAME for what is no text */
   delete(name: string): boolean {
     this.#assertOutside('delete')
     const { space, collections } = this.#parts
-    space.assertWritable(String(name))
+    // Of another text there is no collection.
+    if (typeof name !== 'string') checkName(name)
+    space.assertWritable(name)
     const collection = collections.get(name)
     if (collection === undefined) return false
     collection.beforeForget()

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { type EventEmitter, on, once } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { open } from 'tidemark'
 import { SimulatedStore } from './support/simulated-store.ts'
+import { failsWith } from './temporary.ts'
 
 test('once and on of node:events leave nothing behind, and are told of a store that fails', async () => {
   const world = new SimulatedStore()
@@ -55,4 +57,19 @@ test('addListener and removeListener are on and off', async () => {
   await world.checkpoint()
   assert.equal(told, 1)
   await world.close()
+})
+
+test('an event that does not exist, and what is no function, is refused by name', async () => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const listener = (): void => assert.fail('it was called')
+  for (const call of ['on', 'once', 'off', 'addListener', 'removeListener'] as const) {
+    for (const name of ['chekpoint', 'newListener', 'toString', '', 5, undefined, ['checkpoint'], Symbol('checkpoint')]) {
+      const error = await failsWith('TIDEMARK_ARGUMENT', () => store[call](name as never, listener), { says: ['no event'] })
+      assert.match(error.hint as string, /checkpoint.*degraded.*untracked/)
+    }
+    await failsWith('TIDEMARK_ARGUMENT', () => store[call]('chekpoint' as never, listener), { says: ["'chekpoint'"] })
+    for (const given of [undefined, null, 5, {}])
+      await failsWith('TIDEMARK_ARGUMENT', () => store[call]('checkpoint', given as never), { says: ['takes a function', 'checkpoint'] })
+  }
+  await failsWith('TIDEMARK_ARGUMENT', () => once(store as unknown as EventEmitter, 'chekpoint'), { says: ["'chekpoint'"] })
 })

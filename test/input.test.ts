@@ -195,9 +195,24 @@ test('a store opened twice in one process', async t => {
 
 test('names: empty, reserved, over-long, ill-formed, no text', t =>
   unharmed(t, async store => {
-    for (const name of ['', '$mine', 'x'.repeat(256), 'ü'.repeat(128), 'lone \ud800', 5, null, undefined, Symbol('name'), {}]) {
+    for (const name of [
+      '',
+      '$mine',
+      'x'.repeat(256),
+      'ü'.repeat(128),
+      'lone \ud800',
+      5,
+      null,
+      undefined,
+      Symbol('name'),
+      {},
+      { __proto__: null },
+    ]) {
       await failsWith('TIDEMARK_NAME', () => store.map(name as string))
       await failsWith('TIDEMARK_NAME', () => store.value(name as string, 0))
+      // As a Map says of a key that it does not have.
+      if (typeof name === 'string') assert.equal(store.delete(name), false)
+      else await failsWith('TIDEMARK_NAME', () => store.delete(name as never))
     }
     for (const name of ['x'.repeat(255), 'ü'.repeat(127), '__proto__', 'constructor', 'a/b', '.', ' ', 'snow ☃\n']) {
       store.map(name).set('key', name)

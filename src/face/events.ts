@@ -7,10 +7,12 @@
 import { EventEmitter } from 'node:events'
 import { types } from 'node:util'
 import type { Clock } from '../base/clock.ts'
-import type { TidemarkError } from '../base/errors.ts'
+import { TidemarkError } from '../base/errors.ts'
+import { describe } from '../base/given.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import type { CheckpointPoint, Refusal, StallInfo } from '../checkpoint/index.ts'
 import type { Decision } from '../schedule/index.ts'
+import { noFunction } from './refusals.ts'
 
 export interface StoreEvents {
   /** An epoch became durable, automatic ones included. */
@@ -51,6 +53,25 @@ export interface StoreEvents {
   untracked: [info: { readonly collection: string; readonly key: unknown }]
 }
 
+/** Every one of them: the compiler says when one is missing. */
+const EVENTS: Readonly<Record<keyof StoreEvents, true>> = {
+  checkpoint: true,
+  barrier: true,
+  degraded: true,
+  recovered: true,
+  error: true,
+  refused: true,
+  voided: true,
+  holdBroken: true,
+  stall: true,
+  decision: true,
+  pressure: true,
+  behind: true,
+  caughtUp: true,
+  significantFailed: true,
+  untracked: true,
+}
+
 /** Exceptions kept while the store closes; one in each of a million `refused` events would fill the heap. */
 const KEPT_MAX = 64
 
@@ -66,14 +87,17 @@ export class Events {
   #closing: Promise<void> | undefined
 
   on<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
+    check('on', name, listener)
     this.#emitter.on(name, listener as never)
   }
 
   once<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
+    check('once', name, listener)
     this.#emitter.once(name, listener as never)
   }
 
   off<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
+    check('off', name, listener)
     this.#emitter.off(name, listener as never)
   }
 
@@ -127,4 +151,15 @@ export class Events {
     if (this.#kept === undefined) systemScheduler.immediate(fail)
     else if (this.#kept.length < KEPT_MAX) this.#kept.push(fail)
   }
+}
+
+/** A listener of an event that does not exist would wait for ever. */
+function check(call: string, name: unknown, listener: unknown): void {
+  if (typeof name !== 'string' || !Object.hasOwn(EVENTS, name)) {
+    const what = typeof name === 'string' ? `'${name.slice(0, 60)}'` : `that is ${describe(name)}`
+    throw new TidemarkError('TIDEMARK_ARGUMENT', `${call}: there is no event ${what}`, {
+      hint: `known are ${Object.keys(EVENTS).join(', ')}`,
+    })
+  }
+  if (typeof listener !== 'function') throw noFunction(`${call} of '${name}'`, listener, `store.${call}('${name}', listener)`)
 }

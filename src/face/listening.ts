@@ -11,6 +11,7 @@ export abstract class Listening {
     this.#events = events
   }
 
+  /** @throws TIDEMARK_ARGUMENT for an event that does not exist, and a listener that is no function; so do `once` and `off` */
   on<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): this {
     this.#events.on(name, listener)
     return this
