@@ -30,6 +30,9 @@ export const VALUE_ELEMENTS_MAX = 67_108_864
  */
 export const VALUE_MEMBERS_MAX = 16_777_216
 
+/** An array with more holes than elements and this together is made without room for them when it is read: a length takes no more bytes, whatever it is. */
+export const HOLES_MAX = 16
+
 /** Depth of values inside values: encoder and decoder recurse, and this many levels are far from the end of the stack. */
 export const NESTING_MAX = 1000
 

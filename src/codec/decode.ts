@@ -3,7 +3,7 @@
  * no declared count is believed beyond the bytes that are left, nor beyond what the runtime holds in one piece. Owns the key lists it remembers; the values share no memory with the bytes.
  */
 import { TidemarkError } from '../base/errors.ts'
-import { NESTING_MAX, VALUE_ELEMENTS_MAX, VALUE_MEMBERS_MAX } from '../base/limits.ts'
+import { HOLES_MAX, NESTING_MAX, VALUE_ELEMENTS_MAX, VALUE_MEMBERS_MAX } from '../base/limits.ts'
 import type { KeyList, ReadShapes } from './shapes.ts'
 import {
   ERROR_CLASSES,
@@ -49,9 +49,6 @@ const float32 = new Float32Array(float.buffer, 0, 1)
 const octets = new Uint8Array(float.buffer)
 
 const { defineProperty } = Object
-
-/** An array with more holes than elements and this together is made without room for them: a length takes no more bytes, whatever it is. */
-const HOLES_MAX = 16
 
 export class Decoder {
   private readonly bytes: Buffer

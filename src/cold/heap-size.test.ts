@@ -17,6 +17,18 @@ test('an array of holes takes what its elements take, not its length', () => {
   assert.ok(manyBytes > 3_000_000 && manyBytes < 4_000_000, `${manyBytes}`)
 })
 
+test('a short array of holes takes what its elements take, too: that is how it is read', () => {
+  const short: unknown[] = []
+  short[1000] = 1.5
+  const bytes = entryHeapBytes(1, short)
+  assert.ok(bytes > 100 && bytes < 500, `${bytes}`)
+  // A table of so many would take more than all of the places.
+  const many: unknown[] = new Array(1000)
+  for (let index = 0; index < 400; index++) many[Math.floor(index * 2.5)] = true
+  const manyBytes = entryHeapBytes(1, many)
+  assert.ok(manyBytes > 7000 && manyBytes < 10_000, `${manyBytes}`)
+})
+
 test('an array of few holes takes its length, and a full one is not listed', () => {
   const full = Array.from({ length: 100_000 }, (_, index) => index)
   const holed = full.slice()

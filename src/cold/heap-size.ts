@@ -8,6 +8,8 @@
  * those it did not look at for what it saw so far; it lists the fields of one large object at most, and of large ones that lie in it, and seldom
  * of the same, because that takes time by their number; it throws nothing, whatever a proxy in a value does.
  */
+import { HOLES_MAX } from '../base/limits.ts'
+
 const NODES_MAX = 256
 const WORD = 8
 const NUMBER = 2 * WORD
@@ -37,8 +39,6 @@ const MAP_SLOT = 3.5 * WORD
 const SET_SLOT = 2.5 * WORD
 const COLLECTION_ROOM_MIN = 4
 const SMI_MAX = 0x7fff_ffff
-/** As in decoding: an array longer than this, and than twice its elements by as much, is made without room for its holes. */
-const HOLES_MAX = 1024
 const PROBES = 16
 /** Characters looked at to tell one byte from two. */
 const CHARACTERS = 32
@@ -139,7 +139,9 @@ function arrayBytes(value: readonly unknown[], looked: Looked): number {
     const count = keys.length
     if (value.length > HOLES_MAX + count * 2) {
       const values = keys.slice(0, NODES_MAX).map(key => value[Number(key)])
-      return listedBytes(value, ARRAY + TABLE + roomFor(count * 1.5) * TABLE_SLOT, values, count, looked)
+      // V8 gives up the table for places where it takes more than these.
+      const own = Math.min(TABLE + roomFor(count * 1.5) * TABLE_SLOT, ELEMENTS + value.length * WORD)
+      return listedBytes(value, ARRAY + own, values, count, looked)
     }
   }
   let room = 0
