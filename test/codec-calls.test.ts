@@ -144,6 +144,33 @@ test('a codec that asks for a checkpoint while changes in place are looked for: 
   await world.close()
 })
 
+test('a codec that reads a stored entry of another map while an entry is encoded for debug mode: nothing is named that nobody changed', async () => {
+  const { world, calls, maps, mapsOf } = await calling(['outer', 'inner'], {
+    debug: { untracked: true },
+    restore: { hydrate: 'on-demand' },
+  })
+  for (const map of maps) for (const key of ['a', 'b']) map.set(key, { key })
+  await world.checkpoint()
+  await world.close()
+  await world.open()
+  const [outer, inner] = mapsOf(world.store) as [TidemarkMap<string, unknown>, TidemarkMap<string, unknown>]
+  const named: unknown[] = []
+  world.store.on('untracked', change => named.push(change))
+  let read: unknown
+  calls.armed = () => {
+    read = inner.get('a')
+  }
+  outer.get('a')
+  assert.deepEqual([calls.made, read], [1, { key: 'a' }])
+  for (let n = 0; n < 4; n++) {
+    world.store.map('other').set('k', n)
+    await world.checkpoint()
+    await world.pass(10)
+  }
+  assert.deepEqual(named, [])
+  await world.close()
+})
+
 test('what a codec threw is the cause of the error that tells it, wherever that is told', async () => {
   const own = new RangeError('own')
   let broken: 'encode' | 'bytes' | 'decode' | undefined

@@ -40,6 +40,8 @@ export class Untracked {
   readonly #found: (change: UntrackedChange) => void
   readonly #watched = new Map<number, Watched>()
   readonly #scratch = new ByteWriter()
+  /** It is being written to: whoever comes back in takes room of his own. */
+  #encoding = false
 
   /** `sample`: entries looked at per barrier and collection. */
   constructor(sample: number, found: (change: UntrackedChange) => void) {
@@ -124,13 +126,18 @@ export class Untracked {
     watched.suspects = suspects
   }
 
+  /** Encoding runs code of the user (a codec, a proxy): what it reads of a stored collection may come back in here. */
   #digest(collection: Collection, key: Key): string {
-    const writer = this.#scratch
+    const inner = this.#encoding
+    const writer = inner ? new ByteWriter() : this.#scratch
     writer.reset()
+    this.#encoding = true
     try {
       appendPut(writer, collection.id, key, collection.live.get(key), collection.codec)
     } catch {
       return NO_RECORD
+    } finally {
+      this.#encoding = inner
     }
     return digestOf(writer.view())
   }
