@@ -329,7 +329,7 @@ export class Store extends Listening implements AsyncDisposable {
     let collection = collections.get(name)
     if (collection === undefined) {
       if (collections.size >= COLLECTIONS_MAX) throw tooMany(name)
-      collection = new Collection(space, name, kind, codec ?? tideCodec, space.nextId++)
+      collection = new Collection(space, name, kind, codec ?? tideCodec, space.takeId(name))
       collections.set(name, collection)
     }
     if (collection.kind !== kind) throw nameTaken(collection, kind)

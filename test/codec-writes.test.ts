@@ -43,7 +43,7 @@ const WAYS = [
 
 for (const [what, meddle] of WAYS) {
   for (const refuses of [false, true]) {
-    for (const when of ['drained', 'drained, set twice', 'captured', 'captured, stored before'] as const) {
+    for (const when of ['drained', 'drained, set twice', 'drained, emptied before', 'captured', 'captured, stored before'] as const) {
       test(`a codec that ${what} while an entry is encoded (${when})${refuses ? ', and refuses it' : ''}`, () => {
         for (const lost of [false, true]) {
           const rig = new Rig()
@@ -54,6 +54,7 @@ for (const [what, meddle] of WAYS) {
           if (when === 'captured, stored before') map.set('new', 'v')
           rig.checkpoint()
           if (when === 'drained, set twice') map.set('new', 'w')
+          if (when === 'drained, emptied before') map.clear()
           map.set('new', 'x')
           if (when.startsWith('drained')) rig.pass(1000)
           rig.cut()

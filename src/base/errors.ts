@@ -11,6 +11,7 @@ export const CODES = {
   TIDEMARK_ARGUMENT: 'input',
   TIDEMARK_NAME: 'input',
   TIDEMARK_NAME_TAKEN: 'input',
+  TIDEMARK_IDS_SPENT: 'state',
   TIDEMARK_KEY: 'input',
   TIDEMARK_VALUE_REFUSED: 'input',
   TIDEMARK_CODEC: 'input',

@@ -15,6 +15,9 @@ export const RESERVED_NAME_PREFIX = '$'
 /** Live collections of a store: every commit carries the whole catalogue, so it has to stay small beside a block. */
 export const COLLECTIONS_MAX = 65_536
 
+/** Ids of collections have 32 bits on the disk, and none is given twice: an old record would count for what came later. */
+export const COLLECTION_ID_MAX = 0xffff_ffff
+
 /** Bytes of an encoded key: keys stay in memory when values do not, and every index of a block repeats one. */
 export const KEY_BYTES_MAX = 64 * KIB
 

@@ -103,6 +103,7 @@ export class CapturePart {
     this.cold = collection.cold
     this.asked = this.cold?.barrier(epoch) ?? []
     collection.beginEpoch()
+    collection.recorded = true
     collection.part = collection.inFlight = this
   }
 

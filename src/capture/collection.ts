@@ -38,6 +38,8 @@ export class Collection {
   id: number
   /** The incarnation that the last cut had, or that was there first. */
   cutId: number
+  /** A record of this incarnation was begun, or may be on the disk: emptied, the collection needs another id. */
+  recorded = true
   live: Map<Key, unknown>
   /** Keys changed and deleted since the barrier. */
   journal = new Journal()
@@ -220,11 +222,13 @@ export class Collection {
   /** Forgets all entries by starting a new incarnation; what a capture froze of the old one stays with the capture. */
   clear(): void {
     if (this.space.guarded) this.space.assertWritable(this.name)
+    // Before anything is changed.
+    const id = this.sizeMax > 0 ? this.space.idBehind(this) : this.id
     if (this.sizeMax > 0) this.beforeForget()
     // Asked behind it: who was told of that may have emptied it, or dropped it, which throws.
     if (this.sizeMax === 0) return void this.space.transaction?.leavesAsIs(this)
     this.space.transaction?.beforeClear(this)
-    this.replace(this.space.nextId++, new Map())
+    this.replace(id, new Map())
   }
 
   /** All entries are about to go, without a word about each. */
@@ -268,6 +272,7 @@ export class Collection {
   replace(id: number, live: Map<Key, unknown>): void {
     this.space.giants.drop(this.id)
     this.id = id
+    this.recorded = false
     this.live = live
     const cold = this.space.coldOf?.(id, this.codec)
     this.cold = cold === undefined ? undefined : new ColdSide(cold)

@@ -5,7 +5,7 @@
  * again since, is recorded as it is now; it belongs to the coming epoch, in which the last record of a key wins. Hot keys are passed over.
  * Owns: the marks, how much was drained. Does not own: the journal's two readers (journal.ts), when it runs and how much of it (checkpoint/).
  * Invariants: it runs between turns and never while a cut is being taken, so what it records needs no pre-image; a key leaves `fresh` for
- * its first record, before the codec is called, for deleting it takes a tombstone from then on; a value that is large or refused is left to the
+ * its first record, before the codec is called, for deleting it takes a tombstone from then on, and emptying the collection another id; a value that is large or refused is left to the
  * barrier, and met again only when it is set again.
  */
 import type { Key } from '../codec/index.ts'
@@ -169,6 +169,7 @@ export class Drain {
   /** False when the key's value was refused, and the key is as it was. The codec may have written anything meanwhile, this key too. */
   #record(collection: Collection, key: Key): boolean {
     const { id, fresh, drained } = collection
+    collection.recorded = true
     const there = collection.live.has(key)
     // Before the codec is called: deleting the key in there takes a tombstone already, behind this record.
     const wasFresh = fresh.delete(key)

@@ -7,7 +7,7 @@
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
-import { JOURNAL_SLACK_KEYS, JOURNAL_SLACK_KEYS_MIN, MAP_ENTRIES_MAX, REDUNDANT_RING_BYTES } from '../base/limits.ts'
+import { COLLECTION_ID_MAX, JOURNAL_SLACK_KEYS, JOURNAL_SLACK_KEYS_MIN, MAP_ENTRIES_MAX, REDUNDANT_RING_BYTES } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { Capture } from './capture.ts'
 import type { ColdStart } from './cold-side.ts'
@@ -104,6 +104,20 @@ export class Space {
     this.now = now
     const bytes = 2 ** Math.floor(Math.log2(Math.max(REMEMBERED_BYTES_MIN, memoryBytesMax * REMEMBERED_SHARE)))
     this.recent = new RecordMemory(Math.min(bytes, REDUNDANT_RING_BYTES))
+  }
+
+  /** For a new incarnation of this collection. @throws TIDEMARK_IDS_SPENT */
+  takeId(name: string): number {
+    if (this.nextId <= COLLECTION_ID_MAX) return this.nextId++
+    throw new TidemarkError('TIDEMARK_IDS_SPENT', `'${name}' needs a new id, and all ${COLLECTION_ID_MAX} of this store were given`, {
+      collection: name,
+      hint: 'delete entries one by one, and use the collections there are; a store made by tidemark export and import has all ids again',
+    })
+  }
+
+  /** For what a collection is once it was emptied: the same while it is on no disk and in no record, so that ids last. @throws TIDEMARK_IDS_SPENT */
+  idBehind({ id, cutId, recorded, name }: Collection): number {
+    return recorded || id === cutId ? this.takeId(name) : id
   }
 
   /** It is there no more. */

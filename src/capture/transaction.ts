@@ -172,11 +172,13 @@ export class Transaction {
   }
 
   beforeClear(collection: Collection): void {
-    const { id, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, part, inFlight } = collection
+    const { id, recorded, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, part, inFlight } =
+      collection
     const { postponed, significance, space } = collection
     const giants = space.giants.drop(id)
     const before = {
       id,
+      recorded,
       live,
       cold,
       journal,

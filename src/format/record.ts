@@ -8,7 +8,7 @@
  */
 import type { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
-import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/limits.ts'
+import { COLLECTION_ID_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import { encodeKeyInto } from '../codec/index.ts'
 
@@ -20,7 +20,6 @@ const KIND_MASK = 0x03
 /** Expiry, schema version, key id: laid out in the byte table, written by no version 1. */
 const RESERVED_MASK = 0x70
 const LENGTH_BYTES = 4
-const COLLECTION_MAX = 0xffff_ffff
 
 /** Flags, collection and room for the key's length; the key's bytes come next. Returns where the key starts. */
 export function beginRecord(writer: ByteWriter, kind: RecordKind, collection: number): number {
@@ -131,7 +130,7 @@ export class RecordCursor {
       const byte = this.bytes[at++] as number
       value += (byte & 0x7f) * scale
       if (byte >= 0x80) continue
-      if (value > COLLECTION_MAX || (byte === 0 && at - start > 1)) break
+      if (value > COLLECTION_ID_MAX || (byte === 0 && at - start > 1)) break
       this.collection = value
       return at
     }

@@ -75,6 +75,7 @@ export class Rig implements CaptureOwner {
     this.epoch = this.committed + 1
     this.#refused = new Map()
     this.#catalogue = this.collections.map(({ id, sizeMax }) => ({ id, entries: sizeMax }))
+    for (const collection of this.collections) collection.cutId = collection.id
     this.capture = new Capture(this.collections, this.epoch, this.outbox, this)
     this.space.capture = this.capture
     this.space.refresh()
