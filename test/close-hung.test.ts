@@ -135,6 +135,25 @@ for (const readOnly of [false, true]) {
   })
 }
 
+test('a writer ends by itself within that time, whatever hangs beside it', async () => {
+  const world = await filled()
+  const store = await world.open()
+  world.hanging = 'reads of segments'
+  store.value<string>('value', '').set('the file of this run is begun')
+  await world.run(store.checkpoint())
+  await world.rest(100)
+  assert.ok(world.hung > 0, 'blocks come home in the background')
+  const before = world.plain.calls.length
+  const ms = await world.close(store)
+  assert.ok(ms <= TIMEOUT_MS, `${ms} ms`)
+  const calls = world.plain.calls.slice(before).filter(({ path }) => path.startsWith('log/'))
+  assert.deepEqual(
+    calls.map(({ operation }) => operation),
+    ['sync', 'close'],
+  )
+  await isWhole(world)
+})
+
 test('the time of a close is given once, not to each of its steps', async () => {
   const world = await filled()
   const store = await world.open()

@@ -40,17 +40,27 @@ export class Ending {
   /** Stops the writer, at once when it does not end in time, and gives back the lock; never rejects. */
   async release(): Promise<void> {
     const { clock, scheduler, leave, writer, keep, unlock } = this.#parts
+    let soon = (): void => {}
+    const left = new Promise<void>(resolve => {
+      soon = resolve
+    })
     this.#late = new Promise<void>(resolve => {
       const giveUp = (): void => {
         writer?.terminate()
         resolve()
       }
-      this.#cancel = scheduler.after(Math.max(this.#endMs - clock.monotonic(), ENDING_MS_MIN), giveUp, true)
+      // One timer after the other: where the process stood still past both moments, the writer has its time all the same.
+      const beginLast = (): void => {
+        soon()
+        this.#cancel = scheduler.after(ENDING_MS_MIN, giveUp, true)
+      }
+      this.#cancel = scheduler.after(Math.max(this.#endMs - clock.monotonic() - ENDING_MS_MIN, 0), beginLast, true)
     })
-    await Promise.race([leave(), this.#late])
+    const leaving = leave()
+    await Promise.race([leaving, left])
     const kept = keep?.()
     await writer?.close()
-    await Promise.race([kept, this.#late])
+    await Promise.race([Promise.all([leaving, kept]), this.#late])
     unlock?.()
   }
 
