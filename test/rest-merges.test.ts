@@ -13,22 +13,27 @@ async function manifestOf(world: SimulatedStore): Promise<Manifest> {
   return (await world.run(readNewest(world.storage)))?.manifest as Manifest
 }
 
-/** A merge is being decided: what the segment of the base holds of a collection that is gone is read, and that takes `slowMs`. */
-async function deciding(slowMs: number) {
-  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+/** A store whose base is one segment, which holds much of 'big' and little of others; gives that segment. */
+async function filled(world: SimulatedStore): Promise<string> {
   world.thresholds = LIMITS
   const store = await world.open()
-  const fill = (name: string, count: number): void => {
-    for (let at = 0; at < count; at++) store.map<string>(name).set(`${at}`, TEXT)
-  }
-  for (const name of ['first', 'gone', 'last']) fill(name, 10)
-  fill('big', 1000)
+  for (const name of ['first', 'gone', 'big', 'last'])
+    for (let at = 0; at < (name === 'big' ? 1000 : 10); at++) store.map<string>(name).set(`${at}`, TEXT)
   await world.checkpoint()
   await world.pass(60_000)
   const { young, base } = await manifestOf(world)
   assert.deepEqual([young.length, base.length], [0, 1])
-  const mixed = base[0]?.segment?.file as string
-  const { storage, scheduler } = world
+  return base[0]?.segment?.file as string
+}
+
+/** A merge is being decided: what the segment of the base holds of a collection that is gone is read, and that takes `slowMs`. */
+async function deciding(slowMs: number) {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  const mixed = await filled(world)
+  const { store, storage, scheduler } = world
+  const fill = (name: string, count: number): void => {
+    for (let at = 0; at < count; at++) store.map<string>(name).set(`${at}`, TEXT)
+  }
   const open = storage.open.bind(storage)
   const reads: number[] = []
   storage.open = async (path, mode) => {
@@ -72,4 +77,25 @@ test('nor does a run that ends while a merge is being decided leave it to the ne
   assert.deepEqual([reads.length, world.clock.monotonic() >= before + 500], [1, true])
   const { young, fold } = await manifestOf(world)
   assert.deepEqual([fold?.epoch, young.length], [store.stats().epoch, 0])
+})
+
+test('a collection gives its space back though the device was away when it was asked what there is of it, at rest, too', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  const mixed = await filled(world)
+  const back = world.storage.inject({ operation: 'open', errno: 'ESTALE', path: mixed })
+  world.store.delete('big')
+  await world.checkpoint()
+  await world.pass(60_000)
+  back()
+  const bytes = async (): Promise<number> => (await manifestOf(world)).base.reduce((sum, { segment }) => sum + (segment?.bytes ?? 0), 0)
+  const [fold, before] = [world.store.stats().upkeep.foldedEpoch, await bytes()]
+  assert.ok(fold === world.store.stats().epoch && before > 300_000, `${before} bytes`)
+  await world.pass(HOUR_MS)
+  const after = await bytes()
+  assert.ok(after < 20_000, `${after} bytes`)
+  assert.equal(world.store.stats().upkeep.foldedEpoch, fold)
+  await world.crash()
+  assert.equal(world.store.map('big').size, 0)
+  for (const name of ['first', 'gone', 'last']) for (let at = 0; at < 10; at++) assert.equal(world.store.map(name).get(`${at}`), TEXT)
+  await world.close()
 })

@@ -82,7 +82,6 @@ export class Folding {
     this.#limits = { ...MERGE_LIMITS, ...TAIL_LIMITS, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
     const { storage, monotonic, scheduler, manifest, check, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
-    this.#gone = new Gone(storage, () => this.#giveWay())
     this.#names = new SegmentNames(this.#storage, () => manifest().token)
     this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
     this.#publishedAt = monotonic()
@@ -99,7 +98,9 @@ export class Folding {
         this.#loops.wake('collect', 0)
       },
     })
-    this.#unreadable = new Unreadable({ monotonic, scheduler, again: () => this.#loops.wake('merge', 0) })
+    const again = (): void => this.#loops.wake('merge', 0)
+    this.#unreadable = new Unreadable({ monotonic, scheduler, again })
+    this.#gone = new Gone({ storage, scheduler, pause: () => this.#giveWay(), again })
     const inUse = (file: string): boolean => this.#names.inUse(file) || parts.inUse(file)
     const pause = (): Promise<void> => this.#giveWay(this.#collectUntil)
     this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs, pause })
@@ -195,6 +196,7 @@ export class Folding {
     for (const rhythm of this.#rhythms) rhythm.stop()
     await this.#loops.ended()
     this.#unreadable.stop()
+    this.#gone.stop()
   }
 
   /** What heavy work may do for the next `ms`; without a word after that, as always. */

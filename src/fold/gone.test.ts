@@ -14,19 +14,26 @@ import {
   segmentName,
 } from '../format/index.ts'
 import { SegmentWriter } from '../segment/index.ts'
-import { MemoryStorage, type OpenMode, type StorageFile } from '../storage/index.ts'
-import { Gone } from './gone.ts'
+import { MemoryStorage, type OpenMode, type StorageFile, storageError, systemError } from '../storage/index.ts'
+import { SimulatedScheduler } from '../testing/index.ts'
+import { Gone, type GoneParts } from './gone.ts'
 import { MERGE_LIMITS } from './policy.ts'
 
 const LIMITS = { ...MERGE_LIMITS, slackBytes: 1 }
 
 class Watched extends MemoryStorage {
   opened: string[] = []
+  away = false
 
-  override open(path: string, mode: OpenMode): Promise<StorageFile> {
+  override async open(path: string, mode: OpenMode): Promise<StorageFile> {
     if (mode === 'read') this.opened.push(path)
-    return super.open(path, mode)
+    if (this.away) throw storageError('open', path, systemError('ESTALE', 'open'))
+    return await super.open(path, mode)
   }
+}
+
+function made(storage: MemoryStorage, parts: Partial<GoneParts> = {}): Gone {
+  return new Gone({ storage, scheduler: new SimulatedScheduler(), pause: async () => {}, again: () => {}, ...parts })
 }
 
 /** Ten records of each collection. */
@@ -65,7 +72,7 @@ test('what a segment says of its collections is read once, and only where some o
   const storage = new Watched()
   await storage.makeFolder(SEGMENT_FOLDER)
   const segments = [await write(storage, 1, [1, 2, 3, 4]), await write(storage, 2, [5, 6, 7, 8, 9]), await write(storage, 3, [10, 20])]
-  const gone = new Gone(storage, async () => {})
+  const gone = made(storage)
   const planned = async (alive: readonly number[]): Promise<readonly (string | undefined)[]> => {
     storage.opened = []
     const plan = await gone.plan(manifest(segments, alive), LIMITS, new Set())
@@ -79,17 +86,50 @@ test('what a segment says of its collections is read once, and only where some o
   assert.deepEqual(storage.opened, [])
 })
 
-test('a segment that cannot be read is let be', async () => {
+test('a segment that is damaged is let be', async () => {
   const storage = new Watched()
   await storage.makeFolder(SEGMENT_FOLDER)
   const entry = await write(storage, 1, [1, 2, 3, 4, 5])
-  const gone = new Gone(storage, async () => {})
+  const gone = made(storage)
   const damaged = { ...entry, describedAt: entry.describedAt + 1 }
   assert.equal(await gone.plan(manifest([damaged], [1]), LIMITS, new Set()), undefined)
   assert.equal(storage.opened.length, 1)
   assert.equal(await gone.plan(manifest([damaged], [1]), LIMITS, new Set()), undefined)
   assert.equal(storage.opened.length, 1, 'it is not tried again')
-  assert.equal((await new Gone(storage, async () => {}).plan(manifest([entry], [1]), LIMITS, new Set()))?.type, 'base')
+  assert.equal((await made(storage).plan(manifest([entry], [1]), LIMITS, new Set()))?.type, 'base')
+})
+
+test('a segment that could not be read is asked for again some minutes later, which is told, and not after the end', async () => {
+  const storage = new Watched()
+  await storage.makeFolder(SEGMENT_FOLDER)
+  const [some, more] = [await write(storage, 1, [1, 2, 3, 4, 5]), await write(storage, 2, [11, 12, 13, 14, 15])]
+  const scheduler = new SimulatedScheduler()
+  let told = 0
+  const gone = made(storage, { scheduler, again: () => told++ })
+  const plan = () => gone.plan(manifest([some, more], [1, 11]), LIMITS, new Set())
+  const pass = (ms: number): Promise<void> => scheduler.run(scheduler.clock.monotonic() + ms)
+  storage.away = true
+  assert.equal(await plan(), undefined)
+  await pass(599_000)
+  assert.equal(await plan(), undefined)
+  assert.deepEqual([told, storage.opened], [0, [some.file, more.file]])
+  await pass(2000)
+  assert.equal(told, 1)
+  assert.equal(await plan(), undefined)
+  assert.equal(storage.opened.length, 4)
+  storage.away = false
+  await pass(600_000)
+  assert.equal(told, 2)
+  assert.equal((await plan())?.type, 'base')
+  assert.equal(storage.opened.length, 6)
+  await pass(600_000)
+  assert.equal(told, 2, 'all of it was read')
+  const ended = made(storage, { scheduler, again: () => told++ })
+  storage.away = true
+  assert.equal(await ended.plan(manifest([some, more], [1, 11]), LIMITS, new Set()), undefined)
+  ended.stop()
+  await pass(1_000_000)
+  assert.equal(told, 2)
 })
 
 test('reading is paused before each file, and what was read before it was ended is not read again', async () => {
@@ -100,9 +140,10 @@ test('reading is paused before each file, and what was read before it was ended 
   for (const [at, ids] of parts.entries()) segments.push(await write(storage, at + 1, ids))
   const files = segments.map(({ file }) => file)
   let left = 1
-  const gone = new Gone(storage, async () => {
+  const pause = async (): Promise<void> => {
     if (left-- === 0) throw STOPPED
-  })
+  }
+  const gone = made(storage, { pause })
   const plan = () => gone.plan(manifest(segments, [1, 11, 21]), LIMITS, new Set())
   await assert.rejects(plan(), error => error === STOPPED)
   assert.deepEqual(storage.opened, files.slice(0, 1))

@@ -20,7 +20,7 @@ const SHORT_OF: readonly ErrnoName[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 
  * A mount that is away comes back, and one file that stays unread has every range that needs it wait. So long after the last failure, for one that is
  * lost costs a few tries again each time, of a range each.
  */
-const UNREAD_MS = 600_000
+export const UNREAD_MS = 600_000
 
 export interface UnreadableParts {
   readonly monotonic: () => number
