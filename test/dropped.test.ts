@@ -27,6 +27,7 @@ async function filled(thresholds: SimulatedStore['thresholds']): Promise<Simulat
 
 const SOON = { records: 100, slackBytes: 1, slackRecords: 1, graceMs: 100, paced: false }
 const YOUNG = { records: 100, graceMs: 100 }
+const BY_SIZE = { records: 100, slackBytes: 100_000, slackRecords: 1_000_000, fewTimes: 1, graceMs: 100 }
 
 for (const how of ['deleted', 'cleared']) {
   for (const [where, thresholds] of [
@@ -120,6 +121,30 @@ for (const failing of [false, true]) {
   })
 }
 
+test('the files of a collection go that was deleted when its entries had been, one by one, and were too few to be merged away', async () => {
+  const world = await filled({ ...BY_SIZE, baseBytes: 50_000, paced: false })
+  const { store } = world
+  for (let at = 0; at < 2000; at++) store.map<string>('other').set(`${at}`, TEXT)
+  await world.checkpoint()
+  await world.pass(60_000)
+  for (let at = 0; at < 1000; at++) store.map<string>('big').delete(`${at}`)
+  const { epoch } = await world.checkpoint()
+  await world.pass(60_000)
+  const before = await segmentBytes(world)
+  assert.deepEqual([store.stats().upkeep.foldedEpoch, store.map('big').size, before > 1_000_000], [epoch, 0, true])
+  store.delete('big')
+  await world.checkpoint()
+  await world.pass(HOUR_MS)
+  const bytes = await segmentBytes(world)
+  assert.ok(bytes < before - 300_000, `${bytes} of ${before} bytes`)
+  const { folds } = store.stats().upkeep
+  await world.pass(HOUR_MS)
+  assert.equal(store.stats().upkeep.folds, folds, 'a store at rest folds nothing')
+  await world.crash()
+  assert.deepEqual([world.store.map('big').size, world.store.map('other').size], [0, 2000])
+  await world.close()
+})
+
 test('the files of a collection go that was made, and deleted while the fold that first has it was under way', async () => {
   const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
   world.thresholds = YOUNG
@@ -150,8 +175,6 @@ test('the files of a collection that was deleted as the last thing of a run go i
   assert.ok(bytes < 100_000, `${bytes} bytes`)
   await world.close()
 })
-
-const BY_SIZE = { records: 100, slackBytes: 100_000, slackRecords: 1_000_000, fewTimes: 1, graceMs: 100 }
 
 for (const [others, count, text] of [
   ['others that stay', 50, TEXT],

@@ -29,6 +29,8 @@ export interface AtRestParts {
 export class AtRest {
   readonly #parts: AtRestParts
   #alive: readonly CatalogueEntry[] = []
+  /** The collections that segments of this manifest begin or end with, for each epoch may ask. */
+  #held: { readonly number: number; readonly ids: ReadonlySet<number> } | undefined
   #fold: Cancel | undefined
   #look: Cancel | undefined
   #stopped = false
@@ -64,12 +66,24 @@ export class AtRest {
   /** Segments of collections that are gone go after a fold alone, and nothing else may ever be written: so one is asked for, but not each epoch. */
   #lookDropped(): void {
     const { monotonic, manifest, scheduler, publishedAt, dropped } = this.#parts
-    if (this.#stopped || this.#fold !== undefined || !isMissing(manifest().fold?.catalogue ?? [], this.#alive)) return
+    if (this.#stopped || this.#fold !== undefined || !this.#isMissing(manifest())) return
     const ask = (): void => {
       this.#fold = undefined
       dropped()
     }
     this.#fold = scheduler.after(Math.max(0, publishedAt() + REPEAT_MS - monotonic()), ask)
+  }
+
+  /** What was emptied entry by entry before it was dropped has no entry, but whole segments where it was large: each has a record of it at an end. */
+  #isMissing({ number, fold, young, base }: Manifest): boolean {
+    const isHeld = (id: number): boolean => {
+      if (this.#held?.number !== number) {
+        const segments = [...young, ...base.flatMap(range => range.segment ?? [])]
+        this.#held = { number, ids: new Set(segments.flatMap(({ first, last }) => [first.collection, last.collection])) }
+      }
+      return this.#held.ids.has(id)
+    }
+    return isMissing(fold?.catalogue ?? [], this.#alive, isHeld)
   }
 
   /** While nothing is folded points age, too; those that are kept for their number are not looked at. */
