@@ -1,9 +1,10 @@
 /** The public contract. Nothing of the engine is loaded before `open` is called. */
 import { resolve } from 'node:path'
 import { TidemarkError } from './base/errors.ts'
+import { assertOptions } from './base/given.ts'
 import type { Codec } from './codec/index.ts'
 import type { Profile, ProfileOptions } from './profile/index.ts'
-import type { Copied, Verification } from './restore/index.ts'
+import type { Copied, CopyOptions, Verification } from './restore/index.ts'
 import type { Explanation } from './schedule/index.ts'
 import { checkSettings, type Settings } from './settings.ts'
 import type { Store } from './store.ts'
@@ -27,7 +28,7 @@ export type {
   ProfileOptions,
   Recommendation,
 } from './profile/index.ts'
-export type { Copied, FileReport, LostEpochs, RecoveryPoint, Verification } from './restore/index.ts'
+export type { Copied, CopyOptions, FileReport, LostEpochs, RecoveryPoint, Verification } from './restore/index.ts'
 export type { DayPart, Decision, Explanation, ScheduleStats } from './schedule/index.ts'
 export type { Settings } from './settings.ts'
 export type { Store } from './store.ts'
@@ -69,10 +70,11 @@ export async function verify(directory: string): Promise<Verification> {
  * @throws TIDEMARK_ARGUMENT, TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY for a target with something in it, TIDEMARK_LOCKED, TIDEMARK_LOG_DAMAGED,
  * TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_STORAGE
  */
-export async function copy(directory: string, target: string): Promise<Copied> {
+export async function copy(directory: string, target: string, options: CopyOptions = {}): Promise<Copied> {
   const paths = [pathGiven('copy', directory), pathGiven('copy', target)] as const
+  const lock = lockGiven(options)
   const { copyDirectory } = await import('./apart.ts')
-  return await copyDirectory(...paths)
+  return await copyDirectory(...paths, { lock })
 }
 
 /**
@@ -112,6 +114,17 @@ export async function defaultCodec(): Promise<Codec> {
 function asOfNow(directory: string): string {
   if (typeof directory !== 'string' || directory === '' || directory === MEMORY || directory.includes('\0')) return directory
   return resolve(directory)
+}
+
+/** Of a copy. @throws TIDEMARK_ARGUMENT */
+function lockGiven(options: CopyOptions): 'os' | 'none' {
+  const fail = (what: string, hint: string): never => {
+    throw new TidemarkError('TIDEMARK_ARGUMENT', `copy: ${what}`, { hint })
+  }
+  assertOptions(options, ['lock'], fail)
+  const { lock = 'os' } = options as CopyOptions
+  if (lock !== 'os' && lock !== 'none') fail("lock must be 'os' or 'none'", "copy('./state', './copy', { lock: 'none' })")
+  return lock
 }
 
 /** As of now. @throws TIDEMARK_ARGUMENT for what is no path, and for memory, which nobody else sees */

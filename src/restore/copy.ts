@@ -2,7 +2,7 @@
  * A copy of the newest recovery point as a store of its own: the segments and the log behind them as they are, then a manifest that says so.
  *
  * Does: copies file by file beside a living writer, reads back and verifies what was copied, publishes the manifest last.
- * Owns: the target until then, under its lock. Does not own: the source, which it only reads.
+ * Owns: the target until then, under its lock, where it is to be locked. Does not own: the source, which it only reads.
  * Invariants: the target is no store before all of it is durable and verified; a piece of COPY_BYTES is all that is held of a file; a copy that
  * was cut short leaves the file COPYING, and the next one begins again, unless it was whole by then: such a one is ended by who opens it; the copy
  * goes on in a lineage of its own, with nothing of the past; what the target refuses or damages says nothing of the source, and ends the copy.
@@ -56,6 +56,11 @@ export interface Copied {
   readonly bytes: number
 }
 
+export interface CopyOptions {
+  /** Of the target: 'os' takes the operating system's lock; 'none' takes none, for where there are no locks and nobody else goes. Default 'os'. */
+  readonly lock?: 'os' | 'none'
+}
+
 /** Under such a name COPYING comes to be. */
 const COPYING_BEGINS = /^\.tmp-[0-9a-f]{16}-copying$/
 const FOLDERS = [LOG_FOLDER, SEGMENT_FOLDER]
@@ -67,13 +72,13 @@ const OWN: Readonly<Record<string, (name: string) => boolean>> = {
 }
 
 /** @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY for a target with something in it, TIDEMARK_LOCKED, damage, TIDEMARK_STORAGE */
-export async function copyDirectory(directory: string, target: string): Promise<Copied> {
+export async function copyDirectory(directory: string, target: string, { lock: wanted = 'os' }: CopyOptions = {}): Promise<Copied> {
   const from = new FileStorage(directory)
   const to = new FileStorage(target)
   const opened = await openForReading(from).catch(error => {
     throw noStoreIn(resolve(directory), error, 'correct the path')
   })
-  const lock = await prepare(to, target).catch(error => {
+  const lock = await prepare(to, target, wanted === 'os').catch(error => {
     throw endedBy(directoryError(to.root, error, 'writes'))
   })
   try {
@@ -82,16 +87,16 @@ export async function copyDirectory(directory: string, target: string): Promise<
     await to.removeTemporaries('', Number.POSITIVE_INFINITY)
     return await copyStore(from, to, systemRandom, systemPauser(), opened)
   } finally {
-    lock.release()
+    lock?.release()
   }
 }
 
-/** The target is there, has nothing of others in it, and is locked. */
-async function prepare(to: FileStorage, target: string): Promise<Lock> {
+/** The target is there, has nothing of others in it, and is locked, if it is to be. */
+async function prepare(to: FileStorage, target: string, locks: boolean): Promise<Lock | undefined> {
   await refuseUsed(to, await to.names(), target)
   if (isForeignLock(to.root)) throw notEmpty(target, [LOCK_FILE])
   await to.makeFolder('')
-  return await acquireLock(to.root, lockHolder(systemClock.now()))
+  return locks ? await acquireLock(to.root, lockHolder(systemClock.now())) : undefined
 }
 
 async function refuseUsed(to: Storage, names: readonly string[], target: string): Promise<void> {

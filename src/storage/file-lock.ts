@@ -159,7 +159,7 @@ function tryLockOf(addon: PrebuiltAddon): TryLock {
 
 function unavailable(why: string, cause: unknown): TidemarkError {
   return new TidemarkError('TIDEMARK_LOCK_UNAVAILABLE', `the store cannot be locked: ${why}`, {
-    hint: "set lock: 'none' if nothing else can open this store; its writers are then told apart by fencing alone",
+    hint: "set lock: 'none' (--no-lock in a command) if nothing else can open this store; its writers are then told apart by fencing alone",
     cause,
     file: LOCK_FILE,
   })

@@ -8,7 +8,7 @@
 import { defaultCodec, hasCode, type Key, open, type Settings, type Store, type TidemarkError } from 'tidemark'
 import { type Line, LineReader } from './lines.ts'
 import { reading, setterOf } from './stores.ts'
-import { problemText, UsageError, type Verb } from './usage.ts'
+import { LOCK_OPTION, lockOf, problemText, UsageError, type Verb } from './usage.ts'
 import { wait } from './wait.ts'
 
 /** Lines imported in one transaction, and bytes of them beyond which it ends. */
@@ -33,12 +33,13 @@ const GIVE_UP_MS = 30_000
 export const PAST = { keepLast: 3, keepMs: 0, [Symbol.for('tidemark.keepPast')]: true }
 
 export const importLines: Verb = {
-  usage: 'import <dir> [--json]',
+  usage: 'import <dir> [--no-lock] [--json]',
   what: 'reads what export wrote from the standard input, to its last line; makes the store when it is missing',
   positionals: [1, 1],
+  options: LOCK_OPTION,
   run: async ({ positionals: [directory], flags }) => {
     const intake = new Intake(
-      () => openToImport(directory as string),
+      () => openToImport(directory as string, lockOf(flags)),
       text => process.stderr.write(text),
       flags['json'] === true,
     )
@@ -48,9 +49,9 @@ export const importLines: Verb = {
   },
 }
 
-async function openToImport(directory: string): Promise<Store> {
+async function openToImport(directory: string, lock: 'os' | 'none'): Promise<Store> {
   const retention = await retentionOf(directory)
-  return await open(directory, { budget: { memoryBytesMax: MEMORY_BYTES_MAX }, restore: { hydrate: 'on-demand' }, retention })
+  return await open(directory, { budget: { memoryBytesMax: MEMORY_BYTES_MAX }, restore: { hydrate: 'on-demand' }, retention, lock })
 }
 
 /**

@@ -7,7 +7,7 @@ import { type Codec, copy as copyStore, defaultCodec, open, type Store, Tidemark
 import { BEGIN_LINE, emptyLine, endLine, entryLine } from './lines.ts'
 import { writePieces } from './output.ts'
 import { Contents, openToRead, reading } from './stores.ts'
-import { assertDirectory, epochOf, UsageError, type Verb } from './usage.ts'
+import { assertDirectory, epochOf, LOCK_OPTION, lockOf, UsageError, type Verb } from './usage.ts'
 
 /**
  * What the service keeps is known to the service alone: every fold point stays, the most that settings take. The oldest would do for a log that is
@@ -16,10 +16,10 @@ import { assertDirectory, epochOf, UsageError, type Verb } from './usage.ts'
 export const RETENTION = { keepLast: 32_768, keepMs: Number.MAX_SAFE_INTEGER }
 
 export const restore: Verb = {
-  usage: 'restore <dir> --to EPOCH [--json]',
+  usage: 'restore <dir> --to EPOCH [--no-lock] [--json]',
   what: 'makes the store go on from an earlier epoch, once that was read whole; what came after it is given up',
   positionals: [1, 1],
-  options: { to: { type: 'string' } },
+  options: { to: { type: 'string' }, ...LOCK_OPTION },
   run: async ({ positionals: [directory], flags }) => {
     const epoch = epochOf(flags['to'])
     if (epoch === undefined) throw new UsageError('restore needs --to EPOCH', 'tidemark log <dir> lists the epochs')
@@ -29,6 +29,7 @@ export const restore: Verb = {
       restore: { at: epoch, hydrate: 'on-demand' },
       checkpoint: { intervalMs: 0 },
       retention: RETENTION,
+      lock: lockOf(flags),
     })
     await store.close()
     return { json: { epoch }, text: [`the store goes on from epoch ${epoch}`] }
@@ -42,13 +43,14 @@ function readWhole(store: Store): void {
 }
 
 export const copy: Verb = {
-  usage: 'copy <dir> <target> [--json]',
+  usage: 'copy <dir> <target> [--no-lock] [--json]',
   what: 'copies the newest recovery point into a new store; the target is missing or empty',
   positionals: [2, 2],
-  run: async ({ positionals: [directory, target] }) => {
+  options: LOCK_OPTION,
+  run: async ({ positionals: [directory, target], flags }) => {
     assertDirectory(target as string)
     await refuseUsed(target as string)
-    const { epoch, entries, files, bytes } = await copyStore(directory as string, target as string)
+    const { epoch, entries, files, bytes } = await copyStore(directory as string, target as string, { lock: lockOf(flags) })
     return { json: { epoch, entries, files, bytes, target }, text: [`${entries} entries of epoch ${epoch} are in ${target}`] }
   },
 }

@@ -37,6 +37,13 @@ export interface Verb {
   run(call: Call): Promise<Result | undefined>
 }
 
+/** Of verbs that write to a directory. */
+export const LOCK_OPTION = { 'no-lock': { type: 'boolean' } } as const
+
+export function lockOf(flags: Call['flags']): 'os' | 'none' {
+  return flags['no-lock'] === true ? 'none' : 'os'
+}
+
 /** @throws UsageError */
 export function parse(verb: Verb, args: readonly string[]): Call {
   const options = { ...verb.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const
