@@ -31,3 +31,15 @@ test('of values that are walked over none stays in the heap, as of the entries o
   assert.equal(contents.entriesOf('undefined').has('another'), false)
   await world.close()
 })
+
+test('a name that there is not is told some of those that there are', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const names = Array.from({ length: 20 }, (_, at) => `name ${10 + at}`)
+  for (const name of names) store.map(name)
+  assert.throws(() => new Contents(store).entriesOf('nam'), { status: 1, hint: `there are: ${names.join(', ')}` })
+  for (let at = 30; at < 60; at++) store.map(`name ${at}`)
+  const hint = `there are: ${names.join(', ')} and 30 more: tidemark status`
+  assert.throws(() => new Contents(store).entriesOf('nam'), { hint })
+  await world.close()
+})

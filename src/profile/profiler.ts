@@ -34,6 +34,8 @@ const SEED_PRINT = 0x1b56c4e9
 /** 32 bits and 21 others make a whole number. */
 const PRINT_SCALE = 2 ** 21
 const PRINT_SHIFT = 11
+/** Of the collections that there are, in a hint. */
+const NAMES_SHOWN = 20
 /** Of those counted together. */
 const OTHERS = '(others)'
 const OTHERS_KEY = ''
@@ -322,8 +324,11 @@ export class Profiler {
   }
 
   #noSuchCollection(): TidemarkError {
+    const names = [...this.#names].sort().slice(0, NAMES_SHOWN).join(', ')
+    // Not all of them are noted, so how many is not said.
+    const more = this.#names.size > NAMES_SHOWN ? ' and more: tidemark status' : ''
     return new TidemarkError('TIDEMARK_ARGUMENT', `there is no collection '${this.#collection}' in the history`, {
-      hint: `there are: ${[...this.#names].sort().join(', ')}`,
+      hint: `there are: ${names}${more}`,
     })
   }
 }

@@ -20,6 +20,8 @@ export interface Entries {
 /** The key of the one entry of a value. */
 export const CELL = 'value'
 export const DEFAULT_CODEC = 'tide1'
+/** Of the collections that there are, in a hint. */
+const NAMES_SHOWN = 20
 /** The engine's own name for it. */
 const AS_MAP = Symbol.for('tidemark.asMap')
 
@@ -63,9 +65,13 @@ export class Contents {
   /** @throws UsageError when there is none of this name */
   entriesOf(name: string): Entries {
     const known = this.#known[name]
-    if (known === undefined)
-      throw new UsageError(`there is no collection '${name}' in this store at this epoch`, `there are: ${this.names.join(', ')}`, 1)
+    if (known === undefined) throw new UsageError(`there is no collection '${name}' in this store at this epoch`, this.#thereAre(), 1)
     return entriesOf(this.#store, name, known)
+  }
+
+  #thereAre(): string {
+    const more = this.names.length - NAMES_SHOWN
+    return `there are: ${this.names.slice(0, NAMES_SHOWN).join(', ')}${more > 0 ? ` and ${more} more: tidemark status` : ''}`
   }
 }
 

@@ -237,6 +237,10 @@ test('one collection is looked at alone, or refused by name', async () => {
   )
   assert.equal(alone.all.bytes, alone.collections[0]?.bytes)
   await assert.rejects(profileOf(epochs, { collection: 'c' }), { code: 'TIDEMARK_ARGUMENT', hint: 'there are: a, b' })
+  const names = Array.from({ length: 50 }, (_, at) => `name ${10 + at}`)
+  const many: EpochOf = { timeMs: BEGIN_MS, writes: names.map(name => [name, 'k', 'x'] as const) }
+  const hint = `there are: ${names.slice(0, 20).join(', ')} and more: tidemark status`
+  await assert.rejects(profileOf([many], { collection: 'c' }), { hint })
 })
 
 test('a collection that was deleted has no entries, and nothing is recommended for it', async () => {
