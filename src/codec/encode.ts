@@ -30,6 +30,11 @@ const arrayPrototype = Array.prototype
 /** Of all questions about an accessor that do not call it, the cheapest; allocates nothing. */
 const lookupGetter = (Object.prototype as unknown as { __lookupGetter__(this: object, key: string | number): unknown }).__lookupGetter__
 
+/** What a number takes, and text beside its units, and each of these. */
+const NUMBER_BYTES_MAX = 9
+const STRING_BYTES_MAX = 6
+const UNIT_BYTES_MAX = 3
+
 const HINT_ACCESSOR = 'store the value it gives, as a data property'
 const HINT_SYMBOL = 'symbols have no identity outside this process: use a string'
 const HINT_HIDDEN = 'make the property enumerable, or keep it out of the stored object'
@@ -137,8 +142,8 @@ export class Encoder extends Output {
     for (const key in value) {
       if (key !== keys[index] || lookupGetter.call(value, key) !== undefined) break
       const child = (value as Record<string, unknown>)[key]
-      if (typeof child === 'number') this.number(child)
-      else if (typeof child === 'string') this.string(child)
+      if (typeof child === 'number') this.numberAt(level, key, child)
+      else if (typeof child === 'string') this.stringAt(level, key, child)
       // Also what a setter without a getter gives.
       else if (child === undefined) break
       else {
@@ -153,13 +158,24 @@ export class Encoder extends Output {
       if (property === undefined || !property.enumerable) this.refuse('a property that is not enumerable', HINT_HIDDEN, key)
       if (property.writable === undefined) this.refuse('an accessor', HINT_ACCESSOR, key)
       const child: unknown = property.value
-      if (typeof child === 'number') this.number(child)
-      else if (typeof child === 'string') this.string(child)
+      if (typeof child === 'number') this.numberAt(level, key, child)
+      else if (typeof child === 'string') this.stringAt(level, key, child)
       else {
         this.steps[level] = key
         this.any(child)
       }
     }
+  }
+
+  /** A step is told where what comes may have no room: elsewhere no number and no text is refused, and telling it takes time. */
+  private numberAt(level: number, step: string | number, value: number): void {
+    if (this.limit - this.at < NUMBER_BYTES_MAX) this.steps[level] = step
+    this.number(value)
+  }
+
+  private stringAt(level: number, step: string | number, value: string): void {
+    if (this.limit - this.at < STRING_BYTES_MAX + value.length * UNIT_BYTES_MAX) this.steps[level] = step
+    this.string(value)
   }
 
   private keyList(keys: readonly string[], tag: typeof TAG_OBJECT | typeof TAG_BARE): void {
@@ -229,8 +245,8 @@ export class Encoder extends Output {
     for (let index = 0; index < count; index++) {
       if (lookupGetter.call(value, index) !== undefined) this.refuse('an accessor', HINT_ACCESSOR, index)
       const child = value[index]
-      if (typeof child === 'number') this.number(child)
-      else if (typeof child === 'string') this.string(child)
+      if (typeof child === 'number') this.numberAt(level, index, child)
+      else if (typeof child === 'string') this.stringAt(level, index, child)
       else {
         this.steps[level] = index
         // Undefined may also be what a setter without a getter gives.

@@ -51,3 +51,21 @@ test('what a large array is refused for is what is wrong with it, also where its
   const hidden = ['constructor', 'tag'].map(name => Object.defineProperty(zeros(250), name, { ...accessor, enumerable: false }))
   for (const a of [...hidden, few]) encoder.encode(new ByteWriter(), { a })
 })
+
+test('where a value is too large, the path leads to what has no room, text and numbers too', () => {
+  const encoder = new Encoder(200)
+  const long = 'x'.repeat(300)
+  const short = 'x'.repeat(60)
+  const table: [object, RegExp][] = [
+    [{ first: {}, text: long, last: {} }, /more than 200 bytes at \.text$/],
+    [{ first: [], hidden: undefined, text: long }, /more than 200 bytes at \.text$/],
+    [[[], 1, long], /more than 200 bytes at \[2\]$/],
+    [{ first: [], a: short, b: short, c: short, d: short }, /more than 200 bytes at \.c$/],
+    [[{}, short, '\u00e9'.repeat(40), short, short], /more than 200 bytes at \[3\]$/],
+    [[{}, short, short, short, ...new Array(30).fill(0.1)], /more than 200 bytes at \[5\]$/],
+    [{ first: [], a: short, b: short, c: short.slice(17), n: 0.1, m: 0.1 }, /more than 200 bytes at \.m$/],
+  ]
+  for (const [value, message] of table)
+    for (const room of [0, 1000])
+      assert.throws(() => encoder.encode(new ByteWriter(room), value), { code: 'TIDEMARK_VALUE_REFUSED', message })
+})
