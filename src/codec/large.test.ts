@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { ByteWriter } from '../base/bytes.ts'
 import { Encoder } from './encode.ts'
 import { gaps } from './exact.test.ts'
+import { tideCodec } from './index.ts'
 
 const accessor = { get: (): never => assert.fail('an accessor was called'), enumerable: true }
 
@@ -68,4 +69,14 @@ test('where a value is too large, the path leads to what has no room, text and n
   for (const [value, message] of table)
     for (const room of [0, 1000])
       assert.throws(() => encoder.encode(new ByteWriter(room), value), { code: 'TIDEMARK_VALUE_REFUSED', message })
+})
+
+test('an element that is not enumerable is a hole to a short array and to one with holes, and kept by a long one without', () => {
+  const back = (length: number, ...holes: number[]): boolean => {
+    const value = Object.defineProperty(gaps(new Array(length).fill(0), ...holes), 1, { enumerable: false })
+    const writer = new ByteWriter()
+    new Encoder().encode(writer, value)
+    return 1 in (tideCodec.decode(writer.bytes, 0, writer.length) as object)
+  }
+  assert.deepEqual([back(128), back(129), back(129, 0)], [false, true, false])
 })
