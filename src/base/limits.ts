@@ -120,7 +120,16 @@ export const LOG_FILES_KEPT_MAX = 65_536
 /** Log files one manifest may name: bounds the manifest read at open. */
 export const LOG_FILES_MAX = 1_048_576
 
-/** Segments one manifest may name: a base of 16 MiB segments is then a terabyte. */
+/**
+ * Bytes of a key that a manifest names: it is written for each fold, merge and roll, and names three places for each segment of the base. Keys of
+ * services that have tenant, kind and id in them stand whole.
+ */
+export const MANIFEST_KEY_BYTES_MAX = 128
+
+/**
+ * Segments one manifest may name: a base of 16 MiB segments is then a terabyte, and takes 80 MB of the manifest. Where neighbouring keys have
+ * kilobytes in common MANIFEST_BYTES_MAX is met earlier (RFC 0006, Known).
+ */
 export const SEGMENTS_MAX = 65_536
 
 /** Earlier manifests one manifest may keep, which bounds the manifest as well. */

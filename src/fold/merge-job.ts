@@ -2,7 +2,7 @@
  * From a plan to a merge: what it reads, how much that is and what merging costs on the whole, and how its outputs change the manifest.
  * Owns nothing. Invariant: a manifest in which the inputs do not stand any more is not changed.
  */
-import { type BaseRange, FIRST_PLACE, type Manifest, type SegmentEntry } from '../format/index.ts'
+import { type BaseRange, FIRST_PLACE, type Manifest, type SegmentEntry, startBetween } from '../format/index.ts'
 import { mergeBase, mergeYoung } from '../manifest/index.ts'
 import type { MergeCost } from '../pace/index.ts'
 import { type MergeRequest, RECORD_BYTES, rangeOf } from './merge.ts'
@@ -67,7 +67,10 @@ export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, mani
         ),
       )
       if (!there) return undefined
-      const replaced = outputs.map((segment, at): BaseRange => ({ start: at === 0 ? first.start : segment.first, through, segment }))
+      const replaced = outputs.map((segment, at): BaseRange => {
+        const before = outputs[at - 1]
+        return { start: before === undefined ? first.start : startBetween(before.last, segment.first), through, segment }
+      })
       return mergeBase(old, ranges, replaced.length > 0 ? replaced : [{ start: first.start, through, segment: null }])
     },
   }

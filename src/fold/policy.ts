@@ -18,7 +18,7 @@ import {
   TABLE_RECORDS,
   YOUNG_SEGMENT_BYTES_MAX,
 } from '../base/limits.ts'
-import { type BaseRange, comparePlaces, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
+import { type BaseRange, comparePlaces, highest, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
 import { isDead, isUntouched, wordsOn } from '../manifest/index.ts'
 
 /** When segments are merged. */
@@ -265,8 +265,9 @@ function planCut({ young, base }: Manifest, through: number, stuck: Stuck): Merg
     young.filter(entry => entry.through <= through),
     stuck,
   )
+  // For certain: what may only lie there does so after it was cut, too.
   const reaches = ({ first, last }: SegmentEntry): boolean =>
-    comparePlaces(first, start) < 0 || (end !== undefined && comparePlaces(last, end) >= 0)
+    comparePlaces(highest(first), start) < 0 || (end !== undefined && comparePlaces(last, end) >= 0)
   return run.some(reaches) ? { type: 'young', run, within: { start, end } } : undefined
 }
 
@@ -288,7 +289,8 @@ export function rewrittenFor(young: readonly SegmentEntry[], base: readonly Base
       for (; at < rising.length; at++) {
         const { first, last } = rising[at] as SegmentEntry
         if (end !== undefined && comparePlaces(first, end) >= 0) break
-        if (reach === undefined || comparePlaces(last, reach) > 0) reach = last
+        const most = highest(last)
+        if (reach === undefined || comparePlaces(most, reach) > 0) reach = most
       }
       return reach !== undefined && comparePlaces(reach, start) >= 0
     })

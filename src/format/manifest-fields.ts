@@ -16,6 +16,7 @@ import {
   type Manifest,
   type Place,
   type RetainedPoint,
+  type SegmentEnd,
   type SegmentEntry,
 } from './manifest-types.ts'
 
@@ -127,6 +128,13 @@ export function readFields(value: unknown, file: string, newest: number): Manife
     return { collection: count(collection, 'a place', 0, NUMBER_MAX), key: text(key, KEY, 'a place') }
   }
 
+  function endOf(from: unknown): SegmentEnd {
+    const place = placeOf(from)
+    const { cut } = from as Record<string, unknown>
+    check(cut === undefined || cut === true, 'the mark of a place')
+    return cut === undefined ? place : { ...place, cut: true }
+  }
+
   function segmentOf(from: unknown): SegmentEntry {
     const entry = object(from, 'a segment')
     return {
@@ -139,8 +147,8 @@ export function readFields(value: unknown, file: string, newest: number): Manife
       records: count(entry['records'], 'the records of a segment', 1),
       tombstones: count(entry['tombstones'], 'the tombstones of a segment'),
       rawBytes: count(entry['rawBytes'], 'the raw bytes of a segment', 1),
-      first: placeOf(entry['first']),
-      last: placeOf(entry['last']),
+      first: endOf(entry['first']),
+      last: endOf(entry['last']),
     }
   }
 

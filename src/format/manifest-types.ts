@@ -39,6 +39,12 @@ export interface Place {
 
 export const FIRST_PLACE: Place = { collection: 0, key: '' }
 
+/** The first or the last key of a segment, as far as a manifest names it. As a place it is the lower bound; the upper one is `highest` of it. */
+export interface SegmentEnd extends Place {
+  /** The key begins so, and goes on. */
+  readonly cut?: true
+}
+
 /** A segment file, as far as it must be known before it is opened. */
 export interface SegmentEntry {
   /** Relative to the store: `segment/<token>-<sequence>.seg`. */
@@ -55,8 +61,8 @@ export interface SegmentEntry {
   readonly records: number
   readonly tombstones: number
   readonly rawBytes: number
-  readonly first: Place
-  readonly last: Place
+  readonly first: SegmentEnd
+  readonly last: SegmentEnd
 }
 
 /** A range of places, from `start` to the start of the next: all that was known up to epoch `through` lies in this segment, or nothing. */

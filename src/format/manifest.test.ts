@@ -87,6 +87,24 @@ test('a place whose key is longer than keys are is damage, however long', () => 
   }
 })
 
+test('an end of a segment that is cut says so, whole ones are as long as keys are, and no other mark is taken', () => {
+  const young = manifest.young[0] as SegmentEntry
+  const [whole, start] = [{ collection: 1, key: '61'.repeat(65_536) }, manifest.base[1] as BaseRange]
+  const withEnds = (first: object, last: object): Manifest => ({ ...manifest, young: [{ ...young, first, last } as SegmentEntry] })
+  const cut = { collection: 1, key: '61'.repeat(128), cut: true }
+  for (const right of [withEnds(whole, whole), withEnds(cut, cut), withEnds({ ...cut, key: '30' }, { collection: 1, key: '31' })]) {
+    assert.deepEqual(decodeManifest(encodeManifest(right), 'm', FOLDED_FORMAT), right)
+  }
+  const marked = { ...start, start: { ...start.start, cut: true } }
+  const wrong = [withEnds({ ...cut, cut: false }, cut), withEnds(cut, { ...cut, cut: 1 }), withEnds(whole, cut)]
+  for (const one of wrong) {
+    assert.throws(() => decodeManifest(encodeManifest(one), 'm', FOLDED_FORMAT), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+  }
+  // A start is exact: it is written without the mark, and one that has it is not in the one spelling there is.
+  const spelled = encodeManifest({ ...manifest, base: [manifest.base[0] as BaseRange, marked] })
+  assert.ok(!spelled.includes('"cut"'))
+})
+
 test('what was refused at a fold point stands in it, and where nothing was no field does', () => {
   const { fold } = manifest
   assert.ok(fold !== null && !encodeManifest(manifest).includes('refused'))

@@ -11,7 +11,15 @@ import { MANIFEST_BYTES_MAX } from '../base/limits.ts'
 import type { CatalogueEntry } from './commit.ts'
 import { damagedManifest, isObject } from './manifest-errors.ts'
 import { readFields, tooLong } from './manifest-fields.ts'
-import { FOLDED_FORMAT, type FoldPoint, type Manifest, type Place, type SegmentEntry, STORE_FORMAT } from './manifest-types.ts'
+import {
+  FOLDED_FORMAT,
+  type FoldPoint,
+  type Manifest,
+  type Place,
+  type SegmentEnd,
+  type SegmentEntry,
+  STORE_FORMAT,
+} from './manifest-types.ts'
 
 export const MANIFEST_FORMAT = 1
 const MAGIC = 'tidemark-manifest'
@@ -87,6 +95,10 @@ function plainPlace({ collection, key }: Place): Place {
   return { collection, key }
 }
 
+function plainEnd({ collection, key, cut }: SegmentEnd): SegmentEnd {
+  return cut === undefined ? { collection, key } : { collection, key, cut }
+}
+
 function plainSegment(entry: SegmentEntry): SegmentEntry {
   const { file, bytes, sha256, describedAt, from, through, records, tombstones, rawBytes, first, last } = entry
   return {
@@ -99,8 +111,8 @@ function plainSegment(entry: SegmentEntry): SegmentEntry {
     records,
     tombstones,
     rawBytes,
-    first: plainPlace(first),
-    last: plainPlace(last),
+    first: plainEnd(first),
+    last: plainEnd(last),
   }
 }
 

@@ -66,6 +66,12 @@ test('empty neighbours in the base that know as much are one, however they came 
   const [ten, twenty] = before.base.slice(1, 3) as [BaseRange, BaseRange]
   assert.equal(show(mergeBase(before, [ten, twenty], [range('10', 3), ...merged])), ':3 20:3* 40:3 60:2')
 
+  // A start behind its own first place, and one that what was written before it reaches over.
+  for (const wrong of [{ ...range('21', 3), segment: segment(3, '20', '22') }, range('20', 3)]) {
+    const one = { ...range('10', 3), segment: segment(3, '10', wrong.segment === null ? '20' : '1f') }
+    assert.throws(() => mergeBase(before, [ten, twenty], [one, wrong]), { code: 'TIDEMARK_BUG' })
+  }
+
   const dead = manifest(3, [young], [range('', 2), range('10', 2, true), range('20', 2, true), range('30', 3), range('40', 2, true)])
   const gone = new Set(dead.base.slice(0, 2).flatMap(one => one.segment?.file ?? []))
   assert.equal(show(dropDead(dead, gone)), ':2 20:2* 30:3 40:2*')

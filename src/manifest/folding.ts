@@ -12,8 +12,10 @@ import { LOG_FILES_KEPT_MAX } from '../base/limits.ts'
 import {
   type BaseRange,
   comparePlaces,
+  cutEnds,
   FIRST_PLACE,
   type FoldPoint,
+  highest,
   type LogEntry,
   type Manifest,
   type Place,
@@ -37,7 +39,7 @@ export function foldTo(old: Manifest, point: FoldPoint, parts: readonly SegmentE
     ...old,
     number: old.number + 1,
     fold: point,
-    young: [...parts, ...old.young],
+    young: [...parts.map(cutEnds), ...old.young],
     retained,
     log: logFrom(old, retained, point),
   }
@@ -102,7 +104,7 @@ export function mergeYoung(old: Manifest, files: readonly string[], merged: read
       sum(merged, entry => entry.records) <= sum(run, entry => entry.records),
     'merged segments cover what they replace',
   )
-  const young = [...old.young.slice(0, at), ...merged, ...old.young.slice(at + files.length)]
+  const young = [...old.young.slice(0, at), ...merged.map(cutEnds), ...old.young.slice(at + files.length)]
   const next: Manifest = { ...old, number: old.number + 1, young }
   checkFolded(old, next)
   return next
@@ -117,13 +119,22 @@ export function mergeBase(old: Manifest, replaced: readonly BaseRange[], ranges:
   assert(ranges.length > 0 && comparePlaces((ranges[0] as BaseRange).start, (first as BaseRange).start) === 0, 'ranges start alike')
   const stop = old.base[end]
   assert(stop === undefined || comparePlaces((ranges.at(-1) as BaseRange).start, stop.start) < 0, 'ranges end alike')
+  assert(
+    ranges.every(({ start, segment }, index) => {
+      const before = ranges[index - 1]?.segment ?? null
+      const isBehind = before === null || comparePlaces(before.last, start) < 0
+      return index === 0 || (isBehind && (segment === null || comparePlaces(start, segment.first) <= 0))
+    }),
+    'a range starts behind what was written before it, and not behind its own',
+  )
   const least = Math.max(...replaced.map(range => range.through))
   const most = Math.max(least, ...old.young.map(entry => entry.through))
   assert(
     ranges.every(range => range.through >= least && range.through <= most),
     'a range knows more than before, and nothing that no segment knew',
   )
-  const base = joinEmpty([...old.base.slice(0, at), ...ranges, ...old.base.slice(end)])
+  const named = ranges.map(range => ({ ...range, segment: range.segment === null ? null : cutEnds(range.segment) }))
+  const base = joinEmpty([...old.base.slice(0, at), ...named, ...old.base.slice(end)])
   const needed = Math.min(...base.map(range => range.through))
   const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(entry => entry.through > needed) }
   checkFolded(old, next)
@@ -149,13 +160,13 @@ export function isUntouched({ base, young }: Manifest, at: number, through: numb
   return range.through < through && wordsOn(young, range, base[at + 1]?.start, through).length === 0
 }
 
-/** The young segments that know of places from the range up to before `end`, in the epochs after those of the range up to and with `through`. */
+/** The young segments that may know of places from the range up to before `end`, in the epochs after those of the range up to and with `through`. */
 export function wordsOn(young: readonly SegmentEntry[], range: BaseRange, end: Place | undefined, through: number): SegmentEntry[] {
   return young.filter(
     entry =>
       entry.through > range.through &&
       entry.through <= through &&
-      comparePlaces(entry.last, range.start) >= 0 &&
+      comparePlaces(highest(entry.last), range.start) >= 0 &&
       (end === undefined || comparePlaces(entry.first, end) < 0),
   )
 }

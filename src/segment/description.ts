@@ -15,6 +15,7 @@ import {
   decodeSegmentSums,
   FRAME_HEADER_BYTES,
   type FrameHeader,
+  isEnd,
   SEGMENT_FACTS,
   SEGMENT_FILTER,
   SEGMENT_FOLDER,
@@ -165,10 +166,8 @@ function agrees(facts: SegmentSums, entry: SegmentEntry): boolean {
     facts.records === entry.records &&
     facts.tombstones === entry.tombstones &&
     facts.rawBytes === entry.rawBytes &&
-    facts.first.collection === entry.first.collection &&
-    facts.first.key === entry.first.key &&
-    facts.last.collection === entry.last.collection &&
-    facts.last.key === entry.last.key
+    isEnd(entry.first, facts.first) &&
+    isEnd(entry.last, facts.last)
   )
 }
 

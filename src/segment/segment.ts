@@ -196,7 +196,7 @@ export class Segment implements Layer {
   /** As far as can be told unread, and asked of large blocks only: no place of the block is this one or behind it. */
   endsBefore(block: number, { collection, key }: Place): boolean {
     const { index } = this.#description()
-    // So large a block holds one record; of the first key that begins it the index has the beginning, of that of the file the manifest has all.
+    // So large a block holds one record; of the first key that begins it the index has the beginning, of that of the file the manifest has more.
     if (index.length(block) <= SEGMENT_AHEAD_BYTES) return false
     return block === 0 ? this.#ends.beginBefore(collection, key) : index.beginsBefore(block, collection, key)
   }
