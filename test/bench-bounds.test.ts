@@ -61,15 +61,45 @@ test('upkeep: what was not measured is a bound that is not met', () => {
 })
 
 const FIGURES = { p50: 1, p99: 1, p999: 1, max: 1 }
-const loaded = (engine: string, rep: number, hydratedMs: number): Loaded =>
-  ({ engine, rep, hydratedMs, latencyMs: FIGURES, stallMs: FIGURES }) as unknown as Loaded
+const loaded = (engine: string, rep: number, hydratedMs: number, checkpoints = 9, skipped = 0): Loaded =>
+  ({ engine, rep, hydratedMs, checkpoints, skipped, latencyMs: FIGURES, stallMs: FIGURES }) as unknown as Loaded
 
 test('hydration: a run in which hydration did not end is counted, whatever the others did', () => {
   const others = [0, 1].flatMap(rep => [loaded('plain', rep, Number.NaN), loaded('control', rep, Number.NaN)])
   const of = (...mine: Loaded[]): string[] => broken(boundsLoaded({ quick: false }, [...others, ...mine]))
   assert.deepEqual(of(loaded('tidemark', 0, 5), loaded('tidemark', 1, 6)), [])
   assert.deepEqual(of(loaded('tidemark', 0, 5), loaded('tidemark', 1, Number.NaN)), ['runs in which not all came into memory'])
-  assert.equal(of().length, 4)
+  assert.deepEqual(of(loaded('tidemark', 0, 5, 9, 1)), [])
+  assert.deepEqual(of(loaded('tidemark', 0, 5, 8, 2)), ['checkpoints left out'])
+  assert.deepEqual(of(loaded('tidemark', 0, 5), loaded('tidemark', 1, 5, 0)), ['checkpoints left out'])
+  assert.equal(of().length, 5)
+})
+
+test('flights day: one fold of the day that counts tells nothing of its halves', () => {
+  const stats = (folds: number): object => ({ stats: { upkeep: { folds } }, statsBefore: { upkeep: { folds: 7 } } })
+  const of = (figures: object): string[] => {
+    const row = (name: string, changes = {}): Row =>
+      ({ name, engine: name, rep: 0, latencyMs: FIGURES, stallMs: FIGURES, segmentWindows: [1], ...changes }) as unknown as Row
+    const mine = row('tidemark', { checkpoints: 5, failedCheckpoints: 0, ...figures })
+    const day = Array.from({ length: 24 }, () => true)
+    return broken(dayBounds({ quick: false }, [row('plain'), row('control'), mine], 1, day))
+  }
+  assert.deepEqual(of(stats(9)), [])
+  assert.deepEqual(of(stats(8)), ['folds in the day that counts, least'])
+  assert.deepEqual(of({}), ['folds in the day that counts, least'])
+})
+
+test('restart under load: nothing acknowledged before, or nothing found again, is no restart', () => {
+  const of = (acknowledged: number, from: number): string[] => {
+    const figures = { latencyMs: FIGURES, stallMs: FIGURES, checkpoints: 5, failedCheckpoints: 0, rep: 0 }
+    const rows = ['plain', 'control', 'tidemark'].map(name => ({ ...figures, name, engine: name, from }) as unknown as Row)
+    const killed = { ...figures, name: 'tidemark, killed', engine: 'tidemark', acknowledged } as unknown as Row
+    return broken(awkwardBounds({ quick: false, subject: undefined }, 'restart under load', [...rows, killed]))
+  }
+  assert.deepEqual(of(5, 6), [])
+  assert.deepEqual(of(6, 5), ['operations lost that were acknowledged'])
+  assert.deepEqual(of(0, 5), ['operations acknowledged before the kill, least'])
+  assert.deepEqual(of(0, 0), ['operations acknowledged before the kill, least', 'operations that the restart found, least'])
 })
 
 test('open loop: checkpoints that were left out, or of which there was none', () => {
@@ -177,9 +207,10 @@ test('slow storage: an engine that commits nothing, and faults that did not come
 
 test('no engine is compared that makes no checkpoint meanwhile, or whose checkpoints fail', () => {
   const figures = { latencyMs: FIGURES, stallMs: FIGURES, perSecond: 1000, heapBytes: 1e6, segmentWindows: [1], acknowledged: 5, from: 5 }
+  const stats = { stats: { upkeep: { folds: 9 } }, statsBefore: { upkeep: { folds: 7 } } }
   const giant = { encodeMs: 1, bytes: 1, named: true }
   const row = (name: string, changes: Partial<Row> = {}): Row =>
-    ({ name, engine: name, rep: 0, giant, ...figures, ...changes }) as unknown as Row
+    ({ name, engine: name, rep: 0, giant, ...stats, ...figures, ...changes }) as unknown as Row
   const day = Array.from({ length: 24 }, () => true)
   const ways: Readonly<Record<string, (rows: readonly Row[]) => Bound[]>> = {
     'flat out': rows => flatOutBounds({ shape: 'W4', rows, subject: 'tidemark', quick: false, latencyMs: { p999: 1, max: 1 } }),

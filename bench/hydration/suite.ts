@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
-import { median, medianOfAll, withSpread } from '../harness/stats.ts'
+import { leftOut, median, medianOfAll, withSpread } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import { type OpenLoopAssignment, type OpenLoopResult, SLICE_MS } from '../open-loop/index.ts'
@@ -23,6 +23,9 @@ const CONTROL = 'control'
 const ENGINES = ['plain', 'tidemark', CONTROL]
 /** Slices taken for the control where the engine has not run. */
 const SLICES_FIRST = 150
+/** Checkpoints that may be left out because the last one was still under way; the few of a quick run tell less. */
+const LEFT_OUT_MAX = 0.1
+const LEFT_OUT_QUICK_MAX = 0.5
 
 export interface Loaded extends OpenLoopResult {
   readonly rep: number
@@ -206,6 +209,14 @@ export function boundsLoaded(context: Pick<Context, 'quick'>, loaded: readonly L
       beyond(CONTROL, row => row.stallMs.max),
       1,
     ),
+    {
+      name: 'hydration under load: checkpoints left out',
+      measured: medianOfAll(mine.map(leftOut)),
+      sense: 'at most',
+      limit: context.quick ? LEFT_OUT_QUICK_MAX : LEFT_OUT_MAX,
+      unit: 'of those asked for',
+      robust: false,
+    },
     {
       name: 'hydration under load: runs in which not all came into memory',
       measured: mine.length === 0 ? Number.NaN : mine.filter(row => !Number.isFinite(row.hydratedMs)).length,

@@ -4,7 +4,7 @@
  */
 import { medianOfAll } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
-import { beyond, beyondBounds, disturbed, exact, type Judged, madeDurable, nothingLost } from './judge.ts'
+import { beyond, beyondBounds, disturbed, exact, type Judged, least, madeDurable, nothingLost } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, settling } from './run.ts'
 import { show } from './show.ts'
 
@@ -137,12 +137,15 @@ function giantBounds(judged: Judged): Bound[] {
   ]
 }
 
-function restartBounds({ rows, shape, subject }: Judged): Bound[] {
-  const lost = rows
-    .filter(row => row.name === subject)
-    .map(row => {
-      const killed = rows.find(other => other.name === 'tidemark, killed' && other.rep === row.rep)
-      return killed === undefined ? Number.NaN : killed.acknowledged - row.from
-    })
-  return [exact(`${shape}: operations lost that were acknowledged`, Math.max(...lost), 'at most', 0)]
+/** Where nothing was acknowledged nothing could be lost, and where nothing came back nothing was restarted. */
+function restartBounds(judged: Judged): Bound[] {
+  const { rows, shape, subject } = judged
+  const acknowledged = (row: Row): number =>
+    rows.find(other => other.name === 'tidemark, killed' && other.rep === row.rep)?.acknowledged ?? Number.NaN
+  const lost = rows.filter(row => row.name === subject).map(row => acknowledged(row) - row.from)
+  return [
+    exact(`${shape}: operations lost that were acknowledged`, Math.max(...lost), 'at most', 0),
+    least(judged, 'operations acknowledged before the kill', acknowledged),
+    least(judged, 'operations that the restart found', row => row.from),
+  ]
 }

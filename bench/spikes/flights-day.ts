@@ -7,7 +7,7 @@ import { median, medianOfAll } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import { prepareDay, quietHours, readDay } from './flights-input.ts'
-import { beyondBounds, disturbed, type Judged, madeDurable } from './judge.ts'
+import { beyondBounds, disturbed, type Judged, least, madeDurable } from './judge.ts'
 import { CONTROL, type Job, PLAIN, type Row, runTurn, WINDOW_MS } from './run.ts'
 import { show } from './show.ts'
 
@@ -18,6 +18,8 @@ import { show } from './show.ts'
 const DAYS = 2
 
 const HOURS = 24
+/** One alone is in the quieter half by luck, or not. */
+const FOLDS_MIN = 2
 /** A shorter cycle cannot be set. */
 const CYCLE_MS_MIN = 60_000
 
@@ -77,7 +79,13 @@ export function boundsOf({ quick }: Pick<Context, 'quick'>, rows: readonly Row[]
     unit: 'of all',
     robust: false,
   }
-  return [...beyondBounds(judged), ...madeDurable(judged), share]
+  const folds = least(judged, 'folds in the day that counts', foldsOf, quick ? 0 : FOLDS_MIN)
+  return [...beyondBounds(judged), ...madeDurable(judged), folds, share]
+}
+
+function foldsOf({ stats, statsBefore }: Row): number {
+  const [now, before] = [stats, statsBefore].map(of => (of as { upkeep?: { folds?: number } } | undefined)?.upkeep?.folds ?? Number.NaN)
+  return (now as number) - (before as number)
 }
 
 /** The engine with slack between the interval it aims at and the one it must keep, where it has such a setting. */
