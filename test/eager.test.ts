@@ -172,3 +172,102 @@ test('making objects waits for a calmer event loop, but not for ever', async () 
   // Behind the blocks: before the first object, and each 100 ms of decoding.
   assert.ok(busy >= 15_000 && busy < 40_000, `${busy} ms`)
 })
+
+test('objects that nobody touched are in the order of their keys, before all that was, however many of them were made', async () => {
+  const world = new SimulatedStore()
+  const letters = (await world.open()).map<object, string>('letters')
+  const many = world.store.map<object, number>('many')
+  for (const key of ['b', 'c', 'a']) letters.set(key, { key })
+  for (let at = 299; at >= 0; at--) many.set(at, { at })
+  await world.close()
+  const store = await world.open({ restore: { hydrate: 'eager' } })
+  const again = store.map<object, string>('letters')
+  again.set('new', {})
+  assert.deepEqual([...again.keys()], ['a', 'b', 'c', 'new'])
+  const all = store.hydrated()
+  const walked = store.map<object, number>('many')
+  const walk = walked.keys()
+  assert.equal(walk.next().value, 0)
+  await world.run(all)
+  assert.deepEqual([...walk].length, 299)
+  assert.deepEqual([...again.keys()], ['a', 'b', 'c', 'new'])
+  assert.equal(again.size, 4)
+  const reason = new Error('taken back')
+  const change = (): void =>
+    store.transaction(() => {
+      for (const [, value] of again.scan()) Object.assign(value, { key: 'changed' })
+      throw reason
+    })
+  assert.throws(change, reason)
+  assert.deepEqual([...again.scan()].slice(-3), [
+    ['a', { key: 'a' }],
+    ['b', { key: 'b' }],
+    ['c', { key: 'c' }],
+  ])
+  await world.close()
+})
+
+test('of an object that nobody touched get, a loop and a scan give the same', async () => {
+  const world = new SimulatedStore()
+  const filling = (await world.open()).map<object, string>('letters')
+  for (const key of ['b', 'c', 'a']) filling.set(key, { key })
+  await world.close()
+  const store = await world.open({ restore: { hydrate: 'eager' } })
+  await world.run(store.hydrated())
+  const again = store.map<object, string>('letters')
+  again.set('new', {})
+  const b = again.get('b')
+  assert.deepEqual([...again.keys()], ['a', 'c', 'new', 'b'])
+  const scanned = new Map(again.scan())
+  assert.deepEqual([...scanned.keys()], ['a', 'c', 'new', 'b'])
+  for (const [key, value] of again) assert.equal(value, scanned.get(key))
+  for (const [key, value] of scanned) assert.equal(again.get(key), value)
+  assert.equal(again.get('b'), b)
+  await world.close()
+})
+
+for (const stored of [300, 40_000]) {
+  test(`half way through ${stored} objects the order is that of the keys, whatever is written meanwhile`, async () => {
+    const world = new SimulatedStore()
+    const codec = stored === 300 ? slow(world, 3) : { ...slow(world, 0), name: 'slow' }
+    const filling = (await world.open()).map<number, number>('map', { codec })
+    for (let at = 0; at < stored; at++) filling.set(at, at)
+    await world.close()
+    const store = await world.open({ codecs: [codec], restore: { hydrate: 'eager' } })
+    const map = store.map<number, number>('map', { codec })
+    const all = store.hydrated()
+    const begin = world.clock.monotonic()
+    map.set(-1, -1)
+    map.get(7)
+    map.delete(8)
+    const expected = (...written: number[]): number[] => [
+      ...Array.from(Array(stored).keys()).filter(key => key !== 7 && key !== 8 && !written.includes(key)),
+      ...[-1, 7],
+      ...written,
+    ]
+    while (stored === 300 && world.clock.monotonic() - begin < 450) await world.pass(10)
+    assert.deepEqual([...map.keys()], expected())
+    // What is at home already, and what is not; deleted and set again it is another entry.
+    map.set(20, -20)
+    map.set(290, -290)
+    map.delete(21)
+    map.set(21, -21)
+    assert.deepEqual([...map.keys()], expected(20, 290, 21))
+    await world.run(all)
+    assert.deepEqual([...map.keys()], expected(20, 290, 21))
+    assert.deepEqual(
+      [map.size, map.get(20), map.get(290), map.get(21), map.get(8), map.has(299)],
+      [stored, -20, -290, -21, undefined, true],
+    )
+    map.delete(299)
+    assert.deepEqual([map.has({} as number), map.get(Symbol() as never)], [false, undefined])
+    assert.deepEqual([map.has(299), map.get(299), map.size], [false, undefined, stored - 1])
+    const sum = [...map.values()].reduce((total, value) => total + value, 0)
+    assert.equal(sum, (stored * (stored - 1)) / 2 - 8 - 299 - 1 - 2 * (20 + 290 + 21))
+    const keys = [...map.keys()]
+    await world.close()
+    const back = (await world.open({ codecs: [codec] })).map<number, number>('map', { codec })
+    assert.deepEqual(new Set(back.keys()), new Set(keys))
+    await world.close()
+  })
+}

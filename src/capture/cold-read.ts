@@ -1,13 +1,14 @@
 /**
  * One stored value, for a collection: what goes wrong names the collection and the key.
  *
- * Does not own: the entry, what becomes of the value. Invariant: a codec of the user that comes back for the very entry it decodes is refused,
+ * What: read when somebody asks, or ahead, for whoever asks first. Does not own: the entry, what becomes of the value. Invariant: a codec of the user that comes back for the very entry it decodes is refused,
  * and does not go round until the stack ends.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Key } from '../codec/index.ts'
-import type { ColdCursor } from './cold.ts'
+import { ABSENT, type ColdCursor } from './cold.ts'
 import type { ColdSide } from './cold-side.ts'
+import type { Collection } from './collection.ts'
 
 /** @throws TIDEMARK_VALUE_DAMAGED, TIDEMARK_CODEC */
 export function readCold(name: string, cold: ColdSide, key: Key, cursor: ColdCursor | undefined): unknown {
@@ -35,4 +36,13 @@ export function readCold(name: string, cold: ColdSide, key: Key, cursor: ColdCur
   } finally {
     reading.pop()
   }
+}
+
+/** Makes the object of a stored entry, should it show. It stays cold: an entry that nobody touched keeps its place before all that were. */
+export function readAhead(collection: Collection, cold: ColdSide, key: Key, cursor: ColdCursor): void {
+  if (collection.live.has(key) || cold.hides(key)) return
+  const value = readCold(collection.name, cold, key, cursor)
+  // A codec of the user may have written this very key, or emptied the collection.
+  if (value === ABSENT || collection.cold !== cold || collection.live.has(key) || cold.hides(key)) return
+  cold.decodedAhead(key, value)
 }

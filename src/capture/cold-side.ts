@@ -4,7 +4,8 @@
  * What: a stored entry shows unless its key is live or hidden. `set` of a key that is not live asks no disk, unless somebody
  * iterates: where the stored state cannot say at once whether the key is there, it joins the unresolved keys, and the count is an upper bound
  * until they are resolved, by `size` or by the writer's answer to a commit.
- * Owns: the count, the hidden and the unresolved keys, those written and not covered by the stored state yet, weak references to evicted objects.
+ * Owns: the count, the hidden and the unresolved keys, those written and not covered by the stored state yet, weak references to evicted objects,
+ * objects made before anybody asked.
  * Does not own: the stored entries (cold.ts), the live ones (collection.ts).
  * Invariants: a key that shows has no change that the stored state lacks; an unresolved key that is stored is live or hidden, in one generation
  * only, and was not written between the stored state and its `set`, so that asking a later stored state gives the same answer until its epoch is
@@ -15,6 +16,7 @@
 import { assert } from '../base/errors.ts'
 import { compareKeys, type Key } from '../codec/index.ts'
 import { ABSENT, type Cold, type ColdCursor, isUnread } from './cold.ts'
+import { Decoded } from './decoded.ts'
 import { Generations, type KeyTaken } from './generations.ts'
 import { Held } from './held.ts'
 import { KeySet } from './key-set.ts'
@@ -48,6 +50,8 @@ export class ColdSide {
   readonly cold: Cold
   readonly evicts: boolean
   readonly held = new Held()
+  /** From the first one on. */
+  #decoded: Decoded | undefined
   /** Keys whose values are being decoded: a codec of the user may come back in here. */
   readonly reading: Key[] = []
   /** Stored entries that show, and the unresolved keys that are stored. */
@@ -84,7 +88,7 @@ export class ColdSide {
 
   /** Of a key that is not live: whether its stored entry shows. May read the disk. */
   shows(key: Key): boolean {
-    return !this.hides(key) && this.cold.has(key)
+    return !this.hides(key) && (this.hasDecoded(key) || this.cold.has(key))
   }
 
   /** Of a key that is not live, and for which no tombstone is due: it shows, as far as can be told without the disk. */
@@ -92,10 +96,23 @@ export class ColdSide {
     return !this.hides(key) && this.#mayHave(key)
   }
 
-  /** The value of a key that is not live, or ABSENT; an evicted object that is alive comes back itself. Changes nothing. */
+  /** The value of a key that is not live, or ABSENT; an evicted object that is alive comes back itself, and one that was made ahead. Changes nothing. */
   read(key: Key, cursor?: ColdCursor): unknown {
     if (this.hides(key)) return ABSENT
+    const made = this.#decoded === undefined ? ABSENT : this.#decoded.get(key)
+    if (made !== ABSENT) return made
     return this.held.peek(key) ?? (cursor === undefined ? this.cold.read(key) : cursor.read())
+  }
+
+  /** Its object was made ahead, and nobody touched it. */
+  hasDecoded(key: Key): boolean {
+    return this.#decoded?.has(key) === true
+  }
+
+  /** The object of a key that shows was made before anybody asked; such keys come in the order of their bytes. */
+  decodedAhead(key: Key, value: unknown): void {
+    this.#decoded ??= new Decoded()
+    this.#decoded.add(key, value)
   }
 
   /**
@@ -127,8 +144,10 @@ export class ColdSide {
    * time, which is less than a write that fails, or a walk that cannot go on.
    */
   isInsert(key: Key): boolean {
-    if (this.hides(key) || !this.#mayHave(key)) return true
-    const stored = this.cold.atHome || (this.isWalked ? this.#hasIfRead(key) : undefined)
+    if (this.hides(key)) return true
+    const made = this.hasDecoded(key)
+    if (!made && !this.#mayHave(key)) return true
+    const stored = made || this.cold.atHome || (this.isWalked ? this.#hasIfRead(key) : undefined)
     if (stored === false) return true
     if (stored === true) {
       this.#leaves(key)
@@ -167,7 +186,7 @@ export class ColdSide {
   /** A key that shows is deleted. */
   remove(key: Key): void {
     this.#hidden.add(key)
-    this.held.forget(key)
+    this.#letGo(key)
     this.#fewer(1)
   }
 
@@ -202,8 +221,14 @@ export class ColdSide {
     }
   }
 
-  #leaves(key: Key): void {
+  /** Whatever comes back for this key is another object. */
+  #letGo(key: Key): void {
     this.held.forget(key)
+    this.#decoded?.forget(key)
+  }
+
+  #leaves(key: Key): void {
+    this.#letGo(key)
     this.#fewer(1)
     this.tell('came', key)
   }

@@ -144,7 +144,7 @@ export class Collection {
   /** The value of a stored entry that shows; it stays where it is. One that somebody holds is given itself, as `get` would. */
   peekCold(key: Key, cursor: ColdCursor | undefined): unknown {
     const { cold } = this
-    if (cold === undefined || cold.held.peek(key) !== undefined) return this.getCold(key, cursor)
+    if (cold === undefined || cold.hasDecoded(key) || cold.held.peek(key) !== undefined) return this.getCold(key, cursor)
     const value = readCold(this.name, cold, key, cursor)
     return this.codec !== tideCodec && this.live.has(key) ? this.getAndHandOut(key) : value
   }

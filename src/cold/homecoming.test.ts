@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ByteWriter } from '../base/bytes.ts'
-import type { ColdCursor, Collection } from '../capture/index.ts'
-import { type Key, tideCodec } from '../codec/index.ts'
+import { Histogram } from '../base/histogram.ts'
+import { Collection, Space } from '../capture/index.ts'
+import { tideCodec } from '../codec/index.ts'
 import { appendPut, appendTombstone, EMPTY_BASE } from '../format/index.ts'
 import { Image, RecordTable } from '../image/index.ts'
 import type { LayerCursor, Range } from '../segment/index.ts'
@@ -43,10 +44,9 @@ test('where objects come home a slice ends in time, however many entries were de
   table.add(writer.view())
   const base = EMPTY_BASE.map(({ start, through }) => ({ start, through, layer: null }))
   const state = new ColdState({ image: new Image({ tables: [table], young: [], base }), segments: [] }, () => 0)
-  const home: [Key, unknown][] = []
-  const cold = { cold: new ColdCollection(state, 1, tideCodec) }
-  const bringHome = (key: Key, cursor: ColdCursor): unknown => home.push([key, cursor.read()])
-  const collection = { cold, codec: tideCodec, dropped: false, bringHome } as unknown as Collection
+  const space = new Space(new Histogram(), () => 0)
+  const cold = { cold: new ColdCollection(state, 1, tideCodec), coldCount: 2 }
+  const collection = new Collection(space, 'map', 'map', tideCodec, 1, new Map(), cold)
   const slices: number[] = []
   const homecoming = new Homecoming(state, {
     ...{ clock: scheduler.clock, scheduler, loopLoad: () => 0, stallMsMax: 1, mode: 'eager' },
@@ -54,10 +54,8 @@ test('where objects come home a slice ends in time, however many entries were de
     ...{ settleSome: () => true, sortSome: () => true },
   })
   await scheduler.run(homecoming.done)
-  assert.deepEqual(home, [
-    [5000, 'value 5000'],
-    [20_000, 'value 20000'],
-  ])
+  assert.ok(collection.cold?.hasDecoded(5000))
+  assert.deepEqual([collection.live.size, collection.get(5000), collection.get(20_000)], [0, 'value 5000', 'value 20000'])
   // Half of the budget, and a step.
   assert.ok(Math.max(...slices) < 0.5 + (PASSED_MAX + 1) * RECORD_MS, `a slice of ${Math.max(...slices)} ms`)
 })

@@ -9,7 +9,7 @@
  */
 import { hasCode } from '../base/errors.ts'
 import { HYDRATION_LOAD_MAX, HYDRATION_WAIT_MS_MAX } from '../base/limits.ts'
-import { type ColdCursor, type Collection, NONE_YET } from '../capture/index.ts'
+import { type ColdCursor, type ColdSide, type Collection, NONE_YET, readAhead } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { ColdState } from './cold-state.ts'
 import { describeInTurns } from './describe.ts'
@@ -107,7 +107,7 @@ export class Homecoming {
           const key = cursor.step()
           if (key === undefined) return true
           if (key === NONE_YET) return false
-          this.#object(collection, key, cursor)
+          this.#object(collection, cold, key, cursor)
           last = key
           tries = 0
           return false
@@ -120,9 +120,9 @@ export class Homecoming {
     }
   }
 
-  #object(collection: Collection, key: Key, cursor: ColdCursor): void {
+  #object(collection: Collection, cold: ColdSide, key: Key, cursor: ColdCursor): void {
     try {
-      collection.bringHome(key, cursor)
+      readAhead(collection, cold, key, cursor)
     } catch (error) {
       // What the bytes are, or what the service's codec does, is of this entry alone.
       if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED') && !hasCode(error, 'TIDEMARK_CODEC')) throw error
