@@ -344,3 +344,26 @@ test('the first automatic barrier after a few that were asked for is spread like
   pace.barrier(60_200)
   assert.equal(pace.spreadMs(false), 50 / 8)
 })
+
+test('an epoch that is spread is hurried when the next one is as large as it may be; the next one is not', () => {
+  const { scheduler, host, map } = alone(60_000, false, { deltaBytesMax: 1_000_000, intervalMsMin: 1000 })
+  const write = (): void => {
+    for (let n = 0; n < 20_000; n++) map.set(`k${n}`, scheduler.nowMs)
+  }
+  const until = (commits: number, msMax: number): number => {
+    const begin = scheduler.nowMs
+    while (host.commits.length < commits && scheduler.nowMs - begin < msMax) {
+      scheduler.pass(50)
+      host.say({ type: 'credit', attempt: 0, bytes: 1e6 })
+    }
+    assert.equal(host.commits.length, commits)
+    return scheduler.nowMs - begin
+  }
+  write()
+  scheduler.pass(1500)
+  assert.equal(host.commits.length, 0, 'its barrier fell, it is spread')
+  write()
+  assert.ok(until(1, 10_000) < 1000)
+  host.commit()
+  assert.ok(until(2, 10_000) > 3000)
+})

@@ -383,7 +383,7 @@ export class Checkpointer implements CaptureOwner {
     this.#waiters.fail(error)
   }
 
-  /** While an epoch is under way the barrier follows it. */
+  /** While an epoch is under way the barrier follows it: it is hurried for an RPO, and for a delta that would go on growing meanwhile. */
   #due(reason: BarrierReason | undefined): void {
     // A look before may have decided on one that could not fall yet, and whose moment has passed: nobody else wants it, and no hold waits for it.
     if (reason === undefined) {
@@ -394,7 +394,7 @@ export class Checkpointer implements CaptureOwner {
     this.#wanted = true
     this.#rpoDue ||= reason === 'rpo'
     this.#hurry ||= this.#rpoDue
-    if (this.#hurry) this.#round.hurry()
+    if (this.#hurry || reason === 'delta') this.#round.hurry()
     this.#tryBarrier()
   }
 }
