@@ -11,7 +11,7 @@ import type { Cancel } from '../base/scheduler.ts'
 import type { CatalogueEntry, Manifest, SegmentEntry } from '../format/index.ts'
 import { LogLength } from '../log/index.ts'
 import { dropDead, foldTo, PointAges, raiseBase, repeat, trim } from '../manifest/index.ts'
-import { floorRate, manifestToll, mergeRate, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
+import { floorRate, manifestToll, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { AtRest, REPEAT_MS } from './at-rest.ts'
@@ -23,7 +23,7 @@ import { Gone } from './gone.ts'
 import { isLeft, isOverdue, Level } from './level.ts'
 import { type Loop, Loops } from './loops.ts'
 import { discard, mergeSegments, type WriteParts } from './merge.ts'
-import { jobOf } from './merge-job.ts'
+import { jobOf, rateOf } from './merge-job.ts'
 import { SegmentNames } from './names.ts'
 import { countSmall, deadFiles, MERGE_LIMITS, planMerge } from './policy.ts'
 import { bytesOf } from './sums.ts'
@@ -287,7 +287,7 @@ export class Folding {
       const rate = (): number =>
         this.#late || countSmall(this.#parts.manifest().young, this.#limits, this.#unreadable.stuck) > most
           ? Number.POSITIVE_INFINITY
-          : mergeRate(this.#density.left * this.#tail.flow.rawBytesPerSecond, job.cost, job.work)
+          : rateOf(job, this.#tail.flow, this.#density.left)
       await this.#work({ bytes: job.work, stored: job.stored, rate }, async (parts, rhythm) => {
         await failpoint('merge.read')
         const outputs = await mergeSegments(parts, job.request, rhythm).catch(error => {

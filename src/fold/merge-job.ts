@@ -4,7 +4,7 @@
  */
 import { type BaseRange, FIRST_PLACE, type Manifest, type SegmentEntry, startBetween } from '../format/index.ts'
 import { mergeBase, mergeYoung } from '../manifest/index.ts'
-import type { MergeCost } from '../pace/index.ts'
+import { type Flow, type MergeCost, mergeRate } from '../pace/index.ts'
 import { type MergeRequest, RECORD_BYTES, rangeOf } from './merge.ts'
 import { aliveIn, type MergeLimits, type MergePlan, rewrittenFor, roundAt } from './policy.ts'
 
@@ -74,6 +74,11 @@ export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, mani
       return mergeBase(old, ranges, replaced.length > 0 ? replaced : [{ start: first.start, through, segment: null }])
     },
   }
+}
+
+/** Work a second at which merges keep up with the commits, of which folds leave the share `left`. */
+export function rateOf({ cost, work }: Pick<MergeJob, 'cost' | 'work'>, flow: Flow, left: number): number {
+  return mergeRate(left * flow.perSecond(RECORD_BYTES), cost, work)
 }
 
 /** What it takes to read them and to write them again. */

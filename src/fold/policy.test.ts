@@ -12,10 +12,10 @@ import {
   type SegmentEntry,
 } from '../format/index.ts'
 import { raiseBase } from '../manifest/index.ts'
-import { mergeRate } from '../pace/index.ts'
+import { Flow, mergeRate } from '../pace/index.ts'
 import { isLeft, isOverdue, Level } from './level.ts'
 import { RECORD_BYTES } from './merge.ts'
-import { jobOf } from './merge-job.ts'
+import { jobOf, rateOf } from './merge-job.ts'
 import { held, MERGE_LIMITS, type MergePlan, planGone, planMerge } from './policy.ts'
 
 /** Every fold is followed by a round through the base. */
@@ -163,6 +163,24 @@ test('merging into a range of the base that holds nothing is work, beside ranges
   const alone = jobOf({ type: 'base', ranges: [full], end: undefined, young: [], through: 0 }, { ...manifest, young: [], base }, LIMITS)
   assert.equal(alone.work, young.rawBytes + young.records * RECORD_BYTES, 'and so is one as it is, without young segments')
   assert.equal(mergeRate(1000, alone.cost, 1), 1000)
+})
+
+test('a merge takes in what an interval brings in an interval, of however small records', () => {
+  const queue = new Queue()
+  queue.fold()
+  const { manifest } = queue
+  for (const [records, rawBytes] of [
+    [1000, 20_000],
+    [20, 20_000],
+  ] as const) {
+    const young = { ...(manifest.young[0] as SegmentEntry), records, rawBytes }
+    const empty: BaseRange = { start: FIRST_PLACE, through: 0, segment: null }
+    const { work } = jobOf({ type: 'base', ranges: [empty], end: undefined, young: [young], through: 1 }, manifest, LIMITS)
+    const flow = new Flow(0)
+    for (let commit = 1; commit <= 20; commit++) flow.committed(commit * 5000, rawBytes, records)
+    const rate = rateOf({ work, cost: { levels: 0, roundBytes: 1, youngBytes: 1 } }, flow, 1)
+    assert.ok(Math.abs(work / rate / 5 - 1) < 1e-6, `${(work * 1000) / rate} ms for ${records} records`)
+  }
 })
 
 const MIB = 1024 * 1024

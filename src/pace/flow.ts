@@ -38,8 +38,9 @@ export class Flow {
     this.lastAt = now
   }
 
-  get rawBytesPerSecond(): number {
-    return this.intervalMs > 0 ? (this.rawBytes * 1000) / this.intervalMs : 0
+  /** Raw bytes a second, with so many more a record. */
+  perSecond(recordBytes: number): number {
+    return this.intervalMs > 0 ? ((this.rawBytes + recordBytes * this.records) * 1000) / this.intervalMs : 0
   }
 
   /** Of one commit, in tables of so many bytes or records, whichever is more. */

@@ -66,12 +66,13 @@ test('the flow of commits follows their pace, and no pause of any length slows i
   const flow = new Flow(0)
   let now = 0
   for (let commit = 0; commit < 20; commit++) flow.committed((now += 5000), 100, 10)
-  assert.ok(Math.abs(flow.intervalMs - 5000) < 1 && Math.abs(flow.rawBytesPerSecond - 20) < 0.1)
+  assert.ok(Math.abs(flow.intervalMs - 5000) < 1 && Math.abs(flow.perSecond(0) - 20) < 0.1)
   flow.committed((now += 10 * 3_600_000), 100, 10)
   assert.ok(flow.intervalMs < 7000, `${flow.intervalMs}`)
   for (let commit = 0; commit < 10; commit++) flow.committed((now += 100), 100, 10)
   assert.ok(flow.intervalMs < 110, `${flow.intervalMs}`)
   assert.equal(flow.tables({ bytes: 1000, records: 20 }), 0.5)
+  assert.ok(Math.abs(flow.perSecond(16) / flow.perSecond(0) - (100 + 10 * 16) / 100) < 1e-9, `${flow.perSecond(16)}`)
 })
 
 test('a bucket makes up for no silence, and says how long to wait', () => {

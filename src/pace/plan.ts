@@ -74,12 +74,12 @@ export interface MergeCost {
 }
 
 /**
- * Raw bytes a second at which merging keeps up with what is folded and is not done before it is due again. A round that takes longer finds more
- * young segments when it begins again, each byte of which then costs less: it needs no reserve.
+ * Work a second at which merging keeps up with what is folded, as work a second too, and is not done before it is due again. A round that takes
+ * longer finds more young segments when it begins again, each byte of which then costs less: it needs no reserve.
  */
-export function mergeRate(rawBytesPerSecond: number, cost: MergeCost, work: number): number {
+export function mergeRate(folded: number, cost: MergeCost, work: number): number {
   const round = cost.youngBytes > 0 ? cost.roundBytes / cost.youngBytes : 1
-  const rate = rawBytesPerSecond * (cost.levels + round)
+  const rate = folded * (cost.levels + round)
   return Math.max(rate, (work * 1000) / MERGE_MS_MAX)
 }
 
