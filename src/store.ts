@@ -180,7 +180,7 @@ export class Store extends Listening implements AsyncDisposable {
 
   /**
    * Runs `fn` with no barrier falling before it settles, for at most `msMax` (default 1,000); after that, or half of the time of a `close`, the
-   * barrier goes ahead and the `holdBroken` event says so. Nothing is rolled back.
+   * barrier goes ahead and the `holdBroken` event says so. Nothing is rolled back. A generator that `fn` returns is refused: it would run later.
    */
   async hold<T>(fn: () => T | PromiseLike<T>, options: { readonly msMax?: number } = {}): Promise<T> {
     this.#assertOpen()

@@ -80,6 +80,8 @@ test('a generator is refused wherever a function has to do its work at once: non
       assert.throws(() => cell.update(change), { code: 'TIDEMARK_ARGUMENT', message: /generator/ })
       assert.throws(() => store.value<unknown>('unset', 0).update(change), { code: 'TIDEMARK_ARGUMENT', message: /generator/ })
     }
+    for (const held of [giving, async () => giving()])
+      await assert.rejects(store.hold(held), { code: 'TIDEMARK_ARGUMENT', message: /the function given to hold returned a generator/ })
     const failures: unknown[] = []
     store.once('significantFailed', ({ key, error }) => failures.push([key, (error as TidemarkError).code]))
     store.map<unknown>('map', { significant: written as never }).set('a', 2)
@@ -90,6 +92,7 @@ test('a generator is refused wherever a function has to do its work at once: non
   assert.deepEqual([[...map], cell.get(), store.value('unset', 0).get()], [[['a', 1]], 1, 0])
   // What only walks, as a map does, is a value like any other.
   assert.deepEqual([...store.transaction(() => map.keys())], ['a'])
+  assert.deepEqual([...(await store.hold(() => map.keys()))], ['a'])
 })
 
 test('a codec that encodes asynchronously', async t => {

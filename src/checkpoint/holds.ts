@@ -5,7 +5,9 @@
  * which follow one another without a gap cannot keep it from falling.
  */
 import type { Clock } from '../base/clock.ts'
+import { TidemarkError } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
+import { isStray } from '../base/stray.ts'
 import { Inside } from './inside.ts'
 
 export interface Hold {
@@ -96,7 +98,9 @@ export class Holds {
     this.#cancels.add(hold.cancel)
     this.#breaks.add(breaks)
     try {
-      return await this.#inside.run(hold, fn)
+      const result = await this.#inside.run(hold, fn)
+      if (isStray(result)) throw unwalked()
+      return result
     } finally {
       hold.done = true
       hold.cancel()
@@ -123,4 +127,11 @@ export class Holds {
     this.#running--
     if (this.#running === 0) this.#on.free()
   }
+}
+
+/** Whoever walks it would do so when the hold is over. */
+function unwalked(): TidemarkError {
+  return new TidemarkError('TIDEMARK_ARGUMENT', 'the function given to hold returned a generator', {
+    hint: 'do the work in an async function, or walk the generator inside of it: a hold ends when its function does',
+  })
 }
