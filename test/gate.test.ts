@@ -152,6 +152,13 @@ test('--only takes the files whose path contains the text', () => {
   assert.ok(!output.includes('src/a.test.ts'))
 })
 
+test('a test file that hangs is ended and named', () => {
+  const hanging = "test('b', () => new Promise(() => setInterval(() => {}, 1000)))"
+  const { closing, output } = gate({ 'src/a.test.ts': hanging }, { TIDEMARK_TEST_FILE_MS_MAX: '2000' })
+  assert.equal(closing, '0 passed, 1 failed')
+  assert.match(output, /failed: src\/a\.test\.ts\n\s+still running after 2\.0 s/)
+})
+
 test('packages are installed again exactly when they are not those of the lock file', async () => {
   interface Entry {
     readonly version: string
