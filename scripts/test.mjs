@@ -5,12 +5,14 @@
  *   npm test                        everything
  *   npm test -- --only <substring>  the test files whose path contains it (no lint)
  *   node scripts/test.mjs --tests   the test files alone, on what is built already
+ *   ... --tests --again             without those that judge text alone: on another Node.js they would say the same
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { byLength, TEXT_ALONE } from './order.mjs'
 import { root, setUpPackages, setUpSystem, tool } from './setup.mjs'
 
 /**
@@ -23,7 +25,13 @@ const OUTPUT_CHARACTERS_MAX = 200_000
 /** Test files run side by side; more would only disturb those that measure time. */
 const PROCESSES_MAX = 2
 
-const { values: flags } = parseArgs({ options: { only: { type: 'string', multiple: true }, tests: { type: 'boolean', default: false } } })
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    tests: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
+  },
+})
 const totals = { passed: 0, failed: 0, notRun: [] }
 
 function indent(text, by = '    ') {
@@ -67,7 +75,7 @@ function seconds(ms) {
   return `${(ms / 1000).toFixed(1)} s`
 }
 
-/** Test files, as paths from the root, in a fixed order: those beside the code, then those in test/. */
+/** Test files, as paths from the root, in a fixed order: the longest, those beside the code, then those in test/. */
 function findTests() {
   const found = []
   const walk = folder => {
@@ -78,7 +86,8 @@ function findTests() {
     }
   }
   for (const folder of ['src', 'test']) walk(folder)
-  return found.filter(path => flags.only === undefined || flags.only.some(part => path.includes(part)))
+  const asked = path => flags.only === undefined || flags.only.some(part => path.includes(part))
+  return byLength(found.filter(path => asked(path) && !(flags.again && TEXT_ALONE.includes(path))))
 }
 
 /** Runs one test file; resolves with what it reported and how its process ended. */

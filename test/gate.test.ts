@@ -159,6 +159,23 @@ test('a test file that hangs is ended and named', () => {
   assert.match(output, /failed: src\/a\.test\.ts\n\s+still running after 2\.0 s/)
 })
 
+test('the longest test files are begun first; a second run leaves out what judges text alone, and nothing else', async () => {
+  const order = (await import(pathToFileURL(join(root, 'scripts/order.mjs')).href)) as {
+    readonly LONGEST: readonly string[]
+    readonly TEXT_ALONE: readonly string[]
+    byLength(paths: readonly string[]): string[]
+  }
+  for (const path of [...order.LONGEST, ...order.TEXT_ALONE]) assert.ok(existsSync(join(root, path)), path)
+  assert.deepEqual(order.byLength(['a', 'test/takeover.test.ts', 'b', 'test/crash.test.ts']), [
+    ...['test/crash.test.ts', 'test/takeover.test.ts', 'a', 'b'],
+  ])
+  const files = { 'src/a.test.ts': GOOD, 'test/tidy.test.ts': GOOD, 'test/gate.test.ts': GOOD }
+  assert.equal(gate(files).closing, '3 passed, 0 failed')
+  const again = gate(files, {}, ['--again'])
+  assert.equal(again.closing, '2 passed, 0 failed')
+  assert.ok(!again.output.includes('tidy'))
+})
+
 test('packages are installed again exactly when they are not those of the lock file', async () => {
   interface Entry {
     readonly version: string

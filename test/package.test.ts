@@ -1,7 +1,7 @@
-/** The package as a user sees it: the declarations in dist, strictly checked, and the examples of the README against them. */
+/** The package as a user gets it. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join, posix } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -9,45 +9,6 @@ import { build } from 'esbuild'
 import type * as Package from '../src/index.ts'
 import { root } from './root.ts'
 import { temporaryFolder } from './temporary.ts'
-
-const OPTIONS = '--noEmit --strict --target es2023 --module nodenext --types node --skipLibCheck false --lib'.split(' ')
-
-/** Compiles a program that imports the package by name; returns what the compiler says, nothing when it is content. */
-function compile(program: string, lib = 'es2023,esnext.disposable'): string {
-  // Below the root, where 'tidemark' is this package and resolves through its exports.
-  mkdirSync(join(root, '.build'), { recursive: true })
-  const folder = mkdtempSync(join(root, '.build', 'user-'))
-  try {
-    const file = join(folder, 'program.ts')
-    writeFileSync(file, program)
-    const compiler = join(root, 'node_modules/typescript/bin/tsc')
-    const result = spawnSync(process.execPath, [compiler, ...OPTIONS, lib, '--ignoreConfig', file], { cwd: folder, encoding: 'utf8' })
-    return result.status === 0 ? '' : `${result.stdout}${result.stderr}`
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-const examples = (markdown: string): string[] => [...markdown.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(match => match[1] as string)
-
-test('the examples of the README compile against the built package', () => {
-  assert.equal(compile('export const a: number = 1\n'), '')
-  assert.match(compile("import { nothing } from 'tidemark'\nnothing()\n"), /nothing/)
-  const found = examples(readFileSync(join(root, 'README.md'), 'utf8'))
-  assert.ok(found.length > 0)
-  for (const example of found) assert.equal(compile(example), '', example)
-})
-
-test('a map is a Map to the newest library of the compiler, too', () => {
-  const program = `import { type Key, open } from 'tidemark'
-const store = await open(':memory:')
-export const all: Map<Key, number> = store.map<number>('all')
-export const named: Map<string, Date> = store.map<Date, string>('named')
-named.getOrInsert('now', new Date()).getTime()
-store.map<number>('all').getOrInsertComputed('a', key => String(key).length).toFixed()
-`
-  assert.equal(compile(program, 'esnext'), '')
-})
 
 test('the tarball holds all that the package exports and no test, and works under a path with spaces, signs and umlauts', async t => {
   const script = (await import(pathToFileURL(join(root, 'scripts/pack.mjs')).href)) as {
