@@ -9,7 +9,7 @@ import type { TidemarkMap, TidemarkValue } from '../../src/capture/index.ts'
 import type { Key } from '../../src/codec/index.ts'
 import { type Components, openStore } from '../../src/open.ts'
 import type { Settings } from '../../src/options.ts'
-import type { ErrnoName } from '../../src/storage/index.ts'
+import type { ErrnoName, StorageOperation } from '../../src/storage/index.ts'
 import type { Store } from '../../src/store.ts'
 import { SeededRandom, SimulatedClock, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
 import type { Copy, Kind, Model } from './model.ts'
@@ -212,21 +212,24 @@ export class Life {
   }
 
   fault(kind: number, ms: number): void {
-    const faults: readonly [operation: 'append' | 'sync' | 'createIfAbsent' | 'syncFolder' | 'open' | 'any', errno: ErrnoName][] = [
+    // A look-up that fails is thrown at whoever asks, and so is a read of what is folded: see cold-store.test.ts.
+    const faults: readonly [operation: StorageOperation | 'any', errno: ErrnoName, path?: string][] = [
       ['append', 'ENOSPC'],
       ['sync', 'EIO'],
       ['createIfAbsent', 'ENOSPC'],
       ['syncFolder', 'EIO'],
       ['open', 'EMFILE'],
-      ['any', 'EIO'],
+      ['any', 'EIO', 'log'],
+      ['remove', 'EIO'],
+      ['list', 'EIO'],
+      ['read', 'EIO', 'manifest'],
     ]
-    const [operation, errno] = faults[kind % faults.length] as (typeof faults)[number]
+    const [operation, errno, path] = faults[kind % faults.length] as (typeof faults)[number]
     const heal = this.storage.inject({
       operation,
       errno,
-      // A look-up that fails is thrown at whoever asks: see cold-store.test.ts.
-      ...(operation === 'any' ? { path: 'log' } : {}),
-      ...(kind > 6 ? { probability: 0.5 } : {}),
+      ...(path === undefined ? {} : { path }),
+      ...(kind >= faults.length ? { probability: 0.5 } : {}),
       ...(operation === 'append' ? { writtenBytes: 'random' as const } : {}),
     })
     this.scheduler.after(ms, heal)

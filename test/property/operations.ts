@@ -1,8 +1,7 @@
 /** Every operation of a program, done to the store and to the model in step. All of it is synchronous: one turn of the event loop. */
 import assert from 'node:assert/strict'
-import { hasCode } from '../../src/base/errors.ts'
-import type { CheckpointPoint } from '../../src/checkpoint/index.ts'
 import type { Key } from '../../src/codec/index.ts'
+import { assertRejection, attempt, checkpoint } from './durability.ts'
 import { Expected } from './expected.ts'
 import type { Life } from './life.ts'
 import { CELL, NAMES, type Op } from './program.ts'
@@ -10,6 +9,7 @@ import { alter, isThing, keyOf, makeValue, Unstorable, unstorableOf } from './va
 
 const nameOf = (m: number): string => NAMES[m % NAMES.length] as string
 const CELL_KEY = 'value'
+const HOUR_MS = 3_600_000
 const INTENDED = new Error('intended')
 
 export function perform(life: Life, op: Op): void {
@@ -109,6 +109,9 @@ export function perform(life: Life, op: Op): void {
       return
     case 'fault':
       life.fault(op.kind, op.ms)
+      return
+    case 'jump':
+      life.scheduler.clock.jump(op.hours * HOUR_MS)
       return
     case 'check':
       life.check(nameOf(op.m))
@@ -333,45 +336,7 @@ function transaction(life: Life, op: Op & { op: 'transaction' }): void {
   if (life.serial % 3 === 0) life.check()
 }
 
-// ---- durability
-
-/** A call that may be refused because the engine has stopped. */
-function attempt(life: Life, call: () => void): void {
-  try {
-    call()
-  } catch (error) {
-    if (!life.stopped || !hasCode(error, 'TIDEMARK_FAILED')) throw error
-  }
-}
-export function checkpoint(life: Life, callers: number): void {
-  const copy = life.model.copy(0)
-  const epochs = new Set<number>()
-  for (let caller = 0; caller < callers; caller++) {
-    attempt(life, () => {
-      life.await(life.store.checkpoint({ timeoutMs: 1000 }), (value, error) => {
-        if (error !== undefined) return assertRejection(life, error, copy.changes)
-        const { epoch, refused } = value as CheckpointPoint
-        assert.deepEqual(refused, [], 'a checkpoint that refused a value does not resolve')
-        // Where nothing remains of what was done since its barrier, `durable` and `close` let an epoch under way do.
-        const has = life.changesOf(epoch) >= copy.changes || life.model.durable(copy)
-        assert.ok(has, `checkpoint resolved with epoch ${epoch}, which lacks what was done before the call`)
-        epochs.add(epoch)
-        // The first call sets the barrier at once, those behind it share the next.
-        assert.ok(epochs.size <= 2, 'callers share an epoch')
-      })
-    })
-  }
-}
-
-function assertRejection(life: Life, error: unknown, changes: number): void {
-  if (hasCode(error, 'TIDEMARK_TIMEOUT') || hasCode(error, 'TIDEMARK_CLOSED') || life.storage.off) return
-  if (life.stopped && hasCode(error, 'TIDEMARK_FAILED')) return
-  if (!hasCode(error, 'TIDEMARK_VALUE_REFUSED')) throw error
-  const point = (error as { info?: { point?: CheckpointPoint } }).info?.point
-  if (point === undefined) return
-  assert.ok(point.refused.length > 0)
-  assert.ok(life.changesOf(point.epoch) >= changes, 'all but the refused is durable')
-}
+// ---- what spans turns
 
 function hold(life: Life, op: Op & { op: 'hold' }): void {
   if (life.hold !== undefined) return

@@ -26,6 +26,8 @@ export type Op =
   | { readonly op: 'durable' }
   | { readonly op: 'hold'; readonly ms: number; readonly msMax: number; readonly ops: readonly Op[] }
   | { readonly op: 'fault'; readonly kind: number; readonly ms: number }
+  /** Somebody sets the wall clock. */
+  | { readonly op: 'jump'; readonly hours: number }
 
 /** The collections of every program: three maps, whose number is the kind of their keys, and a cell. */
 export const NAMES = ['a', 'b', 'c'] as const
@@ -106,7 +108,8 @@ const outer: fc.WeightedArbitrary<Op>[] = [
     msMax: fc.integer({ min: 1, max: 15 }),
     ops: fc.array(fc.oneof(...simple), { maxLength: 3 }),
   }),
-  record<Op & { op: 'fault' }>(1, { op: as('fault'), kind: fc.nat({ max: 9 }), ms: fc.integer({ min: 1, max: 300 }) }),
+  record<Op & { op: 'fault' }>(1, { op: as('fault'), kind: fc.nat({ max: 17 }), ms: fc.integer({ min: 1, max: 300 }) }),
+  record<Op & { op: 'jump' }>(1, { op: as('jump'), hours: fc.integer({ min: -96, max: 96 }) }),
 ]
 
 const turn: fc.Arbitrary<Turn> = fc.record({
@@ -118,7 +121,12 @@ const turn: fc.Arbitrary<Turn> = fc.record({
 const life: fc.Arbitrary<LifePlan> = fc.record({
   turns: fc.array(turn, { minLength: 1, maxLength: 30, size: 'max' }),
   intervalMs: fc.constantFrom(0, 3, 10, 50),
-  powerCutAt: fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat({ max: 120 }) }),
+  // While it opens or soon behind that, or once folds, merges and removals are under way.
+  powerCutAt: fc.oneof(
+    { weight: 4, arbitrary: fc.constant(0) },
+    { weight: 2, arbitrary: fc.nat({ max: 120 }) },
+    { weight: 1, arbitrary: fc.nat({ max: 3000 }) },
+  ),
   end: fc.constantFrom('close', 'kill', 'kill', 'power'),
 })
 

@@ -1,0 +1,44 @@
+/** Asking for durability: what must hold when it is told, and why it may be refused. */
+import assert from 'node:assert/strict'
+import { hasCode } from '../../src/base/errors.ts'
+import type { CheckpointPoint } from '../../src/checkpoint/index.ts'
+import type { Life } from './life.ts'
+
+/** A call that may be refused because the engine has stopped. */
+export function attempt(life: Life, call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    if (!life.stopped || !hasCode(error, 'TIDEMARK_FAILED')) throw error
+  }
+}
+
+export function checkpoint(life: Life, callers: number): void {
+  const copy = life.model.copy(0)
+  const epochs = new Set<number>()
+  for (let caller = 0; caller < callers; caller++) {
+    attempt(life, () => {
+      life.await(life.store.checkpoint({ timeoutMs: 1000 }), (value, error) => {
+        if (error !== undefined) return assertRejection(life, error, copy.changes)
+        const { epoch, refused } = value as CheckpointPoint
+        assert.deepEqual(refused, [], 'a checkpoint that refused a value does not resolve')
+        // Where nothing remains of what was done since its barrier, `durable` and `close` let an epoch under way do.
+        const has = life.changesOf(epoch) >= copy.changes || life.model.durable(copy)
+        assert.ok(has, `checkpoint resolved with epoch ${epoch}, which lacks what was done before the call`)
+        epochs.add(epoch)
+        // The first call sets the barrier at once, those behind it share the next.
+        assert.ok(epochs.size <= 2, 'callers share an epoch')
+      })
+    })
+  }
+}
+
+export function assertRejection(life: Life, error: unknown, changes: number): void {
+  if (hasCode(error, 'TIDEMARK_TIMEOUT') || hasCode(error, 'TIDEMARK_CLOSED') || life.storage.off) return
+  if (life.stopped && hasCode(error, 'TIDEMARK_FAILED')) return
+  if (!hasCode(error, 'TIDEMARK_VALUE_REFUSED')) throw error
+  const point = (error as { info?: { point?: CheckpointPoint } }).info?.point
+  if (point === undefined) return
+  assert.ok(point.refused.length > 0)
+  assert.ok(life.changesOf(point.epoch) >= changes, 'all but the refused is durable')
+}
