@@ -363,10 +363,9 @@ export class Cadence {
     if (turned === undefined) return undefined
     const exposure = this.#exposure
     const numbers = exposure.numbers(now, dirty, late)
-    const blocked = late >= this.settings.intervalMs / 2
-    const flying = exposure.flight?.held === false
     if (turned === 'met') return () => this.#decide('rpo-met', 'durable', { ...numbers, rpoMsWorst: exposure.worstMs })
-    const reason = this.#failing ? 'failing' : blocked ? 'loop' : flying ? 'storage' : 'held'
+    const { intervalMs } = this.settings
+    const reason = this.#failing ? 'failing' : exposure.because(now, dirty, { lateMs: late, intervalMs, waits: this.#wanted !== undefined })
     return () => this.#decide('rpo-broken', reason, numbers)
   }
 

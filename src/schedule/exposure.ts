@@ -6,7 +6,8 @@
  * Invariants: ages are upper bounds, because a `set` tells nobody the time: a change is no older than the last look at which there was none,
  * and than the last barrier; nothing is reported as durable before its commit.
  */
-import type { Decision } from './types.ts'
+import { LOOP_LATE_MS } from '../base/limits.ts'
+import type { Decision, DecisionReason } from './types.ts'
 
 /** The time kept for capture and commit, against the longest of late. */
 const RESERVE_FACTOR = 1.5
@@ -14,6 +15,13 @@ const RESERVE_FACTOR = 1.5
 const RESERVE_MS_FIRST = 100
 /** How fast a long commit is forgotten, a commit. */
 const FORGET = 0.1
+
+/** In which it is looked at: so long after its time, and whether a barrier was decided on before and did not fall. */
+export interface Circumstances {
+  readonly lateMs: number
+  readonly intervalMs: number
+  readonly waits: boolean
+}
 
 export class Exposure {
   /** Nothing older is uncut. */
@@ -104,9 +112,26 @@ export class Exposure {
 
   /** Says when the RPO is broken, and when it is met again. */
   look(now: number, dirty: boolean): 'broken' | 'met' | undefined {
-    const ageMs = this.note(now, dirty)
-    if (this.broken === (ageMs > this.#limitMs || this.laggingMs(now) > this.#lagMsMax)) return undefined
+    this.note(now, dirty)
+    if (this.broken === this.#isBroken(now, dirty)) return undefined
     this.broken = !this.broken
     return this.broken ? 'broken' : 'met'
+  }
+
+  /** Why it is broken, where commits do not fail. */
+  because(now: number, dirty: boolean, { lateMs, intervalMs, waits }: Circumstances): DecisionReason<'rpo-broken'> {
+    const { flight } = this
+    const flies = flight?.held === false
+    if (lateMs > LOOP_LATE_MS) {
+      if (lateMs >= intervalMs / 2) return 'loop'
+      // Without the standstill it would be met; but where an epoch took longer than that, or a barrier was in time, something else was in the way.
+      const alone = flies ? lateMs >= this.flightMs(now) / 2 : flight === undefined && !waits
+      if (alone && !this.#isBroken(now - lateMs, dirty)) return 'loop'
+    }
+    return flies ? 'storage' : 'held'
+  }
+
+  #isBroken(now: number, dirty: boolean): boolean {
+    return this.ageMs(now, dirty) > this.#limitMs || this.laggingMs(now) > this.#lagMsMax
   }
 }
