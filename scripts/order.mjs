@@ -3,19 +3,19 @@
 /** Begun first, the longest ahead, so that at the end no process waits for one of them alone. */
 export const LONGEST = [
   'test/crash.test.ts',
-  'test/property/classes.test.ts',
-  'test/property/store.test.ts',
-  'test/property/cold.test.ts',
-  'test/faults.test.ts',
-  'test/takeover.test.ts',
   'test/flights.test.ts',
-  'test/cold-memory.test.ts',
-  'test/larger-than-memory.test.ts',
-  'test/significant.test.ts',
-  'test/storage-faults.test.ts',
+  'test/takeover.test.ts',
+  'test/faults.test.ts',
+  'test/property/store.test.ts',
+  'test/property/classes.test.ts',
   'test/cli.test.ts',
-  'test/crash-loop.test.ts',
-  'test/readme.test.ts',
+  'test/larger-than-memory.test.ts',
+  'test/gate.test.ts',
+  'test/reader-process.test.ts',
+  'test/cold-memory.test.ts',
+  'test/package.test.ts',
+  'test/storage-faults.test.ts',
+  'test/significant.test.ts',
 ]
 
 /** They read files of the repository, and nothing runs in them that another Node.js could do otherwise. */
