@@ -1,8 +1,14 @@
 /** What the scheduler is shown of the engine, and when: the checkpointer alone. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { treat } from '../src/capture/importance.ts'
+import { Collection } from '../src/capture/index.ts'
 import { changedIn } from '../src/checkpoint/looks.ts'
+import { tideCodec } from '../src/codec/index.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
+
+/** A day whose parts are a second each. */
+const SHORT_DAY = { cycleMs: 96_000 }
 
 test('a loop that stood still is not blamed on the storage, whose answer came meanwhile', () => {
   const told: string[] = []
@@ -178,4 +184,42 @@ test('a barrier that is taken back keeps no hold from beginning', async () => {
   scheduler.pass(3000)
   await second
   assert.ok(begun)
+})
+
+test('a key that is written once counts once, though the cut that took it is void, or leaves it out epoch after epoch', () => {
+  for (const how of ['void', 'left out'] as const) {
+    const rig = alone(
+      1000,
+      false,
+      SHORT_DAY,
+      () => {},
+      () => true,
+    )
+    const { scheduler, host, space, collections, checkpointer, cadence, map } = rig
+    const other = new Collection(space, 'other', 'map', tideCodec, space.nextId++)
+    collections.set('other', other)
+    treat(map, { class: how === 'void' ? 'standard' : 'rebuildable' })
+    const pass = (ms: number): void => {
+      for (const end = scheduler.nowMs + ms; scheduler.nowMs < end; scheduler.pass(10)) {
+        other.set('now', scheduler.nowMs)
+        if (host.commits.length > checkpointer.epoch) host.commit()
+      }
+    }
+    // What an epoch may leave out was committed before.
+    map.set('first', { n: -1 })
+    while (checkpointer.epoch === 0) pass(10)
+    pass(2850)
+    for (let n = 0; n < 10_000; n++) map.set(`k${n}`, { n })
+    const before = cadence.record().rate.reduce((sum, rate) => sum + rate, 0)
+    if (how === 'void') {
+      while (map.part === undefined) pass(10)
+      const key = [...map.live.keys()].find(one => map.part?.frozen(one)) as string
+      map.set(key, map.live.get(key))
+    }
+    pass(8000)
+    assert.equal(checkpointer.counters.voids, how === 'void' ? 1 : 0)
+    assert.equal(map.dirty, how === 'left out')
+    const written = cadence.record().rate.reduce((sum, rate) => sum + rate, 0) - before
+    assert.ok(written > 9000 && written < 13_000, `${how}: ${written}`)
+  }
 })

@@ -20,7 +20,7 @@ import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { type Drained, Drainer } from './drainer.ts'
-import { catalogueOf, commitOf, complete, type Flight, newFlight, noteRefused, noteVoid } from './flight.ts'
+import { commitOf, complete, type Flight, newFlight, noteRefused, noteTaken, noteVoid } from './flight.ts'
 import { Holds } from './holds.ts'
 import { Looks } from './looks.ts'
 import { Pace } from './pace.ts'
@@ -193,6 +193,7 @@ export class Checkpointer implements CaptureOwner {
   #giveBackVoided(): void {
     this.#voided?.giveBack(false)
     this.#voided = undefined
+    this.#parts.cadence.givenBack()
     const flight = this.#flight
     if (flight !== undefined) this.#turns.later(() => this.#recut(flight))
   }
@@ -262,8 +263,7 @@ export class Checkpointer implements CaptureOwner {
       space.letIn(() => events.barrier({ epoch: flight.epoch, time: flight.time }))
     })
     const taken = this.classes.cut(flight)
-    flight.catalogue = catalogueOf(taken, flight.leftEntries)
-    flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)
+    noteTaken(flight, taken)
     space.catalogueChanged = false
     this.#refusals.retry()
     flight.capture = new Capture(taken, flight.epoch, this.outbox, this, flight.linked, flight.preImageBytesMax)

@@ -9,6 +9,7 @@ import type { Collection } from '../capture/index.ts'
 import { type LagAges, PRESSURE_HIGH } from '../schedule/index.ts'
 import type { Flight } from './flight.ts'
 import { Lag, NO_LAG } from './lag.ts'
+import { changedIn } from './looks.ts'
 import type { Refusals } from './refusals.ts'
 import { Rpo } from './rpo.ts'
 import type { Turns } from './turns.ts'
@@ -86,6 +87,7 @@ export class Classes {
     flight.whole ||= this.#parts.space.forbidden === 'closed'
     flight.left = this.#lag.cut(all, flight.epoch, flight.whole, flight.left)
     const { left } = flight
+    if (left.size > 0) this.#parts.cadence.leaves(changedIn(left).changed)
     for (const collection of all) collection.cutId = collection.id
     this.#rpo.arm()
     flight.linked = this.#parts.space.links.cut(left)

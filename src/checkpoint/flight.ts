@@ -79,8 +79,14 @@ export function noteRefused({ refused }: Flight, refusal: Refusal): void {
   if (++refused.count <= REFUSALS_LISTED) refused.first.push(refusal)
 }
 
+/** The cut takes these. */
+export function noteTaken(flight: Flight, taken: Iterable<Collection>): void {
+  flight.catalogue = catalogueOf(taken, flight.leftEntries)
+  flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)
+}
+
 /** What a commit says: of the collections as they are now, but for the bytes, and of those it leaves out; in the order of their ids. */
-export function catalogueOf(
+function catalogueOf(
   collections: Iterable<Collection>,
   leftEntries: readonly Omit<CatalogueEntry, 'bytes'>[],
 ): Omit<CatalogueEntry, 'bytes'>[] {

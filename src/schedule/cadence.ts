@@ -20,6 +20,7 @@ import type {
   BarrierReason,
   CadenceSettings,
   Changed,
+  Committed,
   CutReason,
   Decision,
   DecisionReason,
@@ -30,6 +31,7 @@ import type {
 } from './types.ts'
 import { UpkeepPlan } from './upkeep-level.ts'
 import { planBarrier, Window } from './window.ts'
+import { keysOf, Written } from './written.ts'
 
 export interface CadenceParts {
   readonly clock: Clock
@@ -43,13 +45,6 @@ export interface Look {
   /** A barrier is to fall now, or as soon as the epoch under way has ended. */
   readonly barrier: BarrierReason | undefined
   readonly againMs: number
-}
-
-/** What became durable. */
-export interface Committed {
-  readonly records: number
-  /** Record bytes of every live collection; of one with `asOf` nothing was written: it was left out. */
-  readonly written: readonly { readonly id: number; readonly bytes: number; readonly asOf?: number }[]
 }
 
 /** Of the RPO, until all is captured; the rest is the writer's. */
@@ -70,6 +65,7 @@ export class Cadence {
   readonly #learned: Learned
   readonly #activity: Activity
   readonly #delta = new Delta()
+  readonly #written = new Written()
   readonly #exposure: Exposure
   readonly #window: Window
   readonly #pause = new Pause()
@@ -80,11 +76,7 @@ export class Cadence {
   #windowStart: number
   #looked: number
   #againAt: number
-  /** Listed at the last look or since the barrier, and what came before a barrier since the look. */
-  #listed = 0
-  #before = 0
   #listedAtBarrier: readonly Changed[] = []
-  #rate = 0
   /** A barrier was decided on and has not fallen. */
   #wanted: BarrierReason | undefined
   #failing = false
@@ -197,14 +189,12 @@ export class Cadence {
     const now = this.#parts.clock.monotonic()
     const moved = this.#exposure.flight !== undefined
     const reason = because ?? this.#wanted ?? 'interval'
-    const listed = changed.reduce((sum, { keys }) => sum + keys, 0)
-    this.#before += Math.max(0, listed - this.#listed)
-    this.#listed = 0
+    this.#written.cut(changed)
     if (!moved) {
       this.#decide('barrier', reason, {
         windowMs: now - this.#windowStart,
         rpoMs: this.#exposure.ageMs(now, true),
-        changedKeysMax: listed,
+        changedKeysMax: keysOf(changed),
         deltaBytes: this.#delta.bytes(changed),
       })
       this.#delta.cut(changed)
@@ -215,6 +205,16 @@ export class Cadence {
     this.#windowStart = now
     this.#againAt = Math.min(this.#againAt, now + this.#lookMs)
     return { againMs: Math.min(this.#lookMs, this.#window.targetMs) }
+  }
+
+  /** The cut that has just fallen leaves this out. */
+  leaves(changed: readonly Changed[]): void {
+    this.#written.leaves(changed)
+  }
+
+  /** The cut of the epoch under way is void: what it took is listed again. */
+  givenBack(): void {
+    this.#written.givenBack()
   }
 
   /** The cut of the epoch under way is void, and a hold stands in the way of the next, until `cut`. */
@@ -252,8 +252,7 @@ export class Cadence {
   failed(): void {
     this.#failing = true
     this.#exposure.failed()
-    // What comes back was counted when it was written.
-    this.#listed = Number.POSITIVE_INFINITY
+    this.#written.givenBack()
   }
 
   /** As of now; 0 to 1. */
@@ -294,14 +293,11 @@ export class Cadence {
 
   #observe(ms: number, load: number, { changed, counted }: Seen): void {
     if (ms <= 0) return
-    const listed = changed.reduce((sum, { keys }) => sum + keys, 0)
-    // Where keys are not counted any more, they are written as before.
-    if (counted) this.#rate = ((this.#before + Math.max(0, listed - this.#listed)) * 1000) / ms
-    this.#before = 0
-    this.#listed = listed
-    this.#activity.observe(ms, load, this.#rate)
-    this.#upkeep.observe(ms, load, this.#rate)
-    if (this.#learned.day.observe(ms, this.#parts.clock.now(), load, this.#rate)) this.#partsEnded++
+    this.#written.look(ms, changed, counted)
+    const { rate } = this.#written
+    this.#activity.observe(ms, load, rate)
+    this.#upkeep.observe(ms, load, rate)
+    if (this.#learned.day.observe(ms, this.#parts.clock.now(), load, rate)) this.#partsEnded++
   }
 
   #plan(now: number, seen: Seen): Look {

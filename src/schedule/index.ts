@@ -1,5 +1,5 @@
 /** When the barrier falls and when upkeep may run, with reasons. */
-export { Cadence, type CadenceParts, type Committed, type Look } from './cadence.ts'
+export { Cadence, type CadenceParts, type Look } from './cadence.ts'
 export { type DayPart, type Explanation, explainDirectory, explainStore } from './explain.ts'
 export { Keeper } from './keeper.ts'
 export { PRESSURE_HIGH, PRESSURE_LOW } from './pressure.ts'
@@ -7,6 +7,7 @@ export {
   type BarrierReason,
   type CadenceSettings,
   type Changed,
+  type Committed,
   type CutReason,
   DECISIONS,
   type Decision,

@@ -61,6 +61,13 @@ export interface Changed {
   readonly keys: number
 }
 
+/** What became durable. */
+export interface Committed {
+  readonly records: number
+  /** Record bytes of every live collection; of one with `asOf` nothing was written: it was left out. */
+  readonly written: readonly { readonly id: number; readonly bytes: number; readonly asOf?: number }[]
+}
+
 /** What is to be seen of the engine at a look. */
 export interface Seen {
   /** Something changed that no barrier has cut, and can be written. */

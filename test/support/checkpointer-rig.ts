@@ -89,8 +89,14 @@ export class FakeHost implements WriterHost {
 }
 
 /** `restless`: every look at the clock takes a millisecond, so that a slice ends at its first. */
-/** `decided`: is told of decisions, in the middle of whatever makes them. */
-export function alone(intervalMs = 0, restless = false, given: Partial<CadenceSettings> = {}, decided: CadenceParts['decided'] = () => {}) {
+/** `decided`: is told of decisions, in the middle of whatever makes them. `pressed`: as the checkpointer's. */
+export function alone(
+  intervalMs = 0,
+  restless = false,
+  given: Partial<CadenceSettings> = {},
+  decided: CadenceParts['decided'] = () => {},
+  pressed?: () => boolean,
+) {
   const scheduler = new ManualScheduler()
   const host = new FakeHost()
   const monotonic = (): number => (restless ? scheduler.nowMs++ : scheduler.nowMs)
@@ -119,7 +125,7 @@ export function alone(intervalMs = 0, restless = false, given: Partial<CadenceSe
   }
   const settings = { ...SETTINGS, intervalMs, intervalMsMin: intervalMs / 4, intervalMsMax: 4 * intervalMs, ...given }
   const cadence = new Cadence({ clock, loopLoad: () => 0, settings, decided })
-  const parts = { space, collections, host, clock, scheduler, events, cadence, stallMsMax: 1, epoch: 0 }
+  const parts = { space, collections, host, clock, scheduler, events, cadence, stallMsMax: 1, epoch: 0, pressed }
   const checkpointer = new Checkpointer(parts)
   const map = new Collection(space, 'map', 'map', tideCodec, space.nextId++)
   collections.set('map', map)
