@@ -230,6 +230,29 @@ test('in the busy part of a day upkeep is held, in the quiet one it is free, fro
   )
 })
 
+test('the hours for which a process was stopped are no load: nothing is known of them', () => {
+  const stop = 60_000
+  const stopped = (ms: number): boolean => ms > stop + 5000 && ms < stop + HOUR - 5000
+  const world = new CadenceWorld({
+    rate: ms => (ms >= stop && ms < stop + 10 ? 0 : 1000),
+    // The loop was as busy as ever in the few milliseconds of that time in which there was one.
+    load: ms => (stopped(ms) ? 60 / HOUR : 0.5),
+    blockedMs: ms => (ms >= stop && ms < stop + 10 ? HOUR : 0),
+    settings: elastic,
+  })
+  world.run(stop + HOUR + 300)
+  assert.ok(world.cadence.load > 0.3, `${world.cadence.load}`)
+  world.run(stop + HOUR + 30_000)
+  assert.deepEqual(world.of('barrier', 'lull'), [])
+  const { load, rate } = world.cadence.record()
+  world.run(stop + 2 * HOUR)
+  for (const [part, weight] of world.cadence.record().weight.entries()) {
+    if (weight === 0) continue
+    const [partLoad, partRate] = [world.cadence.record().load[part] as number, world.cadence.record().rate[part] as number]
+    assert.ok(partLoad > 0.4 && partRate > 800, `${partLoad}, ${partRate} of ${part}: ${load[part]}, ${rate[part]}`)
+  }
+})
+
 test('what a day taught is of use to the next run, and a wall clock that jumps harms nothing', () => {
   const busy = (ms: number): boolean => ms % (24 * HOUR) >= 8 * HOUR && ms % (24 * HOUR) < 20 * HOUR
   const settings = { intervalMs: 60_000, intervalMsMax: 300_000 }

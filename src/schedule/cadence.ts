@@ -293,11 +293,15 @@ export class Cadence {
 
   #observe(ms: number, load: number, { changed, counted }: Seen): void {
     if (ms <= 0) return
-    this.#written.look(ms, changed, counted)
+    // A loop with nothing to do looks in time: as long as it was late and not busy the process was stopped.
+    const busyMs = load * ms
+    const livedMs = Math.min(ms, Math.max(1, this.#againAt - this.#looked) + LOOP_LATE_MS + busyMs)
+    const share = busyMs / livedMs
+    this.#written.look(livedMs, changed, counted)
     const { rate } = this.#written
-    this.#activity.observe(ms, load, rate)
-    this.#upkeep.observe(ms, load, rate)
-    if (this.#learned.day.observe(ms, this.#parts.clock.now(), load, rate)) this.#partsEnded++
+    this.#activity.observe(livedMs, share, rate)
+    this.#upkeep.observe(livedMs, share, rate)
+    if (this.#learned.day.observe(livedMs, this.#parts.clock.now(), share, rate)) this.#partsEnded++
   }
 
   #plan(now: number, seen: Seen): Look {
