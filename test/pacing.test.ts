@@ -91,7 +91,13 @@ async function newWorld(
 }
 
 /** Commits whose blocks come evenly, one commit each interval, or as soon as it can be. */
-async function live({ scheduler, life, latencies }: World, commits: number, random: SeededRandom, blocks = BLOCKS): Promise<void> {
+async function live(
+  { scheduler, life, latencies }: World,
+  commits: number,
+  random: SeededRandom,
+  blocks = BLOCKS,
+  intervalMs = INTERVAL_MS,
+): Promise<void> {
   const { attempt, host } = life
   const blockOf = (): Block =>
     Array.from({ length: BLOCK_RECORDS }, () => [`key:${Math.floor(random.float() ** 3 * KEYS)}`, VALUE] as const)
@@ -100,7 +106,7 @@ async function live({ scheduler, life, latencies }: World, commits: number, rand
     const epoch = ++life.epoch
     for (let block = 1; block <= blocks; block++) {
       host.post({ type: 'batch', attempt, bytes: blockBytes(blockOf()), records: BLOCK_RECORDS })
-      await scheduler.run(begin + (block * INTERVAL_MS) / blocks)
+      await scheduler.run(begin + (block * intervalMs) / blocks)
     }
     const asked = scheduler.clock.monotonic()
     host.post({ type: 'commit', attempt, epoch, timeMs: 1, bytes: new Uint8Array(0), records: 0, catalogue: catalogue(), refused: 0 })
@@ -203,6 +209,23 @@ test('on a disk whose syncs take 50 ms no commit waits for more than its own, fo
   // An early sync of the log may be under way when it comes.
   assert.ok(own >= 0.6 && Math.max(...latencies) <= 105, `${own} ${Math.max(...latencies)}`)
   await world.scheduler.run(world.life.close())
+})
+
+test('on such a disk with a commit each 100 ms, so that the log syncs for half of the time, folds and merges keep up', async () => {
+  const world = await newWorld({ min: 0, max: 0.1 }, Number.POSITIVE_INFINITY, 50)
+  const { life, news } = world
+  const random = new SeededRandom(8)
+  const blocks = 3
+  const perTable = (THRESHOLDS?.bytes as number) / (blocks * BLOCK_RECORDS * (VALUE.length + 20))
+  let most = 0
+  for (let commit = 0; commit < 150; commit++) {
+    await live(world, 1, random, blocks, 50)
+    most = Math.max(most, life.epoch - (news().findLast(({ did }) => did === 'folded')?.foldedEpoch ?? 0))
+  }
+  const did = (what: string): number => news().filter(one => one.did === what).length
+  assert.ok(did('folded') >= 8 && did('merged') >= 1 && did('behind') === 0, `${did('folded')} folds, ${did('merged')} merges`)
+  assert.ok(most <= 3 * perTable, `${most} epochs behind the fold point`)
+  await world.scheduler.run(life.close())
 })
 
 test('the wall clock may jump as it likes: every byte is written at the same moment', async () => {

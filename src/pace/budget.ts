@@ -37,7 +37,7 @@ const CEILING_BYTES_MIN = 64 * 1024
 const BEHIND_SHARE = 3
 /** What commits took beyond that part weighs on early blocks for so long. One block fits, unless the ceiling is very low. */
 const EARLY_DEBT_MS = 10_000
-/** After a sync of upkeep or of the log upkeep rests as long as that took, at most so long. */
+/** After a sync of upkeep or of the log upkeep rests as long as that took, at most so long; after one of the log's but for its share. */
 const REST_MS_MAX = 5000
 /** A sync of upkeep gives way to a commit, but not for longer. */
 const SYNC_WAIT_MS_MAX = 500
@@ -65,6 +65,7 @@ export class Budget {
   #logWaits = 0
   #restUntil = 0
   #logRestUntil = 0
+  #logSyncedAt = Number.NEGATIVE_INFINITY
   #folds = false
   #stopped = false
   #logStopped = false
@@ -156,7 +157,11 @@ export class Budget {
 
   logSynced(ms: number): void {
     this.logSyncMs += (this.logSyncMs === 0 ? 1 : SYNC_WEIGHT) * (ms - this.logSyncMs)
-    this.#logRestUntil = this.#parts.monotonic() + Math.min(ms, REST_MS_MAX)
+    const now = this.#parts.monotonic()
+    // Syncs of which one follows the other leave half of the time.
+    const rest = Math.min(ms, (now - this.#logSyncedAt) / 2, REST_MS_MAX)
+    this.#logRestUntil = Math.max(this.#logRestUntil, now + rest)
+    this.#logSyncedAt = now
   }
 
   /** Since the log wrote something, ms. */
@@ -190,7 +195,7 @@ export class Budget {
     const rest = hurried ? 0 : this.#restUntil - now
     if (rest > 0) return rest
     if (hurried) return 0
-    const turn = Math.max(this.#logRestUntil - now, this.#stream.waitMs(now, 1))
+    const turn = this.#turnMs(now)
     if (turn <= 0) return 0
     const share = this.#share.waitMs(now, 1)
     // Where nothing is needed nothing fills it: what the job before took too much would be waited for for ever.
@@ -204,8 +209,8 @@ export class Budget {
 
   upkeepWrote(bytes: number): void {
     const now = this.#parts.monotonic()
-    // The share is for when there is nothing else.
-    if (this.#stream.waitMs(now, 1) > 0) this.#share.take(now, bytes)
+    // The share is for when the log is in the way.
+    if (this.#turnMs(now) > 0) this.#share.take(now, bytes)
     this.#stream.take(now, bytes)
     this.#ceiling?.take(now, bytes)
     this.written.upkeep += bytes
@@ -240,6 +245,11 @@ export class Budget {
     const log = (this.#faded(now) * 1000) / LOG_MEAN_MS
     this.#stream.fill(now, Math.min(HEADROOM * (log + need), this.#parts.bytesPerSecondMax))
     this.#share.fill(now, need / SHARE)
+  }
+
+  /** For which the log is in the way, by its syncs or by what it writes; no more than 0: it is not. */
+  #turnMs(now: number): number {
+    return Math.max(this.#logRestUntil - now, this.#stream.waitMs(now, 1))
   }
 
   #logWaitMs(): number {
