@@ -2,7 +2,7 @@
 import type { Failpoint } from '../base/failpoint.ts'
 import type { Random } from '../base/random.ts'
 import type { Scheduler } from '../base/scheduler.ts'
-import type { Compress, LogPosition, Manifest } from '../format/index.ts'
+import type { Compress, LogPosition, Manifest, SegmentEntry } from '../format/index.ts'
 import type { Retention } from '../manifest/index.ts'
 import type { Budget } from '../pace/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -27,8 +27,15 @@ export interface FoldingParts {
   /** Resolves when what the last run left of the log is on the device; rejects where nobody can tell. */
   readonly inherited: () => Promise<void>
   readonly compress: () => Promise<Compress>
-  /** Publishes what `plan` makes of the newest manifest, unless that is undefined; rejects when the newest is not ours any more. */
-  readonly publish: (storage: Storage, plan: (manifest: Manifest) => Manifest | undefined) => Promise<void>
+  /**
+   * Publishes what `plan` makes of the newest manifest, unless that is undefined; rejects when the newest is not ours any more, and where `written`,
+   * the segments that it names first, are not what is under their names.
+   */
+  readonly publish: (
+    storage: Storage,
+    plan: (manifest: Manifest) => Manifest | undefined,
+    written: readonly SegmentEntry[],
+  ) => Promise<void>
   /** Rejects when the newest manifest is not ours any more. */
   readonly check: () => Promise<void>
   /** A log file that is being written. */

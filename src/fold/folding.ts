@@ -359,7 +359,7 @@ export class Folding {
     }
     try {
       await this.#parts.budget.upkeepSyncTurn()
-      await this.#parts.publish(this.#manifests, watched)
+      await this.#parts.publish(this.#manifests, watched, written)
       this.#publishedAt = this.#parts.monotonic()
       return taken
     } finally {

@@ -21,7 +21,7 @@ import {
   manifestNumber,
   SEGMENT_FOLDER,
 } from '../format/index.ts'
-import { errnoOf, GO_ON, isNotGivenBack, type Storage, type StorageFile, systemError } from '../storage/index.ts'
+import { errnoOf, GO_ON, isErrno, isNotGivenBack, type Storage, type StorageFile, systemError } from '../storage/index.ts'
 
 export interface FoundManifest {
   readonly manifest: Manifest
@@ -170,13 +170,33 @@ export function spoiled(number: number): TidemarkError {
 
 /** For a manifest that was there, and is not, while no later one is: nobody takes the newest away from where it lies. */
 export function directoryGone(number: number): TidemarkError {
-  const file = manifestName(number)
-  const cause = systemError('ENOENT', 'stat')
-  return new TidemarkError('TIDEMARK_STORAGE', `${file} is gone, and there is no later one: the store's directory is not where it was`, {
+  const info = { errno: errnoOf('ENOENT'), syscall: 'stat', operation: 'exists' }
+  return notWhereItWas(manifestName(number), 'is gone, and there is no later one', info, systemError('ENOENT', 'stat'))
+}
+
+/**
+ * For what a file of ours is open as, and what the next manifest is to name: under its name there must be all that was written to it. It is not where the
+ * directory was replaced by a copy: what goes into the open file is in the one that was moved away. @throws TIDEMARK_STORAGE
+ */
+export async function assertInPlace(storage: Storage, files: readonly { readonly file: string; readonly bytes: number }[]): Promise<void> {
+  for (const { file, bytes } of files) {
+    let found: number
+    try {
+      found = await storage.size(file)
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error
+      throw notWhereItWas(file, 'is gone', (error as TidemarkError).info, error)
+    }
+    if (found < bytes) throw notWhereItWas(file, `has ${found} of the ${bytes} bytes that were written to it`, { operation: 'size' })
+  }
+}
+
+function notWhereItWas(file: string, what: string, info: TidemarkError['info'], cause?: unknown): TidemarkError {
+  return new TidemarkError('TIDEMARK_STORAGE', `${file} ${what}: the store's directory is not where it was`, {
     file,
     cause,
-    hint: `the directory was moved away or unmounted: put it back where it was${GO_ON}`,
-    info: { errno: errnoOf('ENOENT'), syscall: 'stat', operation: 'exists' },
+    hint: `the directory was moved away, unmounted or replaced: put it back where it was${GO_ON}`,
+    ...(info === undefined ? {} : { info }),
   })
 }
 

@@ -17,9 +17,9 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
-import { encodeManifest, type Manifest, manifestName } from '../format/index.ts'
-import { directoryGone, newestNumber, pruneManifests, publish, readManifest, spoiled } from '../manifest/index.ts'
-import { isNotGivenBack, type Storage } from '../storage/index.ts'
+import { encodeManifest, type LogPosition, logNumbers, type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
+import { assertInPlace, directoryGone, newestNumber, pruneManifests, publish, readManifest, spoiled } from '../manifest/index.ts'
+import { isNotGivenBack, nameOf, type Storage } from '../storage/index.ts'
 
 /** Of one manifest: a storage that goes on saying that what it made was there before is not to be relied on. */
 const RESENT_MAX = 3
@@ -52,17 +52,33 @@ export class Ownership {
 
   /**
    * The same for upkeep, through a storage of its own, and then removes manifests that nobody needs. These may be many, and no roll waits for it: a
-   * manifest that comes meanwhile keeps nothing that the published one does not, but for later ones.
+   * manifest that comes meanwhile keeps nothing that the published one does not, but for later ones. `end` and `written`: as for
+   * `checkPlace`, which comes behind the look for a rival.
    */
-  async publishBeside(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
+  async publishBeside(
+    storage: Storage,
+    plan: (manifest: Manifest) => Manifest | undefined,
+    end: LogPosition,
+    written: readonly SegmentEntry[],
+  ): Promise<void> {
     let published = this.manifest
     await this.#inTurn(async () => {
       await this.check()
+      await this.checkPlace(storage, end, written)
       await this.#failpoint('fold.manifest')
       await this.#publish(storage, plan)
       published = this.manifest
     })
     await pruneManifests(storage, published, this.#first)
+  }
+
+  /**
+   * Before a manifest names them: the accepted end of the log, where it is of this run, and new segments. Of what was there before, a part may be lost,
+   * and the store was opened all the same. @throws TIDEMARK_STORAGE when they are not where the store is
+   */
+  async checkPlace(storage: Storage, { file, bytes }: LogPosition, written: readonly SegmentEntry[] = []): Promise<void> {
+    const isOwn = file !== null && logNumbers(nameOf(file))?.token === this.manifest.token
+    await assertInPlace(storage, isOwn ? [{ file, bytes }, ...written] : written)
   }
 
   /** Removes manifests that nobody needs, so many at most; failing to is no failure. */

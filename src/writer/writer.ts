@@ -4,8 +4,8 @@
  * Does: rolls into a new file (first batch after open, after a failure, beyond LOG_FILE_BYTES_MAX), appends, commits, checks the token,
  * acknowledges. Owns: the accepted end, the file being written, which attempt is valid, the upkeep beside it (fold/). Does not own: the newest
  * manifest (ownership.ts), the thread it runs in, the state it writes, when to try again.
- * Invariants: an epoch is acknowledged only after its bytes are synced and read back, the file's name and its manifest are durable, and no
- * later manifest was there; an error leaves the file for good; nothing thrown gets out.
+ * Invariants: an epoch is acknowledged only after its bytes are synced and read back, the file's name and its manifest are durable, no
+ * later manifest was there, and the bytes are under that name; an error leaves the file for good; nothing thrown gets out.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
@@ -15,7 +15,7 @@ import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import type { Folding, FoldingParts } from '../fold/index.ts'
 import { type Compress, type LogPosition, logName, logNumbers, type Manifest, openCompress } from '../format/index.ts'
 import { LogWriter } from '../log/index.ts'
-import { giveUp, roll } from '../manifest/index.ts'
+import { assertInPlace, giveUp, roll } from '../manifest/index.ts'
 import { Budget, logToll, PacedStorage, proofToll } from '../pace/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
@@ -97,7 +97,7 @@ export class Writer {
       end: () => this.#end,
       inherited: () => this.#inherited.prove(),
       compress: async () => (this.#compress ??= await openCompress(this.#compression)),
-      publish: (storage, plan) => this.#beside(() => this.#ownership.publishBeside(storage, plan)),
+      publish: (storage, plan, written) => this.#beside(() => this.#ownership.publishBeside(storage, plan, this.#end, written)),
       check: () => this.#beside(() => this.#ownership.checkForRemoval()),
       inUse: file => file === logName(this.#ownership.manifest.token, this.#sequence),
     })
@@ -195,6 +195,7 @@ export class Writer {
       const result = await log.commit({ epoch, timeMs, catalogue, refused }, bytes, records)
       await this.#failpoint('commit.token-check')
       await this.#ownership.check()
+      await assertInPlace(this.#storage, [{ file: log.file, bytes: log.length }])
       await this.#failpoint('commit.acknowledge')
       this.#end = result.position
       this.#catalogue = { epoch, collections: catalogue }
@@ -287,6 +288,7 @@ export class Writer {
     })
     try {
       await failpoint('roll.manifest')
+      await this.#ownership.checkPlace(this.#storage, this.#end)
       await this.#ownership.publish(manifest => roll(manifest, base, logName(token, sequence), this.#catalogue))
     } catch (error) {
       await log.close().catch(() => {})
@@ -346,7 +348,10 @@ export class Writer {
         return undefined
       }
       await this.#failpoint('fail.give-up')
-      if (await log.tailCounts(this.#end)) await this.#ownership.publish(manifest => giveUp(manifest, this.#end))
+      if (await log.tailCounts(this.#end)) {
+        await this.#ownership.checkPlace(this.#storage, this.#end)
+        await this.#ownership.publish(manifest => giveUp(manifest, this.#end))
+      }
       await this.#failpoint('fail.truncate')
       await this.#ownership.check()
       await log.truncateTail(this.#end)

@@ -13,7 +13,7 @@ import { openForWriting } from '../../src/restore/index.ts'
 import { FileStorage, type OpenMode, type Storage } from '../../src/storage/index.ts'
 import { type SimulatedDisk, SimulatedStorage } from '../../src/testing/index.ts'
 import { Ownership } from '../../src/writer/ownership.ts'
-import { type Block, Life, pseudoRandom, readAll } from '../support/log-store.ts'
+import { type Block, Life, NOWHERE, pseudoRandom, readAll } from '../support/log-store.ts'
 import { temporaryFolder } from '../temporary.ts'
 
 const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
@@ -113,7 +113,7 @@ test('publishing and checking side by side, a writer of its own store is never f
   for (let count = 0; count < 3 * MANIFESTS_KEPT; count++) {
     // Half of them happen and are not heard of.
     if (count % 2 === 1) storage.inject({ operation: 'syncFolder', errno: 'EIO', nth: 1 })
-    await own.publishBeside(storage, next).catch(error => assert.ok(hasCode(error, 'TIDEMARK_STORAGE'), String(error)))
+    await own.publishBeside(storage, next, NOWHERE, []).catch(error => assert.ok(hasCode(error, 'TIDEMARK_STORAGE'), String(error)))
   }
   while (own.manifest.number < manifest.number + 3 * MANIFESTS_KEPT) await own.publish(next)
   await looking
@@ -204,7 +204,7 @@ test('a file goes only when the manifests that do without it are on the device, 
   assert.ok(gone > 0)
 })
 
-test('a commit of one key costs one append, one sync, one read, and two looks for a rival', async () => {
+test('a commit of one key costs one append, one sync, one read, two looks for a rival, and one for the file', async () => {
   const storage = new SimulatedStorage({ seed: 1 })
   const writer = await Life.open({ storage })
   await writer.mustCommit(block('a'))
@@ -213,7 +213,7 @@ test('a commit of one key costs one append, one sync, one read, and two looks fo
   storage.onCall = call => void calls.push(call.operation)
   const committed = writer.mustCommit(block('c'))
   await committed
-  assert.deepEqual(calls.slice(0, 5), ['append', 'sync', 'read', 'exists', 'exists'])
+  assert.deepEqual(calls.slice(0, 6), ['append', 'sync', 'read', 'exists', 'exists', 'size'])
   await writer.close()
 })
 

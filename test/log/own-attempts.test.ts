@@ -12,7 +12,7 @@ import { listManifests, readNewest } from '../../src/manifest/index.ts'
 import { openForWriting } from '../../src/restore/index.ts'
 import { MemoryDisk, MemoryStorage, storageError, systemError } from '../../src/storage/index.ts'
 import { Ownership } from '../../src/writer/ownership.ts'
-import { Life, pseudoRandom, readAll } from '../support/log-store.ts'
+import { Life, NOWHERE, pseudoRandom, readAll } from '../support/log-store.ts'
 
 const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
 const next = (manifest: Manifest): Manifest => ({ ...manifest, number: manifest.number + 1 })
@@ -60,7 +60,7 @@ test('a commit that meets half a manifest of upkeep is neither fenced nor held u
   const { storage, number, own } = await owned()
   const { gate, open } = newGate()
   storage.gate = gate
-  const published = own.publishBeside(storage, next)
+  const published = own.publishBeside(storage, next, NOWHERE, [])
   while (!(await storage.exists(manifestName(number + 1)))) await null
   await own.check()
   open()
@@ -88,11 +88,11 @@ test('one that was not written whole and stays keeps its number: no file goes be
   const { storage, number, own } = await owned()
   storage.failures = 2
   for (let attempt = 0; attempt < 2; attempt++) {
-    await assert.rejects(own.publishBeside(storage, next), { code: 'TIDEMARK_STORAGE' })
+    await assert.rejects(own.publishBeside(storage, next, NOWHERE, []), { code: 'TIDEMARK_STORAGE' })
     await own.check()
     await assert.rejects(own.checkForRemoval(), { code: 'TIDEMARK_STORAGE' })
   }
-  await own.publishBeside(storage, next)
+  await own.publishBeside(storage, next, NOWHERE, [])
   await own.checkForRemoval()
   assert.equal(own.manifest.number, number + 3)
   assert.equal((await readNewest(storage))?.manifest.number, number + 3)
@@ -167,7 +167,7 @@ test('a fold whose manifest was made although the answer was that it was there d
   for (const checked of [false, true]) {
     const { number } = own.manifest
     storage.resends = 1
-    const published = own.publishBeside(storage, old => (old.number === number ? next(old) : undefined))
+    const published = own.publishBeside(storage, old => (old.number === number ? next(old) : undefined), NOWHERE, [])
     if (checked) {
       while (!(await exists(manifestName(number + 1)))) await null
       await own.check()
@@ -194,7 +194,7 @@ test('a roll does not wait while upkeep removes manifests that nobody needs', as
     await gate
     await remove(path)
   }
-  const published = own.publishBeside(beside, next)
+  const published = own.publishBeside(beside, next, NOWHERE, [])
   while (removes === 0) await null
   await own.publish(next)
   await own.prune(3)

@@ -7,6 +7,7 @@ import {
   appendRecord,
   type CatalogueEntry,
   type CompressionPreference,
+  type LogPosition,
   type Manifest,
   RECORD_PUT,
   RecordCursor,
@@ -22,6 +23,9 @@ export interface Epoch {
   readonly epoch: number
   readonly blocks: readonly Block[]
 }
+
+/** Of a log that holds nothing. */
+export const NOWHERE: LogPosition = { file: null, bytes: 0, epoch: 0, digest: '00'.repeat(32) }
 
 /** The same bytes in every run: `name` seeds it. */
 export function pseudoRandom(name: string): Random {

@@ -1,0 +1,90 @@
+/** The directory of a store at work is replaced by a copy of it with the same newest manifest: what is open is in the one that was moved away. */
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { noFailpoint } from '../../src/base/failpoint.ts'
+import { logName, type Manifest } from '../../src/format/index.ts'
+import { openForWriting } from '../../src/restore/index.ts'
+import { FileStorage } from '../../src/storage/index.ts'
+import { SimulatedStorage } from '../../src/testing/index.ts'
+import type { FromWriter } from '../../src/writer/index.ts'
+import { Ownership } from '../../src/writer/ownership.ts'
+import { type Block, Life, pseudoRandom, type ReadResult, readAll } from '../support/log-store.ts'
+import { temporaryFolder } from '../temporary.ts'
+
+const block = (key: string, value = '1'): readonly Block[] => [[[key, value]]]
+const keys = ({ epochs }: ReadResult): unknown[] => epochs.map(({ blocks }) => blocks[0]?.[0]?.[0])
+
+function isMisplaced(answer: FromWriter): void {
+  assert.equal(answer.type, 'failed')
+  if (answer.type !== 'failed') return
+  assert.equal(answer.error.code, 'TIDEMARK_STORAGE')
+  assert.match(answer.error.message, /the store's directory is not where it was/)
+  assert.match(answer.error.hint ?? '', /moved/)
+}
+
+for (const next of ['commit', 'roll'] as const) {
+  for (const lacking of ['the last epoch', 'the file'] as const) {
+    test(`a copy that lacks ${lacking} of the log gets no ${next}, opens as before, and all goes on when the directory is back`, async t => {
+      const folder = join(temporaryFolder(t), 'state')
+      mkdirSync(folder)
+      const storage = new FileStorage(folder)
+      const life = await Life.open({ storage, compression: 'none', ...(next === 'roll' ? { fileBytesMax: 4000 } : {}) })
+      await life.mustCommit(block('a'))
+      cpSync(folder, `${folder}-copy`, { recursive: true })
+      if (lacking === 'the file') rmSync(join(`${folder}-copy`, logName(life.manifest.token, 1)))
+      await life.mustCommit(block('b', 'long'.repeat(1000)))
+      renameSync(folder, `${folder}-away`)
+      renameSync(`${folder}-copy`, folder)
+      for (let attempt = 0; attempt < 3; attempt++) isMisplaced(await life.commit(block(`away ${attempt}`)))
+      if (lacking === 'the last epoch') assert.deepEqual(keys(await readAll(storage)), ['a'])
+      renameSync(folder, `${folder}-copy`)
+      renameSync(`${folder}-away`, folder)
+      await life.mustCommit(block('back'))
+      await life.close()
+      assert.deepEqual(keys(await readAll(storage)), ['a', 'b', 'back'])
+    })
+  }
+}
+
+test('a copy with all that was acknowledged gets the next epoch in a file of its own', async t => {
+  const folder = join(temporaryFolder(t), 'state')
+  mkdirSync(folder)
+  const storage = new FileStorage(folder)
+  const life = await Life.open({ storage })
+  await life.mustCommit(block('a'))
+  cpSync(folder, `${folder}-copy`, { recursive: true })
+  renameSync(folder, `${folder}-away`)
+  renameSync(`${folder}-copy`, folder)
+  isMisplaced(await life.commit(block('b')))
+  await life.mustCommit(block('b'))
+  await life.close()
+  assert.deepEqual(keys(await readAll(storage)), ['a', 'b'])
+})
+
+test('upkeep names nothing in a directory that lacks the end of the log, or what it has written', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const { manifest } = await openForWriting(storage, { createdBy: 'tidemark test', random: pseudoRandom('own') })
+  const own = new Ownership(storage, noFailpoint, manifest)
+  const next = (of: Manifest): Manifest => ({ ...of, number: of.number + 1 })
+  const end = { file: logName(manifest.token, 1), bytes: 10, epoch: 1, digest: '00'.repeat(32) }
+  const place = { collection: 1, key: '00' }
+  const sums = { sha256: 'ab'.repeat(32), describedAt: 9, from: 0, through: 1, records: 1, tombstones: 0, rawBytes: 1 }
+  const segment = { file: 'segment/00000001-00000001.seg', bytes: 10, ...sums, first: place, last: place }
+  for (const folder of ['log', 'segment']) await storage.makeFolder(folder)
+  for (const { file } of [end, segment]) {
+    await assert.rejects(own.publishBeside(storage, next, end, [segment]), { code: 'TIDEMARK_STORAGE', file, message: /is gone/ })
+    const handle = await storage.open(file, 'create')
+    await handle.append([Buffer.alloc(9)])
+    await assert.rejects(own.publishBeside(storage, next, end, [segment]), {
+      code: 'TIDEMARK_STORAGE',
+      file,
+      message: /has 9 of the 10 bytes/,
+    })
+    await handle.append([Buffer.alloc(1)])
+    await handle.close()
+  }
+  await own.publishBeside(storage, next, end, [segment])
+  assert.equal(own.manifest.number, manifest.number + 1)
+})
