@@ -21,6 +21,7 @@ test('settings that are left out', () => {
     hydrate: 'background',
     onDamage: 'refuse',
     retention: { keepLast: 3, keepMs: 3_600_000 },
+    keepsPast: false,
     compression: 'zstd',
     lock: 'os',
     codecs: [],

@@ -157,6 +157,8 @@ export class Folding {
       this.#finishing = true
       for (const rhythm of this.#rhythms) rhythm.nudge()
       await this.#loops.running('fold')
+      // It may be the first that has what was dropped meanwhile.
+      if (this.#atRest.asks) this.#tail.ask()
       // A fold takes a part of it, or fails.
       const left = (): boolean => this.#tail.isAsked || this.#tail.tables >= FINISH_TABLES_MIN
       for (let before = Number.POSITIVE_INFINITY; !this.#stopped && left(); ) {
