@@ -1,6 +1,7 @@
 /** What is deleted as a whole gives its space back, though nothing is written after it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readNewest } from '../src/manifest/index.ts'
 import { SimulatedStorage } from '../src/testing/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
@@ -159,6 +160,23 @@ test('the files of a collection go that was made, and deleted while the fold tha
   await world.pass(HOUR_MS)
   assert.deepEqual([store.stats().upkeep.foldedEpoch, await segmentBytes(world)], [epoch, 0])
   await world.close()
+})
+
+test('they go in a close, too', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  world.thresholds = YOUNG
+  const store = await world.open()
+  await world.pass(60_000)
+  for (let at = 0; at < 1000; at++) store.map<string>('big').set(`${at}`, TEXT)
+  await world.checkpoint()
+  await world.pass(300)
+  store.delete('big')
+  await world.checkpoint()
+  assert.equal(store.stats().upkeep.folds, 0, 'it is still under way')
+  await world.close()
+  // The files themselves go after a grace, with the next run.
+  const named = (await world.run(readNewest(world.storage)))?.manifest
+  assert.deepEqual([named?.young, named?.base.map(({ segment }) => segment)], [[], [null]])
 })
 
 test('the files of a collection that was deleted as the last thing of a run go in the next, though it only reads', async () => {
