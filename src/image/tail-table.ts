@@ -69,11 +69,13 @@ export class TailTable implements Layer {
 
   /** Puts a block that waits into the table; true when none waits any more. */
   settleSome(): boolean {
-    const first = this.#waiting.shift()
+    const first = this.#waiting[0]
     if (first !== undefined) {
+      // Where there is no room for it, it goes on waiting; what is added twice counts once.
+      this.#table.add(first.bytes)
+      this.#waiting.shift()
       this.#waitingBytes -= first.bytes.length
       this.#waitingRecords -= first.records
-      this.#table.add(first.bytes)
     }
     return this.#waiting.length === 0
   }

@@ -4,7 +4,9 @@ import { COMPRESSION_NONE, COMPRESSION_ZSTD, FRAME_BLOCK, openCompress } from '.
 import type { StoredBlock } from './epoch.ts'
 import { unpack } from './unpack.ts'
 
-const BLOCKS = 40
+const BLOCKS = 100
+/** Of which this many raw bytes may be ahead, and one block more, which was read and waits. */
+const AHEAD_BYTES = 512 * 1024
 const text = (at: number): Buffer => Buffer.from(`block ${at} `.repeat(1000 + at))
 
 /** Each third as it is, the others packed; `damaged` no more unpacks than its checksum, which is not looked at here, would tell. */
@@ -30,8 +32,15 @@ for (const aside of [false, true]) {
   test(`blocks come in their order, with what they are; ${aside ? 'by other threads' : 'in turn'}`, async () => {
     const blocks = await stored()
     let most = 0
+    let mostBytes = 0
     let taken = 0
-    const seen = (at: number): void => void (most = Math.max(most, at - taken))
+    const seen = (at: number): void => {
+      most = Math.max(most, at - taken)
+      mostBytes = Math.max(
+        mostBytes,
+        blocks.slice(taken + 1, at).reduce((sum, { header }) => sum + header.rawLength, 0),
+      )
+    }
     for await (const { offset, compression, bytes } of unpack(given(blocks, seen), aside, () => {})) {
       assert.equal(offset, taken * 1000)
       assert.equal(compression, taken % 3 === 0 ? COMPRESSION_NONE : blocks[taken]?.header.compression)
@@ -39,7 +48,8 @@ for (const aside of [false, true]) {
       taken++
     }
     assert.equal(taken, BLOCKS)
-    assert.ok(aside ? most > 10 && most < BLOCKS : most <= 1, `${most} blocks ahead`)
+    assert.ok(aside ? most > 10 && mostBytes <= AHEAD_BYTES : most <= 1, `${most} blocks, ${mostBytes} bytes ahead`)
+    assert.ok(blocks.reduce((sum, { header }) => sum + header.rawLength, 0) > 1.5 * AHEAD_BYTES)
     assert.ok(blocks.some(({ header }) => header.compression === COMPRESSION_ZSTD))
   })
 

@@ -2,7 +2,8 @@
  * Unpacking the blocks of an epoch, one behind the other, or some ahead by threads of the pool.
  *
  * Owns: how far ahead. Does not own: reading blocks, what is in them.
- * Invariants: blocks come in their order, and a failure where its block would; ahead are AHEAD_BYTES of raw blocks at most, or one.
+ * Invariants: blocks come in their order, and what cannot be unpacked fails where its block would come; where reading fails those that are ahead do not
+ * come; ahead are AHEAD_BYTES of raw blocks at most, or one.
  */
 import { type Decompress, type DecompressAside, openDecompress, openDecompressAside } from '../format/index.ts'
 import type { Pause, StoredBlock } from './epoch.ts'
