@@ -137,7 +137,7 @@ async function inThread(
   const preload = pathToFileURL(join(root, '.build/bench/spikes/faults.js')).href
   const file = join(folder, 'thread.mjs')
   writeFileSync(file, `import fs from 'node:fs'\nimport { promisify } from 'node:util'\n${code}`)
-  const main = `new (require('node:worker_threads').Worker)(${JSON.stringify(file)}, { execArgv: [] })`
+  const main = `new (require('node:worker_threads').Worker)(${JSON.stringify(file)}, { execArgv: [], env: { ...process.env, NODE_OPTIONS: '' } })`
   const child = spawn(process.execPath, ['-e', main], {
     env: { ...process.env, NODE_OPTIONS: `--import=${preload}`, [FAULTS_VARIABLE]: JSON.stringify(setting) },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,13 +1,15 @@
 /**
- * A slow, stuck or failing storage, seen by the writer's thread as the system's own calls: loaded by NODE_OPTIONS before anything else in
- * every thread of a measured process, it wraps what `node:fs` offers there. The main thread is left alone, and nothing of the engine knows.
+ * A slow, stuck or failing storage, seen by the writer's thread as the system's own calls: loaded by NODE_OPTIONS before anything else in a
+ * measured process, it is loaded first in every thread that is started there, and wraps what `node:fs` offers. The main thread's own is left
+ * alone, and nothing of the engine knows.
  *
  * Why not strace: it stops the process at each call that it delays, the main thread's threads included, and cannot change its mind while the
  * process runs. Here faults begin when the benchmark makes a file, and a wait blocks only the thread that calls.
  * Owns: the count of writes. Invariants: without the file that switches it on, every call goes through unchanged.
  */
 import fs from 'node:fs'
-import { isMainThread } from 'node:worker_threads'
+import { syncBuiltinESMExports } from 'node:module'
+import threads, { isMainThread } from 'node:worker_threads'
 import type { Faults } from './contract.ts'
 
 export const FAULTS_VARIABLE = 'TIDEMARK_BENCH_FAULTS'
@@ -20,7 +22,20 @@ export interface FaultsSetting extends Faults {
 
 const LOOK_MS = 2
 const setting = process.env[FAULTS_VARIABLE]
-if (!isMainThread && setting !== undefined) install(JSON.parse(setting) as FaultsSetting)
+if (setting !== undefined) {
+  if (isMainThread) follow()
+  else install(JSON.parse(setting) as FaultsSetting)
+}
+
+/** Into threads that are started without the process's own options, as the writer's is. */
+function follow(): void {
+  threads.Worker = class extends threads.Worker {
+    constructor(file: string | URL, options: threads.WorkerOptions = {}) {
+      super(file, { ...options, execArgv: [...(options.execArgv ?? []), `--import=${import.meta.url}`] })
+    }
+  }
+  syncBuiltinESMExports()
+}
 
 type Call = (...args: unknown[]) => unknown
 type Names = 'writeSync' | 'writevSync' | 'fdatasyncSync' | 'fsyncSync' | 'write' | 'writev' | 'fdatasync' | 'fsync'

@@ -5,7 +5,7 @@
  * somebody may wait for it; a batch's memory is
  * transferred, not copied; a thread that ends before it was asked to is reported once, as a failure that ends the writer.
  */
-import { Worker } from 'node:worker_threads'
+import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { TidemarkError } from '../base/errors.ts'
 import { isThere } from '../storage/index.ts'
 import type { FromWriter, ToWriter, WriterFacts, WriterHost } from './contract.ts'
@@ -44,6 +44,15 @@ function threadFile(): URL {
   return new URL('./thread-main.js', import.meta.url)
 }
 
+/**
+ * No flags of the process: --input-type, for one, would be the end of a thread that starts from a file, and what NODE_OPTIONS loads first may
+ * be the code that opens the store. Where packages are found by such code alone (Plug'n'Play of Yarn) it stays.
+ */
+function surroundings(): WorkerOptions {
+  const env = process.versions['pnp'] === undefined ? { env: { ...process.env, NODE_OPTIONS: '' } } : {}
+  return { execArgv: [], ...env }
+}
+
 export class ThreadHost implements WriterHost {
   readonly #mailbox = new Mailbox()
   readonly #worker: Worker
@@ -52,8 +61,7 @@ export class ThreadHost implements WriterHost {
   #ended = false
 
   constructor(start: ThreadStart) {
-    // No flags of the process: --input-type, for one, would be the end of a thread that starts from a file.
-    this.#worker = new Worker(threadFile(), { workerData: start, name: 'tidemark-writer', execArgv: [] })
+    this.#worker = new Worker(threadFile(), { workerData: start, name: 'tidemark-writer', ...surroundings() })
     this.#worker.on('message', (message: FromWriter) => {
       if (message.type === 'closed') this.#end()
       else if (message.type !== 'credit' && message.type !== 'upkeep') this.#keep({ commit: false })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { FileStorage } from '../../src/storage/index.ts'
 import type { FromWriter } from '../../src/writer/index.ts'
 import { ThreadHost } from '../../src/writer/index.ts'
@@ -87,7 +88,7 @@ test('a terminated writer is silent, and its store opens again', async () => {
 
 function runScript(
   body: string,
-  ...args: readonly string[]
+  env: Readonly<Record<string, string>> = {},
 ): { status: number | null; signal: string | null; stdout: string; stderr: string } {
   const script = `
     import { ThreadHost } from ${JSON.stringify(new URL('../../src/writer/thread-host.js', import.meta.url).href)}
@@ -100,7 +101,11 @@ function runScript(
     const host = new ThreadHost({ root, facts: { manifest, acceptedEnd, unproven: null, compression: 'none' } })
     ${body}
   `
-  return spawnSync(process.execPath, ['--input-type=module', '-e', script, ...args], { timeout: 20_000, encoding: 'utf8' })
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    timeout: 20_000,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  })
 }
 
 const COMMIT = `{ type: 'commit', attempt: 1, epoch: 1, timeMs: 1, bytes: new Uint8Array(0), records: 0, catalogue: [], refused: 0 }`
@@ -118,6 +123,17 @@ test('a commit under way keeps the process alive until it is answered, and no lo
     `host.onMessage(message => console.log(message.type, message.error?.message ?? '')); host.post(${COMMIT})`,
   )
   assert.equal(signal, null, stderr)
+  assert.equal(status, 0, stderr)
+  assert.equal(stdout, 'committed \n')
+})
+
+test('what NODE_OPTIONS loads first, as the code that opens the store, does not run in the thread', () => {
+  const setup = join(temporary(), 'setup.mjs')
+  writeFileSync(setup, "import { isMainThread } from 'node:worker_threads'\nif (!isMainThread) throw new Error('in the thread')\n")
+  const { status, stdout, stderr } = runScript(
+    `host.onMessage(message => console.log(message.type, message.error?.message ?? '')); host.post(${COMMIT})`,
+    { NODE_OPTIONS: `--import=${pathToFileURL(setup).href}` },
+  )
   assert.equal(status, 0, stderr)
   assert.equal(stdout, 'committed \n')
 })
