@@ -53,6 +53,18 @@ function surroundings(): WorkerOptions {
   return { execArgv: [], ...env }
 }
 
+/** @throws TIDEMARK_FAILED */
+function startThread(start: ThreadStart): Worker {
+  try {
+    return new Worker(threadFile(), { workerData: start, name: 'tidemark-writer', ...surroundings() })
+  } catch (cause) {
+    throw new TidemarkError('TIDEMARK_FAILED', `the writer's thread cannot be started: ${(cause as Error).message}`, {
+      cause,
+      hint: 'raise the limit of threads (ulimit -u, pids.max), or allow workers where the process runs under permissions (--allow-worker), and open again',
+    })
+  }
+}
+
 export class ThreadHost implements WriterHost {
   readonly #mailbox = new Mailbox()
   readonly #worker: Worker
@@ -61,7 +73,7 @@ export class ThreadHost implements WriterHost {
   #ended = false
 
   constructor(start: ThreadStart) {
-    this.#worker = new Worker(threadFile(), { workerData: start, name: 'tidemark-writer', ...surroundings() })
+    this.#worker = startThread(start)
     this.#worker.on('message', (message: FromWriter) => {
       if (message.type === 'closed') this.#end()
       else if (message.type !== 'credit' && message.type !== 'upkeep') this.#keep({ commit: false })

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import threads from 'node:worker_threads'
+import { openStore } from '../../src/open.ts'
 import { FileStorage } from '../../src/storage/index.ts'
 import type { FromWriter } from '../../src/writer/index.ts'
 import { ThreadHost } from '../../src/writer/index.ts'
@@ -136,6 +139,34 @@ test('what NODE_OPTIONS loads first, as the code that opens the store, does not 
   )
   assert.equal(status, 0, stderr)
   assert.equal(stdout, 'committed \n')
+})
+
+test('an open for which no thread can be started says so, and leaves the store as it was', async t => {
+  const root = temporary()
+  const { Worker } = threads
+  const cause = Object.assign(new Error('Worker initialization failure: EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' })
+  const replace = (by: typeof Worker): void => {
+    threads.Worker = by
+    syncBuiltinESMExports()
+  }
+  t.after(() => replace(Worker))
+  replace(
+    class {
+      constructor() {
+        throw cause
+      }
+    } as never,
+  )
+  await assert.rejects(openStore(root), {
+    code: 'TIDEMARK_FAILED',
+    message: /^the writer's thread cannot be started: .*EAGAIN$/,
+    hint: /ulimit -u/,
+    cause,
+  })
+  replace(Worker)
+  const store = await openStore(root)
+  store.value('a', 0).set(1)
+  await store.close()
 })
 
 test('only the writer gives way: the process and the threads it had keep their priority', async () => {
