@@ -295,7 +295,7 @@ export class Store extends Listening implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<void> {
     const { space, checkpointer, collections, events } = this.#parts
-    events.keepErrors(this.#closing)
+    events.keepErrors()
     space.forbidden = 'closed'
     space.refresh()
     const ending = this.#parts.ending(timeoutMs)

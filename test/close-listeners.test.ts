@@ -47,3 +47,47 @@ for (const [event, told] of [
     await store.close()
   })
 }
+
+const BEFORE = `
+import { open } from 'tidemark'
+const [folder] = process.argv.slice(1)
+process.on('uncaughtException', error => console.log(error.message))
+const store = await open(folder, { checkpoint: { intervalMs: 0 } })
+const map = store.map('map')
+let fail
+store.once('checkpoint', async () => {
+  await new Promise((_, reject) => (fail = reject)).catch(() => {})
+  throw new Error('async, later')
+})
+store.once('checkpoint', () => {
+  throw new Error('at once')
+})
+// It is handled by who made it.
+const job = new Promise((_, reject) => setTimeout(reject, 20, new Error('handled')))
+job.catch(() => {})
+store.once('checkpoint', () => job)
+map.set('a', 1)
+await store.checkpoint()
+map.set('late', 1)
+void store.hold(() => new Promise(resolve => setTimeout(resolve, 100)))
+const closing = store.close()
+fail()
+await closing
+console.log('closed')
+`
+
+test("what listeners throw that were called before the close costs nothing, either; a promise that is handled elsewhere is nobody else's", async t => {
+  const folder = temporaryFolder(t)
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', BEFORE, folder], { cwd: root, encoding: 'utf8' })
+  const [first, ...told] = stdout.trimEnd().split('\n')
+  assert.deepEqual([first, told.sort()], ['closed', ['async, later', 'at once']], stderr.slice(-500))
+  const store = await open(folder)
+  assert.deepEqual(
+    [...store.map('map')],
+    [
+      ['a', 1],
+      ['late', 1],
+    ],
+  )
+  await store.close()
+})

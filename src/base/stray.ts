@@ -1,11 +1,17 @@
 /** Promises and generators that were given where none is taken. Owns nothing. */
 import { types } from 'node:util'
 
+const AsyncFunction = constructorOf(async () => {})
 const Generator = constructorOf(function* () {})
 const AsyncGenerator = constructorOf(async function* () {})
 
 function constructorOf(fn: () => unknown): new () => unknown {
   return Object.getPrototypeOf(fn).constructor
+}
+
+/** Written as async, and no generator. */
+export function isAsyncFunction(fn: unknown): boolean {
+  return fn instanceof AsyncFunction
 }
 
 /** `function*`, async or not: a call of it does nothing yet, the work is done by whoever walks what it gives. */

@@ -1,7 +1,7 @@
 /**
  * The store's events. A listener's exception is the host's affair (it surfaces like that of any callback); an event without a listener
  * never throws, `error` included; while the store closes it waits until all is durable, because it may end the process, and so does the
- * rejection of an async listener.
+ * rejection of a listener that is written as async. A promise that another one returns is the host's own.
  * Owns: the listeners, and how long they took in all.
  */
 import { EventEmitter } from 'node:events'
@@ -10,6 +10,7 @@ import type { Clock } from '../base/clock.ts'
 import { TidemarkError } from '../base/errors.ts'
 import { describe } from '../base/given.ts'
 import { systemScheduler } from '../base/scheduler.ts'
+import { isAsyncFunction } from '../base/stray.ts'
 import type { CheckpointPoint, Refusal, StallInfo } from '../checkpoint/index.ts'
 import type { Decision } from '../schedule/index.ts'
 import { noFunction } from './refusals.ts'
@@ -84,7 +85,6 @@ export class Events {
   #inside = false
   /** While the store closes: each throws what a listener threw, or rejects as it did. */
   #kept: (() => void)[] | undefined
-  #closing: Promise<void> | undefined
 
   on<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
     check('on', name, listener)
@@ -117,10 +117,9 @@ export class Events {
     this.listenersMs += clock.monotonic() - begin
   }
 
-  /** What listeners throw from now on is kept until `tellErrors`. Who gets `closing` in a listener, too, need not handle it twice. */
-  keepErrors(closing?: Promise<void>): void {
+  /** What listeners throw from now on is kept until `tellErrors`. */
+  keepErrors(): void {
     this.#kept ??= []
-    this.#closing = closing
   }
 
   tellErrors(): void {
@@ -132,7 +131,7 @@ export class Events {
     for (const listener of listeners) {
       try {
         const result = (listener as (...args: unknown[]) => unknown).apply(this.#emitter, args)
-        if (this.#kept !== undefined && types.isPromise(result) && result !== this.#closing) this.#follow(result)
+        if (isAsync(listener) && types.isPromise(result)) this.#follow(result)
       } catch (error) {
         this.#failed(() => {
           throw error
@@ -141,6 +140,7 @@ export class Events {
     }
   }
 
+  /** The store may close before it fails. */
   #follow(result: Promise<unknown>): void {
     // It stays one that nobody handled.
     const failed = (error: unknown): void => this.#failed(() => void Promise.reject(error))
@@ -148,12 +148,22 @@ export class Events {
   }
 
   #failed(fail: () => void): void {
-    if (this.#kept === undefined) systemScheduler.immediate(fail)
-    else if (this.#kept.length < KEPT_MAX) this.#kept.push(fail)
+    if (this.#kept !== undefined) this.#keep(fail)
+    // Who waited for what the event tells may have begun to close the store by then.
+    else systemScheduler.immediate(() => (this.#kept === undefined ? fail() : this.#keep(fail)))
+  }
+
+  #keep(fail: () => void): void {
+    if (this.#kept !== undefined && this.#kept.length < KEPT_MAX) this.#kept.push(fail)
   }
 }
 
-/** A listener of an event that does not exist would wait for ever. */
+/** Nobody but who calls it has the promise of a function that is written as async; what another one returns may be handled elsewhere. */
+function isAsync(listener: unknown): boolean {
+  // `once` wraps it.
+  return isAsyncFunction((listener as { readonly listener?: unknown }).listener ?? listener)
+}
+
 function check(call: string, name: unknown, listener: unknown): void {
   if (typeof name !== 'string' || !Object.hasOwn(EVENTS, name)) {
     const what = typeof name === 'string' ? `'${name.slice(0, 60)}'` : `that is ${describe(name)}`

@@ -2,10 +2,8 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { assertOptions, describe } from '../base/given.ts'
 import { COLLECTIONS_MAX, TIMER_MS_MAX } from '../base/limits.ts'
-import { isGenerator, isStray } from '../base/stray.ts'
+import { isAsyncFunction, isGenerator, isStray } from '../base/stray.ts'
 import type { Collection, CollectionKind, Transaction } from '../capture/index.ts'
-
-const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new () => unknown
 
 export function closed(): TidemarkError {
   return new TidemarkError('TIDEMARK_CLOSED', 'the store is closed', { hint: 'open it again' })
@@ -75,7 +73,7 @@ function asyncTransaction(): TidemarkError {
 
 /** One that is written as async, or as a generator, is refused before it begins. Whoever catches that keeps nothing of `outer`, which counts on it. */
 export function assertNotAsync(fn: unknown, outer: Transaction | undefined): void {
-  if (fn instanceof AsyncFunction || isGenerator(fn)) throw failing(outer)
+  if (isAsyncFunction(fn) || isGenerator(fn)) throw failing(outer)
 }
 
 /** What a transaction's function gave, which must be no promise, and no work that is still to be walked. One that is part of `outer` has changed something: that may not count either. */
