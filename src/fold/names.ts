@@ -4,6 +4,7 @@
  * Owns: which are given, and which belong to a job that is under way. Does not own: the files.
  * Invariant: no name is given twice, nor one that a file of our own token has already.
  */
+import { mostOf } from '../base/extremes.ts'
 import { SEGMENT_FOLDER, segmentName, segmentNumbers } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
 
@@ -52,8 +53,12 @@ export class SegmentNames {
   /** Goes on behind the highest sequence of our own token that a file has. */
   async #count(): Promise<void> {
     await this.#storage.makeFolder(SEGMENT_FOLDER)
-    const numbers = (await this.#storage.list(SEGMENT_FOLDER)).map(name => segmentNumbers(name))
+    const names = await this.#storage.list(SEGMENT_FOLDER)
     const token = this.#token()
-    this.#sequence = Math.max(0, ...numbers.map(of => (of?.token === token ? of.sequence : 0)))
+    const sequenceOf = (name: string): number => {
+      const numbers = segmentNumbers(name)
+      return numbers?.token === token ? numbers.sequence : 0
+    }
+    this.#sequence = mostOf(names, sequenceOf, 0)
   }
 }

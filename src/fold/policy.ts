@@ -9,6 +9,7 @@
  * as before, no more: what young segments say of them lies over them as it did. Counts of entries say when a round begins; what it
  * leaves out the records say.
  */
+import { leastOf, mostOf } from '../base/extremes.ts'
 import {
   BASE_SEGMENT_BYTES,
   SEGMENT_BLOCK_RAW_BYTES,
@@ -179,8 +180,8 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
   const whole = base.filter(range => !stuck.has(nameOfRange(range)))
   // The oldest young segments stand in its place for the newer ones.
   if (whole.length === 0) return isBaseDue(manifest, limits, stuck) ? { type: 'young', run: aboveStuck(young, stuck) } : undefined
-  const least = Math.min(...whole.map(range => range.through))
-  const most = Math.max(...whole.map(range => range.through))
+  const least = leastOf(whole, range => range.through)
+  const most = mostOf(whole, range => range.through)
   const newest = young[0]
   if (least < most) return planRange(manifest, most, limits.baseBytes, stuck)
   const cut = whole.length < base.length ? planCut(manifest, least, stuck) : undefined
@@ -194,7 +195,7 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
 export function isBaseDue({ young, base }: Manifest, limits: MergeLimits, stuck: Stuck, times = 1): boolean {
   const whole = base.filter(range => !stuck.has(nameOfRange(range)))
   if (whole.length > 0) {
-    const least = Math.min(...whole.map(range => range.through))
+    const least = leastOf(whole, range => range.through)
     const above = young.filter(entry => entry.through > least)
     return isRoundDue(above, rewrittenFor(above, base), limits, times)
   }
@@ -214,7 +215,7 @@ export function isMostlyDeleted(
   { stuck = new Set(), share = DELETED_SHARE }: { readonly stuck?: Stuck; readonly share?: number } = {},
 ): boolean {
   const whole = manifest.base.filter(range => !stuck.has(nameOfRange(range)))
-  const least = Math.min(...whole.map(range => range.through))
+  const least = leastOf(whole, range => range.through)
   const { tombstones } = held(manifest.young.filter(entry => entry.through > least))
   const below = whole.flatMap(range => range.segment ?? [])
   return deletedBytes(below, tombstones, manifest) >= rounds * Math.max(slackBytes, share * held(below).bytes)

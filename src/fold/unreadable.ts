@@ -6,6 +6,7 @@
  * then; what could not be read is tried again some time later.
  */
 import { TidemarkError } from '../base/errors.ts'
+import { leastOf } from '../base/extremes.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import type { SegmentEntry } from '../format/index.ts'
 import { type ErrnoName, isErrno } from '../storage/index.ts'
@@ -88,7 +89,13 @@ export class Unreadable {
     const { monotonic, scheduler, again } = this.#parts
     const now = monotonic()
     const later = [...this.#waiting.values()].map(({ until }) => until - now).filter(ms => ms > 0)
-    this.#cancel = later.length === 0 ? undefined : scheduler.after(Math.min(...later), () => this.#look())
+    this.#cancel =
+      later.length === 0
+        ? undefined
+        : scheduler.after(
+            leastOf(later, ms => ms),
+            () => this.#look(),
+          )
     if (later.length < this.#waiting.size) again()
   }
 }

@@ -8,6 +8,7 @@
  * removed by that, for the manifest before goes on to name it, and the collector keeps what that one names until the next is published.
  */
 import { assert } from '../base/errors.ts'
+import { leastOf, mostOf } from '../base/extremes.ts'
 import { LOG_FILES_KEPT_MAX } from '../base/limits.ts'
 import {
   type BaseRange,
@@ -127,15 +128,15 @@ export function mergeBase(old: Manifest, replaced: readonly BaseRange[], ranges:
     }),
     'a range starts behind what was written before it, and not behind its own',
   )
-  const least = Math.max(...replaced.map(range => range.through))
-  const most = Math.max(least, ...old.young.map(entry => entry.through))
+  const least = mostOf(replaced, range => range.through)
+  const most = mostOf(old.young, entry => entry.through, least)
   assert(
     ranges.every(range => range.through >= least && range.through <= most),
     'a range knows more than before, and nothing that no segment knew',
   )
   const named = ranges.map(range => ({ ...range, segment: range.segment === null ? null : cutEnds(range.segment) }))
   const base = joinEmpty([...old.base.slice(0, at), ...named, ...old.base.slice(end)])
-  const needed = Math.min(...base.map(range => range.through))
+  const needed = leastOf(base, range => range.through)
   const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(entry => entry.through > needed) }
   checkFolded(old, next)
   return next
@@ -148,7 +149,7 @@ export function raiseBase(old: Manifest, through: number): Manifest {
     'a range rises to what is known',
   )
   const base = joinEmpty(old.base.map((range, at) => (isUntouched(old, at, through) ? { ...range, through } : range)))
-  const needed = Math.min(...base.map(range => range.through))
+  const needed = leastOf(base, range => range.through)
   const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(entry => entry.through > needed) }
   checkFolded(old, next)
   return next

@@ -118,11 +118,11 @@ function notEmpty(target: string, found: readonly string[]): TidemarkError {
  */
 async function isBegun(to: Storage, names: readonly string[]): Promise<boolean> {
   if (!names.every(name => name === COPYING || Object.hasOwn(OWN, name))) return false
-  const files: string[] = []
+  let files: string[] = []
   for (const folder of FOLDERS) {
     const inside = await to.list(folder)
     if (!inside.every(name => OWN[folder]?.(name))) return false
-    files.push(...inside)
+    files = files.concat(inside)
   }
   if (!(await isCutShort(to, files))) return false
   const [manifest, ...more] = await to.list(MANIFEST_FOLDER)

@@ -8,6 +8,7 @@
  * even where something before it cannot be read at the moment.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
+import { mostOf } from '../base/extremes.ts'
 import { GENESIS, LOG_FOLDER, type LogEntry, type LogHeader, type LogPosition, type Manifest } from '../format/index.ts'
 import { LogScan, lastSeenIn, openLog } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -36,7 +37,7 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
     const next = candidates.find(({ header }) => ends.has(`${header.baseEpoch} ${header.baseDigest}`))
     if (next === undefined) {
       // Where the last file is damaged itself, whoever reads it says so, and that these are lost with it.
-      if (!whole) return { log, leftOverEpoch: Math.max(...candidates.map(({ lastSeenEpoch }) => lastSeenEpoch)) }
+      if (!whole) return { log, leftOverEpoch: mostOf(candidates, ({ lastSeenEpoch }) => lastSeenEpoch) }
       throw leftOver(candidates[0] as Candidate, damaged)
     }
     const end = ends.get(`${next.header.baseEpoch} ${next.header.baseDigest}`) as LogPosition

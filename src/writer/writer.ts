@@ -8,6 +8,7 @@
  * later manifest was there, and the bytes are under that name; an error leaves the file for good; nothing thrown gets out.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
+import { mostOf } from '../base/extremes.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import { LOG_FILE_BYTES_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
@@ -88,7 +89,7 @@ export class Writer {
     this.#storage = new PacedStorage(parts.storage, logToll(this.#budget), monotonic)
     this.#ownership = new Ownership(this.#storage, this.#failpoint, facts.manifest)
     this.#end = facts.acceptedEnd
-    this.#sequence = Math.max(0, ...facts.manifest.log.map(entry => logNumbers(nameOf(entry.file))?.sequence ?? 0))
+    this.#sequence = mostOf(facts.manifest.log, ({ file }) => logNumbers(nameOf(file))?.sequence ?? 0, 0)
     this.#inherited = new Inherited(new PacedStorage(parts.storage, proofToll(this.#budget), monotonic), this.#failpoint, facts)
     this.#folding = startFolding(facts, parts, {
       failpoint: this.#failpoint,
