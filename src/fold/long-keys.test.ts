@@ -19,7 +19,7 @@ import {
   segmentName,
 } from '../format/index.ts'
 import { Image, openSegments, RecordTable } from '../image/index.ts'
-import { foldTo, isUntouched, raiseBase, wordsOn } from '../manifest/index.ts'
+import { foldTo, raiseBase, untouched, wordsOn } from '../manifest/index.ts'
 import type { Rhythm } from '../pace/index.ts'
 import { MemoryStorage } from '../storage/index.ts'
 import { SeededRandom } from '../testing/index.ts'
@@ -87,10 +87,7 @@ test('young segments count for each range that their ends, as far as they are na
     rewrittenFor([young], base),
     base.slice(0, 3).map(range => range.segment),
   )
-  assert.deepEqual(
-    base.map((_, at) => isUntouched(manifest, at, 2)),
-    [false, false, false, true, true],
-  )
+  assert.deepEqual(base.map(untouched(manifest, 2)), [false, false, false, true, true])
   const [before, behind] = [
     { ...young, first: place('b'), last: place(alike) },
     { ...young, first: place('z'), last: place('z') },

@@ -20,7 +20,7 @@ import {
   YOUNG_SEGMENT_BYTES_MAX,
 } from '../base/limits.ts'
 import { type BaseRange, comparePlaces, highest, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
-import { isDead, isUntouched, wordsOn } from '../manifest/index.ts'
+import { isDead, sweep, untouched, wordsOn } from '../manifest/index.ts'
 
 /** When segments are merged. */
 export interface MergeLimits {
@@ -280,22 +280,8 @@ function aboveStuck(young: readonly SegmentEntry[], stuck: Stuck): readonly Segm
 
 /** Of the base what a round takes in: that over which a young segment reaches; the rest rises as it is. One pass, for it may be thousands of ranges. */
 export function rewrittenFor(young: readonly SegmentEntry[], base: readonly BaseRange[]): readonly SegmentEntry[] {
-  const rising = young.toSorted((one, other) => comparePlaces(one.first, other.first))
-  let at = 0
-  /** How far those reach that begin before the range ends. */
-  let reach: Place | undefined
-  return base
-    .filter(({ start }, index) => {
-      const end = base[index + 1]?.start
-      for (; at < rising.length; at++) {
-        const { first, last } = rising[at] as SegmentEntry
-        if (end !== undefined && comparePlaces(first, end) >= 0) break
-        const most = highest(last)
-        if (reach === undefined || comparePlaces(most, reach) > 0) reach = most
-      }
-      return reach !== undefined && comparePlaces(reach, start) >= 0
-    })
-    .flatMap(range => range.segment ?? [])
+  const isReached = sweep(young)
+  return base.filter(({ start }, at) => isReached(start, base[at + 1]?.start)).flatMap(range => range.segment ?? [])
 }
 
 /** Of young segments: a round through this base begins when they hold as many bytes, or as many records and `least` bytes. */
@@ -380,7 +366,7 @@ export function planGone(
 /** The first range that does not know all up to `through`, with neighbours while together they are no more than one segment. */
 function planRange(manifest: Manifest, through: number, baseBytes: number, stuck: Stuck): MergePlan {
   const { base, young } = manifest
-  if (base.some((_, at) => isUntouched(manifest, at, through))) return { type: 'raise', through }
+  if (base.some(untouched(manifest, through))) return { type: 'raise', through }
   const at = base.findIndex(range => range.through < through && !stuck.has(nameOfRange(range)))
   const first = base[at] as BaseRange
   let bytes = first.segment?.bytes ?? 0

@@ -148,17 +148,47 @@ export function raiseBase(old: Manifest, through: number): Manifest {
     old.young.some(entry => entry.through === through) || old.base.some(range => range.through === through),
     'a range rises to what is known',
   )
-  const base = joinEmpty(old.base.map((range, at) => (isUntouched(old, at, through) ? { ...range, through } : range)))
+  const isUntouched = untouched(old, through)
+  const base = joinEmpty(old.base.map((range, at) => (isUntouched(range, at) ? { ...range, through } : range)))
   const needed = leastOf(base, range => range.through)
   const next: Manifest = { ...old, number: old.number + 1, base, young: old.young.filter(entry => entry.through > needed) }
   checkFolded(old, next)
   return next
 }
 
-/** Whether the base range at `at` knows less than up to `through`, and no young segment up to there has a word on it. */
-export function isUntouched({ base, young }: Manifest, at: number, through: number): boolean {
-  const range = base[at] as BaseRange
-  return range.through < through && wordsOn(young, range, base[at + 1]?.start, through).length === 0
+/**
+ * Whether a range of the base knows less than up to `through`, and no young segment up to there has a word on it. To be asked of the ranges in their
+ * order: all of them take one pass over the young segments, for there may be thousands of both, and more where ranges know unlike much.
+ */
+export function untouched({ base, young }: Manifest, through: number): (range: BaseRange, at: number) => boolean {
+  const sweeps = new Map<number, ReturnType<typeof sweep>>()
+  return (range, at) => {
+    const before = range.through
+    if (before >= through) return false
+    let isReached = sweeps.get(before)
+    if (isReached === undefined) {
+      isReached = sweep(young.filter(entry => entry.through > before && entry.through <= through))
+      sweeps.set(before, isReached)
+    }
+    return !isReached(range.start, base[at + 1]?.start)
+  }
+}
+
+/** Whether one of these segments may know of places from `start` up to before `end`. Ranges rise from one question to the next. */
+export function sweep(young: readonly SegmentEntry[]): (start: Place, end: Place | undefined) => boolean {
+  const rising = young.toSorted((one, other) => comparePlaces(one.first, other.first))
+  let at = 0
+  /** How far those reach that begin before the range ends. */
+  let reach: Place | undefined
+  return (start, end) => {
+    for (; at < rising.length; at++) {
+      const { first, last } = rising[at] as SegmentEntry
+      if (end !== undefined && comparePlaces(first, end) >= 0) break
+      const most = highest(last)
+      if (reach === undefined || comparePlaces(most, reach) > 0) reach = most
+    }
+    return reach !== undefined && comparePlaces(reach, start) >= 0
+  }
 }
 
 /** The young segments that may know of places from the range up to before `end`, in the epochs after those of the range up to and with `through`. */

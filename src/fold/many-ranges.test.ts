@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type BaseRange, FIRST_PLACE, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
+import { firstManifest, raiseBase, untouched, wordsOn } from '../manifest/index.ts'
+import { SeededRandom } from '../testing/index.ts'
+import { planMerge } from './policy.ts'
+
+const RANGES = 2000
+const MIB = 1024 * 1024
+
+const place = (at: number): Place => ({ collection: 1, key: at.toString(16).padStart(8, '0') })
+
+function segment(through: number, from: number, to: number, bytes = 16 * MIB): SegmentEntry {
+  return {
+    file: `segment/${through.toString(16).padStart(8, '0')}-${from.toString(16).padStart(8, '0')}.seg`,
+    bytes,
+    sha256: 'ab'.repeat(32),
+    describedAt: bytes - 100,
+    from: through - 1,
+    through,
+    records: 1000,
+    tombstones: 0,
+    rawBytes: bytes,
+    first: place(from),
+    last: place(to),
+  }
+}
+
+/** Ranges of ten keys each. */
+function baseOf(count: number, throughOf: (at: number) => number): BaseRange[] {
+  return Array.from({ length: count }, (_, at) => {
+    const start = at === 0 ? FIRST_PLACE : place(10 * at)
+    return { start, through: throughOf(at), segment: segment(1, 10 * at, 10 * at + 9) }
+  })
+}
+
+function manifestOf(epoch: number, young: readonly SegmentEntry[], base: readonly BaseRange[]): Manifest {
+  const first = firstManifest('aa'.repeat(16), 'bb'.repeat(16), { writer: '01'.repeat(16), createdBy: 'test' })
+  const file = 'log/00000001-00000001.log'
+  const catalogue = [{ id: 1, kind: 'map' as const, name: 'many', codec: 'tide', entries: 1, bytes: 1 }]
+  const fold = { file, bytes: 1, epoch, digest: 'ab'.repeat(32), timeMs: epoch, nextId: 2, catalogue }
+  return { ...first, log: [{ file, end: null }], fold, young, base }
+}
+
+test('a round over thousands of ranges is planned with few looks at the young segments, however many there are', () => {
+  let looks = 0
+  const watched = (entry: SegmentEntry): SegmentEntry =>
+    new Proxy(entry, {
+      get(target, name) {
+        looks++
+        return Reflect.get(target, name)
+      },
+    })
+  const newest = 1000
+  // Large and narrow ones, newest first, each over one range; a tenth of the ranges was merged already.
+  const young = Array.from({ length: newest - 1 }, (_, at) => watched(segment(newest - at, 20 * at + 5, 20 * at + 6, 32 * MIB)))
+  const all = manifestOf(
+    newest,
+    young,
+    baseOf(RANGES, at => (at < RANGES / 10 ? newest : 1)),
+  )
+  assert.deepEqual(planMerge(all), { type: 'raise', through: newest })
+  const raised = raiseBase(all, newest)
+  assert.equal(raised.base.filter(range => range.through === newest).length, RANGES / 10 + RANGES / 2 - RANGES / 20 + 1)
+  const plan = planMerge(raised)
+  assert.ok(plan?.type === 'base')
+  assert.deepEqual(plan.ranges, [raised.base[RANGES / 10]])
+  assert.equal(plan.young.length, 1)
+  // Each sorts them, at twenty looks or so each; a look for each range would be two million.
+  assert.ok(looks < 200 * newest, `${looks} looks`)
+})
+
+test('of ranges that know unlike much those are untouched of which no young segment that they do not know says a word', () => {
+  const random = new SeededRandom(7)
+  for (let round = 0; round < 50; round++) {
+    const count = 1 + random.below(30)
+    const base = baseOf(count, () => 1 + random.below(4))
+    const young = Array.from({ length: random.below(12) }, (_, at): SegmentEntry => {
+      const from = random.below(10 * count + 20)
+      const { last, ...entry } = segment(7 - (at >> 1), from, from + random.below(60))
+      return { ...entry, last: random.below(2) === 0 ? last : { ...last, key: last.key.slice(0, 7), cut: true } }
+    })
+    const through = 3 + random.below(5)
+    assert.deepEqual(
+      base.map(untouched(manifestOf(8, young, base), through)),
+      base.map((range, at) => range.through < through && wordsOn(young, range, base[at + 1]?.start, through).length === 0),
+    )
+  }
+})
