@@ -28,7 +28,7 @@ export type {
   ProfileOptions,
   Recommendation,
 } from './profile/index.ts'
-export type { Copied, CopyOptions, FileReport, LostEpochs, RecoveryPoint, Verification } from './restore/index.ts'
+export type { Copied, CopyOptions, FileReport, LostEpochs, RecoveryPoint, UnlistedEpochs, Verification } from './restore/index.ts'
 export type { DayPart, Decision, Explanation, ScheduleStats } from './schedule/index.ts'
 export type { Settings } from './settings.ts'
 export type { Store } from './store.ts'

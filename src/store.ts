@@ -217,7 +217,10 @@ export class Store extends Listening implements AsyncDisposable {
     await this.#parts.hydrated()
   }
 
-  /** What can be restored, newest first, and what damage hides (`lost`). Reads the log; takes time proportional to it. @throws damage that hides all */
+  /**
+   * What can be restored, newest first, and what damage hides (`lost`). Before the newest 65,536 epochs fold points alone are listed; `unlisted` says what
+   * can be restored between them. Reads the log; takes time proportional to it. @throws damage that hides all
+   */
   async recoveryPoints(): Promise<readonly RecoveryPoint[]> {
     this.#assertOpen()
     return await this.#parts.points()

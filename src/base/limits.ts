@@ -141,6 +141,9 @@ export const KEEP_LAST_MAX = MANIFESTS_MAX / 2
 /** Of them those that are kept for a time, not for their number: one a minute for a day, one an hour for a month, one a day for sixteen years. */
 export const RETAINED_POINTS_MAX = 8192
 
+/** Newest recovery points that are listed one by one, an hour of those that come each 50 ms: an entry takes some 200 bytes. Before them fold points are. */
+export const POINTS_LISTED_MAX = 65_536
+
 /** Forks of one history; each is an operator's act. */
 export const LINEAGE_MAX = 65_536
 

@@ -1,59 +1,48 @@
 /** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
-import { type CatalogueEntry, type Lagging, LOG_HEADER_BYTES, type LogPosition, laggingIn, type Manifest } from '../format/index.ts'
+import { POINTS_LISTED_MAX } from '../base/limits.ts'
+import { type CatalogueEntry, LOG_HEADER_BYTES, type LogPosition, laggingIn, type Manifest } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import { isUnfit, readKept, type Unfit, unfitSegment } from './kept.ts'
+import { ListedPoints } from './listed.ts'
 import { openForReading } from './open.ts'
+import type { RecoveryPoint } from './recovery-point.ts'
 
-export interface RecoveryPoint {
-  readonly epoch: number
-  /** Time of the barrier, ms since 1970. */
-  readonly time: number
-  /** Of the history it was written in. A restore to an earlier point begins a new one, in which the epochs behind that point are counted anew. */
-  readonly lineage: string
-  /** Bytes the epoch takes in the log, its commit included; 0 when only the segments hold it. */
-  readonly bytes: number
-  /** Live entries of all collections; at most so many where values were refused. */
-  readonly entries: number
-  /** Collections that the epoch left out, each with the earlier epoch whose state of it this point has. */
-  readonly lagging: readonly Lagging[]
-  /**
-   * What was checked just now of the epoch in the log: the checksum of every frame, and the digest chain from the fold point before it on. Empty
-   * where only segments hold it, of which it is known that they are there: `verify` reads them.
-   */
-  readonly verified: readonly ('checksums' | 'chain')[]
-  /** Kept epochs between the point before this one and this one that cannot be restored. Behind the newest fold point damage ends the list. */
-  readonly lost: LostEpochs | undefined
-}
-
-export interface LostEpochs {
-  readonly firstLostEpoch: number
-  readonly lastLostEpoch: number
-  readonly file: string
-  /** What is wrong with the file, and where. */
-  readonly message: string
-}
+const VERIFIED = ['checksums', 'chain'] as const
 
 /**
  * The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Where the log is damaged, or what the fold
- * point stands on is missing, the list goes on at the next fold point that is kept; behind the newest of them it ends.
+ * point stands on is missing, the list goes on at the next fold point that is kept; behind the newest of them it ends. Beyond the newest `most` only
+ * fold points that are kept are listed, and what is left out between them is counted.
  * @throws what is wrong with the first fold point where nothing can stand on any
  */
-export async function listPoints(storage: Storage, epochMax: number, pause: Pause): Promise<readonly RecoveryPoint[]> {
+export async function listPoints(
+  storage: Storage,
+  epochMax: number,
+  pause: Pause,
+  most = POINTS_LISTED_MAX,
+): Promise<readonly RecoveryPoint[]> {
   return await besideWriter(storage, await openForReading(storage), ({ manifest }, believe) =>
-    pointsOf(storage, manifest, epochMax, pause, believe),
+    pointsOf(storage, manifest, { epochMax, most }, pause, believe),
   )
 }
 
-async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, pause: Pause, believe: Believe): Promise<RecoveryPoint[]> {
+async function pointsOf(
+  storage: Storage,
+  manifest: Manifest,
+  { epochMax, most }: { readonly epochMax: number; readonly most: number },
+  pause: Pause,
+  believe: Believe,
+): Promise<RecoveryPoint[]> {
   const { storeId, log, lineage } = manifest
-  const points: RecoveryPoint[] = []
   /** What keeps epochs from `next` on from being restored. */
   let wrong: Pick<Unfit, 'file' | 'message'> | undefined
   /** The first fold point on which nothing can stand. */
   let unfit: Unfit | undefined
   const kept = [...manifest.retained, { number: manifest.number, epoch: manifest.fold?.epoch ?? 0 }]
+  const foldPoints = new Set(kept.map(({ epoch }) => epoch))
+  const points = new ListedPoints(most, epoch => foldPoints.has(epoch))
   let next = kept[0]?.epoch as number
   const add = (
     epoch: number,
@@ -64,7 +53,8 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
   ): void => {
     const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
     const lost = wrong && next < epoch ? { firstLostEpoch: Math.max(1, next), lastLostEpoch: epoch - 1, ...wrong } : undefined
-    points.push({ epoch, time, lineage: lineageOf(lineage, epoch), bytes, entries, lagging: laggingIn(catalogue), verified, lost })
+    const lagging = laggingIn(catalogue)
+    points.add({ epoch, time, lineage: lineageOf(lineage, epoch), bytes, entries, lagging, verified, lost, unlisted: undefined })
     wrong = undefined
     next = epoch + 1
   }
@@ -87,7 +77,7 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
       const { commit, position } = item
       if (commit.epoch > epochMax) break
       const start = before?.file === position.file ? before.bytes : LOG_HEADER_BYTES
-      add(commit.epoch, commit.timeMs, position.bytes - start, commit.catalogue, ['checksums', 'chain'])
+      add(commit.epoch, commit.timeMs, position.bytes - start, commit.catalogue, VERIFIED)
       before = position
     }
     const { damage } = scan.report
@@ -96,8 +86,9 @@ async function pointsOf(storage: Storage, manifest: Manifest, epochMax: number, 
     await believe(file)
     wrong = { file, message: `${file} is damaged at ${offset}: ${message}` }
   }
-  if (points.length === 0 && unfit !== undefined) throw unfit.error
-  return points.reverse()
+  const listed = points.newestFirst()
+  if (listed.length === 0 && unfit !== undefined) throw unfit.error
+  return listed
 }
 
 /** That in which the epoch was written: the last that began before it. */

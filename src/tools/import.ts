@@ -68,9 +68,11 @@ export async function retentionOf(directory: string): Promise<NonNullable<Settin
 }
 
 /** Whether it holds an entry, or did at a point that is kept, as far as those can be read. */
-async function hasPast(store: Store): Promise<boolean> {
+export async function hasPast(store: Pick<Store, 'stats' | 'recoveryPoints'>): Promise<boolean> {
   if (store.stats().restored.entries > 0) return true
-  return (await store.recoveryPoints()).some(({ entries, lost }) => entries > 0 || lost !== undefined)
+  return (await store.recoveryPoints()).some(
+    ({ entries, lost, unlisted }) => entries > 0 || lost !== undefined || (unlisted?.entriesMost ?? 0) > 0,
+  )
 }
 
 export class Intake {

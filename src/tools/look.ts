@@ -1,5 +1,5 @@
 /** The verbs that tell about a store and write nothing, but for show: status, log, diff, verify. Own no state; safe beside a living writer. */
-import { type Codec, defaultCodec, type Key, type LostEpochs, type RecoveryPoint, verify } from 'tidemark'
+import { type Codec, defaultCodec, type Key, type LostEpochs, type RecoveryPoint, type UnlistedEpochs, verify } from 'tidemark'
 import { keyText } from './show.ts'
 import { Contents, type Entries, reading } from './stores.ts'
 import { epochOf, type Verb } from './usage.ts'
@@ -10,6 +10,23 @@ const plural = (count: number, one: string, many: string): string => `${count} $
 const entriesText = (count: number): string => plural(count, 'entry', 'entries')
 const lostText = ({ firstLostEpoch, lastLostEpoch, message }: LostEpochs): string =>
   `note        epochs ${firstLostEpoch} to ${lastLostEpoch} cannot be restored: ${message}`
+
+/** Each of them can be restored; nothing but its number says so. */
+const unlistedText = ({ firstEpoch, lastEpoch, epochs }: UnlistedEpochs): string =>
+  `note        ${plural(epochs, 'epoch', 'epochs')} of ${firstEpoch} to ${lastEpoch} can be restored, and ${epochs === 1 ? 'is' : 'are'} not listed`
+
+/** How many epochs can be restored, listed or not, and the bytes that they take in the log. */
+export function totalsOf(points: readonly Pick<RecoveryPoint, 'bytes' | 'unlisted'>[]): {
+  readonly epochs: number
+  readonly bytes: number
+} {
+  let [epochs, bytes] = [0, 0]
+  for (const point of points) {
+    epochs += 1 + (point.unlisted?.epochs ?? 0)
+    bytes += point.bytes + (point.unlisted?.bytes ?? 0)
+  }
+  return { epochs, bytes }
+}
 
 /** Where the newest epoch is read all the same, no point behind what is lost says so. */
 function lostBehind(points: readonly RecoveryPoint[], epoch: number): string[] {
@@ -27,7 +44,7 @@ export const status: Verb = {
       const points = await store.recoveryPoints()
       const lost = points.flatMap(point => point.lost ?? [])
       const notes = [...restored.notes, ...lostBehind(points, restored.epoch)]
-      const logBytes = points.reduce((sum, { bytes }) => sum + bytes, 0)
+      const { epochs, bytes: logBytes } = totalsOf(points)
       const { foldedEpoch, segments, segmentBytes } = upkeep
       const byName = Object.entries(collections).sort(([one], [other]) => (one < other ? -1 : 1))
       const found = byName.map(([name, { kind, codec, entries }]) => ({ name, kind, codec, entries }))
@@ -43,7 +60,7 @@ export const status: Verb = {
           segmentBytes,
           foldedEpoch,
           logBytes,
-          recoveryPoints: points.length,
+          recoveryPoints: epochs,
           lost,
           notes,
         },
@@ -52,7 +69,7 @@ export const status: Verb = {
           ...(points[0] === undefined ? [] : [`lineage     ${points[0].lineage}`]),
           `entries     ${restored.entries}`,
           `segments    ${segments}, ${segmentBytes} bytes, up to epoch ${foldedEpoch}`,
-          `log         ${logBytes} bytes, ${plural(points.length, 'recovery point', 'recovery points')}`,
+          `log         ${logBytes} bytes, ${plural(epochs, 'recovery point', 'recovery points')}`,
           ...found.map(({ name, kind, codec, entries }) => `${kind.padEnd(11)} ${JSON.stringify(name)}  ${entriesText(entries)}  ${codec}`),
           ...notes.map(note => `note        ${note}`),
           ...lost.map(lostText),
@@ -72,12 +89,13 @@ export const log: Verb = {
         json: points,
         text: [
           ...lostBehind(points, store.stats().restored.epoch).map(note => `note        ${note}`),
-          ...points.flatMap(({ epoch, time: ms, lineage, bytes, entries, lagging, lost }, at) => [
+          ...points.flatMap(({ epoch, time: ms, lineage, bytes, entries, lagging, lost, unlisted }, at) => [
             ...(lineage === points[at - 1]?.lineage ? [] : [`lineage ${lineage}`]),
             [
               `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`,
               ...lagging.map(({ collection, epoch: asOf }) => `${JSON.stringify(collection)} as of ${asOf}`),
             ].join('  '),
+            ...(unlisted === undefined ? [] : [unlistedText(unlisted)]),
             ...(lost === undefined ? [] : [lostText(lost)]),
           ]),
         ],
