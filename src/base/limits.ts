@@ -127,10 +127,16 @@ export const LOG_FILES_MAX = 1_048_576
 export const MANIFEST_KEY_BYTES_MAX = 128
 
 /**
- * Segments one manifest may name: a base of 16 MiB segments is then a terabyte, and takes 80 MB of the manifest. Where neighbouring keys have
- * kilobytes in common MANIFEST_BYTES_MAX is met earlier (RFC 0006, Known).
+ * Segments one manifest may name: a base of so many takes 80 MB of the manifest. Where neighbouring keys have kilobytes in common MANIFEST_BYTES_MAX is
+ * met earlier (RFC 0006, Known).
  */
 export const SEGMENTS_MAX = 65_536
+
+/**
+ * Segments of a base that grows: of one that is larger than so many of BASE_SEGMENT_BYTES each holds such a part. The rest of SEGMENTS_MAX is for
+ * those that are full of records or blocks before, for what a round has not come to, and for young ones.
+ */
+export const BASE_SEGMENTS = SEGMENTS_MAX / 4
 
 /** Earlier manifests one manifest may keep, which bounds the manifest as well. */
 export const MANIFESTS_MAX = 65_536
@@ -153,8 +159,12 @@ export const LINEAGE_MAX = 65_536
  */
 export const SEGMENT_BLOCK_RAW_BYTES = 7 * KIB
 
-/** Stored bytes at which a base segment is closed, and a merge of young ones stops growing: filter and index stay below 1 MiB. */
+/**
+ * Stored bytes at which a base segment is closed, and a merge of young ones stops growing: filter and index stay below 1 MiB. A base beyond
+ * BASE_SEGMENTS of these (256 GiB) has larger ones, up to the second number: with one more record of any size a file has room for it.
+ */
 export const BASE_SEGMENT_BYTES = 16 * MIB
+export const BASE_SEGMENT_BYTES_MAX = 512 * MIB
 export const YOUNG_SEGMENT_BYTES_MAX = 32 * MIB
 
 /** Bounds of one segment file: its filter is built in memory, its offsets have four bytes; beside them one record of any size. */

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import {
+  BASE_SEGMENT_BYTES,
+  BASE_SEGMENT_BYTES_MAX,
+  BASE_SEGMENTS,
+  SEGMENT_STORED_BYTES_MAX,
+  SEGMENTS_MAX,
+  VALUE_BYTES_MAX,
+} from '../base/limits.ts'
 import { type BaseRange, FIRST_PLACE, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
 import { firstManifest, raiseBase, untouched, wordsOn } from '../manifest/index.ts'
 import { SeededRandom } from '../testing/index.ts'
-import { planMerge } from './policy.ts'
+import { jobOf } from './merge-job.ts'
+import { MERGE_LIMITS, planMerge } from './policy.ts'
 
 const RANGES = 2000
 const MIB = 1024 * 1024
@@ -86,4 +95,33 @@ test('of ranges that know unlike much those are untouched of which no young segm
       base.map((range, at) => range.through < through && wordsOn(young, range, base[at + 1]?.start, through).length === 0),
     )
   }
+})
+
+test('base segments grow with the base, so that a manifest names no more of them than it may, however much is stored', () => {
+  const cutOf = (base: readonly BaseRange[]): { ranges: number; cutBytes: number } => {
+    const bytes = base.reduce((sum, range) => sum + (range.segment?.bytes ?? 0), 0)
+    const manifest = manifestOf(2, [segment(2, 0, 10 * base.length, bytes)], base)
+    const plan = planMerge(manifest)
+    assert.ok(plan?.type === 'base')
+    return { ranges: plan.ranges.length, cutBytes: jobOf(plan, manifest, MERGE_LIMITS).request.cutBytes }
+  }
+  const known = (): number => 1
+  assert.deepEqual(cutOf(baseOf(1000, known)), { ranges: 1, cutBytes: BASE_SEGMENT_BYTES })
+  assert.deepEqual(cutOf(baseOf(BASE_SEGMENTS, known)), { ranges: 1, cutBytes: BASE_SEGMENT_BYTES })
+  // As long as the list may be: the next round leaves a quarter.
+  assert.deepEqual(cutOf(baseOf(SEGMENTS_MAX, known)), { ranges: 4, cutBytes: 4 * BASE_SEGMENT_BYTES })
+  const huge = baseOf(SEGMENTS_MAX, known).map(range => ({ ...range, segment: { ...range.segment, bytes: 1024 * MIB } as SegmentEntry }))
+  assert.deepEqual(cutOf(huge), { ranges: 1, cutBytes: BASE_SEGMENT_BYTES_MAX })
+  assert.ok(BASE_SEGMENT_BYTES_MAX + VALUE_BYTES_MAX < SEGMENT_STORED_BYTES_MAX, 'with one record more of any size it is a file')
+})
+
+test('small neighbours are joined up to what a segment of this base may hold', () => {
+  // Behind what takes a terabyte lie nine of 7 MiB.
+  const base = baseOf(SEGMENTS_MAX - 100, () => 2)
+  const small = base.map((range, at) =>
+    at < base.length - 9 ? range : { ...range, segment: { ...range.segment, bytes: 7 * MIB } as SegmentEntry },
+  )
+  const plan = planMerge(manifestOf(2, [], small))
+  assert.ok(plan?.type === 'base')
+  assert.equal(plan.ranges.length, 9)
 })

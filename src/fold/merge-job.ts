@@ -6,7 +6,7 @@ import { type BaseRange, FIRST_PLACE, type Manifest, type SegmentEntry, startBet
 import { mergeBase, mergeYoung } from '../manifest/index.ts'
 import { type Flow, type MergeCost, mergeRate } from '../pace/index.ts'
 import { type MergeRequest, RECORD_BYTES, rangeOf } from './merge.ts'
-import { aliveIn, type MergeLimits, type MergePlan, rewrittenFor, roundAt } from './policy.ts'
+import { aliveIn, cutBytesOf, type MergeLimits, type MergePlan, rewrittenFor, roundAt } from './policy.ts'
 
 export interface MergeJob {
   readonly request: MergeRequest
@@ -46,7 +46,7 @@ export function jobOf(plan: Extract<MergePlan, { type: 'young' | 'base' }>, mani
     through,
     alive,
     tombstones: false,
-    cutBytes: limits.baseBytes,
+    cutBytes: cutBytesOf(manifest.base, limits),
   }
   const inputs = ranges.flatMap(range => range.segment ?? [])
   const below = effort(inputs)

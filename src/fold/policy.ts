@@ -12,6 +12,8 @@
 import { leastOf, mostOf } from '../base/extremes.ts'
 import {
   BASE_SEGMENT_BYTES,
+  BASE_SEGMENT_BYTES_MAX,
+  BASE_SEGMENTS,
   SEGMENT_BLOCK_RAW_BYTES,
   SEGMENT_BLOCKS_MAX,
   SEGMENT_INDEX_BYTES_MAX,
@@ -39,7 +41,7 @@ export interface MergeLimits {
   readonly slackRecords: number
   /** A round through the base begins at so many times what begins one otherwise. */
   readonly rounds: number
-  /** Stored bytes at which a base segment is closed. */
+  /** Stored bytes at which a base segment is closed, unless the base is large (`cutBytesOf`). */
   readonly baseBytes: number
 }
 
@@ -183,12 +185,12 @@ function planBase(manifest: Manifest, limits: MergeLimits, stuck: Stuck): MergeP
   const least = leastOf(whole, range => range.through)
   const most = mostOf(whole, range => range.through)
   const newest = young[0]
-  if (least < most) return planRange(manifest, most, limits.baseBytes, stuck)
+  if (least < most) return planRange(manifest, most, limits, stuck)
   const cut = whole.length < base.length ? planCut(manifest, least, stuck) : undefined
   if (cut !== undefined) return cut
   if (newest === undefined || newest.through <= least) return planJoin(base, limits, stuck)
   const due = isBaseDue(manifest, limits, stuck) || isMostlyDeleted(manifest, limits, { stuck })
-  return due ? planRange(manifest, newest.through, limits.baseBytes, stuck) : planJoin(base, limits, stuck)
+  return due ? planRange(manifest, newest.through, limits, stuck) : planJoin(base, limits, stuck)
 }
 
 /** The young segments that wait for a round hold so many times what begins it; where no range of the base can be merged, those above the oldest do. */
@@ -317,10 +319,20 @@ export function held(entries: readonly SegmentEntry[]): Held {
 }
 
 /**
+ * Stored bytes at which a segment of this base is closed: in a large one so many that a manifest may name all of them, and rounds do not fail for ever.
+ * Those that are smaller are merged with their neighbours by the next round.
+ */
+export function cutBytesOf(base: readonly BaseRange[], { baseBytes }: MergeLimits): number {
+  const bytes = base.reduce((sum, { segment }) => sum + (segment?.bytes ?? 0), 0)
+  return Math.max(baseBytes, Math.min(BASE_SEGMENT_BYTES_MAX, Math.ceil(bytes / BASE_SEGMENTS)))
+}
+
+/**
  * Neighbours that know as much, and together fill no segment, become one as they are: of what passed through few entries may stay, and no round
  * comes to their ranges again. So many, for the one that they have become is written again with the next.
  */
-function planJoin(base: readonly BaseRange[], { baseBytes }: MergeLimits, stuck: Stuck): MergePlan | undefined {
+function planJoin(base: readonly BaseRange[], limits: MergeLimits, stuck: Stuck): MergePlan | undefined {
+  const cutBytes = cutBytesOf(base, limits)
   for (let at = 0; at + JOINED_MIN <= base.length; at++) {
     const { through } = base[at] as BaseRange
     let bytes = 0
@@ -331,7 +343,7 @@ function planJoin(base: readonly BaseRange[], { baseBytes }: MergeLimits, stuck:
       bytes += range.segment?.bytes ?? 0
       full += range.segment === null ? 0 : fullness(range.segment)
       // What may not fit into one file may come out as many.
-      if (range.through !== through || stuck.has(nameOfRange(range)) || bytes > baseBytes || full > FULL_SHARE) break
+      if (range.through !== through || stuck.has(nameOfRange(range)) || bytes > cutBytes || full > FULL_SHARE) break
     }
     if (end - at >= JOINED_MIN) return { type: 'base', ranges: base.slice(at, end), end: base[end]?.start, young: [], through }
   }
@@ -344,37 +356,40 @@ function planJoin(base: readonly BaseRange[], { baseBytes }: MergeLimits, stuck:
  */
 export function planGone(
   { base }: Manifest,
-  { baseBytes, slackBytes, rounds }: MergeLimits,
+  limits: MergeLimits,
   stuck: Stuck,
   goneIn: (segment: SegmentEntry) => number,
 ): MergePlan | undefined {
+  const { slackBytes, rounds } = limits
   const shares = base.map(range => (range.segment === null || stuck.has(nameOfRange(range)) ? 0 : goneIn(range.segment)))
   const goneAt = (at: number): number => ((shares[at] ?? 0) >= DELETED_SHARE ? (shares[at] as number) : 0)
   const bytesAt = (at: number): number => base[at]?.segment?.bytes ?? 0
   const at = base.findIndex((_, index) => goneAt(index) > 0)
   if (at < 0 || base.reduce((sum, _, index) => sum + goneAt(index) * bytesAt(index), 0) < rounds * slackBytes) return undefined
   const { through } = base[at] as BaseRange
+  const cutBytes = cutBytesOf(base, limits)
   let left = 0
   let end = at
   for (; end < base.length && end - at < RANGES_MAX && goneAt(end) > 0 && base[end]?.through === through; end++) {
     left += (1 - goneAt(end)) * bytesAt(end)
-    if (end > at && left > baseBytes) break
+    if (end > at && left > cutBytes) break
   }
   return { type: 'base', ranges: base.slice(at, end), end: base[end]?.start, young: [], through }
 }
 
 /** The first range that does not know all up to `through`, with neighbours while together they are no more than one segment. */
-function planRange(manifest: Manifest, through: number, baseBytes: number, stuck: Stuck): MergePlan {
+function planRange(manifest: Manifest, through: number, limits: MergeLimits, stuck: Stuck): MergePlan {
   const { base, young } = manifest
   if (base.some(untouched(manifest, through))) return { type: 'raise', through }
   const at = base.findIndex(range => range.through < through && !stuck.has(nameOfRange(range)))
   const first = base[at] as BaseRange
+  const cutBytes = cutBytesOf(base, limits)
   let bytes = first.segment?.bytes ?? 0
   let end = at + 1
   for (; end < base.length && end - at < RANGES_MAX; end++) {
     const next = base[end] as BaseRange
     bytes += next.segment?.bytes ?? 0
-    if (next.through !== first.through || bytes > baseBytes || stuck.has(nameOfRange(next))) break
+    if (next.through !== first.through || bytes > cutBytes || stuck.has(nameOfRange(next))) break
   }
   const stop = base[end]?.start
   return { type: 'base', ranges: base.slice(at, end), end: stop, young: wordsOn(young, first, stop, through), through }
