@@ -348,7 +348,7 @@ function forward(events: Events, { upkeep, following, order }: Pick<Built, 'upke
   return {
     upkeep: message => {
       upkeep.take(message)
-      if (message.manifest !== undefined) following?.take(message.manifest)
+      if (message.named !== undefined) following?.take(message.named)
     },
     checkpoint: point => {
       order.committed()

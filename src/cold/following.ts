@@ -11,7 +11,7 @@
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
-import type { Manifest } from '../format/index.ts'
+import type { NamedSegments } from '../format/index.ts'
 import { Image, openSegments, type Reused, type TailTable } from '../image/index.ts'
 import type { Segment } from '../segment/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -44,8 +44,8 @@ export class Following {
   readonly #parts: FollowingParts
   #layers: Reused
   /** What the view stands on, if one was followed. */
-  #followed: Manifest | undefined
-  #next: Manifest | undefined
+  #followed: NamedSegments | undefined
+  #next: NamedSegments | undefined
   #running: Promise<void> | undefined
   #retry: Cancel | undefined
   #failures = 0
@@ -57,12 +57,12 @@ export class Following {
     this.#layers = parts.layers
   }
 
-  /** A newer manifest. Of several that come while one is being opened, the last one counts. */
-  take(manifest: Manifest): void {
+  /** What a newer manifest names. Of several that come while one is being opened, the last one counts. */
+  take(named: NamedSegments): void {
     if (this.#stopped) return
     this.#retry?.()
     this.#retry = undefined
-    this.#next = manifest
+    this.#next = named
     this.#running ??= this.#run()
   }
 
@@ -79,33 +79,33 @@ export class Following {
   }
 
   async #run(): Promise<void> {
-    for (let manifest = this.#next; manifest !== undefined && !this.#stopped; manifest = this.#next) {
+    for (let named = this.#next; named !== undefined && !this.#stopped; named = this.#next) {
       this.#next = undefined
       try {
-        const unread = await this.#follow(manifest)
-        if (hasCode(unread, 'TIDEMARK_STORAGE')) this.#again(manifest)
+        const unread = await this.#follow(named)
+        if (hasCode(unread, 'TIDEMARK_STORAGE')) this.#again(named)
         else this.#failures = 0
       } catch (error) {
         // Its files may be gone again already: then a newer manifest is on its way.
         this.#lastError = (error as Error).message
-        this.#again(manifest)
+        this.#again(named)
       }
     }
     this.#running = undefined
   }
 
-  #again(manifest: Manifest): void {
+  #again(named: NamedSegments): void {
     if (this.#stopped || this.#next !== undefined) return
     const ms = Math.min(RETRY_MS_FIRST * 2 ** this.#failures++, RETRY_MS_MAX)
-    this.#retry = this.#parts.scheduler.after(ms, () => this.take(manifest))
+    this.#retry = this.#parts.scheduler.after(ms, () => this.take(named))
   }
 
   /** Gives what cannot be read, and keeps nothing from being followed. */
-  async #follow(manifest: Manifest): Promise<TidemarkError | undefined> {
+  async #follow(named: NamedSegments): Promise<TidemarkError | undefined> {
     const { storage, state, tail, collections, renewed, clock, stalled, scheduler } = this.#parts
     const pause = (): Promise<void> => new Promise(resolve => void scheduler.immediate(resolve))
     const before = new Set(this.#layers.segments)
-    const layers = await openSegments(storage, manifest, this.#layers, pause)
+    const layers = await openSegments(storage, named, this.#layers, pause)
     let unread: TidemarkError | undefined
     try {
       for (const [at, segment] of layers.segments.entries()) {
@@ -118,7 +118,7 @@ export class Following {
       for (const segment of layers.segments) if (!before.has(segment)) await segment.close().catch(() => {})
       throw error
     }
-    if (manifest === this.#followed) {
+    if (named === this.#followed) {
       this.#lastError = unread?.message
       return unread
     }
@@ -128,12 +128,12 @@ export class Following {
       return undefined
     }
     const begin = clock.monotonic()
-    const folded = manifest.fold?.epoch ?? 0
+    const folded = named.fold?.epoch ?? 0
     if (folded >= tail.epoch) tail.table = undefined
     const tables = tail.table?.isEmpty === false ? [tail.table] : []
     const left = state.exchange({ image: new Image({ tables, young, base }), segments })
     this.#layers = layers
-    this.#followed = manifest
+    this.#followed = named
     this.#lastError = unread?.message
     for (const collection of collections()) if (collection.cold?.exchanged(Math.max(folded, tail.epoch)) === true) renewed(collection)
     stalled(clock.monotonic() - begin)

@@ -121,6 +121,11 @@ export interface Manifest {
   readonly retained: readonly RetainedPoint[]
 }
 
+/** What of a manifest says which segments stand for the state, and up to which epoch: all that who follows it needs. */
+export interface NamedSegments extends Pick<Manifest, 'young' | 'base'> {
+  readonly fold: Pick<FoldPoint, 'epoch'> | null
+}
+
 /** The base of a store in which nothing was merged. */
 export const EMPTY_BASE: readonly BaseRange[] = [{ start: FIRST_PLACE, through: 0, segment: null }]
 

@@ -6,7 +6,7 @@
  */
 import type { ErrorCode } from '../base/errors.ts'
 import type { TailSize, Thresholds } from '../fold/index.ts'
-import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest } from '../format/index.ts'
+import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest, NamedSegments } from '../format/index.ts'
 import type { EpochPlace } from '../log/index.ts'
 import type { Retention } from '../manifest/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
@@ -104,8 +104,11 @@ export interface UpkeepMessage {
   readonly error?: ErrorData
   /** With 'failed': it is the log behind the fold point that is damaged or not given back, and a restart would need it. */
   readonly unread?: boolean
-  /** The newest manifest, for a host that asked to follow it; not one that names the same segments as the one before. */
-  readonly manifest?: Manifest
+  /**
+   * What the newest manifest names, for a host that asked to follow it; not where it is the same as before. The log, the points that are kept and the
+   * catalogues are no part of it: whoever reads this is the main thread, in one turn.
+   */
+  readonly named?: NamedSegments
 }
 
 export type FromWriter =
@@ -137,7 +140,7 @@ export interface UpkeepFacts {
   readonly tail: TailSize
   /** What is alive behind it. */
   readonly catalogue: readonly CatalogueEntry[]
-  /** News of upkeep bring the manifest, where it names other segments. */
+  /** News of upkeep bring what the manifest names, where that is something else than before. */
   readonly follow: boolean
   /** Tests take less. */
   readonly thresholds?: Partial<Thresholds>

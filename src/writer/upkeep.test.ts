@@ -2,38 +2,58 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FoldNews } from '../fold/index.ts'
 import type { Manifest } from '../format/index.ts'
+import { firstManifest } from '../manifest/index.ts'
 import { messagesOf } from './upkeep.ts'
 
 const segment = { file: 'young', bytes: 10 }
+const catalogue = [{ id: 1, kind: 'map' as const, name: 'many', codec: 'tide', entries: 1, bytes: 1 }]
 
-test('who follows is sent a manifest that names other segments, or a later fold point, than the one before; and no other', () => {
-  let manifest = { number: 1, young: [segment], base: [{ segment: null }], fold: { epoch: 3 } } as unknown as Manifest
+test('who follows is sent what another manifest than the one before names, or a later fold point; nothing else, and nothing of it else', () => {
+  const first = firstManifest('aa'.repeat(16), 'bb'.repeat(16), { writer: '01'.repeat(16), createdBy: 'test' })
+  let manifest = {
+    ...first,
+    catalogue,
+    retained: [{ number: 1, epoch: 1, timeMs: 1 }],
+    young: [segment],
+    base: [{ segment: null }],
+    fold: { epoch: 3, catalogue },
+  } as unknown as Manifest
   const messageOf = messagesOf(
     () => manifest,
     true,
     () => 0,
   )
-  const told = (type: FoldNews['type'], next: Partial<Manifest>): number | undefined => {
+  const told = (type: FoldNews['type'], next: Partial<Manifest>): unknown => {
     manifest = { ...manifest, ...next, number: manifest.number + 1 }
     const news = { type, manifest, files: 1, ms: 1, bytesWritten: 1, error: new Error('no') } as unknown as FoldNews
     const message = messageOf(news)
-    assert.deepEqual([message.did, message.segments, message.foldedEpoch], [type, manifest.young.length, manifest.fold?.epoch])
-    return message.manifest?.number
+    assert.deepEqual([message.did, message.segments, message.foldedEpoch], [type, manifest.young.length, manifest.fold?.epoch ?? 0])
+    return message.named
   }
-  assert.equal(told('folded', {}), 2)
-  assert.equal(told('collected', {}), undefined)
-  assert.equal(told('failed', {}), undefined)
-  assert.equal(told('caughtUp', {}), undefined)
-  assert.equal(told('merged', { young: [] }), 6)
-  assert.equal(told('failed', { base: [] }), 7, 'what failed may have come after the manifest')
-  assert.equal(told('collected', {}), undefined)
-  assert.equal(told('folded', { fold: { ...manifest.fold, epoch: 4 } as Manifest['fold'] }), 9)
+  const [{ young, base }, none] = [manifest, undefined]
+  assert.deepEqual(told('folded', {}), { young, base, fold: { epoch: 3 } })
+  assert.equal(told('collected', {}), none)
+  assert.equal(told('failed', {}), none)
+  assert.equal(told('caughtUp', {}), none)
+  assert.deepEqual(told('merged', { young: [] }), { young: [], base, fold: { epoch: 3 } })
+  assert.deepEqual(
+    told('failed', { base: [] }),
+    { young: [], base: [], fold: { epoch: 3 } },
+    'what failed may have come after the manifest',
+  )
+  assert.equal(told('collected', {}), none)
+  assert.deepEqual(told('folded', { fold: { ...manifest.fold, epoch: 4 } as Manifest['fold'] }), {
+    young: [],
+    base: [],
+    fold: { epoch: 4 },
+  })
+  assert.deepEqual(told('merged', { fold: null }), { young: [], base: [], fold: null })
   assert.equal(
     messagesOf(
       () => manifest,
       false,
       () => 0,
-    )({ type: 'folded', manifest, bytesWritten: 0, ms: 0 }).manifest,
+    )({ type: 'folded', manifest, bytesWritten: 0, ms: 0 }).named,
     undefined,
   )
 })

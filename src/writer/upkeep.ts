@@ -1,7 +1,7 @@
 /** Upkeep beside a writer: how it is begun, and what the main thread is told of it. Owns what who follows was sent last. */
 import { TidemarkError } from '../base/errors.ts'
 import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
-import { LOG_FOLDER, type Manifest } from '../format/index.ts'
+import { LOG_FOLDER, type Manifest, type NamedSegments } from '../format/index.ts'
 import { isNotGivenBack } from '../storage/index.ts'
 import type { UpkeepMessage, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
@@ -24,8 +24,8 @@ export function startFolding(
 }
 
 /**
- * `follow`: a manifest is sent, whatever the news, unless the last one that was sent names the same segments and fold point: sending and following
- * one takes time in proportion to the segments. A list that is another may hold the same, which does no harm. `written`: by upkeep so far.
+ * `follow`: what the manifest names is sent, whatever the news, unless it is what was sent last, fold point included: sending and following it takes
+ * time in proportion to the segments. A list that is another may hold the same, which does no harm. `written`: by upkeep so far.
  */
 export function messagesOf(newest: () => Manifest, follow: boolean, written: () => number): (news: FoldNews) => UpkeepMessage {
   let sent: Manifest | undefined
@@ -54,8 +54,12 @@ function upkeepMessage(news: FoldNews, manifest: Manifest, send: boolean): Omit<
     files: news.type === 'collected' ? news.files : 0,
     ...(news.type === 'behind' ? { behind: { ms: news.ms, rawBytes: news.rawBytes, records: news.records } } : {}),
     ...(news.type === 'failed' ? { error: toErrorData(news.error), unread: news.of === 'fold' && isLogUnread(news.error) } : {}),
-    ...(send ? { manifest } : {}),
+    ...(send ? { named: namedBy(manifest) } : {}),
   }
+}
+
+function namedBy({ young, base, fold }: Manifest): NamedSegments {
+  return { young, base, fold: fold === null ? null : { epoch: fold.epoch } }
 }
 
 /** Of a fold that failed: not for want of room, say, nor in writing again what was left there, which leaves the log to the next restart as it is. */
