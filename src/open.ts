@@ -321,7 +321,7 @@ function build(
       collection.codec = codec
       // What the one before it refused is to be tried with this one, though nothing else changes.
       if (space.refusedKeys(collection.id) > 0) space.catalogueChanged = true
-      if (collection.cold !== undefined) collection.cold.cold.codec = codec
+      collection.cold?.takeCodec(codec)
     },
     /** Slices of hydration count among the stalls. */
     countStallsIn: (checkpointer: Checkpointer): void => {

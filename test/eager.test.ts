@@ -226,6 +226,61 @@ test('of an object that nobody touched get, a loop and a scan give the same', as
   await world.close()
 })
 
+test('what is set where an object or value waits untouched is compared with it, as with any other', async () => {
+  const world = new SimulatedStore()
+  const filling = (await world.open()).map<number>('n')
+  for (const key of ['k', 'in a transaction', 'late']) filling.set(key, 5)
+  for (const key of ['a', 'b']) world.store.map<object>('ships').set(key, { x: 0 })
+  await world.close()
+  const store = await world.open({ restore: { hydrate: 'eager' } })
+  const numbers = store.map<number>('n')
+  const ships = store.map<object>('ships', { significant: () => false })
+  await world.run(store.hydrated())
+  assert.equal((await world.checkpoint()).records, 0)
+  numbers.set('k', 5)
+  ships.set('a', { x: 0.5 })
+  const { collections, dirtyMax } = store.stats()
+  assert.deepEqual([collections['n']?.unchanged, collections['ships']?.insignificant, dirtyMax], [1, 1, 0])
+  assert.equal((await world.checkpoint()).records, 0)
+  store.transaction(() => numbers.set('in a transaction', 5))
+  assert.equal((await world.checkpoint()).records, 0)
+  // While a cut is captured, too.
+  ships.set('c', {})
+  const asked = store.checkpoint()
+  numbers.set('late', 5)
+  ships.set('b', { x: 0.75 })
+  assert.equal((await world.run(asked)).records, 1)
+  assert.deepEqual([[...numbers.keys()], ships.get('b'), store.stats().dirtyMax], [['k', 'in a transaction', 'late'], { x: 0.75 }, 0])
+  await world.close()
+})
+
+test('objects that nobody touched are those of the codec given last; one that is given again makes none anew', async () => {
+  const world = new SimulatedStore()
+  const first = new Seen('text')
+  ;(await world.open()).map<string>('map', { codec: first }).set('k', 'v')
+  await world.close()
+  const store = await world.open({ codecs: [first], restore: { hydrate: 'eager' } })
+  await world.run(store.hydrated())
+  let decoded = 0
+  const better: Codec<string> = {
+    name: 'text',
+    encode: value => first.encode(value),
+    decode: bytes => {
+      decoded++
+      return `better ${bytes}`
+    },
+  }
+  const map = store.map<string>('map', { codec: better })
+  assert.equal(map.get('k'), 'better v')
+  await world.close()
+  const again = await world.open({ codecs: [better], restore: { hydrate: 'eager' } })
+  await world.run(again.hydrated())
+  decoded = 0
+  assert.equal(again.map<string>('map', { codec: better }).get('k'), 'better v')
+  assert.equal(decoded, 0)
+  await world.close()
+})
+
 for (const stored of [300, 40_000]) {
   test(`half way through ${stored} objects the order is that of the keys, whatever is written meanwhile`, async () => {
     const world = new SimulatedStore()

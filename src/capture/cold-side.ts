@@ -14,7 +14,7 @@
  * hidden: what a filter alone spoke for is looked up later, or keys that come and go would be remembered for ever.
  */
 import { assert } from '../base/errors.ts'
-import { compareKeys, type Key } from '../codec/index.ts'
+import { compareKeys, type Key, type ValueCodec } from '../codec/index.ts'
 import { ABSENT, type Cold, type ColdCursor, isUnread } from './cold.ts'
 import { Decoded } from './decoded.ts'
 import { Generations, type KeyTaken } from './generations.ts'
@@ -104,6 +104,11 @@ export class ColdSide {
     return this.held.peek(key) ?? (cursor === undefined ? this.cold.read(key) : cursor.read())
   }
 
+  /** Objects were made ahead. Who writes one of these keys brings it home before: what is set is compared with it, as with any other that is live. */
+  get madeAhead(): boolean {
+    return this.#decoded !== undefined
+  }
+
   /** Its object was made ahead, and nobody touched it. */
   hasDecoded(key: Key): boolean {
     return this.#decoded?.has(key) === true
@@ -113,6 +118,13 @@ export class ColdSide {
   decodedAhead(key: Key, value: unknown): void {
     this.#decoded ??= new Decoded()
     this.#decoded.add(key, value)
+  }
+
+  /** What is stored is read with it from now on, what the one before it made ahead included. */
+  takeCodec(codec: ValueCodec): void {
+    if (codec === this.cold.codec) return
+    this.cold.codec = codec
+    this.#decoded = undefined
   }
 
   /**
@@ -144,10 +156,8 @@ export class ColdSide {
    * time, which is less than a write that fails, or a walk that cannot go on.
    */
   isInsert(key: Key): boolean {
-    if (this.hides(key)) return true
-    const made = this.hasDecoded(key)
-    if (!made && !this.#mayHave(key)) return true
-    const stored = made || this.cold.atHome || (this.isWalked ? this.#hasIfRead(key) : undefined)
+    if (this.hides(key) || !this.#mayHave(key)) return true
+    const stored = this.cold.atHome || (this.isWalked ? this.#hasIfRead(key) : undefined)
     if (stored === false) return true
     if (stored === true) {
       this.#leaves(key)

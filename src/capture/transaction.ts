@@ -201,7 +201,7 @@ export class Transaction {
         const significant = collection.significance?.significant
         Object.assign(collection, before)
         if (significant !== undefined) treat(collection, { significant })
-        if (cold !== undefined) cold.cold.codec = collection.codec
+        cold?.takeCodec(collection.codec)
         if (giants !== undefined) space.giants.putBack(id, giants)
       }),
     )

@@ -9,6 +9,9 @@ import { plainTideCodec, tideCodec } from './tide.ts'
 
 const HINT_FUNCTION = 'store an object that says what it does, and look the function up by it'
 
+/** One and the same for a codec that is given again: what it has read need not be read anew. */
+const wrapped = new WeakMap<object, ValueCodec>()
+
 /** Throws TIDEMARK_CODEC when this is no codec, or has a name that would not name it when the store is opened again. */
 export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
   if ((codec as unknown) === plainTideCodec) return tideCodec
@@ -32,7 +35,9 @@ export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
   if (!isWellFormed(name)) {
     throw new TidemarkError('TIDEMARK_CODEC', "a codec's name must not hold a lone surrogate", { hint: 'use well-formed Unicode' })
   }
-  return {
+  const known = wrapped.get(codec)
+  if (known?.name === name) return known
+  const own: ValueCodec = {
     name,
     encodeInto(writer: ByteWriter, value: unknown): void {
       const bytes = encoded(codec, name, value)
@@ -65,6 +70,8 @@ export function wrapCodec<V>(codec: Codec<V>): ValueCodec {
       return value
     },
   }
+  wrapped.set(codec, own)
+  return own
 }
 
 function encoded<V>(codec: Codec<V>, name: string, value: unknown): Uint8Array {
