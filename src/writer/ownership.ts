@@ -108,7 +108,11 @@ export class Ownership {
       const before = this.#newest
       let number = before
       while (this.#newest === before && (await this.#storage.exists(manifestName(number + 1)))) {
-        const found = await this.#ownManifest(number + 1)
+        const found = await this.#ownManifest(number + 1).catch(error => {
+          // Meanwhile a later one is the newest: the look begins again from there.
+          if (this.#newest !== before && hasCode(error, 'TIDEMARK_STORAGE')) return undefined
+          throw error
+        })
         if (found === undefined) number++
         else this.#advance(found)
       }

@@ -154,6 +154,41 @@ test('one that is not given back, where it is not known who made it, stops its w
   await assert.rejects(own.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
 })
 
+/** Opening this file takes until `answer`, once. */
+class Slow extends SimulatedStorage {
+  slow: string | undefined
+  answer: () => void = () => {}
+
+  override async open(path: string, mode: OpenMode): Promise<StorageFile> {
+    if (path === this.slow) {
+      this.slow = undefined
+      await new Promise<void>(resolve => void (this.answer = resolve))
+    }
+    return await super.open(path, mode)
+  }
+}
+
+test('one that is not given back fails no commit whose look at it ends when the next one is there', async () => {
+  for (const behind of [1, 2]) {
+    const storage = new Slow()
+    const { manifest } = await openForWriting(storage, facts('own'))
+    const own = new Ownership(storage, noFailpoint, manifest)
+    const unread = manifestName(manifest.number + 1)
+    storage.inject({ operation: 'syncFolder', errno: 'EIO', nth: 1 })
+    await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+    storage.slow = unread
+    const look = own.check()
+    while (storage.slow !== undefined) await Promise.resolve()
+    storage.inject({ operation: 'open', errno: 'EIO', path: unread, times: Number.POSITIVE_INFINITY })
+    for (let at = 0; at < behind; at++) await own.publish(next)
+    assert.equal(own.manifest.number, manifest.number + 1 + behind)
+    storage.answer()
+    await look
+    await openForWriting(storage, facts('rival'))
+    await assert.rejects(own.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
+  }
+})
+
 /** What is written as a manifest reads wrong once, right afterwards. */
 class Flickering extends SimulatedStorage {
   flickers = false
