@@ -12,6 +12,7 @@ export const CODES = {
   TIDEMARK_NAME: 'input',
   TIDEMARK_NAME_TAKEN: 'input',
   TIDEMARK_IDS_SPENT: 'state',
+  TIDEMARK_NUMBERS_SPENT: 'state',
   TIDEMARK_KEY: 'input',
   TIDEMARK_VALUE_REFUSED: 'input',
   TIDEMARK_CODEC: 'input',

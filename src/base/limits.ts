@@ -138,6 +138,12 @@ export const SEGMENTS_MAX = 65_536
  */
 export const BASE_SEGMENTS = SEGMENTS_MAX / 4
 
+/** Numbers of manifests, and tokens of writers, have eight hex digits in the names of files: at one a second the first last 136 years. */
+export const MANIFEST_NUMBER_MAX = 0xffff_ffff
+
+/** A manifest that does not verify and is so far above the newest that does is no successor of it: behind it there would be few numbers, and tokens, left. */
+export const MANIFEST_NUMBERS_AHEAD_MAX = 2 ** 30
+
 /** Earlier manifests one manifest may keep, which bounds the manifest as well. */
 export const MANIFESTS_MAX = 65_536
 

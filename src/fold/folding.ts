@@ -10,7 +10,7 @@ import { STOPPED } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { CatalogueEntry, Manifest, SegmentEntry } from '../format/index.ts'
 import { LogLength } from '../log/index.ts'
-import { dropDead, foldTo, PointAges, raiseBase, repeat, trim } from '../manifest/index.ts'
+import { assertNext, dropDead, foldTo, PointAges, raiseBase, repeat, trim } from '../manifest/index.ts'
 import { floorRate, manifestToll, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -373,6 +373,7 @@ export class Folding {
   async #work(given: Work, job: (parts: WriteParts, rhythm: Rhythm) => Promise<void>): Promise<void> {
     const { random, compress, monotonic, scheduler, sliceMs, budget } = this.#parts
     const work = this.#limits.paced ? given : { ...given, rate: () => Number.POSITIVE_INFINITY }
+    assertNext(this.#parts.manifest())
     await this.#names.prepare()
     const { newFile, end } = this.#names.take()
     const floor = (): number => (floorRate(budget.silentMs, this.#tail.flow.intervalMs) * work.bytes) / Math.max(1, work.stored)

@@ -23,6 +23,7 @@ import {
   type RetainedPoint,
   type SegmentEntry,
 } from '../format/index.ts'
+import { assertNumbers } from './numbers.ts'
 import { type AgesOf, type Retention, retain } from './retention.ts'
 
 /** The fold point rises to `point`; `parts`, newest first, hold what came between. What retention does not ask for is not named any more. */
@@ -250,7 +251,8 @@ export function repeat(old: Manifest): Manifest {
 }
 
 function checkFolded(old: Manifest, next: Manifest): void {
-  assert(next.number === old.number + 1 && next.number <= 0xffff_ffff, 'manifest numbers rise')
+  assert(next.number === old.number + 1, 'manifest numbers rise')
+  assertNumbers(next)
   assert(next.token === old.token && next.storeId === old.storeId && next.lineage === old.lineage, 'folding changes no owner')
   const covered = next.fold?.epoch ?? 0
   const segments = [...next.young, ...next.base.flatMap(range => range.segment ?? [])]

@@ -23,6 +23,8 @@ import {
 } from '../format/index.ts'
 import { errnoOf, GO_ON, isErrno, isNotGivenBack, type Storage, type StorageFile, systemError } from '../storage/index.ts'
 
+import { assertNumbers } from './numbers.ts'
+
 export interface FoundManifest {
   readonly manifest: Manifest
   /** The highest number there is, valid or not. */
@@ -129,6 +131,8 @@ export type Published = 'ours' | 'taken' | 'overtaken' | 'spoiled'
  * left our own manifest under this number: `writer` tells, and `made` was called where the storage said so.
  */
 export async function publish(storage: Storage, next: Manifest, failpoint: Failpoint, made: () => void = () => {}): Promise<Published> {
+  // It may have been raised beyond what was planned.
+  assertNumbers(next)
   await failpoint('manifest.create')
   const bytes = encodeManifest(next)
   const created = await storage.createIfAbsent(manifestName(next.number), bytes)

@@ -7,6 +7,7 @@
  */
 import { assert } from '../base/errors.ts'
 import { EMPTY_BASE, type LogEntry, type LogPosition, type Manifest, STORE_FORMAT } from '../format/index.ts'
+import { assertNumbers, assertSuccessor } from './numbers.ts'
 
 export interface Author {
   /** Random for this opening, 32 hex digits. */
@@ -37,6 +38,7 @@ export function firstManifest(storeId: string, lineageId: string, author: Author
  * one has had is as far above the old one as the number. `log` may go on beyond the old one's where the newest manifest was lost.
  */
 export function takeOver(old: Manifest, newestNumber: number, log: readonly LogEntry[], author: Author): Manifest {
+  assertSuccessor(old, newestNumber)
   const number = newestNumber + 1
   const next: Manifest = { ...old, ...author, format: STORE_FORMAT, number, token: old.token + (number - old.number), log }
   checkCommon(old, next)
@@ -128,7 +130,7 @@ export function closeLog(log: readonly LogEntry[], end: LogPosition): readonly L
 function checkCommon(old: Manifest, next: Manifest): void {
   assert(next.number > old.number, 'manifest numbers rise')
   assert(next.token >= old.token, 'the token never falls')
-  assert(next.token <= 0xffff_ffff && next.number <= 0xffff_ffff, 'numbers fit')
+  assertNumbers(next)
   assert(next.storeId === old.storeId, 'a store keeps its id')
   assert(
     old.lineage.every((entry, index) => next.lineage[index] === entry),

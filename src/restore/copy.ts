@@ -11,7 +11,7 @@ import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { assert, hasCode, TidemarkError } from '../base/errors.ts'
 import { noFailpoint } from '../base/failpoint.ts'
-import { COPY_BYTES, COPY_SYNC_BYTES } from '../base/limits.ts'
+import { COPY_BYTES, COPY_SYNC_BYTES, MANIFEST_NUMBER_MAX } from '../base/limits.ts'
 import { type Pauser, systemPauser } from '../base/pauser.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import {
@@ -200,7 +200,7 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
     const lineage = random.bytes(16).toString('hex')
     // A log that was found without the newest manifests may go on in files of a later token than that of the manifest that was read.
     const token = log.reduce((most, { file }) => Math.max(most, logNumbers(nameOf(file))?.token ?? 0), manifest.token)
-    const next = fork({ ...manifest, token, log, retained: [] }, report.end, lineage)
+    const next = fork({ ...manifest, number: numberBehind(manifest), token, log, retained: [] }, report.end, lineage)
     const lengths = new Map<string, number>([
       ...segments.map(({ file, bytes }) => [file, bytes] as const),
       ...next.log.filter(({ file }) => open.has(file)).map(({ file, end }) => [file, end?.bytes ?? 0] as const),
@@ -219,6 +219,14 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
   } finally {
     for (const file of open.values()) await file.close().catch(() => {})
   }
+}
+
+/**
+ * The number that the copy's is behind. That of the source: whoever has that open, and finds the copy in its place, sees a later one there. Where so
+ * many were given that there is an end to them, it counts from the beginning: nobody's is as low. Not from 1, which a first opening that died leaves.
+ */
+function numberBehind({ number }: Manifest): number {
+  return number <= MANIFEST_NUMBER_MAX / 2 ? number : 1
 }
 
 /** Verifies what was copied, and makes a store of it. */

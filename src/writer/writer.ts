@@ -16,7 +16,7 @@ import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import type { Folding, FoldingParts } from '../fold/index.ts'
 import { type Compress, type LogPosition, logName, logNumbers, type Manifest, openCompress } from '../format/index.ts'
 import { LogWriter } from '../log/index.ts'
-import { assertInPlace, giveUp, roll } from '../manifest/index.ts'
+import { assertInPlace, assertNext, giveUp, roll } from '../manifest/index.ts'
 import { Budget, logToll, PacedStorage, proofToll } from '../pace/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
@@ -269,6 +269,7 @@ export class Writer {
   }
 
   async #roll(compress: Compress): Promise<LogWriter> {
+    assertNext(this.#ownership.manifest)
     await this.#inherited.prove()
     const { monotonic, random } = this.#parts
     const { storeId, token } = this.#ownership.manifest
@@ -327,7 +328,8 @@ export class Writer {
     if (isFenced || isBroken) void this.#folding?.stop()
     if (this.#state === 'fenced' || this.#state === 'closed') return
     this.#state = isFenced ? 'fenced' : 'failed'
-    const fatal = isBroken || data.code === 'TIDEMARK_FAILED'
+    // Without a number no later try goes better.
+    const fatal = isBroken || data.code === 'TIDEMARK_FAILED' || data.code === 'TIDEMARK_NUMBERS_SPENT'
     this.#send(isFenced ? { type: 'fenced', error: data } : { type: 'failed', attempt, error: data, fatal })
   }
 
