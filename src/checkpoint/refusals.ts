@@ -4,61 +4,53 @@
  * it is announced once per refusal. There may be very many: no look and no commit goes through them all.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import type { Collection, Space } from '../capture/index.ts'
+import type { Collection, KeySet, Space } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
+import { type Refusal, RefusedKeys } from './refused-keys.ts'
 import type { CheckpointPoint } from './types.ts'
 
-export interface Refusal {
-  readonly collection: string
-  readonly key: Key
-  readonly reason: string
-  readonly hint: string | undefined
-}
+export { REFUSALS_LISTED, type Refusal } from './refused-keys.ts'
 
 /** What the codec itself threw: a refusal is plain data. */
 const causes = new WeakMap<Refusal, unknown>()
-/** So many are named where refusals are listed. */
-export const REFUSALS_LISTED = 1000
 /** Up to so many keys are looked for one by one. */
 const WALKED_MAX = 1024
 
-type ByIncarnation = Map<number, Map<Key, Refusal>>
-
 export class Refusals {
   readonly #space: Space
-  #known: ByIncarnation = new Map()
+  #known = new RefusedKeys()
   /** Those of them that were refused since the last barrier. */
-  #seen: ByIncarnation = new Map()
+  #seen = new RefusedKeys()
 
   constructor(space: Space) {
     this.#space = space
     space.cameAndWent = (incarnation, key) => this.#forget(incarnation, key)
-    space.refusedKeys = incarnation => this.#known.get(incarnation)?.size ?? 0
+    space.refusedKeys = incarnation => this.#known.of(incarnation)?.size ?? 0
   }
 
   /** No value is refused now. */
   get none(): boolean {
-    return this.#known.size === 0
+    return this.#known.none
   }
 
   /** Whether values of this incarnation are refused. */
   has(incarnation: number): boolean {
-    return this.#known.has(incarnation)
+    return this.#known.of(incarnation) !== undefined
   }
 
   add(collection: Collection, key: Key, error: unknown): { refusal: Refusal; first: boolean } {
     const { message, hint, cause } = error as { message?: string; hint?: string; cause?: unknown }
     const refusal: Refusal = { collection: collection.name, key, reason: message ?? String(error), hint }
-    if (cause !== undefined) causes.set(refusal, cause)
-    const first = this.#known.get(collection.id)?.has(key) !== true
-    note(this.#known, collection.id, refusal)
-    note(this.#seen, collection.id, refusal)
+    const first = this.#known.of(collection.id)?.has(key) !== true
+    const isSaid = this.#known.add(collection, refusal)
+    // Not kept otherwise: a table of all causes would grow in one turn, too.
+    if ((this.#seen.add(collection, refusal) || isSaid) && cause !== undefined) causes.set(refusal, cause)
     return { refusal, first }
   }
 
   /** A barrier: every refused entry gets another chance. */
   retry(): void {
-    this.#seen = new Map()
+    this.#seen = new RefusedKeys()
   }
 
   /** The epoch is committed: what it did not refuse again is well. */
@@ -77,29 +69,23 @@ export class Refusals {
   areAllOf({ id, saturated, drained, deleted, gone, journal, fresh, postponed }: Collection): boolean {
     if (saturated || drained.length > 0 || deleted.size > 0 || gone.length > 0) return false
     if (journal.untaken(journal.end) > 0 || postponed.large > 0) return false
-    const known = this.#known.get(id)
+    const known = this.#known.of(id)
     const listed = fresh.size + postponed.refused.size
     if (listed > (known?.size ?? 0)) return false
     // What was refused since the barrier is listed: as many keys are these very keys.
-    if (listed > WALKED_MAX && listed === this.#seen.get(id)?.size) return true
+    if (listed > WALKED_MAX && listed === this.#seen.of(id)?.size) return true
     return areIn(fresh, known) && areIn(postponed.refused, known)
   }
 
   #forget(incarnation: number, key: Key): void {
     if (this.none) return
-    for (const refusals of [this.#known, this.#seen]) {
-      const keys = refusals.get(incarnation)
-      if (keys?.delete(key) === true && keys.size === 0) refusals.delete(incarnation)
-    }
+    this.#known.delete(incarnation, key)
+    this.#seen.delete(incarnation, key)
   }
 
   /** The first of them. */
   list(): readonly Refusal[] {
-    const list: Refusal[] = []
-    for (const keys of this.#known.values()) {
-      for (const refusal of keys.values()) if (list.push(refusal) === REFUSALS_LISTED) return list
-    }
-    return list
+    return this.#known.list()
   }
 
   /** Waits for an epoch. What it refused may be gone by now, and nothing of it is left to write: then it is as good as one that refused nothing. */
@@ -113,18 +99,11 @@ export class Refusals {
 
   assertNone(): void {
     if (this.none) return
-    const count = [...this.#known.values()].reduce((sum, keys) => sum + keys.size, 0)
-    throw refusalError(this.list(), count)
+    throw refusalError(this.list(), this.#known.size)
   }
 }
 
-function note(refusals: ByIncarnation, incarnation: number, refusal: Refusal): void {
-  const keys = refusals.get(incarnation)
-  if (keys === undefined) refusals.set(incarnation, new Map([[refusal.key, refusal]]))
-  else keys.set(refusal.key, refusal)
-}
-
-function areIn(keys: Collection['fresh'], known: ReadonlyMap<Key, Refusal> | undefined): boolean {
+function areIn(keys: Collection['fresh'], known: Pick<KeySet, 'has'> | undefined): boolean {
   for (const piece of keys.pieces()) for (const key of piece.keys()) if (known?.has(key) !== true) return false
   return true
 }
