@@ -44,6 +44,12 @@ export interface WriterParts {
 
 /** Manifests that a roll removes, which adds one: where there are many, as after a trim, upkeep does it, and no commit waits. */
 const PRUNED_BY_ROLL = 2
+/**
+ * Where calls of the storage hold the thread, nothing else has a turn while messages come: upkeep gets one so often, and where a commit waits as seldom
+ * as it can without standing still.
+ */
+const UNBROKEN_MS = 10
+const UNBROKEN_MS_MAX = 500
 /** Nothing came for this long: the last commit gets its seal. */
 const SEAL_IDLE_MS = 500
 
@@ -131,7 +137,9 @@ export class Writer {
 
   async #work(): Promise<void> {
     await Promise.resolve()
+    let turnAt = this.#parts.monotonic()
     for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift()) {
+      if (await this.#giveTurn(turnAt)) turnAt = this.#parts.monotonic()
       try {
         await this.#take(message)
       } catch (error) {
@@ -140,6 +148,15 @@ export class Writer {
     }
     this.#working = false
     if (this.#abandoned) await this.#leave()
+  }
+
+  /** One turn of the event loop, where the last one was so long ago. What comes meanwhile waits behind what is there. */
+  async #giveTurn(turnAt: number): Promise<boolean> {
+    const { scheduler = this.#parts.upkeep?.scheduler, monotonic } = this.#parts
+    const unbrokenMs = monotonic() - turnAt
+    if (scheduler === undefined || unbrokenMs < (this.#budget.commitWaits ? UNBROKEN_MS_MAX : UNBROKEN_MS)) return false
+    await new Promise<void>(resolve => void scheduler.immediate(resolve))
+    return true
   }
 
   async #take(message: Message): Promise<void> {
