@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { TidemarkError } from './base/errors.ts'
 import { assertOptions } from './base/given.ts'
+import { systemScheduler } from './base/scheduler.ts'
 import type { Codec } from './codec/index.ts'
 import type { Profile, ProfileOptions } from './profile/index.ts'
 import type { Copied, CopyOptions, Verification } from './restore/index.ts'
@@ -51,7 +52,8 @@ export async function open(directory: string, settings?: Settings): Promise<Stor
   const taken = settings === undefined ? undefined : checkSettings(settings)
   const { openWith } = await import('./engine.ts')
   const inline = path === MEMORY ? (await import('./apart.ts')).InlineHost : undefined
-  return await openWith(inline, path, taken)
+  // Loaded with the package: a test of the service may have faked the timers when the first store is opened, which loads all else.
+  return await openWith(inline, path, taken, { scheduler: systemScheduler })
 }
 
 /**

@@ -4,6 +4,9 @@
  * knows something: a clock that jumps makes it expect the load of another time. How old the fold points of earlier runs were when the last one
  * ended (manifest/point-ages.ts): those of this run age by `monotonic`. Which epoch a restore to a time means. Otherwise it is only reported.
  */
+// Not the global: what fakes timers in a test of the service replaces that, and its time may go backwards or stand still.
+import { performance } from 'node:perf_hooks'
+
 export interface Clock {
   /** Milliseconds since 1970 by the wall clock, it may jump either way, so no difference of two of them is a time that passed. */
   now(): number

@@ -2,6 +2,10 @@
  * The one door to the event loop; a simulation brings its own.
  * Invariant: `fn` never runs inside the call that schedules it, runs at most once, and never after its `Cancel` was called.
  */
+import timers from 'node:timers'
+
+/** As they are when this is loaded, and not the globals: what fakes timers in a test of the service replaces those, and then no time passes for it. */
+const { setImmediate, clearImmediate, setTimeout, clearTimeout } = timers
 
 /** Takes the call back; harmless when it has run or was cancelled before. */
 export type Cancel = () => void

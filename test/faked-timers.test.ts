@@ -1,0 +1,56 @@
+/** A service whose tests fake the timers of the process, as libraries for tests do: the engine's own time goes on. */
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import { open } from 'tidemark'
+
+const NAMES = ['performance', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] as const
+/** As a library sees it, which gets it by `require`. */
+const timers = createRequire(import.meta.url)('node:timers') as Record<string, unknown>
+
+/** Time runs backwards, and nothing that is scheduled ever runs. Gives what takes the fakes back. */
+function fakeTimers(): () => void {
+  let now = 0
+  const fakes = { performance: { now: () => --now }, setTimeout: () => 1, clearTimeout() {}, setImmediate: () => 1, clearImmediate() {} }
+  const own = NAMES.map(name => Object.getOwnPropertyDescriptor(globalThis, name) as PropertyDescriptor)
+  for (const name of NAMES) Object.defineProperty(globalThis, name, { value: fakes[name], configurable: true, writable: true })
+  return () => {
+    for (const [at, name] of NAMES.entries()) Object.defineProperty(globalThis, name, own[at] as PropertyDescriptor)
+  }
+}
+
+/** The same of the module, which the tests' own runner uses, too: for moments. */
+async function withFakedModule<T>(run: () => Promise<T>): Promise<T> {
+  const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers
+  Object.assign(timers, { setTimeout: () => 1, clearTimeout() {}, setImmediate: () => 1, clearImmediate() {} })
+  try {
+    return await run()
+  } finally {
+    Object.assign(timers, { setTimeout, clearTimeout, setImmediate, clearImmediate })
+  }
+}
+
+// The first one: a store loads what it needs with the first `open`.
+for (const when of ['before it is opened', 'while it is open'] as const) {
+  test(`a store goes on where timers are faked ${when}`, async t => {
+    // The engine's own timers keep no process alive.
+    const alive = setInterval(() => {}, 1000)
+    const isFirst = when === 'before it is opened'
+    let restore = isFirst ? fakeTimers() : undefined
+    t.after(() => {
+      restore?.()
+      clearInterval(alive)
+    })
+    const opened = () => open(':memory:', { checkpoint: { intervalMs: 20 } })
+    const store = isFirst ? await withFakedModule(opened) : await opened()
+    restore ??= fakeTimers()
+    const map = store.map<number>('map')
+    const automatic = new Promise(resolve => store.on('checkpoint', resolve))
+    map.set('a', 1)
+    await automatic
+    map.set('a', 2)
+    await store.durable()
+    assert.equal(store.stats().status, 'ok')
+    await store.close()
+  })
+}
