@@ -59,6 +59,7 @@ async function newWorld(
   const slow = {
     room: () => undefined,
     wrote: () => {},
+    published: () => {},
     syncTurn: () => (syncMs > 0 ? scheduler.sleep(syncMs) : undefined),
     synced: () => {},
   }

@@ -5,8 +5,9 @@
  * makes him wait. The stream's rate is what the log writes on the average and upkeep needs: what the log writes more than that in one moment,
  * upkeep writes less in the next.
  * Owns: the levels, the waits. Does not own: what is written, how fast upkeep needs to be (rhythm.ts), files.
- * Invariants: a commit whose turn has come waits for nothing but the ceiling; upkeep never overdraws the ceiling by more than one append, and
- * never waits for ever but for it: a share of what it needs is always let through; time is monotonic.
+ * Invariants: a commit whose turn has come waits for nothing but the ceiling, and there for no manifest; upkeep never overdraws the ceiling by more
+ * than one append and manifests, pays for these before it goes on, and never waits for ever but for it: a share of what it needs is always let
+ * through; time is monotonic.
  */
 import { STOPPED } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
@@ -51,7 +52,10 @@ export class Budget {
   readonly #stream: Bucket
   /** What upkeep gets at the least. */
   readonly #share: Bucket
+  /** What the log and upkeep append. */
   readonly #ceiling: Bucket | undefined
+  /** The same and manifests: what is left of the ceiling for upkeep. Never fuller. */
+  readonly #left: Bucket | undefined
   readonly #early: Bucket | undefined
   readonly #needs = new Map<object, number>()
   readonly #waits = new Set<() => void>()
@@ -88,9 +92,12 @@ export class Budget {
     const { bytesPerSecondMax: most, scheduler } = parts
     if (scheduler === undefined || most === Number.POSITIVE_INFINITY) return
     this.#ceiling = new Bucket(now, { holdMs: CEILING_HOLD_MS, holdBytesMin: CEILING_BYTES_MIN })
+    this.#left = new Bucket(now, { holdMs: CEILING_HOLD_MS, holdBytesMin: CEILING_BYTES_MIN })
     this.#early = new Bucket(now, { holdMs: CEILING_HOLD_MS, debtMs: EARLY_DEBT_MS })
-    this.#ceiling.fill(now, most)
-    this.#ceiling.top()
+    for (const bucket of [this.#ceiling, this.#left]) {
+      bucket.fill(now, most)
+      bucket.top()
+    }
     this.#early.fill(now, most / BEHIND_SHARE)
   }
 
@@ -134,13 +141,14 @@ export class Budget {
 
   logWrote(bytes: number): void {
     const now = this.#parts.monotonic()
-    this.#logBytes = this.#faded(now) + bytes
-    this.#logAt = this.#lastLogAt = now
-    this.#refill(now)
-    this.#stream.take(now, bytes)
     this.#ceiling?.take(now, bytes)
     if (this.#shares) this.#early?.take(now, bytes)
-    this.written.log += bytes
+    this.#logAdded(now, bytes)
+  }
+
+  /** A manifest of the log's: the commit behind it does not wait until it is paid for, which may take a minute. */
+  logPublished(bytes: number): void {
+    this.#logAdded(this.#parts.monotonic(), bytes)
   }
 
   /** The store closes: from now on the log goes first even where upkeep is behind, for what is not durable in time is lost. */
@@ -209,11 +217,13 @@ export class Budget {
 
   upkeepWrote(bytes: number): void {
     const now = this.#parts.monotonic()
-    // The share is for when the log is in the way.
-    if (this.#turnMs(now) > 0) this.#share.take(now, bytes)
-    this.#stream.take(now, bytes)
     this.#ceiling?.take(now, bytes)
-    this.written.upkeep += bytes
+    this.#upkeepAdded(now, bytes)
+  }
+
+  /** A manifest of upkeep's: upkeep alone pays for it, later. */
+  upkeepPublished(bytes: number): void {
+    this.#upkeepAdded(this.#parts.monotonic(), bytes)
   }
 
   /** Resolves when no commit is under way, or has been for long enough. Undefined: now. */
@@ -233,6 +243,23 @@ export class Budget {
   }
 
   // ---- inside
+
+  #logAdded(now: number, bytes: number): void {
+    this.#logBytes = this.#faded(now) + bytes
+    this.#logAt = this.#lastLogAt = now
+    this.#refill(now)
+    this.#stream.take(now, bytes)
+    this.#left?.take(now, bytes)
+    this.written.log += bytes
+  }
+
+  #upkeepAdded(now: number, bytes: number): void {
+    // The share is for when the log is in the way.
+    if (this.#turnMs(now) > 0) this.#share.take(now, bytes)
+    this.#stream.take(now, bytes)
+    this.#left?.take(now, bytes)
+    this.written.upkeep += bytes
+  }
 
   #faded(now: number): number {
     return this.#logBytes * Math.exp((this.#logAt - now) / LOG_MEAN_MS)
@@ -280,9 +307,9 @@ export class Budget {
 
   /** Upkeep does not overdraw, and lets the log go first, unless it is behind. */
   #upkeepCeilingMs(bytes: number): number {
-    if (this.#ceiling === undefined) return 0
+    if (this.#left === undefined) return 0
     if (!this.#shares && (this.#logWaits > 0 || this.#commits > 0)) return LOOK_MS
-    return this.#ceiling.waitMs(this.#parts.monotonic(), bytes)
+    return this.#left.waitMs(this.#parts.monotonic(), bytes)
   }
 
   async #waitForCeiling(bytes: number): Promise<void> {

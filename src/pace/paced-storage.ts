@@ -11,6 +11,8 @@ export interface Toll {
   /** Undefined: now. */
   room(bytes: number): Promise<void> | undefined
   wrote(bytes: number): void
+  /** A manifest. */
+  published(bytes: number): void
   syncTurn(): Promise<void> | undefined
   synced(ms: number): void
 }
@@ -19,6 +21,7 @@ export function logToll(budget: Budget): Toll {
   return {
     room: () => budget.logRoom(),
     wrote: bytes => budget.logWrote(bytes),
+    published: bytes => budget.logPublished(bytes),
     syncTurn: () => undefined,
     synced: ms => budget.logSynced(ms),
   }
@@ -33,6 +36,7 @@ export function upkeepToll(budget: Budget): Toll {
   return {
     room: bytes => budget.upkeepRoom(bytes),
     wrote: bytes => budget.upkeepWrote(bytes),
+    published: bytes => budget.upkeepPublished(bytes),
     syncTurn: () => budget.upkeepSyncTurn(),
     synced: ms => budget.upkeepSynced(ms),
   }
@@ -59,9 +63,9 @@ export class PacedStorage implements Storage {
     return mode === 'read' ? file : new PacedFile(file, this.#toll, this.#monotonic)
   }
 
-  /** A manifest: small, and what it names is written already. It is counted, and waits for nothing. */
+  /** A manifest: what it names is written already. It is counted, waits for nothing, and only upkeep waits for it. */
   async createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
-    this.#toll.wrote(bytes.length)
+    this.#toll.published(bytes.length)
     return await this.#storage.createIfAbsent(path, bytes)
   }
 
