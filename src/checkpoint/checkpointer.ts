@@ -294,7 +294,7 @@ export class Checkpointer implements CaptureOwner {
         return
       case 'failed':
         if (message.fatal) this.#fatal(fromErrorData(message.error))
-        else if (message.attempt === this.#attempt) this.#failed(fromErrorData(message.error))
+        else if (message.attempt === this.#attempt && !this.#resetNeeded) this.#failed(fromErrorData(message.error))
         return
       case 'fenced':
         this.#fatal(fromErrorData(message.error))

@@ -76,7 +76,7 @@ export class ThreadHost implements WriterHost {
     this.#worker = startThread(start)
     this.#worker.on('message', (message: FromWriter) => {
       if (message.type === 'closed') this.#end()
-      else if (message.type !== 'credit' && message.type !== 'upkeep') this.#keep({ commit: false })
+      else if (this.#answers(message)) this.#keep({ commit: false })
       this.#mailbox.deliver(message)
     })
     this.#worker.on('messageerror', error => this.#lost(error))
@@ -120,6 +120,12 @@ export class ThreadHost implements WriterHost {
 
   keepAlive(on: boolean): void {
     this.#keep({ asked: on })
+  }
+
+  /** The commit that is under way, not one before it. */
+  #answers(message: FromWriter): boolean {
+    if (message.type === 'credit' || message.type === 'upkeep') return false
+    return !('attempt' in message) || message.attempt === this.#attempt
   }
 
   #keep(reasons: { readonly commit?: boolean; readonly asked?: boolean }): void {

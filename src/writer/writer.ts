@@ -23,6 +23,7 @@ import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } f
 import { toErrorData } from './error-data.ts'
 import { Inherited } from './inherited.ts'
 import { Ownership } from './ownership.ts'
+import { Unbroken } from './unbroken.ts'
 import { startFolding } from './upkeep.ts'
 
 export interface WriterParts {
@@ -44,12 +45,6 @@ export interface WriterParts {
 
 /** Manifests that a roll removes, which adds one: where there are many, as after a trim, upkeep does it, and no commit waits. */
 const PRUNED_BY_ROLL = 2
-/**
- * Where calls of the storage hold the thread, nothing else has a turn while messages come: upkeep gets one so often, and where a commit waits as seldom
- * as it can without standing still.
- */
-const UNBROKEN_MS = 10
-const UNBROKEN_MS_MAX = 500
 /** Nothing came for this long: the last commit gets its seal. */
 const SEAL_IDLE_MS = 500
 
@@ -66,6 +61,7 @@ export class Writer {
   readonly #budget: Budget
   readonly #compression: WriterFacts['compression']
   readonly #queue: Message[] = []
+  readonly #unbroken: Unbroken
   #compress: Compress | undefined
   #working = false
   #state: State = 'open'
@@ -91,6 +87,7 @@ export class Writer {
     const { monotonic, look } = parts
     const scheduler = parts.scheduler ?? parts.upkeep?.scheduler
     const bytesPerSecondMax = facts.ioBytesPerSecondMax ?? Number.POSITIVE_INFINITY
+    this.#unbroken = new Unbroken(monotonic, scheduler)
     this.#budget = new Budget({ monotonic, scheduler, bytesPerSecondMax, ...(look === undefined ? {} : { look }) })
     this.#storage = new PacedStorage(parts.storage, logToll(this.#budget), monotonic)
     this.#ownership = new Ownership(this.#storage, this.#failpoint, facts.manifest)
@@ -137,9 +134,9 @@ export class Writer {
 
   async #work(): Promise<void> {
     await Promise.resolve()
-    let turnAt = this.#parts.monotonic()
+    this.#unbroken.begin()
     for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift()) {
-      if (await this.#giveTurn(turnAt)) turnAt = this.#parts.monotonic()
+      if (this.#unbroken.isLong(this.#budget.commitWaits)) await this.#unbroken.giveTurn()
       try {
         await this.#take(message)
       } catch (error) {
@@ -148,15 +145,6 @@ export class Writer {
     }
     this.#working = false
     if (this.#abandoned) await this.#leave()
-  }
-
-  /** One turn of the event loop, where the last one was so long ago. What comes meanwhile waits behind what is there. */
-  async #giveTurn(turnAt: number): Promise<boolean> {
-    const { scheduler = this.#parts.upkeep?.scheduler, monotonic } = this.#parts
-    const unbrokenMs = monotonic() - turnAt
-    if (scheduler === undefined || unbrokenMs < (this.#budget.commitWaits ? UNBROKEN_MS_MAX : UNBROKEN_MS)) return false
-    await new Promise<void>(resolve => void scheduler.immediate(resolve))
-    return true
   }
 
   async #take(message: Message): Promise<void> {
@@ -294,15 +282,8 @@ export class Writer {
     const base = this.#end
     const failpoint = this.#failpoint
     const log = await LogWriter.create({
-      storage: this.#storage,
-      storeId,
-      token,
-      sequence,
-      base,
+      ...{ storage: this.#storage, storeId, token, sequence, base, compress, monotonic, failpoint },
       salt: random.bytes(4).readUInt32LE(),
-      compress,
-      monotonic,
-      failpoint,
       commitWaits: () => this.#budget.commitWaits,
     })
     try {
