@@ -74,8 +74,10 @@ export function mayStayUnread(error: unknown): boolean {
 
 function errnoIn(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null) return undefined
-  const { errno, info } = error as { errno?: unknown; info?: { errno?: unknown } }
+  const { errno, code, info } = error as { errno?: unknown; code?: unknown; info?: { errno?: unknown } }
   if (typeof errno === 'number') return errno
+  // Of Node's permission model, which has no number for it.
+  if (code === 'ERR_ACCESS_DENIED') return numbers.get('EACCES')
   return typeof info?.errno === 'number' ? info.errno : undefined
 }
 
@@ -99,7 +101,10 @@ const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
   [['EROFS'], 'the file system is read-only, often remounted so by the kernel after an error: look at the kernel log, then remount it'],
   [['EMFILE', 'ENFILE'], 'too many open files: raise the limit (ulimit -n) or find what leaks them'],
   [['ENOMEM'], 'the system is out of memory'],
-  [['EACCES', 'EPERM'], 'this user may not do that here: check the owner and mode of the store and the folders above it'],
+  [
+    ['EACCES', 'EPERM'],
+    'this user may not do that here: check the owner and mode of the store and the folders above it, and what the permission model of Node.js allows, if it is on',
+  ],
 ]
 
 /** The path itself is the reason, or what this user may do there: trying again does not help. */
@@ -125,7 +130,7 @@ export function endedBy(error: unknown): unknown {
 /** TIDEMARK_STORAGE for what the system said; one that is a TidemarkError already passes through. */
 export function storageError(operation: StorageOperation, path: string, cause: unknown): TidemarkError {
   if (cause instanceof TidemarkError) return cause
-  const fields = (typeof cause === 'object' && cause !== null ? cause : {}) as { errno?: unknown; syscall?: unknown; message?: unknown }
+  const fields = (typeof cause === 'object' && cause !== null ? cause : {}) as { syscall?: unknown; message?: unknown }
   const hint = HINTS.find(([names]) => isErrno(cause, ...names))?.[1]
   return new TidemarkError(
     'TIDEMARK_STORAGE',
@@ -135,7 +140,7 @@ export function storageError(operation: StorageOperation, path: string, cause: u
       cause,
       file: path,
       info: {
-        errno: typeof fields.errno === 'number' ? fields.errno : undefined,
+        errno: errnoIn(cause),
         syscall: typeof fields.syscall === 'string' ? fields.syscall : undefined,
         operation,
       },

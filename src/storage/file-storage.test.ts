@@ -307,6 +307,20 @@ test('a folder closed to this user is refused with a hint', t => {
   return assert.rejects(new FileStorage(root(), { calls }).open('f', 'create'), isSystem('EACCES'))
 })
 
+test("what Node's permission model does not allow counts as closed to this user: a folder above the root is not ours to sync", async () => {
+  const denied = Object.assign(new Error('Access to this API has been restricted'), { code: 'ERR_ACCESS_DENIED' })
+  const path = root()
+  mkdirSync(path)
+  const open: typeof syncCalls.open = (full, ...more) => {
+    if (full !== path) throw denied
+    return syncCalls.open(full, ...more)
+  }
+  await new FileStorage(path, { calls: { ...syncCalls, open } }).makeFolder('')
+  const error = storageError('open', 'f', denied)
+  assert.ok(isErrno(error, 'EACCES') && isErrno(denied, 'EACCES'))
+  assert.match(error.hint ?? '', /permission model/)
+})
+
 test('the root may be reached through a link', async () => {
   const path = root()
   mkdirSync(path)
