@@ -4,6 +4,7 @@
  */
 import { TidemarkError } from '../base/errors.ts'
 import { HOLES_MAX, NESTING_MAX, VALUE_ELEMENTS_MAX, VALUE_MEMBERS_MAX } from '../base/limits.ts'
+import { emptyError } from './empty-error.ts'
 import type { KeyList, ReadShapes } from './shapes.ts'
 import {
   ERROR_CLASSES,
@@ -344,7 +345,7 @@ export class Decoder {
     const type = ERROR_CLASSES[this.u8()]
     const present = this.u8()
     if (type === undefined || present >= 1 << ERROR_PARTS.length) throw damaged('an error of unknown class')
-    const error: Error = type === AggregateError ? new AggregateError([]) : new (type as ErrorConstructor)()
+    const error = emptyError(type)
     for (const part of ERROR_PARTS) Reflect.deleteProperty(error, part)
     ERROR_PARTS.forEach((part, bit) => {
       if ((present & (1 << bit)) !== 0) define(error, part, this.any(), false)
