@@ -92,3 +92,24 @@ test('of many large objects in one value, one is listed at a time', () => {
   assert.equal(listed(), 2)
   assert.ok(Math.abs(again / bytes - 1) < 0.01, `${again}, ${bytes} before`)
 })
+
+test('an error takes what it holds as well, and its stack is not read', () => {
+  const text = 'y'.repeat(100_000)
+  const read = new Error('x')
+  Object.defineProperty(read, 'stack', { enumerable: true, configurable: true, get: () => assert.fail('it was read') })
+  for (const error of [
+    new Error(text),
+    new Error('x', { cause: { body: text } }),
+    new AggregateError([new TypeError(text)]),
+    Object.assign(new Error('x'), { body: text }),
+    Object.assign(read, { body: text }),
+  ]) {
+    const bytes = entryHeapBytes(1, error)
+    assert.ok(bytes > 100_000 && bytes < 110_000, `${bytes}`)
+  }
+  const own = Object.assign(new Error('x'), fields(1000))
+  assert.ok(entryHeapBytes(1, own) > entryHeapBytes(1, fields(1000)))
+  const cyclic = new Error('x')
+  cyclic.cause = cyclic
+  assert.ok(entryHeapBytes(1, cyclic) < 1_000_000)
+})

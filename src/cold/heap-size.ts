@@ -109,9 +109,20 @@ function objectBytes(value: object, looked: Looked): number {
   if (value instanceof Set) return COLLECTION + roomFor(value.size) * SET_SLOT + some([...first(value, looked.left)], value.size, looked)
   if (value instanceof Date) return DATE
   if (value instanceof RegExp) return REGEXP + bytesOf(value.source, looked)
-  if (value instanceof Error) return ERROR
+  if (value instanceof Error) return errorBytes(value, looked)
   const values = Object.values(value)
   return listedBytes(value, fieldBytes(values.length, Object.getPrototypeOf(value) === null), values, values.length, looked)
+}
+
+/** Its stack is never read: it would be made then, by code of the service's perhaps. */
+function errorBytes(error: Error & { readonly errors?: unknown }, looked: Looked): number {
+  let own = ERROR
+  // Each by itself: a chain of causes would be multiplied at each of its links.
+  for (const part of [error.message, error.errors, error.cause]) if (looked.left > 0) own += bytesOf(part, looked)
+  const keys = Object.keys(error).filter(key => key !== 'stack')
+  if (keys.length === 0) return own
+  const values = keys.slice(0, NODES_MAX).map(key => (error as unknown as Record<string, unknown>)[key])
+  return listedBytes(error, own + fieldBytes(keys.length, false), values, keys.length, looked)
 }
 
 /** Of an object that was listed: `own` bytes, and its values, of which there are `count`. */
