@@ -113,3 +113,13 @@ test('an error takes what it holds as well, and its stack is not read', () => {
   cyclic.cause = cyclic
   assert.ok(entryHeapBytes(1, cyclic) < 1_000_000)
 })
+
+test('a wide character anywhere makes a text wide, in a long one at some places', () => {
+  const wide = (text: string): boolean => entryHeapBytes(1, text) > 1.5 * text.length
+  assert.ok(entryHeapBytes(1, `${'a'.repeat(5000)}€`) > 10_000)
+  assert.ok(wide(`${'a'.repeat(50)}€`))
+  assert.ok(wide(`${'a'.repeat(2000)}€${'a'.repeat(2000)}`))
+  assert.ok(wide(`${'a'.repeat(500)}€`.repeat(200)))
+  assert.ok(wide(`${'a'.repeat(100_000)}€`))
+  assert.ok(!wide('é'.repeat(100_000)))
+})

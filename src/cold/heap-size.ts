@@ -40,8 +40,10 @@ const SET_SLOT = 2.5 * WORD
 const COLLECTION_ROOM_MIN = 4
 const SMI_MAX = 0x7fff_ffff
 const PROBES = 16
-/** Characters looked at to tell one byte from two. */
-const CHARACTERS = 32
+/** A text with any of these takes two bytes for each of its characters. Looked for in so many of them, of a longer text at PROBES places. */
+const WIDE = /[^\0-\xff]/
+const CHARACTERS = 4096
+const CHARACTERS_EACH = CHARACTERS / PROBES
 
 /** A key in a KeySet. */
 export const KEY_KEPT_BYTES = 4 * WORD
@@ -199,7 +201,13 @@ function isSmall(value: number): boolean {
   return Number.isInteger(value) && Math.abs(value) <= SMI_MAX
 }
 
+/** A narrow text is told at once, however long; of a wide one each character up to the first wide one takes time. */
 function isWide(text: string): boolean {
-  for (let at = 0; at < Math.min(text.length, CHARACTERS); at++) if (text.charCodeAt(at) > 0xff) return true
+  if (text.length <= CHARACTERS) return WIDE.test(text)
+  const step = (text.length - CHARACTERS_EACH) / (PROBES - 1)
+  for (let probe = 0; probe < PROBES; probe++) {
+    const at = Math.floor(probe * step)
+    if (WIDE.test(text.slice(at, at + CHARACTERS_EACH))) return true
+  }
   return false
 }
