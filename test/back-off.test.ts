@@ -105,6 +105,20 @@ test('who waits when an attempt fails is tried again within a second of it', () 
   assert.deepEqual(waits, [100, 200, 400, 800, 1000, 1000, 1000])
 })
 
+test('one epoch that fails on both sides failed once', () => {
+  const { scheduler, host, map, checkpointer } = alone()
+  map.set('k', 1)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  host.fail(0)
+  scheduler.pass(50)
+  host.fail(0)
+  assert.equal(checkpointer.counters.failures, 1)
+  const before = host.commits.length
+  scheduler.pass(50)
+  assert.equal(host.commits.length, before + 1, 'the back-off is that of the first failure')
+})
+
 test('a store that closes while the disk still fails is closed a second after the disk is well', async () => {
   const world = new SimulatedStore()
   const store = await world.open()
