@@ -5,6 +5,14 @@ const AsyncFunction = constructorOf(async () => {})
 const Generator = constructorOf(function* () {})
 const AsyncGenerator = constructorOf(async function* () {})
 
+/** That of every promise that an async function gives: the global class may be another's, as with zone.js, and know nothing of those. */
+const { then } = Object.getPrototypeOf((async () => {})()) as Promise<unknown>
+
+/** As `promise.then`, whatever the global class is, and whatever hangs on the promise. */
+export function follow(promise: Promise<unknown>, failed: (error: unknown) => void): void {
+  void then.call(promise, undefined, failed)
+}
+
 function constructorOf(fn: () => unknown): new () => unknown {
   return Object.getPrototypeOf(fn).constructor
 }
@@ -26,8 +34,7 @@ export function isGenerator(fn: unknown): boolean {
  */
 export function isStray(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const { then } = value as { then?: unknown }
-  if (typeof then !== 'function') return types.isGeneratorObject(value)
-  if (types.isPromise(value)) Promise.prototype.then.call(value, undefined, () => {})
+  if (typeof (value as { then?: unknown }).then !== 'function') return types.isGeneratorObject(value)
+  if (types.isPromise(value)) follow(value, () => {})
   return true
 }

@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.ts'
 import { TidemarkError } from '../base/errors.ts'
 import { describe } from '../base/given.ts'
 import { systemScheduler } from '../base/scheduler.ts'
-import { isAsyncFunction } from '../base/stray.ts'
+import { follow, isAsyncFunction } from '../base/stray.ts'
 import type { CheckpointPoint, Refusal, StallInfo } from '../checkpoint/index.ts'
 import type { Decision } from '../schedule/index.ts'
 import { noFunction } from './refusals.ts'
@@ -144,7 +144,7 @@ export class Events {
   #follow(result: Promise<unknown>): void {
     // It stays one that nobody handled.
     const failed = (error: unknown): void => this.#failed(() => void Promise.reject(error))
-    Promise.prototype.then.call(result, undefined, failed)
+    follow(result, failed)
   }
 
   #failed(fail: () => void): void {
