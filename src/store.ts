@@ -276,7 +276,7 @@ export class Store extends Listening implements AsyncDisposable {
    * `open` is spared it; stops the engine and gives back the lock, all within the time given, and a second more at most where the storage hangs,
    * or once more the time in which the process stood still meanwhile.
    * Later calls give the same promise. A running hold is waited for during half of the time. What listeners throw meanwhile, async ones
-   * included, surfaces at its end.
+   * included, surfaces at its end. Where the storage still hangs, `process.kill(process.pid, 'SIGKILL')` alone ends the process.
    * @throws after everything was released: TIDEMARK_TIMEOUT, when what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the
    * last checkpoint from being made
    */
