@@ -165,8 +165,7 @@ export class Writer {
         this.#attempt = message.attempt
         return
       case 'idle':
-        if (this.#sealDue && this.#log?.atBoundary === true) await this.#sealOrLeave(this.#log)
-        return
+        return await this.#sealIfDue()
       case 'close':
         return await this.#close()
     }
@@ -246,6 +245,10 @@ export class Writer {
       this.#sealTimer = undefined
       if (this.#queue.length === 0 && !this.#working) this.#enqueue({ type: 'idle' })
     })
+  }
+
+  async #sealIfDue(): Promise<void> {
+    if (this.#sealDue && this.#log?.atBoundary === true) await this.#sealOrLeave(this.#log)
   }
 
   /** The epoch is acknowledged: what goes wrong from here on only costs the file. */
@@ -373,9 +376,10 @@ export class Writer {
   async #close(): Promise<void> {
     if (this.#state === 'closed') return
     this.#sealTimer?.()
+    // Not behind a fold or a merge, which may hang.
+    await this.#sealIfDue()
     await this.#folding?.finish()
     try {
-      if (this.#sealDue && this.#log?.atBoundary === true) await this.#sealOrLeave(this.#log)
       await this.#failpoint('close.sync')
       // For the last seal: the epochs themselves are on the device.
       await this.#log?.sync()
