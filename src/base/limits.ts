@@ -233,6 +233,9 @@ export const READ_ATTEMPTS_MAX = 5
 /** Bytes of one manifest: a length in its header beyond this is damage, not a reason to allocate. */
 export const MANIFEST_BYTES_MAX = 256 * MIB
 
+/** Of these folds and merges leave so many for what must go on without them: some 6,000 files of the log. */
+export const MANIFEST_ROOM_BYTES = MIB
+
 /** Bytes asked for in one read of a scan: large enough to be sequential, small enough to leave the page cache alone. */
 export const SCAN_READ_BYTES = MIB
 

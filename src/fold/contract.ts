@@ -46,6 +46,8 @@ export interface FoldingParts {
 
 /** `bytes` (raw), `records`, `logBytes`: behind the fold point, at which they are folded. */
 export interface Thresholds extends MergeLimits, TailLimits {
+  /** Bytes of a manifest beyond which no fold or merge makes it longer. */
+  readonly manifestBytes: number
   /** Time for which a dead file is let be. */
   readonly graceMs: number
   /** False: as fast as it goes, for tests whose time is short. */

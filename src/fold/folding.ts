@@ -7,8 +7,9 @@
  * the end of a run or the start of the next, is the same job at another pace: its manifest has it whole, or nothing of it.
  */
 import { STOPPED } from '../base/errors.ts'
+import { MANIFEST_BYTES_MAX, MANIFEST_ROOM_BYTES } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
-import type { CatalogueEntry, Manifest, SegmentEntry } from '../format/index.ts'
+import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { LogLength } from '../log/index.ts'
 import { assertNext, dropDead, foldTo, PointAges, raiseBase, repeat, trim } from '../manifest/index.ts'
 import { floorRate, manifestToll, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
@@ -22,10 +23,11 @@ import { foldLog, foldWork } from './fold.ts'
 import { Gone } from './gone.ts'
 import { isLeft, isOverdue, Level } from './level.ts'
 import { type Loop, Loops } from './loops.ts'
-import { discard, mergeSegments, type WriteParts } from './merge.ts'
+import { mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf, rateOf } from './merge-job.ts'
 import { SegmentNames } from './names.ts'
 import { countSmall, deadFiles, MERGE_LIMITS, planMerge } from './policy.ts'
+import { Publisher } from './publisher.ts'
 import { bytesOf } from './sums.ts'
 import { TAIL_LIMITS, Tail, type TailSize } from './tail.ts'
 import { Unreadable } from './unreadable.ts'
@@ -57,11 +59,10 @@ export class Folding {
   readonly #timers = new Map<'level' | 'late', Cancel>()
   readonly #rhythms = new Set<Rhythm>()
   readonly #storage: Storage
-  readonly #manifests: Storage
+  readonly #publisher: Publisher
   readonly #tail: Tail
   readonly #length: LogLength
   readonly #density = new Density()
-  #publishedAt: number
   readonly #level = new Level()
   readonly #unreadable: Unreadable
   readonly #gone: Gone
@@ -79,19 +80,20 @@ export class Folding {
   /** `tail`: what lies behind the fold point at the start. */
   constructor(parts: FoldingParts, tail: TailSize) {
     this.#parts = parts
-    this.#limits = { ...MERGE_LIMITS, ...TAIL_LIMITS, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
+    const manifestBytes = MANIFEST_BYTES_MAX - MANIFEST_ROOM_BYTES
+    this.#limits = { ...MERGE_LIMITS, ...TAIL_LIMITS, manifestBytes, graceMs: GRACE_MS, paced: true, ...parts.thresholds }
     const { storage, monotonic, scheduler, manifest, check, failpoint, budget } = parts
     this.#storage = new PacedStorage(storage, upkeepToll(budget), monotonic)
     this.#names = new SegmentNames(this.#storage, () => manifest().token)
-    this.#manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
-    this.#publishedAt = monotonic()
-    this.#tail = new Tail(this.#limits, tail, this.#publishedAt)
+    const manifests = new PacedStorage(storage, manifestToll(budget), monotonic)
+    this.#publisher = new Publisher({ ...parts, storage: this.#storage, manifests, bytesMax: this.#limits.manifestBytes })
+    this.#tail = new Tail(this.#limits, tail, this.#publisher.publishedAt)
     this.#length = new LogLength(parts.end())
     this.#ages = new PointAges(monotonic, manifest().fold)
     const job = (loop: Loop) => (loop === 'fold' ? budget.folding(() => this.#fold()) : loop === 'merge' ? this.#merge() : this.#collect())
     this.#loops = new Loops({ scheduler, job, failed: (loop, error) => this.#failed(loop, error) })
     this.#atRest = new AtRest({
-      ...{ scheduler, monotonic, manifest, retention: parts.retention, publishedAt: () => this.#publishedAt },
+      ...{ scheduler, monotonic, manifest, retention: parts.retention, publishedAt: () => this.#publisher.publishedAt },
       dropped: () => this.ask(),
       aged: () => {
         this.#mayTrim = true
@@ -237,6 +239,7 @@ export class Folding {
   /** Gives the pause before the next one, when one is due. */
   async #fold(): Promise<number | undefined> {
     if (!this.#tail.isDue) return undefined
+    this.#publisher.assertNotFull('fold')
     const { monotonic, failpoint, retention, report } = this.#parts
     const begin = monotonic()
     const reached = (): void => this.#tail.reached(monotonic(), this.#parts.manifest().fold?.epoch ?? 0)
@@ -257,7 +260,7 @@ export class Folding {
       const to = (old: Manifest) => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined)
       reached()
       this.#tail.begun(point.epoch, folded.size)
-      const taken = await this.#publish(to, segments)
+      const taken = await this.#publisher.withSegments('fold', to, segments)
       await failpoint('fold.end')
       // This one, or one that failed and has a manifest all the same: what lies behind that one is to be folded still.
       reached()
@@ -281,9 +284,10 @@ export class Folding {
     const plan = planMerge(before, limits, stuck) ?? (await this.#gone.plan(before, limits, stuck))
     if (plan === undefined) return void (this.#late = false)
     let bytesWritten = 0
-    if (plan.type === 'raise') await this.#publish(old => raiseBase(old, plan.through))
-    else if (plan.type === 'drop') await this.#publish(old => dropDead(old, deadFiles(old)))
+    if (plan.type === 'raise') await this.#publisher.plain(old => raiseBase(old, plan.through))
+    else if (plan.type === 'drop') await this.#publisher.plain(old => dropDead(old, deadFiles(old)))
     else {
+      this.#publisher.assertNotFull('merge')
       const job = jobOf(plan, before, limits)
       const most = YOUNG_TIMES_MAX * this.#limits.fanIn
       const rate = (): number =>
@@ -299,7 +303,7 @@ export class Folding {
         this.#unreadable.merged(plan)
         bytesWritten = bytesOf(outputs)
         await failpoint('merge.written')
-        await this.#publish(old => job.next(old, outputs), outputs)
+        await this.#publisher.withSegments('merge', old => job.next(old, outputs), outputs)
         await failpoint('merge.end')
       })
     }
@@ -317,7 +321,7 @@ export class Folding {
     // Not before: what is dead already goes though the manifest cannot be written.
     const trimmed = (old: Manifest): Manifest | undefined => trim(old, this.#parts.retention, this.#ages.now)
     if (this.#mayTrim && trimmed(this.#parts.manifest()) !== undefined) {
-      await this.#publish(trimmed)
+      await this.#publisher.plain(trimmed)
       return this.#limits.graceMs
     }
     this.#mayTrim = false
@@ -338,35 +342,12 @@ export class Folding {
   /** A store that has come to rest is not to keep what it had before its last job; while it works, the next job's manifest does the same. */
   async #release(): Promise<number> {
     const { monotonic, manifest } = this.#parts
-    const wait = this.#publishedAt + REPEAT_MS - monotonic()
+    const wait = this.#publisher.publishedAt + REPEAT_MS - monotonic()
     // Not longer at once: a job that ends meanwhile leaves files to look at.
     if (wait > 0) return Math.min(wait, Math.max(RELEASE_LOOK_MS, this.#limits.graceMs))
     const { number } = manifest()
-    await this.#publish(old => (old.number === number ? repeat(old) : undefined))
+    await this.#publisher.plain(old => (old.number === number ? repeat(old) : undefined))
     return this.#limits.graceMs
-  }
-
-  /**
-   * Gives whether the plan had a manifest to publish in the end. `written`: segments for it, which go where nothing was published that could name
-   * them. Of a manifest that was begun nobody knows.
-   */
-  async #publish(plan: (manifest: Manifest) => Manifest | undefined, written: readonly SegmentEntry[] = []): Promise<boolean> {
-    let begun = false
-    let taken = false
-    const watched = (manifest: Manifest): Manifest | undefined => {
-      const next = plan(manifest)
-      taken = next !== undefined
-      begun ||= taken
-      return next
-    }
-    try {
-      await this.#parts.budget.upkeepSyncTurn()
-      await this.#parts.publish(this.#manifests, watched, written)
-      this.#publishedAt = this.#parts.monotonic()
-      return taken
-    } finally {
-      if (!begun) await discard(this.#storage, written)
-    }
   }
 
   /** Runs a job in a rhythm of its own. */

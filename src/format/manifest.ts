@@ -6,10 +6,10 @@
  * that is longer than a reader allows.
  */
 import { createHash } from 'node:crypto'
-import { assert, TidemarkError } from '../base/errors.ts'
+import { TidemarkError } from '../base/errors.ts'
 import { MANIFEST_BYTES_MAX } from '../base/limits.ts'
 import type { CatalogueEntry } from './commit.ts'
-import { damagedManifest, isObject } from './manifest-errors.ts'
+import { damagedManifest, isObject, manifestFull } from './manifest-errors.ts'
 import { readFields, tooLong } from './manifest-fields.ts'
 import {
   FOLDED_FORMAT,
@@ -25,13 +25,14 @@ export const MANIFEST_FORMAT = 1
 const MAGIC = 'tidemark-manifest'
 const HEADER_BYTES_MAX = 128
 
-/** @throws TIDEMARK_BUG where no reader would take it: the store goes on from the one before. */
+/** @throws TIDEMARK_MANIFEST_FULL where no reader would take it: the store goes on from the one before. */
 export function encodeManifest(manifest: Manifest): Buffer {
   const long = tooLong(manifest)
-  assert(long === undefined, `a manifest stays within what is read: ${long}`)
+  if (long !== undefined) throw manifestFull(long)
   const body = Buffer.from(canonical(manifest))
   const header = Buffer.from(`${MAGIC} ${MANIFEST_FORMAT} ${sum(String(MANIFEST_FORMAT), body)} ${body.length}\n`)
-  assert(header.length + body.length <= MANIFEST_BYTES_MAX, 'a manifest stays within what is read: its bytes')
+  const length = header.length + body.length
+  if (length > MANIFEST_BYTES_MAX) throw manifestFull(`${length} bytes`)
   return Buffer.concat([header, body])
 }
 

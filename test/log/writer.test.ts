@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FAILPOINTS, type Failpoint } from '../../src/base/failpoint.ts'
-import { EARLY_SYNC_BYTES, EARLY_SYNC_BYTES_MAX, EARLY_SYNC_MS } from '../../src/base/limits.ts'
+import { EARLY_SYNC_BYTES, EARLY_SYNC_BYTES_MAX, EARLY_SYNC_MS, LINEAGE_MAX } from '../../src/base/limits.ts'
 import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
 import { SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
 import { InlineHost } from '../../src/writer/index.ts'
@@ -110,6 +110,25 @@ test('blocks are synced early: by bytes, by time, not before a commit that has c
   const { syncMs } = await scheduler.run(other.mustCommit([]))
   assert.equal(syncMs, 100, 'that of the commit, by which the device is judged')
   await scheduler.run(other.close())
+})
+
+test('a roll for which a manifest has no room is a failure as any other, not the end', async () => {
+  const storage = new MemoryStorage()
+  const lineage = Array.from({ length: LINEAGE_MAX + 1 }, () => ({ id: '01'.repeat(16), forkEpoch: 0 }))
+  const { clock } = new SimulatedScheduler()
+  const writer = await Life.open({
+    storage,
+    host: facts => {
+      const manifest = { ...facts.manifest, lineage }
+      return new InlineHost({ storage, facts: { ...facts, manifest, compression: 'none' }, clock, random: pseudoRandom('full') })
+    },
+  })
+  for (let at = 0; at < 2; at++) {
+    const answer = await writer.commit([[['a', '1']]])
+    assert.ok(answer.type === 'failed')
+    assert.deepEqual([answer.error.code, answer.fatal], ['TIDEMARK_MANIFEST_FULL', false])
+  }
+  await writer.close()
 })
 
 test('a broken invariant ends the writer for good, and nothing else that is thrown does', async () => {
