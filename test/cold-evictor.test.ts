@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm'
 import { Eviction, treat } from '../src/capture/index.ts'
 import type { Key } from '../src/codec/index.ts'
 import { Evictor } from '../src/cold/index.ts'
+import { Resident } from '../src/cold/resident.ts'
 import { SimulatedScheduler } from '../src/testing/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
 import { FakeCold } from './support/fake-cold.ts'
@@ -144,6 +145,42 @@ test('insignificant changes are taken in where they keep the bound from being ke
   await pass(1000)
   assert.ok(evictor.bytes < BOUND, `${evictor.bytes} bytes`)
   assert.equal((collection.get('k7') as { n: number }).n, -1)
+  evictor.stop()
+})
+
+test('what insignificant changes are compared with counts for the bound, until the stored state has followed', async () => {
+  const rig = new Rig()
+  const entries = stored(5000)
+  const cold = new FakeCold(entries)
+  const collection = rig.cold(cold, entries, true)
+  treat(collection, { significant: () => false })
+  const resident = new Resident(collection)
+  for (const key of entries.keys()) resident.take(key, collection.get(key))
+  const alone = resident.bytes
+  for (const key of entries.keys()) collection.set(key, { ...(collection.get(key) as object), n: -1 })
+  const twice = alone + 5000 * 150
+  assert.ok(resident.bytes > twice, `${resident.bytes} bytes, ${alone} before`)
+  collection.takeIn()
+  assert.equal(collection.significance?.size, 0)
+  assert.ok(resident.bytes > twice, `${resident.bytes} bytes, ${alone} before`)
+  rig.checkpoint()
+  cold.exchange(rig.disk.get(collection.id) as Map<Key, unknown>)
+  collection.cold?.exchanged(rig.committed)
+  assert.ok(resident.bytes < twice, `${resident.bytes} bytes, ${alone} before`)
+})
+
+test('insignificant changes are taken in, too, where only what they are compared with exceeds the bound', async () => {
+  const rig = new Rig()
+  const entries = stored(2000)
+  const collection = rig.cold(new FakeCold(entries), entries, true)
+  treat(collection, { significant: () => false })
+  let starved = 0
+  const { evictor, pass } = evicting(rig, () => starved++)
+  for (let at = 0; at < 250; at++) collection.set(`k${at}`, { ...(collection.get(`k${at}`) as object), n: -1 })
+  await pass(2000)
+  assert.ok(starved > 0)
+  assert.equal(collection.significance?.size, 0)
+  assert.equal(collection.dirty, true)
   evictor.stop()
 })
 

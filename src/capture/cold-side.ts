@@ -316,6 +316,11 @@ export class ColdSide {
     return this.#hidden.size + this.#written.size
   }
 
+  /** Those of them that came with an older value each, which stays as long. */
+  get valuesKept(): number {
+    return this.#written.tableKeys
+  }
+
   // ---- walks
 
   /** While somebody iterates. */

@@ -34,6 +34,8 @@ class Generation {
   /** Each is asked until all of its keys are moved. */
   #adopted: KeyTaken[] = []
   #adoptedKeys = 0
+  /** Keys that these tables have, moved or not. */
+  tableKeys = 0
   /** Keys of the oldest table that are still to be moved. */
   #moving: Iterator<Key> | undefined
   readonly #adoptedMax: number
@@ -50,13 +52,14 @@ class Generation {
   adopt(keys: KeyTaken): void {
     this.#adopted.push(keys)
     this.#adoptedKeys += keys.size
+    this.tableKeys += keys.size
   }
 
   #move(): void {
     this.#moving ??= (this.#adopted[0] as KeyTaken).keys()[Symbol.iterator]()
     const next = this.#moving.next()
     if (next.done === true) {
-      this.#adopted.shift()
+      this.tableKeys -= this.#adopted.shift()?.size ?? 0
       this.#moving = undefined
       return
     }
@@ -124,6 +127,11 @@ export class Generations {
   /** Keys of both generations; one that is there twice counts twice. */
   get size(): number {
     return this.#open.size + (this.#closed?.keys.size ?? 0)
+  }
+
+  /** Keys of the tables that were taken over, which are there with what they have beside the keys. */
+  get tableKeys(): number {
+    return this.#open.tableKeys + (this.#closed?.keys.tableKeys ?? 0)
   }
 
   /** A barrier falls that ends this epoch. */

@@ -27,12 +27,14 @@ export class Resident {
     this.eviction = new Eviction(collection)
   }
 
-  /** Estimated bytes, with what the engine keeps for keys that were written. Weak references to what left go with the garbage, as it does. */
+  /** Estimated bytes, with what the engine keeps for keys that were written, older values included. Weak references to what left go with the garbage, as it does. */
   get bytes(): number {
-    const { live, cold, dropped } = this.collection
+    const { live, cold, dropped, significance } = this.collection
     if (dropped || cold === undefined) return 0
     this.#room = mapRoom(live.size, this.#room)
-    return live.size * this.#meanBytes + mapHeapBytes(this.#room) + cold.keysKept * KEY_KEPT_BYTES
+    const waiting = significance?.size ?? 0
+    const values = live.size + waiting + cold.valuesKept
+    return values * this.#meanBytes + mapHeapBytes(this.#room) + (waiting + cold.keysKept) * KEY_KEPT_BYTES
   }
 
   /** An entry was looked at. */
