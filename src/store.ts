@@ -168,6 +168,7 @@ export class Store extends Listening implements AsyncDisposable {
       const result = synchronous(fn())
       transaction.validate()
       if (space.rebuildable) transaction.link(space.links)
+      transaction.succeeded()
       return result
     } catch (error) {
       transaction.rollback(error)

@@ -1,6 +1,7 @@
 /** Transactions that are taken back: what they leave behind, and what they refuse because it could not be. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { TidemarkError } from '../src/base/errors.ts'
 import type { Store } from '../src/store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 import { failsWith } from './temporary.ts'
@@ -257,4 +258,45 @@ test('a transaction that catches the error of an asynchronous one inside of it i
   await failsWith('TIDEMARK_TRANSACTION_ASYNC', written)
   assert.equal(map.size, 0)
   await world.close()
+})
+
+test('a refused value that a transaction deletes and puts back is still refused, and no entry after a restart', async () => {
+  for (const settings of [{}, { budget: { memoryBytesMax: 64 * 1024 * 1024 }, restore: { hydrate: 'on-demand' } }] as const) {
+    const world = new SimulatedStore(settings)
+    const store = await world.open()
+    const map = store.map<unknown, string>('map')
+    let told = 0
+    store.on('refused', () => told++)
+    map.set('good', 1).set('bad', () => {})
+    // The cut falls now, and the transaction is the first to touch what it froze.
+    const durable = store.durable().catch((error: TidemarkError) => error)
+    takenBack(store, () => map.delete('bad'))
+    takenBack(store, () => {
+      map.delete('bad')
+      map.set('bad', 1).delete('bad')
+    })
+    assert.equal((await world.run(durable))?.code, 'TIDEMARK_VALUE_REFUSED')
+    assert.deepEqual([map.has('bad'), told, store.stats().refused.length], [true, 1, 1])
+    await failsWith('TIDEMARK_VALUE_REFUSED', () => world.checkpoint())
+    takenBack(store, () => map.delete('bad'))
+    store.transaction(() => map.delete('bad'))
+    assert.deepEqual(store.stats().refused, [])
+    await world.run(store.durable())
+    assert.equal((await world.checkpoint()).records, 0)
+    assert.equal(
+      world.points.reduce((sum, { records }) => sum + records, 0),
+      1,
+    )
+    // Of what was put back there is no record, and the next epoch knows that, too.
+    map.set('bad', () => {})
+    const point = store.checkpoint().catch(() => {})
+    takenBack(store, () => map.delete('bad'))
+    await world.run(point)
+    map.set('more', 1)
+    await failsWith('TIDEMARK_VALUE_REFUSED', () => world.checkpoint())
+    const back = (await world.crash()).map('map')
+    assert.equal(back.size, 2)
+    assert.deepEqual([...back.keys()], ['good', 'more'])
+    await world.close()
+  }
 })

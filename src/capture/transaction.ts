@@ -5,8 +5,8 @@
  * is kept as it is, because nobody was given it. So is a handed-out one that cannot be encoded.
  * Owns: the undo log. Does not own: the cut (no barrier falls inside a transaction).
  * Invariants: after `rollback` every key holds what it held at the start (objects handed out come back as new, equal objects), or it says which
- * does not; keys written and rolled back are dirty, but for inserts of which no record counts. Not kept: the place in the iteration order of a
- * key that was deleted and comes back (it is last).
+ * does not; keys written and rolled back are dirty, but for inserts of which no record counts; of a key that went nothing is forgotten before it
+ * is known that it does not come back. Not kept: the place in the iteration order of a key that was deleted and comes back (it is last).
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
@@ -36,6 +36,8 @@ class Undo {
   from = 0
   end = 0
   written = false
+  /** The incarnation's id once the key went in it that had no record (vanished.ts). */
+  wentFrom: number | undefined
   /** Set last; undefined also for a key that was deleted. */
   after: unknown
 
@@ -50,6 +52,11 @@ class Undo {
 
   get before(): unknown {
     return this.image === undefined ? this.value : this.collection.codec.decode(this.image.bytes, this.from, this.end)
+  }
+
+  /** No rollback brings back what went. */
+  tellGone(): void {
+    if (this.wentFrom !== undefined) this.collection.space.cameAndWent?.(this.wentFrom, this.key)
   }
 
   /** @throws TIDEMARK_VALUE_REFUSED when what was set last cannot be stored */
@@ -207,6 +214,12 @@ export class Transaction {
     )
   }
 
+  /** The key went and leaves nothing to write, unless it is put back. */
+  vanished(collection: Collection, key: Key): void {
+    const undo = this.#find(collection, key)
+    if (undo !== undefined) undo.wentFrom = collection.id
+  }
+
   /** Set was what is there, deleted or emptied what is not. */
   leavesAsIs(collection: Collection): void {
     if (collection.space.rebuildable) this.#asIs.add(collection)
@@ -240,6 +253,11 @@ export class Transaction {
     links.join(changed)
   }
 
+  /** It counts, with all that was done. */
+  succeeded(): void {
+    for (const step of this.#steps) if (step instanceof Undo) step.tellGone()
+  }
+
   /**
    * Takes back all that was done, whatever cannot be put back.
    * @throws TIDEMARK_CODEC, when all else is as it was, for a value of which the codec cannot decode what it encoded, and for one that could not be
@@ -264,6 +282,7 @@ export class Transaction {
     if (!step.existed) {
       // Deleted again, it is listed already where it has to be.
       if (live.delete(key)) removed(collection, key)
+      step.tellGone()
       return
     }
     try {
@@ -272,7 +291,11 @@ export class Transaction {
       collection.part?.settle(key)
       setIn(live, key, before, collection.space.mapEntriesMax)
     } finally {
-      if (step.written) collection.markDirty(key)
+      // It had no record when it went, and still has none.
+      if (step.wentFrom !== undefined) {
+        collection.fresh.add(key)
+        collection.cold?.written(key)
+      } else if (step.written) collection.markDirty(key)
     }
     if (!step.saved) this.#assertRefused(collection.codec, step.value)
   }
