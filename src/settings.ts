@@ -41,7 +41,8 @@ export interface Settings {
      * Bytes that entries may take in the heap, estimated; needs `restore.hydrate` 'on-demand'. Above it entries leave the heap, the oldest first,
      * and come back when they are asked for, each the same object while anybody holds it; so a collection may be larger than memory. What was
      * written and is not folded yet stays beyond the bound, and so does what one turn of the event loop brings in. In the order of a map, entries
-     * that left the heap count as not touched. 0: none stays longer than it has to. Default `Infinity`: none leaves.
+     * that left the heap count as not touched. What a codec of your own makes counts for what shows of it, and as many bytes as its values that were
+     * read so far have at least. 0: none stays longer than it has to. Default `Infinity`: none leaves.
      */
     readonly memoryBytesMax?: number
   }

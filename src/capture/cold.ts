@@ -18,6 +18,8 @@ export interface Cold {
   mayHave(key: Key): boolean
   /** True when `mayHave` is exact and cheap: every block is in memory. */
   readonly atHome: boolean
+  /** Of the values that were decoded so far, about; 0: none was. */
+  readonly meanBytes?: number
   /** Rises when the stored state was exchanged for a later one: keys that were read before may read differently. */
   readonly version: number
   /** Stored keys in the order of their bytes, from `from` on, or `behind` it; stops being good when `version` changes. */

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ByteWriter } from '../base/bytes.ts'
-import { ABSENT, type ColdCursor } from '../capture/index.ts'
+import { Histogram } from '../base/histogram.ts'
+import { ABSENT, type ColdCursor, Collection, Space } from '../capture/index.ts'
 import { compareKeys, type Key, tideCodec, wrapCodec } from '../codec/index.ts'
 import { appendPut, appendTombstone, EMPTY_BASE } from '../format/index.ts'
 import { Image, RecordTable } from '../image/index.ts'
 import { ColdCollection } from './cold-collection.ts'
 import { ColdState, type ColdView } from './cold-state.ts'
+import { Resident } from './resident.ts'
 
 interface Write {
   readonly collection: number
@@ -109,4 +111,33 @@ test('after an exchange look-ups see the later view, and walks of the earlier on
   assert.equal(cold.read('a'), 2)
   assert.throws(() => cursor.next(), { code: 'TIDEMARK_BUG' })
   assert.deepEqual(walk(cold.keys()), [['a', 2]])
+})
+
+test("an entry of a codec of one's own takes what its values have as bytes at least, once some were read; private state shows nothing", () => {
+  class Body {
+    readonly #text: string
+    constructor(text: string) {
+      this.#text = text
+    }
+    get text(): string {
+      return this.#text
+    }
+  }
+  const codec = wrapCodec<Body>({ name: 'body', encode: body => Buffer.from(body.text), decode: bytes => new Body(String(bytes)) })
+  const writer = new ByteWriter(64)
+  for (let at = 0; at < 3; at++) appendPut(writer, 1, at, new Body('x'.repeat(5000)), codec)
+  const table = new RecordTable()
+  table.add(writer.view())
+  const base = EMPTY_BASE.map(({ start, through }) => ({ start, through, layer: null }))
+  const state = new ColdState({ image: new Image({ tables: [table], young: [], base }), segments: [] }, () => 0)
+  const space = new Space(new Histogram(), () => 0)
+  for (const walks of [false, true]) {
+    const cold = new ColdCollection(state, 1, codec)
+    const collection = new Collection(space, 'c', 'map', codec, 1, new Map(), { cold, coldCount: 3, evicts: true })
+    const resident = new Resident(collection)
+    const body = walks ? walk(cold.keys())[0]?.[1] : cold.read(0)
+    collection.live.set(0, body)
+    resident.take(0, body)
+    assert.ok(resident.bytes > 5000 && resident.bytes < 6000, `${resident.bytes}`)
+  }
 })

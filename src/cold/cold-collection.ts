@@ -1,7 +1,7 @@
 /**
  * The cold side of one collection: keys and values over the stored bytes.
  *
- * Owns: a buffer for the key that is asked for. Does not own: the image (cold-state.ts), what is live, hidden or dirty (capture/).
+ * Owns: a buffer for the key that is asked for, the mean bytes of the values that were read. Does not own: the image (cold-state.ts), what is live, hidden or dirty (capture/).
  * Invariants: what no record can have as a key is stored nowhere, and is said so without a look; a value is decoded before anything else is
  * asked, because its bytes are good only until then; a cursor is refused once the view was exchanged.
  */
@@ -17,6 +17,8 @@ import type { ColdState } from './cold-state.ts'
 const SCRATCH_BYTES = 256
 /** Tombstones that a step of a walk passes; a queue has hundreds of thousands beside each other. */
 const STEP_PASSED_MAX = 64
+/** A value that was read moves the mean of their bytes by so much at least: it follows what changes. */
+const WEIGHT = 1 / 512
 
 export class ColdCollection implements Cold {
   /** Given at `open`, or later by `store.map(name, { codec })`; asked for the first time when a value is read. */
@@ -24,6 +26,8 @@ export class ColdCollection implements Cold {
   readonly #state: ColdState
   readonly #id: number
   readonly #key = new ByteWriter(SCRATCH_BYTES)
+  #meanBytes = 0
+  #samples = 0
 
   /** `id`: of the incarnation that is stored. */
   constructor(state: ColdState, id: number, codec: ValueCodec) {
@@ -42,7 +46,17 @@ export class ColdCollection implements Cold {
 
   read(key: Key): unknown {
     const found = this.#find(key)
-    return found?.put === true ? this.codec.decode(found.bytes, found.start, found.end) : ABSENT
+    return found?.put === true ? this.decode(found.bytes, found.start, found.end) : ABSENT
+  }
+
+  decode(bytes: Buffer, start: number, end: number): unknown {
+    const weight = Math.max(1 / ++this.#samples, WEIGHT)
+    this.#meanBytes += (end - start - this.#meanBytes) * weight
+    return this.codec.decode(bytes, start, end)
+  }
+
+  get meanBytes(): number {
+    return this.#meanBytes
   }
 
   has(key: Key): boolean {
@@ -109,7 +123,7 @@ class Walk implements ColdCursor {
   read(): unknown {
     this.#assertGood()
     const { bytes, start, end } = this.#cursor
-    return this.#collection.codec.decode(bytes, start, end)
+    return this.#collection.decode(bytes, start, end)
   }
 
   #key(): Key {

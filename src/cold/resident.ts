@@ -5,7 +5,7 @@
  * Invariant: the first entries looked at count alike; later ones move the mean by WEIGHT each, so that it follows what changes.
  */
 import { type Collection, Eviction } from '../capture/index.ts'
-import type { Key } from '../codec/index.ts'
+import { type Key, tideCodec } from '../codec/index.ts'
 import { entryHeapBytes, KEY_KEPT_BYTES, mapHeapBytes, mapRoom } from './heap-size.ts'
 
 const WEIGHT = 1 / 512
@@ -34,13 +34,19 @@ export class Resident {
     this.#room = mapRoom(live.size, this.#room)
     const waiting = significance?.size ?? 0
     const values = live.size + waiting + cold.valuesKept
-    return values * this.#meanBytes + mapHeapBytes(this.#room) + (waiting + cold.keysKept) * KEY_KEPT_BYTES
+    return values * this.#mean() + mapHeapBytes(this.#room) + (waiting + cold.keysKept) * KEY_KEPT_BYTES
   }
 
   /** An entry was looked at. */
   take(key: Key, value: unknown): void {
     this.#samples++
     this.#meanBytes += (entryHeapBytes(key, value) - this.#meanBytes) * Math.max(1 / this.#samples, WEIGHT)
+  }
+
+  /** A codec of the service's own may make objects whose state shows to nobody: they take what its values have as bytes, once some were read. */
+  #mean(): number {
+    const { codec, cold } = this.collection
+    return codec === tideCodec ? this.#meanBytes : Math.max(this.#meanBytes, cold?.cold.meanBytes ?? 0)
   }
 
   /** Looks at the next entries in turn: one, and more until `expired`. */

@@ -381,10 +381,9 @@ export class Writer {
     await this.#folding?.finish()
     try {
       await this.#failpoint('close.sync')
-      // For the last seal: the epochs themselves are on the device.
-      await this.#log?.sync()
+        await this.#log?.sync()
     } catch {
-      // Nothing was promised about it.
+      // It is for the seal alone, and nothing was promised about that.
     }
     await this.#leave()
     this.#state = 'closed'
