@@ -42,7 +42,7 @@ export interface Settings {
      * and come back when they are asked for, each the same object while anybody holds it; so a collection may be larger than memory. What was
      * written and is not folded yet stays beyond the bound, and so does what one turn of the event loop brings in. In the order of a map, entries
      * that left the heap count as not touched. What a codec of your own makes counts for what shows of it, and as many bytes as its values that were
-     * read so far have at least. 0: none stays longer than it has to. Default `Infinity`: none leaves.
+     * read so far have at least; a view of a larger buffer counts its own bytes, though it keeps all of it. 0: none stays longer than it has to. Default `Infinity`: none leaves.
      */
     readonly memoryBytesMax?: number
   }
