@@ -334,7 +334,10 @@ function build(
       await following?.stop()
       await homecoming.stop()
     },
-    closeFiles: () => cold.close().catch(() => {}),
+    closeFiles: (): Promise<void> => {
+      held.table = undefined
+      return cold.close().catch(() => {})
+    },
   }
 }
 

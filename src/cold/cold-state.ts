@@ -1,14 +1,14 @@
 /**
  * What is stored and not in the heap, for all collections of a store together: one image, and the files under it.
  *
- * Owns: which view counts now, and the segments of it until `close`. Does not own: what was written since (capture/), bringing blocks home
+ * Owns: which view counts now, and the segments of it until `close`, behind which it is one of nothing. Does not own: what was written since (capture/), bringing blocks home
  * (hydration.ts), when a later view is due.
  * Invariants: a view is exchanged whole, in one turn; `version` rises with each exchange, and with nothing else; `atHome` is true only when
  * every segment of the view is in memory, so it is never true of a view in which a look-up still reads the disk.
  */
 import { Histogram } from '../base/histogram.ts'
-import type { TouchedPlace } from '../format/index.ts'
-import type { SegmentLayer } from '../image/index.ts'
+import { EMPTY_BASE, type TouchedPlace } from '../format/index.ts'
+import { Image, type SegmentLayer } from '../image/index.ts'
 import type { Layer } from '../segment/index.ts'
 
 /** A segment file as the cold side needs it, beside what it answers. */
@@ -107,11 +107,17 @@ export class ColdState {
     }
   }
 
-  /** Gives every descriptor back; rejects with the first error after all were tried. */
+  /** Gives every descriptor back; rejects with the first error after all were tried. Whoever keeps a closed store keeps nothing of its state. */
   async close(): Promise<void> {
-    const results = await Promise.allSettled(this.#view.segments.map(segment => segment.close()))
+    const left = this.exchange(nothing())
+    const results = await Promise.allSettled(left.map(segment => segment.close()))
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
+}
+
+function nothing(): ColdView {
+  const base = EMPTY_BASE.map(({ start, through }) => ({ start, through, layer: null }))
+  return { image: new Image({ tables: [], young: [], base }), segments: [] }
 }
 
 function allAtHome(view: ColdView): boolean {

@@ -90,9 +90,15 @@ export class Evictor {
     return this.#evicted
   }
 
+  /** For good: what it knew of entries goes, too. */
   stop(): void {
     this.#stopped = true
     this.#cancel?.()
+    this.#cancel = undefined
+    this.#residents.clear()
+    this.#turns = this.#checks = undefined
+    this.#looks = undefined
+    this.#resident = undefined
   }
 
   /** An entry enters the heap; see Space. */

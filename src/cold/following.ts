@@ -41,8 +41,9 @@ const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
 
 export class Following {
-  readonly #parts: FollowingParts
-  #layers: Reused
+  readonly #parts: Omit<FollowingParts, 'layers'>
+  /** Undefined: it was stopped. */
+  #layers: Reused | undefined
   /** What the view stands on, if one was followed. */
   #followed: NamedSegments | undefined
   #next: NamedSegments | undefined
@@ -52,9 +53,9 @@ export class Following {
   #lastError: string | undefined
   #stopped = false
 
-  constructor(parts: FollowingParts) {
+  constructor({ layers, ...parts }: FollowingParts) {
     this.#parts = parts
-    this.#layers = parts.layers
+    this.#layers = layers
   }
 
   /** What a newer manifest names. Of several that come while one is being opened, the last one counts. */
@@ -76,6 +77,7 @@ export class Following {
     this.#stopped = true
     this.#retry?.()
     await this.#running
+    this.#layers = this.#followed = this.#next = undefined
   }
 
   async #run(): Promise<void> {
@@ -104,7 +106,7 @@ export class Following {
   async #follow(named: NamedSegments): Promise<TidemarkError | undefined> {
     const { storage, state, tail, collections, renewed, clock, stalled, scheduler } = this.#parts
     const pause = (): Promise<void> => new Promise(resolve => void scheduler.immediate(resolve))
-    const before = new Set(this.#layers.segments)
+    const before = new Set(this.#layers?.segments)
     const layers = await openSegments(storage, named, this.#layers, pause)
     let unread: TidemarkError | undefined
     try {

@@ -57,6 +57,7 @@ export class Homecoming {
     this.#stopping = true
     await this.#hydration?.stop()
     await this.#ended
+    this.#hydration = undefined
   }
 
   async #run(): Promise<void> {
@@ -89,7 +90,7 @@ export class Homecoming {
       if (this.#stopping) throw cutShort()
       await describeInTurns(segment, this.#parts).catch(error => {
         // Closed meanwhile, with the view it was part of: nobody asks it any more.
-        if (this.#state.segments.includes(segment)) failure ??= { error }
+        if (this.#stopping || this.#state.segments.includes(segment)) failure ??= { error }
       })
     }
     if (failure !== undefined) throw this.#stopping ? cutShort() : failure.error
