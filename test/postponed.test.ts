@@ -1,10 +1,10 @@
 /** What the drain leaves to the barrier: large values, and values that cannot be encoded; which values count as large. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { treat } from '../src/capture/index.ts'
-import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
+import { Transaction, treat } from '../src/capture/index.ts'
+import { type Key, tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { numbered, Rig } from './support/capture-rig.ts'
-import { alone } from './support/checkpointer-rig.ts'
+import { alone, quiet } from './support/checkpointer-rig.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const INTERVAL_MS = 1000
@@ -115,6 +115,32 @@ test('large values of a collection that was emptied or dropped are listed no lon
   assert.deepEqual(listed(), [])
   await world.close()
 })
+
+for (const when of ['behind', 'before', 'before, among very many,'] as const) {
+  test(`a large value whose epoch fails is listed no longer once it is deleted, ${when} the failure`, () => {
+    const { scheduler, host, map, space, checkpointer } = alone()
+    const keys = ['large', ...Array.from({ length: when === 'before, among very many,' ? 2000 : 0 }, (_, n) => n)]
+    for (const key of keys) map.set(key, key === 'large' ? LARGE : 1)
+    const listed = (): Key[] => space.giants.list().map(({ key }) => key)
+    quiet(checkpointer.checkpoint(1e9))
+    scheduler.pass(10)
+    assert.deepEqual([host.commits.length, listed()], [1, ['large']])
+    if (when === 'behind') {
+      host.fail(0)
+      space.transaction = new Transaction()
+      space.refresh()
+      map.delete('large')
+      space.transaction.rollback()
+      space.endTransaction()
+      assert.deepEqual(listed(), ['large'])
+    }
+    for (const key of keys) map.delete(key)
+    if (when !== 'behind') host.fail(0)
+    scheduler.pass(1000)
+    host.commit()
+    assert.deepEqual([host.keys(1), listed()], [0, []])
+  })
+}
 
 test('insignificant changes that are taken in again and again without a barrier make the collection count as wholly changed', () => {
   const rig = new Rig()

@@ -316,6 +316,7 @@ function giveUp(part: CapturePart, journal: Journal, takes: (keys: KeySet) => bo
         // It came before the barrier and went behind it.
         part.fresh.delete(key)
         collection.cold?.vanished(key)
+        part.space.leftNothing(part.id, key)
       }
     }
     collection.deleted = part.deleted

@@ -67,7 +67,7 @@ export class Leftover {
   }
 
   *#steps(unsettled: KeySet | undefined, unjoined: KeySet | undefined): Generator<void, void> {
-    const { live, cold } = this.#part
+    const { id, live, cold, space } = this.#part
     for (const key of unsettled === undefined ? [] : keysOf(unsettled)) {
       yield
       if (this.#part.leaves(key) || !this.#came.some(keys => keys.has(key))) continue
@@ -75,6 +75,7 @@ export class Leftover {
       if (live.has(key)) continue
       this.#fresh.delete(key)
       cold?.vanished(key)
+      space.leftNothing(id, key)
     }
     for (const key of unjoined === undefined ? [] : keysOf(unjoined)) {
       yield

@@ -75,7 +75,7 @@ export class Space {
   coldOf: ((id: number, codec: ValueCodec) => ColdStart) | undefined
   /** Is told of a `significant` that threw. */
   significantFailed: ((failure: SignificantFailure) => void) | undefined
-  /** Is told of a key that is deleted and leaves nothing to write: no record of it counts. */
+  /** Is told of a key that is deleted and leaves nothing to write (`leftNothing`). */
   cameAndWent: ((incarnation: number, key: Key) => void) | undefined
   /** Is told of a collection that is no more, which was to be followed by a barrier within this time. */
   droppedCritical: ((collection: Collection) => void) | undefined
@@ -131,6 +131,12 @@ export class Space {
   counted(more: number): void {
     this.#collections += more
     this.journalSlackKeys = Math.max(JOURNAL_SLACK_KEYS_MIN, JOURNAL_SLACK_KEYS / Math.max(1, this.#collections))
+  }
+
+  /** The key is deleted, and no record of it counts. */
+  leftNothing(incarnation: number, key: Key): void {
+    this.giants.forget(incarnation, key)
+    this.cameAndWent?.(incarnation, key)
   }
 
   /** A call of the user took so long for the engine's sake. */

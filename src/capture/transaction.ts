@@ -56,7 +56,7 @@ class Undo {
 
   /** No rollback brings back what went. */
   tellGone(): void {
-    if (this.wentFrom !== undefined) this.collection.space.cameAndWent?.(this.wentFrom, this.key)
+    if (this.wentFrom !== undefined) this.collection.space.leftNothing(this.wentFrom, this.key)
   }
 
   /** @throws TIDEMARK_VALUE_REFUSED when what was set last cannot be stored */
@@ -291,11 +291,13 @@ export class Transaction {
       collection.part?.settle(key)
       setIn(live, key, before, collection.space.mapEntriesMax)
     } finally {
-      // It had no record when it went, and still has none.
-      if (step.wentFrom !== undefined) {
+      if (step.wentFrom === undefined) {
+        if (step.written) collection.markDirty(key)
+      } else if (live.has(key)) {
+        // It had no record when it went, and still has none.
         collection.fresh.add(key)
         collection.cold?.written(key)
-      } else if (step.written) collection.markDirty(key)
+      } else step.tellGone()
     }
     if (!step.saved) this.#assertRefused(collection.codec, step.value)
   }

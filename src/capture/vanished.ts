@@ -11,7 +11,7 @@ export function vanished(collection: Collection, key: Key): boolean {
   if (fresh.size === 0 || !fresh.delete(key)) return false
   part?.forget(key)
   cold?.vanished(key)
-  if (space.transaction === undefined) space.cameAndWent?.(id, key)
+  if (space.transaction === undefined) space.leftNothing(id, key)
   else space.transaction.vanished(collection, key)
   return true
 }

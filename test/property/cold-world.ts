@@ -282,7 +282,10 @@ export class ColdWorld {
     }
     let refused = false
     try {
-      if (commit) transaction.validate()
+      if (commit) {
+        transaction.validate()
+        transaction.succeeded()
+      }
     } catch {
       refused = true
     }

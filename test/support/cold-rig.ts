@@ -32,6 +32,7 @@ export function transaction(rig: Rig, inside: () => void, end: 'commit' | 'rollb
   space.refresh()
   inside()
   if (end === 'rollback') space.transaction.rollback()
+  else space.transaction.succeeded()
   space.transaction = undefined
   space.refresh()
 }
