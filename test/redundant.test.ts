@@ -1,7 +1,7 @@
 /** Redundant writes: what is not written because it is there already, and that it is there. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { alone } from './support/checkpointer-rig.ts'
+import { alone, quiet } from './support/checkpointer-rig.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 async function rested() {
@@ -101,7 +101,7 @@ test('what an attempt that failed would have spared is written by the next, and 
   scheduler.pass(1000)
   host.commit()
   const { records, redundant } = await second
-  assert.deepEqual([records, redundant], [1000, { records: 0, bytes: 0 }])
+  assert.deepEqual([records, redundant, map.redundancy.spared], [1000, { records: 0, bytes: 0 }, { records: 0, bytes: 0 }])
   set()
   const third = checkpointer.checkpoint(1e9)
   scheduler.pass(1000)
@@ -110,3 +110,38 @@ test('what an attempt that failed would have spared is written by the next, and 
   assert.ok(spared.records > 0)
   assert.equal(written + spared.records, 1000)
 })
+
+for (const failed of ['before its barrier', 'behind it', 'once its cut is void'] as const) {
+  test(`nor does the collection count what the drain spared for an epoch that fails ${failed}`, () => {
+    const { scheduler, host, map, checkpointer } = alone(1000)
+    const held = { n: 0 }
+    map.set('held', held)
+    map.set('drained', { n: 1 })
+    scheduler.pass(2000)
+    host.commit()
+    // While an epoch is under way that has all it takes.
+    map.set('other', 1)
+    for (let ms = 0; ms < 4000 && host.commits.length < 2; ms += 10) scheduler.pass(10)
+    assert.equal(host.commits.length, 2)
+    map.set('drained', { n: 1 })
+    for (let ms = 0; ms < 4000 && map.drained.length === 0; ms += 10) scheduler.pass(10)
+    const bytes = map.redundancy.spared.bytes
+    assert.ok(bytes > 0)
+    if (failed !== 'before its barrier') {
+      host.commit()
+      map.set('held', held)
+      quiet(checkpointer.checkpoint(1e9))
+      assert.ok(map.part?.frozen('held'))
+    }
+    if (failed === 'once its cut is void') {
+      held.n = 1
+      map.set('held', held)
+      assert.equal(checkpointer.counters.voids, 1)
+    }
+    assert.deepEqual(map.redundancy.spared, { records: 1, bytes })
+    host.fail(0)
+    assert.deepEqual(map.redundancy.spared, { records: 0, bytes: 0 })
+    scheduler.pass(1000)
+    assert.ok(host.keys(1) >= 2)
+  })
+}

@@ -16,7 +16,7 @@ import type { Collection } from './collection.ts'
 import { CHUNK_KEYS, type Group, isList, type Journal, sizeOf } from './journal.ts'
 import { KeyPositions } from './key-positions.ts'
 import { KeySet } from './key-set.ts'
-import type { Redundancy } from './redundant.ts'
+import type { Redundancy, Spared } from './redundant.ts'
 import type { Space } from './space.ts'
 
 const NOTHING = new KeyPositions()
@@ -47,7 +47,9 @@ export class CapturePart {
   done: KeySet
   /** Record bytes of this part, drained ones included. */
   bytes: number
-  /** Records of this part that were made and not written. */
+  /** Records of drained keys that were made and not written. */
+  readonly drainedSpared: Spared
+  /** The same of this part's own. */
   readonly spared = { records: 0, bytes: 0 }
   neverStored = 0
   /** Beside the incarnation that was frozen, whatever becomes of the collection. */
@@ -86,6 +88,7 @@ export class CapturePart {
     this.gone = collection.gone
     this.drained = collection.drained
     this.bytes = collection.drainedBytes
+    this.drainedSpared = collection.drainedSpared
     const journal = collection.journal
     const postponed = collection.postponed.pieces()
     this.written = [...postponed, ...journal.groups()]

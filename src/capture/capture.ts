@@ -214,7 +214,8 @@ export class Capture {
     for (const part of this.parts) {
       const { collection } = part
       part.landed()
-      if (!abandoned) part.redundancy.takeBack(part.space.recent, part.spared)
+      part.redundancy.takeBack(part.space.recent, part.spared)
+      if (abandoned) part.redundancy.takeBack(part.space.recent, part.drainedSpared)
       if (collection.dropped || collection.id !== part.id) continue
       collection.cold?.giveBack()
       const journal = new Journal()
@@ -233,6 +234,8 @@ export class Capture {
       else {
         collection.drained.join(part.drained)
         collection.drainedBytes += part.bytes
+        collection.drainedSpared.records += part.drainedSpared.records
+        collection.drainedSpared.bytes += part.drainedSpared.bytes
       }
       collection.saturated ||= part.all
       collection.journal = collection.saturated ? new Journal() : journal

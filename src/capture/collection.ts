@@ -53,6 +53,8 @@ export class Collection {
   drained = new Journal()
   /** Bytes of these records, and of those of cuts that were void. */
   drainedBytes = 0
+  /** Of these keys: records that were made and not written. */
+  drainedSpared = { records: 0, bytes: 0 }
   /** Keys deleted in generations that were joined; some may be back. */
   gone: readonly KeySet[] = []
   saturated = false
@@ -246,19 +248,9 @@ export class Collection {
     this.postponed = new Postponed()
     this.drained = new Journal()
     this.drainedBytes = 0
+    this.drainedSpared = { records: 0, bytes: 0 }
     this.gone = []
     this.saturated = false
-  }
-
-  /** The epoch whose records were drained will not be: they count for nothing. */
-  abandonDrained(): void {
-    this.drainedBytes = 0
-    if (this.drained.length === 0) return
-    const journal = new Journal()
-    journal.join(this.drained)
-    journal.join(this.journal)
-    this.journal = this.saturated ? new Journal() : journal
-    this.drained = new Journal()
   }
 
   /** Forgets all entries, for good; its name is free. */

@@ -10,7 +10,7 @@
  */
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
-import type { Journal } from './journal.ts'
+import { Journal } from './journal.ts'
 import type { Outbox } from './outbox.ts'
 import { record, STRIDE, STRIDE_BYTES, STRIDE_STEPS } from './record.ts'
 
@@ -143,6 +143,23 @@ export class Drain {
     return records
   }
 
+  /** The epoch whose records were drained will not be: they count for nothing, and what was not written beside them is written by the next. */
+  abandon(collections: Iterable<Collection>): void {
+    this.barrier()
+    for (const collection of collections) {
+      const { redundancy, space, drained, drainedSpared } = collection
+      redundancy.takeBack(space.recent, drainedSpared)
+      collection.drainedSpared = { records: 0, bytes: 0 }
+      collection.drainedBytes = 0
+      if (drained.length === 0) continue
+      const journal = new Journal()
+      journal.join(drained)
+      journal.join(collection.journal)
+      collection.journal = collection.saturated ? new Journal() : journal
+      collection.drained = new Journal()
+    }
+  }
+
   /** Whether to look at the clock now; if so the count begins anew. */
   #isTime(made: number): boolean {
     if (made % STRIDE_STEPS !== 0 && this.#unlooked.keys < STRIDE && this.#unlooked.bytes < STRIDE_BYTES) return false
@@ -168,7 +185,7 @@ export class Drain {
 
   /** False when the key's value was refused, and the key is as it was. The codec may have written anything meanwhile, this key too. */
   #record(collection: Collection, key: Key): boolean {
-    const { id, fresh, drained } = collection
+    const { id, fresh, drained, drainedSpared } = collection
     collection.recorded = true
     const there = collection.live.has(key)
     // Before the codec is called: deleting the key in there takes a tombstone already, behind this record.
@@ -195,7 +212,10 @@ export class Drain {
     // that; where entries are cold the barrier has to ask about what was set without a look; and what was refused is so until a barrier finds
     // that it is mended: there has to be one.
     if (bytes < 0) {
-      if (mended || collection.cold !== undefined || collection.inFlight !== undefined) drained.push(key)
+      if (!mended && collection.cold === undefined && collection.inFlight === undefined) return true
+      drained.push(key)
+      drainedSpared.records++
+      drainedSpared.bytes -= bytes
       return true
     }
     this.records++

@@ -209,7 +209,7 @@ export class Redundancy {
     return same
   }
 
-  /** A cut is void that had spared so much: its keys are looked at again. */
+  /** A cut is void, or an epoch failed, that had spared so much: its keys are looked at again. */
   takeBack(memory: RecordMemory, { records, bytes }: Spared): void {
     for (const spared of [this.spared, memory.spared]) {
       spared.records -= records

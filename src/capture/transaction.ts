@@ -179,9 +179,8 @@ export class Transaction {
   }
 
   beforeClear(collection: Collection): void {
-    const { id, recorded, live, cold, journal, fresh, arrivals, deleted, drained, drainedBytes, gone, saturated, part, inFlight } =
-      collection
-    const { postponed, significance, space } = collection
+    const { id, recorded, live, cold, journal, fresh, arrivals, deleted, drained, gone, saturated, part, inFlight } = collection
+    const { drainedBytes, drainedSpared, postponed, significance, space } = collection
     const giants = space.giants.drop(id)
     const before = {
       id,
@@ -195,6 +194,7 @@ export class Transaction {
       postponed,
       drained,
       drainedBytes,
+      drainedSpared,
       gone,
       saturated,
       part,

@@ -331,7 +331,6 @@ export class Checkpointer implements CaptureOwner {
   #failed(error: TidemarkError): void {
     if (this.status === 'failed' || this.status === 'closed') return
     const { space, events, collections } = this.#parts
-    this.counters.failed(space.recent.spared)
     this.#parts.cadence.failed()
     this.#resetNeeded = true
     const flight = this.#flight
@@ -342,8 +341,8 @@ export class Checkpointer implements CaptureOwner {
     // A cut that was voided has been given back already, or is when the transaction ends.
     if (flight?.cut === true) flight.capture.giveBack(true)
     else if (this.#voided !== undefined) this.#giveBackVoided()
-    for (const collection of collections.values()) collection.abandonDrained()
-    this.#drain.barrier()
+    this.#drain.abandon(collections.values())
+    this.counters.failed(space.recent.spared)
     space.rewrites.endEpoch()
     this.holds.barrierFell()
     this.outbox.reset()

@@ -26,7 +26,7 @@ export class Counters {
     return { records: records - before.records, bytes: bytes - before.bytes }
   }
 
-  /** An attempt failed. What it spared, as `spared` takes it, belongs to no epoch: the next attempt writes it. */
+  /** An attempt failed, and what it spared is taken back. What is spared still, as `spared` takes it, belongs to no epoch. */
   failed(spared: Spared): void {
     this.failures++
     this.spared(spared)

@@ -112,8 +112,7 @@ export class Rig implements CaptureOwner {
   fail(inOrder = true): void {
     if (!this.#void) this.capture?.giveBack(true)
     this.#void = false
-    for (const collection of this.collections) collection.abandonDrained()
-    this.drain.barrier()
+    this.drain.abandon(this.collections)
     this.outbox.reset()
     this.space.recent.forget()
     this.#blocks = []
