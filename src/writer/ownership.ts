@@ -17,12 +17,15 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
-import { encodeManifest, type LogPosition, logNumbers, type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
+import { encodeManifest, type LogPosition, logNumbers, type Manifest, manifestName } from '../format/index.ts'
 import { assertInPlace, directoryGone, newestNumber, pruneManifests, publish, readManifest, spoiled } from '../manifest/index.ts'
 import { isNotGivenBack, nameOf, type Storage } from '../storage/index.ts'
 
 /** Of one manifest: a storage that goes on saying that what it made was there before is not to be relied on. */
 const RESENT_MAX = 3
+
+/** A file of this run that a manifest is about to name, and how long it is at least. */
+type Written = Pick<LogPosition & { file: string }, 'file' | 'bytes'>
 
 export class Ownership {
   manifest: Manifest
@@ -45,9 +48,15 @@ export class Ownership {
     this.#first = manifest.number
   }
 
-  /** Publishes what `plan` makes of the newest manifest, unless that is undefined. @throws TIDEMARK_FENCED */
+  /**
+   * Publishes what `plan` makes of the newest manifest, unless that is undefined, where that manifest is still there: in an older copy that stands in the
+   * store's place it would name what was never in it. @throws TIDEMARK_FENCED, TIDEMARK_STORAGE
+   */
   publish(plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
-    return this.#inTurn(() => this.#publish(this.#storage, plan))
+    return this.#inTurn(async () => {
+      await this.#look()
+      await this.#publish(this.#storage, plan)
+    })
   }
 
   /**
@@ -59,7 +68,7 @@ export class Ownership {
     storage: Storage,
     plan: (manifest: Manifest) => Manifest | undefined,
     end: LogPosition,
-    written: readonly SegmentEntry[],
+    written: readonly Written[],
   ): Promise<void> {
     let published = this.manifest
     await this.#inTurn(async () => {
@@ -73,10 +82,10 @@ export class Ownership {
   }
 
   /**
-   * Before a manifest names them: the accepted end of the log, where it is of this run, and new segments. Of what was there before, a part may be lost,
+   * Before a manifest names them: the accepted end of the log, where it is of this run, and new files. Of what was there before, a part may be lost,
    * and the store was opened all the same. @throws TIDEMARK_STORAGE when they are not where the store is
    */
-  async checkPlace(storage: Storage, { file, bytes }: LogPosition, written: readonly SegmentEntry[] = []): Promise<void> {
+  async checkPlace(storage: Storage, { file, bytes }: LogPosition, written: readonly Written[] = []): Promise<void> {
     const isOwn = file !== null && logNumbers(nameOf(file))?.token === this.manifest.token
     await assertInPlace(storage, isOwn ? [{ file, bytes }, ...written] : written)
   }

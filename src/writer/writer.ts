@@ -50,7 +50,7 @@ const SEAL_IDLE_MS = 500
 
 type State = 'open' | 'failed' | 'fenced' | 'closed'
 
-/** 'stranger': upkeep found that another writer has come. */
+/** 'stranger': another writer has come. */
 type Message = Exclude<ToWriter, { type: 'ending' }> | { readonly type: 'idle' } | { readonly type: 'stranger'; readonly error: unknown }
 
 export class Writer {
@@ -137,6 +137,7 @@ export class Writer {
     this.#unbroken.begin()
     for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift()) {
       if (this.#unbroken.isLong(this.#budget.commitWaits)) await this.#unbroken.giveTurn()
+      if (this.#abandoned) break
       try {
         await this.#take(message)
       } catch (error) {
@@ -291,7 +292,7 @@ export class Writer {
     })
     try {
       await failpoint('roll.manifest')
-      await this.#ownership.checkPlace(this.#storage, this.#end)
+      await this.#ownership.checkPlace(this.#storage, this.#end, [{ file: log.file, bytes: log.length }])
       await this.#ownership.publish(manifest => roll(manifest, base, logName(token, sequence), this.#catalogue))
     } catch (error) {
       await log.close().catch(() => {})
@@ -381,7 +382,7 @@ export class Writer {
     await this.#folding?.finish()
     try {
       await this.#failpoint('close.sync')
-        await this.#log?.sync()
+      await this.#log?.sync()
     } catch {
       // It is for the seal alone, and nothing was promised about that.
     }
@@ -395,6 +396,4 @@ export class Writer {
   }
 }
 
-function closed(): TidemarkError {
-  return new TidemarkError('TIDEMARK_CLOSED', 'the writer has ended')
-}
+const closed = (): TidemarkError => new TidemarkError('TIDEMARK_CLOSED', 'the writer has ended')

@@ -1,4 +1,4 @@
-/** The directory of a store at work is replaced by a copy of it with the same newest manifest: what is open is in the one that was moved away. */
+/** The directory of a store at work is replaced by a copy of it: what is open is in the one that was moved away. */
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -47,6 +47,54 @@ for (const next of ['commit', 'roll'] as const) {
     })
   }
 }
+
+test('an older copy, as a backup is, gets no commit of a run that has made none yet, and no manifest', async t => {
+  const folder = join(temporaryFolder(t), 'state')
+  mkdirSync(folder)
+  const storage = new FileStorage(folder)
+  for (const [key, copied] of [
+    ['a', true],
+    ['b', false],
+  ] as const) {
+    const life = await Life.open({ storage, name: key })
+    await life.mustCommit(block(key))
+    await life.close()
+    if (copied) cpSync(folder, `${folder}-copy`, { recursive: true })
+  }
+  const life = await Life.open({ storage, name: 'c' })
+  renameSync(folder, `${folder}-away`)
+  renameSync(`${folder}-copy`, folder)
+  const before = await storage.list('manifest')
+  for (let attempt = 0; attempt < 3; attempt++) isMisplaced(await life.commit(block('c')))
+  assert.deepEqual(await storage.list('manifest'), before)
+  assert.deepEqual(keys(await readAll(storage)), ['a'])
+  renameSync(folder, `${folder}-copy`)
+  renameSync(`${folder}-away`, folder)
+  await life.mustCommit(block('c'))
+  await life.close()
+  assert.deepEqual(keys(await readAll(storage)), ['a', 'b', 'c'])
+})
+
+test('an older copy gets nothing of a run whose newest manifest it lacks, though it has all of the log', async t => {
+  const folder = join(temporaryFolder(t), 'state')
+  mkdirSync(folder)
+  const storage = new FileStorage(folder)
+  const first = await Life.open({ storage, name: 'first' })
+  await first.mustCommit(block('a'))
+  await first.close()
+  const { manifest } = await openForWriting(storage, { createdBy: 'tidemark test', random: pseudoRandom('second') })
+  const own = new Ownership(storage, noFailpoint, manifest)
+  cpSync(folder, `${folder}-copy`, { recursive: true })
+  await own.publish(of => ({ ...of, number: of.number + 1 }))
+  renameSync(folder, `${folder}-away`)
+  renameSync(`${folder}-copy`, folder)
+  const before = await storage.list('manifest')
+  await assert.rejects(
+    own.publish(of => ({ ...of, number: of.number + 1 })),
+    { code: 'TIDEMARK_STORAGE', message: /not where it was/ },
+  )
+  assert.deepEqual(await storage.list('manifest'), before)
+})
 
 test('a copy with all that was acknowledged gets the next epoch in a file of its own', async t => {
   const folder = join(temporaryFolder(t), 'state')
