@@ -123,3 +123,22 @@ test('a wide character anywhere makes a text wide, in a long one at some places'
   assert.ok(wide(`${'a'.repeat(100_000)}€`))
   assert.ok(!wide('é'.repeat(100_000)))
 })
+
+test('a long chain takes what its links take: what is left out is not multiplied at each of them', () => {
+  const links = [
+    (next: unknown, at: number): unknown => ({ next, at }),
+    (next: unknown, at: number): unknown => ({ next, data: { at: at + 0.5 } }),
+    (next: unknown, at: number): unknown => [next, at, at, at, at],
+  ]
+  for (const link of links) {
+    let chain: unknown = null
+    for (let at = 0; at < 900; at++) chain = link(chain, at)
+    const bytes = entryHeapBytes(1, chain)
+    assert.ok(bytes > 10_000 && bytes < 500_000, `${bytes}`)
+  }
+  const nested = Array.from({ length: 10 }, (_, at) => ({
+    list: Array.from({ length: 10 }, () => ({ numbers: new Array(1000).fill(at + 0.5) })),
+  }))
+  const bytes = entryHeapBytes(1, nested)
+  assert.ok(bytes > 2_000_000 && bytes < 5_000_000, `${bytes}`)
+})

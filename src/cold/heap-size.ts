@@ -5,12 +5,14 @@
  * heap that a value owns count like those in it. Measured: test/larger-than-memory.test.ts. Not counted: names of fields and shapes, which objects
  * share, so that objects with names of their own, `{ [id]: … }`, take up to seven times as much.
  * Owns: what it found of large objects, weakly. Invariants: it looks at NODES_MAX values at most, and at as many inside of a large object, and takes
- * those it did not look at for what it saw so far; it lists the fields of one large object at most, and of large ones that lie in it, and seldom
+ * those it did not look at for what it saw so far, at a few levels; it lists the fields of one large object at most, and of large ones that lie in it, and seldom
  * of the same, because that takes time by their number; it throws nothing, whatever a proxy in a value does.
  */
 import { HOLES_MAX } from '../base/limits.ts'
 
 const NODES_MAX = 256
+/** Levels of a value at which what was left out is taken for what was seen. */
+const STRETCHED_MAX = 4
 const WORD = 8
 const NUMBER = 2 * WORD
 const STRING = 2 * WORD
@@ -50,6 +52,8 @@ export const KEY_KEPT_BYTES = 4 * WORD
 
 interface Looked {
   left: number
+  /** Levels at which what was left out was taken for what was seen. */
+  stretched: number
   /** Inside of a large object. */
   readonly inLarge?: boolean
 }
@@ -59,7 +63,7 @@ const large = new WeakMap<object, { bytes: number; looks: number }>()
 
 /** Bytes of key and value. */
 export function entryHeapBytes(key: unknown, value: unknown): number {
-  const looked = { left: NODES_MAX }
+  const looked = { left: NODES_MAX, stretched: 0 }
   try {
     return bytesOf(key, looked) + bytesOf(value, looked)
   } catch {
@@ -132,7 +136,7 @@ function listedBytes(object: object, own: number, values: readonly unknown[], co
   if (count <= NODES_MAX || looked.inLarge === true) return own + some(values, count, looked)
   const known = { bytes: own, looks: count }
   large.set(object, known)
-  known.bytes += some(values, count, { left: NODES_MAX, inLarge: true })
+  known.bytes += some(values, count, { left: NODES_MAX, stretched: 0, inLarge: true })
   // Nothing else of the entry is listed now.
   looked.left = 0
   return known.bytes
@@ -176,7 +180,10 @@ function some(values: readonly unknown[], count: number, looked: Looked): number
   let sum = 0
   let seen = 0
   for (; seen < values.length && looked.left > 0; seen++) sum += bytesOf(values[seen], looked)
-  return seen === 0 ? 0 : (sum * count) / seen
+  if (seen === 0) return 0
+  // Where the last one was not seen whole either, innermost first: a chain has very many levels, and would be multiplied at each.
+  if (seen < count && looked.left <= 0 && looked.stretched++ >= STRETCHED_MAX) return sum
+  return (sum * count) / seen
 }
 
 function* first<T>(values: Iterable<T>, count: number): Generator<T> {
