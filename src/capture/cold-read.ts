@@ -1,8 +1,8 @@
 /**
  * One stored value, for a collection: what goes wrong names the collection and the key.
  *
- * What: read when somebody asks, or ahead, for whoever asks first. Does not own: the entry, what becomes of the value. Invariant: a codec of the user that comes back for the very entry it decodes is refused,
- * and does not go round until the stack ends.
+ * What: read when somebody asks, or ahead, for whoever asks first. Does not own: the entry, what becomes of the value. Invariant: a codec of the
+ * user that comes back for the very entry it decodes is refused, and does not go round until the stack ends.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Key } from '../codec/index.ts'

@@ -1,7 +1,8 @@
 /**
  * The cold side of one collection: keys and values over the stored bytes.
  *
- * Owns: a buffer for the key that is asked for, the mean bytes of the values that were read. Does not own: the image (cold-state.ts), what is live, hidden or dirty (capture/).
+ * Owns: a buffer for the key that is asked for, the mean bytes of the values that were read. Does not own: the image (cold-state.ts), what is live,
+ * hidden or dirty (capture/).
  * Invariants: what no record can have as a key is stored nowhere, and is said so without a look; a value is decoded before anything else is
  * asked, because its bytes are good only until then; a cursor is refused once the view was exchanged.
  */

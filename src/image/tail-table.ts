@@ -12,7 +12,7 @@ import { compareBytes, RECORD_PUT, RecordCursor } from '../format/index.ts'
 import type { Found, Layer, LayerCursor, Range } from '../segment/index.ts'
 import { RecordTable } from './table.ts'
 
-/** More than a tail is while folding keeps up: what waits is searched, or put into the table, in one turn. */
+/** More than a full tail, less than one whose folding was held: what waits is searched, or put into the table, in one turn. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024
 const WAITING_RECORDS_MAX = 80_000
 /** Of a full tail each takes a sixth of what the table takes: so many cost less than they spare. */
