@@ -99,6 +99,39 @@ test('a codec that asks for the entry it decodes is refused', async () => {
   await world.close()
 })
 
+test('a value with an accessor that reads the entry itself: no count of memory calls it, and each entry is counted once', async () => {
+  const world = new SimulatedStore({ restore: { hydrate: 'on-demand' }, budget: { memoryBytesMax: 64 * 1024 * 1024 } })
+  let calls = 0
+  const open = async (): Promise<TidemarkMap<string, { readonly id: string }>> => {
+    const store = await world.open()
+    const map: TidemarkMap<string, { readonly id: string }> = store.map('map', {
+      codec: {
+        name: 'self',
+        encode: ({ id }: { readonly id: string }) => Buffer.from(id),
+        decode: (bytes: Uint8Array) => {
+          const id = Buffer.from(bytes).toString()
+          return {
+            id,
+            get self() {
+              calls++
+              return map.get(id)
+            },
+          }
+        },
+      },
+    })
+    return map
+  }
+  const first = await open()
+  for (let at = 0; at < 66; at++) first.set(`k${at}`, { id: `k${at}` })
+  await world.close()
+  const map = await open()
+  assert.equal(map.get('k0')?.id, 'k0')
+  await world.pass(1000)
+  assert.deepEqual([calls, map.size, map.get('k65')?.id], [0, 66, 'k65'])
+  await world.close()
+})
+
 const plain = {
   name: 'versions',
   encode: (entry: Entry) => Buffer.from(JSON.stringify(entry)),

@@ -58,5 +58,5 @@ test('a look at an entry ends, whatever the value is, and throws nothing', () =>
   const bytes = entryHeapBytes('key', wide)
   assert.ok(bytes > 500_000 && bytes < 2_000_000, `${bytes}`)
   const trap = new Proxy({}, { getPrototypeOf: () => assert.fail('a trap') })
-  assert.equal(entryHeapBytes('key', trap), 0)
+  assert.ok(entryHeapBytes('key', trap) < 100)
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { entryHeapBytes } from './heap-size.ts'
 
 test('an array of holes takes what its elements take, not its length', () => {
@@ -29,7 +29,7 @@ test('a short array of holes takes what its elements take, too: that is how it i
   assert.ok(manyBytes > 7000 && manyBytes < 10_000, `${manyBytes}`)
 })
 
-test('an array of few holes takes its length, and a full one is not listed', () => {
+test('an array of few holes takes its length, and a full one is not listed', t => {
   const full = Array.from({ length: 100_000 }, (_, index) => index)
   const holed = full.slice()
   for (let index = 0; index < 100_000; index += 3) delete holed[index]
@@ -37,31 +37,33 @@ test('an array of few holes takes its length, and a full one is not listed', () 
     const bytes = entryHeapBytes(1, array)
     assert.ok(bytes > 800_000 && bytes < 1_300_000, `${bytes}`)
   }
-  const unlisted = new Proxy(full, { ownKeys: () => assert.fail('it was listed') })
-  assert.ok(entryHeapBytes(1, unlisted) > 800_000)
+  const listed = countLists(t, full)
+  assert.ok(entryHeapBytes(1, full) > 800_000)
+  assert.equal(listed(), 0)
 })
 
-/** Counts how often all fields of it are listed. */
-function counted<T extends object>(value: T): { readonly proxy: T; readonly listed: () => number } {
+/** Counts how often all fields of any of them are listed. */
+function countLists(t: TestContext, ...objects: object[]): () => number {
+  const { keys } = Object
   let listed = 0
-  const ownKeys = (target: T): (string | symbol)[] => {
-    listed++
-    return Reflect.ownKeys(target)
-  }
-  return { proxy: new Proxy(value, { ownKeys }), listed: () => listed }
+  t.mock.method(Object, 'keys', (value: object) => {
+    if (objects.includes(value)) listed++
+    return keys(value)
+  })
+  return () => listed
 }
 
 const fields = (count: number): Record<string, unknown> => Object.fromEntries(Array.from({ length: count }, (_, at) => [`f${at}`, 1.5]))
 
-test('the fields of a large object are not listed each time, and one that grew is seen', () => {
+test('the fields of a large object are not listed each time, and one that grew is seen', t => {
   const sparse: unknown[] = []
   for (let index = 0; index < 1000; index++) sparse[index * 1_000_000] = 1.5
   for (const [value, grow] of [
     [fields(1000), (large: object) => Object.assign(large, fields(4000))],
     [sparse, (large: object) => Object.assign(large, Object.fromEntries(Array.from({ length: 4000 }, (_, at) => [at * 1_000_001, 1.5])))],
   ] as const) {
-    const { proxy, listed } = counted<object>(value)
-    const inside = { proxy }
+    const listed = countLists(t, value)
+    const inside = { value }
     const bytes = entryHeapBytes(1, inside)
     for (let look = 0; look < 500; look++) assert.equal(entryHeapBytes(1, inside), bytes)
     assert.equal(listed(), 1)
@@ -73,19 +75,18 @@ test('the fields of a large object are not listed each time, and one that grew i
   }
 })
 
-test('nor are the places of a large array with holes, one that takes its length too', () => {
+test('nor are the places of a large array with holes, one that takes its length too', t => {
   const holed = Array.from({ length: 3000 }, () => 1.5)
   for (let index = 1; index < 3000; index += 2) delete holed[index]
-  const { proxy, listed } = counted(holed)
-  const bytes = entryHeapBytes(1, proxy)
-  for (let look = 0; look < 100; look++) assert.equal(entryHeapBytes(1, proxy), bytes)
+  const listed = countLists(t, holed)
+  const bytes = entryHeapBytes(1, holed)
+  for (let look = 0; look < 100; look++) assert.equal(entryHeapBytes(1, holed), bytes)
   assert.equal(listed(), 1)
 })
 
-test('of many large objects in one value, one is listed at a time', () => {
-  const objects = Array.from({ length: 20 }, () => counted(fields(1000)))
-  const value = objects.map(({ proxy }) => proxy)
-  const listed = (): number => objects.reduce((sum, one) => sum + one.listed(), 0)
+test('of many large objects in one value, one is listed at a time', t => {
+  const value = Array.from({ length: 20 }, () => fields(1000))
+  const listed = countLists(t, ...value)
   const bytes = entryHeapBytes(1, value)
   assert.equal(listed(), 1)
   const again = entryHeapBytes(1, value)
@@ -141,4 +142,41 @@ test('a long chain takes what its links take: what is left out is not multiplied
   }))
   const bytes = entryHeapBytes(1, nested)
   assert.ok(bytes > 2_000_000 && bytes < 5_000_000, `${bytes}`)
+})
+
+test('no code of a value is called: no accessor, method, iterator or trap', () => {
+  const fail = (): never => assert.fail('it was called')
+  const trapped = (target: object): object => new Proxy(target, new Proxy({}, { get: fail }))
+  const accessor = { get: fail, enumerable: true }
+  const hidden = (value: object, ...names: PropertyKey[]): object => {
+    for (const name of names) Object.defineProperty(value, name, { get: fail })
+    return value
+  }
+  const text = 'x'.repeat(10_000)
+  const holed = [text, text, 1]
+  delete holed[1]
+  const values: [object, number][] = [
+    [Object.defineProperty({ text }, 'own', accessor), 10_000],
+    [Object.defineProperty([text], 1, accessor), 10_000],
+    [Object.setPrototypeOf(holed, trapped([])), 10_000],
+    [Object.create(trapped({}), { text: { value: text, enumerable: true } }), 10_000],
+    [Object.defineProperty([text], 200, accessor), 10_000],
+    [hidden(new Map([[1, text]]), 'size', 'entries', 'forEach', Symbol.iterator), 10_000],
+    [hidden(new Set([text]), 'size', 'values', 'forEach', Symbol.iterator), 10_000],
+    [hidden(new Date(), 'getTime'), 0],
+    [hidden(/x/, 'source', 'flags'), 0],
+    [hidden(new Uint8Array(10_000), 'byteLength', 'length', Symbol.iterator), 10_000],
+    [hidden(new DataView(new ArrayBuffer(10_000)), 'byteLength'), 10_000],
+    [hidden(new ArrayBuffer(10_000), 'byteLength'), 10_000],
+    [hidden(Object.assign(new Error(text), { text }), 'cause', 'errors', 'stack'), 20_000],
+    [Object.defineProperty(Object.assign(new Error('x'), { text }), 'own', accessor), 10_000],
+    [trapped({}), 0],
+    [trapped([text]), 0],
+    [trapped(new Map()), 0],
+    [{ text, inside: [trapped({ text })] }, 10_000],
+  ]
+  for (const [at, [value, least]] of values.entries()) {
+    const bytes = entryHeapBytes(1, value)
+    assert.ok(bytes > least && bytes < least + 2500, `${bytes} of value ${at}`)
+  }
 })

@@ -6,8 +6,10 @@
  * share, so that objects with names of their own, `{ [id]: … }`, take up to seven times as much.
  * Owns: what it found of large objects, weakly. Invariants: it looks at NODES_MAX values at most, and at as many inside of a large object, and takes
  * those it did not look at for what it saw so far, at a few levels; it lists the fields of one large object at most, and of large ones that lie in it, and seldom
- * of the same, because that takes time by their number; it throws nothing, whatever a proxy in a value does.
+ * of the same, because that takes time by their number; it throws nothing; and it calls no code of a value, which might come back for the very entry
+ * that is about to be live: no accessor, method or iterator, and of a proxy, which it takes for an empty object, no trap.
  */
+import { types } from 'node:util'
 import { HOLES_MAX } from '../base/limits.ts'
 
 const NODES_MAX = 256
@@ -58,6 +60,25 @@ interface Looked {
   readonly inLarge?: boolean
 }
 
+const { getOwnPropertyDescriptor, getPrototypeOf, hasOwn } = Object
+const viewLength = getterOf<number>(DataView.prototype, 'byteLength')
+const typedLength = getterOf<number>(getPrototypeOf(Uint8Array.prototype) as object, 'byteLength')
+const bufferLength = getterOf<number>(ArrayBuffer.prototype, 'byteLength')
+const mapSize = getterOf<number>(Map.prototype, 'size')
+const setSize = getterOf<number>(Set.prototype, 'size')
+const regexpSource = getterOf<string>(RegExp.prototype, 'source')
+const mapEntries = Map.prototype.entries
+const setValues = Set.prototype.values
+
+/** The getter that the language has of this name, whatever an object has in its place. */
+function getterOf<T>(prototype: object, name: string): (value: object) => T {
+  const get = getOwnPropertyDescriptor(prototype, name)?.get
+  return value => Reflect.apply(get as () => T, value, [])
+}
+
+/** Of the values of an object, the one in this place. */
+type ValueAt = (at: number) => unknown
+
 /** Objects of more than NODES_MAX fields, by whoever has them. Each is listed again after as many looks as it had fields: it may have grown. */
 const large = new WeakMap<object, { bytes: number; looks: number }>()
 
@@ -103,40 +124,44 @@ function bytesOf(value: unknown, looked: Looked): number {
 }
 
 function objectBytes(value: object, looked: Looked): number {
-  if (ArrayBuffer.isView(value)) return VIEW + value.byteLength
-  if (value instanceof ArrayBuffer) return BUFFER + value.byteLength
+  if (types.isProxy(value)) return OBJECT
+  if (ArrayBuffer.isView(value)) return VIEW + (types.isDataView(value) ? viewLength(value) : typedLength(value))
+  if (types.isArrayBuffer(value)) return BUFFER + bufferLength(value)
   const known = large.get(value)
   if (known !== undefined && known.looks-- > 0) return known.bytes
   if (Array.isArray(value)) return arrayBytes(value, looked)
-  if (value instanceof Map) {
-    const seen = [...first(value.entries(), looked.left)].flat()
-    return COLLECTION + roomFor(value.size) * MAP_SLOT + some(seen, 2 * value.size, looked)
+  if (types.isMap(value)) {
+    const size = mapSize(value)
+    const seen = [...first(mapEntries.call(value), looked.left)].flat()
+    return COLLECTION + roomFor(size) * MAP_SLOT + some(2 * size, at => seen[at], looked)
   }
-  if (value instanceof Set) return COLLECTION + roomFor(value.size) * SET_SLOT + some([...first(value, looked.left)], value.size, looked)
-  if (value instanceof Date) return DATE
-  if (value instanceof RegExp) return REGEXP + bytesOf(value.source, looked)
-  if (value instanceof Error) return errorBytes(value, looked)
-  const values = Object.values(value)
-  return listedBytes(value, fieldBytes(values.length, Object.getPrototypeOf(value) === null), values, values.length, looked)
+  if (types.isSet(value)) {
+    const size = setSize(value)
+    const seen = [...first(setValues.call(value), looked.left)]
+    return COLLECTION + roomFor(size) * SET_SLOT + some(size, at => seen[at], looked)
+  }
+  if (types.isDate(value)) return DATE
+  if (types.isRegExp(value)) return REGEXP + bytesOf(regexpSource(value), looked)
+  if (types.isNativeError(value)) return errorBytes(value, looked)
+  const keys = Object.keys(value)
+  return listedBytes(value, fieldBytes(keys.length, getPrototypeOf(value) === null), keys.length, fieldsOf(value, keys), looked)
 }
 
 /** Its stack is never read: it would be made then, by code of the service's perhaps. */
-function errorBytes(error: Error & { readonly errors?: unknown }, looked: Looked): number {
+function errorBytes(error: Error, looked: Looked): number {
   let own = ERROR
   // Each by itself: a chain of causes would be multiplied at each of its links.
-  for (const part of [error.message, error.errors, error.cause]) if (looked.left > 0) own += bytesOf(part, looked)
+  for (const part of ['message', 'errors', 'cause']) if (looked.left > 0) own += bytesOf(fieldOf(error, part), looked)
   const keys = Object.keys(error).filter(key => key !== 'stack')
-  if (keys.length === 0) return own
-  const values = keys.slice(0, NODES_MAX).map(key => (error as unknown as Record<string, unknown>)[key])
-  return listedBytes(error, own + fieldBytes(keys.length, false), values, keys.length, looked)
+  return keys.length === 0 ? own : listedBytes(error, own + fieldBytes(keys.length, false), keys.length, fieldsOf(error, keys), looked)
 }
 
 /** Of an object that was listed: `own` bytes, and its values, of which there are `count`. */
-function listedBytes(object: object, own: number, values: readonly unknown[], count: number, looked: Looked): number {
-  if (count <= NODES_MAX || looked.inLarge === true) return own + some(values, count, looked)
+function listedBytes(object: object, own: number, count: number, valueAt: ValueAt, looked: Looked): number {
+  if (count <= NODES_MAX || looked.inLarge === true) return own + some(count, valueAt, looked)
   const known = { bytes: own, looks: count }
   large.set(object, known)
-  known.bytes += some(values, count, { left: NODES_MAX, stretched: 0, inLarge: true })
+  known.bytes += some(count, valueAt, { left: NODES_MAX, stretched: 0, inLarge: true })
   // Nothing else of the entry is listed now.
   looked.left = 0
   return known.bytes
@@ -155,31 +180,40 @@ function arrayBytes(value: readonly unknown[], looked: Looked): number {
     const keys = Object.keys(value)
     const count = keys.length
     if (value.length > HOLES_MAX + count * 2) {
-      const values = keys.slice(0, NODES_MAX).map(key => value[Number(key)])
       // V8 gives up the table for places where it takes more than these.
       const own = Math.min(TABLE + roomFor(count * 1.5) * TABLE_SLOT, ELEMENTS + value.length * WORD)
-      return listedBytes(value, ARRAY + own, values, count, looked)
+      return listedBytes(value, ARRAY + own, count, fieldsOf(value, keys), looked)
     }
   }
   let room = 0
   while (room < value.length) room += (room >>> 1) + 16 + 1
   const own = ARRAY + (room === 0 ? 0 : ELEMENTS + room * WORD)
-  return isListed ? listedBytes(value, own, value, value.length, looked) : own + some(value, value.length, looked)
+  const valueAt = (at: number): unknown => fieldOf(value, at)
+  return isListed ? listedBytes(value, own, value.length, valueAt, looked) : own + some(value.length, valueAt, looked)
 }
 
 /** By some of its places: to list them all takes long. */
 function isDense(value: readonly unknown[]): boolean {
   for (let probe = 0; probe < PROBES; probe++) {
-    if (!Object.hasOwn(value, Math.floor(((probe + 0.5) / PROBES) * value.length))) return false
+    if (!hasOwn(value, Math.floor(((probe + 0.5) / PROBES) * value.length))) return false
   }
   return true
 }
 
-/** Of `count` values, by those that may still be looked at. */
-function some(values: readonly unknown[], count: number, looked: Looked): number {
+function fieldsOf(object: object, keys: readonly string[]): ValueAt {
+  return at => fieldOf(object, keys[at] as string)
+}
+
+/** Undefined for an accessor and for what is not there: it is not looked for in a prototype, which may be a proxy. */
+function fieldOf(object: object, key: PropertyKey): unknown {
+  return getOwnPropertyDescriptor(object, key)?.value
+}
+
+/** Of `count` values, by the first ones, as many as may still be looked at. */
+function some(count: number, valueAt: ValueAt, looked: Looked): number {
   let sum = 0
   let seen = 0
-  for (; seen < values.length && looked.left > 0; seen++) sum += bytesOf(values[seen], looked)
+  for (; seen < count && looked.left > 0; seen++) sum += bytesOf(valueAt(seen), looked)
   if (seen === 0) return 0
   // Where the last one was not seen whole either, innermost first: a chain has very many levels, and would be multiplied at each.
   if (seen < count && looked.left <= 0 && looked.stretched++ >= STRETCHED_MAX) return sum
