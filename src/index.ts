@@ -37,9 +37,9 @@ export type { Store } from './store.ts'
 const MEMORY = ':memory:'
 
 /**
- * Opens the store in a directory, which is created when it is missing; `':memory:'` keeps nothing.
+ * Opens the store in a directory, which is created when it is missing, but not by an open at a recovery point; `':memory:'` keeps nothing.
  *
- * @throws TIDEMARK_SETTINGS, TIDEMARK_DIRECTORY, TIDEMARK_LOCKED, TIDEMARK_LOG_DAMAGED, TIDEMARK_FORMAT_NEWER, TIDEMARK_NO_SUCH_POINT, …
+ * @throws TIDEMARK_SETTINGS, TIDEMARK_DIRECTORY, TIDEMARK_LOCKED, TIDEMARK_LOG_DAMAGED, TIDEMARK_FORMAT_NEWER, TIDEMARK_NO_STORE, TIDEMARK_NO_SUCH_POINT, …
  * @example
  * const store = await open('./state')
  * const players = store.map<{ score: number }>('players')

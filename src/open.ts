@@ -114,7 +114,7 @@ export async function openWith(
   }
   if (settings.readOnly) return await openReader(surroundings)
   return await openWriter(surroundings, components).catch(error => {
-    throw endedBy(error)
+    throw endedBy(noStoreIn(surroundings.directory, error, 'correct the path: an open at a recovery point creates no store'))
   })
 }
 
@@ -143,12 +143,14 @@ async function openWriter(surroundings: Surroundings, components: Components): P
   const begin = clock.monotonic()
   if (hasThread(surroundings, components)) assertThreadThere()
   const holder = settings.lock === 'none' ? undefined : lockHolder(clock.now())
-  const lock = onFiles ? await takeDirectory(storage as FileStorage, holder) : undefined
+  // Where there is none there is no point to go back to either.
+  const create = settings.at === 'latest'
+  const lock = onFiles ? await takeDirectory(storage as FileStorage, holder, create) : undefined
   let host: WriterHost | undefined
   let loaded: LoadResult | undefined
   let forked: Awaited<ReturnType<typeof forkAt>> | undefined
   try {
-    const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint }
+    const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint, create }
     const opened = await openForWriting(storage, facts)
     loaded = await loadInto(surroundings, opened)
     const { report } = loaded

@@ -47,7 +47,7 @@ export interface Settings {
     readonly memoryBytesMax?: number
   }
   readonly restore?: {
-    /** Recovery point to start from: 'latest', an epoch, or the newest one whose barrier was not later than a Date. Default 'latest'. */
+    /** Recovery point to start from: 'latest', an epoch, or the newest one whose barrier was not later than a Date: with these `open` creates no store. Default 'latest'. */
     readonly at?: 'latest' | number | Date
     /**
      * How entries come back. `open` reads none. 'background': their bytes come into memory off the heap, each becomes an object when it is

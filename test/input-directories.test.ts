@@ -121,6 +121,27 @@ test('where a first opening died there is no store, and whoever reads is told wh
   await failsWith('TIDEMARK_DIRECTORY', () => open(folder, { readOnly: true }))
 })
 
+test('an open at a recovery point makes no store of a directory that has none', async t => {
+  const folder = temporaryFolder(t)
+  const missing = join(folder, 'missing', 'state')
+  for (const at of [7, new Date(0)]) {
+    for (const lock of ['os', 'none'] as const) {
+      for (const path of [folder, missing]) {
+        const { hint } = await failsWith('TIDEMARK_NO_STORE', () => open(path, { lock, restore: { at } }), { says: [path] })
+        assert.match(String(hint), /correct the path/)
+      }
+      assert.deepEqual(readdirSync(folder), [])
+    }
+  }
+  const unbegun = temporaryFolder(t)
+  mkdirSync(join(unbegun, 'manifest'))
+  writeFileSync(join(unbegun, 'manifest', '00000001.manifest'), 'a part')
+  await failsWith('TIDEMARK_NO_STORE', () => open(unbegun, { lock: 'none', restore: { at: 7 } }), { says: [unbegun] })
+  assert.deepEqual(readdirSync(unbegun, { recursive: true }).sort(), ['manifest', join('manifest', '00000001.manifest')])
+  const store = await open(missing, { restore: { at: 'latest' } })
+  await store.close()
+})
+
 test('a read-only open of what is no store', async t => {
   const folder = temporaryFolder(t)
   await failsWith('TIDEMARK_NO_STORE', () => open(folder, { readOnly: true }), { says: [folder] })

@@ -27,8 +27,11 @@ const OWN = new Set([LOCK_FILE, MANIFEST_FOLDER, LOG_FOLDER, ORDER_FOLDER, SCHED
 /** Stands in the target of a copy until that is whole, and longer where that was cut short in its last step. Empty. */
 export const COPYING = 'copying'
 
-/** The directory is there, is ours or empty, and locked. `holder`: undefined where it is not to be locked. */
-export async function takeDirectory(files: FileStorage, holder: LockHolder | undefined): Promise<Lock | undefined> {
+/**
+ * The directory is there, is ours or empty, and locked. `holder`: undefined where it is not to be locked. `create`: false where one without a store is
+ * to stay as it is. @throws TIDEMARK_NO_STORE
+ */
+export async function takeDirectory(files: FileStorage, holder: LockHolder | undefined, create: boolean): Promise<Lock | undefined> {
   try {
     const names = (await files.names()).filter(name => !OWN.has(name))
     if ((await newestNumber(files)) === 0) {
@@ -37,6 +40,7 @@ export async function takeDirectory(files: FileStorage, holder: LockHolder | und
       if ((await newestNumber(files)) === 0) {
         if (isForeignLock(files.root)) names.push(LOCK_FILE)
         await refuse(files, files.root, [...names, ...(await strayManifests(files))], logs)
+        if (!create) throw noStore()
       }
     }
     await files.makeFolder('')

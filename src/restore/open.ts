@@ -59,9 +59,9 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   })
   if (found === undefined) {
     await refuseForeign(storage)
-    if (facts.create === false) throw noStore()
     // Behind what first openings left that died inside their manifest: of a number there is one only, and so there is of the files of a token.
     const number = (await newestNumber(storage)) + 1
+    if (facts.create === false) throw noStore(number > 1)
     await failpoint('open.folders')
     await storage.makeFolder(LOG_FOLDER)
     await storage.makeFolder(MANIFEST_FOLDER)
