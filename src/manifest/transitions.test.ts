@@ -53,6 +53,15 @@ test('a takeover raises number and token by as much, and keeps the log', () => {
   assert.throws(() => takeOver(old, old.number, [], rival), isBug)
 })
 
+test('the log of a takeover reaches to the fold point', () => {
+  const old = sample()
+  const folded: Manifest = { ...old, fold: { ...at(two, 5), file: two, timeMs: 1, nextId: 1, catalogue: [] } }
+  const goesOn = (epoch: number) => [...old.log.slice(0, 1), { file: two, end: { ...at(two, epoch) } }, { file: three, end: null }]
+  for (const log of [folded.log, goesOn(5)]) assert.equal(takeOver(folded, folded.number, log, rival).log, log)
+  for (const log of [goesOn(4), [...old.log.slice(0, 1), { file: three, end: null }]])
+    assert.throws(() => takeOver(folded, folded.number, log, rival), isBug)
+})
+
 test('only a fork goes back behind a closed end, and it says so in the lineage', () => {
   const old = roll(sample(), at(two, 6), three, null)
   const forked = fork(old, at(one, 2), 'cc'.repeat(16))

@@ -49,6 +49,11 @@ export function takeOver(old: Manifest, newestNumber: number, log: readonly LogE
     'a takeover keeps the log',
   )
   assert(next.lineage === old.lineage, 'a takeover keeps the lineage')
+  const folded = log.find(entry => entry.file === old.fold?.file)
+  assert(
+    old.fold === null || (folded !== undefined && (folded.end === null || folded.end.epoch >= old.fold.epoch)),
+    'the log of a takeover reaches to the fold point',
+  )
   return next
 }
 

@@ -4,8 +4,8 @@
  * Invariants: only files of this store that hold a commit are followed (a file is named by a durable manifest before its first append, so
  * such a file was in use), and whose token is not below the manifest's, who names all that counts of those before; of several that go on from the
  * same log the one with the highest token and sequence counts; every step raises token and sequence, so the walk ends. A later file that goes on
- * from nothing that was followed (history was forked, or a file between is lost) holds epochs that were acknowledged: it is never passed over, not
- * even where something before it cannot be read at the moment.
+ * from nothing that was followed (history was forked, or a file between is lost), or from before the fold point, holds epochs that were acknowledged:
+ * it is never passed over, not even where something before it cannot be read at the moment.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { mostOf } from '../base/extremes.ts'
@@ -40,6 +40,8 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
       if (!whole) return { log, leftOverEpoch: mostOf(candidates, ({ lastSeenEpoch }) => lastSeenEpoch) }
       throw leftOver(candidates[0] as Candidate, damaged)
     }
+    // Segments hold what was folded: where history went on from before that, only a fork that was lost could say what they are without it.
+    if (next.header.baseEpoch < (manifest.fold?.epoch ?? 0)) throw leftOver(next, damaged)
     const end = ends.get(`${next.header.baseEpoch} ${next.header.baseDigest}`) as LogPosition
     const last = log.at(-1)
     if (last !== undefined && last.end === null) {
