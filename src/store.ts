@@ -18,6 +18,7 @@ import {
   type CollectionOptions,
   type CollectionStats,
   checkOptions,
+  closeCollection,
   closed,
   closedWith,
   codecMismatch,
@@ -314,7 +315,7 @@ export class Store extends Listening implements AsyncDisposable {
     checkpointer?.stop(closed())
     await ending.release().finally(() => events.tellErrors())
     this.#closed = true
-    for (const collection of collections.values()) endCollection(collection, closed)
+    for (const collection of collections.values()) closeCollection(collection)
     await ending.closeFiles()
     if (problem !== undefined) throw closedWith(problem, timeoutMs)
   }

@@ -191,6 +191,13 @@ export class Space {
     this.refresh()
   }
 
+  /** No barrier will fall any more: what was kept for one is let go of. */
+  end(): void {
+    this.leftovers.clear()
+    this.rewrites.endEpoch()
+    this.endCapture()
+  }
+
   assertWritable(name: string): void {
     if (this.forbidden === 'closed' && !this.#letsIn) {
       throw new TidemarkError('TIDEMARK_CLOSED', `the store is closed; '${name}' cannot change`, {

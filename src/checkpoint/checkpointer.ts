@@ -359,18 +359,18 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #fatal(error: TidemarkError): void {
-    const { space, events } = this.#parts
     if (this.status === 'failed' || this.status === 'closed') return
+    const { cadence, events } = this.#parts
     this.status = 'failed'
-    this.#parts.cadence.failed()
+    cadence.failed()
     this.degradedBy = error
-    space.endCapture()
-    if (this.#flight?.cut === true) this.#flight.capture.landed()
     this.#halt(error)
     events.failed(error)
   }
 
   #halt(error: TidemarkError): void {
+    if (this.#flight?.cut === true) this.#flight.capture.landed()
+    this.#parts.space.end()
     this.#looks.stop()
     this.#retry.stop()
     this.#recutSoon?.()

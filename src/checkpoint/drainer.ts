@@ -82,6 +82,8 @@ export class Drainer {
     this.#stopped = true
     this.#cancel?.()
     this.#cancel = undefined
+    // Its marks hold journals.
+    this.#parts.drain.barrier()
   }
 
   #turn(): void {

@@ -1,6 +1,7 @@
 /** A Map that refuses every use: takes the place of the entries of a closed store, so that the open one pays no check. */
 import type { Collection } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
+import { closed } from './refusals.ts'
 
 class ClosedMap extends Map<Key, unknown> {
   readonly #error: () => Error
@@ -43,4 +44,11 @@ class ClosedMap extends Map<Key, unknown> {
 export function endCollection(collection: Collection, error: () => Error): void {
   collection.live = new ClosedMap(error)
   collection.cold = undefined
+}
+
+/** The store is closed: what was not durable is lost, and nothing of it is kept. */
+export function closeCollection(collection: Collection): void {
+  endCollection(collection, closed)
+  collection.beginEpoch()
+  collection.part = collection.inFlight = collection.significance = undefined
 }

@@ -1,5 +1,5 @@
 /** What a user of the store sees beside its methods. */
-export { endCollection } from './closed-map.ts'
+export { closeCollection, endCollection } from './closed-map.ts'
 export { checkOptions } from './collection-options.ts'
 export { type CollectionStats, collectionStats } from './collection-stats.ts'
 export { ahead, Ending, type EndingParts } from './ending.ts'
