@@ -175,6 +175,20 @@ test('an RPO that a short standstill of the loop broke is not said to be broken 
   )
 })
 
+test('what lags too long and can be taken by no barrier, as values that were refused, is looked at no more often for that', () => {
+  const clock = new SimulatedClock()
+  const cadence = new Cadence({ clock, loopLoad: () => 0, settings: SETTINGS, decided: () => {} })
+  const seen = (ms: number) => ({
+    ...{ dirty: false, changed: [], collections: 1, counted: true, inFlightBytes: 0 },
+    lag: { laggingMs: ms, uncutMs: ms },
+  })
+  let looks = 0
+  for (; clock.monotonic() < 60_000; looks++) clock.advance(cadence.look(seen(100_000)).againMs)
+  assert.ok(looks <= 61, `${looks} looks in a minute`)
+  // Before that it is looked at when it is due.
+  assert.equal(Math.round(cadence.look(seen(cadence.leftOutMsMax - 300)).againMs), 300)
+})
+
 test('whatever the load and the storage do, nothing is older than the RPO unless it was said', () => {
   for (let seed = 1; seed <= 60; seed++) {
     const random = new SeededRandom(seed)

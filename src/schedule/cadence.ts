@@ -323,10 +323,11 @@ export class Cadence {
     return { barrier: undefined, againMs: Math.max(1, Math.min(lookMs, plan.inMs)) }
   }
 
-  /** There is nothing to write now. What comes next may be much: then it does not wait for the interval. */
+  /** There is nothing to write now: what is overdue all the same no barrier can take. What comes next may be much, and waits for no interval. */
   #againMsOf(seen: Seen): number {
     const lookMs = this.#lookMsOf(seen, this.#exposure.flight !== undefined ? this.#lookMs : LOOK_MS_MAX)
-    return Math.max(1, Math.min(lookMs, this.#unseenMsMax, this.#lagLeftMs(seen)))
+    const lagLeftMs = this.#lagLeftMs(seen)
+    return Math.max(1, Math.min(lookMs, this.#unseenMsMax, lagLeftMs > 0 ? lagLeftMs : lookMs))
   }
 
   get #unseenMsMax(): number {
