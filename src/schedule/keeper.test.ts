@@ -81,6 +81,20 @@ test('damage, files of another kind and records that are too old are passed over
   )
 })
 
+test('a clock that is far behind, as on a device that has not asked for the time yet, loses nothing of what was kept', async () => {
+  const world = rig()
+  const { scheduler, clock } = world
+  await writeSome(world.begin(), world, 2)
+  clock.jump(-20_000 * DAY)
+  const keeper = world.begin()
+  await scheduler.run(clock.monotonic() + 100)
+  assert.deepEqual(
+    world.remembered.map(({ cycleMs }) => cycleMs),
+    [DAY + 2],
+  )
+  await scheduler.run(keeper.stop())
+})
+
 test('a storage that fails at any call harms nobody, and the next run has what was kept or nothing', async () => {
   for (const errno of ['EIO', 'ENOSPC'] as const) {
     for (let nth = 1; nth <= 20; nth++) {

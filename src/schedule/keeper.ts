@@ -66,7 +66,7 @@ export class Keeper {
   async #read(): Promise<void> {
     const { storage, clock, remember } = this.#parts
     const record = await newestRecord(storage)
-    if (record !== undefined && Math.abs(clock.now() - record.savedMs) <= STALE_MS) remember(record)
+    if (record !== undefined && clock.now() - record.savedMs <= STALE_MS) remember(record)
   }
 
   async #write(): Promise<void> {
