@@ -11,8 +11,8 @@ function exact(values: readonly number[], p: number): number {
 }
 
 const duration = fc.oneof(
-  fc.double({ min: 2 ** -20, max: 2 ** 31, noNaN: true }),
-  fc.integer({ min: -20, max: 31 }).map(power => 2 ** power),
+  fc.double({ min: 2 ** -20, max: 2 ** 47, noNaN: true }),
+  fc.integer({ min: -20, max: 47 }).map(power => 2 ** power),
   fc.double({ min: 0.001, max: 10, noNaN: true }),
 )
 
@@ -58,6 +58,19 @@ test('what is no duration counts as zero, what is too small or too long keeps it
   assert.equal(histogram.count, 5)
   assert.equal(histogram.percentile(80), 0)
   assert.equal(histogram.percentile(100), 1e300)
+})
+
+test('the bytes of epochs of many GiB are told apart, too', () => {
+  const histogram = new Histogram()
+  for (const power of [33, 34, 35, 40, 45]) histogram.record(2 ** power)
+  for (const [p, power] of [
+    [20, 33],
+    [60, 35],
+    [80, 40],
+  ] as const) {
+    const got = histogram.percentile(p)
+    assert.ok(Math.abs(got - 2 ** power) <= 0.02 * 2 ** power, `p${p}: ${got}`)
+  }
 })
 
 test('the snapshot tells the mean and the maximum exactly', () => {

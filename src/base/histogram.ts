@@ -9,8 +9,8 @@
 const PART_BITS = 5
 /** Exponent of the smallest duration told apart: 2^-20 ms, about a nanosecond. All that is smaller shares bucket 0. */
 const EXPONENT_MIN = -20
-/** Exponent of the first duration beyond the range: 2^32 ms, about 50 days. All that is larger shares the last bucket. */
-const EXPONENT_MAX = 32
+/** Exponent of the first value beyond the range; bytes are counted, too, and an epoch may have many GiB. All that is larger shares the last bucket. */
+const EXPONENT_MAX = 48
 /** Bucket 0 for the too small, the last one for the too large. */
 const BUCKETS = ((EXPONENT_MAX - EXPONENT_MIN) << PART_BITS) + 2
 const DOUBLE_EXPONENT_BIAS = 1023
