@@ -36,6 +36,10 @@ const PRINT_SCALE = 2 ** 21
 const PRINT_SHIFT = 11
 /** Of the collections that there are, in a hint. */
 const NAMES_SHOWN = 20
+/** One gap of more than this part of the time, and of so many intervals, is told: it may be a clock that was set. */
+const GAP_SHARE_MAX = 0.5
+const GAP_INTERVALS_MIN = 100
+const HOUR_MS = 3_600_000
 /** Of those counted together. */
 const OTHERS = '(others)'
 const OTHERS_KEY = ''
@@ -65,6 +69,8 @@ export class Profiler {
   #joined = false
   /** Epochs of whose time nothing is known yet. */
   #waiting: { readonly timeMs: number; readonly records: number; readonly bytes: number }[] = []
+  /** The longest, and the epoch behind it. */
+  #longest = { gapMs: 0, epoch: 0 }
   #epochs = 0
   #logBytes = 0
   #blockBytes = 0
@@ -162,7 +168,8 @@ export class Profiler {
     const counts = [...this.#counts.values()].filter(({ records }) => records > 0)
     const isTold = this.#epochs > 0 || this.#names.size > 0
     if (this.#collection !== undefined && isTold && !this.#names.has(this.#collection)) throw this.#noSuchCollection()
-    const history = { ...this.#history(coveredMs), compression: await this.#compression.found(measuring) }
+    const gap = this.#gapOf(coveredMs)
+    const history = { ...this.#history(coveredMs, gap), compression: await this.#compression.found(measuring) }
     const each = counts.map(({ keys }) => keysOf(keys))
     const keys = keysOfAll(counts, each)
     const all = this.#all.profile(coveredMs, keys)
@@ -188,7 +195,7 @@ export class Profiler {
       all,
       collections: named.toSorted(byBytes),
       rate: { stepMs: steps.stepMs, recordsPerSecond: rates(steps.records), bytesPerSecond: rates(steps.bytes) },
-      daily: this.#timeline.daily(),
+      daily: this.#timeline.daily(gap === undefined),
       lulls: lullsOf(steps),
       intervals,
       blocks,
@@ -199,7 +206,15 @@ export class Profiler {
     return { ...profile, recommendations }
   }
 
-  #history(coveredMs: number): Omit<Profile['history'], 'compression'> {
+  /** What is to be said of a gap that is most of the time. */
+  #gapOf(coveredMs: number): string | undefined {
+    const { gapMs, epoch } = this.#longest
+    if (gapMs <= GAP_SHARE_MAX * coveredMs || gapMs < GAP_INTERVALS_MIN * this.#spans.intervalMs) return undefined
+    const time = gapMs < HOUR_MS ? `${Math.round(gapMs / 1000)} s` : `${(gapMs / HOUR_MS).toFixed(1)} h`
+    return `between epochs ${epoch - 1} and ${epoch} lie ${time}, most of the time: nothing was written, or the clock was set; rates and lulls count it`
+  }
+
+  #history(coveredMs: number, gap: string | undefined): Omit<Profile['history'], 'compression'> {
     return {
       epochs: this.#epochs,
       firstEpoch: this.#first?.epoch ?? 0,
@@ -215,7 +230,7 @@ export class Profiler {
       blockBytes: this.#blockBytes,
       rawBytes: this.#rawBytes,
       damage: this.#damage,
-      notes: this.#notes,
+      notes: gap === undefined ? this.#notes : [...this.#notes, gap],
     }
   }
 
@@ -235,6 +250,7 @@ export class Profiler {
   #addTime(commit: EpochFacts, records: number, bytes: number): void {
     const gapMs = this.#gapBefore(commit)
     const epoch = { timeMs: commit.timeMs, records, bytes }
+    if (gapMs !== undefined && gapMs > this.#longest.gapMs) this.#longest = { gapMs, epoch: commit.epoch }
     if (gapMs !== undefined) this.#coverWaiting()
     if (gapMs !== undefined) this.#timeline.add(epoch.timeMs, gapMs, records, bytes)
     else if (this.#followedMs === undefined) this.#waiting.push(epoch)

@@ -88,13 +88,14 @@ export class Timeline {
     return { stepMs: this.#stepMs, records: this.#records, bytes: this.#bytes, from: this.#from }
   }
 
-  daily(): { enough: boolean; hours: HourOfDay[] } {
+  /** `even`: no gap between two epochs is most of the time. */
+  daily(even: boolean): { enough: boolean; hours: HourOfDay[] } {
     const covered = this.#hours.flatMap(({ coveredMs, records, bytes }, hour) =>
       coveredMs === 0
         ? []
         : [{ hour, coveredMs, recordsPerSecond: perSecond(records, coveredMs), bytesPerSecond: perSecond(bytes, coveredMs) }],
     )
-    return { enough: this.#hours.every(({ coveredMs }) => coveredMs >= HOUR_SHARE_MIN * HOUR_MS), hours: covered }
+    return { enough: even && this.#hours.every(({ coveredMs }) => coveredMs >= HOUR_SHARE_MIN * HOUR_MS), hours: covered }
   }
 }
 

@@ -163,7 +163,7 @@ export interface Profile {
     readonly recordsPerSecond: readonly number[]
     readonly bytesPerSecond: readonly number[]
   }
-  /** `enough`: the history covers at least half of each hour of the day. */
+  /** `enough`: the history covers at least half of each hour of the day, and no single gap between two epochs is most of it. */
   readonly daily: { readonly enough: boolean; readonly hours: readonly HourOfDay[] }
   /** Stretches under a quarter of the mean rate; the longest ones are listed. */
   readonly lulls: { readonly count: number; readonly timeShare: number; readonly longest: readonly Lull[] }

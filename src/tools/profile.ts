@@ -16,6 +16,7 @@ const COLLECTIONS_SHOWN = 10
 const LULLS_SHOWN = 3
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
 
 export const profile: Verb = {
   usage: 'profile <dir> [--collection NAME] [--for SECONDS] [--json]',
@@ -107,7 +108,8 @@ function timeText({ rate: { stepMs, recordsPerSecond }, daily, lulls, history }:
   if (daily.enough) {
     const byHour = Array.from({ length: 24 }, (_, hour) => daily.hours.find(each => each.hour === hour)?.recordsPerSecond ?? 0)
     lines.push(`by hour     ${sparkline(byHour)}  0 to 23 h UTC`)
-  } else lines.push(`by hour     the history is too short for a daily pattern: ${time(history.coveredMs)} (retention.keepMs keeps more)`)
+  } else if (history.coveredMs >= DAY_MS) lines.push('by hour     the history does not show each hour of the day')
+  else lines.push(`by hour     the history is too short for a daily pattern: ${time(history.coveredMs)} (retention.keepMs keeps more)`)
   return lines
 }
 

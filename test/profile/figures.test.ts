@@ -185,6 +185,23 @@ test('days with quiet nights: the hours and the lulls are found; a short history
   assert.equal((await profileOf(lifeOf({ epochs: 50, perEpoch: 5, keys: 50, exponent: 0, seed: 1 }))).daily.enough, false)
 })
 
+test('a gap that is most of the time is told, as of a clock that was set, and no day is known by it', async () => {
+  const DAY_MS = 24 * HOUR_MS
+  for (const gapMs of [0, 50 * DAY_MS]) {
+    const history = await History.make()
+    for (let at = 0; at < 40; at++) {
+      const timeMs = BEGIN_MS + at * 1000 + (at < 20 ? 0 : gapMs)
+      history.add({ timeMs, writes: [['a', `k${at}`, 'v']] })
+    }
+    const { daily, history: told } = await history.report()
+    assert.equal(daily.enough, false)
+    assert.deepEqual(
+      told.notes.map(note => note.split(',')[0]),
+      gapMs === 0 ? [] : ['between epochs 20 and 21 lie 1200.0 h'],
+    )
+  }
+})
+
 test('time between two lives, or beside epochs that were missed, is not covered; a clock put back adds none', async () => {
   const history = await History.make()
   const epochs = (from: number): void => {
