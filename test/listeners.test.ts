@@ -230,55 +230,6 @@ test('a listener of the barrier of a close may write, and may not wait', async (
   await world.close()
 })
 
-/** A map of which a cut is being taken that a `delete` or `clear` voids. */
-async function cutting() {
-  const world = new SimulatedStore()
-  const store = await world.open()
-  const map = store.map<number>('map')
-  for (let n = 0; n < 1000; n++) map.set(n, n)
-  return { world, store, map, point: store.checkpoint() }
-}
-
-test('what a listener puts in the place of a collection that is deleted is not deleted with it', async () => {
-  const { world, store, point } = await cutting()
-  store.once('voided', () => {
-    store.delete('map')
-    store.map<number>('map').set('new', 1)
-  })
-  assert.equal(store.delete('map'), true)
-  assert.deepEqual([...store.map('map')], [['new', 1]])
-  assert.equal(store.stats().collections['map']?.entries, 1)
-  await world.run(point)
-  await world.checkpoint()
-  assert.deepEqual([...(await world.crash()).map('map')], [['new', 1]])
-  await world.close()
-})
-
-test('a collection that a listener drops while it is emptied takes no writes any more', async () => {
-  const { world, store, map, point } = await cutting()
-  store.once('voided', () => store.delete('map'))
-  assert.throws(() => map.clear(), { code: 'TIDEMARK_CLOSED' })
-  assert.throws(() => map.set('new', 1), { code: 'TIDEMARK_CLOSED' })
-  await world.run(point)
-  assert.equal((await world.crash()).map('map').size, 0)
-  await world.close()
-})
-
-test('a collection that a listener empties and fills while it is emptied is empty', async () => {
-  const { world, store, map, point } = await cutting()
-  store.once('voided', () => {
-    map.clear()
-    map.set('new', 1)
-  })
-  map.clear()
-  assert.equal(map.size, 0)
-  map.set('newer', 1)
-  await world.run(point)
-  await world.checkpoint()
-  assert.deepEqual([...(await world.crash()).map('map')], [['newer', 1]])
-  await world.close()
-})
-
 test('a hold that a codec asks for while changes in place are looked for begins behind the cut', async () => {
   const world = new SimulatedStore({ debug: { untracked: true } })
   const store = await world.open()

@@ -29,6 +29,7 @@ import { Retry } from './retry.ts'
 import { Round } from './round.ts'
 import { Turns } from './turns.ts'
 import type { CheckpointerParts, CheckpointPoint, EngineStatus } from './types.ts'
+import { VoidCut } from './void-cut.ts'
 import { Waiters } from './waiters.ts'
 
 export class Checkpointer implements CaptureOwner {
@@ -51,12 +52,11 @@ export class Checkpointer implements CaptureOwner {
   readonly #drainer: Drainer
   readonly #round: Round
   readonly #retry: Retry
+  readonly #void: VoidCut
   readonly #looks: Looks
   #attempt = 0
   #resetNeeded = false
   #flight: Flight | undefined
-  /** A cut that was voided inside a transaction: given back when the transaction ends. */
-  #voided: Capture | undefined
   #wanted = false
   /** Somebody waits who should not wait for the spreading; the wanted barrier is brought forward for an RPO. */
   #hurry = false
@@ -81,6 +81,7 @@ export class Checkpointer implements CaptureOwner {
     const { clock, stallMsMax, space, cadence } = parts
     this.classes = new Classes(parts, this.#turns, this.#refusals, () => this.#due('rpo'))
     this.#retry = new Retry(this.#turns, { clock, space, stallMsMax })
+    this.#void = new VoidCut({ space, turns: this.#turns, holds: this.holds, givenBack: () => this.#gaveBack() })
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
     const slices = { clock, space, stallMsMax, load: () => cadence.load, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
@@ -109,7 +110,7 @@ export class Checkpointer implements CaptureOwner {
   /** True when something changed that no barrier has cut yet; while an entry is drained it is listed nowhere. */
   get dirty(): boolean {
     const drains = this.outbox.encoding && this.#flight?.committing !== false
-    return drains || this.#parts.space.catalogueChanged || this.#voided !== undefined || this.classes.dirty
+    return drains || this.#parts.space.catalogueChanged || this.#void.waits || this.classes.dirty
   }
 
   /** As `dirty`, but for what waits for a reason of its own: values refused before, collections that the next epoch would leave out. */
@@ -164,7 +165,7 @@ export class Checkpointer implements CaptureOwner {
 
   /** The transaction that ran is over. */
   transactionEnded(): void {
-    if (this.#voided !== undefined) this.#giveBackVoided()
+    this.#void.giveBack()
   }
 
   // ---- CaptureOwner
@@ -175,11 +176,10 @@ export class Checkpointer implements CaptureOwner {
     if (flight === undefined || space.capture === undefined) return
     noteVoid(flight, reason)
     this.counters.voids++
-    this.#voided = flight.capture
+    const { capture, voids } = flight
     space.endCapture()
     this.#round.stop()
-    if (space.transaction === undefined) this.#giveBackVoided()
-    events.voided({ reason, collection, key, voids: flight.voids })
+    this.#void.begin(capture, () => events.voided({ reason, collection, key, voids }))
   }
 
   refused(collection: Collection, key: Key, error: unknown): void {
@@ -190,9 +190,7 @@ export class Checkpointer implements CaptureOwner {
 
   // ---- the barrier
 
-  #giveBackVoided(): void {
-    this.#voided?.giveBack(false)
-    this.#voided = undefined
+  #gaveBack(): void {
     this.#parts.cadence.givenBack()
     const flight = this.#flight
     if (flight !== undefined) this.#turns.later(() => this.#recut(flight))
@@ -258,6 +256,7 @@ export class Checkpointer implements CaptureOwner {
   #cut(flight: Flight, because?: CutReason): void {
     const { space, clock, events } = this.#parts
     this.holds.barrierFalls(() => {
+      this.#void.tell()
       this.#looks.barrierFell(because)
       flight.time = Math.max(0, Math.trunc(clock.now()))
       space.letIn(() => events.barrier({ epoch: flight.epoch, time: flight.time }))
@@ -340,7 +339,7 @@ export class Checkpointer implements CaptureOwner {
     space.endCapture()
     // A cut that was voided has been given back already, or is when the transaction ends.
     if (flight?.cut === true) flight.capture.giveBack(true)
-    else if (this.#voided !== undefined) this.#giveBackVoided()
+    else this.#void.giveBack()
     this.#drain.abandon(collections.values())
     this.counters.failed(space.recent.spared)
     space.rewrites.endEpoch()

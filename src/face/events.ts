@@ -28,7 +28,10 @@ export interface StoreEvents {
   error: [error: TidemarkError]
   /** An entry could not be encoded; once per entry until it is captured again. */
   refused: [refusal: Refusal]
-  /** The cut moved: an object was changed across a barrier, or pre-images grew beyond the bound. */
+  /**
+   * The cut moved: an object was changed across a barrier, a collection was emptied, or pre-images grew beyond the bound. Told inside the call that
+   * did it; where that is in a transaction or a hold, in a later turn, outside of it.
+   */
   voided: [info: { readonly reason: string; readonly collection: string; readonly key: unknown; readonly voids: number }]
   /** A hold ran past its `msMax` and no longer stands in the way of the barrier. */
   holdBroken: [info: { readonly ms: number }]
