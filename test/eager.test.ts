@@ -151,6 +151,26 @@ for (const readOnly of [false, true]) {
   })
 }
 
+test('a close that cuts objects short is what is told, whatever could not be decoded before', async () => {
+  const world = new SimulatedStore()
+  const codec = slow(world, 3)
+  const filling = await world.open()
+  filling.map<string, number>('first', { codec: new Seen('first') }).set(5, text(5))
+  for (let at = 0; at < 100; at++) filling.map<number>('second', { codec }).set(`k${at}`, at)
+  await world.close()
+  let closing: Promise<void> | undefined
+  const closes: Codec<number> = {
+    ...codec,
+    decode: bytes => {
+      closing ??= world.store.close()
+      return codec.decode(bytes)
+    },
+  }
+  const store = await world.open({ codecs: [new Seen('first', text(5)), closes], restore: { hydrate: 'eager' } })
+  await failsWith('TIDEMARK_CLOSED', () => world.run(store.hydrated()))
+  await world.run(closing as Promise<void>)
+})
+
 test('making objects waits for a calmer event loop, but not for ever', async () => {
   const world = new SimulatedStore()
   const codec = slow(world, 3)

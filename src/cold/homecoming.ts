@@ -114,6 +114,7 @@ export class Homecoming {
           return false
         }, true)
       } catch (error) {
+        if (this.#stopping) throw cutShort()
         // A walk does not get behind a damaged block; one that the device does not give back now may come later.
         if (!hasCode(error, 'TIDEMARK_STORAGE') || tries >= AGAIN_MAX) return this.#failed(error)
         await this.#rest()
