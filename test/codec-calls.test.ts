@@ -171,6 +171,61 @@ test('a codec that reads a stored entry of another map while an entry is encoded
   await world.close()
 })
 
+interface Versioned {
+  version: number
+}
+
+for (const from of ['its own collection', 'another whose codec reads this one'] as const) {
+  test(`a codec that reads an entry of ${from} while it encodes: a transaction gets it, and takes back what was done to it`, async () => {
+    const world = new SimulatedStore()
+    const maps: TidemarkMap<string, Versioned>[] = []
+    const encode = (reads: number) => (value: Versioned) =>
+      Buffer.from(JSON.stringify({ value, schema: maps[reads]?.get('schema')?.version }))
+    const decode = (bytes: Uint8Array): Versioned => JSON.parse(Buffer.from(bytes).toString()).value
+    const open = (store: Store): void => {
+      maps.length = 0
+      const names = from === 'its own collection' ? ['a'] : ['a', 'b']
+      for (const [at, name] of names.entries()) {
+        maps.push(store.map(name, { codec: { name: 'versioned', encode: encode((at + 1) % names.length), decode } }))
+      }
+    }
+    const versions = (): unknown[] => maps.flatMap(map => ['schema', 'k'].map(key => map.get(key)?.version))
+    open(await world.open())
+    for (const map of maps) map.set('schema', { version: 1 }).set('k', { version: 1 })
+    await world.checkpoint()
+    const before = versions()
+    const failure = new Error('taken back')
+    const change = (): void => {
+      for (const map of maps) for (const key of ['k', 'schema']) map.update(key, value => Object.assign(value, { version: 2 }))
+      throw failure
+    }
+    assert.throws(
+      () => world.store.transaction(change),
+      error => error === failure,
+    )
+    assert.deepEqual(versions(), before)
+    await world.checkpoint()
+    open(await world.crash())
+    assert.deepEqual(versions(), before)
+    await world.close()
+  })
+}
+
+test('a codec that sets the entry it encodes, which a transaction got: what was there before is put back', async () => {
+  const { world, calls, maps } = await calling(['map'])
+  const [map] = maps as [TidemarkMap<string, unknown>]
+  map.set('k', { n: 1 })
+  await world.checkpoint()
+  calls.armed = () => void map.set('k', { n: 2 })
+  const change = (): void => {
+    Object.assign(map.get('k') as object, { n: 3 })
+    throw new Error('taken back')
+  }
+  assert.throws(() => world.store.transaction(change), { message: 'taken back' })
+  assert.deepEqual([calls.made, map.get('k')], [1, { n: 1 }])
+  await world.close()
+})
+
 test('what a codec threw is the cause of the error that tells it, wherever that is told', async () => {
   const own = new RangeError('own')
   let broken: 'encode' | 'bytes' | 'decode' | undefined

@@ -26,7 +26,7 @@ class Undo {
   readonly key: Key
   readonly existed: boolean
   /** Kept as it is when it was not handed out, otherwise a copy. */
-  readonly value: unknown
+  value: unknown
   /** False: it was handed out and could not be encoded, so it is kept as it is, too; nothing of it can become durable as long as it cannot be. */
   saved = true
   /** This transaction got the value from the store before it wrote the key. */
@@ -124,23 +124,24 @@ export class Transaction {
 
   beforeHandOut(collection: Collection, key: Key, value: object): void {
     if (this.#find(collection, key) !== undefined) return
+    const undo = new Undo(collection, key, true, value, true)
+    // Known before any code of the user runs: a codec, or a proxy, may come back for this very entry, or set it.
+    this.#add(undo)
     const copy = collection.codec.copy?.(value)
     if (copy !== undefined) {
-      this.#add(new Undo(collection, key, true, copy, true))
+      undo.value = copy
       return
     }
     const begin = collection.space.now()
     const image = this.#encoding ? new ByteWriter(256) : this.#images
     const from = image.length
-    const encoded = this.#encode(image, collection.codec, value)
-    const undo = new Undo(collection, key, true, encoded ? undefined : value, true)
-    undo.saved = encoded
-    if (encoded) {
+    undo.saved = this.#encode(image, collection.codec, value)
+    if (undo.saved) {
+      undo.value = undefined
       undo.image = image
       undo.from = from
       undo.end = image.length
     }
-    this.#add(undo)
     collection.space.access.record(collection.space.now() - begin)
   }
 
