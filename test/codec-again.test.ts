@@ -25,6 +25,33 @@ test('what the codec before it refused is written with a better one though nothi
   await world.close()
 })
 
+for (const before of [undefined, 'stored before']) {
+  test(`a text that a codec refused, set again once the codec takes it, is written though nothing else changes; ${before ?? 'never stored'}`, async () => {
+    const world = new SimulatedStore({ checkpoint: { intervalMs: 100 } })
+    const store = await world.open()
+    let refuses = false
+    const moody: Codec<string> = { ...text, encode: value => (refuses ? broken : text).encode(value) }
+    const map = store.map<string>('map', { codec: moody })
+    map.set('other', 'w')
+    if (before !== undefined) map.set('k', before)
+    await world.pass(1000)
+    refuses = true
+    map.set('k', 'v')
+    await world.pass(1000)
+    assert.equal(store.stats().refused.length, 1)
+    refuses = false
+    const { epoch } = world.points.at(-1) ?? {}
+    map.set('other', 'w')
+    await world.pass(1000)
+    assert.equal(world.points.at(-1)?.epoch, epoch, 'no barrier falls for what is stored as it is')
+    map.set('k', 'v')
+    await world.pass(1000)
+    assert.deepEqual(store.stats().refused, [])
+    assert.equal((await world.crash()).map<string>('map', { codec: text }).get('k'), 'v')
+    await world.close()
+  })
+}
+
 test('one given behind a clear in a transaction reads what comes back when that is taken back', async () => {
   const settings = { budget: { memoryBytesMax: 64 * 1024 * 1024 }, restore: { hydrate: 'on-demand' } } as const
   for (const world of [new SimulatedStore(), new SimulatedStore(settings)]) {

@@ -179,7 +179,7 @@ export class Collection {
   set(key: Key, value: unknown): void {
     if (this.cold?.madeAhead === true && !this.live.has(key) && this.cold.hasDecoded(key)) this.bringHome(key)
     if (typeof value !== 'object' || value === null) {
-      if (Object.is(this.live.get(key), value) && (value !== undefined || this.live.has(key)) && isUnchanged(this, value))
+      if (Object.is(this.live.get(key), value) && (value !== undefined || this.live.has(key)) && isUnchanged(this, key, value))
         return void this.redundancy.unchanged++
     }
     const { significance } = this
