@@ -27,6 +27,7 @@ import {
   type Ending,
   type Events,
   endCollection,
+  joined,
   Listening,
   memoryStats,
   milliseconds,
@@ -149,8 +150,9 @@ export class Store extends Listening implements AsyncDisposable {
 
   /**
    * Runs `fn` so that all its changes, over all collections, count together or not at all: when it throws they are taken back and the
-   * error is passed on. Synchronous; nested calls join the outer one, and it fails where one was not. Objects handed out inside cost an encoding each,
-   * for the rollback; what is changed through a reference from before, or lies under several keys, is not taken back.
+   * error is passed on. Synchronous; nested calls join the outer one: where one throws, or was not synchronous, the outer one is taken back and
+   * throws that, also where it was caught inside. Objects handed out inside cost an encoding each, for the rollback; what is changed through a
+   * reference from before, or lies under several keys, is not taken back.
    *
    * @throws TIDEMARK_TRANSACTION_ASYNC for an async function or a generator, TIDEMARK_VALUE_REFUSED for a value that cannot be stored, TIDEMARK_CODEC for one that
    * could not be taken back, all else is: its codec does not decode what it encodes, or the transaction got it refused and mended it
@@ -160,8 +162,8 @@ export class Store extends Listening implements AsyncDisposable {
     if (typeof fn !== 'function') throw noFunction('transaction', fn, 'store.transaction(() => { … })')
     this.#assertOpen(true)
     const checkpointer = this.#writer()
-    assertNotAsync(fn, space.transaction)
-    if (space.transaction !== undefined) return synchronous(fn(), space.transaction)
+    if (space.transaction !== undefined) return joined(fn, space.transaction)
+    assertNotAsync(fn)
     const transaction = new Transaction(space.images)
     space.transaction = transaction
     space.refresh()

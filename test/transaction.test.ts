@@ -260,6 +260,47 @@ test('a transaction that catches the error of an asynchronous one inside of it i
   await world.close()
 })
 
+test('a transaction that catches what one inside of it threw is rolled back all the same, and throws that', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const a = store.map<number>('a').set('x', 10)
+  const log = store.map<string, number>('log')
+  // Anything may be thrown.
+  for (const thrown of [new Error('credit refused'), undefined]) {
+    const transfer = (): void =>
+      store.transaction(() => {
+        a.set('x', 0)
+        throw thrown
+      })
+    let ended: { readonly by: unknown } | undefined
+    try {
+      store.transaction(() => {
+        for (const run of [transfer, () => store.transaction(() => assert.fail('a later one'))]) {
+          try {
+            run()
+          } catch {}
+        }
+        log.set(1, 'failed')
+      })
+    } catch (by) {
+      ended = { by }
+    }
+    assert.deepEqual([a.get('x'), log.size], [10, 0])
+    assert.deepEqual(ended, { by: thrown })
+  }
+  // Caught in between, it is no less; and what the outer one throws itself comes first.
+  const own = (): void =>
+    store.transaction(() => {
+      takenBack(store, () => a.set('x', 0))
+      throw new Error('of its own')
+    })
+  assert.throws(own, /of its own/)
+  assert.equal(a.get('x'), 10)
+  store.transaction(() => store.transaction(() => a.set('x', 5)))
+  assert.equal(a.get('x'), 5)
+  await world.close()
+})
+
 test('a refused value that a transaction deletes and puts back is still refused, and an entry of no recovery point', async () => {
   for (const settings of [{}, { budget: { memoryBytesMax: 64 * 1024 * 1024 }, restore: { hydrate: 'on-demand' } }] as const) {
     const world = new SimulatedStore(settings)

@@ -96,8 +96,8 @@ interface Cleared {
 }
 
 export class Transaction {
-  /** One that joined it failed halfway: whoever catches that keeps nothing of it. */
-  failure: TidemarkError | undefined
+  /** What the first that joined it and failed halfway threw, whatever that is. */
+  #failure: { readonly error: unknown } | undefined
   readonly #steps: (Undo | Restore)[] = []
   /** Undo records by incarnation (its live Map) and key. */
   readonly #known = new Map<Map<Key, unknown>, Map<Key, Undo>>()
@@ -226,9 +226,14 @@ export class Transaction {
     if (collection.space.rebuildable) this.#asIs.add(collection)
   }
 
+  /** One that joined it failed halfway: whoever catches that keeps nothing of it. */
+  failed(error: unknown): void {
+    this.#failure ??= { error }
+  }
+
   /** Encodes everything written, so that a value that cannot be stored is refused here. @throws what it failed with before, too */
   validate(): void {
-    if (this.failure !== undefined) throw this.failure
+    if (this.#failure !== undefined) throw this.#failure.error
     const images = this.#images
     // Behind what a rollback needs.
     const end = images.length

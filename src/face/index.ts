@@ -12,6 +12,7 @@ export {
   closedWith,
   codecMismatch,
   dropped,
+  joined,
   milliseconds,
   nameTaken,
   noFunction,

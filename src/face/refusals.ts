@@ -71,21 +71,26 @@ function asyncTransaction(): TidemarkError {
   )
 }
 
-/** One that is written as async, or as a generator, is refused before it begins. Whoever catches that keeps nothing of `outer`, which counts on it. */
-export function assertNotAsync(fn: unknown, outer: Transaction | undefined): void {
-  if (isAsyncFunction(fn) || isGenerator(fn)) throw failing(outer)
+/** One that is written as async, or as a generator, is refused before it begins. */
+export function assertNotAsync(fn: unknown): void {
+  if (isAsyncFunction(fn) || isGenerator(fn)) throw asyncTransaction()
 }
 
-/** What a transaction's function gave, which must be no promise, and no work that is still to be walked. One that is part of `outer` has changed something: that may not count either. */
-export function synchronous<T>(result: T, outer?: Transaction): T {
-  if (isStray(result)) throw failing(outer)
+/** What a transaction's function gave, which must be no promise, and no work that is still to be walked. */
+export function synchronous<T>(result: T): T {
+  if (isStray(result)) throw asyncTransaction()
   return result
 }
 
-function failing(outer: Transaction | undefined): TidemarkError {
-  const error = asyncTransaction()
-  if (outer !== undefined) outer.failure = error
-  return error
+/** A transaction that is part of `outer`. It may have changed something before it failed: whoever catches that keeps nothing of `outer` either. */
+export function joined<T>(fn: () => T, outer: Transaction): T {
+  try {
+    assertNotAsync(fn)
+    return synchronous(fn())
+  } catch (error) {
+    outer.failed(error)
+    throw error
+  }
 }
 
 /** The one option of a call: a time, at most what a timer takes, 24 days, which is as good as no end. */
