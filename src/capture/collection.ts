@@ -214,6 +214,7 @@ export class Collection {
         return false
       }
       this.beforeWrite(key, undefined)
+      this.space.transaction?.beforeDelete(this, key)
     }
     if (this.significance !== undefined) this.significance.settle(key)
     if (this.cold !== undefined) return this.#deleteBeside(this.cold, key, stored && this.cold === cold)

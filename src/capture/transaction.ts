@@ -3,10 +3,9 @@
  *
  * What: an undo log. The first hand-out of an object saves a copy, or its encoded bytes, because callers change what they get; a replaced value
  * is kept as it is, because nobody was given it. So is a handed-out one that cannot be encoded.
- * Owns: the undo log. Does not own: the cut (no barrier falls inside a transaction).
+ * Owns: the undo log. Does not own: what is in it of a key (undo.ts), the cut (no barrier falls inside a transaction).
  * Invariants: after `rollback` every key holds what it held at the start (objects handed out come back as new, equal objects), or it says which
- * does not; keys written and rolled back are dirty, but for inserts of which no record counts; of a key that went nothing is forgotten before it
- * is known that it does not come back. Not kept: the place in the iteration order of a key that was deleted and comes back (it is last).
+ * does not. Not kept: the place in the iteration order of keys that were deleted: they come back behind all others, in the order in which they went.
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
@@ -16,67 +15,7 @@ import type { Collection } from './collection.ts'
 import { treat } from './importance.ts'
 import type { Links } from './links.ts'
 import { setIn } from './map-chain.ts'
-import { vanished } from './vanished.ts'
-
-/** What a key held before. */
-class Undo {
-  readonly collection: Collection
-  /** The incarnation. */
-  readonly live: Map<Key, unknown>
-  readonly key: Key
-  readonly existed: boolean
-  /** Kept as it is when it was not handed out, otherwise a copy. */
-  value: unknown
-  /** False: it was handed out and could not be encoded, so it is kept as it is, too; nothing of it can become durable as long as it cannot be. */
-  saved = true
-  /** This transaction got the value from the store before it wrote the key. */
-  readonly handedOut: boolean
-  /** Where the bytes of a value that was handed out are. */
-  image: ByteWriter | undefined
-  from = 0
-  end = 0
-  written = false
-  /** The incarnation's id once the key went in it that had no record (vanished.ts). */
-  wentFrom: number | undefined
-  /** Set last; undefined also for a key that was deleted. */
-  after: unknown
-
-  constructor(collection: Collection, key: Key, existed: boolean, value: unknown, handedOut: boolean) {
-    this.collection = collection
-    this.live = collection.live
-    this.key = key
-    this.existed = existed
-    this.value = value
-    this.handedOut = handedOut
-  }
-
-  get before(): unknown {
-    return this.image === undefined ? this.value : this.collection.codec.decode(this.image.bytes, this.from, this.end)
-  }
-
-  /** No rollback brings back what went. */
-  tellGone(): void {
-    if (this.wentFrom !== undefined) this.collection.space.leftNothing(this.wentFrom, this.key)
-  }
-
-  /** @throws TIDEMARK_VALUE_REFUSED when what was set last cannot be stored */
-  validate(scratch: ByteWriter): void {
-    const { collection, key, after } = this
-    try {
-      collection.codec.encodeInto(scratch, after)
-    } catch (error) {
-      // It was refused before it was there, and the caller knows.
-      if (!Object.is(collection.live.get(key), after)) return
-      const refusal = error as TidemarkError
-      throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${collection.name}', key ${String(key)}: ${refusal.message}`, {
-        collection: collection.name,
-        key,
-        cause: refusal.cause ?? error,
-        hint: refusal.hint ?? 'the transaction was rolled back',
-      })
-    }
-  }
-}
+import { Undo } from './undo.ts'
 
 /** Something else to put back. */
 class Restore {
@@ -105,6 +44,8 @@ export class Transaction {
   #lastLive: Map<Key, unknown> | undefined
   #lastKeys: Map<Key, Undo> | undefined
   #last: Undo | undefined
+  /** Of keys that were there and were deleted, in this order. */
+  readonly #deleted: Undo[] = []
   /** Bytes of what was handed out, one behind the other. */
   readonly #images: ByteWriter
   /** Entries of collections that were emptied, kept as they are, those that left the heap included. */
@@ -177,6 +118,14 @@ export class Transaction {
     undo.written = true
     undo.after = value
     this.#add(undo)
+  }
+
+  /** Follows `beforeWrite`. */
+  beforeDelete(collection: Collection, key: Key): void {
+    const undo = this.#find(collection, key)
+    if (undo === undefined || undo.deleted || !undo.existed) return
+    undo.deleted = true
+    this.#deleted.push(undo)
   }
 
   beforeClear(collection: Collection): void {
@@ -279,33 +228,16 @@ export class Transaction {
         failure ??= notPutBack(step, error, cause)
       }
     }
+    // Behind all others in any case, they come in the order in which they went.
+    for (const undo of this.#deleted) undo.comeBack()
     if (failure !== undefined) throw failure
   }
 
-  #undo(step: Undo): void {
-    const { collection, live, key } = step
+  #undo(undo: Undo): void {
+    const { collection, live, saved, value } = undo
     if (collection.live !== live) return
-    if (!step.existed) {
-      // Deleted again, it is listed already where it has to be.
-      if (live.delete(key)) removed(collection, key)
-      step.tellGone()
-      return
-    }
-    try {
-      const { before } = step
-      // It was claimed, but one that is not frozen was forgotten when it was deleted.
-      collection.part?.settle(key)
-      setIn(live, key, before, collection.space.mapEntriesMax)
-    } finally {
-      if (step.wentFrom === undefined) {
-        if (step.written) collection.markDirty(key)
-      } else if (live.has(key)) {
-        // It had no record when it went, and still has none.
-        collection.fresh.add(key)
-        collection.cold?.written(key)
-      } else step.tellGone()
-    }
-    if (!step.saved) this.#assertRefused(collection.codec, step.value)
+    undo.putBack()
+    if (!saved) this.#assertRefused(collection.codec, value)
   }
 
   /** What was not saved cannot become durable. */
@@ -381,12 +313,6 @@ function stale(collection: string, key: Key): TidemarkError {
       hint: 'get the object inside the transaction, then change and set it; a change made before cannot be rolled back',
     },
   )
-}
-
-/** An insert was taken back. As with any delete, what is fresh has no record, and needs none. */
-function removed(collection: Collection, key: Key): void {
-  collection.cold?.tell('deleted', key)
-  if (!vanished(collection, key)) collection.markDirty(key)
 }
 
 function notPutBack(step: Undo | Restore, error: unknown, cause: unknown): TidemarkError {
