@@ -61,6 +61,8 @@ interface Surroundings {
   readonly directory: string
   readonly settings: ResolvedSettings
   readonly storage: Storage
+  /** The same, where nobody else has it: its files end with the store. */
+  readonly own: MemoryStorage | undefined
   readonly clock: Clock
   readonly scheduler: Scheduler
   /** A reading of one's own. */
@@ -98,10 +100,12 @@ export async function openWith(
   const memory = directory === MEMORY
   const onFiles = !memory && components.storage === undefined
   const inside = new Inside<Hold>()
+  const own = memory && components.storage === undefined ? new MemoryStorage() : undefined
   const surroundings: Surroundings = {
     directory: memory ? directory : resolve(directory),
     settings,
-    storage: components.storage ?? (memory ? new MemoryStorage() : new FileStorage(directory)),
+    storage: components.storage ?? own ?? new FileStorage(directory),
+    own,
     clock: components.clock ?? systemClock,
     scheduler: inside.outside(components.scheduler ?? systemScheduler),
     loopLoad: () => components.loopLoad ?? (components.clock === undefined ? systemLoopLoad() : () => 0),
@@ -253,7 +257,7 @@ function pauserOf({ clock, scheduler, settings }: Surroundings): Pauser {
 
 /** `writes`: the fencing token of one that does. */
 function build(
-  { settings, directory, clock, scheduler, storage, mapEntriesMax, loopLoad }: Surroundings,
+  { settings, directory, clock, scheduler, storage, own, mapEntriesMax, loopLoad }: Surroundings,
   loaded: LoadResult,
   writes: number | undefined,
   host: WriterHost | undefined,
@@ -336,9 +340,10 @@ function build(
       await following?.stop()
       await homecoming.stop()
     },
-    closeFiles: (): Promise<void> => {
+    closeFiles: async (): Promise<void> => {
       held.table = undefined
-      return cold.close().catch(() => {})
+      await cold.close().catch(() => {})
+      own?.end()
     },
   }
 }

@@ -5,9 +5,15 @@ import { setImmediate } from 'node:timers/promises'
 import { queryObjects } from 'node:v8'
 import { Eviction } from '../src/capture/index.ts'
 import { RecordTable, TailTable } from '../src/image/index.ts'
+import { openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
+import { listPoints } from '../src/restore/index.ts'
 import { Segment } from '../src/segment/index.ts'
-import { fill, value, World } from './support/cold-world.ts'
+import { MemoryDisk, MemoryStorage, type OpenMode } from '../src/storage/index.ts'
+import { Content } from '../src/storage/memory-storage.ts'
+import { fill, SMALL, value, World } from './support/cold-world.ts'
+
+const count = (type: { readonly prototype: object }): number => queryObjects(type as () => void, { format: 'count' })
 
 const WAYS: readonly Settings[] = [
   { restore: { hydrate: 'background' } },
@@ -32,7 +38,6 @@ for (const way of WAYS) {
     await world.run(store.hydrated())
     const walks = [map.keys()]
     assert.equal(walks[0]?.next().done, false)
-    const count = (type: { readonly prototype: object }): number => queryObjects(type as () => void, { format: 'count' })
     assert.ok(count(Segment) > 0)
     await world.run(store.close())
     await setImmediate()
@@ -44,3 +49,44 @@ for (const way of WAYS) {
     assert.equal(store.status, 'closed')
   })
 }
+
+test('a store in memory that was closed keeps no byte of its files', async () => {
+  const world = new World()
+  const { scheduler } = world
+  const settings: Settings = { checkpoint: { intervalMs: 0 }, restore: { hydrate: 'on-demand' }, budget: { memoryBytesMax: 1_000_000 } }
+  const store = await world.run(openStore(':memory:', settings, { scheduler, clock: scheduler.clock, thresholds: SMALL }))
+  await fill(world, store, 200, 2)
+  assert.ok((await world.run(store.recoveryPoints())).length > 0)
+  assert.ok(store.stats().upkeep.segments > 0)
+  assert.ok(count(Content) > 0)
+  await world.run(store.close())
+  await setImmediate()
+  assert.equal(count(Content), 0)
+  assert.equal(store.status, 'closed')
+})
+
+test('a list of recovery points that such a close overtakes says so, and not that files are missing', async () => {
+  const world = new World()
+  const disk = new MemoryDisk()
+  const store = await world.open({}, { storage: new MemoryStorage(disk), fileBytesMax: 2000 })
+  await fill(world, store, 100, 2)
+  await world.run(store.close())
+  class Overtaken extends MemoryStorage {
+    opensLeft = 0
+
+    override open(path: string, mode: OpenMode): ReturnType<MemoryStorage['open']> {
+      if (--this.opensLeft === 0) this.end()
+      return super.open(path, mode)
+    }
+  }
+  const listing = (opens: number): Promise<unknown> => {
+    const storage = new Overtaken(disk)
+    storage.opensLeft = opens
+    return listPoints(storage, Number.POSITIVE_INFINITY, () => undefined)
+  }
+  let opens = 0
+  for (let listed: unknown; listed === undefined; ) {
+    listed = await listing(++opens).catch(error => void assert.equal(error.code, 'TIDEMARK_CLOSED'))
+  }
+  assert.ok(opens > 3, `${opens - 1} files`)
+})

@@ -6,7 +6,7 @@
  * Invariant: the same answers as the file storage, call for call (the conformance suite says so).
  */
 import { constants } from 'node:buffer'
-import { assert } from '../base/errors.ts'
+import { assert, TidemarkError } from '../base/errors.ts'
 import type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
 import { storageError, systemError } from './errors.ts'
 import { checkRange, HandleGuard, roomFor } from './handle-guard.ts'
@@ -17,7 +17,8 @@ export function capacityFor(end: number, capacity: number): number {
   return Math.max(end, Math.min(capacity * 2, constants.MAX_LENGTH), 256)
 }
 
-class Content {
+/** The bytes of one file. */
+export class Content {
   #bytes: Buffer = Buffer.alloc(0)
   length = 0
 
@@ -61,14 +62,19 @@ export class MemoryDisk {
 class MemoryFile implements StorageFile {
   readonly path: string
   readonly #guard: HandleGuard
-  readonly #content: Content
+  #kept: Content | undefined
   #end: number
 
   constructor(path: string, mode: OpenMode, content: Content) {
     this.path = path
     this.#guard = new HandleGuard(path, mode)
-    this.#content = content
+    this.#kept = content
     this.#end = content.length
+  }
+
+  /** The guard lets nobody come here behind `close`. */
+  get #content(): Content {
+    return this.#kept as Content
   }
 
   append(parts: readonly Uint8Array[]): Promise<void> {
@@ -117,12 +123,14 @@ class MemoryFile implements StorageFile {
   }
 
   close(): Promise<void> {
-    return this.#guard.close(async () => {})
+    return this.#guard.close(async () => {
+      this.#kept = undefined
+    })
   }
 }
 
 export class MemoryStorage implements Storage {
-  readonly #disk: MemoryDisk
+  #disk: MemoryDisk | undefined
 
   constructor(disk: MemoryDisk = new MemoryDisk()) {
     this.#disk = disk
@@ -130,7 +138,7 @@ export class MemoryStorage implements Storage {
 
   async list(folder: string): Promise<string[]> {
     checkFolder(folder)
-    return [...this.#disk.files.keys()]
+    return [...this.#there.files.keys()]
       .filter(path => folderOf(path) === folder)
       .map(nameOf)
       .sort(compareNames)
@@ -138,12 +146,12 @@ export class MemoryStorage implements Storage {
 
   async open(path: string, mode: OpenMode): Promise<StorageFile> {
     checkPath(path)
-    let content = this.#disk.files.get(path)
+    let content = this.#there.files.get(path)
     if (mode === 'create') {
       this.#needFolder('open', path)
       if (content !== undefined) throw storageError('open', path, systemError('EEXIST', 'open'))
       content = new Content()
-      this.#disk.files.set(path, content)
+      this.#there.files.set(path, content)
     }
     if (content === undefined) throw storageError('open', path, systemError('ENOENT', 'open'))
     return new MemoryFile(path, mode, content)
@@ -152,38 +160,48 @@ export class MemoryStorage implements Storage {
   async createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
     checkPath(path)
     this.#needFolder('createIfAbsent', path)
-    if (this.#disk.files.has(path)) return false
+    if (this.#there.files.has(path)) return false
     const content = new Content()
     content.write(0, [bytes])
-    this.#disk.files.set(path, content)
+    this.#there.files.set(path, content)
     return true
   }
 
   async syncFolder(folder: string): Promise<void> {
     checkFolder(folder)
-    if (!this.#disk.folders.has(folder)) throw storageError('syncFolder', folder, systemError('ENOENT', 'open'))
+    if (!this.#there.folders.has(folder)) throw storageError('syncFolder', folder, systemError('ENOENT', 'open'))
   }
 
   async remove(path: string): Promise<void> {
-    this.#disk.files.delete(checkPath(path))
+    this.#there.files.delete(checkPath(path))
   }
 
   async exists(path: string): Promise<boolean> {
-    return this.#disk.files.has(checkPath(path)) || this.#disk.folders.has(path)
+    return this.#there.files.has(checkPath(path)) || this.#there.folders.has(path)
   }
 
   async size(path: string): Promise<number> {
-    const content = this.#disk.files.get(checkPath(path))
+    const content = this.#there.files.get(checkPath(path))
     if (content === undefined) throw storageError('size', path, systemError('ENOENT', 'stat'))
     return content.length
   }
 
   async makeFolder(folder: string): Promise<void> {
     checkFolder(folder)
-    for (let at = folder; at !== ''; at = folderOf(at)) this.#disk.folders.add(at)
+    for (let at = folder; at !== ''; at = folderOf(at)) this.#there.folders.add(at)
+  }
+
+  /** Lets go of the disk; whoever still comes is told. */
+  end(): void {
+    this.#disk = undefined
+  }
+
+  get #there(): MemoryDisk {
+    if (this.#disk !== undefined) return this.#disk
+    throw new TidemarkError('TIDEMARK_CLOSED', 'the store was in memory, and is closed', { hint: 'open it again' })
   }
 
   #needFolder(operation: StorageOperation, path: string): void {
-    if (!this.#disk.folders.has(folderOf(path))) throw storageError(operation, path, systemError('ENOENT', 'open'))
+    if (!this.#there.folders.has(folderOf(path))) throw storageError(operation, path, systemError('ENOENT', 'open'))
   }
 }

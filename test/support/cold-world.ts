@@ -6,7 +6,7 @@ import type { Store } from '../../src/store.ts'
 import { SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
 
 /** Folds about every 40 entries, merges what there is. */
-const SMALL = {
+export const SMALL = {
   bytes: 2000,
   fanIn: 3,
   smallestBytes: 3000,
