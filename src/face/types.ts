@@ -61,7 +61,7 @@ export interface StoreStats {
    * reading stored entries (see `memory.reads`).
    */
   readonly access: HistogramSnapshot
-  /** Of each commit, from its append to its read-back. */
+  /** Of each commit, from its append to its read-back, the wait for `budget.ioBytesPerSecondMax` included. */
   readonly commits: HistogramSnapshot
   /** Of each commit, its one sync; those that came early, while blocks were written, are not in it. */
   readonly syncs: HistogramSnapshot
