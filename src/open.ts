@@ -336,9 +336,11 @@ function build(
     hydrated: () => homecoming.done,
     leave: async (): Promise<void> => {
       evictor?.stop()
+      // First of those that may hang: somebody may wait for it.
+      const home = homecoming.stop()
       await order.stop()
       await following?.stop()
-      await homecoming.stop()
+      await home
     },
     closeFiles: async (): Promise<void> => {
       held.table = undefined

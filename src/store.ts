@@ -214,7 +214,7 @@ export class Store extends Listening implements AsyncDisposable {
 
   /**
    * Resolves when no entry needs the disk any more, with `hydrate: 'eager'` when each whose codec was given is an object, with 'on-demand' when filters
-   * and indexes were read. @throws after all that could come came: TIDEMARK_CLOSED, _SEGMENT_DAMAGED, _STORAGE or, with 'eager', _VALUE_DAMAGED, _CODEC
+   * and indexes were read. @throws TIDEMARK_CLOSED; after all that could come came: _SEGMENT_DAMAGED, _STORAGE or, with 'eager', _VALUE_DAMAGED, _CODEC
    */
   async hydrated(): Promise<void> {
     this.#assertOpen()

@@ -113,6 +113,15 @@ async function filled(): Promise<World> {
   return world
 }
 
+/** What it is rejected with, once it is. */
+function rejection(promise: Promise<unknown>): { code?: string } {
+  const told: { code?: string } = {}
+  promise.catch(({ code }) => {
+    told.code = code
+  })
+  return told
+}
+
 async function isWhole(world: World): Promise<void> {
   world.hanging = 'nothing'
   const again = await world.open()
@@ -128,12 +137,31 @@ for (const readOnly of [false, true]) {
     world.hanging = 'reads of segments'
     await world.rest(100)
     assert.ok(world.hung > 0, 'blocks come home in the background')
+    const told = rejection(store.hydrated())
     const ms = await world.close(store)
     assert.ok(ms <= TIMEOUT_MS, `${ms} ms`)
     assert.equal(store.status, 'closed')
+    assert.equal(told.code, 'TIDEMARK_CLOSED')
     await isWhole(world)
   })
 }
+
+test('who waits for entries to come home is told of the close, though what follows the folds hangs, too', async () => {
+  const world = await filled()
+  world.hanging = 'reads of segments'
+  const store = await world.open({ restore: { hydrate: 'on-demand' }, budget: { memoryBytesMax: 1024 * 1024 } })
+  await world.rest(100)
+  const told = rejection(store.hydrated())
+  world.hanging = 'nothing'
+  for (let at = 0; at < COUNT; at++) store.map<string, number>('map').set(at, `some text of entry ${at}`)
+  await world.run(store.checkpoint())
+  const before = store.stats().upkeep.foldedEpoch
+  await world.rest()
+  assert.ok(store.stats().upkeep.foldedEpoch > before)
+  await world.close(store)
+  assert.equal(told.code, 'TIDEMARK_CLOSED')
+  await isWhole(world)
+})
 
 test('a writer ends by itself within that time, whatever hangs beside it', async () => {
   const world = await filled()

@@ -5,7 +5,7 @@
  * Owns: the order of these, the slices of the first and the last. Does not own: blocks (hydration.ts), entries (capture/).
  * Invariants: a slice ends within its share of the stall budget, one step later at most; nothing is thrown into the event loop; what cannot come
  * keeps nothing else from coming, but for what lies behind a damaged block in its collection: `done` rejects with the first such error when all the rest came,
- * and with TIDEMARK_CLOSED when it was stopped before.
+ * and with TIDEMARK_CLOSED as soon as it is stopped before, though a read hangs.
  */
 import { hasCode } from '../base/errors.ts'
 import { HYDRATION_LOAD_MAX, HYDRATION_WAIT_MS_MAX } from '../base/limits.ts'
@@ -38,7 +38,9 @@ export class Homecoming {
   readonly done: Promise<void>
   readonly #state: ColdState
   readonly #parts: HomecomingParts
+  /** Nothing is under way any more; a read that hangs keeps it from that. */
   readonly #ended: Promise<void>
+  #tellStopped = (): void => {}
   #hydration: Hydration | undefined
   #stopping = false
   /** Of making objects, since the event loop was last looked at. */
@@ -48,13 +50,18 @@ export class Homecoming {
   constructor(state: ColdState, parts: HomecomingParts) {
     this.#state = state
     this.#parts = parts
-    this.done = this.#run()
-    this.#ended = this.done.catch(() => {})
+    const all = this.#run()
+    this.#ended = all.catch(() => {})
+    const stopped = new Promise<never>((_, reject) => {
+      this.#tellStopped = () => reject(cutShort())
+    })
+    this.done = Promise.race([all, stopped])
   }
 
   /** Ends it where it is. Resolves when nothing is under way any more; never rejects. */
   async stop(): Promise<void> {
     this.#stopping = true
+    this.#tellStopped()
     await this.#hydration?.stop()
     await this.#ended
     this.#hydration = undefined
