@@ -36,6 +36,7 @@ import {
   type Restored,
   type StoreStats,
   scheduleStats,
+  stopped,
   synchronous,
   type TimeoutOptions,
   tooMany,
@@ -198,10 +199,11 @@ export class Store extends Listening implements AsyncDisposable {
    * Sets a barrier now and resolves when the epoch it ends is durable. Callers during a capture share the next one. Where barriers come
    * regularly what is left to capture is spread over an eighth of the interval, a second at most, so that it makes no burst; `durable` and
    * `close` do not wait for that. Insignificant changes are passed over, as by an automatic checkpoint; `durable` takes them in.
-   * @throws at once TIDEMARK_INSIDE inside a transaction or hold, TIDEMARK_READ_ONLY, TIDEMARK_CLOSED
+   * @throws at once TIDEMARK_INSIDE inside a transaction or hold, TIDEMARK_READ_ONLY, TIDEMARK_CLOSED, TIDEMARK_ARGUMENT; all else, such as
+   * TIDEMARK_FAILED of an engine that has stopped, by rejecting
    */
   checkpoint(options: TimeoutOptions = {}): Promise<CheckpointPoint> {
-    return this.#ready('checkpoint').checkpoint(milliseconds('checkpoint', options, 'timeoutMs', TIMEOUT_MS))
+    return this.#asked('checkpoint', options, (checkpointer, timeoutMs) => checkpointer.checkpoint(timeoutMs))
   }
 
   /**
@@ -209,7 +211,7 @@ export class Store extends Listening implements AsyncDisposable {
    * @throws as `checkpoint`
    */
   durable(options: TimeoutOptions = {}): Promise<void> {
-    return this.#ready('durable').durable(milliseconds('durable', options, 'timeoutMs', TIMEOUT_MS))
+    return this.#asked('durable', options, (checkpointer, timeoutMs) => checkpointer.durable(timeoutMs))
   }
 
   /**
@@ -281,8 +283,8 @@ export class Store extends Listening implements AsyncDisposable {
    * or once more the time in which the process stood still meanwhile.
    * Later calls give the same promise. A running hold is waited for during half of the time. What listeners throw meanwhile, async ones
    * included, surfaces at its end. Where the storage still hangs, `process.kill(process.pid, 'SIGKILL')` alone ends the process.
-   * @throws after everything was released: TIDEMARK_TIMEOUT, when what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the
-   * last checkpoint from being made
+   * @throws at once, and nothing is closed: TIDEMARK_INSIDE, TIDEMARK_ARGUMENT. After everything was released, by rejecting: TIDEMARK_TIMEOUT, when
+   * what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the last checkpoint from being made
    */
   close(options: TimeoutOptions = {}): Promise<void> {
     if (this.#closing === undefined) {
@@ -359,17 +361,13 @@ export class Store extends Listening implements AsyncDisposable {
     this.#encoded.delete(name)
   }
 
-  #ready(what: string): Checkpointer {
+  /** The engine stops by itself, and who asks again and again has a handler for what is rejected: nothing is thrown for that. */
+  #asked<T>(what: string, options: unknown, ask: (checkpointer: Checkpointer, timeoutMs: number) => Promise<T>): Promise<T> {
     this.#assertOpen()
     this.#assertOutside(what)
     const checkpointer = this.#writer()
-    if (checkpointer.status === 'failed') {
-      throw new TidemarkError('TIDEMARK_FAILED', `the engine has stopped: ${checkpointer.degradedBy?.message ?? 'unknown'}`, {
-        cause: checkpointer.degradedBy,
-        hint: checkpointer.degradedBy?.hint ?? 'open the store again',
-      })
-    }
-    return checkpointer
+    const timeoutMs = milliseconds(what, options, 'timeoutMs', TIMEOUT_MS)
+    return checkpointer.status === 'failed' ? Promise.reject(stopped(checkpointer.degradedBy)) : ask(checkpointer, timeoutMs)
   }
 
   #writer(): Checkpointer {

@@ -162,6 +162,24 @@ test('inside a transaction or a hold what would wait for a barrier throws at onc
   await scheduler.run(store.close())
 })
 
+test('an engine that has stopped throws nothing at who asks it for a checkpoint: the promise is rejected', async () => {
+  const { scheduler, storage, store, map } = await opened()
+  const parts = { storage, scheduler, clock: scheduler.clock, random: new SeededRandom(2) }
+  const other = await scheduler.run(openStore('simulated', { compression: 'none' }, parts))
+  map.set('k', 1)
+  await assert.rejects(scheduler.run(store.durable()), { code: 'TIDEMARK_FENCED' })
+  assert.equal(store.status, 'failed')
+  for (const call of ['checkpoint', 'durable'] as const) {
+    await assert.rejects(store[call](), ({ code, cause }) => code === 'TIDEMARK_FAILED' && cause.code === 'TIDEMARK_FENCED')
+    assert.throws(() => store[call]({ timeoutMs: -1 }), { code: 'TIDEMARK_ARGUMENT' })
+    assert.throws(() => store.transaction(() => void store[call]()), { code: 'TIDEMARK_INSIDE' })
+  }
+  assert.equal(map.get('k'), 1)
+  await scheduler.run(other.close())
+  await assert.rejects(scheduler.run(store.close()), { code: 'TIDEMARK_FENCED' })
+  for (const call of ['checkpoint', 'durable'] as const) assert.throws(() => store[call](), { code: 'TIDEMARK_CLOSED' })
+})
+
 test('close makes all durable once, and fails whoever uses the store behind it', async () => {
   const { scheduler, storage, store, map } = await opened()
   map.set('k', 1)

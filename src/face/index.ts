@@ -17,6 +17,7 @@ export {
   nameTaken,
   noFunction,
   noPath,
+  stopped,
   synchronous,
   tooMany,
 } from './refusals.ts'

@@ -9,6 +9,14 @@ export function closed(): TidemarkError {
   return new TidemarkError('TIDEMARK_CLOSED', 'the store is closed', { hint: 'open it again' })
 }
 
+/** The engine stopped for good, because of this. */
+export function stopped(because: TidemarkError | undefined): TidemarkError {
+  return new TidemarkError('TIDEMARK_FAILED', `the engine has stopped: ${because?.message ?? 'unknown'}`, {
+    cause: because,
+    hint: because?.hint ?? 'open the store again',
+  })
+}
+
 /** What `close` ends with. Whoever waits at an open store is told that the work goes on; here it is over. */
 export function closedWith(problem: unknown, timeoutMs: number): unknown {
   if (!hasCode(problem, 'TIDEMARK_TIMEOUT')) return problem
