@@ -11,7 +11,7 @@ import { assert } from '../base/errors.ts'
 import { FOLD_TABLE_BYTES, FOLD_TABLE_RECORDS } from '../base/limits.ts'
 import { type FoldPoint, GENESIS, type LogPosition, type Manifest, type SegmentEntry } from '../format/index.ts'
 import { RecordTable } from '../image/index.ts'
-import { LogLength, LogScan, ownMemory } from '../log/index.ts'
+import { type BlockItem, LogLength, LogScan, ownMemory } from '../log/index.ts'
 import { closeLog } from '../manifest/index.ts'
 import type { Rhythm } from '../pace/index.ts'
 import { discard, RECORD_BYTES, type WriteParts, writeSegments } from './merge.ts'
@@ -52,11 +52,12 @@ export async function foldLog(
   const { fold, storeId } = manifest
   const log = closeLog(manifest.log, end)
   const pause = (): Promise<void> | undefined => (rhythm.due ? rhythm.rest() : undefined)
-  const scan = new LogScan({ storage: parts.storage, storeId, log, from: fold ?? undefined, pause: () => pause() ?? undefined })
   const length = new LogLength(fold ?? GENESIS)
   const from = fold?.epoch ?? 0
   const segments: SegmentEntry[] = []
   let table = new RecordTable()
+  const take = ({ bytes }: BlockItem): void => table.add(ownMemory(bytes))
+  const scan = new LogScan({ storage: parts.storage, storeId, log, from: fold ?? undefined, take, pause: () => pause() ?? undefined })
   let nextId = fold?.nextId ?? 1
   let point: FoldPoint | undefined
   let rawBytes = 0
@@ -80,7 +81,6 @@ export async function foldLog(
       const { commit } = item
       const alive = commit.catalogue.map(entry => entry.id)
       if (item.type === 'block') {
-        table.add(ownMemory(item.bytes))
         rhythm.done(item.bytes.length * READ_SHARE)
         if (isFull(table)) {
           nextId = Math.max(nextId, table.highestId + 1)

@@ -17,12 +17,13 @@ import {
   decodeSeal,
   FRAME_BLOCK,
   FRAME_COMMIT,
+  FRAME_ECHO,
   FRAME_HEADER_BYTES,
   FRAME_SEAL,
   type FrameHeader,
   payloadMatches,
 } from '../format/index.ts'
-import type { Window } from './window.ts'
+import { isUnreadable, type Window } from './window.ts'
 
 export type Pause = () => Promise<void> | void
 
@@ -49,6 +50,15 @@ export type EpochResult =
   | { readonly type: 'bad'; readonly at: number; readonly walked: Walked }
   /** Every frame is whole, yet they do not belong together. */
   | { readonly type: 'broken'; readonly at: number; readonly commit: Commit | undefined; readonly message: string }
+
+export interface Reached {
+  readonly commit: Commit
+  readonly start: number
+  readonly commitAt: number
+  readonly end: number
+  /** The echo was not whole; whether that is worth a word is known when something follows it. */
+  readonly echoMissing: boolean
+}
 
 /** Walks from `from`, the end of the commit before, to the end of the next commit. */
 export async function walkEpoch(window: Window, from: number, salt: number, previous: string, pause: Pause): Promise<EpochResult> {
@@ -114,6 +124,29 @@ export function readCommit(payload: Buffer): Commit | undefined {
     if (hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) return undefined
     throw error
   }
+}
+
+/** The epoch, and its echo looked at. The end of the epoch is behind it even when it is damaged, and before it when the file ends there. */
+export async function withEcho(
+  window: Window,
+  epoch: EpochResult & { type: 'epoch' },
+  salt: number,
+  limit: number | undefined,
+): Promise<Reached> {
+  const { commit, start, commitAt, commitEnd, payload } = epoch
+  if (limit === commitEnd) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
+  const length = commitEnd - commitAt
+  const bytes = await window.view(commitEnd, length).catch(error => {
+    if (!isUnreadable(error)) throw error
+  })
+  // The commit is whole: the epoch needs no echo.
+  if (bytes === undefined && commitEnd + length <= window.limit)
+    return { commit, start, commitAt, end: commitEnd + length, echoMissing: true }
+  if (bytes === undefined || bytes.length < length) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
+  const header = decodeFrameHeader(bytes, 0, salt, commitEnd)
+  const body = bytes.subarray(FRAME_HEADER_BYTES)
+  const whole = header?.kind === FRAME_ECHO && payloadMatches(header, body) && body.equals(payload)
+  return { commit, start, commitAt, end: commitEnd + length, echoMissing: !whole }
 }
 
 /** Reads a payload piece by piece, into the digest and for its checksum. */

@@ -5,9 +5,9 @@
  * from damage (refused, or fallen back from, and reported exactly). Bytes that the device does not give back are damage for who falls back, since he
  * asked for what lies before them; for who refuses damage, and where a call fails that reads none, it is an error of the storage.
  * Owns: the judgement. Does not own: which manifest counts, what records mean, closing the files it did not open. Writes nothing.
- * Invariants: what is yielded is a prefix of the committed history, whole epochs only, each verified before its first block is yielded; a closed
- * file that the manifest says holds no epoch behind the one before is not looked at;
- * memory is a few pieces of a file and one block, or what is unpacked ahead.
+ * Invariants: what is yielded is a prefix of the committed history, whole epochs only, each verified before its first block is yielded; but where a
+ * block whose checksums hold cannot be read, those before it have come, and the commit does not come; a closed file that the manifest says holds no epoch
+ * behind the one before is not looked at; memory is a few pieces of a file and one block, or what is unpacked ahead.
  */
 import { TidemarkError } from '../base/errors.ts'
 import {
@@ -22,11 +22,11 @@ import {
   SEAL_BYTES,
 } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
-import { checkCommit, type EpochResult, type Pause, readBlocks, readCommit, walkEpoch } from './epoch.ts'
+import { checkCommit, type EpochResult, type Pause, type Reached, readBlocks, readCommit, walkEpoch, withEcho } from './epoch.ts'
 import { type Evidence, findEvidence } from './evidence.ts'
 import { lastSeenIn, type OpenLog, openLog } from './open-log.ts'
-import { unpack } from './unpack.ts'
-import { isGivenUp, isUnreadable, type Window } from './window.ts'
+import { BadBlock, badBlock, unpack } from './unpack.ts'
+import { isGivenUp, isUnreadable } from './window.ts'
 
 export interface ScanOptions {
   readonly storage: Storage
@@ -47,6 +47,8 @@ export interface ScanOptions {
   readonly payloads?: boolean | undefined
   /** Default false. True: other threads unpack blocks, some ahead; where that is, the scan waits for more than its storage. */
   readonly aside?: boolean | undefined
+  /** Called with each block before it comes. Where it throws TIDEMARK_VALUE_DAMAGED that is damage there, as where a block does not unpack. */
+  readonly take?: ((block: BlockItem) => void) | undefined
   /** Called about every block; await something in it to give way. */
   readonly pause?: Pause | undefined
 }
@@ -114,15 +116,6 @@ export interface ScanReport {
   readonly healed: { readonly file: string; readonly offset: number; readonly what: string }[]
   torn: TornTail | null
   damage: LogDamage | null
-}
-
-interface Reached {
-  readonly commit: Commit
-  readonly start: number
-  readonly commitAt: number
-  readonly end: number
-  /** The echo was not whole; whether that is worth a word is known when something follows it. */
-  readonly echoMissing: boolean
 }
 
 type Verdict =
@@ -205,7 +198,8 @@ export class LogScan implements AsyncIterable<LogItem> {
         this.report.stopped = true
         return
       }
-      if (this.#options.payloads !== false) yield* this.#blocks(log, reached)
+      if (this.#options.payloads !== false) yield* this.#blocks(index, log, reached)
+      if (this.report.damage !== null) return
       const before = { ...this.report.end, file, bytes: at }
       this.report.unproven = entry.end === null ? { before, start: reached.start, commitAt: reached.commitAt } : null
       at = reached.end
@@ -229,11 +223,25 @@ export class LogScan implements AsyncIterable<LogItem> {
     window.drop()
   }
 
-  async *#blocks(log: OpenLog, reached: Reached): AsyncGenerator<LogItem> {
+  async *#blocks(index: number, log: OpenLog, { commit, start, commitAt }: Reached): AsyncGenerator<LogItem> {
+    const { aside = false, take = () => {} } = this.#options
     const file = log.entry.file
-    const blocks = readBlocks(log.window, reached.start, reached.commitAt, log.header.salt)
-    for await (const { offset, compression, bytes } of unpack(blocks, this.#options.aside === true, this.#pause))
-      yield { type: 'block', bytes, file, offset, compression, commit: reached.commit }
+    try {
+      for await (const unpacked of unpack(readBlocks(log.window, start, commitAt, log.header.salt), aside, this.#pause)) {
+        const block: BlockItem = { type: 'block', file, commit, ...unpacked }
+        try {
+          take(block)
+        } catch (error) {
+          throw badBlock(error, block.offset)
+        }
+        yield block
+      }
+    } catch (error) {
+      if (!(error instanceof BadBlock)) throw error
+      // By its checksums it is whole: what was appended before it was synced.
+      this.report.unproven = null
+      await this.#damaged(index, error.offset, `a block whose checksums hold cannot be read: ${error.message}`, commit.epoch, error.cause)
+    }
   }
 
   /** The next epoch, judged. */
@@ -335,7 +343,7 @@ export class LogScan implements AsyncIterable<LogItem> {
     return damage(entry.file, offset, message, seen.lastSeenEpoch)
   }
 
-  async #damaged(index: number, offset: number, message: string, seen: number): Promise<void> {
+  async #damaged(index: number, offset: number, message: string, seen: number, cause?: unknown): Promise<void> {
     const { log, storage, storeId, onDamage, leftOverEpoch = 0 } = this.#options
     const file = (log[index] as LogEntry).file
     const firstLostEpoch = this.report.end.epoch + 1
@@ -349,6 +357,7 @@ export class LogScan implements AsyncIterable<LogItem> {
     if (onDamage === 'fall-back') return
     throw new TidemarkError('TIDEMARK_LOG_DAMAGED', `${file} is damaged at ${offset}: ${message}`, {
       file,
+      cause,
       info: { ...found },
       hint: `epochs ${firstLostEpoch} to ${lastSeenEpoch} cannot be read; keep a copy of the directory, then open with onDamage: 'fall-back' to go on at epoch ${firstLostEpoch - 1}`,
     })
@@ -368,22 +377,4 @@ export function holdsNothing(entry: LogEntry, before: Pick<LogPosition, 'epoch' 
 
 function damage(file: string, offset: number, message: string, lastSeenEpoch: number): Verdict {
   return { type: 'damage', damage: { file, offset, message, firstLostEpoch: 0, lastSeenEpoch } }
-}
-
-/** Looks at the echo. The end of the epoch is behind it even when it is damaged, and before it when the file ends there. */
-async function withEcho(window: Window, epoch: EpochResult & { type: 'epoch' }, salt: number, limit: number | undefined): Promise<Reached> {
-  const { commit, start, commitAt, commitEnd, payload } = epoch
-  if (limit === commitEnd) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
-  const length = commitEnd - commitAt
-  const bytes = await window.view(commitEnd, length).catch(error => {
-    if (!isUnreadable(error)) throw error
-  })
-  // The commit is whole: the epoch needs no echo.
-  if (bytes === undefined && commitEnd + length <= window.limit)
-    return { commit, start, commitAt, end: commitEnd + length, echoMissing: true }
-  if (bytes === undefined || bytes.length < length) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
-  const header = decodeFrameHeader(bytes, 0, salt, commitEnd)
-  const body = bytes.subarray(FRAME_HEADER_BYTES)
-  const whole = header?.kind === FRAME_ECHO && payloadMatches(header, body) && body.equals(payload)
-  return { commit, start, commitAt, end: commitEnd + length, echoMissing: !whole }
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import { COMPRESSION_NONE, COMPRESSION_ZSTD, FRAME_BLOCK, openCompress } from '../format/index.ts'
 import type { StoredBlock } from './epoch.ts'
-import { unpack } from './unpack.ts'
+import { BadBlock, badBlock, unpack } from './unpack.ts'
 
 const BLOCKS = 100
 /** Of which this many raw bytes may be ahead, and one block more, which was read and waits. */
@@ -58,7 +59,10 @@ for (const aside of [false, true]) {
     const all = async (): Promise<void> => {
       for await (const _ of unpack(given(await stored(25)), aside, () => {})) taken++
     }
-    await assert.rejects(all(), { code: 'TIDEMARK_VALUE_DAMAGED' })
+    await assert.rejects(
+      all(),
+      error => error instanceof BadBlock && error.offset === 25_000 && hasCode(error.cause, 'TIDEMARK_VALUE_DAMAGED'),
+    )
     assert.equal(taken, 25)
   })
 
@@ -68,3 +72,12 @@ for (const aside of [false, true]) {
     await new Promise(resolve => setTimeout(resolve, 50))
   })
 }
+
+test('what fails for want of memory says nothing of the bytes', () => {
+  const withCode = (code: string): Error => Object.assign(new Error('failed'), { code })
+  const because = (cause: Error): TidemarkError => new TidemarkError('TIDEMARK_VALUE_DAMAGED', 'compressed bytes: not decodable', { cause })
+  const short = [withCode('Z_MEM_ERROR'), withCode('ZSTD_error_memory_allocation'), new RangeError('Array buffer allocation failed')]
+  for (const error of short.map(because)) assert.equal(badBlock(error, 7), error)
+  const bad = [withCode('Z_DATA_ERROR'), Object.assign(new RangeError('too large'), { code: 'ERR_BUFFER_TOO_LARGE' })]
+  for (const error of bad.map(because)) assert.ok(badBlock(error, 7) instanceof BadBlock)
+})

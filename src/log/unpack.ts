@@ -5,6 +5,7 @@
  * Invariants: blocks come in their order, and what cannot be unpacked fails where its block would come; where reading fails those that are ahead do not
  * come; ahead are AHEAD_BYTES of raw blocks at most, or one.
  */
+import { hasCode } from '../base/errors.ts'
 import { type Decompress, type DecompressAside, openDecompress, openDecompressAside } from '../format/index.ts'
 import type { Pause, StoredBlock } from './epoch.ts'
 
@@ -14,6 +15,32 @@ export interface UnpackedBlock {
   readonly compression: number
   readonly bytes: Buffer
 }
+
+/** Bytes that are no block though they are those that were written. */
+export class BadBlock extends Error {
+  readonly offset: number
+
+  constructor(offset: number, cause: Error) {
+    super(cause.message, { cause })
+    this.offset = offset
+  }
+}
+
+/** What is to be thrown where work on the block at `offset` threw: where that says nothing of its bytes, the same. */
+export function badBlock(error: unknown, offset: number): unknown {
+  if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED') || isOutOfMemory((error as Error).cause)) return error
+  return new BadBlock(offset, error as Error)
+}
+
+/** Every error of unpacking is told as damage. With more memory the block may unpack: nothing is to be given up for it. */
+function isOutOfMemory(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as { code?: unknown }
+  if (error instanceof RangeError && code === undefined) return true
+  return MEMORY_CODES.has(code) || /allocation/i.test(error.message)
+}
+
+const MEMORY_CODES = new Set<unknown>(['Z_MEM_ERROR', 'ZSTD_error_memory_allocation', 'ERR_MEMORY_ALLOCATION_FAILED'])
 
 /** Some more than there are threads in the pool, of blocks as they are written. */
 const AHEAD_BYTES = 512 * 1024
@@ -30,7 +57,15 @@ async function* unpackInTurn(blocks: AsyncIterable<StoredBlock>, pause: Pause): 
     const { compression, rawLength } = header
     const decompress = opened.get(compression) ?? (await openDecompress(compression))
     opened.set(compression, decompress)
-    yield { offset, compression, bytes: decompress(payload, rawLength) }
+    yield { offset, compression, bytes: unpacked(decompress, payload, rawLength, offset) }
+  }
+}
+
+function unpacked(decompress: Decompress, payload: Buffer, rawLength: number, offset: number): Buffer {
+  try {
+    return decompress(payload, rawLength)
+  } catch (error) {
+    throw badBlock(error, offset)
   }
 }
 
@@ -62,6 +97,9 @@ async function* unpackAhead(blocks: AsyncIterable<StoredBlock>, pause: Pause): A
   async function next(): Promise<UnpackedBlock> {
     const { offset, compression, rawLength, bytes } = ahead.shift() as Ahead
     aheadBytes -= rawLength
-    return { offset, compression, bytes: await bytes }
+    const unpacked = await bytes.catch(error => {
+      throw badBlock(error, offset)
+    })
+    return { offset, compression, bytes: unpacked }
   }
 }

@@ -13,7 +13,7 @@ import { assertOptions } from '../base/given.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { systemPauser } from '../base/pauser.ts'
 import { systemScheduler } from '../base/scheduler.ts'
-import { GENESIS, LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
+import { countRecords, GENESIS, LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
 import { holdsNothing, LogScan, openLog } from '../log/index.ts'
 import { noStoreIn, openForReading } from '../restore/index.ts'
 import { FileStorage, nameOf, type Storage } from '../storage/index.ts'
@@ -146,6 +146,7 @@ class Reader {
       from,
       payloads: count,
       onDamage: 'fall-back',
+      take: ({ bytes }) => void countRecords(bytes),
       pause: this.#pause,
     })
     let before = from

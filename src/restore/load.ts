@@ -10,14 +10,14 @@ import { hasCode, TidemarkError } from '../base/errors.ts'
 import { ColdState } from '../cold/index.ts'
 import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
-import type { LogDamage, ScanReport } from '../log/index.ts'
+import type { ScanReport } from '../log/index.ts'
 import { assertDecompressible } from '../segment/index.ts'
 import { mayStayUnread, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import { isUnfit } from './kept.ts'
 import type { OpenedStore } from './open.ts'
 import { standOn } from './stand.ts'
-import { readTail, type Tail } from './tail.ts'
+import { readsOtherwise, readTail, type Tail } from './tail.ts'
 
 export interface LoadRequest {
   readonly storage: Storage
@@ -95,13 +95,5 @@ function noSuchPoint(at: LoadRequest['at'], why: string): TidemarkError {
   const point = typeof at === 'number' ? `epoch ${at}` : (at as Date).toISOString()
   return new TidemarkError('TIDEMARK_NO_SUCH_POINT', `there is no recovery point at ${point}; ${why}`, {
     hint: 'choose one of recoveryPoints()',
-  })
-}
-
-function readsOtherwise({ file, offset }: LogDamage): TidemarkError {
-  return new TidemarkError('TIDEMARK_STORAGE', `${file} reads otherwise than a moment ago`, {
-    file,
-    info: { offset, operation: 'read' },
-    hint: 'the device or its memory is not reliable: check it before anything else, then try again',
   })
 }

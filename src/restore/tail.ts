@@ -7,10 +7,11 @@
  * plus SLACK_BYTES; `nextId` is above the ids of every catalogue and of every put that was read.
  */
 import { ByteWriter } from '../base/bytes.ts'
+import { TidemarkError } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'
 import { appendRecord, type CatalogueEntry, type Commit, type FoldPoint, GENESIS, type LogEntry } from '../format/index.ts'
 import { TailTable } from '../image/index.ts'
-import { LogLength, LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
+import { type BlockItem, type LogDamage, LogLength, LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export interface TailRequest {
@@ -50,30 +51,47 @@ const EXPECTED_RECORDS_MAX = 131_072
 /** Records counted at once: looking at one takes nanoseconds. */
 const COUNT_STRIDE = 16_384
 
-/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_VALUE_DAMAGED for records that are none */
+/** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_STORAGE */
 export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): Promise<Tail> {
+  const { tail, isWhole } = await readOnce(request, slackBytes)
+  const { damage, end } = tail.report
+  if (damage === null || isWhole) return tail
+  // Some of the epoch with the damage is in the table, and nothing takes it out again.
+  const again = await readTail({ ...request, until: { epoch: end.epoch } }, slackBytes)
+  if (again.report.damage !== null) return again
+  if (again.report.end.epoch !== end.epoch) throw readsOtherwise(damage)
+  return { ...again, report: tail.report }
+}
+
+/** `isWhole`: no record is in the table of an epoch that does not count. */
+async function readOnce(request: TailRequest, slackBytes: number): Promise<{ readonly tail: Tail; readonly isWhole: boolean }> {
   const { storage, storeId, log, leftOverEpoch, aside, fold, until, onDamage, pause } = request
   const from = fold ?? undefined
-  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, aside, from, until, onDamage, pause: () => pause() ?? undefined })
   let table = new TailTable()
+  let expected: Commit | undefined
+  let isWhole = true
+  const take = ({ bytes, commit }: BlockItem): void => {
+    if (commit !== expected) {
+      expected = commit
+      table.expect(Math.min(expected.records, EXPECTED_RECORDS_MAX))
+    }
+    isWhole = false
+    table.add(ownMemory(bytes))
+  }
+  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, aside, from, until, onDamage, take, pause: () => pause() ?? undefined })
   let packedBytes = 0
   let nextId = fold?.nextId ?? 1
   let records = 0
   const length = new LogLength(fold ?? GENESIS)
   let logBytes = 0
   let catalogue = fold?.catalogue ?? []
-  let expected: Commit | undefined
   for await (const item of scan) {
     if (item.type === 'block') {
-      if (item.commit !== expected) {
-        expected = item.commit
-        table.expect(Math.min(expected.records, EXPECTED_RECORDS_MAX))
-      }
-      table.add(ownMemory(item.bytes))
       await pause()
       continue
     }
     const { commit } = item
+    isWhole = true
     records += commit.records
     logBytes += length.to(item.position)
     catalogue = commit.catalogue
@@ -94,7 +112,7 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
   }
   const epoch = lastCommit?.epoch ?? fold?.epoch ?? 0
   const timeMs = lastCommit?.timeMs ?? fold?.timeMs ?? 0
-  return { table, catalogue, epoch, timeMs, nextId, report, records, logBytes }
+  return { tail: { table, catalogue, epoch, timeMs, nextId, report, records, logBytes }, isWhole }
 }
 
 async function countPuts(table: TailTable, pause: TailRequest['pause']): Promise<Map<number, number>> {
@@ -126,4 +144,12 @@ async function pack(table: TailTable, alive: ReadonlySet<number>, tombstones: bo
   }
   packed.add(Buffer.from(writer.view()))
   return packed
+}
+
+export function readsOtherwise({ file, offset }: LogDamage): TidemarkError {
+  return new TidemarkError('TIDEMARK_STORAGE', `${file} reads otherwise than a moment ago`, {
+    file,
+    info: { offset, operation: 'read' },
+    hint: 'the device or its memory is not reliable: check it before anything else, then try again',
+  })
 }

@@ -11,8 +11,8 @@ import { resolve } from 'node:path'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { type Pauser, systemPauser } from '../base/pauser.ts'
-import { GENESIS, type LogPosition, type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
-import { LogScan } from '../log/index.ts'
+import { countRecords, GENESIS, type LogPosition, type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
+import { type BlockItem, LogScan } from '../log/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
 import { FileStorage, isErrno, isNotGivenBack, type Storage } from '../storage/index.ts'
@@ -145,7 +145,8 @@ async function lookAtLog(
     if (broken !== undefined)
       notes.push(`behind the damage in ${broken} the log was not looked at up to the fold point at epoch ${from.epoch}`)
     broken = undefined
-    const scan = new LogScan({ storage, storeId, log, from, onDamage: 'fall-back', pause })
+    const take = ({ bytes }: BlockItem): void => void countRecords(bytes)
+    const scan = new LogScan({ storage, storeId, log, from, onDamage: 'fall-back', take, pause })
     const problem = await problemOf(async () => {
       for await (const _ of scan);
     })
