@@ -73,6 +73,28 @@ test('any bytes give a value or a typed error, in bounded time and memory', () =
   assert.ok(process.memoryUsage().rss - before < 300e6)
 })
 
+test('what another Node.js may have written is told apart from bytes that nobody wrote', () => {
+  const other = /another Node\.js.*open the store with that one.*restore an earlier point/
+  const text = (of: string): string => `${(0x80 + of.length).toString(16)}${Buffer.from(of).toString('hex')}`
+  const refusal = (hex: string): { hint?: string; message: string } => {
+    try {
+      return assert.fail(String(tideCodec.decode(Buffer.from(hex, 'hex'), 0, hex.length / 2)))
+    } catch (error) {
+      return error as Error
+    }
+  }
+  // A source, or flags, that this runtime refuses: a later one may know them.
+  for (const [source, flags] of [
+    ['(?', ''],
+    ['a', 'Z'],
+  ] as const) {
+    const { message, hint } = refusal(`d9${text(source)}${text(flags)}00`)
+    assert.match(message, /^damaged value: a RegExp/)
+    assert.match(hint ?? '', other)
+  }
+  for (const hex of [`d9${text('a')}${text('')}${text('0')}`, 'df', 'cb']) assert.doesNotMatch(refusal(hex).hint ?? '', other)
+})
+
 test('a declared count is not believed', () => {
   const huge = 'ffffffff0f'
   for (const tag of ['cb', 'cc', 'cd', 'c9', 'ca', 'd0', 'd2', 'd4', 'd6', 'd7', 'db', 'dc', 'dd', 'de00', 'de08']) {
@@ -146,5 +168,5 @@ test('a negative bigint whose complement would be larger than the runtime holds 
   bytes.writeUInt8(0xca)
   // 2^27 as a varint.
   bytes.set([0x80, 0x80, 0x80, 0x40], 1)
-  assert.throws(() => tideCodec.decode(bytes, 0, bytes.length), { code: 'TIDEMARK_VALUE_DAMAGED' })
+  assert.throws(() => tideCodec.decode(bytes, 0, bytes.length), { code: 'TIDEMARK_VALUE_DAMAGED', hint: /another Node\.js/ })
 })

@@ -51,6 +51,10 @@ const octets = new Uint8Array(float.buffer)
 
 const { defineProperty } = Object
 
+/** Where the bytes may be those that were written: going back to an earlier point would give up what came since for nothing. */
+const HINT_RUNTIME =
+  'another Node.js, most likely a newer one, may have written it: open the store with that one; if none did, these bytes are not what was written: restore an earlier point'
+
 export class Decoder {
   private readonly bytes: Buffer
   private at: number
@@ -237,7 +241,7 @@ export class Decoder {
       if (tag === TAG_UTF8) return readUtf8(this.bytes, at, at + size)
       if (size % 2 === 0) return fast(this.bytes).ucs2Slice(at, at + size)
     } catch (error) {
-      throw damaged('text longer than a string can be', error)
+      throw damaged('text longer than a string can be', error, HINT_RUNTIME)
     }
     throw damaged('text of half a unit')
   }
@@ -260,7 +264,7 @@ export class Decoder {
       const value = BigInt(`0x${magnitude.toString('hex')}`)
       return negative ? ~value : value
     } catch (error) {
-      throw damaged('a bigint larger than this runtime holds', error)
+      throw damaged('a bigint larger than this runtime holds', error, HINT_RUNTIME)
     }
   }
 
@@ -337,7 +341,7 @@ export class Decoder {
       regexp.lastIndex = lastIndex
       return regexp
     } catch (error) {
-      throw damaged('a RegExp that is none', error)
+      throw damaged('a RegExp that this runtime does not take', error, HINT_RUNTIME)
     }
   }
 
