@@ -17,7 +17,7 @@ export interface CheckpointPoint {
   readonly bytes: number
   /** Record bytes before compression. */
   readonly rawBytes: number
-  /** Live entries of all collections at the barrier. */
+  /** Live entries of all collections at the barrier; of those in `lagging`, as of the epoch that is named there. */
   readonly entries: number
   /** Records written: changed and deleted keys. */
   readonly records: number

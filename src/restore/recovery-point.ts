@@ -9,7 +9,7 @@ export interface RecoveryPoint {
   readonly lineage: string
   /** Bytes the epoch takes in the log, its commit included; 0 when only the segments hold it. */
   readonly bytes: number
-  /** Live entries of all collections; at most so many where values were refused. */
+  /** Live entries of all collections, of those in `lagging` as of the epoch named there; at most so many where values were refused. */
   readonly entries: number
   /** Collections that the epoch left out, each with the earlier epoch whose state of it this point has. */
   readonly lagging: readonly Lagging[]
