@@ -15,15 +15,15 @@ import { SimulatedStore } from '../support/simulated-store.ts'
 
 const SETTINGS = { checkpoint: { intervalMs: 0 }, compression: 'none' } as const
 
-/** What the last block of epoch 3 is made of. */
+/** What the blocks of the epoch are made of, but for the first. */
 const KINDS: Record<string, (raw: Uint8Array) => { id: number; payload: Uint8Array }> = {
   'does not unpack': raw => ({ id: COMPRESSION_DEFLATE, payload: deflateRawSync(raw).subarray(0, -20) }),
   'is no records': raw => ({ id: COMPRESSION_DEFLATE, payload: deflateRawSync(Buffer.alloc(raw.length, 3)) }),
   'ends within a record': raw => ({ id: COMPRESSION_NONE, payload: Buffer.concat([raw.subarray(0, -1), Buffer.of(0)]).fill(0xff, 7, 10) }),
 }
 
-/** Four epochs in one file; of the third the first block is whole, and changes what the second wrote. */
-async function hostile(kind: string): Promise<{ storage: MemoryStorage; file: string; offset: number }> {
+/** Four epochs in one file; of the one with the damage the first block is whole, and changes what the one before wrote. */
+async function hostile(kind: string, bad = 3): Promise<{ storage: MemoryStorage; file: string; offset: number }> {
   const storage = new MemoryStorage()
   const store = await openStore('memory', SETTINGS, { storage, writer: 'inline' })
   const map = store.map<string, string>('map')
@@ -34,7 +34,7 @@ async function hostile(kind: string): Promise<{ storage: MemoryStorage; file: st
   }
   await store.close()
   let blocks = 0
-  const { file, at } = await rewriteEpoch(storage, 3, raw =>
+  const { file, at } = await rewriteEpoch(storage, bad, raw =>
     ++blocks === 1
       ? { id: COMPRESSION_NONE, payload: raw }
       : (KINDS[kind] as (raw: Uint8Array) => { id: number; payload: Uint8Array })(raw),
@@ -85,6 +85,20 @@ for (const kind of Object.keys(KINDS)) {
     assert.match(wrong[0]?.problem ?? '', new RegExp(`^damaged at ${offset}: `))
   })
 }
+
+test('a block that does not unpack, in the first epoch of all: nothing is left to fall back to, and the store goes on empty', async () => {
+  const { storage, file } = await hostile('does not unpack', 1)
+  const fallen = await openStore('memory', { ...SETTINGS, restore: { onDamage: 'fall-back' } }, { storage, writer: 'inline' })
+  const { epoch, lost } = fallen.restored
+  assert.deepEqual([epoch, lost?.firstLostEpoch, lost?.lastSeenEpoch, lost?.file], [0, 1, 4, file])
+  assert.equal(fallen.map('map').size, 0)
+  fallen.map('map').set('new', 1)
+  await fallen.checkpoint()
+  await fallen.close()
+  const again = await openStore('memory', SETTINGS, { storage, writer: 'inline' })
+  assert.deepEqual([again.restored.epoch, [...again.map('map').keys()]], [1, ['new']])
+  await again.close()
+})
 
 for (const aside of [false, true]) {
   test(`a block that does not unpack${aside ? ', unpacked ahead' : ''}: those before it come, no commit does`, async () => {
