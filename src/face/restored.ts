@@ -11,6 +11,7 @@ export function describeRestore(opened: OpenedStore, loaded: LoadResult, duratio
     ...opened.damagedManifests.map(
       ({ file, message }) => `${file} does not verify (${message}); an older manifest was taken and the log followed on`,
     ),
+    ...(opened.older === undefined ? [] : [opened.older]),
     ...healed.map(({ file, offset, what }) => `${file} at ${offset}: ${what} was damaged and is healed`),
     ...(torn === null || torn.unsealedEpoch === null
       ? []

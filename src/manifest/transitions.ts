@@ -35,12 +35,14 @@ export function firstManifest(storeId: string, lineageId: string, author: Author
 
 /**
  * A new writer opens. `newestNumber` is the highest number there is, valid or not: every opener raises the token by one, so a token no
- * one has had is as far above the old one as the number. `log` may go on beyond the old one's where the newest manifest was lost.
+ * one has had is as far above the old one as the number, and above `given`, the highest in the log: the manifests of those may be gone. `log` may go on
+ * beyond the old one's where the newest manifest was lost.
  */
-export function takeOver(old: Manifest, newestNumber: number, log: readonly LogEntry[], author: Author): Manifest {
+export function takeOver(old: Manifest, newestNumber: number, log: readonly LogEntry[], author: Author, given = old.token): Manifest {
   assertSuccessor(old, newestNumber)
   const number = newestNumber + 1
-  const next: Manifest = { ...old, ...author, format: STORE_FORMAT, number, token: old.token + (number - old.number), log }
+  const token = Math.max(old.token + (number - old.number), given + 1)
+  const next: Manifest = { ...old, ...author, format: STORE_FORMAT, number, token, log }
   checkCommon(old, next)
   assert(next.token > old.token, 'a takeover raises the token')
   // Where the newest manifest was lost, the open file may have been left without an accepted epoch: another one stands in its place then.

@@ -112,7 +112,7 @@ async function refuse(storage: Storage, directory: string, names: readonly strin
     hint: (await isCutShort(storage, logs))
       ? 'a copy into it was cut short: copy again, into the same directory'
       : isLost
-        ? 'it holds log files and no manifest: put the folder `manifest` back'
+        ? 'it holds log files and no manifest: put the folder `manifest` back, from the newest copy: with an older one what was written since may be given up'
         : 'give an empty directory, or one that holds a store',
     info: { found: [...names, ...logs].slice(0, 10) },
   })

@@ -1,15 +1,25 @@
 /**
- * Finding the log without the newest manifest: files that go on, by epoch and digest, where the files of an older manifest end.
+ * Finding the log without the newest manifest, which is damaged or not there: files that go on, by epoch and digest, where those of an older one end.
  *
  * Invariants: only files of this store that hold a commit are followed (a file is named by a durable manifest before its first append, so
  * such a file was in use), and whose token is not below the manifest's, who names all that counts of those before; of several that go on from the
  * same log the one with the highest token and sequence counts; every step raises token and sequence, so the walk ends. A later file that goes on
  * from nothing that was followed (history was forked, or a file between is lost), or from before the fold point, holds epochs that were acknowledged:
- * it is never passed over, not even where something before it cannot be read at the moment.
+ * it is never passed over, not even where something before it cannot be read at the moment. Where no manifest is damaged only a file of a later token
+ * tells that there was a newer one: of its own token there may be files that were given up, with a commit that nobody acknowledged.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { mostOf } from '../base/extremes.ts'
-import { GENESIS, LOG_FOLDER, type LogEntry, type LogHeader, type LogPosition, type Manifest } from '../format/index.ts'
+import {
+  GENESIS,
+  LOG_FOLDER,
+  type LogEntry,
+  type LogHeader,
+  type LogPosition,
+  logNumbers,
+  type Manifest,
+  manifestName,
+} from '../format/index.ts'
 import { LogScan, lastSeenIn, openLog } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 
@@ -21,27 +31,37 @@ interface Candidate {
 
 export interface Followed {
   readonly log: readonly LogEntry[]
+  /** The highest token of the manifest and of the store's files in the log. */
+  readonly token: number
   /** Of files that nobody can follow to, because the last one of the log is damaged; 0 where there are none. */
   readonly leftOverEpoch: number
 }
 
+/** Whether the log has a file of a later writer than the manifest's, by its name. Every writer publishes a manifest before he makes a file. */
+export async function hasLaterFiles(storage: Storage, manifest: Manifest): Promise<boolean> {
+  return (await storage.list(LOG_FOLDER)).some(name => (logNumbers(name)?.token ?? 0) > manifest.token)
+}
+
 /**
- * The log list of the manifest, and what chains on to it. `damaged`: the newest manifest, which does not verify.
+ * The log list of the manifest, and what chains on to it. `damaged`: the newest manifest, which does not verify; undefined where it is not there.
  * @throws TIDEMARK_MANIFEST_DAMAGED when there is more, and only that manifest could say how it goes on
  */
-export async function followChain(storage: Storage, manifest: Manifest, damaged: string): Promise<Followed> {
+export async function followChain(storage: Storage, manifest: Manifest, damaged: string | undefined): Promise<Followed> {
   const log = [...manifest.log]
-  let candidates = await findCandidates(storage, manifest)
+  const found = await findCandidates(storage, manifest)
+  const { token } = found
+  let { candidates } = found
+  if (damaged === undefined && !candidates.some(({ header }) => header.token > manifest.token)) candidates = []
   while (candidates.length > 0) {
     const { ends, whole } = await endsOf(storage, manifest, log)
     const next = candidates.find(({ header }) => ends.has(`${header.baseEpoch} ${header.baseDigest}`))
     if (next === undefined) {
-      // Where the last file is damaged itself, whoever reads it says so, and that these are lost with it.
-      if (!whole) return { log, leftOverEpoch: mostOf(candidates, ({ lastSeenEpoch }) => lastSeenEpoch) }
-      throw leftOver(candidates[0] as Candidate, damaged)
+      // Where the last file is damaged itself, whoever reads it says so, and that these are lost with it. Without a manifest that was there it may be gone.
+      if (!whole && damaged !== undefined) return { log, token, leftOverEpoch: mostOf(candidates, ({ lastSeenEpoch }) => lastSeenEpoch) }
+      throw leftOver(candidates[0] as Candidate, manifest, damaged)
     }
     // Segments hold what was folded: where history went on from before that, only a fork that was lost could say what they are without it.
-    if (next.header.baseEpoch < (manifest.fold?.epoch ?? 0)) throw leftOver(next, damaged)
+    if (next.header.baseEpoch < (manifest.fold?.epoch ?? 0)) throw leftOver(next, manifest, damaged)
     const end = ends.get(`${next.header.baseEpoch} ${next.header.baseDigest}`) as LogPosition
     const last = log.at(-1)
     if (last !== undefined && last.end === null) {
@@ -52,7 +72,7 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
     log.push({ file: next.file, end: null })
     candidates = candidates.filter(({ header }) => after(header, next.header))
   }
-  return { log, leftOverEpoch: 0 }
+  return { log, token, leftOverEpoch: 0 }
 }
 
 interface Ends {
@@ -96,38 +116,45 @@ async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readon
   return { ends, whole: await isWholeFrom(fold) }
 }
 
-/** Files beyond those the manifest names that hold a commit; the highest token and sequence first. */
-async function findCandidates(storage: Storage, manifest: Manifest): Promise<Candidate[]> {
+/** Files beyond those the manifest names that hold a commit; the highest token and sequence first. And the highest token of all. */
+async function findCandidates(
+  storage: Storage,
+  manifest: Manifest,
+): Promise<{ readonly candidates: readonly Candidate[]; readonly token: number }> {
   const named = new Set(manifest.log.map(entry => entry.file))
   const last = manifest.log.at(-1)?.file ?? ''
   const candidates: Candidate[] = []
+  let { token } = manifest
   for (const name of await storage.list(LOG_FOLDER)) {
     const file = `${LOG_FOLDER}/${name}`
     // Names are fixed-width hex: their order is that of token and sequence.
-    if (named.has(file) || file <= last || !/^[0-9a-f]{8}-[0-9a-f]{8}\.log$/.test(name)) continue
+    if (named.has(file) || file <= last || logNumbers(name) === undefined) continue
     const entry: LogEntry = { file, end: null }
     const opened = await openLog(storage, entry, manifest.storeId, undefined)
     if (!('window' in opened)) continue
     await opened.window.file.close()
+    token = Math.max(token, opened.header.token)
     const seen = await lastSeenIn(storage, entry, manifest.storeId, () => {})
     if (seen > opened.header.baseEpoch && opened.header.token >= manifest.token)
       candidates.push({ file, header: opened.header, lastSeenEpoch: seen })
   }
-  return candidates.reverse()
+  return { candidates: candidates.reverse(), token }
 }
 
 function after(a: LogHeader, b: LogHeader): boolean {
   return a.token > b.token || (a.token === b.token && a.sequence > b.sequence)
 }
 
-function leftOver({ file, header }: Candidate, damaged: string): TidemarkError {
+function leftOver({ file, header }: Candidate, { number }: Manifest, damaged: string | undefined): TidemarkError {
+  const newest = manifestName(number)
+  const what = damaged === undefined ? `no manifest is there that is newer than ${newest}` : `${damaged} does not verify`
   return new TidemarkError(
     'TIDEMARK_MANIFEST_DAMAGED',
-    `${damaged} does not verify, and without it nobody knows how history came to ${file}, which goes on from epoch ${header.baseEpoch}`,
+    `${what}, and without it nobody knows how history came to ${file}, which goes on from epoch ${header.baseEpoch}`,
     {
-      file: damaged,
+      file: damaged ?? newest,
       info: { log: file, baseEpoch: header.baseEpoch },
-      hint: `keep a copy of the directory, then put the folder \`manifest\` back from one; what ${file} holds is given up by moving it away`,
+      hint: `keep a copy of the directory, then put the newest copy of the folder \`manifest\` back; what ${file} holds is given up by moving it away`,
     },
   )
 }

@@ -8,8 +8,9 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
+import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
-import { GENESIS, LOG_FOLDER, MANIFEST_FOLDER, type Manifest, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
+import { GENESIS, LOG_FOLDER, MANIFEST_FOLDER, type Manifest, manifestName, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
 import { holdsNothing } from '../log/index.ts'
 import {
   type Author,
@@ -28,7 +29,7 @@ import {
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { endCopy, noStore, refuseForeign } from './directory.ts'
-import { type Followed, followChain } from './follow.ts'
+import { type Followed, followChain, hasLaterFiles } from './follow.ts'
 
 export interface OpenFacts {
   readonly createdBy: string
@@ -46,6 +47,8 @@ export interface OpenedStore {
   readonly shared: boolean
   /** Newer manifests that did not verify, or were not given back; what they named is found by following the chain of files. */
   readonly damagedManifests: FoundManifest['damaged']
+  /** What to tell where the newest manifest that is there is older than the log, which was followed on. */
+  readonly older: string | undefined
   /** The newest epoch of files behind damage in the last one that is known, which only these manifests named; 0 where there are none. */
   readonly leftOverEpoch: number
 }
@@ -54,7 +57,7 @@ export interface OpenedStore {
 export async function openForWriting(storage: Storage, facts: OpenFacts): Promise<OpenedStore> {
   const failpoint = facts.failpoint ?? noFailpoint
   const author: Author = { writer: hex(facts.random.bytes(16)), createdBy: facts.createdBy }
-  const found = await readNewest(storage).catch(async error => {
+  const found = await findNewest(storage).catch(async error => {
     if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await isUnbegun(storage))) throw error
   })
   if (found === undefined) {
@@ -69,23 +72,23 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
     if (number > 1) await storage.syncFolder(MANIFEST_FOLDER)
     const first = firstManifest(hex(facts.random.bytes(16)), hex(facts.random.bytes(16)), author)
     const manifest = await claim(storage, { ...first, number, token: number }, failpoint)
-    return { manifest, created: true, shared: false, damagedManifests: [], leftOverEpoch: 0 }
+    return { manifest, created: true, shared: false, damagedManifests: [], older: undefined, leftOverEpoch: 0 }
   }
   const old = await withKept(storage, found)
-  const { log, leftOverEpoch } = await logOf(storage, found)
-  const next = takeOver(old, found.newestNumber, log, author)
+  const { log, token, leftOverEpoch } = await logOf(storage, found)
+  const next = takeOver(old, found.newestNumber, log, author, token)
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
   await endCopy(storage)
   await pruneManifests(storage, manifest)
   await failpoint('open.scan')
-  return { manifest, created: false, shared: false, damagedManifests: found.damaged, leftOverEpoch }
+  return { manifest, created: false, shared: false, damagedManifests: found.damaged, older: olderThan(found, log), leftOverEpoch }
 }
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
 export async function openForReading(storage: Storage): Promise<OpenedStore> {
   let unbegun = false
-  const found = await readNewest(storage).catch(async error => {
+  const found = await findNewest(storage).catch(async error => {
     unbegun = hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && (await isUnbegun(storage))
     if (!unbegun) throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
   })
@@ -95,12 +98,34 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
   }
   const { log, leftOverEpoch } = await logOf(storage, found)
   const manifest: Manifest = { ...(await withKept(storage, found)), log }
-  return { manifest, created: false, shared: true, damagedManifests: found.damaged, leftOverEpoch }
+  return { manifest, created: false, shared: true, damagedManifests: found.damaged, older: olderThan(found, log), leftOverEpoch }
 }
 
-async function logOf(storage: Storage, { manifest, damaged, unread }: FoundManifest): Promise<Followed> {
+interface NewestManifest extends FoundManifest {
+  /** None that is there is damaged, and the log has files of writers who came after it: an older copy of the manifests was put back. */
+  readonly isOld: boolean
+}
+
+async function findNewest(storage: Storage): Promise<NewestManifest | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const found = await readNewest(storage)
+    if (found === undefined) return undefined
+    const isBehind = found.damaged.length === 0 && (await hasLaterFiles(storage, found.manifest))
+    // One who came between the two looks has left a manifest.
+    const isNewest = !isBehind || (await newestNumber(storage)) === found.newestNumber
+    if (isNewest || attempt === READ_ATTEMPTS_MAX) return { ...found, isOld: isBehind && isNewest }
+  }
+}
+
+function olderThan({ manifest, isOld }: NewestManifest, log: Manifest['log']): string | undefined {
+  if (!isOld || log.length === 0 || log.at(-1)?.file === manifest.log.at(-1)?.file) return undefined
+  return `${manifestName(manifest.number)}, the newest that is there, is older than the log, which was followed on`
+}
+
+async function logOf(storage: Storage, { manifest, damaged, unread, isOld }: NewestManifest): Promise<Followed> {
   const [newest] = damaged
-  if (newest === undefined) return { log: manifest.log, leftOverEpoch: 0 }
+  if (isOld) return await followChain(storage, manifest, undefined)
+  if (newest === undefined) return { log: manifest.log, token: manifest.token, leftOverEpoch: 0 }
   try {
     const followed = await followChain(storage, manifest, newest.file)
     if (unread === undefined || (await isAllThere(storage, { ...manifest, log: followed.log }))) return followed
@@ -130,11 +155,11 @@ async function filesThere(storage: Storage): Promise<ReadonlySet<string>> {
 }
 
 /**
- * Fold points that a later manifest, which is damaged, did not keep any more may be gone, or some of what they stand on. One whose manifest cannot be
+ * Fold points that a later manifest, which is damaged or not there, did not keep any more may be gone, or some of what they stand on. One whose manifest cannot be
  * read is kept: nobody knows what it stands on.
  */
-async function withKept(storage: Storage, { manifest, damaged }: FoundManifest): Promise<Manifest> {
-  if (damaged.length === 0 || manifest.retained.length === 0) return manifest
+async function withKept(storage: Storage, { manifest, damaged, isOld }: NewestManifest): Promise<Manifest> {
+  if ((damaged.length === 0 && !isOld) || manifest.retained.length === 0) return manifest
   const numbers = new Set(await listManifests(storage))
   const there = await filesThere(storage)
   const retained: RetainedPoint[] = []

@@ -89,7 +89,7 @@ type AddSized = (kind: FileReport['kind'], file: string, problem?: string) => Pr
 /** `whole`: hashes of segments that need not be read; those found whole join them. */
 async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole: Set<string>): Promise<Verification> {
   const files: FileReport[] = []
-  const notes: string[] = []
+  const notes: string[] = opened.older === undefined ? [] : [opened.older]
   const add = (kind: FileReport['kind'], file: string, bytes: number, problem?: string): void => {
     files.push({ file, kind, bytes, problem })
   }

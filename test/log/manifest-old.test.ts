@@ -1,0 +1,230 @@
+/** An older copy of the folder `manifest` was put back: the log knows of writers that came after it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hasCode } from '../../src/base/errors.ts'
+import { logName, logNumbers, manifestName } from '../../src/format/index.ts'
+import { listManifests } from '../../src/manifest/index.ts'
+import { forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
+import { verifyStore } from '../../src/restore/verify.ts'
+import { MemoryDisk, MemoryStorage, nameOf, type Storage } from '../../src/storage/index.ts'
+import { type Files, filesOf, logFiles, storageOf } from '../support/files.ts'
+import { type Block, type Epoch, Life, pseudoRandom, readAll, scanAll } from '../support/log-store.ts'
+import { SimulatedStore } from '../support/simulated-store.ts'
+
+const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
+const block = (text: string): readonly Block[] => [[['key', text]]]
+const isManifest = (path: string): boolean => path.startsWith('manifest/')
+const manifestsOf = (files: Files): Files => new Map([...files].filter(([path]) => isManifest(path)))
+
+/** Three lives of two epochs each, two files a life, and a copy of the manifests after each opening and each file. */
+async function lives(): Promise<{ disk: MemoryDisk; files: Files; epochs: Epoch[]; copies: Files[] }> {
+  const disk = new MemoryDisk()
+  const storage = new MemoryStorage(disk)
+  const epochs: Epoch[] = []
+  const copies: Files[] = []
+  const keep = async (): Promise<void> => {
+    copies.push(manifestsOf(await filesOf(storage)))
+  }
+  for (let life = 0; life < 3; life++) {
+    const writer = await Life.open({ storage, name: `life ${life}`, fileBytesMax: 1 })
+    await keep()
+    for (let count = 0; count < 2; count++) {
+      const blocks = block(`${life}.${count}`)
+      epochs.push({ epoch: (await writer.mustCommit(blocks)).epoch, blocks })
+      await keep()
+    }
+    await writer.close()
+  }
+  return { disk, files: await filesOf(storage), epochs, copies }
+}
+
+function withManifests(files: Files, manifests: Files): Map<string, Buffer> {
+  return new Map([...[...files].filter(([path]) => !isManifest(path)), ...manifests])
+}
+
+const highestToken = (files: Files): number => Math.max(...logFiles(files).map(path => logNumbers(nameOf(path))?.token ?? 0))
+
+test('where an older copy of the manifests is put back, the log is followed to what later writers acknowledged', async () => {
+  const { files, epochs, copies } = await lives()
+  // In its own run nothing tells a file that came later from one that was given up.
+  const told = copies.slice(0, -3)
+  assert.equal(told.length, 6)
+  for (const manifests of told) {
+    const found = withManifests(files, manifests)
+    const storage = await storageOf(found)
+    const read = await readAll(storage)
+    assert.deepEqual(read.epochs, epochs)
+    assert.match(String(read.opened.older), /older than the log/)
+    assert.deepEqual(await filesOf(storage), found, 'reading writes nothing')
+    const { ok, epoch, notes } = await verifyStore(storage, () => undefined)
+    assert.deepEqual([ok, epoch, notes], [true, 6, [read.opened.older]])
+    const writer = await Life.open({ storage, name: 'after' })
+    assert.ok(writer.manifest.token > highestToken(files), 'no token is given twice')
+    const { epoch: next } = await writer.mustCommit(block('after'))
+    assert.equal(next, 7)
+    await writer.close()
+    const again = await readAll(storage)
+    assert.deepEqual(again.epochs, [...epochs, { epoch: next, blocks: block('after') }])
+    assert.equal(again.opened.older, undefined)
+  }
+})
+
+test('where nobody can follow to what a later writer acknowledged, the store is not opened, and nothing is written', async () => {
+  const { files, copies } = await lives()
+  const missing = logFiles(files)[3] as string
+  const found = withManifests(files, copies[2] as Files)
+  found.delete(missing)
+  const storage = await storageOf(found)
+  const refuses = (error: unknown): boolean =>
+    hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && /newer than manifest\/.*nobody knows how history came to log\//.test(String(error))
+  await assert.rejects(openForReading(storage), refuses)
+  await assert.rejects(openForWriting(storage, facts('next')), refuses)
+  assert.equal((await verifyStore(storage, () => undefined)).ok, false)
+  assert.deepEqual(await filesOf(storage), found)
+  // Given up by hand, file by file, as the hint says.
+  for (const path of logFiles(found).slice(3)) await storage.remove(path)
+  assert.equal((await readAll(storage)).epochs.length, 3)
+})
+
+test('a damaged file of the log does not hide what a later writer acknowledged from an older manifest', async () => {
+  const { files, copies } = await lives()
+  const found = withManifests(files, copies[2] as Files)
+  found.delete(logFiles(files)[1] as string)
+  const storage = await storageOf(found)
+  await assert.rejects(openForWriting(storage, facts('next')), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+  assert.deepEqual(await filesOf(storage), found)
+})
+
+test('an older copy of the manifests does not undo a fork, nor what came after it', async () => {
+  for (let target = 0; target <= 6; target++) {
+    const { disk, files, epochs } = await lives()
+    const storage = new MemoryStorage(disk)
+    const manifests = manifestsOf(files)
+    const { manifest } = await openForWriting(storage, facts('restorer'))
+    const { report } = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, until: { epoch: target } })
+    await forkAt(storage, manifest, report, facts('fork'))
+    const writer = await Life.open({ storage, name: 'later' })
+    const { epoch } = await writer.mustCommit(block('other future'))
+    await writer.close()
+    const forked = await filesOf(storage)
+    // What a fork abandons is of lower tokens than the manifest that says so: it keeps nobody from opening.
+    assert.deepEqual((await readAll(storage)).epochs, [...epochs.slice(0, target), { epoch, blocks: block('other future') }])
+    const found = await storageOf(withManifests(forked, manifests))
+    if (target >= 5) {
+      assert.deepEqual((await readAll(found)).epochs, [...epochs.slice(0, target), { epoch, blocks: block('other future') }])
+      continue
+    }
+    await assert.rejects(readAll(found), { code: 'TIDEMARK_MANIFEST_DAMAGED' }, `a fork at ${target}`)
+    await assert.rejects(openForWriting(found, facts('next')), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+    assert.deepEqual(await filesOf(found), withManifests(forked, manifests))
+  }
+})
+
+test('files of a later token that are none of this store, or hold no epoch, keep nobody from opening, and take no tokens', async () => {
+  const { files, epochs } = await lives()
+  const foreign = new MemoryStorage()
+  const life = await Life.open({ storage: foreign, name: 'foreign' })
+  await life.mustCommit(block('foreign'))
+  await life.close()
+  const strangers = await filesOf(foreign)
+  const stray = new Map(files)
+  stray.set('log/ffffffff-00000001.log', Buffer.from('junk'))
+  stray.set('log/fffffff0-00000001.log', strangers.get(logName(1, 1)) as Buffer)
+  stray.set('log/notes.txt', Buffer.from('mine'))
+  const storage = await storageOf(stray)
+  assert.equal((await readAll(storage)).opened.older, undefined)
+  const writer = await Life.open({ storage, name: 'after' })
+  assert.equal(writer.manifest.token, 4)
+  await writer.mustCommit(block('after'))
+  await writer.close()
+  assert.equal((await readAll(storage)).epochs.length, epochs.length + 1)
+})
+
+test('a file that a later writer began and committed nothing to is nothing to follow, and its token is not given twice', async () => {
+  const { disk, files, epochs } = await lives()
+  const storage = new MemoryStorage(disk)
+  const failpoint = async (name: string): Promise<void> => {
+    if (name === 'commit.append') throw new Error('killed')
+  }
+  const writer = await Life.open({ storage, name: 'killed', failpoint })
+  writer.host.post({ type: 'batch', attempt: 1, bytes: Buffer.alloc(0), records: 0 })
+  await writer.commit(block('never'))
+  const begun = await filesOf(storage)
+  const path = logFiles(begun).at(-1) as string
+  assert.equal(logNumbers(nameOf(path))?.token, 4)
+  const found = await storageOf(withManifests(begun, manifestsOf(files)))
+  const read = await readAll(found)
+  assert.deepEqual([read.epochs, read.opened.older], [epochs, undefined])
+  const next = await Life.open({ storage: found, name: 'next' })
+  assert.equal(next.manifest.token, 5)
+  await next.mustCommit(block('next'))
+  await next.close()
+})
+
+test('where older manifests were put back, upkeep removes nothing of what later writers acknowledged', async () => {
+  const world = new SimulatedStore()
+  world.thresholds = { records: 3, paced: false, graceMs: 100 }
+  const manifests = async (): Promise<Files> => manifestsOf(await world.run(filesOf(world.storage)))
+  let old: Files = new Map()
+  for (const key of ['a', 'b', 'c']) {
+    const store = await world.open()
+    store.map<number>('map').set(key, 1)
+    await world.run(store.durable())
+    await world.close()
+    if (key === 'a') old = await manifests()
+  }
+  for (const path of (await manifests()).keys()) await world.run(world.storage.remove(path))
+  for (const [path, bytes] of old) await world.run(world.storage.createIfAbsent(path, bytes))
+  const store = await world.open()
+  assert.deepEqual([...store.map('map').keys()].sort(), ['a', 'b', 'c'])
+  assert.deepEqual([store.restored.epoch, store.restored.notes.length], [3, 1])
+  store.map<number>('map').set('d', 1)
+  assert.equal((await world.checkpoint()).epoch, 4)
+  await world.pass(60_000)
+  const reader = await world.crash({ readOnly: true })
+  assert.deepEqual([...reader.map('map').keys()].sort(), ['a', 'b', 'c', 'd'])
+  await world.close()
+  assert.ok((await world.run(verifyStore(world.storage, () => undefined))).ok)
+})
+
+/** The same files; before the first look at the log behind a look at the manifests, `before` is awaited, so often. */
+function interrupted(storage: MemoryStorage, times: number, before: () => Promise<void>): Storage {
+  let left = times
+  const list = async (folder: string): Promise<string[]> => {
+    if (folder === 'log' && left > 0) {
+      left--
+      await before()
+    }
+    return await storage.list(folder)
+  }
+  return new Proxy(storage, {
+    get: (of, name) => {
+      if (name === 'list') return list
+      const member = Reflect.get(of, name)
+      return typeof member === 'function' ? member.bind(of) : member
+    },
+  })
+}
+
+test('an opener that takes a manifest just before another writer takes over and commits begins again with the newest', async () => {
+  for (const times of [1, 3, 20]) {
+    const { disk, epochs } = await lives()
+    const storage = new MemoryStorage(disk)
+    const expected = [...epochs]
+    const rival = async (): Promise<void> => {
+      const life = await Life.open({ storage, name: `rival ${expected.length}`, fileBytesMax: 1 })
+      for (const text of ['a', 'b']) expected.push({ epoch: (await life.mustCommit(block(text))).epoch, blocks: block(text) })
+      await life.close()
+      // What the manifest before it stands on, and that manifest itself, may be gone.
+      for (const number of (await listManifests(storage)).slice(0, -1)) await storage.remove(manifestName(number))
+    }
+    const read = await readAll(interrupted(storage, times, rival))
+    assert.equal(read.opened.older, undefined)
+    if (times < 20) assert.deepEqual(read.epochs, expected)
+    // Who is overtaken at each look reads what was there at the last one.
+    else assert.deepEqual(read.epochs, expected.slice(0, read.epochs.length))
+    const opening = openForWriting(interrupted(storage, times, rival), facts('slow'))
+    if (times < 20) assert.equal((await opening).created, false)
+    else await assert.rejects(opening, { code: 'TIDEMARK_FENCED' })
+  }
+})
