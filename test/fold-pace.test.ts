@@ -1,4 +1,7 @@
-/** The pace of folds behind one that says little of the store or failed with a manifest that is there, and of merges in a store with many large young segments. */
+/**
+ * The pace of folds behind one that says little of the store or failed with a manifest that is there, and under a ceiling that commits alone fill; of
+ * merges in a store with many large young segments.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SEGMENT_FOLDER } from '../src/format/index.ts'
@@ -86,5 +89,27 @@ test('merges are spread over their time however many young segments wait for the
   const merged = [...files.values()].filter(({ at, bytes }) => bytes > 150_000 && at > 20 * INTERVAL_MS)
   const fast = merged.filter(({ ms }) => ms < 250)
   assert.ok(merged.length > 20 && fast.length === 0, `${fast.length} of ${merged.length} in no time`)
+  await world.close()
+})
+
+test('folds go on where the records of commits alone, with the names of all collections twice, take the whole ceiling', async () => {
+  const world = new SimulatedStore({ checkpoint: { intervalMs: 1000 }, budget: { ioBytesPerSecondMax: 65_536 } })
+  world.thresholds = { records: 10 }
+  const store = await world.open()
+  const maps = Array.from({ length: 170 }, (_, at) => store.map<number, number>(`${at}`.padEnd(240, '-')))
+  for (const map of maps) map.set(0, 0)
+  await world.run(store.durable())
+  await world.pass(5000)
+  const { folds } = store.stats().upkeep
+  let most = 0
+  for (let second = 0; second < 120; second++) {
+    maps[0]?.set(second, second)
+    await world.pass(1000)
+    most = Math.max(most, store.stats().epoch - store.stats().upkeep.foldedEpoch)
+  }
+  const { upkeep, commits } = store.stats()
+  assert.ok(commits.count < 110, `the ceiling is full: ${commits.count} commits`)
+  assert.ok(upkeep.folds - folds >= 5, `${upkeep.folds - folds} folds`)
+  assert.ok(most < 40, `${most} epochs behind the fold point`)
   await world.close()
 })

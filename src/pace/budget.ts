@@ -5,9 +5,9 @@
  * makes him wait. The stream's rate is what the log writes on the average and upkeep needs: what the log writes more than that in one moment,
  * upkeep writes less in the next.
  * Owns: the levels, the waits. Does not own: what is written, how fast upkeep needs to be (rhythm.ts), files.
- * Invariants: a commit whose turn has come waits for nothing but the ceiling, and there for no manifest; upkeep never overdraws the ceiling by more
- * than one append and manifests, pays for these before it goes on, and never waits for ever but for it: a share of what it needs is always let
- * through; time is monotonic.
+ * Invariants: a commit whose turn has come waits for nothing but the ceiling, and there for no manifest; where upkeep that is behind waits for it,
+ * too, commits leave it half of it. Upkeep never overdraws the ceiling by more than one append and manifests, pays for these before it goes on, and
+ * never waits for ever: a share of what it needs is always let through; time is monotonic.
  */
 import { STOPPED } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
@@ -36,6 +36,8 @@ const CEILING_HOLD_MS = 100
 const CEILING_BYTES_MIN = 64 * 1024
 /** While upkeep is behind under the ceiling, early blocks of the log get one part in so many: each byte of the log costs as much again later. */
 const BEHIND_SHARE = 3
+/** And commits one part in so many, as long as upkeep waits for the ceiling: their records alone, with all collections in each, may take all of it. */
+const BEHIND_COMMITS_SHARE = 2
 /** What commits took beyond that part weighs on early blocks for so long. One block fits, unless the ceiling is very low. */
 const EARLY_DEBT_MS = 10_000
 /** After a sync of upkeep or of the log upkeep rests as long as that took, at most so long; after one of the log's but for its share. */
@@ -67,6 +69,10 @@ export class Budget {
   #commits = 0
   #committing = false
   #logWaits = 0
+  /** Of upkeep, for the ceiling. */
+  #upkeepWaits = 0
+  /** Until then the ceiling is upkeep's, if that waits for it. */
+  #logTurnAt = Number.NEGATIVE_INFINITY
   #restUntil = 0
   #logRestUntil = 0
   #logSyncedAt = Number.NEGATIVE_INFINITY
@@ -142,7 +148,11 @@ export class Budget {
   logWrote(bytes: number): void {
     const now = this.#parts.monotonic()
     this.#ceiling?.take(now, bytes)
-    if (this.#shares) this.#early?.take(now, bytes)
+    if (this.#shares) {
+      this.#early?.take(now, bytes)
+      const turnMs = (BEHIND_COMMITS_SHARE * bytes * 1000) / this.#parts.bytesPerSecondMax
+      this.#logTurnAt = Math.max(this.#logTurnAt, now + turnMs)
+    }
     this.#logAdded(now, bytes)
   }
 
@@ -282,8 +292,10 @@ export class Budget {
   #logWaitMs(): number {
     if (this.#ceiling === undefined) return 0
     const now = this.#parts.monotonic()
-    const early = this.#shares && !this.#committing ? (this.#early as Bucket).waitMs(now, 1) : 0
-    return Math.max(early, this.#ceiling.waitMs(now, 1))
+    const wait = this.#ceiling.waitMs(now, 1)
+    if (!this.#shares) return wait
+    if (!this.#committing) return Math.max(wait, (this.#early as Bucket).waitMs(now, 1))
+    return this.#upkeepWaits > 0 ? Math.max(wait, this.#logTurnAt - now) : wait
   }
 
   async #waitForLog(isProof: boolean): Promise<void> {
@@ -313,11 +325,16 @@ export class Budget {
   }
 
   async #waitForCeiling(bytes: number): Promise<void> {
-    for (;;) {
-      if (this.#stopped) throw STOPPED
-      const ms = this.#upkeepCeilingMs(bytes)
-      if (ms <= 0) return
-      await this.#sleep(ms, false)
+    this.#upkeepWaits++
+    try {
+      for (;;) {
+        if (this.#stopped) throw STOPPED
+        const ms = this.#upkeepCeilingMs(bytes)
+        if (ms <= 0) return
+        await this.#sleep(ms, false)
+      }
+    } finally {
+      this.#upkeepWaits--
     }
   }
 

@@ -1,4 +1,4 @@
-/** Manifests under the ceiling, in simulated time: they wait for nothing, and no commit waits for them. */
+/** Manifests under the ceiling, in simulated time: they wait for nothing, and no commit waits for them, but for upkeep's share where that is behind. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SimulatedScheduler, SimulatedStorage } from '../testing/index.ts'
@@ -57,3 +57,38 @@ for (const by of ['manifests', 'log'] as const) {
     assert.ok(total > 0.9 * most, 'and it is used')
   })
 }
+
+test('commits that alone take the whole ceiling leave half of it to upkeep that is behind, which pays for its manifests of it, too', async () => {
+  const { scheduler, monotonic, budget, log, upkeep, manifests } = await newWorld()
+  const endMs = 200_000
+  const waits: number[] = []
+  const commits = (async () => {
+    const file = await log.open('log/a', 'create')
+    while (monotonic() < endMs) {
+      const at = monotonic()
+      budget.commitArrived()
+      budget.commitBegins()
+      await file.append([Buffer.alloc(1.5 * RATE)])
+      budget.commitEnded()
+      waits.push(monotonic() - at)
+    }
+  })()
+  const folds = (async () => {
+    for (let number = 0; monotonic() < endMs; number++) {
+      const file = await upkeep.open(`log/${number}`, 'create')
+      for (let part = 0; part < 20; part++) await file.append([Buffer.alloc(8192)])
+      await manifests.createIfAbsent(`log/m${number}`, Buffer.alloc(2 * RATE))
+    }
+  })()
+  await scheduler.run(50_000)
+  assert.ok(budget.written.upkeep <= 65_536, 'until then the log goes first')
+  const logged = budget.written.log
+  budget.behind = true
+  const fold = budget.folding(() => folds)
+  await scheduler.run(Promise.all([commits, fold]))
+  const most = (RATE * (endMs - 50_000)) / 1000
+  assert.ok(budget.written.upkeep >= 0.4 * most, `${budget.written.upkeep} of ${most} bytes are upkeep's`)
+  assert.ok(budget.written.log - logged >= 0.4 * most, `${budget.written.log - logged} of ${most} bytes are the log's`)
+  // Twice its own bytes, and an append of upkeep.
+  assert.ok(Math.max(...waits) <= 3300, `${Math.max(...waits)} ms`)
+})
