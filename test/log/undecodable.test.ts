@@ -7,6 +7,7 @@ import { hasCode, type TidemarkError } from '../../src/base/errors.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE } from '../../src/format/index.ts'
 import { LogScan } from '../../src/log/index.ts'
 import { openStore } from '../../src/open.ts'
+import { profileStore } from '../../src/profile/read.ts'
 import { openForReading } from '../../src/restore/index.ts'
 import { verifyStore } from '../../src/restore/verify.ts'
 import { MemoryStorage } from '../../src/storage/index.ts'
@@ -69,7 +70,7 @@ for (const kind of Object.keys(KINDS)) {
     await again.close()
   })
 
-  test(`a block that ${kind}: what is asked for before it is restored; verify names its file and place`, async () => {
+  test(`a block that ${kind}: what is asked for before it is restored; verify and profile name its file and place`, async () => {
     const { storage, file, offset } = await hostile(kind)
     const back = await openStore('memory', { ...SETTINGS, readOnly: true, restore: { at: 2 } }, { storage })
     assert.deepEqual([back.restored.epoch, back.map('map').size], [2, 5])
@@ -83,6 +84,8 @@ for (const kind of Object.keys(KINDS)) {
       [file],
     )
     assert.match(wrong[0]?.problem ?? '', new RegExp(`^damaged at ${offset}: `))
+    const { history } = await profileStore(storage, {}, { monotonic: () => 0, pause: () => undefined, wait: async () => {} })
+    assert.deepEqual([history.lastEpoch, history.damage?.file, history.damage?.offset], [2, file, offset])
   })
 }
 
