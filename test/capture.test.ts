@@ -356,3 +356,15 @@ test('what is left is reckoned in steps that do not grow with the collections, a
   }
   rig.commit()
 })
+
+test('a commit never says that a collection has fewer entries than none', () => {
+  const rig = new Rig()
+  const { id } = rig.collection(numbered(2))
+  const counted = (existed: number): unknown =>
+    rig
+      .cut()
+      .complete([{ id, entries: 2 }], new Map([[id, existed]]))
+      .map(({ entries }) => entries)
+  assert.deepEqual(counted(2), [0])
+  assert.throws(() => counted(3), { code: 'TIDEMARK_BUG' })
+})

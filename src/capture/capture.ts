@@ -7,7 +7,7 @@
  * writer, what becomes of the epoch.
  * Invariants: the record written for a key is its state at the barrier; a value that is refused leaves its key dirty.
  */
-import { hasCode } from '../base/errors.ts'
+import { assert, hasCode } from '../base/errors.ts'
 import { IN_FLIGHT_BYTES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
 import { CapturePart } from './capture-part.ts'
@@ -98,7 +98,10 @@ export class Capture {
     const parts = new Map(this.parts.map(part => [part.id, part]))
     return catalogue.map(entry => {
       const part = parts.get(entry.id)
-      return { ...entry, entries: entry.entries - (part?.neverStored ?? 0) - (existed.get(entry.id) ?? 0), bytes: part?.bytes ?? 0 }
+      const entries = entry.entries - (part?.neverStored ?? 0) - (existed.get(entry.id) ?? 0)
+      // A restart would believe it: too few hide entries that are stored, and fewer than none cannot be written.
+      assert(entries >= 0, 'a collection has no fewer entries than none')
+      return { ...entry, entries, bytes: part?.bytes ?? 0 }
     })
   }
 
