@@ -102,6 +102,9 @@ export const PIECE_ENTRIES_MAX = 16_384
 export const GIANT_BYTES = 128 * KIB
 export const GIANTS_MAX = 1024
 
+/** Keys that an iterator gave last and remembers, for a rollback that puts some of them back: a batch, at a cost of 8 KiB. */
+export const ITERATOR_KEYS_KEPT = 1024
+
 /** Places of a V8 Map, those of deleted entries included: at the next one it throws. Beyond it a collection is a chain of Maps. */
 export const MAP_ENTRIES_MAX = 16_777_216
 

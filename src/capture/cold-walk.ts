@@ -38,7 +38,7 @@ export class ColdWalk {
 
   /** The next cold key; undefined when there is none for now. */
   next(): Key | undefined {
-    this.#catchUp()
+    this.catchUp()
     // Every stored key is live or hidden.
     if (this.#side.countMax === 0) this.#endStored()
     // While nothing was met, nor can anything change: before all that this walk meets now, nothing shows.
@@ -78,13 +78,19 @@ export class ColdWalk {
     return true
   }
 
+  /** A rollback put this key back, and it was given before. Follows `catchUp`. */
+  gave(key: Key): void {
+    // It may have left the heap since.
+    if (!this.#owed.delete(key) && this.#live.has(key)) this.#given.add(key)
+  }
+
   /** Nobody will ask any more. */
   end(): void {
     this.#watch?.end(this)
     this.#watch = undefined
   }
 
-  #catchUp(): void {
+  catchUp(): void {
     for (let link = this.#seen.next; link !== undefined; link = link.next) {
       this.#take(link.change, link.key)
       this.#seen = link

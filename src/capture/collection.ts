@@ -22,6 +22,7 @@ import { checkKey, isShort } from './keys.ts'
 import { lengthenFull, setIn } from './map-chain.ts'
 import { Postponed } from './postponed.ts'
 import { Redundancy } from './redundant.ts'
+import type { Returns } from './returns.ts'
 import { SIGNIFICANT, Significance } from './significance.ts'
 import type { Space } from './space.ts'
 import { isUnchanged } from './unchanged.ts'
@@ -71,6 +72,8 @@ export class Collection {
   significance: Significance | undefined
   /** Entries of this incarnation that are stored and not in live; undefined where there never were any. */
   cold: ColdSide | undefined
+  /** From the first iteration of this incarnation on. */
+  returns: Returns | undefined
 
   constructor(
     space: Space,
@@ -220,6 +223,7 @@ export class Collection {
     if (this.cold !== undefined) return this.#deleteBeside(this.cold, key, stored && this.cold === cold)
     if (!this.live.delete(key)) return false
     if (!vanished(this, key)) this.#gone(key)
+    this.returns?.went(key, this.space.transaction)
     return true
   }
 
@@ -270,7 +274,7 @@ export class Collection {
     this.live = live
     const cold = this.space.coldOf?.(id, this.codec)
     this.cold = cold === undefined ? undefined : new ColdSide(cold)
-    this.part = this.inFlight = undefined
+    this.part = this.inFlight = this.returns = undefined
     this.beginEpoch()
     if (this.significance !== undefined) this.significance = new Significance(this.significance.significant)
     this.space.catalogueChanged = true
@@ -339,6 +343,7 @@ export class Collection {
     }
     if (lives) this.live.delete(key)
     cold.tell('deleted', key)
+    this.returns?.went(key, this.space.transaction)
     return true
   }
 

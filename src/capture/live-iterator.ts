@@ -1,7 +1,7 @@
 /**
  * The iterator of a collection: cold entries first, then the live ones in the order of their Map.
  *
- * Owns: where the iteration is. Does not own: the entries.
+ * Owns: where the iteration is. Does not own: the entries, what is known of those that a rollback puts back (returns.ts).
  * Invariants: what it gives is what `get` gives: values come home, keys do not, nor what a scan gives; it begins with the first `next`. As with a Map, a loop that
  * was left can be taken up again, so nothing says that an iterator was given up: nothing may depend on its being at an end.
  */
@@ -10,6 +10,7 @@ import { isUnread } from './cold.ts'
 import { ColdWalk } from './cold-walk.ts'
 import type { Collection } from './collection.ts'
 import { isChain, restOf } from './map-chain.ts'
+import { Given, Returns } from './returns.ts'
 
 /** Methods of native iterators (and their helpers, where the runtime has them). */
 const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
@@ -25,6 +26,7 @@ export class LiveIterator {
   #live: Map<Key, unknown> | undefined
   #inner: Iterator<[Key, unknown]> | undefined
   #cold: ColdWalk | undefined
+  #given: Given | undefined
 
   constructor(collection: Collection, pick: Pick) {
     this.#collection = collection
@@ -36,13 +38,16 @@ export class LiveIterator {
     const collection = this.#collection
     // Emptied meanwhile: as with a Map, what is added later is still visited.
     if (collection.live !== this.#live) this.#begin()
+    const given = this.#given as Given
+    if (given.isBehind) this.#catchUp(given)
     for (;;) {
       const cold = this.#cold
       if (cold !== undefined) {
         const key = cold.next()
         if (key !== undefined) {
+          const value = this.#pick === 'keys' ? undefined : this.#read(cold, key)
+          given.add(key)
           if (this.#pick === 'keys') return { done: false, value: key }
-          const value = this.#read(cold, key)
           return { done: false, value: this.#pick === 'values' ? value : [key, value] }
         }
       }
@@ -51,11 +56,13 @@ export class LiveIterator {
         if (this.#continue()) continue
         this.#ended = true
         cold?.end()
-        this.#cold = this.#live = this.#inner = undefined
+        given.end()
+        this.#cold = this.#live = this.#inner = this.#given = undefined
         return { done: true, value: undefined }
       }
       const [key, value] = result.value
-      if (cold !== undefined && !cold.gives(key)) continue
+      if (given.has(key) || (cold !== undefined && !cold.gives(key))) continue
+      given.add(key)
       if (this.#pick === 'keys') return { done: false, value: key }
       if (collection.space.guarded && typeof value === 'object' && value !== null) collection.handOut(key, value)
       return { done: false, value: this.#pick === 'values' ? value : result.value }
@@ -76,6 +83,13 @@ export class LiveIterator {
     }
   }
 
+  /** What a rollback put back is met again, in either half. */
+  #catchUp(given: Given): void {
+    const cold = this.#cold
+    cold?.catchUp()
+    given.catchUp(cold === undefined ? undefined : key => cold.gave(key))
+  }
+
   /** The Map became a chain while it was walked: what lies behind it is still to come. */
   #continue(): boolean {
     if (this.#chained || this.#live === undefined) return false
@@ -88,6 +102,9 @@ export class LiveIterator {
 
   #begin(): void {
     const { live, cold } = this.#collection
+    this.#given?.end()
+    this.#collection.returns ??= new Returns()
+    this.#given = new Given(this.#collection.returns)
     this.#inner = live.entries()
     this.#live = live
     this.#chained = isChain(live)

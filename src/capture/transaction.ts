@@ -130,7 +130,7 @@ export class Transaction {
 
   beforeClear(collection: Collection): void {
     const { id, recorded, live, cold, journal, fresh, arrivals, deleted, drained, gone, saturated, part, inFlight } = collection
-    const { drainedBytes, drainedSpared, postponed, significance, space } = collection
+    const { drainedBytes, drainedSpared, postponed, significance, space, returns } = collection
     const giants = space.giants.drop(id)
     const before = {
       id,
@@ -150,6 +150,7 @@ export class Transaction {
       part,
       inFlight,
       significance,
+      returns,
     }
     this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), { live, cold }])
     this.#steps.push(
@@ -211,6 +212,7 @@ export class Transaction {
   /** It counts, with all that was done. */
   succeeded(): void {
     for (const step of this.#steps) if (step instanceof Undo) step.tellGone()
+    for (const { collection, live, key } of this.#deleted) if (collection.live === live) collection.returns?.deleted(key)
   }
 
   /**

@@ -76,6 +76,7 @@ export class Undo {
     if (!existed) {
       // Deleted again, it is listed already where it has to be.
       if (live.delete(key)) removed(collection, key)
+      collection.returns?.takenBack(key)
       this.tellGone()
       return
     }
@@ -119,6 +120,9 @@ export class Undo {
       collection.fresh.add(key)
       collection.cold?.written(key)
     } else this.tellGone()
+    if (!this.deleted) return
+    if (this.live.has(key)) collection.returns?.tell('back', key)
+    else collection.returns?.deleted(key)
   }
 }
 

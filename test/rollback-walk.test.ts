@@ -1,0 +1,241 @@
+/** Iterations that are open while a transaction is rolled back: they come to their end, and leave nothing out. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { ITERATOR_KEYS_KEPT } from '../src/base/limits.ts'
+import { TidemarkMap } from '../src/capture/index.ts'
+import type { Key } from '../src/codec/index.ts'
+import { numbered, Rig } from './support/capture-rig.ts'
+import { begin, transaction } from './support/cold-rig.ts'
+
+type Tested = { readonly rig: Rig; readonly map: TidemarkMap<Key, unknown> }
+
+function plain(count: number): Tested {
+  const rig = new Rig()
+  return { rig, map: new TidemarkMap(rig.collection(numbered(count, n => ({ n })))) }
+}
+
+const worlds: Record<string, (count: number) => Tested> = {
+  'in the heap': plain,
+  stored: count => begin(count),
+  'stored, some in the heap': count => begin(count, { home: ['k1', 'k3'] }),
+  'larger than memory': count => begin(count, { evicts: true, home: ['k1', 'k3'] }),
+}
+
+/** The keys that a loop was given whose body is `body`; one without end fails. */
+function looped({ map }: Tested, body: (key: Key) => void): Key[] {
+  const given: Key[] = []
+  for (const key of map.keys()) {
+    given.push(key)
+    assert.ok(given.length < 10_000, 'no end')
+    body(key)
+  }
+  return given
+}
+
+for (const [name, make] of Object.entries(worlds)) {
+  test(`a loop whose body takes each entry in a transaction that fails is given each once (${name})`, () => {
+    const bodies: ((map: Tested['map'], key: Key) => void)[] = [
+      (map, key) => void map.delete(key),
+      (map, key) => void (map.delete(key) && map.set(key, 'tried')),
+      (map, key) => void (map.set(`${key}-result`, 1) && map.delete(key)),
+      map => [...map.keys()].forEach(key => void map.delete(key)),
+      (map, key) => {
+        map.delete(key)
+        map.clear()
+        map.set(key, 1)
+      },
+    ]
+    for (const body of bodies) {
+      const tested = make(5)
+      const before = new Map(tested.map)
+      const fresh = make(5)
+      const given = looped(fresh, key => transaction(fresh.rig, () => body(fresh.map, key), 'rollback'))
+      assert.deepEqual(given.toSorted(), ['k0', 'k1', 'k2', 'k3', 'k4'], String(body))
+      assert.deepEqual(new Map(fresh.map), before)
+    }
+  })
+
+  test(`a loop that takes entries in batches which fail is given each once (${name})`, () => {
+    const tested = make(100)
+    let batch: Key[] = []
+    const given = looped(tested, key => {
+      batch.push(key)
+      if (batch.length < 10) return
+      transaction(tested.rig, () => batch.forEach(one => void tested.map.delete(one)), 'rollback')
+      batch = []
+    })
+    assert.equal(given.length, 100)
+    assert.equal(new Set(given).size, 100)
+  })
+
+  test(`a loop that takes the next entry inside the transaction comes to its end (${name})`, () => {
+    const { rig, map } = make(5)
+    const walk = map.keys()
+    const given: unknown[] = []
+    for (let done = false; !done; ) {
+      assert.ok(given.length < 100, 'no end')
+      transaction(
+        rig,
+        () => {
+          const step = walk.next()
+          done = step.done === true
+          if (step.done === true) return
+          given.push(step.value)
+          map.delete(step.value)
+        },
+        'rollback',
+      )
+    }
+    assert.deepEqual(given.toSorted(), ['k0', 'k1', 'k2', 'k3', 'k4'])
+  })
+}
+
+test('what was given long before a rollback that puts it back is given once more, and no more', () => {
+  const tested = plain(ITERATOR_KEYS_KEPT + 10)
+  const given = looped(tested, key => {
+    if (key === `k${ITERATOR_KEYS_KEPT + 5}` || key === 'k0') transaction(tested.rig, () => void tested.map.delete('k0'), 'rollback')
+    else if (key === 'k7') transaction(tested.rig, () => void tested.map.delete('k7'), 'rollback')
+  })
+  assert.equal(given.length, ITERATOR_KEYS_KEPT + 10)
+  // From the first rollback on what came back is known for good; k1 was given before, and never came back.
+  const later = plain(ITERATOR_KEYS_KEPT + 10)
+  let rollbacks = 0
+  const again = looped(later, key => {
+    if (key !== `k${ITERATOR_KEYS_KEPT + 5}` && (key !== 'k1' || rollbacks === 0)) return
+    rollbacks++
+    transaction(later.rig, () => void later.map.delete('k1'), 'rollback')
+  })
+  assert.deepEqual(again.slice(-2), [`k${ITERATOR_KEYS_KEPT + 9}`, 'k1'])
+  assert.equal(again.length, ITERATOR_KEYS_KEPT + 11)
+  assert.equal(rollbacks, 2)
+})
+
+test('an entry that came after one of its key was given is another one, whatever a rollback does with it', () => {
+  const { rig, map } = plain(4)
+  const walk = map.keys()
+  assert.equal(walk.next().value, 'k0')
+  // The walk meets a rollback, then the key begins anew behind all others, and is taken by another one that fails.
+  transaction(rig, () => void map.delete('k0'), 'rollback')
+  assert.equal(walk.next().value, 'k1')
+  map.delete('k0')
+  map.set('k0', 'new')
+  transaction(rig, () => void map.delete('k1'), 'commit')
+  map.set('k1', 'new')
+  transaction(rig, () => void (map.delete('k0') && map.delete('k1')), 'rollback')
+  assert.deepEqual([...walk], ['k2', 'k3', 'k0', 'k1'])
+  const other = plain(2)
+  const first = other.map.keys()
+  assert.equal(first.next().value, 'k0')
+  other.map.delete('k0')
+  other.map.set('k0', 'new')
+  transaction(other.rig, () => void other.map.delete('k0'), 'rollback')
+  assert.deepEqual([...first], ['k1', 'k0'])
+})
+
+interface Walk {
+  readonly iterator: Iterator<Key>
+  /** Entries, and how many deletes had counted by then. */
+  readonly given: Map<number, number>
+  readonly twice: Set<number>
+  ended: boolean
+}
+
+const change = fc.record({ op: fc.constantFrom('set' as const, 'delete' as const, 'delete' as const), k: fc.nat(7) })
+const program = fc.array(
+  fc.oneof(
+    fc.record({ op: fc.constant('walk' as const) }),
+    { weight: 5, arbitrary: fc.record({ op: fc.constant('step' as const), k: fc.nat(2), count: fc.integer({ min: 1, max: 4 }) }) },
+    change,
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        op: fc.constant('transaction' as const),
+        changes: fc.array(change, { maxLength: 4 }),
+        end: fc.constantFrom('commit' as const, 'rollback' as const, 'rollback' as const),
+      }),
+    },
+  ),
+  { maxLength: 60 },
+)
+type Change = { readonly op: 'set' | 'delete'; readonly k: number }
+
+/** Each entry is known by a number, which one that comes back keeps, and one that is inserted anew does not. */
+class Checked {
+  readonly #map: TidemarkMap<Key, unknown>
+  readonly #rig: Rig
+  #entries: Map<Key, number>
+  #serial = 0
+  #deletes = 0
+  readonly #back = new Set<number>()
+  readonly #walks: Walk[] = []
+
+  constructor({ rig, map }: Tested) {
+    this.#rig = rig
+    this.#map = map
+    this.#entries = new Map([...map.keys()].map(key => [key, this.#serial++]))
+  }
+
+  run(steps: typeof program extends fc.Arbitrary<infer T> ? T : never): void {
+    for (const step of steps) {
+      if (step.op === 'walk') this.#walks.push({ iterator: this.#map.keys(), given: new Map(), twice: new Set(), ended: false })
+      else if (step.op === 'step') {
+        const walk = this.#walks[step.k % Math.max(1, this.#walks.length)]
+        for (let n = 0; n < step.count && walk !== undefined; n++) if (!this.#step(walk)) break
+      } else if (step.op !== 'transaction') this.#change(step)
+      else this.#transaction(step.changes, step.end)
+    }
+    for (const walk of this.#walks) while (this.#step(walk));
+  }
+
+  #change({ op, k }: Change): void {
+    const key = `k${k}`
+    if (op === 'delete') {
+      assert.equal(this.#map.delete(key), this.#entries.delete(key))
+      this.#deletes++
+      return
+    }
+    this.#map.set(key, this.#serial)
+    if (!this.#entries.has(key)) this.#entries.set(key, this.#serial++)
+  }
+
+  #transaction(changes: readonly Change[], end: 'commit' | 'rollback'): void {
+    const before = new Map(this.#entries)
+    const deletes = this.#deletes
+    const all = (): void => changes.forEach(one => void this.#change(one))
+    transaction(this.#rig, all, end)
+    if (end === 'commit') return
+    for (const [key, entry] of before) if (this.#entries.get(key) !== entry) this.#back.add(entry)
+    this.#entries = before
+    this.#deletes = deletes
+  }
+
+  #step(walk: Walk): boolean {
+    const { iterator, given, twice } = walk
+    const step = iterator.next()
+    if (step.done === true) {
+      // One that is at its end stays there, whatever comes.
+      if (!walk.ended) for (const [key, entry] of this.#entries) assert.ok(given.has(entry), `${key} was left out`)
+      walk.ended = true
+      return false
+    }
+    const entry = this.#entries.get(step.value)
+    assert.ok(entry !== undefined, `${step.value} is not there`)
+    const then = given.get(entry)
+    if (then !== undefined) {
+      assert.ok(this.#back.has(entry) && then < this.#deletes && !twice.has(entry), `${step.value} was given twice`)
+      twice.add(entry)
+    }
+    given.set(entry, this.#deletes)
+    return true
+  }
+}
+
+for (const [name, make] of Object.entries(worlds)) {
+  test(`walks beside random rollbacks give each entry, and a second time only what was deleted (${name})`, () => {
+    fc.assert(
+      fc.property(program, steps => new Checked(make(6)).run(steps)),
+      { seed: 1, numRuns: 300 },
+    )
+  })
+}
