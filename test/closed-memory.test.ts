@@ -1,9 +1,8 @@
 /** What a closed store keeps while the service has the store and its maps: nothing of the state. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
-import { queryObjects } from 'node:v8'
-import { Eviction } from '../src/capture/index.ts'
+import { BLOCK_RAW_BYTES } from '../src/base/limits.ts'
+import { Eviction, Untracked } from '../src/capture/index.ts'
 import { RecordTable, TailTable } from '../src/image/index.ts'
 import { openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
@@ -12,8 +11,7 @@ import { Segment } from '../src/segment/index.ts'
 import { MemoryDisk, MemoryStorage, type OpenMode } from '../src/storage/index.ts'
 import { Content } from '../src/storage/memory-storage.ts'
 import { fill, SMALL, value, World } from './support/cold-world.ts'
-
-const count = (type: { readonly prototype: object }): number => queryObjects(type as () => void, { format: 'count' })
+import { alive, count, nothingLeft } from './support/kept.ts'
 
 const WAYS: readonly Settings[] = [
   { restore: { hydrate: 'background' } },
@@ -40,12 +38,10 @@ for (const way of WAYS) {
     assert.equal(walks[0]?.next().done, false)
     assert.ok(count(Segment) > 0)
     await world.run(store.close())
-    await setImmediate()
     assert.throws(() => map.get(7), { code: 'TIDEMARK_CLOSED' })
     assert.throws(() => walks.pop()?.next(), { code: 'TIDEMARK_CLOSED' })
     assert.throws(() => map.size, { code: 'TIDEMARK_CLOSED' })
-    const left = Object.fromEntries([Segment, TailTable, RecordTable, Eviction].map(type => [type.name, count(type)]))
-    assert.deepEqual(left, { Segment: 0, TailTable: 0, RecordTable: 0, Eviction: 0 })
+    await nothingLeft(() => Object.fromEntries([Segment, TailTable, RecordTable, Eviction].map(type => [type.name, count(type)])))
     assert.equal(store.status, 'closed')
   })
 }
@@ -60,8 +56,7 @@ test('a store in memory that was closed keeps no byte of its files', async () =>
   assert.ok(store.stats().upkeep.segments > 0)
   assert.ok(count(Content) > 0)
   await world.run(store.close())
-  await setImmediate()
-  assert.equal(count(Content), 0)
+  await nothingLeft(() => ({ files: count(Content) }))
   assert.equal(store.status, 'closed')
 })
 
@@ -89,4 +84,34 @@ test('a list of recovery points that such a close overtakes says so, and not tha
     listed = await listing(++opens).catch(error => void assert.equal(error.code, 'TIDEMARK_CLOSED'))
   }
   assert.ok(opens > 3, `${opens - 1} files`)
+})
+
+test('a store that was closed keeps no large buffer, and no digest of the debug mode', async t => {
+  const large: WeakRef<ArrayBufferLike>[] = []
+  for (const name of ['alloc', 'allocUnsafeSlow'] as const) {
+    const allocate = Buffer[name]
+    t.after(() => {
+      Buffer[name] = allocate
+    })
+    // Not by a mock, which keeps what it gave.
+    Buffer[name] = bytes => {
+      const buffer = allocate(bytes)
+      if (bytes >= BLOCK_RAW_BYTES) large.push(new WeakRef(buffer.buffer))
+      return buffer
+    }
+  }
+  const world = new World()
+  const store = await world.open({ debug: { untracked: true } })
+  const map = store.map<unknown, number>('map')
+  for (let round = 0; round < 2; round++) await fill(world, store, 50)
+  assert.equal(store.stats().collections['map']?.redundant.records, 50)
+  map.set(50, new Map([['text', 'x'.repeat(2 * BLOCK_RAW_BYTES)]]))
+  // Its bytes are kept for a rollback.
+  store.transaction(() => void map.get(50))
+  map.delete(50)
+  assert.ok(large.length >= 3, 'what was remembered, what is sent, what is put back')
+  await world.run(store.close())
+  await nothingLeft(() => ({ digests: count(Untracked), large: alive(large) }))
+  assert.equal(store.status, 'closed')
+  assert.throws(() => map.size, { code: 'TIDEMARK_CLOSED' })
 })

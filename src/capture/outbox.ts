@@ -109,6 +109,13 @@ export class Outbox {
     this.rawBytes = 0
   }
 
+  /** Nothing will be handed over any more. */
+  stop(): void {
+    this.#writer = new ByteWriter(0)
+    this.#aside = []
+    this.#records = 0
+  }
+
   /** What a large value grew the buffer to, where the buffer holds nothing. */
   #letGo(): void {
     const { bytes, length } = this.#writer

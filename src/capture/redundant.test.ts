@@ -128,3 +128,14 @@ test('more keys than are remembered: a part of them goes on being spared', () =>
   const share = redundancy.spared.records / (keys * rounds)
   assert.ok(share > 1 / 64, `${share} of the records spared`)
 })
+
+test('a memory that has ended knows nothing, and takes no harm from who still asks', () => {
+  const memory = new RecordMemory(RING_BYTES, ENTRIES)
+  const redundancy = new Redundancy()
+  assert.equal(spares(redundancy, memory, 'k', 'v'), false)
+  assert.equal(spares(redundancy, memory, 'k', 'v'), true)
+  memory.end()
+  redundancy.passed(memory, 1, 'k')
+  assert.equal(spares(redundancy, memory, 'k', 'v'), false)
+  assert.equal(spares(redundancy, memory, 'k', 'v'), true)
+})

@@ -112,6 +112,15 @@ export class RecordMemory {
     this.#floor = this.#head
   }
 
+  /** Nothing is known any more, and nothing will be: the memory is given back. */
+  end(): void {
+    this.forget()
+    this.#ring = undefined
+    this.#tags = new Int32Array(0)
+    this.#lengths = new Uint32Array(0)
+    this.#places = new Float64Array(0)
+  }
+
   #ringFor(length: number): Buffer {
     if (this.#ring === undefined) this.#make()
     while (

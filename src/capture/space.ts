@@ -195,6 +195,9 @@ export class Space {
   end(): void {
     this.leftovers.clear()
     this.rewrites.endEpoch()
+    this.recent.end()
+    this.images = new ByteWriter(IMAGES_BYTES)
+    this.untracked = undefined
     this.endCapture()
   }
 

@@ -370,12 +370,8 @@ export class Checkpointer implements CaptureOwner {
   #halt(error: TidemarkError): void {
     if (this.#flight?.cut === true) this.#flight.capture.landed()
     this.#parts.space.end()
-    this.#looks.stop()
-    this.#retry.stop()
     this.#recutSoon?.()
-    this.#round.stop()
-    this.#drainer.stop()
-    this.classes.stop()
+    for (const part of [this.#looks, this.#retry, this.#round, this.#drainer, this.classes, this.outbox]) part.stop()
     this.#flight = undefined
     this.holds.stop()
     this.#waiters.fail(error)
