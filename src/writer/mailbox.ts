@@ -3,9 +3,9 @@ import type { FromWriter } from './contract.ts'
 
 export class Mailbox {
   closing = false
+  ended = false
   #listener: ((message: FromWriter) => void) | undefined
   #waiting: FromWriter[] = []
-  #ended = false
   #waiters: (() => void)[] = []
 
   listen(listener: (message: FromWriter) => void): void {
@@ -23,12 +23,12 @@ export class Mailbox {
 
   close(): Promise<void> {
     this.closing = true
-    if (this.#ended) return Promise.resolve()
+    if (this.ended) return Promise.resolve()
     return new Promise(resolve => this.#waiters.push(resolve))
   }
 
   end(): void {
-    this.#ended = true
+    this.ended = true
     const waiters = this.#waiters
     this.#waiters = []
     for (const resolve of waiters) resolve()

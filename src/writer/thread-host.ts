@@ -2,8 +2,8 @@
  * A writer in a thread of its own.
  *
  * Owns: the thread. Does not own: what it writes. Invariants: an idle thread never keeps the process alive, a commit under way does, for
- * somebody may wait for it; a batch's memory is
- * transferred, not copied; a thread that ends before it was asked to is reported once, as a failure that ends the writer.
+ * somebody may wait for it; a batch's memory is transferred, not copied; a thread that ends before it was asked to, or sends what cannot be
+ * read, is reported once, as a failure that ends the writer; `close` resolves when the thread is done, whatever it was reported for.
  */
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { TidemarkError } from '../base/errors.ts'
@@ -81,7 +81,10 @@ export class ThreadHost implements WriterHost {
     })
     this.#worker.on('messageerror', error => this.#lost(error))
     this.#worker.on('error', error => this.#lost(error))
-    this.#worker.on('exit', code => this.#lost(new Error(`the thread ended with code ${code}`)))
+    this.#worker.on('exit', code => {
+      this.#lost(new Error(`the thread ended with code ${code}`))
+      this.#mailbox.end()
+    })
     // After the listeners: adding one for messages makes the port keep the process alive.
     this.#worker.unref()
   }
@@ -105,9 +108,9 @@ export class ThreadHost implements WriterHost {
   }
 
   close(): Promise<void> {
-    if (!this.#ended && !this.#mailbox.closing) {
+    if (!this.#mailbox.ended && !this.#mailbox.closing) {
       this.#worker.ref()
-      this.#worker.postMessage({ type: 'close' } satisfies ToWriter)
+      if (!this.#ended) this.#worker.postMessage({ type: 'close' } satisfies ToWriter)
     }
     return this.#mailbox.close()
   }
@@ -146,7 +149,8 @@ export class ThreadHost implements WriterHost {
     const message = `the writer's thread was lost: ${cause instanceof Error ? cause.message : String(cause)}`
     const error = toErrorData(new TidemarkError('TIDEMARK_FAILED', message, { cause, hint: 'open the store again' }))
     this.#mailbox.deliver({ type: 'failed', attempt: this.#attempt, error, fatal: true })
-    this.#mailbox.end()
+    // One that could not be understood still runs, and may write until it has ended: `close` waits for that.
+    void this.#worker.terminate()
   }
 }
 

@@ -76,6 +76,34 @@ test('a thread that dies is reported once, and closing still ends', async () => 
   assert.equal(messages.length, 1)
 })
 
+test('a thread of which a message cannot be read is ended, and the lock is kept until it is', async t => {
+  const root = temporary()
+  const workers: threads.Worker[] = []
+  const note = (worker: threads.Worker): void => void workers.push(worker)
+  process.on('worker', note)
+  t.after(() => process.off('worker', note))
+  const store = await openStore(root)
+  store.value('a', 0).set(1)
+  await store.durable()
+  const [worker] = workers
+  assert.ok(worker !== undefined && workers.length === 1)
+  let exited = false
+  worker.on('exit', () => {
+    exited = true
+  })
+  const errors: unknown[] = []
+  store.on('error', error => errors.push(error))
+  worker.emit('messageerror', new Error('cannot be read'))
+  assert.equal(store.status, 'failed')
+  store.value('a', 0).set(2)
+  await assert.rejects(store.close(), { code: 'TIDEMARK_FAILED', message: /cannot be read/ })
+  assert.ok(exited, 'the lock was given back to others while the thread ran')
+  assert.equal(errors.length, 1)
+  const again = await openStore(root)
+  assert.equal(again.value('a', 0).get(), 1)
+  await again.close()
+})
+
 test('a terminated writer is silent, and its store opens again', async () => {
   const root = temporary()
   const first = await threaded(root, 'first')
