@@ -2,7 +2,8 @@
  * Bars and beats: spreads the work of a job evenly over the time there is, in slices that let messages through.
  *
  * What: at each beat the quota is what the job's rate, asked anew, makes of the time since the last one; a beat is as long as a block takes,
- * and then the budget is asked whether the storage is free. A rate of Infinity lifts the quota, not the slices.
+ * and then the budget is asked whether the storage is free. What was done beyond a quota is paid for in the beats that follow. A rate of Infinity
+ * lifts the quota, not the slices.
  * Owns: when the job may go on. Does not own: the work, the rate (plan.ts), the budget. Invariant: `rest` throws STOPPED once `stop` was
  * called, and only then.
  */
@@ -99,8 +100,17 @@ export class Rhythm {
     return this.#quota <= 0
   }
 
-  /** Gives way; waits for the next beat when this one's quota is used up, and then until the storage is free. */
+  /** Gives way; waits for the next beat when this one's quota is used up, for as many as what was done is worth, and then until the storage is free. */
   async rest(): Promise<void> {
+    // Without a rate nothing is ever paid for.
+    do await this.#giveWay()
+    while (this.#quota <= 0 && this.#rate > 0 && !this.#stopped)
+    if (this.#stopped) throw STOPPED
+    this.#sliceBegin = this.#parts.monotonic()
+    this.#due = false
+  }
+
+  async #giveWay(): Promise<void> {
     const { monotonic, scheduler, budget } = this.#parts
     const hurried = this.#rate === Number.POSITIVE_INFINITY
     const now = monotonic()
@@ -117,9 +127,6 @@ export class Rhythm {
       const next = monotonic()
       this.#beat(next, next - this.#beatBegin)
     }
-    if (this.#stopped) throw STOPPED
-    this.#sliceBegin = monotonic()
-    this.#due = false
   }
 
   /** The job has ended. */
