@@ -21,6 +21,9 @@ export interface NotALog {
   readonly message: string
 }
 
+/** Of a file that is not there: it says nothing of its bytes, and it may come back. */
+export const MISSING = 'the file is missing'
+
 /** The file, to be closed by the caller, or what is wrong with it. */
 export async function openLog(
   storage: Storage,
@@ -28,7 +31,7 @@ export async function openLog(
   storeId: string,
   base: LogPosition | undefined,
 ): Promise<OpenLog | NotALog> {
-  if (!(await storage.exists(entry.file))) return { offset: 0, message: 'the file is missing' }
+  if (!(await storage.exists(entry.file))) return { offset: 0, message: MISSING }
   const file = await storage.open(entry.file, 'read')
   let opened = false
   try {

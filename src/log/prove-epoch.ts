@@ -8,15 +8,15 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, type LogEntry, type LogPosition, payloadMatches } from '../format/index.ts'
-import type { Storage, StorageFile } from '../storage/index.ts'
-import { openLog } from './open-log.ts'
+import { notWhereItWas, type Storage, type StorageFile } from '../storage/index.ts'
+import { MISSING, openLog } from './open-log.ts'
 import { type EpochPlace, LogScan } from './scan.ts'
 import { isUnreadable, type Window } from './window.ts'
 
 /**
  * The epoch that ends at `end`, in one file.
  * @throws TIDEMARK_FAILED when the sync fails or the bytes are others than when they were accepted; the storage's error when a call before the sync
- * fails, which says nothing about the bytes, or when they cannot be read
+ * fails, which says nothing about the bytes, or when they cannot be read; TIDEMARK_STORAGE when the file is not there
  */
 export async function proveEpoch(storage: Storage, storeId: string, place: EpochPlace, end: LogPosition): Promise<void> {
   const file = end.file as string
@@ -42,7 +42,7 @@ async function writeAgain(
   handle: StorageFile,
 ): Promise<void> {
   const log = await openLog(storage, entryOf(end), storeId, undefined)
-  if (!('window' in log)) throw failed(handle.path, `does not read any more as it did: ${log.message}`)
+  if (!('window' in log)) throw readsNoMore(handle.path, log.message, log.message)
   const { window, header } = log
   /** Bytes of the frame; 0: it is not whole, and stays as it is. `spare`: nor is it missed where the device does not give it back. */
   const again = async (at: number, spare = false): Promise<number> => {
@@ -95,8 +95,13 @@ async function assertWhole(storage: Storage, storeId: string, { before }: EpochP
   // What the device does not give back now it may give back later.
   await new LogScan({ storage, storeId, log: [entry], from: before, payloads: false, onDamage: 'refuse' }).run().catch(error => {
     if (!hasCode(error, 'TIDEMARK_LOG_DAMAGED')) throw error
-    throw failed(entry.file, `does not read any more as it did: ${(error as Error).message}`)
+    throw readsNoMore(entry.file, (error as TidemarkError).info?.['message'], (error as Error).message)
   })
+}
+
+/** Where the file is not there, nothing is known of its bytes: the directory was moved away, and may be put back. */
+function readsNoMore(file: string, found: unknown, why: string): TidemarkError {
+  return found === MISSING ? notWhereItWas(file, 'is gone') : failed(file, `does not read any more as it did: ${why}`)
 }
 
 function failed(file: string, what: string, cause?: unknown): TidemarkError {

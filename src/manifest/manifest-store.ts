@@ -21,7 +21,7 @@ import {
   manifestNumber,
   SEGMENT_FOLDER,
 } from '../format/index.ts'
-import { errnoOf, GO_ON, isErrno, isNotGivenBack, type Storage, type StorageFile, systemError } from '../storage/index.ts'
+import { errnoOf, isErrno, isNotGivenBack, notWhereItWas, type Storage, type StorageFile, systemError } from '../storage/index.ts'
 
 import { assertNumbers } from './numbers.ts'
 
@@ -193,15 +193,6 @@ export async function assertInPlace(storage: Storage, files: readonly { readonly
     }
     if (found < bytes) throw notWhereItWas(file, `has ${found} of the ${bytes} bytes that were written to it`, { operation: 'size' })
   }
-}
-
-function notWhereItWas(file: string, what: string, info: TidemarkError['info'], cause?: unknown): TidemarkError {
-  return new TidemarkError('TIDEMARK_STORAGE', `${file} ${what}: the store's directory is not where it was`, {
-    file,
-    cause,
-    hint: `the directory was moved away, unmounted or replaced: put it back where it was${GO_ON}`,
-    ...(info === undefined ? {} : { info }),
-  })
 }
 
 /** The segments of a manifest and the log behind its fold point: what it stands on without the fold points that it kept itself. */

@@ -107,6 +107,16 @@ const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
   ],
 ]
 
+/** For a file of a store at work of which `what` is told. */
+export function notWhereItWas(file: string, what: string, info?: TidemarkError['info'], cause?: unknown): TidemarkError {
+  return new TidemarkError('TIDEMARK_STORAGE', `${file} ${what}: the store's directory is not where it was`, {
+    file,
+    cause,
+    hint: `the directory was moved away, unmounted or replaced: put it back where it was${GO_ON}`,
+    ...(info === undefined ? {} : { info }),
+  })
+}
+
 /** The path itself is the reason, or what this user may do there: trying again does not help. */
 const NO_PATH: readonly ErrnoName[] = ['ENOTDIR', 'ENAMETOOLONG', 'ELOOP']
 const NOT_WRITABLE: readonly ErrnoName[] = ['EEXIST', 'EISDIR', 'ENOENT', 'EACCES', 'EPERM', 'EROFS']

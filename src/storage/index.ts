@@ -8,6 +8,7 @@ export {
   isErrno,
   isNotGivenBack,
   mayStayUnread,
+  notWhereItWas,
   storageError,
   systemError,
 } from './errors.ts'
