@@ -5,7 +5,7 @@
  * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one (from its own fold point on) do
  * without it, this was so a grace before, and no later writer has come; a file that somebody is writing is not looked at; one that cannot be
  * removed keeps no other. What was dead when this run began, and for the last manifest but one of the run before, has had its grace then:
- * where no run is as long as a grace, nothing would ever go.
+ * where no run is as long as a grace, nothing would ever go. Where a manifest that counts could not be read that is not known, and all wait a grace.
  * A manifest that the device does not give back may be whole, and count: nobody knows what it names, but it was there before it was asked for, and so
  * was all that it names, none of which was removed while it counted. So after UNREAD_MAX tries in a row it is taken to name every file that is there,
  * and what comes after that goes as ever. One that is damaged names nothing.
@@ -126,16 +126,20 @@ export class Collector {
 
   /**
    * Files that counted when this run began, or for the manifest before the last one of the run before. Undefined: a fold point was dropped since,
-   * and nobody knows what it named, or a manifest cannot be read. Those that are retained still count now, too.
+   * and nobody knows what it named, or a manifest cannot be read, or is not there. Those that are retained still count now, too.
    */
   async #countedBefore(): Promise<ReadonlySet<string> | undefined> {
     const { number: begun, retained } = this.#begun
     const counted = new Set(filesOf(this.#begun))
     const kept = new Set(this.#parts.manifest().retained.map(point => point.number))
     if (retained.some(({ number }) => !kept.has(number))) return undefined
+    // One that was not there, or did not verify, may do so at the next look: the directory was away, say.
+    if ([...kept].some(number => !this.#retained.knows(number))) return undefined
+    const numbers = await listManifests(this.#parts.storage)
+    if (!numbers.includes(this.#parts.manifest().number)) return undefined
     // The first of them is the one that this run took over from.
     let runs = 2
-    for (const number of (await listManifests(this.#parts.storage)).filter(number => number < begun).reverse()) {
+    for (const number of numbers.filter(number => number < begun).reverse()) {
       let names: ReadonlySet<string> | undefined
       try {
         names = await this.#namesBefore(number)
