@@ -33,8 +33,8 @@ export interface Settings {
     /** Longest time in ms the engine may hold a turn of the event loop. Default 1. */
     readonly stallMsMax?: number
     /**
-     * Most bytes a second the engine writes, log, folding and merging together; from 65,536. Commits go first and folding waits; what does
-     * not fit makes checkpoints late, never memory grow. Default `Infinity`: as much as an even stream needs.
+     * Most bytes a second the engine writes, log, folding and merging together; from 65,536. Commits go first and folding waits, until it is
+     * behind (`stats().upkeep.behind`); what does not fit makes checkpoints late, never memory grow. Default `Infinity`: as much as an even stream needs.
      */
     readonly ioBytesPerSecondMax?: number
     /**
