@@ -99,6 +99,7 @@ const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
     'the device or network file system failed: look at the kernel log (dmesg) and the disk before trusting it again',
   ],
   [['EROFS'], 'the file system is read-only, often remounted so by the kernel after an error: look at the kernel log, then remount it'],
+  [['ENOENT'], 'the file, or the directory of the store, was moved away, unmounted or removed: put it back where it was'],
   [['EMFILE', 'ENFILE'], 'too many open files: raise the limit (ulimit -n) or find what leaks them'],
   [['ENOMEM'], 'the system is out of memory'],
   [
@@ -124,7 +125,9 @@ const NOT_WRITABLE: readonly ErrnoName[] = ['EEXIST', 'EISDIR', 'ENOENT', 'EACCE
 /** TIDEMARK_DIRECTORY where the path is a file, leads through one or is none, or cannot be written to; any other error as it is. */
 export function directoryError(path: string, error: unknown, toDo: 'reads' | 'writes'): unknown {
   if (!isErrno(error, ...NO_PATH) && !(toDo === 'writes' && isErrno(error, ...NOT_WRITABLE))) return error
-  const { message, hint = 'correct the path' } = error as { readonly message: string; readonly hint?: string | undefined }
+  const { message, hint: told } = error as { readonly message: string; readonly hint?: string | undefined }
+  // Nothing was there yet that was taken away.
+  const hint = told === undefined || isErrno(error, 'ENOENT') ? 'correct the path' : told
   const what = isErrno(error, 'ENOTDIR') ? 'is no directory' : `cannot be used as a directory: ${message}`
   return new TidemarkError('TIDEMARK_DIRECTORY', `${path} ${what}`, { cause: error, hint })
 }
