@@ -315,3 +315,27 @@ test('a wall clock that stands before 1970 keeps nothing from being durable, fol
   assert.equal((await world.open()).map<number, number>('map').size, 100)
   await world.close()
 })
+
+test('a hold that never ends may ask for a checkpoint once it is broken', async () => {
+  const { scheduler, store, pass } = await opened()
+  const codes: unknown[] = []
+  const ask = (): void => {
+    try {
+      void store.checkpoint()
+      codes.push('asked')
+    } catch (error) {
+      codes.push((error as { code?: unknown }).code)
+    }
+  }
+  const work = async (): Promise<void> => {
+    for (;;) {
+      await scheduler.sleep(80)
+      ask()
+      if (codes.length === 2) await new Promise(() => {})
+    }
+  }
+  void store.hold(work, { msMax: 100 })
+  await pass(200)
+  assert.deepEqual(codes, ['TIDEMARK_INSIDE', 'asked'])
+  await scheduler.run(store.close())
+})

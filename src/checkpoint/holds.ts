@@ -67,9 +67,10 @@ export class Holds {
     for (const begin of waiting) begin()
   }
 
-  /** True when the caller runs inside an unfinished hold. */
+  /** True when the caller runs inside a hold that stands in the way of barriers: one that is broken does no longer. */
   get inside(): boolean {
-    return this.#inside.mark?.done === false
+    const { mark } = this.#inside
+    return mark !== undefined && !mark.done && !mark.broken
   }
 
   /** Runs it outside of all holds, wherever that is called. */
@@ -91,8 +92,15 @@ export class Holds {
     const breaks = (): void => {
       if (hold.done || hold.broken) return
       hold.broken = true
+      // It may never end.
+      forget()
       this.#release()
       this.#on.broken(this.#clock.monotonic() - begin)
+    }
+    const forget = (): void => {
+      hold.cancel()
+      this.#cancels.delete(hold.cancel)
+      this.#breaks.delete(breaks)
     }
     hold.cancel = this.#scheduler.after(msMax, breaks)
     this.#cancels.add(hold.cancel)
@@ -103,9 +111,7 @@ export class Holds {
       return result
     } finally {
       hold.done = true
-      hold.cancel()
-      this.#cancels.delete(hold.cancel)
-      this.#breaks.delete(breaks)
+      forget()
       if (!hold.broken) this.#release()
     }
   }
