@@ -259,3 +259,21 @@ test('what a codec threw is the cause of the error that tells it, wherever that 
   assert.throws(() => back.get('stored'), { code: 'TIDEMARK_VALUE_DAMAGED', collection: 'map', key: 'stored', cause: own })
   await world.close()
 })
+
+test('a codec that catches what a transaction inside of another one threw, while that one is looked over: nothing of either stands', async () => {
+  const { world, calls, maps } = await calling(['a'])
+  const [map] = maps as [TidemarkMap<string, unknown>]
+  const other = world.store.map<number, string>('other')
+  const refused = new Error('refused')
+  calls.armed = store => {
+    try {
+      store.transaction(() => {
+        other.set('x', 1)
+        throw refused
+      })
+    } catch {}
+  }
+  assert.throws(() => world.store.transaction(() => map.set('k', 'new')), refused)
+  assert.deepEqual([calls.made, map.size, other.size], [1, 0, 0])
+  await world.close()
+})

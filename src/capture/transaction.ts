@@ -200,6 +200,8 @@ export class Transaction {
       this.#encoding = false
       images.length = end
     }
+    // A codec may have called what joins, and have caught what that threw.
+    if (this.#failure !== undefined) throw (this.#failure as { readonly error: unknown }).error
   }
 
   /** What it changed has to be in one cut, and what it found as it was to be. */
