@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TidemarkMap } from '../src/capture/index.ts'
+import type { CheckpointPoint } from '../src/checkpoint/index.ts'
+import type { Settings } from '../src/options.ts'
 import type { Store } from '../src/store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
@@ -14,8 +16,8 @@ interface Opened {
 }
 
 /** No barrier falls but for the `rpoMs`. */
-async function opened(): Promise<Opened> {
-  const world = new SimulatedStore()
+async function opened(settings: Settings = {}): Promise<Opened> {
+  const world = new SimulatedStore(settings)
   const store = await world.open()
   const payments = store.map<number, string>('payments', { class: 'critical', rpoMs: RPO_MS })
   payments.set('a', 1)
@@ -129,3 +131,43 @@ test('what was emptied while the storage is away is durable soon after it is bac
   assert.equal((await world.crash()).map('payments').size, 0)
   await world.close()
 })
+
+const TAKEN: readonly (readonly [string, (opened: Opened) => void])[] = [
+  ['a change', ({ payments }) => void payments.set('b', 1)],
+  ['clear', ({ payments }) => payments.clear()],
+  ['the end of the collection', ({ store }) => void store.delete('payments')],
+]
+
+for (const [what, change] of TAKEN) {
+  for (const asked of [false, true]) {
+    test(`a barrier that takes ${what} is hurried, though it fell for another reason; asked for: ${asked}`, async () => {
+      const all = await opened({ checkpoint: { intervalMs: 8000 } })
+      const { world, store } = all
+      const sessions = store.map<number, number>('sessions')
+      const write = (n: number): void => {
+        for (let key = 0; key < 10_000; key++) sessions.set(key, n)
+      }
+      const tookMs = async (): Promise<number> => {
+        const { length } = world.points
+        if (asked) void store.checkpoint()
+        else await world.pass(8000)
+        if (world.points.length === length) await world.pass(3000)
+        return (world.points.at(-1) as CheckpointPoint).durationMs
+      }
+      let n = 0
+      // So that nothing is captured before it.
+      const listener = (): void => write(++n)
+      store.on('barrier', listener)
+      sessions.set(0, -1)
+      const spreadMs = await tookMs()
+      assert.ok(spreadMs > 500, `${spreadMs} ms: there is something to hurry`)
+      sessions.set(0, -1)
+      if (asked) change(all)
+      else store.once('barrier', () => change(all))
+      const hurriedMs = await tookMs()
+      assert.ok(hurriedMs < 500, `${hurriedMs} ms of simulated time`)
+      store.off('barrier', listener)
+      await world.close()
+    })
+  }
+}

@@ -21,6 +21,8 @@ export class Classes {
   readonly #rpo: Rpo
   readonly #refusals: Refusals
   #whole = false
+  /** The epoch that failed had a change that is to be durable soon. */
+  #late = false
 
   /** `due`: a critical collection asks for a barrier. */
   constructor(parts: CheckpointerParts, turns: Turns, refusals: Refusals, due: () => void) {
@@ -88,6 +90,10 @@ export class Classes {
     flight.left = this.#lag.cut(all, flight.epoch, flight.whole, flight.left)
     const { left } = flight
     if (left.size > 0) this.#parts.cadence.leaves(changedIn(left).changed)
+    flight.critical ||= this.#late || this.#rpo.waits
+    this.#late = false
+    // Spread, it would be durable later than a barrier of its own would have made it.
+    flight.hurried ||= flight.critical
     for (const collection of all) collection.cutId = collection.id
     this.#rpo.arm()
     flight.linked = this.#parts.space.links.cut(left)
@@ -109,6 +115,7 @@ export class Classes {
   /** What was written since the last commit counts for nothing. */
   failed(flight: Flight | undefined): void {
     this.#whole ||= flight?.whole === true
+    this.#late ||= flight?.critical === true
     this.#lag.failed()
     this.#parts.space.recent.forget()
   }

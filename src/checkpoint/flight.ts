@@ -30,6 +30,8 @@ export interface Flight {
   redundant: Spared
   /** Somebody waits for everything: nothing may be left out. */
   whole: boolean
+  /** It has a change of a collection with an `rpoMs`. */
+  critical: boolean
   /** What the cut left out, and its entries of the catalogue; undefined before the first cut. */
   left: ReadonlySet<Collection> | undefined
   leftEntries: readonly Omit<CatalogueEntry, 'bytes'>[]
@@ -60,6 +62,7 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     cut: false,
     committing: false,
     redundant: { records: 0, bytes: 0 },
+    critical: false,
     left: undefined,
     leftEntries: [],
     linked: [],

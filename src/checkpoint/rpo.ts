@@ -38,6 +38,13 @@ export class Rpo {
     this.#lookedAt = parts.now()
   }
 
+  /** A barrier that falls now takes a change that is to be durable soon, whatever it falls for. */
+  get waits(): boolean {
+    if (this.#cancelDropped !== undefined) return true
+    for (const collection of this.#parts.collections()) if (collection.rpoMs !== undefined && this.#parts.changed(collection)) return true
+    return false
+  }
+
   /** A barrier fell. */
   arm(): void {
     this.#disarm()

@@ -120,7 +120,10 @@ export interface CollectionOptions<V> {
    * stricter class the stricter one counts. Not stored: until `map` says so again after a restart it is 'standard', which is the default.
    */
   readonly class?: CollectionClass
-  /** With class 'critical': a barrier, which cuts all collections, follows a change, `clear` and `store.delete` included, within this time. Default: that of the interval. */
+  /**
+   * With class 'critical': a barrier, which cuts all collections, follows a change, `clear` and `store.delete` included, within this time, and no
+   * epoch that has such a change is spread. Default: that of the interval.
+   */
   readonly rpoMs?: number
 }
 
