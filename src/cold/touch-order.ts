@@ -20,6 +20,7 @@ import {
   type TouchedPlace,
   TouchOrderEncoder,
 } from '../format/index.ts'
+import { makeFolderInPlace } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export interface TouchOrderParts {
@@ -137,7 +138,7 @@ export class TouchOrder {
 
   async #put(name: string, bytes: Buffer): Promise<void> {
     const { storage } = this.#parts
-    await storage.makeFolder(ORDER_FOLDER)
+    await makeFolderInPlace(storage, ORDER_FOLDER)
     await storage.createIfAbsent(name, bytes)
     for (const file of await this.#files()) if (file < name) await storage.remove(file)
   }

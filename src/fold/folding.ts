@@ -14,7 +14,7 @@ import { LogLength } from '../log/index.ts'
 import { assertNext, dropDead, foldTo, PointAges, raiseBase, repeat, trim } from '../manifest/index.ts'
 import { floorRate, manifestToll, PacedStorage, Rhythm, upkeepToll, type Work } from '../pace/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { isErrno, type Storage } from '../storage/index.ts'
 import { AtRest, REPEAT_MS } from './at-rest.ts'
 import { Collector, GRACE_MS } from './collect.ts'
 import type { FoldingParts, Thresholds } from './contract.ts'
@@ -364,6 +364,9 @@ export class Folding {
     try {
       if (this.#stopped) throw STOPPED
       await job({ storage: this.#storage, random, compress: await compress(), newFile }, rhythm)
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) this.#names.forget()
+      throw error
     } finally {
       this.#rhythms.delete(rhythm)
       rhythm.end()

@@ -6,6 +6,7 @@
  */
 import { mostOf } from '../base/extremes.ts'
 import { SEGMENT_FOLDER, segmentName, segmentNumbers } from '../format/index.ts'
+import { makeFolderInPlace } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export class SegmentNames {
@@ -34,6 +35,11 @@ export class SegmentNames {
     return this.#prepared
   }
 
+  /** Where a job missed something the folder may be gone, too: a copy that leaves out what is empty was put back, say. The next job looks again. */
+  forget(): void {
+    this.#prepared = undefined
+  }
+
   /** For one job: the names it takes are in use until it has ended. */
   take(): { newFile(): string; end(): void } {
     const names: string[] = []
@@ -50,15 +56,15 @@ export class SegmentNames {
     }
   }
 
-  /** Goes on behind the highest sequence of our own token that a file has. */
+  /** Goes on behind the highest sequence of our own token that was given or that a file has. */
   async #count(): Promise<void> {
-    await this.#storage.makeFolder(SEGMENT_FOLDER)
+    await makeFolderInPlace(this.#storage, SEGMENT_FOLDER)
     const names = await this.#storage.list(SEGMENT_FOLDER)
     const token = this.#token()
     const sequenceOf = (name: string): number => {
       const numbers = segmentNumbers(name)
       return numbers?.token === token ? numbers.sequence : 0
     }
-    this.#sequence = mostOf(names, sequenceOf, 0)
+    this.#sequence = mostOf(names, sequenceOf, this.#sequence)
   }
 }

@@ -195,6 +195,18 @@ export async function assertInPlace(storage: Storage, files: readonly { readonly
   }
 }
 
+/**
+ * Makes a folder of a store at work, where that is: in an empty directory that stands in its place a folder would keep the one that was moved away from
+ * being put back. @throws TIDEMARK_STORAGE
+ */
+export async function makeFolderInPlace(storage: Storage, folder: string): Promise<void> {
+  if (!(await storage.exists(MANIFEST_FOLDER))) {
+    const info = { errno: errnoOf('ENOENT'), syscall: 'stat', operation: 'makeFolder' }
+    throw notWhereItWas(MANIFEST_FOLDER, 'is gone', info, systemError('ENOENT', 'stat'))
+  }
+  await storage.makeFolder(folder)
+}
+
 /** The segments of a manifest and the log behind its fold point: what it stands on without the fold points that it kept itself. */
 export function standsOn(manifest: Manifest): ReadonlySet<string> {
   const { log, fold } = manifest

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SCHEDULE_FOLDER, SCHEDULE_PARTS, type ScheduleRecord, scheduleName } from '../format/index.ts'
+import { MANIFEST_FOLDER, SCHEDULE_FOLDER, SCHEDULE_PARTS, type ScheduleRecord, scheduleName } from '../format/index.ts'
 import { SimulatedScheduler, SimulatedStorage } from '../testing/index.ts'
 import { Keeper, newestRecord } from './keeper.ts'
 
@@ -12,6 +12,7 @@ function rig(seed = 1) {
   const scheduler = new SimulatedScheduler({ seed })
   const { clock } = scheduler
   const storage = new SimulatedStorage({ seed, scheduler, latencyMs: { min: 1, max: 1 } })
+  storage.disk.folders.add(MANIFEST_FOLDER)
   const remembered: ScheduleRecord[] = []
   const state = { cycleMs: DAY }
   const begin = (): Keeper =>
@@ -117,6 +118,7 @@ test('the power may go at any call: what is read afterwards is a whole record or
   for (let step = 1; step <= 40; step++) {
     const scheduler = new SimulatedScheduler({ seed: step })
     const storage = new SimulatedStorage({ seed: step, scheduler, latencyMs: { min: 1, max: 1 }, powerCutAtStep: step })
+    storage.disk.folders.add(MANIFEST_FOLDER)
     const world = { ...rig(step), scheduler, storage, clock: scheduler.clock }
     const keeper = new Keeper({
       storage,

@@ -9,6 +9,7 @@
 import type { Clock } from '../base/clock.ts'
 import { SCHEDULE_BYTES_MAX, SCHEDULE_SAVE_MS } from '../base/limits.ts'
 import { decodeSchedule, encodeSchedule, SCHEDULE_FOLDER, type ScheduleRecord, scheduleName, scheduleNumber } from '../format/index.ts'
+import { makeFolderInPlace } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 const KEPT = 2
@@ -72,7 +73,7 @@ export class Keeper {
   async #write(): Promise<void> {
     const { storage, record } = this.#parts
     this.#kept = this.#changes
-    await storage.makeFolder(SCHEDULE_FOLDER)
+    await makeFolderInPlace(storage, SCHEDULE_FOLDER)
     const numbers = await numbersOf(storage)
     await storage.createIfAbsent(scheduleName((numbers[0] ?? 0) + 1), encodeSchedule(record()))
     for (const number of numbers.slice(KEPT - 1)) await storage.remove(scheduleName(number))
