@@ -331,3 +331,25 @@ test('the root may be reached through a link', async () => {
   await storage.createIfAbsent('m', bytes('x'))
   assert.deepEqual(readdirSync(path), ['m'])
 })
+
+for (const times of [2, Number.POSITIVE_INFINITY]) {
+  test(`a file that goes beside a listing of names without types does not empty the folder (${times} times)`, async () => {
+    let left = times
+    const readdir: FileCalls['readdir'] = path => {
+      if (left-- > 0) throw systemError('ENOENT', 'lstat')
+      return syncCalls.readdir(path)
+    }
+    const { storage } = await recorded(syncCalls, { readdir })
+    await storage.createIfAbsent('m', bytes('m'))
+    if (times === 2) {
+      assert.deepEqual(await storage.list(''), ['m'])
+      left = times
+      assert.deepEqual(await storage.names(), ['m'])
+    } else {
+      await assert.rejects(storage.list(''), isSystem('ENOENT'))
+      await assert.rejects(storage.names(), isSystem('ENOENT'))
+    }
+    left = times
+    assert.deepEqual(await storage.list('missing'), [])
+  })
+}

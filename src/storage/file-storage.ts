@@ -14,13 +14,15 @@ import { dirname, resolve } from 'node:path'
 import { type Random, systemRandom } from '../base/random.ts'
 import type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
 import { isErrno, storageError } from './errors.ts'
-import { asyncCalls, type FileCalls, syncCalls } from './file-calls.ts'
+import { asyncCalls, type DirectoryEntry, type FileCalls, syncCalls } from './file-calls.ts'
 import { FileHandle, writeAll } from './file-handle.ts'
 import { checkFolder, checkPath, compareNames, folderOf, isTemporaryName, nameOf, temporaryName } from './paths.ts'
 
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
 const CREATE_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
+/** A folder is listed so often where names go meanwhile. */
+const LISTINGS_MAX = 8
 const FLAGS: Record<OpenMode, number> = { read: constants.O_RDONLY, create: CREATE_FLAGS, append: constants.O_RDWR }
 
 export interface FileStorageOptions {
@@ -235,20 +237,36 @@ export class FileStorage implements Storage {
 
   /** Every name in the root, folders and hidden ones included; none when the root is missing. */
   async names(): Promise<string[]> {
-    try {
-      return (await this.#calls.readdir(this.root)).map(entry => entry.name)
-    } catch (cause) {
-      if (isErrno(cause, 'ENOENT')) return []
-      throw storageError('list', '', cause)
-    }
+    return (await this.#listed('')).map(entry => entry.name)
   }
 
   async #entries(folder: string): Promise<string[]> {
+    return (await this.#listed(folder)).filter(entry => entry.isFile()).map(entry => entry.name)
+  }
+
+  /** Nothing where the folder is missing. Where a file system does not say of what type a name is, one that goes beside the listing fails it, too. */
+  #listed(folder: string): Promise<DirectoryEntry[]> {
+    const full = this.#full(folder)
+    return this.#try('list', folder, async () => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#calls.readdir(full)
+        } catch (cause) {
+          if (!isErrno(cause, 'ENOENT')) throw cause
+          if (await this.#isMissing(full)) return []
+          if (attempt === LISTINGS_MAX) throw cause
+        }
+      }
+    })
+  }
+
+  async #isMissing(path: string): Promise<boolean> {
     try {
-      return (await this.#calls.readdir(this.#full(folder))).filter(entry => entry.isFile()).map(entry => entry.name)
+      await this.#calls.stat(path)
+      return false
     } catch (cause) {
-      if (isErrno(cause, 'ENOENT')) return []
-      throw storageError('list', folder, cause)
+      if (isErrno(cause, 'ENOENT')) return true
+      throw cause
     }
   }
 
