@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import {
+import fs, {
   closeSync,
   existsSync,
   mkdirSync,
@@ -19,7 +19,7 @@ import { after, afterEach, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import { loadPrebuilt } from './file-lock.ts'
-import { acquireLock, isForeignLock, LOCK_FILE, type LockHolder, lockHolder } from './index.ts'
+import { acquireLock, isErrno, isForeignLock, LOCK_FILE, type LockHolder, lockHolder, systemError } from './index.ts'
 
 const NOW_MS = 1767225600000
 const MODULE = JSON.stringify(new URL('./index.js', import.meta.url).href)
@@ -317,4 +317,18 @@ test('the addon is loaded from where its package keeps it, and locks as the pack
     const again = await acquireLock(path, lockHolder(NOW_MS), { load: async () => second })
     again.release()
   }
+})
+
+test('a file system that fails once the lock is taken is told as that, and the lock is given back', async t => {
+  const path = folder()
+  const { fstatSync } = fs
+  let calls = 0
+  const { mock } = t.mock.method(fs, 'fstatSync', ((fd: number, options: { bigint: true }) => {
+    if (++calls > 1) throw systemError('ESTALE', 'fstat')
+    return fstatSync(fd, options)
+  }) as typeof fstatSync)
+  await assert.rejects(acquire(path), error => hasCode(error, 'TIDEMARK_STORAGE') && isErrno(error, 'ESTALE'))
+  assert.equal(calls, 2)
+  mock.restore()
+  ;(await acquire(path)).release()
 })

@@ -95,7 +95,7 @@ export async function acquireLock(rootDir: string, holder: LockHolder, options: 
 
 function heldLock(fd: number): Lock {
   let held = true
-  const { ino, dev } = fs.fstatSync(fd, { bigint: true })
+  const { ino, dev } = statOf(fd)
   return {
     release() {
       if (!held) return
@@ -110,6 +110,14 @@ function heldLock(fd: number): Lock {
         // The system has dropped the lock with the descriptor, and who releases it has more to give back.
       }
     },
+  }
+}
+
+function statOf(fd: number): fs.BigIntStats {
+  try {
+    return fs.fstatSync(fd, { bigint: true })
+  } catch (cause) {
+    throw storageError('lock', LOCK_FILE, cause)
   }
 }
 
