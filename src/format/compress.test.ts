@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { syncBuiltinESMExports } from 'node:module'
 import { test } from 'node:test'
-import { deflateRawSync } from 'node:zlib'
+import zlib, { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { hasCode } from '../base/errors.ts'
 import { type CompressionPreference, checkZstdShape, loadPrebuiltZstd, openCompress, openDecompress } from './compress.ts'
@@ -168,3 +169,33 @@ test('a compression nobody knows is refused by its own code', async () => {
 function isDamaged(error: unknown): boolean {
   return hasCode(error, 'TIDEMARK_VALUE_DAMAGED')
 }
+
+test('what fails for want of memory says nothing of the bytes, and is told as what it is', async t => {
+  const decompress = await openDecompress(COMPRESSION_DEFLATE)
+  const withCode = (code: string): Error => Object.assign(new Error('failed'), { code })
+  let thrown = new Error()
+  const { mock } = t.mock.method(zlib, 'inflateRawSync', () => {
+    throw thrown
+  })
+  syncBuiltinESMExports()
+  const told = (error: Error): unknown => {
+    thrown = error
+    try {
+      return decompress(Buffer.alloc(8), 8)
+    } catch (told) {
+      return told
+    }
+  }
+  try {
+    for (const error of [
+      new RangeError('Array buffer allocation failed'),
+      withCode('ERR_MEMORY_ALLOCATION_FAILED'),
+      withCode('Z_MEM_ERROR'),
+    ])
+      assert.equal(told(error), error)
+    assert.ok(hasCode(told(withCode('Z_DATA_ERROR')), 'TIDEMARK_VALUE_DAMAGED'))
+  } finally {
+    mock.restore()
+    syncBuiltinESMExports()
+  }
+})

@@ -9,6 +9,7 @@ import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
 import { assert, TidemarkError } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES_MAX } from '../base/limits.ts'
+import { isOutOfMemory } from '../base/out-of-memory.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
 
 export type CompressionPreference = 'zstd' | 'deflate' | 'none'
@@ -55,7 +56,7 @@ function readableZstd(stored: Buffer, rawLength: number): Buffer | undefined {
   }
 }
 
-/** The decompression for frames that name this id. Payloads it cannot take throw TIDEMARK_VALUE_DAMAGED. */
+/** The decompression for frames that name this id. Payloads it cannot take throw TIDEMARK_VALUE_DAMAGED, want of memory what it is. */
 export async function openDecompress(id: number): Promise<Decompress> {
   switch (id) {
     case COMPRESSION_NONE:
@@ -111,7 +112,7 @@ function checked(decode: Decompress): Decompress {
     try {
       raw = decode(stored, rawLength)
     } catch (error) {
-      throw damaged('not decodable', error)
+      throw isOutOfMemory(error) ? error : damaged('not decodable', error)
     }
     return ofLength(raw, rawLength)
   }
@@ -121,7 +122,7 @@ function checkedAside(decode: NonNullable<Zstd['decodeAside']>): DecompressAside
   return async (stored, rawLength) => {
     assertBounded(rawLength)
     const raw = await decode(stored, rawLength).catch(error => {
-      throw damaged('not decodable', error)
+      throw isOutOfMemory(error) ? error : damaged('not decodable', error)
     })
     return ofLength(raw, rawLength)
   }

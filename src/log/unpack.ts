@@ -6,6 +6,7 @@
  * come; ahead are AHEAD_BYTES of raw blocks at most, or one.
  */
 import { hasCode } from '../base/errors.ts'
+import { isOutOfMemory } from '../base/out-of-memory.ts'
 import { type Decompress, type DecompressAside, openDecompress, openDecompressAside } from '../format/index.ts'
 import type { Pause, StoredBlock } from './epoch.ts'
 
@@ -26,21 +27,11 @@ export class BadBlock extends Error {
   }
 }
 
-/** What is to be thrown where work on the block at `offset` threw: where that says nothing of its bytes, the same. */
+/** What is to be thrown where work on the block at `offset` threw: where that says nothing of its bytes, as for want of memory, the same. */
 export function badBlock(error: unknown, offset: number): unknown {
   if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED') || isOutOfMemory((error as Error).cause)) return error
   return new BadBlock(offset, error as Error)
 }
-
-/** Every error of unpacking is told as damage. With more memory the block may unpack: nothing is to be given up for it. */
-function isOutOfMemory(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const { code } = error as { code?: unknown }
-  if (error instanceof RangeError && code === undefined) return true
-  return MEMORY_CODES.has(code) || /allocation/i.test(error.message)
-}
-
-const MEMORY_CODES = new Set<unknown>(['Z_MEM_ERROR', 'ZSTD_error_memory_allocation', 'ERR_MEMORY_ALLOCATION_FAILED'])
 
 /** Some more than there are threads in the pool, of blocks as they are written. */
 const AHEAD_BYTES = 512 * 1024

@@ -1,0 +1,9 @@
+/** Whether unpacking failed for want of memory, by Node.js, zlib or an addon. With more of it the bytes may unpack: nothing is to be given up for them. */
+export function isOutOfMemory(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as { code?: unknown }
+  if (error instanceof RangeError && code === undefined) return true
+  return MEMORY_CODES.has(code) || /allocation/i.test(error.message)
+}
+
+const MEMORY_CODES = new Set<unknown>(['Z_MEM_ERROR', 'ZSTD_error_memory_allocation', 'ERR_MEMORY_ALLOCATION_FAILED'])
