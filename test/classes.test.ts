@@ -166,6 +166,42 @@ for (const call of ['durable', 'close'] as const) {
   })
 }
 
+const WRITES: readonly (readonly [string, (all: Awaited<ReturnType<typeof opened>>) => void, readonly string[]])[] = [
+  ['nothing', () => {}, ['cache', 'index']],
+  ['a key', ({ cache }) => void cache.set('k', 2), ['index']],
+  ['what is there already', ({ cache }) => void cache.set('k', 1), ['index']],
+  ['a key, in a transaction', ({ store, cache }) => store.transaction(() => void cache.set('k', 2)), ['index']],
+  ['what is there already, in a transaction', ({ store, cache }) => store.transaction(() => void cache.set('k', 1)), ['index']],
+  ['what is gone already', ({ cache }) => void cache.delete('gone'), ['index']],
+  [
+    'two in a transaction',
+    ({ store, cache, index }) =>
+      store.transaction(() => {
+        cache.set('k', 2)
+        index.set('k', 2)
+      }),
+    [],
+  ],
+]
+
+for (const [what, write, left] of WRITES) {
+  test(`what a listener of a barrier writes is in the epoch under pressure, too: ${what}`, async () => {
+    const all = await opened()
+    const { world, store, orders, cache, index } = all
+    cache.set('gone', 1)
+    await world.checkpoint()
+    world.pressed = true
+    for (const map of [orders, cache, index]) map.set('k', 1)
+    cache.delete('gone')
+    store.once('barrier', () => write(all))
+    const names = async (): Promise<string[]> => (await world.checkpoint()).lagging.map(({ collection }) => collection)
+    assert.deepEqual(await names(), left)
+    for (const map of [orders, cache, index]) map.set('k', 3)
+    assert.deepEqual(await names(), ['cache', 'index'], 'of the next barrier it says nothing')
+    await world.close()
+  })
+}
+
 test('close() whose first epochs fail leaves out nothing that the listener of its last barrier writes', async () => {
   const { world, store, cache } = await opened()
   const heal = world.storage.inject({ operation: 'append', errno: 'EIO' })

@@ -31,6 +31,7 @@ class Bench {
       intervalMs,
       leftOutMsMax: () => (LAG_INTERVALS_MAX - 1) * intervalMs,
       links: this.space.links,
+      letInto: this.space.letInto,
       pressed: () => this.pressed,
       refuses: collection => this.refusing.has(collection),
     })

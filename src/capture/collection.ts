@@ -213,6 +213,7 @@ export class Collection {
       stored = !lives && cold?.shows(key) === true
       if (!lives && !stored) {
         this.space.assertWritable(this.name)
+        this.space.writes(this)
         this.space.transaction?.leavesAsIs(this)
         return false
       }
@@ -309,6 +310,7 @@ export class Collection {
   beforeWrite(key: Key, value: unknown): void {
     const { space, part } = this
     space.assertWritable(this.name)
+    space.writes(this)
     let frozen: boolean | undefined
     if (part !== undefined && space.transaction === undefined && space.touches.left <= 0 && isShort(key)) {
       frozen = part.claim(key)

@@ -2,7 +2,8 @@
  * What all collections of one store share on the main thread: whether a barrier's capture or a transaction is under way.
  *
  * Owns: the flag that sends reads and writes the slow way, and the reasons for it. Does not own: when a barrier falls.
- * Invariant: `guarded` is true exactly while a capture has unfinished parts, a transaction runs, writing is forbidden, or accesses are noted.
+ * Invariant: `guarded` is true exactly while a capture has unfinished parts, a transaction runs, writing is forbidden, accesses are noted, or what
+ * listeners of a barrier write to is.
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
@@ -93,6 +94,8 @@ export class Space {
   images = new ByteWriter(IMAGES_BYTES)
   /** Keys that a journal may list beyond twice the entries; collections that are many have less each. */
   journalSlackKeys = JOURNAL_SLACK_KEYS
+  /** What listeners of the barrier that falls wrote to, or left as it was to be. */
+  readonly letInto = new Set<Collection>()
   #collections = 0
   #letsIn = false
   /** Set when collections were made, dropped or emptied since the last barrier. */
@@ -146,7 +149,8 @@ export class Space {
   }
 
   refresh(): void {
-    this.guarded = this.capture !== undefined || this.transaction !== undefined || this.forbidden !== undefined || this.touches.left > 0
+    const noted = this.touches.left > 0 || (this.#letsIn && this.rebuildable)
+    this.guarded = this.capture !== undefined || this.transaction !== undefined || this.forbidden !== undefined || noted
     this.read = this.touches.left > 0 ? readAndNote : readAndHandOut
   }
 
@@ -178,11 +182,18 @@ export class Space {
   /** Tells the listeners of a barrier. */
   letIn(tell: () => void): void {
     this.#letsIn = true
+    this.refresh()
     try {
       tell()
     } finally {
       this.#letsIn = false
+      this.refresh()
     }
+  }
+
+  /** It is about to be written to, or is to be as it is. */
+  writes(collection: Collection): void {
+    if (this.#letsIn) this.letInto.add(collection)
   }
 
   /** No cut is being taken any more. */

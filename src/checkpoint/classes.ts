@@ -35,6 +35,7 @@ export class Classes {
       // The barrier after one that leaves something out waits until that one's epoch is durable.
       leftOutMsMax: () => cadence.leftOutMsMax - cadence.commitMs,
       links: space.links,
+      letInto: space.letInto,
       pressed: pressed ?? (() => cadence.pressure >= PRESSURE_HIGH),
       refuses: ({ id }) => refusals.has(id),
     })
@@ -89,6 +90,7 @@ export class Classes {
     flight.whole ||= this.#parts.space.forbidden === 'closed'
     flight.left = this.#lag.cut(all, flight.epoch, flight.whole, flight.left)
     const { left } = flight
+    this.#parts.space.letInto.clear()
     if (left.size > 0) this.#parts.cadence.leaves(changedIn(left).changed)
     flight.critical ||= this.#late || this.#rpo.waits
     this.#late = false

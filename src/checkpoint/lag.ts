@@ -26,6 +26,8 @@ export interface LagParts {
   readonly pressed: () => boolean
   /** Whether values of the collection are refused now: what is stored of it is not counted exactly. */
   readonly refuses: (collection: Collection) => boolean
+  /** What listeners of the barrier that falls wrote to: it is in the epoch. */
+  readonly letInto: ReadonlySet<Collection>
 }
 
 interface Stored {
@@ -140,7 +142,7 @@ export class Lag {
     const stored = this.#stored.get(collection.id)
     // What did not change lags behind nothing; what is being captured already cannot be left.
     if (stored === undefined || !collection.dirty || collection.part !== undefined) return false
-    if (collection.drained.length > 0 || this.#parts.refuses(collection)) return false
+    if (collection.drained.length > 0 || this.#parts.letInto.has(collection) || this.#parts.refuses(collection)) return false
     const { intervalMs, leftOutMsMax, clock } = this.#parts
     if (intervalMs === 0) return epoch - stored.epoch < LAG_EPOCHS_MAX
     return clock.monotonic() - stored.cutAt < leftOutMsMax()
