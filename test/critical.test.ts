@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { TidemarkMap } from '../src/capture/index.ts'
 import type { CheckpointPoint } from '../src/checkpoint/index.ts'
 import type { Settings } from '../src/options.ts'
+import type { Decision } from '../src/schedule/index.ts'
 import type { Store } from '../src/store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
@@ -13,16 +14,30 @@ interface Opened {
   readonly world: SimulatedStore
   readonly store: Store
   readonly payments: TidemarkMap<string, number>
+  /** Syncs wait for it. */
+  readonly syncs: { after: Promise<void> }
 }
 
 /** No barrier falls but for the `rpoMs`. */
 async function opened(settings: Settings = {}): Promise<Opened> {
   const world = new SimulatedStore(settings)
+  const syncs = { after: Promise.resolve() }
+  const { storage } = world
+  const openFile = storage.open.bind(storage)
+  storage.open = async (path, mode) => {
+    const file = await openFile(path, mode)
+    const sync = file.sync.bind(file)
+    file.sync = async () => {
+      await syncs.after
+      await sync()
+    }
+    return file
+  }
   const store = await world.open()
   const payments = store.map<number, string>('payments', { class: 'critical', rpoMs: RPO_MS })
   payments.set('a', 1)
   await world.checkpoint()
-  return { world, store, payments }
+  return { world, store, payments, syncs }
 }
 
 const ENDS: readonly (readonly [string, (opened: Opened) => void])[] = [
@@ -171,3 +186,91 @@ for (const [what, change] of TAKEN) {
     })
   }
 }
+
+const IN_THE_WAY: readonly (readonly [string, string, (opened: Opened) => () => void])[] = [
+  [
+    'an epoch that does not end',
+    'storage',
+    ({ store, syncs }) => {
+      let heal = (): void => {}
+      syncs.after = new Promise<void>(resolve => (heal = resolve))
+      store.map<number, string>('other').set('a', 1)
+      void store.checkpoint()
+      return () => heal()
+    },
+  ],
+  [
+    'epochs that fail',
+    'failing',
+    ({ world, store }) => {
+      const heal = world.storage.inject({ operation: 'append', errno: 'EIO' })
+      store.map<number, string>('other').set('a', 1)
+      void store.checkpoint()
+      return heal
+    },
+  ],
+  [
+    'a hold',
+    'held',
+    ({ store }) => {
+      let end = (): void => {}
+      void store.hold(() => new Promise<void>(resolve => (end = resolve)), { msMax: 1_000_000 })
+      return () => end()
+    },
+  ],
+]
+
+const CHANGES: readonly (readonly [string, (opened: Opened) => void])[] = [
+  ['changed', ({ payments }) => void payments.set('b', 1)],
+  ['dropped', ({ store }) => void store.delete('payments')],
+]
+
+for (const [what, reason, stand] of IN_THE_WAY) {
+  for (const [how, change] of CHANGES) {
+    // A drop is in the epoch that fails next, which `degraded` says.
+    if (reason === 'failing' && how === 'dropped') continue
+    test(`it is said, once, that ${what} keeps back the barrier of a critical collection, and when that is over: ${how}`, async () => {
+      const all = await opened()
+      const { world, store } = all
+      const said: Decision[] = []
+      store.on('decision', decision => void (decision.type.startsWith('rpo-') && said.push(decision)))
+      const leave = stand(all)
+      await world.pass(20)
+      change(all)
+      const begin = world.clock.monotonic()
+      await world.pass(RPO_MS)
+      assert.equal(said.length, 0)
+      await world.pass(10 * RPO_MS)
+      const [broken] = said
+      assert.deepEqual(
+        said.map(({ type, reason }) => `${type} ${reason}`),
+        [`rpo-broken ${reason}`],
+      )
+      assert.equal(broken?.numbers['rpoMsMax'], RPO_MS)
+      assert.ok((broken?.numbers['rpoMs'] ?? 0) > RPO_MS)
+      leave()
+      await world.pass(5000)
+      assert.deepEqual(
+        said.map(({ type }) => type),
+        ['rpo-broken', 'rpo-met'],
+      )
+      const worstMs = said[1]?.numbers['rpoMsWorst'] ?? 0
+      assert.ok(worstMs >= 11 * RPO_MS && worstMs < world.clock.monotonic() - begin, `${worstMs} ms`)
+      await world.close()
+    })
+  }
+}
+
+test('nothing is said of a barrier that falls within its time, or late because the loop stood still', async () => {
+  const { world, store, payments } = await opened()
+  const said: Decision[] = []
+  store.on('decision', decision => void (decision.type.startsWith('rpo-') && said.push(decision)))
+  for (let n = 0; n < 20; n++) {
+    payments.set('b', n)
+    if (n % 5 === 4) world.clock.advance(10 * RPO_MS)
+    await world.pass(RPO_MS / 3)
+  }
+  await world.pass(1000)
+  assert.deepEqual(said, [])
+  await world.close()
+})

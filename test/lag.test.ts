@@ -163,6 +163,7 @@ test('a class that was given after the last cut does not count yet', () => {
 })
 
 const changed = ({ dirty }: Collection): boolean => dirty
+const told = { criticalBroken: () => {}, criticalMet: () => {} }
 
 test('a barrier is due no later than rpoMs after the first change of a critical collection, and never without one', async () => {
   for (const rpos of [[40], [40, 100], [100, 30, 250]]) {
@@ -186,7 +187,14 @@ test('a barrier is due no later than rpoMs after the first change of a critical 
       rpo.arm()
     }
     const turns = new Turns({ clock, scheduler }, error => assert.fail(error))
-    const rpo = new Rpo({ turns, now: () => clock.monotonic(), collections: () => [bench.orders, ...critical], changed, due: barrier })
+    const rpo = new Rpo({
+      turns,
+      told,
+      now: () => clock.monotonic(),
+      collections: () => [bench.orders, ...critical],
+      changed,
+      due: barrier,
+    })
     rpo.arm()
     await scheduler.run(clock.monotonic() + 2000)
     bench.change(bench.orders)
@@ -219,7 +227,7 @@ test('a barrier is due in time for one collection also where the shorter `rpoMs`
   const due = (): void => {
     dueAt ??= clock.monotonic()
   }
-  const rpo = new Rpo({ turns, now: () => clock.monotonic(), collections: () => list, changed, due })
+  const rpo = new Rpo({ turns, told, now: () => clock.monotonic(), collections: () => list, changed, due })
   rpo.arm()
   const armedAt = clock.monotonic()
   await scheduler.run(armedAt + 3)

@@ -317,6 +317,7 @@ export class Checkpointer implements CaptureOwner {
     const point = this.counters.committed(flight, message, clock.monotonic())
     this.#waiters.arrive(point)
     cadence.committed(flight)
+    this.classes.told()
     if (this.status === 'degraded') {
       this.status = 'ok'
       this.degradedBy = undefined

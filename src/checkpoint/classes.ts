@@ -40,7 +40,7 @@ export class Classes {
       refuses: ({ id }) => refusals.has(id),
     })
     this.#rpo = new Rpo({
-      ...{ turns, due, now: () => clock.monotonic(), collections: () => space.treated },
+      ...{ turns, due, now: () => clock.monotonic(), told: cadence, collections: () => space.treated },
       // An emptied one has nothing to write but its new id.
       changed: collection => collection.id !== collection.cutId || this.#changed(collection),
     })
@@ -112,6 +112,11 @@ export class Classes {
 
   committed({ epoch, started, written }: Flight): void {
     if (this.#parts.space.rebuildable) this.#lag.committed(epoch, written, started)
+  }
+
+  /** All else is told of the commit. */
+  told(): void {
+    this.#rpo.committed()
   }
 
   /** What was written since the last commit counts for nothing. */

@@ -2,13 +2,15 @@
  * When a critical collection asks for a barrier, by its `rpoMs`.
  *
  * What: looks at the critical collections from time to time, and asks when one of them would else have changes older than its `rpoMs` before
- * the next look. One that is dropped, which is a change of it, is looked at no more: a timer of its own remembers it.
- * Owns: the timers, since when each may be dirty. Does not own: the barrier.
+ * the next look. One that is dropped, which is a change of it, is looked at no more: a timer of its own remembers it. Where the barrier is kept
+ * back, by a hold or the epoch under way, it says so, and when what waited is durable.
+ * Owns: the timers, since when each may be dirty. Does not own: the barrier, why it is kept back.
  * Invariants: no `set` pays for it; without a critical collection that has an `rpoMs`, or had one when it was dropped behind the last barrier, and
  * behind `stop`, there is no timer; a barrier is asked for no later than `rpoMs` after the first change that no barrier cut.
  */
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
+import type { Cadence } from '../schedule/index.ts'
 import type { Turns } from './turns.ts'
 
 export interface RpoParts {
@@ -20,11 +22,22 @@ export interface RpoParts {
   readonly changed: (collection: Collection) => boolean
   /** A barrier should fall now. */
   readonly due: () => void
+  /** Is told, once, that a barrier which was due has been kept back for as long again, and when all that waited is durable. */
+  readonly told: Pick<Cadence, 'criticalBroken' | 'criticalMet'>
+}
+
+/** It may have become dirty right behind the one, and was at the other. */
+interface Waiting {
+  readonly since: number
+  readonly seen: number
 }
 
 export class Rpo {
   readonly #parts: RpoParts
-  #since = new Map<Collection, number>()
+  /** Those that no barrier cut, dropped ones among them. */
+  #waiting = new Map<Collection, Waiting>()
+  /** It was told that this waits, and not that it is over. */
+  #broken: { readonly since: number; readonly rpoMs: number } | undefined
   #lookedAt: number
   #cancel: Cancel | undefined
   #stopped = false
@@ -49,7 +62,7 @@ export class Rpo {
   arm(): void {
     this.#disarm()
     this.#forgetDropped()
-    this.#since.clear()
+    this.#waiting.clear()
     this.#lookedAt = this.#parts.now()
     this.#next()
   }
@@ -64,22 +77,35 @@ export class Rpo {
   /** It is there no more, which is a change, and may not be its first. */
   dropped(collection: Collection): void {
     const { rpoMs } = collection
-    if (rpoMs === undefined) return
+    if (rpoMs === undefined || this.#stopped) return
     const now = this.#parts.now()
-    const since = this.#parts.changed(collection) ? (this.#since.get(collection) ?? this.#lookedAt) : now
-    const dueAt = since + rpoMs
-    if (this.#stopped || (this.#cancelDropped !== undefined && this.#droppedDueAt <= dueAt)) return
+    const waited = this.#parts.changed(collection) ? (this.#waiting.get(collection) ?? { since: this.#lookedAt, seen: now }) : undefined
+    const waits = waited ?? { since: now, seen: now }
+    this.#waiting.set(collection, waits)
+    const dueAt = waits.since + rpoMs
+    if (this.#cancelDropped !== undefined && this.#droppedDueAt <= dueAt) return
     this.#forgetDropped()
     this.#droppedDueAt = dueAt
     this.#cancelDropped = this.#parts.turns.after(Math.max(0, dueAt - now), () => {
       this.#cancelDropped = undefined
       this.#parts.due()
+      // No barrier fell, and no look may come by that it waits for one.
+      if (this.#waiting.has(collection)) this.#cancelDropped ??= this.#parts.turns.after(rpoMs, () => this.#tell(0))
     })
+  }
+
+  /** An epoch is durable. */
+  committed(): void {
+    const broken = this.#broken
+    if (broken === undefined || this.#kept !== undefined) return
+    this.#broken = undefined
+    this.#parts.told.criticalMet({ rpoMsMax: broken.rpoMs, rpoMsWorst: this.#parts.now() - broken.since })
   }
 
   /** For good: no barrier falls any more. */
   stop(): void {
     this.#stopped = true
+    this.#waiting.clear()
     this.#disarm()
     this.#forgetDropped()
   }
@@ -107,9 +133,29 @@ export class Rpo {
     return soonest
   }
 
+  /** What waits longest, against its time, of that which has waited for as long again as it should. */
+  get #kept(): { readonly since: number; readonly rpoMs: number } | undefined {
+    const now = this.#parts.now()
+    let kept: { readonly since: number; readonly rpoMs: number } | undefined
+    for (const [{ rpoMs }, { since, seen }] of this.#waiting) {
+      if (rpoMs === undefined || now - seen < rpoMs) continue
+      if (kept === undefined || (now - since) * kept.rpoMs > (now - kept.since) * rpoMs) kept = { since, rpoMs }
+    }
+    return kept
+  }
+
+  /** `lateMs`: so long after its time it is noticed. */
+  #tell(lateMs: number): void {
+    const kept = this.#kept
+    if (this.#stopped || this.#broken !== undefined || kept === undefined) return
+    this.#broken = kept
+    this.#parts.told.criticalBroken({ rpoMs: this.#parts.now() - kept.since, rpoMsMax: kept.rpoMs, lateMs })
+  }
+
   #look(): void {
     this.#cancel = undefined
     const now = this.#parts.now()
+    const lateMs = Math.max(0, now - this.#dueAt)
     // Not as far away as this look was: who made it come so soon may be gone.
     const nextMs = this.#soonestMs()
     let due = false
@@ -117,17 +163,19 @@ export class Rpo {
       const { rpoMs } = collection
       if (rpoMs === undefined) continue
       if (!this.#parts.changed(collection)) {
-        this.#since.delete(collection)
+        this.#waiting.delete(collection)
         continue
       }
       // It may have become dirty right after the look before.
-      const since = this.#since.get(collection) ?? this.#lookedAt
-      this.#since.set(collection, since)
-      due ||= now + nextMs - since > rpoMs
+      const waits = this.#waiting.get(collection) ?? { since: this.#lookedAt, seen: now }
+      this.#waiting.set(collection, waits)
+      due ||= now + nextMs - waits.since > rpoMs
     }
     this.#lookedAt = now
     if (due) this.#parts.due()
     // The barrier may have armed it anew.
     if (this.#cancel === undefined) this.#next()
+    // Timers run in front of messages: what is in the way may long be over.
+    if (this.#broken === undefined && this.#kept !== undefined) this.#parts.turns.later(() => this.#tell(lateMs))
   }
 }

@@ -7,7 +7,6 @@
  * Invariants: nothing is done between looks; an engine that has nothing to write is looked at once an interval, or a second where that is
  * longer, and more often where a change just behind a look would else be too old; every change of mind is a decision with its reason.
  */
-import type { Clock, LoopLoad } from '../base/clock.ts'
 import { LAG_INTERVALS_MAX, LOOK_MS_MAX, LOOK_MS_MIN, LOOP_LATE_MS } from '../base/limits.ts'
 import type { ScheduleRecord, StoredDecision } from '../format/index.ts'
 import { Activity } from './activity.ts'
@@ -18,6 +17,7 @@ import { Pause } from './pause.ts'
 import { Pressure, type PressureFacts } from './pressure.ts'
 import type {
   BarrierReason,
+  CadenceParts,
   CadenceSettings,
   Changed,
   Committed,
@@ -25,6 +25,8 @@ import type {
   Decision,
   DecisionReason,
   DecisionType,
+  Look,
+  OwnRpo,
   ScheduleStats,
   Seen,
   UpkeepLevel,
@@ -32,20 +34,6 @@ import type {
 import { UpkeepPlan } from './upkeep-level.ts'
 import { planBarrier, Window } from './window.ts'
 import { keysOf, Written } from './written.ts'
-
-export interface CadenceParts {
-  readonly clock: Clock
-  readonly loopLoad: LoopLoad
-  readonly settings: CadenceSettings
-  /** Is told of every decision, once, and of the pressure at that moment. */
-  readonly decided: (decision: Decision, pressure: number) => void
-}
-
-export interface Look {
-  /** A barrier is to fall now, or as soon as the epoch under way has ended. */
-  readonly barrier: BarrierReason | undefined
-  readonly againMs: number
-}
 
 /** Of the RPO, until all is captured; the rest is the writer's. */
 const CAPTURE_SHARE = 0.8
@@ -246,6 +234,16 @@ export class Cadence {
     const numbers = { windowMs: targetMs, windowMsBefore: old, rewriteShare: rewrites, loopLoad: load, commitMs }
     if (why === 'rewrites') this.#decide('widen', why, numbers)
     else this.#decide('narrow', why, numbers)
+  }
+
+  /** A critical collection has waited too long for its barrier, by an RPO of its own. */
+  criticalBroken(numbers: OwnRpo): void {
+    this.#decide('rpo-broken', this.#failing ? 'failing' : this.#exposure.becauseCritical(numbers), numbers)
+  }
+
+  /** What waited is durable. */
+  criticalMet(numbers: { readonly rpoMsMax: number; readonly rpoMsWorst: number }): void {
+    this.#decide('rpo-met', 'durable', numbers)
   }
 
   /** All that was cut is to be written again. */

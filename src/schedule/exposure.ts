@@ -7,7 +7,7 @@
  * and than the last barrier; nothing is reported as durable before its commit.
  */
 import { LOOP_LATE_MS } from '../base/limits.ts'
-import type { Decision, DecisionReason } from './types.ts'
+import type { Decision, DecisionReason, OwnRpo } from './types.ts'
 
 /** The time kept for capture and commit, against the longest of late. */
 const RESERVE_FACTOR = 1.5
@@ -129,6 +129,12 @@ export class Exposure {
       if (alone && !this.#isBroken(now - lateMs, dirty)) return 'loop'
     }
     return flies ? 'storage' : 'held'
+  }
+
+  /** Why that of a critical collection is, whose barrier is kept back. */
+  becauseCritical({ rpoMs, rpoMsMax, lateMs }: OwnRpo): DecisionReason<'rpo-broken'> {
+    if (lateMs > LOOP_LATE_MS && rpoMs - lateMs <= rpoMsMax) return 'loop'
+    return this.flight?.held === false ? 'storage' : 'held'
   }
 
   #isBroken(now: number, dirty: boolean): boolean {

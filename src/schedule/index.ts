@@ -1,10 +1,11 @@
 /** When the barrier falls and when upkeep may run, with reasons. */
-export { Cadence, type CadenceParts, type Look } from './cadence.ts'
+export { Cadence } from './cadence.ts'
 export { type DayPart, type Explanation, explainDirectory, explainStore } from './explain.ts'
 export { Keeper } from './keeper.ts'
 export { PRESSURE_HIGH, PRESSURE_LOW } from './pressure.ts'
 export {
   type BarrierReason,
+  type CadenceParts,
   type CadenceSettings,
   type Changed,
   type Committed,
@@ -14,6 +15,7 @@ export {
   type DecisionReason,
   type DecisionType,
   type LagAges,
+  type Look,
   type ScheduleStats,
   type Seen,
   type UpkeepLevel,

@@ -1,4 +1,5 @@
-/** The words of the scheduler. Plain data. */
+/** The words of the scheduler. Plain data, but for what it is given. */
+import type { Clock, LoopLoad } from '../base/clock.ts'
 
 /** What upkeep may do: wait for a quieter time, go on as always, or use the quiet there is. */
 export type UpkeepLevel = 'held' | 'slow' | 'free'
@@ -55,11 +56,28 @@ export interface CadenceSettings {
   readonly cycleMs: number
 }
 
+export interface CadenceParts {
+  readonly clock: Clock
+  readonly loopLoad: LoopLoad
+  readonly settings: CadenceSettings
+  /** Is told of every decision, once, and of the pressure at that moment. */
+  readonly decided: (decision: Decision, pressure: number) => void
+}
+
+export interface Look {
+  /** A barrier is to fall now, or as soon as the epoch under way has ended. */
+  readonly barrier: BarrierReason | undefined
+  readonly againMs: number
+}
+
 /** Of one collection: keys listed as changed since the last barrier, some of them twice. */
 export interface Changed {
   readonly id: number
   readonly keys: number
 }
+
+/** Of a critical collection: at most so old is its change that waits for a barrier, of what it asked for; and so late that was noticed. */
+export type OwnRpo = Readonly<Record<'rpoMs' | 'rpoMsMax' | 'lateMs', number>>
 
 /** What became durable. */
 export interface Committed {
