@@ -154,7 +154,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
   let loaded: LoadResult | undefined
   let forked: Awaited<ReturnType<typeof forkAt>> | undefined
   try {
-    const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint, create }
+    const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint, create, atPoint: !create, onDamage: settings.onDamage }
     const opened = await openForWriting(storage, facts)
     loaded = await loadInto(surroundings, opened)
     const { report } = loaded

@@ -4,21 +4,18 @@
  * Does: creates a store, takes one over (a manifest with a higher token, durable before the log is read). Owns: the order of these steps.
  * Does not own: the lock (the caller holds it), what a foreign directory is (directory.ts), reading the log (LogScan), writing it.
  * Invariants: nothing is written into a directory that is not a store; of several openers of one number all but one get TIDEMARK_FENCED;
- * opening for reading writes nothing.
+ * opening for reading writes nothing, and opening for writing nothing before it has seen that what it stands on is there (there.ts).
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
-import { GENESIS, LOG_FOLDER, MANIFEST_FOLDER, type Manifest, manifestName, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
-import { holdsNothing } from '../log/index.ts'
+import { LOG_FOLDER, MANIFEST_FOLDER, type Manifest, manifestName } from '../format/index.ts'
 import {
   type Author,
   type FoundManifest,
-  filesOf,
   firstManifest,
   isUnbegun,
-  listManifests,
   newestNumber,
   pruneManifests,
   publish,
@@ -30,8 +27,9 @@ import {
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { endCopy, noStore, refuseForeign } from './directory.ts'
 import { type Followed, followChain, hasLaterFiles } from './follow.ts'
+import { type Asked, assertThere, filesThere, missingOf, type NewestManifest, withKept } from './there.ts'
 
-export interface OpenFacts {
+export interface OpenFacts extends Asked {
   readonly createdBy: string
   readonly random: Random
   /** Default true: an empty directory becomes a store. */
@@ -74,9 +72,10 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
     const manifest = await claim(storage, { ...first, number, token: number }, failpoint)
     return { manifest, created: true, shared: false, damagedManifests: [], older: undefined, leftOverEpoch: 0 }
   }
-  const old = await withKept(storage, found)
-  const { log, token, leftOverEpoch } = await logOf(storage, found)
-  const next = takeOver(old, found.newestNumber, log, author, token)
+  const [{ log, token, leftOverEpoch }, there] = await Promise.all([logOf(storage, found), filesThere(storage)])
+  const followed = { ...found.manifest, log }
+  await assertThere(storage, found, followed, there, facts)
+  const next = takeOver(await withKept(storage, found, there), found.newestNumber, log, author, token)
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
   await endCopy(storage)
@@ -97,13 +96,10 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
     throw noStore(unbegun)
   }
   const { log, leftOverEpoch } = await logOf(storage, found)
-  const manifest: Manifest = { ...(await withKept(storage, found)), log }
+  const isAll = (found.damaged.length === 0 && !found.isOld) || found.manifest.retained.length === 0
+  const kept = isAll ? found.manifest : await withKept(storage, found, await filesThere(storage))
+  const manifest: Manifest = { ...kept, log }
   return { manifest, created: false, shared: true, damagedManifests: found.damaged, older: olderThan(found, log), leftOverEpoch }
-}
-
-interface NewestManifest extends FoundManifest {
-  /** None that is there is damaged, and the log has files of writers who came after it: an older copy of the manifests was put back. */
-  readonly isOld: boolean
 }
 
 async function findNewest(storage: Storage): Promise<NewestManifest | undefined> {
@@ -128,50 +124,12 @@ async function logOf(storage: Storage, { manifest, damaged, unread, isOld }: New
   if (newest === undefined) return { log: manifest.log, token: manifest.token, leftOverEpoch: 0 }
   try {
     const followed = await followChain(storage, manifest, newest.file)
-    if (unread === undefined || (await isAllThere(storage, { ...manifest, log: followed.log }))) return followed
+    if (unread === undefined || missingOf({ ...manifest, log: followed.log }, await filesThere(storage)).length === 0) return followed
   } catch (error) {
     if (unread === undefined || !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
   }
   // It may be given back another time, unless something is published above it.
   throw unread
-}
-
-/** Of all that a manifest names only what an opening reads: no file of the log that ends where the one before it does, or the fold point. */
-async function isAllThere(storage: Storage, manifest: Manifest): Promise<boolean> {
-  const there = await filesThere(storage)
-  const { log, fold } = manifest
-  const from = Math.max(
-    0,
-    log.findIndex(({ file }) => file === fold?.file),
-  )
-  const read = log.filter((entry, at) => at >= from && !holdsNothing(entry, (at === from ? fold : log[at - 1]?.end) ?? GENESIS))
-  return [...filesOf({ ...manifest, log: read })].every(file => there.has(file))
-}
-
-async function filesThere(storage: Storage): Promise<ReadonlySet<string>> {
-  const there = new Set<string>()
-  for (const folder of [SEGMENT_FOLDER, LOG_FOLDER]) for (const name of await storage.list(folder)) there.add(`${folder}/${name}`)
-  return there
-}
-
-/**
- * Fold points that a later manifest, which is damaged or not there, did not keep any more may be gone, or some of what they stand on. One whose manifest cannot be
- * read is kept: nobody knows what it stands on.
- */
-async function withKept(storage: Storage, { manifest, damaged, isOld }: NewestManifest): Promise<Manifest> {
-  if ((damaged.length === 0 && !isOld) || manifest.retained.length === 0) return manifest
-  const numbers = new Set(await listManifests(storage))
-  const there = await filesThere(storage)
-  const retained: RetainedPoint[] = []
-  for (const point of manifest.retained) {
-    if (!numbers.has(point.number)) continue
-    const kept = await readManifest(storage, point.number).catch(() => undefined)
-    // Of the log the oldest files go first.
-    const log = manifest.log.find(({ end }) => end !== null && end.epoch > point.epoch)
-    const needed = filesOf({ young: kept?.young ?? [], base: kept?.base ?? [], log: log === undefined ? [] : [log] })
-    if ([...needed].every(file => there.has(file))) retained.push(point)
-  }
-  return { ...manifest, retained }
 }
 
 /** A manifest of ours that does not read back is followed by another so often. */

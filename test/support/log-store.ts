@@ -122,16 +122,17 @@ export class Life {
   static async open(options: LifeOptions): Promise<Life> {
     const { storage, failpoint, fileBytesMax, compression = 'deflate', onDamage } = options
     const random = pseudoRandom(options.name ?? 'life')
-    const opened = await openForWriting(storage, { createdBy: 'tidemark test', random, ...(failpoint === undefined ? {} : { failpoint }) })
+    const facts = { createdBy: 'tidemark test', random, onDamage, ...(failpoint === undefined ? {} : { failpoint }) }
+    const opened = await openForWriting(storage, facts)
     const { manifest } = opened
     const found = await scanAll({ storage, storeId: manifest.storeId, log: manifest.log, onDamage })
     const { end, unproven } = found.report
-    const facts = { manifest, acceptedEnd: end, unproven, compression }
+    const writerFacts = { manifest, acceptedEnd: end, unproven, compression }
     const host =
-      options.host?.(facts) ??
+      options.host?.(writerFacts) ??
       new InlineHost({
         storage,
-        facts,
+        facts: writerFacts,
         clock: { monotonic: () => 0 },
         random,
         ...(failpoint === undefined ? {} : { failpoint }),

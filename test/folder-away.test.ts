@@ -1,0 +1,134 @@
+/** A folder of the store is away at one open, as a disk that is not mounted: that open is refused, has written nothing, and costs nothing. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { manifestName } from '../src/format/index.ts'
+import { type FoundManifest, listManifests, readNewest } from '../src/manifest/index.ts'
+import { openForWriting } from '../src/restore/index.ts'
+import { MemoryStorage } from '../src/storage/index.ts'
+import { SimulatedStorage } from '../src/testing/index.ts'
+import { type Files, filesOf, flipped, storageOf } from './support/files.ts'
+import { Life, pseudoRandom } from './support/log-store.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
+
+const facts = { createdBy: 'tidemark test', random: pseudoRandom('next') }
+
+/** One run, each epoch in a file of its own, and the manifests as they were before its last file. */
+async function run(epochs: number): Promise<{ files: Map<string, Buffer>; older: Files }> {
+  const storage = new MemoryStorage()
+  const writer = await Life.open({ storage, fileBytesMax: 1 })
+  let older: Files = new Map()
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    older = await filesOf(storage)
+    await writer.mustCommit([[['key', `${epoch}`]]])
+  }
+  await writer.close()
+  return { files: await filesOf(storage), older }
+}
+
+const without = (files: Files, folder: string): Map<string, Buffer> =>
+  new Map([...files].filter(([path]) => !path.startsWith(`${folder}/`)))
+
+async function damaged(files: Files): Promise<Map<string, Buffer>> {
+  const newest = manifestName((await listManifests(await storageOf(files))).at(-1) as number)
+  return new Map(files).set(newest, flipped(files.get(newest) as Buffer, 900))
+}
+
+test('a damaged newest manifest, and the log away for one open: no epoch is lost by that', async () => {
+  for (const epochs of [1, 2, 3]) {
+    const { files } = await run(epochs)
+    const found = await damaged(files)
+    const away = await storageOf(without(found, 'log'))
+    await assert.rejects(openForWriting(away, facts), { code: 'TIDEMARK_LOG_DAMAGED', message: /is missing/, hint: /put it back/ })
+    assert.deepEqual(await filesOf(away), without(found, 'log'), 'nothing is written')
+    const back = await Life.open({ storage: await storageOf(found), name: 'back' })
+    assert.equal(back.found.report.end.epoch, epochs)
+    await back.close()
+  }
+})
+
+test('an older copy of the manifests, and the log away for one open: no epoch is lost by that', async () => {
+  const { files } = await run(2)
+  const storage = await storageOf(files)
+  const older = without(files, 'log')
+  const later = await Life.open({ storage, name: 'later' })
+  await later.mustCommit([[['key', 'later']]])
+  await later.close()
+  const logs = without(without(await filesOf(storage), 'manifest'), 'segment')
+  const away = await storageOf(older)
+  await assert.rejects(openForWriting(away, facts), { code: 'TIDEMARK_LOG_DAMAGED', message: /is missing/ })
+  const back = await storageOf(new Map([...(await filesOf(away)), ...logs]))
+  assert.equal((await Life.open({ storage: back, name: 'back' })).found.report.end.epoch, 3)
+})
+
+test('who asks to fall back from a log that is lost goes on without', async () => {
+  const { files } = await run(2)
+  const storage = await storageOf(without(files, 'log'))
+  const { manifest } = await openForWriting(storage, { ...facts, onDamage: 'fall-back' })
+  assert.equal(manifest.token, 2)
+})
+
+test('a point before a file of the log that is missing can be gone back to, unless nobody knows what else is', async () => {
+  const { files, older } = await run(3)
+  const storage = await storageOf(files)
+  await storage.remove('log/00000001-00000003.log')
+  await assert.rejects(openForWriting(storage, facts), { code: 'TIDEMARK_LOG_DAMAGED' })
+  assert.equal((await openForWriting(storage, { ...facts, atPoint: true })).manifest.token, 2)
+  for (const found of [without(files, 'log'), without(await damaged(files), 'log'), without(older, 'log')])
+    await assert.rejects(openForWriting(await storageOf(found), { ...facts, atPoint: true }), { code: 'TIDEMARK_LOG_DAMAGED' })
+})
+
+/** Points that are kept, segments, and a newest manifest that is damaged. */
+async function folded(): Promise<SimulatedStore> {
+  const world = new SimulatedStore({ retention: { keepLast: 3, keepMs: 0 } })
+  world.thresholds = { records: 20, paced: false, graceMs: 100, fanIn: 2, fewTimes: 1 }
+  const map = (await world.open()).map<number>('map')
+  for (let at = 0; at < 125; at++) {
+    map.set(`key ${at}`, at)
+    if (at % 25 < 24) continue
+    await world.checkpoint()
+    await world.pass(1000)
+  }
+  await world.close()
+  // Another run, whose takeover alone is damaged.
+  await world.open()
+  const storage = world.storage.crash({ mode: 'kept' })
+  storage.disk.lookup(manifestName((await listManifests(storage)).at(-1) as number))?.flip(50, 1)
+  world.storage.powerOff()
+  world.storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler, disk: storage.disk })
+  return world
+}
+
+test('the segments away for one open: the points that are kept stay', async () => {
+  for (const settings of [{}, { restore: { onDamage: 'fall-back' } }] as const) {
+    const world = await folded()
+    const { manifest } = (await world.run(readNewest(world.storage))) as FoundManifest
+    assert.ok(manifest.retained.length > 1)
+    const whole = world.storage
+    world.storage = withoutSegments(whole)
+    await assert.rejects(world.open(settings), { code: 'TIDEMARK_STORAGE', message: /segment.* is missing/, hint: /put it back/ })
+    world.storage = whole
+    const after = (await world.run(readNewest(world.storage))) as FoundManifest
+    assert.deepEqual([after.manifest.retained, after.newestNumber], [manifest.retained, manifest.number + 1])
+    const store = await world.open()
+    const listed = new Set((await world.run(store.recoveryPoints())).filter(({ lost }) => lost === undefined).map(({ epoch }) => epoch))
+    for (const { epoch } of manifest.retained) assert.ok(listed.has(epoch), `${epoch}`)
+    await world.close()
+  }
+})
+
+function withoutSegments(storage: SimulatedStorage): SimulatedStorage {
+  const isGone = (path: string): boolean => path.startsWith('segment')
+  return new Proxy(storage, {
+    get: (target, name) => {
+      if (name === 'exists') return async (path: string) => !isGone(path) && (await target.exists(path))
+      if (name === 'list') return async (folder: string) => (isGone(folder) ? [] : await target.list(folder))
+      if (name === 'size' || name === 'open')
+        return async (path: string, mode: 'read') => {
+          if (isGone(path)) return await target[name]('segment/none.seg', mode)
+          return await target[name](path, mode)
+        }
+      const own = Reflect.get(target, name)
+      return typeof own === 'function' ? own.bind(target) : own
+    },
+  })
+}
