@@ -116,6 +116,21 @@ test('the segments away for one open: the points that are kept stay', async () =
   }
 })
 
+test('the segments away while a point of a damaged manifest is asked for with a fall-back: the points that are kept stay', async () => {
+  const world = await folded()
+  const { manifest } = (await world.run(readNewest(world.storage))) as FoundManifest
+  const kept = manifest.retained.map(({ number }) => number)
+  const whole = world.storage
+  world.storage = withoutSegments(whole)
+  const at = manifest.retained[0]?.epoch as number
+  await assert.rejects(world.open({ restore: { at, onDamage: 'fall-back' } }))
+  world.storage = whole
+  const after = ((await world.run(readNewest(world.storage))) as FoundManifest).manifest
+  assert.deepEqual(after.retained, manifest.retained)
+  const numbers = new Set(await world.run(listManifests(world.storage)))
+  for (const number of kept) assert.ok(numbers.has(number), `${number}`)
+})
+
 function withoutSegments(storage: SimulatedStorage): SimulatedStorage {
   const isGone = (path: string): boolean => path.startsWith('segment')
   return new Proxy(storage, {

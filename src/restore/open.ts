@@ -79,7 +79,8 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
   await endCopy(storage)
-  await pruneManifests(storage, manifest)
+  // Where it falls back, or goes back to a point, what is missing may come back, and with it what only older manifests name.
+  if (missingOf(followed, there).length === 0) await pruneManifests(storage, manifest)
   await failpoint('open.scan')
   return { manifest, created: false, shared: false, damagedManifests: found.damaged, older: olderThan(found, log), leftOverEpoch }
 }
