@@ -27,7 +27,7 @@ import {
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { endCopy, noStore, refuseForeign } from './directory.ts'
 import { type Followed, followChain, hasLaterFiles } from './follow.ts'
-import { type Asked, assertThere, filesThere, missingOf, type NewestManifest, withKept } from './there.ts'
+import { type Asked, assertThere, filesThere, missingOf, type NewestManifest, outlived, withKept } from './there.ts'
 
 export interface OpenFacts extends Asked {
   readonly createdBy: string
@@ -119,9 +119,17 @@ function olderThan({ manifest, isOld }: NewestManifest, log: Manifest['log']): s
   return `${manifestName(manifest.number)}, the newest that is there, is older than the log, which was followed on`
 }
 
-async function logOf(storage: Storage, { manifest, damaged, unread, isOld }: NewestManifest): Promise<Followed> {
+async function logOf(storage: Storage, found: NewestManifest): Promise<Followed> {
+  const { manifest, damaged, unread, isOld } = found
   const [newest] = damaged
-  if (isOld) return await followChain(storage, manifest, undefined)
+  if (isOld) {
+    const followed = await followChain(storage, manifest, undefined)
+    if (olderThan(found, followed.log) === undefined) return followed
+    const [missing] = missingOf({ ...manifest, log: followed.log }, await filesThere(storage))
+    // One who came meanwhile may have given it back, and has left a manifest.
+    if (missing === undefined || (await newestNumber(storage)) !== found.newestNumber) return followed
+    throw outlived(manifest.number, missing)
+  }
   if (newest === undefined) return { log: manifest.log, token: manifest.token, leftOverEpoch: 0 }
   try {
     const followed = await followChain(storage, manifest, newest.file)

@@ -98,7 +98,7 @@ export function outlived(number: number, file: string): TidemarkError {
     {
       file: newest,
       info: { missing: file },
-      hint: 'put the newest copy of the folder `manifest` back; what was put into others meanwhile stays',
+      hint: 'put the newest copy of the folder `manifest` back: nothing was written',
     },
   )
 }
