@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { manifestName } from '../src/format/index.ts'
 import { type FoundManifest, listManifests, readNewest } from '../src/manifest/index.ts'
-import { openForWriting } from '../src/restore/index.ts'
+import { openStore } from '../src/open.ts'
+import { copyStore, openForWriting } from '../src/restore/index.ts'
 import { MemoryStorage } from '../src/storage/index.ts'
-import { SimulatedStorage } from '../src/testing/index.ts'
+import { SeededRandom, SimulatedStorage } from '../src/testing/index.ts'
 import { type Files, filesOf, flipped, storageOf } from './support/files.ts'
 import { Life, pseudoRandom } from './support/log-store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
@@ -60,11 +61,31 @@ test('an older copy of the manifests, and the log away for one open: no epoch is
   assert.equal((await Life.open({ storage: back, name: 'back' })).found.report.end.epoch, 3)
 })
 
-test('who asks to fall back from a log that is lost goes on without', async () => {
+test('who asks to fall back from a log that is lost, folder and all, goes on without it, and commits', async () => {
   const { files } = await run(2)
   const storage = await storageOf(without(files, 'log'))
-  const { manifest } = await openForWriting(storage, { ...facts, onDamage: 'fall-back' })
-  assert.equal(manifest.token, 2)
+  assert.equal(await storage.exists('log'), false)
+  const settings = { checkpoint: { intervalMs: 0 }, restore: { onDamage: 'fall-back' } } as const
+  const store = await openStore('lost', settings, { storage, writer: 'inline' })
+  assert.equal(store.restored.epoch, 0)
+  store.map('map').set('key', 1)
+  await store.checkpoint()
+  await store.close()
+})
+
+test('a copy whose log ends at its fold point, made without empty folders, is a store to commit to', async () => {
+  const world = await folded()
+  await world.open()
+  await world.close()
+  const target = new MemoryStorage()
+  await world.run(copyStore(world.storage, target, new SeededRandom(1), () => undefined))
+  const { manifest } = (await readNewest(target)) as FoundManifest
+  assert.equal(manifest.log.at(-1)?.end?.epoch, manifest.fold?.epoch)
+  const storage = await storageOf(without(await filesOf(target), 'log'))
+  const store = await openStore('copy', { checkpoint: { intervalMs: 0 } }, { storage, writer: 'inline' })
+  store.map('map').set('key', 1)
+  await store.checkpoint()
+  await store.close()
 })
 
 test('a point before a file of the log that is missing can be gone back to, unless nobody knows what else is', async () => {

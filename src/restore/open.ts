@@ -78,6 +78,8 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   const next = takeOver(await withKept(storage, found, there), found.newestNumber, log, author, token)
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
+  // It may have gone with the files that are given up, or, where it was empty, with a tool that copies files alone.
+  if (![...there].some(file => file.startsWith(`${LOG_FOLDER}/`))) await storage.makeFolder(LOG_FOLDER)
   await endCopy(storage)
   // Where it falls back, or goes back to a point, what is missing may come back, and with it what only older manifests name.
   if (missingOf(followed, there).length === 0) await pruneManifests(storage, manifest)
