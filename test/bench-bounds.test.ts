@@ -61,8 +61,9 @@ test('upkeep: what was not measured is a bound that is not met', () => {
 })
 
 const FIGURES = { p50: 1, p99: 1, p999: 1, max: 1 }
+const SEEN = { latencyMs: FIGURES, stallMs: FIGURES, scheduledTurns: 9 }
 const loaded = (engine: string, rep: number, hydratedMs: number, checkpoints = 9, skipped = 0): Loaded =>
-  ({ engine, rep, hydratedMs, checkpoints, skipped, latencyMs: FIGURES, stallMs: FIGURES }) as unknown as Loaded
+  ({ engine, rep, hydratedMs, checkpoints, skipped, ...SEEN }) as unknown as Loaded
 
 test('hydration: a run in which hydration did not end is counted, whatever the others did', () => {
   const others = [0, 1].flatMap(rep => [loaded('plain', rep, Number.NaN), loaded('control', rep, Number.NaN)])
@@ -72,14 +73,15 @@ test('hydration: a run in which hydration did not end is counted, whatever the o
   assert.deepEqual(of(loaded('tidemark', 0, 5, 9, 1)), [])
   assert.deepEqual(of(loaded('tidemark', 0, 5, 8, 2)), ['checkpoints left out'])
   assert.deepEqual(of(loaded('tidemark', 0, 5), loaded('tidemark', 1, 5, 0)), ['checkpoints left out'])
-  assert.equal(of().length, 5)
+  assert.deepEqual(of({ ...loaded('tidemark', 0, 5), scheduledTurns: 0 }), ['turns seen that the engine scheduled, least'])
+  assert.equal(of().length, 6)
 })
 
 test('flights day: one fold of the day that counts tells nothing of its halves', () => {
   const stats = (folds: number): object => ({ stats: { upkeep: { folds } }, statsBefore: { upkeep: { folds: 7 } } })
   const of = (figures: object): string[] => {
     const row = (name: string, changes = {}): Row =>
-      ({ name, engine: name, rep: 0, latencyMs: FIGURES, stallMs: FIGURES, segmentWindows: [1], ...changes }) as unknown as Row
+      ({ name, engine: name, rep: 0, ...SEEN, segmentWindows: [1], ...changes }) as unknown as Row
     const mine = row('tidemark', { checkpoints: 5, failedCheckpoints: 0, ...figures })
     const day = Array.from({ length: 24 }, () => true)
     return broken(dayBounds({ quick: false }, [row('plain'), row('control'), mine], 1, day))
@@ -91,7 +93,7 @@ test('flights day: one fold of the day that counts tells nothing of its halves',
 
 test('restart under load: nothing acknowledged before, or nothing found again, is no restart', () => {
   const of = (acknowledged: number, from: number): string[] => {
-    const figures = { latencyMs: FIGURES, stallMs: FIGURES, checkpoints: 5, failedCheckpoints: 0, rep: 0 }
+    const figures = { ...SEEN, checkpoints: 5, failedCheckpoints: 0, rep: 0 }
     const rows = ['plain', 'control', 'tidemark'].map(name => ({ ...figures, name, engine: name, from }) as unknown as Row)
     const killed = { ...figures, name: 'tidemark, killed', engine: 'tidemark', acknowledged } as unknown as Row
     return broken(awkwardBounds({ quick: false, subject: undefined }, 'restart under load', [...rows, killed]))
@@ -104,7 +106,7 @@ test('restart under load: nothing acknowledged before, or nothing found again, i
 
 test('open loop: checkpoints that were left out, or of which there was none', () => {
   const row = (engine: string, checkpoints: number, skipped: number): OpenRow =>
-    ({ engine, rep: 0, checkpoints, skipped, latencyMs: FIGURES, stallMs: FIGURES }) as unknown as OpenRow
+    ({ engine, rep: 0, checkpoints, skipped, ...SEEN }) as unknown as OpenRow
   const of = (intervalMs: number, ...figures: [checkpoints: number, skipped: number]): string[] =>
     broken(openBounds({ quick: false }, intervalMs, [row('plain', 0, 0), row('control', 0, 0), row('tidemark', ...figures)]))
   assert.deepEqual(of(5000, 9, 1), [])
@@ -114,6 +116,8 @@ test('open loop: checkpoints that were left out, or of which there was none', ()
   assert.deepEqual(of(100, 0, 0), ['checkpoints left out'])
   const rows = [0, 1, 2].flatMap(rep => ['plain', 'control', 'tidemark'].map(name => ({ ...row(name, rep < 2 ? 9 : 0, 0), rep })))
   assert.deepEqual(broken(openBounds({ quick: false }, 5000, rows)), ['checkpoints left out'])
+  const blind = rows.map(some => ({ ...some, checkpoints: 9, scheduledTurns: some.engine === 'tidemark' && some.rep === 1 ? 0 : 9 }))
+  assert.deepEqual(broken(openBounds({ quick: false }, 5000, blind)), ['turns seen that the engine scheduled, least'])
 })
 
 test('no spikes: what was not made durable meanwhile', () => {
@@ -131,7 +135,7 @@ test('no spikes: what was not made durable meanwhile', () => {
 })
 
 test('no spikes: one repetition in which the engine broke is not outvoted by those in which it did not', () => {
-  const good = { name: 'tidemark', checkpoints: 10, skipped: 0, failedCheckpoints: 0, rpoMs: 5500, latencyMs: FIGURES, stallMs: FIGURES }
+  const good = { name: 'tidemark', checkpoints: 10, skipped: 0, failedCheckpoints: 0, rpoMs: 5500, ...SEEN }
   const others = [0, 1, 2].flatMap(rep => ['plain', 'control'].map(name => ({ ...good, name, rep })))
   const of = (changes: Partial<Row>): string[] => {
     const mine = [
@@ -158,7 +162,7 @@ test('no spikes: one repetition in which the engine broke is not outvoted by tho
 
 const SLOW_CHECKPOINTS = { p50: 60, p99: 2100, p999: 2100, max: 2100 }
 const slowRow = (subject: string, rep: number, changes: Partial<Row> = {}): Row => {
-  const figures = { latencyMs: FIGURES, stallMs: FIGURES, checkpoints: 5, checkpointMs: SLOW_CHECKPOINTS, rpoMs: 12_000 }
+  const figures = { ...SEEN, checkpoints: 5, checkpointMs: SLOW_CHECKPOINTS, rpoMs: 12_000 }
   return { name: subject, rep, ...figures, ...changes } as unknown as Row
 }
 
@@ -206,7 +210,7 @@ test('slow storage: an engine that commits nothing, and faults that did not come
 })
 
 test('no engine is compared that makes no checkpoint meanwhile, or whose checkpoints fail', () => {
-  const figures = { latencyMs: FIGURES, stallMs: FIGURES, perSecond: 1000, heapBytes: 1e6, segmentWindows: [1], acknowledged: 5, from: 5 }
+  const figures = { ...SEEN, perSecond: 1000, heapBytes: 1e6, segmentWindows: [1], acknowledged: 5, from: 5 }
   const stats = { stats: { upkeep: { folds: 9 } }, statsBefore: { upkeep: { folds: 7 } } }
   const giant = { encodeMs: 1, bytes: 1, named: true }
   const row = (name: string, changes: Partial<Row> = {}): Row =>

@@ -27,6 +27,7 @@ const row = (name: string, changes: Partial<Row> = {}): Row =>
     rep: 0,
     latencyMs: four(3, 10),
     stallMs: four(0.4, 0.5),
+    scheduledTurns: 50,
     windows: [10e6, 11e6, 9e6, 10e6],
     check: undefined,
     ...changes,
@@ -51,6 +52,7 @@ test('each bound fails by what it is about, and by nothing else', () => {
   assert.deepEqual(broken(judged({ latencyMs: four(3, 11.1) })), ["longest latency beyond the plain Map's"])
   assert.deepEqual(broken(judged({ stallMs: four(1, 1.2) })), ["stalls p99.9 beyond the control loop's"])
   assert.deepEqual(broken(judged({ stallMs: four(0.4, 1.6) })), ["longest stall beyond the control loop's"])
+  assert.deepEqual(broken(judged({ scheduledTurns: 0 })), ['turns seen that the engine scheduled, least'])
   assert.deepEqual(broken(judged({ check: { ...CHECK, differences: 1 } })), ['entries that differ after reopening'])
   assert.deepEqual(broken(judged({ check: { ...CHECK, planted: 0 } })), ['differences found where one was planted'])
   assert.deepEqual(broken(judged({ windows: [1e6, 1e6, 1e6, 40e6] })), ['busiest 100 ms of writing'])

@@ -67,6 +67,31 @@ test('work behind an awaited immediate, timer or message is in a span, however m
   }
 })
 
+test('work that the engine schedules is in a span, and counted as such, where its door to the event loop is loaded behind the watch', async () => {
+  const { systemScheduler } = await import('../src/base/scheduler.ts')
+  const { setImmediate: named } = await import('node:timers')
+  const ways: Readonly<Record<string, (fn: () => void) => void>> = {
+    immediate: fn => void systemScheduler.immediate(fn),
+    after: fn => void systemScheduler.after(1, fn, true),
+    named: fn => void named(fn),
+  }
+  for (const [name, schedule] of Object.entries(ways)) {
+    await watched(async () => {
+      await apart()
+      const own = await new Promise<Work>(resolve => schedule(() => resolve(work())))
+      await apart()
+      assert.equal(within(own), 1, name)
+      assert.equal(watch.scheduled, 1, name)
+    })
+  }
+  await watched(async () => {
+    await apart()
+    watch.run(work)
+    await apart()
+    assert.equal(watch.scheduled, 0)
+  })
+})
+
 test('a span ends with its turn: the next one is apart, and what was between is in none', async () => {
   await watched(async () => {
     await new Promise<void>(resolve => setImmediate(resolve))

@@ -9,7 +9,7 @@ import { beside, runChild } from '../harness/child.ts'
 import { leftOut, median, medianOfAll, withSpread } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
-import { type OpenLoopAssignment, type OpenLoopResult, SLICE_MS } from '../open-loop/index.ts'
+import { type OpenLoopAssignment, type OpenLoopResult, SLICE_MS, turnsSeen } from '../open-loop/index.ts'
 import type { HydrationAssignment, HydrationResult } from './contract.ts'
 
 type Way = 'background' | 'eager' | 'json' | 'jsonl'
@@ -225,5 +225,6 @@ export function boundsLoaded(context: Pick<Context, 'quick'>, loaded: readonly L
       unit: '',
       robust: false,
     },
+    turnsSeen('hydration under load', mine),
   ]
 }

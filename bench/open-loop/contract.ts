@@ -28,6 +28,8 @@ export interface OpenLoopResult {
   readonly stallBuckets: readonly Bucket[]
   /** The same without V8's collections that fell into it. */
   readonly stallWithoutGcMs: { readonly p999: number; readonly max: number }
+  /** Immediates and timers of the engine that the watch saw. */
+  readonly scheduledTurns: number
   /** Turns that did more than take in a message. */
   readonly longSlices: number
   readonly stallTotalMs: number

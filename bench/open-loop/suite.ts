@@ -11,6 +11,7 @@ import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import type { OpenLoopAssignment, OpenLoopResult } from './contract.ts'
 import { SLICE_MS } from './control.ts'
+import { turnsSeen } from './seen.ts'
 
 /** Taken for the control until the engine has run once. */
 const SLICES_FIRST = { 5000: 150, 1000: 40, 100: 6 } as Readonly<Record<number, number>>
@@ -209,5 +210,9 @@ export function boundsOf(context: Pick<Context, 'quick'>, intervalMs: number, ro
       unit: 'of those asked for',
       robust: false,
     },
+    turnsSeen(
+      `open loop each ${intervalMs} ms`,
+      rows.filter(row => row.engine === 'tidemark'),
+    ),
   ]
 }

@@ -2,11 +2,13 @@
  * Times what an engine does in turns of the event loop of its own: its immediates, timers and messages from threads.
  *
  * What: wraps the ways into the event loop, from outside, so that the engine's own figures are not taken on trust. Install it before the
- * engine is imported; the benchmark itself schedules through `untimed`. A turn is the callback and all microtasks that follow from it.
+ * engine is imported, which keeps the timers that it finds then; the benchmark itself schedules through `untimed`. A turn is the callback and all microtasks that follow from it.
  * Owns: the spans. Does not own: engine time inside calls of the benchmark; what runs behind a read of a file before the engine yields.
  * Invariant: spans are in order of time; two in one turn of the event loop with nothing between them are one.
  */
 import { EventEmitter } from 'node:events'
+import { syncBuiltinESMExports } from 'node:module'
+import timers from 'node:timers'
 import { Worker } from 'node:worker_threads'
 
 /** The event loop without a watch. */
@@ -22,6 +24,7 @@ export class TurnWatch {
   #starts = new Float64Array(4096)
   #ends = new Float64Array(4096)
   #count = 0
+  #scheduled = 0
   #active = false
   /** A span is under way: what is called within is part of it. */
   #open = false
@@ -30,10 +33,16 @@ export class TurnWatch {
 
   install(): void {
     const timed = (fn: Callback): Callback => this.#timed(fn)
-    const scope = globalThis as unknown as Record<string, unknown>
-    scope['setImmediate'] = (fn: Callback, ...args: unknown[]) => untimed.immediate(timed(fn), ...args)
-    scope['setTimeout'] = (fn: Callback, ms?: number, ...args: unknown[]) => untimed.after(timed(fn), ms, ...args)
-    scope['setInterval'] = (fn: Callback, ms?: number, ...args: unknown[]) => untimed.repeat(timed(fn), ms, ...args)
+    const scheduled = (fn: Callback): Callback => this.#timed(fn, 1)
+    const wrapped = {
+      setImmediate: (fn: Callback, ...args: unknown[]) => untimed.immediate(scheduled(fn), ...args),
+      setTimeout: (fn: Callback, ms?: number, ...args: unknown[]) => untimed.after(scheduled(fn), ms, ...args),
+      setInterval: (fn: Callback, ms?: number, ...args: unknown[]) => untimed.repeat(scheduled(fn), ms, ...args),
+    }
+    Object.assign(globalThis, wrapped)
+    Object.assign(timers, wrapped)
+    // What is imported from the module by name is a copy.
+    syncBuiltinESMExports()
     const worker = Worker.prototype as unknown as Record<string, unknown>
     for (const method of ['on', 'once', 'addListener'] as const) {
       const original = EventEmitter.prototype[method] as (event: string, listener: Callback) => unknown
@@ -45,6 +54,7 @@ export class TurnWatch {
 
   start(): void {
     this.#count = 0
+    this.#scheduled = 0
     this.#active = true
   }
 
@@ -68,14 +78,20 @@ export class TurnWatch {
     }
   }
 
+  /** Turns that were an immediate or a timer: none, and the watch sees nothing of what the engine schedules. */
+  get scheduled(): number {
+    return this.#scheduled
+  }
+
   get spans(): readonly { readonly startMs: number; readonly endMs: number }[] {
     return Array.from({ length: this.#count }, (_, at) => ({ startMs: this.#starts[at] as number, endMs: this.#ends[at] as number }))
   }
 
-  #timed(fn: Callback): Callback {
+  #timed(fn: Callback, scheduled = 0): Callback {
     const watch = this
     return function (this: unknown, ...args) {
       if (!watch.#active || watch.#open) return fn.apply(this, args)
+      watch.#scheduled += scheduled
       const start = watch.#begin()
       try {
         return fn.apply(this, args)

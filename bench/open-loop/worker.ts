@@ -195,6 +195,7 @@ await deliver(async (): Promise<OpenLoopResult> => {
     stallMs: { count: stalls.length, p50: percentile(stalls, 50), p999: percentile(stalls, 99.9), max: percentile(stalls, 100) },
     stallBuckets: bucketsOf(stalls),
     stallWithoutGcMs: { p999: percentile(own, 99.9), max: percentile(own, 100) },
+    scheduledTurns: watch.scheduled,
     longSlices: stalls.filter(ms => ms > 0.1).length,
     stallTotalMs: stalls.reduce((sum, ms) => sum + ms, 0),
     gc: gc.summary(),

@@ -104,6 +104,8 @@ export interface SpikesResult {
   readonly stallWithoutGcMs: { readonly p999: number; readonly max: number }
   /** Turns of the engine: all, and those that did more than take in a message. */
   readonly turns: number
+  /** Immediates and timers of the engine that the watch saw. */
+  readonly scheduledTurns: number
   readonly longTurns: number
   readonly longTotalMs: number
   readonly shortTotalMs: number

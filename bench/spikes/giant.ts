@@ -1,5 +1,4 @@
 /** The one large value: how long its encoding takes by itself, in the process that is measured. */
-import { defaultCodec } from 'tidemark'
 import type { Engine } from '../engines/index.ts'
 import { median } from '../harness/stats.ts'
 import type { LoadSpec } from './contract.ts'
@@ -11,6 +10,8 @@ const TIMES = 5
 export async function weighGiant(engine: Engine, load: LoadSpec): Promise<{ encodeMs: number; bytes: number }> {
   const parts = load.kind === 'sessions' ? (load.giant?.parts ?? 0) : 0
   const giant = makeGiant(parts, 2)
+  // Here, because the engine must be loaded behind the watch.
+  const { defaultCodec } = await import('tidemark')
   const codec = await defaultCodec()
   let bytes = 0
   const ms: number[] = []

@@ -132,7 +132,7 @@ async function measure(
   const skippedMs = job.arrivals.kind === 'timetable' ? job.settleSeconds * 1000 : 0
   let statsBefore = engine.stats?.()
   // Ahead of what counts, so that to look is no part of it.
-  const looking = skippedMs > 0 ? setTimeout(() => (statsBefore = engine.stats?.()), Math.max(0, skippedMs - LOOK_AHEAD_MS)) : undefined
+  const looking = skippedMs > 0 ? untimed.after(() => (statsBefore = engine.stats?.()), Math.max(0, skippedMs - LOOK_AHEAD_MS)) : undefined
   const gc = new GcWatch()
   const faults = new Switches(job)
   const waitedBefore = waitedMs()
@@ -182,6 +182,7 @@ async function measure(
       stallBuckets: bucketsOf(stalls),
       stallWithoutGcMs: { p999: percentile(own, 99.9), max: percentile(own, 100) },
       turns: stalls.length,
+      scheduledTurns: watch.scheduled,
       longTurns: long.length,
       longTotalMs: sum(long),
       shortTotalMs: sum(stalls) - sum(long),
