@@ -87,11 +87,16 @@ function isForHere(entry) {
   return takes(entry.os, process.platform) && takes(entry.cpu, process.arch) && (entry.libc === undefined || takes(entry.libc, libc()))
 }
 
+/** npm goes on without it. */
+function mayFail(entry) {
+  return entry?.optional === true || entry?.devOptional === true
+}
+
 /** Paths of the packages that are not installed and should be. Of one that is optional npm fails to fetch it without a word. */
 function packagesLacking(lock, installed) {
   return Object.entries(lock.packages)
     .filter(([path, entry]) => path !== '' && installed.packages[path] === undefined && !entry.peer)
-    .filter(([, entry]) => !(entry.optional || entry.devOptional) || isForHere(entry))
+    .filter(([, entry]) => !mayFail(entry) || isForHere(entry))
     .map(([path]) => path)
 }
 
@@ -119,15 +124,16 @@ export function setUpPackages() {
   const lock = readJson('package-lock.json')
   const lacking = () => (existsSync(join(root, RECORD)) ? packagesLacking(lock, readJson(RECORD)) : [])
   const missed = existsSync(join(root, UNAVAILABLE)) ? readJson(UNAVAILABLE) : {}
-  const unavailable = Object.keys(missed).filter(path => missed[path] > 1)
+  const unavailable = Object.keys(missed).filter(path => missed[path] > 1 && mayFail(lock.packages[path]))
   if (existsSync(join(root, RECORD)) && packagesCurrent(lock, readJson(RECORD), unavailable)) {
     tellLacking(lacking())
     return
   }
   // Not to the standard output, which belongs to what is set up.
-  console.error('setting up: npm ci --ignore-scripts')
+  console.error('setting up: npm ci --include=dev --include=optional --ignore-scripts')
   const npm = process.env.npm_execpath
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  // All of them, also where NODE_ENV or the settings of npm say that those for development are left out.
+  const args = ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   const options = { stdio: ['ignore', 2, 'inherit'], timeout: SET_UP_MS_MAX }
   const status = npm
     ? show(process.execPath, [npm, ...args], options)
@@ -137,14 +143,17 @@ export function setUpPackages() {
     process.exit(1)
   }
   const after = lacking()
-  if (after.length > 0)
-    writeFileSync(join(root, UNAVAILABLE), JSON.stringify(Object.fromEntries(after.map(path => [path, (missed[path] ?? 0) + 1]))))
+  const failed = after.filter(path => mayFail(lock.packages[path]))
+  if (failed.length > 0)
+    writeFileSync(join(root, UNAVAILABLE), JSON.stringify(Object.fromEntries(failed.map(path => [path, (missed[path] ?? 0) + 1]))))
   tellLacking(after)
 }
 
 function tellLacking(paths) {
   if (paths.length > 0)
-    console.error(`not installed, though this platform needs it: ${paths.join(', ')}; npm ci --ignore-scripts tries again`)
+    console.error(
+      `not installed, though this platform needs it: ${paths.join(', ')}; npm ci --include=dev --include=optional --ignore-scripts tries again`,
+    )
 }
 
 function onPath(program) {

@@ -216,6 +216,7 @@ test('a package of this platform that npm did not bring is tried for once more, 
   // As npm: empties the folder first, and says nothing of an optional package that cannot be fetched.
   const npm = `const fs = require('node:fs')
     fs.appendFileSync('calls', '.')
+    fs.writeFileSync('arguments', process.argv.slice(2).join(' '))
     fs.rmSync('node_modules', { recursive: true, force: true })
     fs.mkdirSync('node_modules')
     fs.copyFileSync('brought.json', 'node_modules/.package-lock.json')`
@@ -247,9 +248,17 @@ test('a package of this platform that npm did not bring is tried for once more, 
     // One that the lock file has just gained was not tried for before.
     write('package-lock.json', { packages: { '': {}, 'node_modules/a': a, 'node_modules/native': native, 'node_modules/late': native } })
     assert.equal(setUp().calls, 5)
-    write('brought.json', { packages: { 'node_modules/a': a, 'node_modules/native': native, 'node_modules/late': native } })
+    const all = { 'node_modules/a': a, 'node_modules/native': native, 'node_modules/late': native }
+    write('brought.json', { packages: all })
     assert.equal(setUp().calls, 6)
     assert.deepEqual(setUp(), { calls: 6, said: '' })
+    // Those that nothing runs without are tried for each time, and asked for whatever the machine is set to leave out.
+    write('package-lock.json', { packages: { '': {}, ...all, 'node_modules/compiler': { ...a, dev: true } } })
+    for (const calls of [7, 8, 9, 10]) assert.equal(setUp().calls, calls)
+    assert.match(readFileSync(join(folder, 'arguments'), 'utf8'), /^ci .*--include=dev --include=optional/)
+    // As an earlier version left it behind.
+    write('node_modules/.unavailable.json', { 'node_modules/compiler': 2 })
+    assert.equal(setUp().calls, 11)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
