@@ -9,6 +9,7 @@
  * add.
  */
 import { KEY_BYTES_MAX } from '../base/limits.ts'
+import { type Wasm, withWasm } from '../base/wasm.ts'
 import { ADD_BLOCK } from './add-block.ts'
 
 /** Each of `room` numbers, and twice as many slots. */
@@ -35,13 +36,6 @@ function columnsOf(room: number, words: (count: number) => Uint32Array, bytes: (
   const slots = words(2 * room)
   const [block, collection, keyStart, keyEnd, hash] = [words(room), words(room), words(room), words(room), words(room)]
   return { slots, block, collection, keyStart, keyEnd, hash, put: bytes(room) }
-}
-
-/** What WebAssembly is here: the compiler's libraries know it of browsers only. */
-interface Wasm {
-  readonly Module: new (code: Uint8Array) => object
-  readonly Memory: new (pages: { readonly initial: number; readonly maximum: number }) => { readonly buffer: ArrayBuffer }
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown }
 }
 
 interface Exports {
@@ -105,14 +99,7 @@ export class BulkColumns {
 
   /** Undefined where there is none. `room`: a power of two. */
   static open(room: number, same: Same): BulkColumns | undefined {
-    const wasm = (globalThis as { readonly WebAssembly?: Wasm }).WebAssembly
-    if (wasm === undefined) return undefined
-    try {
-      return new BulkColumns(wasm, room, same)
-    } catch (error) {
-      if (error instanceof RangeError || (error instanceof Error && error.name === 'CompileError')) return undefined
-      throw error
-    }
+    return withWasm(wasm => new BulkColumns(wasm, room, same))
   }
 
   /** Whether a block of so many bytes, which is no larger than `BLOCK_BYTES_MAX`, can be added to a table of so many records. */
