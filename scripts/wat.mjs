@@ -9,6 +9,10 @@ import { root } from './setup.mjs'
 /** By the name of the constant: its texts, which are one module together, and where it goes. */
 const MODULES = {
   ADD_BLOCK: { from: ['src/image/add-block.wat'], to: 'src/image/add-block.ts' },
+  ZSTD_BLOCK: {
+    from: ['src/format/zstd-tables.wat', 'src/format/zstd-streams.wat', 'src/format/zstd-block.wat'],
+    to: 'src/format/zstd-block-code.ts',
+  },
 }
 
 /** The module as it is committed. */
