@@ -32,8 +32,9 @@ async function written(folder: string, compression: 'zstd' | 'deflate', first?: 
   }
 }
 
-async function openedWithout(folder: string): Promise<Record<string, unknown>[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, [CHILD, folder])
+/** Without zstd, and without WebAssembly, by which small frames can be decoded, but for 'wasm'. */
+async function openedWithout(folder: string, ability: 'wasm' | 'no-wasm' = 'no-wasm', key = 77): Promise<Record<string, unknown>[]> {
+  const { stdout } = await promisify(execFile)(process.execPath, [CHILD, folder, ability, `${key}`])
   return stdout
     .trim()
     .split('\n')
@@ -61,6 +62,15 @@ test('where it is a later block of a segment the store is opened, and who reads 
     assert.deepEqual({ opened, code }, { opened: true, code: 'TIDEMARK_COMPRESSION_UNAVAILABLE' })
     assert.match(String(file), /^segment\//)
     assert.ok(String(message).includes(String(file)), String(message))
+  }
+})
+
+test('where there is WebAssembly small frames are decoded without zstd, and who needs a larger one is told so', async t => {
+  const folder = temporaryFolder(t)
+  await written(folder, 'zstd', Buffer.alloc(200_000, 'tidemark'))
+  assert.deepEqual(await openedWithout(folder, 'wasm'), [{ opened: true }, { opened: true }])
+  for (const { opened, code } of await openedWithout(folder, 'wasm', -1)) {
+    assert.deepEqual({ opened, code }, { opened: true, code: 'TIDEMARK_COMPRESSION_UNAVAILABLE' })
   }
 })
 

@@ -168,6 +168,9 @@ export const LINEAGE_MAX = 65_536
  */
 export const SEGMENT_BLOCK_RAW_BYTES = 7 * KIB
 
+/** Raw bytes of the largest zstd frame that our own decoder is asked for before another one that is there (RFC 0006). */
+export const ZSTD_OWN_RAW_BYTES_MAX = 16 * KIB
+
 /**
  * Stored bytes at which a base segment is closed, and a merge of young ones stops growing: filter and index stay below 1 MiB. A base beyond
  * BASE_SEGMENTS of these (256 GiB) has larger ones, up to the second number: with one more record of any size a file has room for it.

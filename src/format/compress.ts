@@ -7,10 +7,11 @@
  */
 import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
-import { assert, TidemarkError } from '../base/errors.ts'
-import { BLOCK_RAW_BYTES_MAX } from '../base/limits.ts'
+import { assert, hasCode, TidemarkError } from '../base/errors.ts'
+import { BLOCK_RAW_BYTES_MAX, ZSTD_OWN_RAW_BYTES_MAX } from '../base/limits.ts'
 import { isOutOfMemory } from '../base/out-of-memory.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
+import { decodeZstdBlock, hasZstdBlock, ZSTD_OWN_BYTES_MAX } from './zstd-block.ts'
 
 export type CompressionPreference = 'zstd' | 'deflate' | 'none'
 
@@ -65,11 +66,27 @@ export async function openDecompress(id: number): Promise<Decompress> {
       return checked((stored, rawLength) => inflate(stored, rawLength))
     case COMPRESSION_ZSTD: {
       const zstd = await loadZstd()
-      if (zstd !== undefined) return checked((stored, rawLength) => zstd.decode(stored, rawLength))
+      if (zstd !== undefined || hasZstdBlock()) return checked(decodeZstd(zstd))
       break
     }
   }
-  throw new TidemarkError('TIDEMARK_COMPRESSION_UNAVAILABLE', `this runtime cannot read compression ${id}`, {
+  throw unavailable(id)
+}
+
+/** By our own decoder where that is the faster one; by the other where there is none, or it refuses. */
+function decodeZstd(zstd: Zstd | undefined): Decompress {
+  const ownMax = zstd === undefined ? ZSTD_OWN_BYTES_MAX : ZSTD_OWN_RAW_BYTES_MAX
+  return (stored, rawLength) => {
+    const own = rawLength <= ownMax ? decodeZstdBlock(stored, rawLength) : 'other'
+    if (typeof own !== 'string') return own
+    if (zstd !== undefined) return zstd.decode(stored, rawLength)
+    checkZstdShape(stored, rawLength)
+    throw own === 'damaged' ? damaged('a zstd frame that does not decode') : unavailable(COMPRESSION_ZSTD)
+  }
+}
+
+function unavailable(id: number): TidemarkError {
+  return new TidemarkError('TIDEMARK_COMPRESSION_UNAVAILABLE', `this runtime cannot read compression ${id}`, {
     hint: 'install @toondepauw/node-zstd for this platform, or use a Node.js with zstd (22.15 or newer)',
     info: { compression: id },
   })
@@ -112,7 +129,7 @@ function checked(decode: Decompress): Decompress {
     try {
       raw = decode(stored, rawLength)
     } catch (error) {
-      throw isOutOfMemory(error) ? error : damaged('not decodable', error)
+      throw isOutOfMemory(error) || hasCode(error, 'TIDEMARK_COMPRESSION_UNAVAILABLE') ? error : damaged('not decodable', error)
     }
     return ofLength(raw, rawLength)
   }

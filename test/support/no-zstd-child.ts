@@ -1,6 +1,7 @@
 /**
- * A process of its own in which there is no zstd, whatever runtime it is: opens the store in the folder given, reads entry 77 of it, and tells the
- * error; with 'profile' instead, what is measured of histories with deflate and without compression, and recommended.
+ * A process of its own in which there is no zstd, whatever runtime it is, nor, with 'no-wasm', WebAssembly: opens the store in the folder given, reads
+ * the entry that is named of it, and tells the error; with 'profile' instead, what is measured of histories with deflate and without compression, and
+ * recommended.
  */
 import module from 'node:module'
 import zlib from 'node:zlib'
@@ -35,14 +36,15 @@ const told = (error: unknown) => {
   return { code, message, hint, file }
 }
 
+const [asked, ability, key] = process.argv.slice(2) as [string, string, string]
+if (ability === 'no-wasm') Reflect.deleteProperty(globalThis, 'WebAssembly')
 const { openStore } = await import('../../src/open.ts')
-const asked = process.argv[2] as string
 if (asked === 'profile') for (const compression of ['zstd', 'none'] as const) await profiled(compression)
 for (const readOnly of asked === 'profile' ? [] : [true, false]) {
   try {
     const store = await openStore(asked, { readOnly, restore: { hydrate: 'on-demand' } })
     try {
-      store.map('map').get(77)
+      store.map('map').get(Number(key))
       console.log(JSON.stringify({ opened: true }))
     } catch (error) {
       console.log(JSON.stringify({ opened: true, ...told(error) }))
