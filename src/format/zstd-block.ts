@@ -6,8 +6,8 @@
  * Owns: the memory it works in, one for each thread that has something to decode, made with the first such call. Does not own: who is asked where it
  * refuses.
  * Invariants: it gives the whole content of a frame that is valid throughout, or refuses; nothing a frame says makes it read or write elsewhere, or go on
- * for longer than its content takes. It refuses some frames that are valid: with a checksum, windows from 128 MiB on, and what cannot be within a block
- * of this size.
+ * for longer than its content takes. It refuses some frames that are valid: with a checksum, and windows that are smaller than the content, or from
+ * 128 MiB on.
  */
 import { withWasm } from '../base/wasm.ts'
 import { ZSTD_BLOCK } from './zstd-block-code.ts'

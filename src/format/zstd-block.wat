@@ -1,7 +1,5 @@
 ;; Decodes small zstd frames (RFC 8878), the last part of the module that zstd-tables.wat begins: sequences, blocks, the frame.
 
-  ;; What the frame may reach back.
-  (global $window (mut i32) (i32.const 0))
   ;; The last three offsets.
   (global $first (mut i32) (i32.const 0))
   (global $second (mut i32) (i32.const 0))
@@ -121,18 +119,20 @@
               (i64.extend_i32_u (i32.and (local.get $used) (i32.const 7))))))
         (else
           (local.set $bits (i64.shl (local.get $bits) (local.get $o)))
-          (local.set $length
-            (i32.wrap_i64
-              (i64.add
-                (i64.shr_u (local.get $m) (i64.const 32))
-                (i64.shr_u (i64.shr_u (local.get $bits) (i64.const 1)) (i64.xor (local.get $m) (i64.const -1))))))
-          (local.set $bits (i64.shl (local.get $bits) (local.get $m)))
-          (local.set $literalLength
-            (i32.wrap_i64
-              (i64.add
-                (i64.shr_u (local.get $l) (i64.const 32))
-                (i64.shr_u (i64.shr_u (local.get $bits) (i64.const 1)) (i64.xor (local.get $l) (i64.const -1))))))
-          (local.set $bits (i64.shl (local.get $bits) (local.get $l)))
+          (local.set $length (i32.wrap_i64 (i64.shr_u (local.get $m) (i64.const 32))))
+          (local.set $literalLength (i32.wrap_i64 (i64.shr_u (local.get $l) (i64.const 32))))
+          (if (i32.and (i32.wrap_i64 (i64.or (local.get $m) (local.get $l))) (i32.const 0xff))
+            (then
+              (local.set $length
+                (i32.add
+                  (local.get $length)
+                  (i32.wrap_i64 (i64.shr_u (i64.shr_u (local.get $bits) (i64.const 1)) (i64.xor (local.get $m) (i64.const -1))))))
+              (local.set $bits (i64.shl (local.get $bits) (local.get $m)))
+              (local.set $literalLength
+                (i32.add
+                  (local.get $literalLength)
+                  (i32.wrap_i64 (i64.shr_u (i64.shr_u (local.get $bits) (i64.const 1)) (i64.xor (local.get $l) (i64.const -1))))))
+              (local.set $bits (i64.shl (local.get $bits) (local.get $l)))))
           (local.set $used (i32.add (local.get $used) (i32.and (local.get $sum) (i32.const 0xff))))))
       (local.set $count (i32.sub (local.get $count) (i32.const 1)))
       (if (local.get $count)
@@ -199,10 +199,7 @@
         (then (call $copy (local.get $out) (local.get $literals) (local.get $literalLength))))
       (local.set $out (i32.add (local.get $out) (local.get $literalLength)))
       (local.set $literals (i32.add (local.get $literals) (local.get $literalLength)))
-      (if
-        (i32.or
-          (i32.ge_u (i32.sub (local.get $offset) (i32.const 1)) (i32.sub (local.get $out) (i32.const 0x52000)))
-          (i32.gt_u (local.get $offset) (global.get $window)))
+      (if (i32.ge_u (i32.sub (local.get $offset) (i32.const 1)) (i32.sub (local.get $out) (i32.const 0x52000)))
         (then (return (i32.const 0))))
       (local.set $from (i32.sub (local.get $out) (local.get $offset)))
       (if (i32.ge_u (local.get $offset) (i32.const 16))
@@ -309,19 +306,19 @@
     ;; A dictionary, a checksum, a reserved bit.
     (if (i32.and (local.get $head) (i32.const 0x0f)) (then (return (i32.const 1))))
     (local.set $at (i32.const 0x31005))
-    (if (i32.and (local.get $head) (i32.const 0x20))
-      (then (global.set $window (local.get $raw)))
-      (else
-        (local.set $size (i32.load8_u offset=0x31005 (i32.const 0)))
+    (local.set $size (local.get $raw))
+    (if (i32.eqz (i32.and (local.get $head) (i32.const 0x20)))
+      (then
+        (local.set $type (i32.load8_u offset=0x31005 (i32.const 0)))
         (local.set $at (i32.const 0x31006))
         ;; Windows so large are for who asks for them.
-        (if (i32.gt_u (local.get $size) (i32.const 0x87)) (then (return (i32.const 1))))
-        (local.set $type (i32.shl (i32.const 1) (i32.add (i32.shr_u (local.get $size) (i32.const 3)) (i32.const 10))))
-        (global.set $window
-          (i32.add
-            (local.get $type) (i32.mul (i32.shr_u (local.get $type) (i32.const 3)) (i32.and (local.get $size) (i32.const 7)))))))
-    (global.set $blockMax
-      (select (global.get $window) (i32.const 0x20000) (i32.lt_u (global.get $window) (i32.const 0x20000))))
+        (if (i32.gt_u (local.get $type) (i32.const 0x87)) (then (return (i32.const 1))))
+        (local.set $size (i32.shl (i32.const 1) (i32.add (i32.shr_u (local.get $type) (i32.const 3)) (i32.const 10))))
+        (local.set $size
+          (i32.add (local.get $size) (i32.mul (i32.shr_u (local.get $size) (i32.const 3)) (i32.and (local.get $type) (i32.const 7)))))
+        ;; Where the window holds all of the content no offset has to be compared with it.
+        (if (i32.lt_u (local.get $size) (local.get $raw)) (then (return (i32.const 1))))))
+    (global.set $blockMax (select (local.get $size) (i32.const 0x20000) (i32.lt_u (local.get $size) (i32.const 0x20000))))
     (local.set $named (i64.load align=1 (local.get $at)))
     (local.set $type (i32.shr_u (local.get $head) (i32.const 6)))
     (if (i32.eqz (local.get $type))

@@ -6,7 +6,7 @@
 ;;           match lengths, 0x0400 12 of weights
 ;;   0x0480  bits beside a code of literal lengths, 0x04c0 of match lengths; 0x0500, 0x0540, 0x0580 the predefined counts
 ;;   0x0640  counts of the table that is made, 2 bytes each; 0x06c0 how many states of a symbol were given
-;;   0x0740  places of the weights, 4 bytes each; 0x0800 symbols of the states; 0x0a00 weights; 0x0c00 their table
+;;   0x0740  places of the weights, 4 bytes each, 0x0780 the half of their counts; 0x0800 symbols of the states; 0x0a00 weights; 0x0c00 their table
 ;;   0x0e00  how to spread the last 1..15 bytes over 16, 16 bytes each; 0x0f00 how many of these are whole repetitions
 ;;   0x1000  predefined tables: literal lengths, 0x1200 match lengths, 0x1400 offsets; 0x2000, 0x3000, 0x4000 those of a frame
 ;;   0x5000  the Huffman table: for any next 11 bits the bits a symbol takes and, above them, the symbol, 2 bytes
@@ -187,17 +187,6 @@
                 (i32.const 16))))))
       (br_if $state (i32.le_u (local.tee $at (i32.add (local.get $at) (i32.const 1))) (local.get $mask)))))
 
-  ;; The cell that follows one, by the next bits.
-  (func $following (param $cell i64) (param $bits i64) (result i32)
-    (i32.add
-      (i32.wrap_i64 (i64.and (i64.shr_u (local.get $cell) (i64.const 16)) (i64.const 0xffff)))
-      (i32.shl
-        (i32.wrap_i64
-          (i64.shr_u
-            (i64.shr_u (local.get $bits) (i64.const 1))
-            (i64.xor (i64.shr_u (local.get $cell) (i64.const 8)) (i64.const -1))))
-        (i32.const 3))))
-
   ;; Weights that are FSE-coded (4.2.1.2), by two states in turn. Gives how many; 0 where they are damaged.
   (func $packedWeights (param $at i32) (param $end i32) (result i32)
     (local $total i32) (local $used i32) (local $bits i64) (local $one i32) (local $other i32) (local $cell i64) (local $count i32) (local $log i32)
@@ -228,10 +217,13 @@
     (block $ended
       (loop $next
         (if (i32.ge_u (local.get $count) (i32.const 254)) (then (return (i32.const 0))))
-        (local.set $bits
-          (i64.shl
-            (i64.load align=1 (i32.sub (local.get $end) (i32.shr_u (local.get $used) (i32.const 3))))
-            (i64.extend_i32_u (i32.and (local.get $used) (i32.const 7)))))
+        ;; Eight of them take 48 bits at most.
+        (if (i32.eqz (i32.and (local.get $count) (i32.const 6)))
+          (then
+            (local.set $bits
+              (i64.shl
+                (i64.load align=1 (i32.sub (local.get $end) (i32.shr_u (local.get $used) (i32.const 3))))
+                (i64.extend_i32_u (i32.and (local.get $used) (i32.const 7)))))))
         (local.set $cell (i64.load (local.get $one)))
         (i64.store8 offset=0x0a00 (local.get $count) (i64.shr_u (local.get $cell) (i64.const 32)))
         (local.set $count (i32.add (local.get $count) (i32.const 1)))
@@ -240,14 +232,27 @@
           (then
             (local.set $one (local.get $other))
             (br $ended)))
-        (local.set $one (call $following (local.get $cell) (local.get $bits)))
+        (local.set $one
+          (i32.add
+            (i32.shr_u (i32.wrap_i64 (local.get $cell)) (i32.const 16))
+            (i32.shl
+              (i32.wrap_i64
+                (i64.shr_u (i64.shr_u (local.get $bits) (i64.const 1)) (i64.xor (i64.shr_u (local.get $cell) (i64.const 8)) (i64.const -1))))
+              (i32.const 3))))
         (local.set $bits (i64.shl (local.get $bits) (i64.shr_u (local.get $cell) (i64.const 8))))
         (local.set $cell (i64.load (local.get $other)))
         (i64.store8 offset=0x0a00 (local.get $count) (i64.shr_u (local.get $cell) (i64.const 32)))
         (local.set $count (i32.add (local.get $count) (i32.const 1)))
         (local.set $used (i32.add (local.get $used) (i32.and (i32.shr_u (i32.wrap_i64 (local.get $cell)) (i32.const 8)) (i32.const 0xff))))
         (br_if $ended (i32.gt_u (local.get $used) (local.get $total)))
-        (local.set $other (call $following (local.get $cell) (local.get $bits)))
+        (local.set $other
+          (i32.add
+            (i32.shr_u (i32.wrap_i64 (local.get $cell)) (i32.const 16))
+            (i32.shl
+              (i32.wrap_i64
+                (i64.shr_u (i64.shr_u (local.get $bits) (i64.const 1)) (i64.xor (i64.shr_u (local.get $cell) (i64.const 8)) (i64.const -1))))
+              (i32.const 3))))
+        (local.set $bits (i64.shl (local.get $bits) (i64.shr_u (local.get $cell) (i64.const 8))))
         (br $next)))
     ;; The bits do not reach for another state: the one that is left gives the last.
     (i64.store8 offset=0x0a00 (local.get $count) (i64.shr_u (i64.load (local.get $one)) (i64.const 32)))
@@ -282,16 +287,24 @@
         (call $plainWeights (local.get $at) (local.get $count))))
     (if (i32.eqz (local.get $count)) (then (return (i32.const 0))))
     (local.set $at (local.get $place))
-    (v128.store offset=0x0740 (i32.const 0) (v128.const i64x2 0 0))
-    (v128.store offset=0x0750 (i32.const 0) (v128.const i64x2 0 0))
-    (v128.store offset=0x0760 (i32.const 0) (v128.const i64x2 0 0))
+    ;; How many there are of each weight, of every second symbol apart: one count behind the other would wait for it.
+    (i64.store8 offset=0x0a00 (local.get $count) (i64.const 0))
     (loop $next
-      (local.set $weight (i32.load8_u offset=0x0a00 (local.get $symbol)))
-      (if (i32.gt_u (local.get $weight) (i32.const 11)) (then (return (i32.const 0))))
-      (local.set $sum (i32.add (local.get $sum) (i32.shr_u (i32.shl (i32.const 1) (local.get $weight)) (i32.const 1))))
-      (local.set $weight (i32.shl (local.get $weight) (i32.const 2)))
+      (v128.store offset=0x0740 (local.get $to) (v128.const i64x2 0 0))
+      (br_if $next (i32.lt_u (local.tee $to (i32.add (local.get $to) (i32.const 16))) (i32.const 128))))
+    (loop $next
+      (local.set $weight (i32.shl (i32.load8_u offset=0x0a00 (local.get $symbol)) (i32.const 2)))
       (i32.store offset=0x0740 (local.get $weight) (i32.add (i32.load offset=0x0740 (local.get $weight)) (i32.const 1)))
-      (br_if $next (i32.lt_u (local.tee $symbol (i32.add (local.get $symbol) (i32.const 1))) (local.get $count))))
+      (local.set $weight (i32.shl (i32.load8_u offset=0x0a01 (local.get $symbol)) (i32.const 2)))
+      (i32.store offset=0x0780 (local.get $weight) (i32.add (i32.load offset=0x0780 (local.get $weight)) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.tee $symbol (i32.add (local.get $symbol) (i32.const 2))) (local.get $count))))
+    (local.set $weight (i32.const 60))
+    (loop $next
+      (local.set $place (i32.add (i32.load offset=0x0740 (local.get $weight)) (i32.load offset=0x0780 (local.get $weight))))
+      (i32.store offset=0x0740 (local.get $weight) (local.get $place))
+      (if (i32.and (i32.gt_u (local.get $weight) (i32.const 44)) (i32.ne (local.get $place) (i32.const 0))) (then (return (i32.const 0))))
+      (local.set $sum (i32.add (i32.shl (local.get $sum) (i32.const 1)) (local.get $place)))
+      (br_if $next (local.tee $weight (i32.sub (local.get $weight) (i32.const 4)))))
     (if (i32.eqz (local.get $sum)) (then (return (i32.const 0))))
     ;; The last weight is what makes the sum the next power of two.
     (local.set $log (i32.sub (i32.const 32) (i32.clz (local.get $sum))))
