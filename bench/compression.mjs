@@ -1,19 +1,18 @@
 /**
- * Compression of blocks where there are blocks, each with what it is filled with there (RFC 0006): the log, young segments, the base. Measures one room
- * of the house, as codec.mjs does.
+ * Compression of blocks where there are blocks, each with what it is filled with there (RFC 0006): the log, young segments, the base; and the engine's own
+ * decoder of zstd beside the one that this runtime has. Measures one room of the house, as codec.mjs does.
  *
  *   npm run build && node bench/compression.mjs [--json]
  */
 import { performance } from 'node:perf_hooks'
-import { deflateRawSync } from 'node:zlib'
+import zlib, { deflateRawSync } from 'node:zlib'
 
 const built = new URL('../dist/', import.meta.url)
 const { tideCodec } = await import(new URL('codec/index.js', built).href)
 const { ByteWriter } = await import(new URL('base/bytes.js', built).href)
 const { BLOCK_RAW_BYTES, SEGMENT_BLOCK_RAW_BYTES, TABLE_RECORDS } = await import(new URL('base/limits.js', built).href)
-const { appendPut, COMPRESSION_DEFLATE, COMPRESSION_ZSTD, endSegmentBlock, openCompress, openDecompress } = await import(
-  new URL('format/index.js', built).href
-)
+const format = await import(new URL('format/index.js', built).href)
+const { appendPut, COMPRESSION_DEFLATE, COMPRESSION_ZSTD, endSegmentBlock, openCompress, openDecompress } = format
 
 const KEYS = 1_000_000
 const BLOCKS = 48
@@ -85,6 +84,33 @@ function microseconds(list, run) {
   return best.sort((a, b) => a - b)[best.length >> 1]
 }
 
+/** What decodes zstd where our own does not, as the engine calls it. */
+function otherDecoder() {
+  const { zstdDecompressSync } = zlib
+  if (zstdDecompressSync !== undefined)
+    return ['Node.js', ({ payload, rawLength }) => zstdDecompressSync(payload, { maxOutputLength: rawLength })]
+  const addon = format.loadPrebuiltZstd()
+  if (addon === undefined) return undefined
+  const decoder = new addon.Decoder()
+  return ['the addon', ({ payload }) => decoder.decodeSync(payload)]
+}
+
+/** Of both in turn, block by block: the median of all. */
+function beside(stored, one, other) {
+  const times = [[], []]
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const block of stored) {
+      for (const [at, decode] of [one, other].entries()) {
+        const begin = performance.now()
+        decode(block)
+        times[at].push((performance.now() - begin) * 1000)
+      }
+    }
+  }
+  return times.map(list => list.sort((a, b) => a - b)[list.length >> 1])
+}
+
+const other = otherDecoder()
 const result = { node: process.version, places: {} }
 for (const [place, filled] of Object.entries(places)) {
   const blocks = blocksOf(filled)
@@ -98,6 +124,13 @@ for (const [place, filled] of Object.entries(places)) {
       compressUs: microseconds(blocks, encode),
       decompressUs: microseconds(stored, ({ payload, rawLength }) => decode(payload, rawLength)),
     }
+    if (id !== COMPRESSION_ZSTD || other === undefined) continue
+    const checked = block => {
+      format.checkZstdShape(block.payload, block.rawLength)
+      return other[1](block)
+    }
+    const [ownUs, otherUs] = beside(stored, ({ payload, rawLength }) => format.decodeZstdBlock(payload, rawLength), checked)
+    result.places[place].ways[way].decoders = { ownUs, other: other[0], otherUs }
   }
 }
 
@@ -112,5 +145,14 @@ else {
       console.log(
         `| ${place} | ${(rawBytes / 1024).toFixed(1)} | ${way} | ${ratio.toFixed(2)} | ${compressUs.toFixed(0)} | ${decompressUs.toFixed(0)} |`,
       )
+  }
+  console.log('\n| blocks of | compression | us by our own decoder | us by the other | ratio |\n| --- | --- | ---: | ---: | ---: |')
+  for (const [place, { ways: measured }] of Object.entries(result.places)) {
+    for (const [way, { decoders }] of Object.entries(measured)) {
+      if (decoders === undefined) continue
+      const { ownUs, otherUs, other: name } = decoders
+      const cells = [place, way, ownUs.toFixed(1), `${otherUs.toFixed(1)}, ${name}`, (ownUs / otherUs).toFixed(2)]
+      console.log(`| ${cells.join(' | ')} |`)
+    }
   }
 }

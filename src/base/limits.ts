@@ -163,13 +163,16 @@ export const POINTS_LISTED_MAX = 65_536
 export const LINEAGE_MAX = 65_536
 
 /**
- * Raw bytes at which a block of a segment is closed. The zstd addon takes twice as long for what is larger than 8 KiB, and a block of 16 KiB 2.6
- * times as long as one of 7, which costs 8 % more stored bytes (RFC 0006).
+ * Raw bytes at which a block of a segment is closed. One of 16 KiB takes twice as long to decode as one of 7, which costs 8 % more stored bytes (RFC
+ * 0006).
  */
 export const SEGMENT_BLOCK_RAW_BYTES = 7 * KIB
 
-/** Raw bytes of the largest zstd frame that our own decoder is asked for before another one that is there (RFC 0006). */
-export const ZSTD_OWN_RAW_BYTES_MAX = 16 * KIB
+/**
+ * Raw bytes of the largest zstd frame that our own decoder is asked for before another one that is there: blocks of segments in less than half of the
+ * addon's time, those of the log, which end behind 64 KiB, in two thirds; at 128 KiB it depends on what they hold which is faster (RFC 0006).
+ */
+export const ZSTD_OWN_RAW_BYTES_MAX = 80 * KIB
 
 /**
  * Stored bytes at which a base segment is closed, and a merge of young ones stops growing: filter and index stay below 1 MiB. A base beyond
