@@ -137,13 +137,16 @@ test('copies of every distance and length around a step, and codes of every leng
       assertDecodes(frame.frame(), Buffer.from(frame.content), `${literals}, ${match}, ${offset}`)
     }
   }
-  // All three at once take more bits than are read at once.
-  const long = [1, 2].map(at => ({ literals: 20_000 + at, match: 30_000, offset: 32_000 + at }))
-  const frame = new FrameMaker().packed(
-    filled(60_000, at => at % 253),
-    [{ literals: 5, match: 10, offset: 4 }, ...long],
-  )
-  assertDecodes(frame.frame(), Buffer.from(frame.content), 'long ones')
+  // All three at once, and three states of symbols that are seldom, take more bits than are read at once.
+  const short = Array.from({ length: 13 }, () => ({ literals: 1, match: 4, offset: 4 }))
+  for (const at of [0, 1, 6, 12]) {
+    const sequences = [...short.slice(0, at), { literals: 33_333, match: 34_567, offset: 65_536 + 2345 }, ...short.slice(at)]
+    const frame = new FrameMaker().repeated(9, 60_000).packed(
+      filled(33_400, one => one % 253),
+      sequences,
+    )
+    assertDecodes(frame.frame(), Buffer.from(frame.content), `a long one behind ${at}`)
+  }
 })
 
 test('literals of every size around the forms of their header', () => {

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { hasCode } from '../base/errors.ts'
 import { type CompressionPreference, checkZstdShape, loadPrebuiltZstd, openCompress, openDecompress } from './compress.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
+import { decodeZstdBlock } from './zstd-block.ts'
 
 const anyRaw = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
@@ -58,6 +59,14 @@ test('a zstd frame names its content size, and nothing else of that length is ta
   assert.throws(() => decompress(Buffer.concat([stored, stored]), raw.length), isDamaged)
   assert.throws(() => decompress(Buffer.concat([stored, stored]), raw.length * 2), isDamaged)
   assert.throws(() => decompress(stored.subarray(0, -1), raw.length), isDamaged)
+})
+
+test('a frame that our own decoder refuses is left to the other one', async () => {
+  // In a window of 1 KiB, 2,000 bytes.
+  const stored = Buffer.from(`28b52ffd8000d0070000${'421f00'}07${'431f00'}08`, 'hex')
+  const decompress = await openDecompress(COMPRESSION_ZSTD)
+  assert.equal(decodeZstdBlock(stored, 2000), 'other')
+  assert.ok(decompress(stored, 2000).equals(Buffer.concat([Buffer.alloc(1000, 7), Buffer.alloc(1000, 8)])))
 })
 
 test('a zstd frame whose blocks would give more than it declares is refused before it is decoded', () => {

@@ -265,8 +265,7 @@
         (local.get $at)
         (i32.wrap_i64 (i64.and (i64.shr_u (local.get $head) (i64.add (local.get $bits) (i64.const 4))) (local.get $bytes)))))
     (if (i32.gt_u (local.get $stop) (local.get $end)) (then (return (i32.const 0))))
-    ;; None is too large as well.
-    (if (i32.ge_u (i32.sub (local.get $size) (i32.const 1)) (global.get $blockMax)) (then (return (i32.const 0))))
+    (if (i32.gt_u (local.get $size) (global.get $blockMax)) (then (return (i32.const 0))))
     (if (i32.eq (local.get $kind) (i32.const 2))
       (then
         (local.set $at (call $tree (local.get $at) (local.get $stop)))
