@@ -79,6 +79,7 @@ test('frames put together by hand, of all that encoders seldom make, are decoded
       const frame = framed(wishes)
       const raw = Buffer.from(frame.content)
       const stored = frame.frame(options)
+      if (raw.length > ZSTD_OWN_BYTES_MAX) return assert.equal(decodeZstdBlock(stored, raw.length), 'other')
       const byOther = byAddon(stored, raw.length)
       // Blocks that are larger than they may be, or too many of them.
       if (byOther === undefined) return assert.equal(typeof decodeZstdBlock(stored, raw.length), 'string')
