@@ -248,3 +248,57 @@ test('what is not as the format demands is refused', () => {
   tree[13] = (tree[13] as number) | 1
   assert.equal(decodeZstdBlock(tree, TEXT.length), 'damaged')
 })
+
+/** The second of two blocks, as a frame of its own. */
+function secondAlone(stored: Buffer, length: number): Buffer {
+  const descriptor = stored[4] as number
+  const single = (descriptor & 0x20) !== 0
+  const begin = 5 + (single ? 0 : 1) + ([single ? 1 : 0, 2, 4, 8][descriptor >> 6] as number)
+  const second = stored.subarray(begin + 3 + (stored.readUIntLE(begin, 3) >> 3))
+  const header = Buffer.from([...stored.subarray(0, 4), 0xa0, 0, 0, 0, 0])
+  header.writeUInt32LE(length, 5)
+  return Buffer.concat([header, second])
+}
+
+test('a frame that goes on with the tree or the tables of the one before is refused', () => {
+  const letters = filled(200, at => 65 + ((at * at) % 29))
+  const sequences = [5, 9, 12, 7].map(offset => ({ literals: 20, match: 4, offset }))
+  const tree = new FrameMaker().packed(letters, [], { literals: 'huffman' }).packed(letters, [], { literals: 'treeless' })
+  for (const oneStream of [false, true]) {
+    const short = letters.subarray(0, 100)
+    const frame = new FrameMaker().packed(letters, [], { literals: 'huffman' }).packed(short, [], { literals: 'treeless', oneStream })
+    assertDecodes(frame.frame(), Buffer.from(frame.content), 'of one frame')
+    const alone = secondAlone(frame.frame(), short.length)
+    assert.equal(byAddon(alone, short.length), undefined)
+    assert.equal(decodeZstdBlock(alone, short.length), 'damaged')
+  }
+  assertDecodes(tree.frame(), Buffer.from(tree.content), 'a tree')
+  for (const at of [0, 1, 2]) {
+    const tables = (mode: TableMode): [TableMode, TableMode, TableMode] => {
+      const all: [TableMode, TableMode, TableMode] = ['predefined', 'predefined', 'predefined']
+      all[at] = mode
+      return all
+    }
+    for (const mode of ['own', 'predefined'] as const) {
+      const frame = new FrameMaker().packed(letters, sequences, { tables: tables(mode) })
+      const first = frame.content.length
+      frame.packed(letters, sequences, { tables: tables('repeat') })
+      const raw = Buffer.from(frame.content)
+      assertDecodes(frame.frame(), raw, 'of one frame')
+      const alone = secondAlone(frame.frame(), raw.length - first)
+      assert.equal(byAddon(alone, raw.length - first), undefined)
+      assert.equal(decodeZstdBlock(alone, raw.length - first), 'damaged', `${mode} ${at}`)
+    }
+  }
+})
+
+test('more sequences than two bytes count', () => {
+  const count = 33_000
+  const frame = new FrameMaker().raw(TEXT).packed(
+    Buffer.alloc(0),
+    Array.from({ length: count }, (_, at) => ({ literals: 0, match: 3, offset: 5 + (at % 7) })),
+  )
+  const raw = Buffer.from(frame.content)
+  assert.ok(byAddon(frame.frame(), raw.length)?.equals(raw))
+  assertDecodes(frame.frame(), raw, `${count} sequences`)
+})

@@ -169,8 +169,8 @@ export const LINEAGE_MAX = 65_536
 export const SEGMENT_BLOCK_RAW_BYTES = 7 * KIB
 
 /**
- * Raw bytes of the largest zstd frame that our own decoder is asked for before another one that is there: blocks of segments in less than half of the
- * addon's time, those of the log, which end behind 64 KiB, in two thirds; at 128 KiB it depends on what they hold which is faster (RFC 0006).
+ * Raw bytes of the largest zstd frame that our own decoder is asked for before another one that is there: blocks of segments and of the log, which
+ * end behind 64 KiB, in about half of the addon's time; at 128 KiB it depends on what they hold which is faster (RFC 0006).
  */
 export const ZSTD_OWN_RAW_BYTES_MAX = 80 * KIB
 

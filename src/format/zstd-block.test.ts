@@ -24,3 +24,13 @@ test('where there is no WebAssembly it is not there, and says so', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ['--jitless', '--no-warnings', '--input-type=module', '-e', code])
   assert.equal(stdout.trim(), 'undefined false other')
 })
+
+test('where it cannot be made it is tried once: what that costs is not to be paid for each block', async () => {
+  const code = `
+    let tried = 0
+    globalThis.WebAssembly = { Module: class { constructor() { tried++; throw new RangeError('no address space') } } }
+    const { decodeZstdBlock } = await import(${JSON.stringify(join(import.meta.dirname, 'zstd-block.js'))})
+    console.log(decodeZstdBlock(Buffer.alloc(20), 100), decodeZstdBlock(Buffer.alloc(20), 100), tried)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code])
+  assert.equal(stdout.trim(), 'other other 1')
+})

@@ -38,11 +38,13 @@ interface Decoder {
 let decoder: Decoder | null | undefined
 
 function opened(): Decoder | null {
-  decoder ??=
-    withWasm(wasm => {
-      const { memory, decode } = new wasm.Instance(new wasm.Module(Buffer.from(ZSTD_BLOCK, 'base64')), {}).exports as Exports
-      return { memory: new Uint8Array(memory.buffer), decode }
-    }) ?? null
+  // Where there is none that stays so: each try may cost collections of garbage, in which V8 looks for address space.
+  if (decoder === undefined)
+    decoder =
+      withWasm(wasm => {
+        const { memory, decode } = new wasm.Instance(new wasm.Module(Buffer.from(ZSTD_BLOCK, 'base64')), {}).exports as Exports
+        return { memory: new Uint8Array(memory.buffer), decode }
+      }) ?? null
   return decoder
 }
 

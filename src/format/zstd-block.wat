@@ -354,6 +354,8 @@
         (then
           (if (i32.gt_u (local.get $size) (i32.sub (local.get $end) (local.get $at))) (then (return (i32.const 2))))
           (local.set $packed (i32.add (local.get $packed) (i32.const 1)))
+          ;; At once, too: what is refused at the end takes its time until then.
+          (if (i32.gt_u (local.get $packed) (i32.add (i32.shr_u (local.get $raw) (i32.const 13)) (i32.const 2))) (then (return (i32.const 4))))
           (local.set $blockEnd (i32.add (local.get $out) (global.get $blockMax)))
           (local.set $out
             (call $block
