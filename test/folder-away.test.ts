@@ -1,14 +1,14 @@
 /** A folder of the store is away at one open, as a disk that is not mounted: that open is refused, has written nothing, and costs nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { manifestName } from '../src/format/index.ts'
+import { logName, manifestName } from '../src/format/index.ts'
 import { type FoundManifest, listManifests, readNewest } from '../src/manifest/index.ts'
 import { openStore } from '../src/open.ts'
 import { copyStore, openForWriting } from '../src/restore/index.ts'
 import { MemoryStorage } from '../src/storage/index.ts'
 import { SeededRandom, SimulatedStorage } from '../src/testing/index.ts'
 import { type Files, filesOf, flipped, storageOf } from './support/files.ts'
-import { Life, pseudoRandom } from './support/log-store.ts'
+import { Life, pseudoRandom, readAll } from './support/log-store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const facts = { createdBy: 'tidemark test', random: pseudoRandom('next') }
@@ -59,6 +59,37 @@ test('an older copy of the manifests, and the log away for one open: no epoch is
   await assert.rejects(openForWriting(away, facts), { code: 'TIDEMARK_LOG_DAMAGED', message: /is missing/ })
   const back = await storageOf(new Map([...(await filesOf(away)), ...logs]))
   assert.equal((await Life.open({ storage: back, name: 'back' })).found.report.end.epoch, 3)
+})
+
+test('a damaged newest manifest, and the log of another store in place of its own: no epoch is lost by that', async () => {
+  const { files } = await run(2)
+  const found = await damaged(files)
+  const other = new MemoryStorage()
+  const life = await Life.open({ storage: other, name: 'other', fileBytesMax: 1 })
+  await life.mustCommit([[['key', 'other']]])
+  await life.close()
+  const strangers = without(without(await filesOf(other), 'manifest'), 'segment')
+  const swapped = new Map([...without(found, 'log'), ...strangers])
+  const storage = await storageOf(swapped)
+  await assert.rejects(openForWriting(storage, facts), {
+    code: 'TIDEMARK_LOG_DAMAGED',
+    message: /another store/,
+    hint: /put the file back/,
+  })
+  assert.deepEqual(await filesOf(storage), swapped)
+})
+
+test('the hint for a file of the log that is not there, or is another, is to put it back; for one that is damaged it is not', async () => {
+  const { files } = await run(3)
+  const [first, second] = [logName(1, 1), logName(1, 2)]
+  const bytes = (path: string): Buffer => files.get(path) as Buffer
+  const changed: [RegExp, Map<string, Buffer>][] = [
+    [/put the file back.* only where it is lost/, new Map([...files].filter(([path]) => path !== second))],
+    [/put the file back/, new Map(files).set(second, bytes(first))],
+    [/^epochs 2 to 3 cannot be read/, new Map(files).set(second, bytes(second).subarray(0, 1100))],
+  ]
+  for (const [hint, found] of changed)
+    await assert.rejects(readAll(await storageOf(found)), { code: 'TIDEMARK_LOG_DAMAGED', hint }, String(hint))
 })
 
 test('who asks to fall back from a log that is lost, folder and all, goes on without it, and commits', async () => {

@@ -19,6 +19,8 @@ export interface OpenLog {
 export interface NotALog {
   readonly offset: number
   readonly message: string
+  /** But for 'damaged' its bytes are whole as far as is known, and the one that is meant may be, too: it is not where it should be. */
+  readonly kind: 'missing' | 'foreign' | 'base' | 'damaged'
 }
 
 /** Of a file that is not there: it says nothing of its bytes, and it may come back. */
@@ -31,7 +33,7 @@ export async function openLog(
   storeId: string,
   base: LogPosition | undefined,
 ): Promise<OpenLog | NotALog> {
-  if (!(await storage.exists(entry.file))) return { offset: 0, message: MISSING }
+  if (!(await storage.exists(entry.file))) return { offset: 0, message: MISSING, kind: 'missing' }
   const file = await storage.open(entry.file, 'read')
   let opened = false
   try {
@@ -39,20 +41,27 @@ export async function openLog(
     const limit = entry.end === null ? size : Math.min(entry.end.bytes, size)
     const { header, healed } = decodeLogHeader(await readExactly(file, 0, LOG_HEADER_BYTES), entry.file)
     const numbers = logNumbers(nameOf(entry.file))
-    if (header.storeId !== storeId) return { offset: 0, message: 'the file belongs to another store' }
+    if (header.storeId !== storeId) return { offset: 0, message: 'the file belongs to another store', kind: 'foreign' }
     if (header.token !== numbers?.token || header.sequence !== numbers.sequence)
-      return { offset: 0, message: 'the file has another name in its header' }
+      return { offset: 0, message: 'the file has another name in its header', kind: 'foreign' }
     if (base !== undefined && (header.baseEpoch !== base.epoch || header.baseDigest !== base.digest)) {
-      return { offset: 0, message: `the file goes on from epoch ${header.baseEpoch}, not from epoch ${base.epoch}` }
+      return { offset: 0, message: `the file goes on from epoch ${header.baseEpoch}, not from epoch ${base.epoch}`, kind: 'base' }
     }
     opened = true
     return { entry, header, window: new Window(file, limit), start: LOG_HEADER_BYTES, healed }
   } catch (error) {
-    if (hasCode(error, 'TIDEMARK_LOG_DAMAGED')) return { offset: 0, message: (error as Error).message }
+    if (hasCode(error, 'TIDEMARK_LOG_DAMAGED')) return { offset: 0, message: (error as Error).message, kind: 'damaged' }
     throw error
   } finally {
     if (!opened) await file.close()
   }
+}
+
+/** What helps where the file that is meant is not there. Its epochs are as whole as they were: only who has lost it gives them up. */
+export function cureOf(kind: NotALog['kind'], first: number, last: number): string {
+  const fallBack = `keep a copy of the directory, then open with onDamage: 'fall-back' to go on at epoch ${first - 1}`
+  if (kind === 'damaged') return `epochs ${first} to ${last} cannot be read; ${fallBack}`
+  return `put the file back, or the folder \`manifest\` that belongs to it; only where it is lost, and with it epochs ${first} to ${last}: ${fallBack}`
 }
 
 /** The highest epoch of which this file has a trace; 0 when there is none. `gaps`: as far as the device gives it back. */

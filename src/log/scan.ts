@@ -24,7 +24,7 @@ import {
 import type { Storage } from '../storage/index.ts'
 import { checkCommit, type EpochResult, type Pause, type Reached, readBlocks, readCommit, walkEpoch, withEcho } from './epoch.ts'
 import { type Evidence, findEvidence } from './evidence.ts'
-import { lastSeenIn, type OpenLog, openLog } from './open-log.ts'
+import { cureOf, lastSeenIn, type NotALog, type OpenLog, openLog } from './open-log.ts'
 import { BadBlock, badBlock, unpack } from './unpack.ts'
 import { isGivenUp, isUnreadable } from './window.ts'
 
@@ -157,7 +157,7 @@ export class LogScan implements AsyncIterable<LogItem> {
         this.#unreadable(error, 0),
       )
       if (!('window' in opened)) {
-        await this.#damaged(index, opened.offset, opened.message, 0)
+        await this.#damaged(index, opened.offset, opened.message, 0, undefined, opened.kind)
         return
       }
       try {
@@ -331,9 +331,9 @@ export class LogScan implements AsyncIterable<LogItem> {
   }
 
   /** Damage, where that is what is fallen back from. Otherwise the error stays: the device may give it back another time. */
-  #unreadable(error: unknown, at: number): { readonly offset: number; readonly message: string } {
+  #unreadable(error: unknown, at: number): NotALog {
     if (this.#options.onDamage !== 'fall-back' || !isGivenUp(error)) throw error
-    return { offset: Number(error.info?.offset ?? at), message: 'the device does not give it back' }
+    return { offset: Number(error.info?.offset ?? at), message: 'the device does not give it back', kind: 'damaged' }
   }
 
   async #behindUnreadable({ window, header, entry }: OpenLog, error: unknown, at: number): Promise<Verdict> {
@@ -343,7 +343,14 @@ export class LogScan implements AsyncIterable<LogItem> {
     return damage(entry.file, offset, message, seen.lastSeenEpoch)
   }
 
-  async #damaged(index: number, offset: number, message: string, seen: number, cause?: unknown): Promise<void> {
+  async #damaged(
+    index: number,
+    offset: number,
+    message: string,
+    seen: number,
+    cause?: unknown,
+    kind: NotALog['kind'] = 'damaged',
+  ): Promise<void> {
     const { log, storage, storeId, onDamage, leftOverEpoch = 0 } = this.#options
     const file = (log[index] as LogEntry).file
     const firstLostEpoch = this.report.end.epoch + 1
@@ -359,7 +366,7 @@ export class LogScan implements AsyncIterable<LogItem> {
       file,
       cause,
       info: { ...found },
-      hint: `epochs ${firstLostEpoch} to ${lastSeenEpoch} cannot be read; keep a copy of the directory, then open with onDamage: 'fall-back' to go on at epoch ${firstLostEpoch - 1}`,
+      hint: cureOf(kind, firstLostEpoch, lastSeenEpoch),
     })
   }
 }

@@ -7,8 +7,8 @@
  * refused before it has written anything, but for the log where a fall-back was asked for. Nobody is asked for files that no opening reads.
  */
 import { TidemarkError } from '../base/errors.ts'
-import { GENESIS, LOG_FOLDER, type Manifest, manifestName, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
-import { holdsNothing } from '../log/index.ts'
+import { GENESIS, LOG_FOLDER, type LogEntry, type Manifest, manifestName, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
+import { holdsNothing, openLog } from '../log/index.ts'
 import { type FoundManifest, filesOf, listManifests, newestNumber, readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
@@ -33,13 +33,15 @@ export async function filesThere(storage: Storage): Promise<ReadonlySet<string>>
 
 /** Of all that a manifest names only what an opening reads: no file of the log that ends where the one before it does, or the fold point. */
 export function missingOf(manifest: Manifest, there: ReadonlySet<string>): string[] {
-  const { log, fold } = manifest
+  return [...filesOf({ ...manifest, log: readOf(manifest) })].filter(file => !there.has(file))
+}
+
+function readOf({ log, fold }: Manifest): LogEntry[] {
   const from = Math.max(
     0,
     log.findIndex(({ file }) => file === fold?.file),
   )
-  const read = log.filter((entry, at) => at >= from && !holdsNothing(entry, (at === from ? fold : log[at - 1]?.end) ?? GENESIS))
-  return [...filesOf({ ...manifest, log: read })].filter(file => !there.has(file))
+  return log.filter((entry, at) => at >= from && !holdsNothing(entry, (at === from ? fold : log[at - 1]?.end) ?? GENESIS))
 }
 
 /**
@@ -68,9 +70,23 @@ export async function assertThere(
     else if (!isNewest && !(await storage.exists(LOG_FOLDER))) file = LOG_FOLDER
   }
   file ??= segment
+  // What stands there in place of a log that is away leads nowhere either.
+  if (file === undefined && !isNewest && !fallsBack) await assertOwn(storage, manifest)
   // A writer who came meanwhile gives files back; whoever claims a number behind him is told.
   if (file === undefined || (await newestNumber(storage)) !== number) return
   throw file === segment ? missingSegment(file) : missingLog(file, log.length > 0)
+}
+
+async function assertOwn(storage: Storage, manifest: Manifest): Promise<void> {
+  for (const entry of readOf(manifest)) {
+    const opened = await openLog(storage, entry, manifest.storeId, undefined)
+    if ('window' in opened) await opened.window.file.close()
+    else if (opened.kind === 'foreign')
+      throw new TidemarkError('TIDEMARK_LOG_DAMAGED', `${entry.file}: ${opened.message}`, {
+        file: entry.file,
+        hint: 'nothing was written: put the file back that belongs to this store',
+      })
+  }
 }
 
 function missingLog(file: string, isNamed: boolean): TidemarkError {
