@@ -53,7 +53,7 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
   let { candidates } = found
   if (damaged === undefined && !candidates.some(({ header }) => header.token > manifest.token)) candidates = []
   while (candidates.length > 0) {
-    const { ends, whole } = await endsOf(storage, manifest, log)
+    const { ends, whole, givesUp } = await endsOf(storage, manifest, log)
     const next = candidates.find(({ header }) => ends.has(`${header.baseEpoch} ${header.baseDigest}`))
     if (next === undefined) {
       // Where the last file is damaged itself, whoever reads it says so, and that these are lost with it. Without a manifest that was there it may be gone.
@@ -63,6 +63,7 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
     // Segments hold what was folded: where history went on from before that, only a fork that was lost could say what they are without it.
     if (next.header.baseEpoch < (manifest.fold?.epoch ?? 0)) throw leftOver(next, manifest, damaged)
     const end = ends.get(`${next.header.baseEpoch} ${next.header.baseDigest}`) as LogPosition
+    if (damaged === undefined && givesUp(end)) throw twoHistories(next, log.at(-1) as LogEntry, manifest)
     const last = log.at(-1)
     if (last !== undefined && last.end === null) {
       log.pop()
@@ -80,7 +81,11 @@ interface Ends {
   readonly ends: ReadonlyMap<string, LogPosition>
   /** The last file could be read to its end. */
   readonly whole: boolean
+  /** Whether the last file has more behind there than one epoch that nobody may have acknowledged, as a writer leaves in a file that it gives up. */
+  readonly givesUp: (end: LogPosition) => boolean
 }
+
+const nothing = (): boolean => false
 
 async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[]): Promise<Ends> {
   const ends = new Map<string, LogPosition>()
@@ -91,17 +96,20 @@ async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readon
   const closed = log.findLast(entry => entry.end !== null)
   if (closed?.end != null) add({ file: closed.file, ...closed.end })
   else add(GENESIS)
-  if (last === undefined || last.end !== null) return { ends, whole: true }
+  if (last === undefined || last.end !== null) return { ends, whole: true, givesUp: nothing }
   // Its header says what it goes on from: the files before it may be kept no more.
   const opened = await openLog(storage, last, storeId, undefined)
-  if (!('window' in opened)) return { ends, whole: false }
+  if (!('window' in opened)) return { ends, whole: false, givesUp: nothing }
   await opened.window.file.close()
   const from = { file: last.file, bytes: opened.start, epoch: opened.header.baseEpoch, digest: opened.header.baseDigest }
   if (closed === undefined) add({ ...from, file: null })
+  let givesUp: Ends['givesUp'] = nothing
   const isWholeFrom = async (position: LogPosition): Promise<boolean> => {
     try {
       const scan = new LogScan({ storage, storeId, log: [last], from: position, payloads: false, onDamage: 'refuse' })
       for await (const item of scan) if (item.type === 'commit') add(item.position)
+      const { end, unproven } = scan.report
+      givesUp = ({ epoch }) => epoch < end.epoch && epoch !== unproven?.before.epoch
       return true
     } catch (error) {
       // What the device does not give back now it may give to the next reader, who would take the log for whole as far as it is named.
@@ -109,11 +117,11 @@ async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readon
       return false
     }
   }
-  if (await isWholeFrom(from)) return { ends, whole: true }
-  if (fold?.file !== last.file) return { ends, whole: false }
+  if (await isWholeFrom(from)) return { ends, whole: true, givesUp }
+  if (fold?.file !== last.file) return { ends, whole: false, givesUp }
   // Of what is folded nobody reads the log any more.
   add(fold)
-  return { ends, whole: await isWholeFrom(fold) }
+  return { ends, whole: await isWholeFrom(fold), givesUp }
 }
 
 /** Files beyond those the manifest names that hold a commit; the highest token and sequence first. And the highest token of all. */
@@ -155,6 +163,20 @@ function leftOver({ file, header }: Candidate, { number }: Manifest, damaged: st
       file: damaged ?? newest,
       info: { log: file, baseEpoch: header.baseEpoch },
       hint: `keep a copy of the directory, then put the newest copy of the folder \`manifest\` back; what ${file} holds is given up by moving it away`,
+    },
+  )
+}
+
+/** Where no manifest is damaged: either an older copy of them was put back, and a newer one says why, or the file is of another history. */
+function twoHistories({ file, header }: Candidate, last: LogEntry, { number }: Manifest): TidemarkError {
+  const newest = manifestName(number)
+  return new TidemarkError(
+    'TIDEMARK_MANIFEST_DAMAGED',
+    `${file} goes on from epoch ${header.baseEpoch}, inside ${last.file}, which goes on itself, and no manifest is there that is newer than ${newest}`,
+    {
+      file: newest,
+      info: { log: file, baseEpoch: header.baseEpoch },
+      hint: `where an older copy of the folder \`manifest\` was put back, put the newest one there; where files of another copy were left behind as this one was put over it, move ${file} away, and all that came after it there`,
     },
   )
 }
