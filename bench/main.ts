@@ -2,7 +2,7 @@
  * `npm run bench`: every number the engine promises, measured side by side, with its bound.
  * Ends with one table of bounds and exit status 1 when one is not met.
  */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -12,7 +12,8 @@ import { codec } from './codec/suite.ts'
 import { checkEngine } from './engines/index.ts'
 import { removeNow } from './harness/files.ts'
 import { describeMachine } from './harness/machine.ts'
-import { type Bound, holds, type Outcome, type Suite } from './harness/suite.ts'
+import { originOf } from './harness/origin.ts'
+import { type Bound, holds, type Outcome, outcomeOf, type Suite } from './harness/suite.ts'
 import { table } from './harness/table.ts'
 import { hydration } from './hydration/suite.ts'
 import { largerThanMemory } from './larger-than-memory/suite.ts'
@@ -114,6 +115,9 @@ async function run(): Promise<number> {
   if (seconds !== undefined) checkSeconds(seconds, suites)
   if (values.subject !== undefined) checkSubject(values.subject, suites)
   const machine = describeMachine()
+  const origin = originOf(root, process.argv.slice(2))
+  // Those of an earlier run would pass for this one's, should it not come to its end.
+  rmSync(values.json, { force: true })
   console.log(
     Object.entries(machine)
       .map(([name, value]) => `${name}: ${value}`)
@@ -127,7 +131,7 @@ async function run(): Promise<number> {
     current = folder
     const begin = performance.now()
     try {
-      const outcome = await suite.run({
+      const outcome = await outcomeOf(suite, {
         quick: values.quick,
         reps,
         engines: values.engine,
@@ -152,7 +156,7 @@ async function run(): Promise<number> {
   for (const { suite } of empty) console.log(`not measured: ${suite.name}: nothing in it is called ${values.engine?.join(' or ')}`)
   mkdirSync(dirname(resolve(values.json)), { recursive: true })
   const figures = Object.fromEntries(outcomes.map(({ suite, outcome }) => [suite.name, outcome.data]))
-  const report = { machine, quick: values.quick, reps, bounds: bounds.map(bound => ({ ...bound, met: holds(bound) })), figures }
+  const report = { ...origin, machine, quick: values.quick, reps, bounds: bounds.map(bound => ({ ...bound, met: holds(bound) })), figures }
   writeFileSync(values.json, `${JSON.stringify(report, null, 1)}\n`)
   if (empty.length === outcomes.length) throw new Error('nothing was measured: see what --engine names')
   console.log(

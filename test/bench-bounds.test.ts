@@ -1,5 +1,6 @@
 /** Bounds of benchmarks that are about nothing when something did not happen: then they are not met, and never left out. */
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { BytesAssignment, BytesResult } from '../bench/bytes/contract.ts'
@@ -12,7 +13,7 @@ import { largest, medianOfAll } from '../bench/harness/stats.ts'
 import { type Bound, holds } from '../bench/harness/suite.ts'
 import { boundsLoaded, type Loaded } from '../bench/hydration/suite.ts'
 import { type Row as LargerRow, boundsOf as largerBounds } from '../bench/larger-than-memory/suite.ts'
-import { boundsOf as oneKeyBounds } from '../bench/one-key/suite.ts'
+import { mayTrace, boundsOf as oneKeyBounds } from '../bench/one-key/suite.ts'
 import { countCalls } from '../bench/one-key/trace.ts'
 import { type Row as OpenRow, boundsOf as openBounds } from '../bench/open-loop/suite.ts'
 import { boundsOf as awkwardBounds } from '../bench/spikes/awkward.ts'
@@ -298,6 +299,12 @@ test('one key: strace writes what is not ASCII, and some of what is, in escapes,
   const { groups } = countCalls(trace.join('\n'), folder, `${folder}/begin`, `${folder}/end`)
   assert.deepEqual(broken(oneKeyBounds(groups, 1)), [])
   assert.equal(countCalls(trace.join('\n'), '/jorgen', '/begin', '/end').groups.append, 0)
+})
+
+test('one key: a strace that is there and may not trace is none', t => {
+  const folder = temporaryFolder(t)
+  writeFileSync(join(folder, 'strace'), '#!/bin/sh\ntest "$1" = -V\n', { mode: 0o755 })
+  assert.ok(!mayTrace({ ...process.env, PATH: folder }))
 })
 
 test('closed loop: a set that is fast only until it has to be made durable', () => {

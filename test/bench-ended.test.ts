@@ -1,7 +1,7 @@
-/** A benchmark that is ended by a signal, or killed, leaves no process behind, and after a signal no folder. */
+/** A benchmark that is ended by a signal, or killed, leaves no process behind, and after a signal no folder; figures of another run are no longer there. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from './root.ts'
@@ -14,7 +14,9 @@ const sleep = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 20
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   test(`ended by ${signal}`, { skip: childrenUnknown }, async t => {
     const data = temporaryFolder(t)
-    const args = [join(root, '.build/bench/main.js'), '--quick', '--only', 'one-key', '--data', data, '--json', join(data, 'bench.json')]
+    const json = join(data, 'bench.json')
+    writeFileSync(json, 'of another run')
+    const args = [join(root, '.build/bench/main.js'), '--quick', '--only', 'one-key', '--data', data, '--json', json]
     const bench = spawn(process.execPath, args, { stdio: 'ignore' })
     const ended = new Promise<[number | null, NodeJS.Signals | null]>(resolve => bench.on('close', (...how) => resolve(how)))
     const pid = bench.pid as number
@@ -35,6 +37,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     bench.kill(signal)
     assert.deepEqual(await ended, signal === 'SIGKILL' ? [null, 'SIGKILL'] : [1, null])
     while (!workers.every(isGone)) await sleep()
+    assert.ok(!existsSync(json))
     if (signal !== 'SIGKILL') assert.deepEqual(readdirSync(data), [])
   })
 }

@@ -1,4 +1,5 @@
 /** What a benchmark is: a name, a run, and the bounds it measured. */
+import { inspect } from 'node:util'
 
 /** A number to reach, and what was measured. */
 export interface Bound {
@@ -53,4 +54,19 @@ export interface Suite {
 
 export function holds(bound: Bound): boolean {
   return bound.sense === 'at most' ? bound.measured <= bound.limit : bound.measured >= bound.limit
+}
+
+/** What a run found, or that it threw: whatever the others find is not lost by it. */
+export async function outcomeOf(suite: Suite, context: Context): Promise<Outcome> {
+  try {
+    return await suite.run(context)
+  } catch (error) {
+    const threw = inspect(error)
+    return { text: [`${suite.name} threw: ${threw}`], bounds: [ranToItsEnd(suite)], data: { threw } }
+  }
+}
+
+/** Not met. */
+function ranToItsEnd({ name }: Suite): Bound {
+  return { name: `${name}: ran to its end`, measured: Number.NaN, sense: 'at least', limit: 1, unit: '', robust: true }
 }
