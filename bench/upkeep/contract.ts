@@ -67,7 +67,7 @@ export interface IsolationAssignment {
 }
 
 export interface IsolationPhase {
-  /** From asking for a checkpoint to having it, ms each. */
+  /** From when a checkpoint is due to having it, ms each; one that had no turn any more counts with its age. */
   readonly commits: readonly number[]
   /** Of requests that come each millisecond: from then until the service has a turn for it, ms each. */
   readonly delays: readonly number[]

@@ -1,6 +1,9 @@
-/** Small checkpoints every 50 ms on a store, whatever else it does: how long each takes, and how long requests wait meanwhile. */
+/**
+ * Small checkpoints every 50 ms on a store, whatever else it does: how long each takes from when it was due, and how long requests wait meanwhile.
+ * One that came due and had no turn any more counts with its age.
+ */
 import type { Store, TidemarkMap } from 'tidemark'
-import { sleep, turn } from '../harness/child.ts'
+import { turn } from '../harness/child.ts'
 import { makePlayer, type Player } from '../workload/players.ts'
 import type { IsolationPhase } from './contract.ts'
 
@@ -22,6 +25,7 @@ export interface Load {
   readonly version: number
   /** Between its turns: without a pause the event loop is seen to be busy. */
   readonly pause?: () => Promise<void>
+  readonly now?: () => number
 }
 
 export async function smallCommits({
@@ -32,33 +36,35 @@ export async function smallCommits({
   isOver = () => true,
   version,
   pause = turn,
+  now = () => performance.now(),
 }: Load): Promise<IsolationPhase> {
   const before = store.stats().upkeep
   const commits: number[] = []
   const delays: number[] = []
   let running = false
   let failure: unknown
-  const begin = performance.now()
+  const begin = now()
   let next = begin
   let due = begin
   let index = 0
   let updates = 0
   while (due - begin < (isOver() ? seconds : SECONDS_MAX) * 1000) {
     await pause()
-    const now = performance.now()
-    for (; due <= now; due += REQUEST_MS) delays.push(now - due)
+    const at = now()
+    for (; due <= at; due += REQUEST_MS) delays.push(at - due)
     if (failure !== undefined) throw failure
-    if (now < next || running) continue
+    if (at < next || running) continue
+    // From when it was due: what came due while the one before took long is late by that.
+    const asked = next
     next += EVERY_MS
     for (let update = 0; update < UPDATES; update++) {
       index = (index + 7919) % keys.length
       players.set(keys[index] as string, makePlayer(index, version + updates++))
     }
     running = true
-    const asked = performance.now()
     store.checkpoint().then(
       () => {
-        commits.push(performance.now() - asked)
+        commits.push(now() - asked)
         running = false
       },
       error => {
@@ -67,8 +73,9 @@ export async function smallCommits({
       },
     )
   }
-  while (running) await sleep(1)
+  while (running) await pause()
   if (failure !== undefined) throw failure
+  for (; next < due; next += EVERY_MS) commits.push(now() - next)
   const { foldBytes, mergeBytes } = store.stats().upkeep
   return { commits, delays, upkeepBytes: foldBytes + mergeBytes - before.foldBytes - before.mergeBytes }
 }
