@@ -6,10 +6,11 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
+import { rateOf } from '../harness/control.ts'
 import { leftOut, median, medianOfAll, withSpread } from '../harness/stats.ts'
 import type { Bound, Context, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
-import { type OpenLoopAssignment, type OpenLoopResult, SLICE_MS, turnsSeen } from '../open-loop/index.ts'
+import { type OpenLoopAssignment, type OpenLoopResult, turnsSeen } from '../open-loop/index.ts'
 import type { HydrationAssignment, HydrationResult } from './contract.ts'
 
 type Way = 'background' | 'eager' | 'json' | 'jsonl'
@@ -21,8 +22,6 @@ const WAYS: readonly (readonly [Way, string, string])[] = [
 ]
 const CONTROL = 'control'
 const ENGINES = ['plain', 'tidemark', CONTROL]
-/** Slices taken for the control where the engine has not run. */
-const SLICES_FIRST = 150
 /** Checkpoints that may be left out because the last one was still under way; the few of a quick run tell less. */
 const LEFT_OUT_MAX = 0.1
 const LEFT_OUT_QUICK_MAX = 0.5
@@ -83,12 +82,10 @@ async function underLoad(context: Context, engine: string, rep: number, keys: nu
   else mkdirSync(folder)
   // What was written just now is not to be written again in the time that is measured.
   spawnSync('sync')
-  const slices = before.filter(row => row.engine === 'tidemark').map(row => row.stallTotalMs / row.checkpoints / SLICE_MS)
+  const like = before.filter(row => row.engine === 'tidemark')
   const job: OpenLoopAssignment = {
     engine,
-    ...(engine === CONTROL && {
-      control: { slicesPerCheckpoint: Math.ceil(slices.length > 0 ? median(slices) : SLICES_FIRST), sliceMs: SLICE_MS },
-    }),
+    ...(engine === CONTROL && { control: rateOf(like) }),
     folder,
     restarted: true,
     keys,

@@ -1,11 +1,11 @@
+import type { ControlRate, TurnsTaken } from '../harness/control.ts'
 import type { GcSummary } from '../harness/gc.ts'
 import type { Bucket } from '../harness/histogram.ts'
-import type { ControlSlices } from './control.ts'
 
 export interface OpenLoopAssignment {
   readonly engine: string
   /** Runs the control loop instead of an engine. */
-  readonly control?: ControlSlices
+  readonly control?: ControlRate
   readonly folder: string
   /** The folder holds the state, every key in version 0, and the load begins right behind `open`. Otherwise it is loaded, and warmed up. */
   readonly restarted?: boolean
@@ -17,7 +17,7 @@ export interface OpenLoopAssignment {
   readonly intervalMs: number
 }
 
-export interface OpenLoopResult {
+export interface OpenLoopResult extends TurnsTaken {
   readonly engine: string
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number; readonly max: number }
   /** Operations that no longer got a turn. */
@@ -30,9 +30,6 @@ export interface OpenLoopResult {
   readonly stallWithoutGcMs: { readonly p999: number; readonly max: number }
   /** Immediates and timers of the engine that the watch saw. */
   readonly scheduledTurns: number
-  /** Turns that did more than take in a message. */
-  readonly longSlices: number
-  readonly stallTotalMs: number
   readonly gc: GcSummary
   readonly checkpoints: number
   /** Checkpoints left out because the last one was still under way. */

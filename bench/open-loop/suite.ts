@@ -5,16 +5,14 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beside, runChild } from '../harness/child.ts'
+import { rateOf } from '../harness/control.ts'
 import { showBuckets } from '../harness/histogram.ts'
 import { leftOut, median, medianOfAll, withSpread } from '../harness/stats.ts'
 import type { Bound, Context, Outcome, Suite } from '../harness/suite.ts'
 import { table } from '../harness/table.ts'
 import type { OpenLoopAssignment, OpenLoopResult } from './contract.ts'
-import { SLICE_MS } from './control.ts'
 import { turnsSeen } from './seen.ts'
 
-/** Taken for the control until the engine has run once. */
-const SLICES_FIRST = { 5000: 150, 1000: 40, 100: 6 } as Readonly<Record<number, number>>
 /**
  * Of checkpoints asked for. A tenth of a second is no more than a few syncs of a slow disk take: there it says only that most of the time
  * something was under way.
@@ -61,17 +59,10 @@ async function runCadence(context: Context, { intervalMs, engines }: Cadence, re
     const folder = join(context.folder, engine)
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true })
-    const slices = rows
-      .filter(row => row.engine === 'tidemark' && row.intervalMs === intervalMs)
-      .map(row => row.stallTotalMs / row.checkpoints / SLICE_MS)
+    const like = rows.filter(row => row.engine === 'tidemark' && row.intervalMs === intervalMs)
     const job: OpenLoopAssignment = {
       engine,
-      ...(engine === CONTROL && {
-        control: {
-          slicesPerCheckpoint: Math.ceil(slices.length > 0 ? median(slices) : (SLICES_FIRST[intervalMs] ?? 1)),
-          sliceMs: SLICE_MS,
-        },
-      }),
+      ...(engine === CONTROL && { control: rateOf(like) }),
       folder,
       keys: context.quick ? 50_000 : 1_000_000,
       seconds: context.quick ? 2 : 20,

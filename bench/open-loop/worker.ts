@@ -2,6 +2,7 @@
 import { type Engine, loadEngine } from '../engines/index.ts'
 import { plain } from '../engines/plain.ts'
 import { assignment, deliver } from '../harness/child.ts'
+import { openControl, turnsTaken } from '../harness/control.ts'
 import { GcWatch } from '../harness/gc.ts'
 import { bucketsOf } from '../harness/histogram.ts'
 import { median, percentile } from '../harness/stats.ts'
@@ -9,7 +10,6 @@ import { bytesWritten } from '../harness/written.ts'
 import { makeOperations, type Operations } from '../workload/operations.ts'
 import { makePlayer, type Player, playerKeys } from '../workload/players.ts'
 import type { OpenLoopAssignment, OpenLoopResult } from './contract.ts'
-import { openControl } from './control.ts'
 import { TurnWatch, untimed } from './turn-watch.ts'
 
 const job = assignment<OpenLoopAssignment>()
@@ -168,12 +168,14 @@ await deliver(async (): Promise<OpenLoopResult> => {
     return running
   }
   watch.start()
+  const begin = performance.now()
   const timer = untimed.repeat(() => {
     if (running !== undefined) skipped++
     else void checkpoint()
   }, job.intervalMs)
   const { latencies, unserved } = await serve(engine, keys, versions, part(operations, warm, count))
   clearInterval(timer)
+  const seconds = (performance.now() - begin) / 1000
   // From here on nothing else has turns, and one slice follows the other.
   watch.stop()
   await running
@@ -196,8 +198,7 @@ await deliver(async (): Promise<OpenLoopResult> => {
     stallBuckets: bucketsOf(stalls),
     stallWithoutGcMs: { p999: percentile(own, 99.9), max: percentile(own, 100) },
     scheduledTurns: watch.scheduled,
-    longSlices: stalls.filter(ms => ms > 0.1).length,
-    stallTotalMs: stalls.reduce((sum, ms) => sum + ms, 0),
+    ...turnsTaken(stalls, seconds),
     gc: gc.summary(),
     checkpoints: checkpointMs.length,
     skipped,

@@ -1,4 +1,5 @@
 /** What one measured process is asked to do, and what it tells. */
+import type { ControlRate, TurnsTaken } from '../harness/control.ts'
 import type { GcSummary } from '../harness/gc.ts'
 import type { Bucket } from '../harness/histogram.ts'
 
@@ -49,14 +50,6 @@ export interface Faults {
   readonly stuckMs?: number
 }
 
-/** The control: a plain Map, and turns as many and as long as those of an engine. */
-export interface ControlRate {
-  readonly longPerSecond: number
-  readonly longMs: number
-  readonly shortPerSecond: number
-  readonly shortMs: number
-}
-
 export interface SpikesAssignment {
   readonly engine: string
   readonly control?: ControlRate
@@ -86,7 +79,7 @@ export interface Percentiles {
   readonly max: number
 }
 
-export interface SpikesResult {
+export interface SpikesResult extends TurnsTaken {
   readonly engine: string
   /** Operations done since the beginning, before what is measured too: what the state afterwards follows from. */
   readonly operations: number
@@ -102,18 +95,13 @@ export interface SpikesResult {
   /** The same, counted. */
   readonly stallBuckets: readonly Bucket[]
   readonly stallWithoutGcMs: { readonly p999: number; readonly max: number }
-  /** Turns of the engine: all, and those that did more than take in a message. */
-  readonly turns: number
   /** Immediates and timers of the engine that the watch saw. */
   readonly scheduledTurns: number
-  readonly longTurns: number
-  readonly longTotalMs: number
   readonly shortTotalMs: number
   readonly gc: GcSummary
   /** ms since 1970, of what was measured. */
   readonly beginMs: number
   readonly endMs: number
-  readonly seconds: number
   readonly checkpoints: number
   readonly failedCheckpoints: number
   /** Left out because the last one was still under way. */

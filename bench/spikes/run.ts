@@ -3,20 +3,15 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { beside, runChild } from '../harness/child.ts'
-import { median } from '../harness/stats.ts'
+import { rateOf } from '../harness/control.ts'
 import type { Context } from '../harness/suite.ts'
-import type { CheckAssignment, CheckResult, ControlRate, SpikesAssignment, SpikesResult } from './contract.ts'
+import type { CheckAssignment, CheckResult, SpikesAssignment, SpikesResult } from './contract.ts'
 import { FAULTS_VARIABLE, type FaultsSetting } from './faults.ts'
 import { Sampler } from './sampler.ts'
 
 export const WINDOW_MS = 100
 export const CONTROL = 'control'
 export const PLAIN = 'plain'
-/** A slice of the engine ends after this share of `stallMsMax`, whose default is 1 ms. */
-const LONG_MS = 0.35
-const SHORT_MS = 0.02
-/** Taken for the control where the engine has not run. */
-const RATE_FIRST: ControlRate = { longPerSecond: 30, longMs: LONG_MS, shortPerSecond: 50, shortMs: SHORT_MS }
 
 /**
  * Seconds of the load at its own interval before what is measured: behind the warm-up's many checkpoints an engine that learns from them
@@ -102,16 +97,4 @@ function faultsIn(folder: string, { faults }: Job): Record<string, string> {
   rmSync(setting.stuck, { force: true })
   const preload = `--import=${pathToFileURL(beside(import.meta.url, 'faults')).href}`
   return { [FAULTS_VARIABLE]: JSON.stringify(setting), NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} ${preload}`.trim() }
-}
-
-/** As many turns as the engine took, the long ones together as long as the engine's, each as long as a slice should be. */
-function rateOf(rows: readonly Row[]): ControlRate {
-  if (rows.length === 0) return RATE_FIRST
-  const of = (pick: (row: Row) => number): number => median(rows.map(row => pick(row) / row.seconds))
-  return {
-    longPerSecond: of(row => row.longTotalMs) / LONG_MS,
-    longMs: LONG_MS,
-    shortPerSecond: of(row => row.turns - row.longTurns),
-    shortMs: SHORT_MS,
-  }
 }

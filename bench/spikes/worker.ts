@@ -2,6 +2,7 @@
 import { type Engine, loadEngine } from '../engines/index.ts'
 import { plain } from '../engines/plain.ts'
 import { assignment, deliver } from '../harness/child.ts'
+import { openControl, turnsTaken } from '../harness/control.ts'
 import { GcWatch } from '../harness/gc.ts'
 import { bucketsOf } from '../harness/histogram.ts'
 import { waitedMs } from '../harness/machine.ts'
@@ -9,7 +10,6 @@ import { percentile } from '../harness/stats.ts'
 import { TurnWatch, untimed } from '../open-loop/turn-watch.ts'
 import { Barriers } from './barriers.ts'
 import type { Percentiles, SpikesAssignment, SpikesResult } from './contract.ts'
-import { openControl } from './control.ts'
 import { weighGiant } from './giant.ts'
 import { GIANT_KEY, type Load, makeLoad, POSITION_KEY, SEQUENCE_MAX } from './loads.ts'
 import { countOf, type Served, serve } from './serve.ts'
@@ -19,8 +19,6 @@ const job = assignment<SpikesAssignment>()
 /** V8 compiles what is new in threads of its own, which take the main thread's core: everything is made to happen before (open-loop). */
 const WARM_CHECKPOINT_MS = 250
 const REHEARSAL_SECONDS = 3
-/** A turn of the engine that did more than take in a message. */
-const LONG_MS = 0.1
 const LOOK_AHEAD_MS = 50
 const watch = new TurnWatch()
 watch.install()
@@ -167,7 +165,7 @@ async function measure(
     const stalls = spans.map(({ startMs, endMs }) => endMs - startMs)
     const own = spans.map(({ startMs, endMs }) => endMs - startMs - gc.within(startMs, endMs))
     const sum = (list: readonly number[]): number => list.reduce((total, ms) => total + ms, 0)
-    const long = stalls.filter(ms => ms > LONG_MS)
+    const taken = turnsTaken(stalls, (end - begin - skippedMs) / 1000)
     const stats = engine.stats?.()
     return {
       engine: job.engine,
@@ -181,15 +179,12 @@ async function measure(
       stallMs: percentiles(stalls),
       stallBuckets: bucketsOf(stalls),
       stallWithoutGcMs: { p999: percentile(own, 99.9), max: percentile(own, 100) },
-      turns: stalls.length,
+      ...taken,
       scheduledTurns: watch.scheduled,
-      longTurns: long.length,
-      longTotalMs: sum(long),
-      shortTotalMs: sum(stalls) - sum(long),
+      shortTotalMs: sum(stalls) - taken.longTotalMs,
       gc: gc.summary(),
       beginMs: epochMs(begin),
       endMs: epochMs(end),
-      seconds: (end - begin - skippedMs) / 1000,
       ...barriers.figures(weighed?.releasedMs),
       alive: weighed?.alive,
       giant: giant === undefined ? undefined : { ...giant, named: isNamed(told, stats) },
