@@ -1,7 +1,7 @@
 /** A segment is missing or cut short: what older fold points and the log still give is listed, and can be restored. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Manifest } from '../src/format/index.ts'
+import { encodeManifest, type Manifest, manifestName } from '../src/format/index.ts'
 import { readManifest } from '../src/manifest/index.ts'
 import { load, openForReading } from '../src/restore/index.ts'
 import { listPoints } from '../src/restore/points.ts'
@@ -113,3 +113,19 @@ for (const [what, error] of [
     await assert.rejects(world.open({ readOnly: true, restore: { at: epoch - 1 } }), { code: 'TIDEMARK_NO_SUCH_POINT' })
   })
 }
+
+test('a manifest of another history under the number of a point that is kept is not stood on', async () => {
+  for (const stranger of ['epoch', 'store'] as const) {
+    const { world, storage, kept } = await filled(100)
+    const [wrong, right] = kept as [Manifest, Manifest]
+    const epoch = wrong.fold?.epoch as number
+    const other =
+      stranger === 'epoch' ? { ...right, number: wrong.number, retained: [] } : { ...wrong, retained: [], storeId: 'ab'.repeat(16) }
+    await world.run(storage.remove(manifestName(wrong.number)))
+    await world.run(storage.createIfAbsent(manifestName(wrong.number), encodeManifest(other)))
+    const refused = { code: 'TIDEMARK_MANIFEST_DAMAGED', file: manifestName(wrong.number), message: /is not that of the point/ }
+    await assert.rejects(world.open({ readOnly: true, restore: { at: epoch } }), refused)
+    const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+    assert.deepEqual([points.at(-1)?.epoch, points.at(-1)?.lost?.file], [right.fold?.epoch, manifestName(wrong.number)])
+  }
+})

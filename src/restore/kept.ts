@@ -1,9 +1,10 @@
 /**
- * Whether a restore can stand on a fold point that is kept: its manifest is whole, and every segment it names is there, as long as it was.
+ * Whether a restore can stand on a fold point that is kept: its manifest is whole and says that point, and every segment it names is there, as long as
+ * it was.
  * Owns nothing; no byte of a segment is read: `verify` does that.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { type Manifest, manifestName } from '../format/index.ts'
+import { type Manifest, manifestName, type RetainedPoint } from '../format/index.ts'
 import { readManifest } from '../manifest/index.ts'
 import { isErrno, isNotGivenBack, type Storage } from '../storage/index.ts'
 
@@ -19,8 +20,8 @@ export function isUnfit(found: object): found is Unfit {
   return 'error' in found
 }
 
-/** The manifest of that number. */
-export async function readKept(storage: Storage, number: number): Promise<Manifest | Unfit> {
+/** The manifest of a point that `newest` keeps. Where copies of two histories were put together that of its number may be of the other one. */
+export async function readKept(storage: Storage, newest: Manifest, { number, epoch, timeMs }: RetainedPoint): Promise<Manifest | Unfit> {
   const file = manifestName(number)
   let manifest: Manifest
   try {
@@ -28,6 +29,15 @@ export async function readKept(storage: Storage, number: number): Promise<Manife
   } catch (error) {
     if (isErrno((error as Error).cause, 'ENOENT')) return unfit(file, error, `${file} is missing`)
     if (!isNotGivenBack(error) && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
+    return unfit(file, error)
+  }
+  const { storeId, fold } = manifest
+  if (storeId !== newest.storeId || (fold?.epoch ?? 0) !== epoch || (fold !== null && fold.timeMs !== timeMs)) {
+    const error = new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${file} is not that of the point at epoch ${epoch}, which is kept`, {
+      file,
+      info: { epoch, found: fold?.epoch ?? 0 },
+      hint: 'put the file back that belongs to this store, from a copy of the same history',
+    })
     return unfit(file, error)
   }
   return (await unfitSegment(storage, manifest)) ?? manifest

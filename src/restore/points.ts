@@ -40,7 +40,7 @@ async function pointsOf(
   let wrong: Pick<Unfit, 'file' | 'message'> | undefined
   /** The first fold point on which nothing can stand. */
   let unfit: Unfit | undefined
-  const kept = [...manifest.retained, { number: manifest.number, epoch: manifest.fold?.epoch ?? 0 }]
+  const kept = [...manifest.retained, { number: manifest.number, epoch: manifest.fold?.epoch ?? 0, timeMs: 0 }]
   const foldPoints = new Set(kept.map(({ epoch }) => epoch))
   const points = new ListedPoints(most, epoch => foldPoints.has(epoch))
   let next = kept[0]?.epoch as number
@@ -58,10 +58,12 @@ async function pointsOf(
     wrong = undefined
     next = epoch + 1
   }
-  for (const { number, epoch: from } of kept) {
+  for (const point of kept) {
+    const { number, epoch: from } = point
     if (from < next) continue
     if (from > epochMax) break
-    const found = number === manifest.number ? ((await unfitSegment(storage, manifest)) ?? manifest) : await readKept(storage, number)
+    const found =
+      number === manifest.number ? ((await unfitSegment(storage, manifest)) ?? manifest) : await readKept(storage, manifest, point)
     if (isUnfit(found)) {
       await believe(found.file)
       unfit ??= found

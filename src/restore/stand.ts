@@ -65,9 +65,9 @@ async function standAtTime(
   if (image !== undefined && !isUnfit(image)) return await behind(image)
   let stand = await behind(newest)
   let next = newest.fold?.epoch ?? 0
-  for (const { number } of newest.retained.toReversed()) {
+  for (const point of newest.retained.toReversed()) {
     if (stand !== undefined && !isUnfit(stand)) break
-    const kept = await believed(await readKept(storage, number), believe)
+    const kept = await believed(await readKept(storage, newest, point), believe)
     if (isUnfit(kept)) continue
     stand = await behind(kept, { epoch: next })
     next = kept.fold?.epoch ?? 0
@@ -101,7 +101,7 @@ async function newestKept(
   }
   for (const point of newest.retained.toReversed()) {
     if (point.epoch > 0 && !reaches(point)) continue
-    const kept = await believed(await readKept(storage, point.number), believe)
+    const kept = await believed(await readKept(storage, newest, point), believe)
     if (!isUnfit(kept)) return kept
     passed ??= kept
   }
