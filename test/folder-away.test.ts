@@ -1,13 +1,13 @@
 /** A folder of the store is away at one open, as a disk that is not mounted: that open is refused, has written nothing, and costs nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { logName, manifestName } from '../src/format/index.ts'
+import { manifestName } from '../src/format/index.ts'
 import { type FoundManifest, listManifests, readNewest } from '../src/manifest/index.ts'
 import { openStore } from '../src/open.ts'
 import { copyStore, openForWriting } from '../src/restore/index.ts'
 import { MemoryStorage } from '../src/storage/index.ts'
 import { SeededRandom, SimulatedStorage } from '../src/testing/index.ts'
-import { type Files, filesOf, flipped, storageOf } from './support/files.ts'
+import { type Files, filesOf, flipped, logFiles, storageOf } from './support/files.ts'
 import { Life, pseudoRandom, readAll } from './support/log-store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
@@ -81,7 +81,7 @@ test('a damaged newest manifest, and the log of another store in place of its ow
 
 test('the hint for a file of the log that is not there, or is another, is to put it back; for one that is damaged it is not', async () => {
   const { files } = await run(3)
-  const [first, second] = [logName(1, 1), logName(1, 2)]
+  const [first, second] = logFiles(files) as [string, string]
   const bytes = (path: string): Buffer => files.get(path) as Buffer
   const changed: [RegExp, Map<string, Buffer>][] = [
     [/put the file back.* only where it is lost/, new Map([...files].filter(([path]) => path !== second))],

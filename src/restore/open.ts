@@ -159,6 +159,13 @@ export async function claim(storage: Storage, manifest: Manifest, failpoint: Fai
     if (tries <= 1) throw spoiled(number)
     return await claim(storage, { ...manifest, number: number + 1 }, failpoint, tries - 1)
   }
+  if (outcome === 'taken' && (await newestNumber(storage)) < number) {
+    const file = manifestName(number)
+    throw new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${file} is no file, and has the name of the next manifest`, {
+      file,
+      hint: 'move it away: it is a folder, a link that leads nowhere, or the like, and nobody can write to this store while it is there',
+    })
+  }
   throw new TidemarkError('TIDEMARK_FENCED', `another opener took manifest ${number} first`, {
     hint: 'two processes open this store at once; keep one',
     info: { number },

@@ -15,6 +15,7 @@ type Maybe<T> = T | Promise<T>
 export interface DirectoryEntry {
   readonly name: string
   isFile(): boolean
+  isSymbolicLink(): boolean
 }
 
 export interface FileCalls {

@@ -353,3 +353,16 @@ for (const times of [2, Number.POSITIVE_INFINITY]) {
     assert.deepEqual(await storage.list('missing'), [])
   })
 }
+
+test('a link to a file is listed as one; a link to a folder, or to nothing, is not', async () => {
+  const path = root()
+  mkdirSync(path)
+  const storage = new FileStorage(path)
+  await storage.makeFolder('log')
+  writeFileSync(join(path, 'elsewhere'), 'x')
+  symlinkSync(join(path, 'elsewhere'), join(path, 'log', 'a'))
+  symlinkSync(path, join(path, 'log', 'b'))
+  symlinkSync(join(path, 'nothing'), join(path, 'log', 'c'))
+  symlinkSync(join(path, 'log', 'd'), join(path, 'log', 'd'))
+  assert.deepEqual(await storage.list('log'), ['a'])
+})

@@ -241,7 +241,24 @@ export class FileStorage implements Storage {
   }
 
   async #entries(folder: string): Promise<string[]> {
-    return (await this.#listed(folder)).filter(entry => entry.isFile()).map(entry => entry.name)
+    const names: string[] = []
+    for (const entry of await this.#listed(folder)) {
+      const isLinked = entry.isSymbolicLink() && (await this.#isFile(folder === '' ? entry.name : `${folder}/${entry.name}`))
+      if (entry.isFile() || isLinked) names.push(entry.name)
+    }
+    return names
+  }
+
+  /** A link to a file is read as the file, so it counts as one: a manifest that is not seen would keep its number from everybody. */
+  #isFile(path: string): Promise<boolean> {
+    return this.#try('list', path, async () => {
+      try {
+        return (await this.#calls.stat(this.#full(path))).isFile()
+      } catch (cause) {
+        if (isErrno(cause, 'ENOENT', 'ENOTDIR', 'ELOOP')) return false
+        throw cause
+      }
+    })
   }
 
   /** Nothing where the folder is missing. Where a file system does not say of what type a name is, one that goes beside the listing fails it, too. */

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, renameSync, rmdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { hasCode, TidemarkError } from '../../src/base/errors.ts'
 import { MANIFESTS_KEPT } from '../../src/base/limits.ts'
 import { encodeManifest, GENESIS, manifestName } from '../../src/format/index.ts'
 import { listManifests } from '../../src/manifest/index.ts'
 import { forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
-import { MemoryDisk, MemoryStorage, type Storage } from '../../src/storage/index.ts'
+import { FileStorage, MemoryDisk, MemoryStorage, type Storage } from '../../src/storage/index.ts'
 import { SimulatedStorage } from '../../src/testing/index.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf } from '../support/files.ts'
 import { type Block, type Epoch, Life, pseudoRandom, readAll, scanAll } from '../support/log-store.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
 
@@ -268,4 +271,29 @@ test('a fork by a writer that was overtaken is fenced', async () => {
     forkAt(storage, manifest, { end: GENESIS, unproven: null }, facts('fork')),
     (error: unknown) => error instanceof TidemarkError && error.code === 'TIDEMARK_FENCED',
   )
+})
+
+test('what is no file and has the name of the next manifest is named: it is no other opener', async t => {
+  const storage = new FileStorage(temporaryFolder(t))
+  await openForWriting(storage, facts('first'))
+  mkdirSync(join(storage.root, manifestName(2)))
+  const refused = { code: 'TIDEMARK_MANIFEST_DAMAGED', file: manifestName(2), hint: /move it away/ }
+  for (let count = 0; count < 2; count++) await assert.rejects(openForWriting(storage, facts('next')), refused)
+  rmdirSync(join(storage.root, manifestName(2)))
+  assert.equal((await openForWriting(storage, facts('next'))).manifest.number, 2)
+})
+
+test('a manifest and a file of the log that are links to files count', async t => {
+  const storage = new FileStorage(temporaryFolder(t))
+  const life = await Life.open({ storage })
+  await life.mustCommit(block('a'))
+  await life.close()
+  const newest = manifestName((await listManifests(storage)).at(-1) as number)
+  for (const [at, path] of [newest, ...logFiles(await filesOf(storage))].entries()) {
+    renameSync(join(storage.root, path), join(storage.root, `${at}`))
+    symlinkSync(join(storage.root, `${at}`), join(storage.root, path))
+  }
+  const again = await Life.open({ storage, name: 'again' })
+  assert.equal(again.found.report.end.epoch, 1)
+  await again.close()
 })
