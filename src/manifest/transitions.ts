@@ -35,7 +35,7 @@ export function firstManifest(storeId: string, lineageId: string, author: Author
 
 /**
  * A new writer opens. `newestNumber` is the highest number there is, valid or not: every opener raises the token by one, so a token no
- * one has had is as far above the old one as the number, and above `given`, the highest in the log: the manifests of those may be gone. `log` may go on
+ * one has had is as far above the old one as the number, and above `given`, the highest in the log and the segments: the manifests of those may be gone. `log` may go on
  * beyond the old one's where the newest manifest was lost.
  */
 export function takeOver(old: Manifest, newestNumber: number, log: readonly LogEntry[], author: Author, given = old.token): Manifest {

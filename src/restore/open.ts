@@ -27,7 +27,7 @@ import {
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { endCopy, noStore, refuseForeign } from './directory.ts'
 import { type Followed, followChain, hasLaterFiles } from './follow.ts'
-import { type Asked, assertThere, filesThere, missingOf, type NewestManifest, outlived, withKept } from './there.ts'
+import { type Asked, assertThere, filesThere, highestToken, missingOf, type NewestManifest, outlived, withKept } from './there.ts'
 
 export interface OpenFacts extends Asked {
   readonly createdBy: string
@@ -75,7 +75,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   const [{ log, token, leftOverEpoch }, there] = await Promise.all([logOf(storage, found), filesThere(storage)])
   const followed = { ...found.manifest, log }
   await assertThere(storage, found, followed, there, facts)
-  const next = takeOver(await withKept(storage, found, there), found.newestNumber, log, author, token)
+  const next = takeOver(await withKept(storage, found, there), found.newestNumber, log, author, highestToken(token, there))
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
   // It may have gone with the files that are given up, or, where it was empty, with a tool that copies files alone.

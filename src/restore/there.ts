@@ -7,10 +7,20 @@
  * refused before it has written anything, but for the log where a fall-back was asked for. Nobody is asked for files that no opening reads.
  */
 import { TidemarkError } from '../base/errors.ts'
-import { GENESIS, LOG_FOLDER, type LogEntry, type Manifest, manifestName, type RetainedPoint, SEGMENT_FOLDER } from '../format/index.ts'
+import { MANIFEST_NUMBERS_AHEAD_MAX } from '../base/limits.ts'
+import {
+  GENESIS,
+  LOG_FOLDER,
+  type LogEntry,
+  type Manifest,
+  manifestName,
+  type RetainedPoint,
+  SEGMENT_FOLDER,
+  segmentNumbers,
+} from '../format/index.ts'
 import { holdsNothing, openLog } from '../log/index.ts'
 import { type FoundManifest, filesOf, listManifests, newestNumber, readManifest } from '../manifest/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { nameOf, type Storage } from '../storage/index.ts'
 
 export interface NewestManifest extends FoundManifest {
   /** None that is there is damaged, and the log has files of writers who came after it: an older copy of the manifests was put back. */
@@ -29,6 +39,19 @@ export async function filesThere(storage: Storage): Promise<ReadonlySet<string>>
   const folders = [SEGMENT_FOLDER, LOG_FOLDER]
   const names = await Promise.all(folders.map(folder => storage.list(folder)))
   return new Set(folders.flatMap((folder, at) => (names[at] as string[]).map(name => `${folder}/${name}`)))
+}
+
+/**
+ * `token`, or a higher one in the name of a segment: a later run whose manifests are gone may have left nothing else. Far above it is somebody else's
+ * file, behind which there would be few tokens left.
+ */
+export function highestToken(token: number, there: ReadonlySet<string>): number {
+  let highest = token
+  for (const file of there) {
+    const found = file.startsWith(`${SEGMENT_FOLDER}/`) ? segmentNumbers(nameOf(file))?.token : undefined
+    if (found !== undefined && found > highest && found - token <= MANIFEST_NUMBERS_AHEAD_MAX) highest = found
+  }
+  return highest
 }
 
 /** Of all that a manifest names only what an opening reads: no file of the log that ends where the one before it does, or the fold point. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
-import { logName, logNumbers, manifestName } from '../../src/format/index.ts'
+import { logName, logNumbers, manifestName, segmentName } from '../../src/format/index.ts'
 import { listManifests } from '../../src/manifest/index.ts'
 import { forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
 import { verifyStore } from '../../src/restore/verify.ts'
@@ -202,6 +202,17 @@ test('a file that a later writer began and committed nothing to is nothing to fo
   assert.equal(next.manifest.token, 5)
   await next.mustCommit(block('next'))
   await next.close()
+})
+
+test('a run that left no file of the log, and segments alone, had a token that is not given twice', async () => {
+  const { files } = await lives()
+  const stranger = new Map(files).set(segmentName(0xffff_fff0, 1), Buffer.from('none of ours'))
+  for (const [found, token] of [
+    [files, 4],
+    [new Map(files).set(segmentName(4, 1), Buffer.from('of a fold')), 5],
+    [stranger, 4],
+  ] as const)
+    assert.equal((await openForWriting(await storageOf(found), facts('next'))).manifest.token, token)
 })
 
 test('where older manifests were put back, upkeep removes nothing of what later writers acknowledged', async () => {
