@@ -1,5 +1,6 @@
 /** The restart benchmark measures only a store that brings back all that it should: one that comes back without its tail has no time. */
 import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 
@@ -8,7 +9,7 @@ import { runChild } from '../bench/harness/child.ts'
 import { holds } from '../bench/harness/suite.ts'
 import type { RestartAssignment, RestartResult } from '../bench/restart/contract.ts'
 import { CALM_TAIL_KEYS, makeSession, roundsOf, type Session, TAIL_KEYS } from '../bench/restart/state.ts'
-import { boundsOf, type Row } from '../bench/restart/suite.ts'
+import { boundsOf, measureAll, type Row } from '../bench/restart/suite.ts'
 import { TABLE_RECORDS } from '../src/base/limits.ts'
 import { root } from './root.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -51,6 +52,24 @@ test('a store that brings back something newer than there was has none', async t
   await assert.rejects(
     measured(t, () => 2),
     WRONG,
+  )
+})
+
+test('each open that is measured finds the state as it was filled, of the peers as well', async t => {
+  const folder = temporaryFolder(t)
+  const row = (engine: string): Row => ({ engine, keys: 5, tail: 5, cache: 'warm', results: [] })
+  const rows = [row('tidemark'), row('classic-level')]
+  await measureAll({ folder, progress: () => {} }, rows, 3, async (_, { engine, keys, tail }, role) => {
+    const place = join(folder, `${engine}-${keys}-${tail}`)
+    mkdirSync(place, { recursive: true })
+    const [filled, recovered] = [join(place, 'filled'), join(place, 'recovered')]
+    assert.deepEqual([existsSync(filled), existsSync(recovered)], [role === 'open', false], engine)
+    writeFileSync(role === 'fill' ? filled : recovered, '')
+    return {} as RestartResult
+  })
+  assert.deepEqual(
+    rows.map(({ results }) => results.length),
+    [3, 3],
   )
 })
 

@@ -47,22 +47,7 @@ export const restart: Suite = {
       if (keys === sizes[1]) measure(MINE, keys, 'warm', undefined, CALM_TAIL_KEYS)
       if (keys > 0) for (const peer of peers) measure(peer, keys, 'warm', unavailable(peer, keys))
     }
-    for (const row of rows.filter(({ cache, why }) => cache === 'warm' && why === undefined)) {
-      await run(context, row, 'fill')
-      if (row.engine === MINE) renameSync(folderOf(context, row), `${folderOf(context, row)}-filled`)
-    }
-    for (let rep = 0; rep < Math.max(REPS_LEAST, context.reps); rep++) {
-      for (const row of rows) {
-        if (row.why !== undefined) continue
-        // As the crash left it: who opens a store folds its tail.
-        if (row.engine === MINE) copyStore(`${folderOf(context, row)}-filled`, folderOf(context, row))
-        // What was written just now is not to be written again in the time that is measured.
-        spawnSync('sync')
-        if (row.cache === 'dropped') await dropped(context)
-        else fillPageCache(folderOf(context, row))
-        row.results.push(await run(context, row, 'open'))
-      }
-    }
+    await measureAll(context, rows, Math.max(REPS_LEAST, context.reps))
     return {
       text: [show(rows)],
       bounds: boundsOf(context, sizes, rows),
@@ -72,7 +57,36 @@ export const restart: Suite = {
   },
 }
 
-async function run(context: Context, row: Pick<Row, 'engine' | 'keys' | 'tail'>, role: RestartAssignment['role']): Promise<RestartResult> {
+/** Fills each and opens it again and again, always as the crash left it: who opens a store folds its tail, and a peer recovers its own. */
+export async function measureAll(
+  context: Pick<Context, 'folder' | 'progress'>,
+  rows: readonly Row[],
+  reps: number,
+  runOne: typeof run = run,
+): Promise<void> {
+  for (const row of rows.filter(({ cache, why }) => cache === 'warm' && why === undefined)) {
+    await runOne(context, row, 'fill')
+    renameSync(folderOf(context, row), `${folderOf(context, row)}-filled`)
+  }
+  for (let rep = 0; rep < reps; rep++) {
+    for (const row of rows) {
+      if (row.why !== undefined) continue
+      copyStore(`${folderOf(context, row)}-filled`, folderOf(context, row))
+      // What was written just now is not to be written again in the time that is measured.
+      spawnSync('sync')
+      if (row.cache === 'dropped') await dropped(context)
+      else fillPageCache(folderOf(context, row))
+      row.results.push(await runOne(context, row, 'open'))
+      rmSync(folderOf(context, row), { recursive: true })
+    }
+  }
+}
+
+async function run(
+  context: Pick<Context, 'folder' | 'progress'>,
+  row: Pick<Row, 'engine' | 'keys' | 'tail'>,
+  role: RestartAssignment['role'],
+): Promise<RestartResult> {
   const { engine, keys, tail } = row
   const folder = folderOf(context, row)
   mkdirSync(folder, { recursive: true })
@@ -84,12 +98,12 @@ async function run(context: Context, row: Pick<Row, 'engine' | 'keys' | 'tail'>,
   return result
 }
 
-function folderOf(context: Context, { engine, keys, tail }: Pick<Row, 'engine' | 'keys' | 'tail'>): string {
+function folderOf(context: Pick<Context, 'folder'>, { engine, keys, tail }: Pick<Row, 'engine' | 'keys' | 'tail'>): string {
   return join(context.folder, `${engine}-${keys}-${tail}`)
 }
 
 /** The cache without the store's files, but with the programs: what is asked for is a store that nobody has read, on a machine that runs. */
-async function dropped(context: Context): Promise<void> {
+async function dropped(context: Pick<Context, 'folder'>): Promise<void> {
   dropPageCache()
   const folder = join(context.folder, 'warm')
   await runChild<RestartResult>(beside(import.meta.url, 'worker'), { engine: MINE, folder, role: 'open', keys: 0, tail: 0 })
