@@ -46,45 +46,56 @@ export function rateOf(runs: readonly TurnsTaken[]): ControlRate {
   }
 }
 
-/** So often it looks how many turns it owes. */
-const BEAT_MS = 10
+/** It waits no longer for the next turn that it owes. */
+const WAIT_MS_MAX = 1000
 
 export function openControl<V>(rate: ControlRate): Engine<V> {
   const map = new Map<string, V>()
   let last = performance.now()
   let owedLong = 0
   let owedShort = 0
+  let closed = false
   const spin = (ms: number): void => {
     const end = performance.now() + ms
     while (performance.now() < end);
   }
-  const slice = (): void => {
-    if (owedLong >= 1) {
-      owedLong--
-      spin(rate.longMs)
-    } else {
-      owedShort--
-      spin(rate.shortMs)
-    }
-    if (owedLong >= 1 || owedShort >= 1) setImmediate(slice)
-    else setTimeout(beat, BEAT_MS)
-  }
-  const beat = (): void => {
+  const owe = (): void => {
     const now = performance.now()
     // A second at most, so that it does not make up for what came before the load.
     const seconds = Math.min(1, (now - last) / 1000)
     last = now
     owedLong += seconds * rate.longPerSecond
     owedShort += seconds * rate.shortPerSecond
-    if (owedLong >= 1 || owedShort >= 1) setImmediate(slice)
-    else setTimeout(beat, BEAT_MS)
   }
-  setTimeout(beat, BEAT_MS)
+  // One that only looked whether there is anything to do would be a turn more than the engine took.
+  const untilOwedMs = (): number => {
+    const seconds = Math.min((1 - owedLong) / rate.longPerSecond, (1 - owedShort) / rate.shortPerSecond)
+    return Math.min(WAIT_MS_MAX, Math.ceil(seconds * 1000))
+  }
+  const slice = (): void => {
+    owe()
+    if (owedLong >= 1) {
+      owedLong--
+      spin(rate.longMs)
+    } else if (owedShort >= 1) {
+      owedShort--
+      spin(rate.shortMs)
+    }
+    next()
+  }
+  const next = (): void => {
+    if (closed) return
+    if (owedLong >= 1 || owedShort >= 1) setImmediate(slice)
+    else setTimeout(slice, untilOwedMs())
+  }
+  next()
   return {
     get: key => map.get(key),
     set: (key, value) => void map.set(key, value),
     delete: key => void map.delete(key),
     checkpoint: async () => {},
-    close: async () => {},
+    close: async () => {
+      closed = true
+    },
   }
 }
