@@ -111,13 +111,13 @@ export interface SpikesResult extends TurnsTaken {
   readonly rpoMs: number | undefined
   /** After a stuck storage goes on: until an acknowledged barrier is no older than an interval again. */
   readonly recoveredMs: number | undefined
-  /** Heap and external memory alive when the storage is stuck, and at the end of that; with `weigh` only. */
+  /** Heap and external memory of the main thread alive when the storage is stuck, and at the end of that; with `weigh` only. */
   readonly alive: { readonly before: number; readonly after: number; readonly dirtyKeys: number } | undefined
   /** Stalls that the engine reported itself, and for which key it said the longest was. */
   readonly told: { readonly count: number; readonly longestMs: number; readonly longestKey: string | undefined }
   /** The large value: its encoding alone, and whether the longest stall was reported as its, and `stats()` lists it. */
   readonly giant: { readonly encodeMs: number; readonly bytes: number; readonly named: boolean } | undefined
-  /** Heap and external memory alive at the end of what is measured, before the last checkpoint, beyond those before `open`; closed loop only. */
+  /** Heap and external memory of the main thread alive at the end of what is measured, before the last checkpoint, beyond those before `open`; closed loop only. */
   readonly heapBytes: number
   /** For how long the main thread wanted a processor and had none: what it suffers from others, its own other threads among them. */
   readonly waitedMs: number

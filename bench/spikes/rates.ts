@@ -81,7 +81,7 @@ export function flatOutBounds(judged: Judged): Bound[] {
       judged.quick ? 0.1 : 0.8,
     ),
     bound(
-      'heap and external memory at the end',
+      'heap and external memory of the main thread at the end',
       ratio(row => row.heapBytes),
       'at most',
       judged.quick ? 3 : 1.3,

@@ -127,7 +127,7 @@ export function boundsOf({ quick }: Pick<Context, 'quick'>, fault: string, inter
     ...bounds,
     {
       ...exact(
-        `${fault}: memory alive beyond the plain Map's (${dirtyKeys} keys written)`,
+        `${fault}: memory of the main thread alive beyond the plain Map's (${dirtyKeys} keys written)`,
         medianOfAll(grown.map(each => each.bytes)) / 1e6,
         'at most',
         limitMB,

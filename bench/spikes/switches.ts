@@ -7,6 +7,7 @@ import { FAULTS_VARIABLE, type FaultsSetting } from './faults.ts'
 
 const sleep = (ms: number): Promise<void> => new Promise(resolve => untimed.after(resolve, ms))
 
+/** Of the main thread: what the writer's thread holds is in its resident memory alone (sampler.ts). */
 export function aliveBytes(): number {
   globalThis.gc?.()
   const { heapUsed, external } = process.memoryUsage()
