@@ -245,9 +245,9 @@ function startWriter(surroundings: Surroundings, components: Components, facts: 
 }
 
 function loadInto(surroundings: Surroundings, opened: OpenedStore): Promise<LoadResult> {
-  const { storage, settings, clock, onFiles: aside } = surroundings
+  const { storage, settings, clock } = surroundings
   const monotonic = (): number => clock.monotonic()
-  return load({ storage, opened, at: settings.at, onDamage: settings.onDamage, aside, monotonic, pause: pauserOf(surroundings) })
+  return load({ storage, opened, at: settings.at, onDamage: settings.onDamage, monotonic, pause: pauserOf(surroundings) })
 }
 
 /** For long work in slices of the stall budget. */

@@ -19,14 +19,9 @@ export type CompressionPreference = 'zstd' | 'deflate' | 'none'
 export type Compress = (raw: Uint8Array) => { readonly id: number; readonly payload: Uint8Array }
 export type Decompress = (stored: Buffer, rawLength: number) => Buffer
 
-/** A promise where another thread does it meanwhile. */
-export type DecompressAside = (stored: Buffer, rawLength: number) => Buffer | Promise<Buffer>
-
 interface Zstd {
   encode(raw: Uint8Array): Buffer
   decode(stored: Buffer, rawLength: number): Buffer
-  /** By a thread of the pool. */
-  decodeAside?(stored: Buffer, rawLength: number): Promise<Buffer>
 }
 
 /** Blocks below this many bytes are stored as they are. */
@@ -92,12 +87,6 @@ function unavailable(id: number): TidemarkError {
   })
 }
 
-/** The same, by another thread where there is a way: for many blocks one behind the other. `stored` must not change meanwhile. */
-export async function openDecompressAside(id: number): Promise<DecompressAside> {
-  const aside = id === COMPRESSION_ZSTD ? (await loadZstd())?.decodeAside : undefined
-  return aside === undefined ? await openDecompress(id) : checkedAside(aside)
-}
-
 /**
  * The decompression of every id at once, for blocks that have to be read without waiting. An id that this runtime cannot read throws when a
  * frame names it: the same errors as `openDecompress`.
@@ -131,16 +120,6 @@ function checked(decode: Decompress): Decompress {
     } catch (error) {
       throw isOutOfMemory(error) || hasCode(error, 'TIDEMARK_COMPRESSION_UNAVAILABLE') ? error : damaged('not decodable', error)
     }
-    return ofLength(raw, rawLength)
-  }
-}
-
-function checkedAside(decode: NonNullable<Zstd['decodeAside']>): DecompressAside {
-  return async (stored, rawLength) => {
-    assertBounded(rawLength)
-    const raw = await decode(stored, rawLength).catch(error => {
-      throw isOutOfMemory(error) ? error : damaged('not decodable', error)
-    })
     return ofLength(raw, rawLength)
   }
 }
@@ -208,10 +187,6 @@ async function addonZstd(level = ZSTD_LEVEL): Promise<Zstd | undefined> {
       decode: (stored, rawLength) => {
         checkZstdShape(stored, rawLength)
         return decoder.decodeSync(stored)
-      },
-      decodeAside: async (stored, rawLength) => {
-        checkZstdShape(stored, rawLength)
-        return await decoder.decode(stored)
       },
     }
   } catch {

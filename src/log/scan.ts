@@ -45,8 +45,6 @@ export interface ScanOptions {
   readonly onDamage?: 'refuse' | 'fall-back' | undefined
   /** Default true. False: only commits are yielded; checksums and chain are verified all the same. */
   readonly payloads?: boolean | undefined
-  /** Default false. True: other threads unpack blocks, some ahead; where that is, the scan waits for more than its storage. */
-  readonly aside?: boolean | undefined
   /** Called with each block before it comes. Where it throws TIDEMARK_VALUE_DAMAGED that is damage there, as where a block does not unpack. */
   readonly take?: ((block: BlockItem) => void) | undefined
   /** Called about every block; await something in it to give way. */
@@ -224,10 +222,10 @@ export class LogScan implements AsyncIterable<LogItem> {
   }
 
   async *#blocks(index: number, log: OpenLog, { commit, start, commitAt }: Reached): AsyncGenerator<LogItem> {
-    const { aside = false, take = () => {} } = this.#options
+    const { take = () => {} } = this.#options
     const file = log.entry.file
     try {
-      for await (const unpacked of unpack(readBlocks(log.window, start, commitAt, log.header.salt), aside, this.#pause)) {
+      for await (const unpacked of unpack(readBlocks(log.window, start, commitAt, log.header.salt), this.#pause)) {
         const block: BlockItem = { type: 'block', file, commit, ...unpacked }
         try {
           take(block)

@@ -1,13 +1,12 @@
 /**
- * Unpacking the blocks of an epoch, one behind the other, or some ahead by threads of the pool.
+ * Unpacking the blocks of an epoch, one behind the other.
  *
- * Owns: how far ahead. Does not own: reading blocks, what is in them.
- * Invariants: blocks come in their order, and what cannot be unpacked fails where its block would come; where reading fails those that are ahead do not
- * come; ahead are AHEAD_BYTES of raw blocks at most, or one.
+ * Does not own: reading blocks, what is in them.
+ * Invariants: blocks come in their order, and what cannot be unpacked fails where its block would come.
  */
 import { hasCode } from '../base/errors.ts'
 import { isOutOfMemory } from '../base/out-of-memory.ts'
-import { type Decompress, type DecompressAside, openDecompress, openDecompressAside } from '../format/index.ts'
+import { type Decompress, openDecompress } from '../format/index.ts'
 import type { Pause, StoredBlock } from './epoch.ts'
 
 export interface UnpackedBlock {
@@ -33,15 +32,8 @@ export function badBlock(error: unknown, offset: number): unknown {
   return new BadBlock(offset, error as Error)
 }
 
-/** Some more than there are threads in the pool, of blocks as they are written. */
-const AHEAD_BYTES = 512 * 1024
-
-/** `pause` is awaited before each block where nothing else is. */
-export async function* unpack(blocks: AsyncIterable<StoredBlock>, aside: boolean, pause: Pause): AsyncGenerator<UnpackedBlock> {
-  yield* aside ? unpackAhead(blocks, pause) : unpackInTurn(blocks, pause)
-}
-
-async function* unpackInTurn(blocks: AsyncIterable<StoredBlock>, pause: Pause): AsyncGenerator<UnpackedBlock> {
+/** `pause` is awaited before each block. */
+export async function* unpack(blocks: AsyncIterable<StoredBlock>, pause: Pause): AsyncGenerator<UnpackedBlock> {
   const opened = new Map<number, Decompress>()
   for await (const { header, offset, payload } of blocks) {
     await pause()
@@ -57,40 +49,5 @@ function unpacked(decompress: Decompress, payload: Buffer, rawLength: number, of
     return decompress(payload, rawLength)
   } catch (error) {
     throw badBlock(error, offset)
-  }
-}
-
-interface Ahead {
-  readonly offset: number
-  readonly compression: number
-  readonly rawLength: number
-  readonly bytes: Promise<Buffer>
-}
-
-async function* unpackAhead(blocks: AsyncIterable<StoredBlock>, pause: Pause): AsyncGenerator<UnpackedBlock> {
-  const opened = new Map<number, DecompressAside>()
-  const ahead: Ahead[] = []
-  let aheadBytes = 0
-  for await (const { header, offset, payload } of blocks) {
-    const { compression, rawLength } = header
-    while (ahead.length > 0 && aheadBytes + rawLength > AHEAD_BYTES) yield await next()
-    await pause()
-    const decompress = opened.get(compression) ?? (await openDecompressAside(compression))
-    opened.set(compression, decompress)
-    const bytes = (async () => await decompress(payload, rawLength))()
-    // Told where its block would come; who stops before is told nothing.
-    bytes.catch(() => {})
-    ahead.push({ offset, compression, rawLength, bytes })
-    aheadBytes += rawLength
-  }
-  while (ahead.length > 0) yield await next()
-
-  async function next(): Promise<UnpackedBlock> {
-    const { offset, compression, rawLength, bytes } = ahead.shift() as Ahead
-    aheadBytes -= rawLength
-    const unpacked = await bytes.catch(error => {
-      throw badBlock(error, offset)
-    })
-    return { offset, compression, bytes: unpacked }
   }
 }

@@ -24,8 +24,6 @@ export interface LoadRequest {
   readonly opened: OpenedStore
   readonly at: 'latest' | number | Date
   readonly onDamage: 'refuse' | 'fall-back'
-  /** Default false. Other threads may help. */
-  readonly aside?: boolean | undefined
   readonly monotonic: () => number
   /** Gives way to other work when it is time; undefined when it is not. */
   readonly pause: () => Promise<void> | undefined
@@ -48,7 +46,7 @@ export function load(request: LoadRequest): Promise<LoadResult> {
   return besideWriter(request.storage, request.opened, (opened, believe) => loadFrom({ ...request, opened }, believe))
 }
 
-async function loadFrom({ storage, opened, at, onDamage, aside, monotonic, pause }: LoadRequest, believe: Believe): Promise<LoadResult> {
+async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: LoadRequest, believe: Believe): Promise<LoadResult> {
   const { storeId, log } = opened.manifest
   const stand = await standOn(storage, opened.manifest, at, pause, believe)
   if (stand === undefined) throw noSuchPoint(at, 'nothing is kept that is so old')
@@ -58,7 +56,7 @@ async function loadFrom({ storage, opened, at, onDamage, aside, monotonic, pause
   try {
     await assertDecompressible(layers.segments)
     const { leftOverEpoch } = opened
-    const tail = await readTail({ storage, storeId, log, leftOverEpoch, aside, fold: image.fold, until, onDamage, pause })
+    const tail = await readTail({ storage, storeId, log, leftOverEpoch, fold: image.fold, until, onDamage, pause })
     const { report, table } = tail
     const { end } = report
     if (report.damage !== null) await believe(report.damage.file)

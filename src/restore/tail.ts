@@ -22,7 +22,6 @@ export interface TailRequest {
   readonly fold: FoldPoint | null
   readonly until?: ScanOptions['until']
   readonly leftOverEpoch?: ScanOptions['leftOverEpoch']
-  readonly aside?: ScanOptions['aside']
   readonly onDamage: 'refuse' | 'fall-back'
   /** Gives way to other work when it is time; undefined when it is not. */
   readonly pause: () => Promise<void> | undefined
@@ -65,7 +64,7 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
 
 /** `isWhole`: no record is in the table of an epoch that does not count. */
 async function readOnce(request: TailRequest, slackBytes: number): Promise<{ readonly tail: Tail; readonly isWhole: boolean }> {
-  const { storage, storeId, log, leftOverEpoch, aside, fold, until, onDamage, pause } = request
+  const { storage, storeId, log, leftOverEpoch, fold, until, onDamage, pause } = request
   const from = fold ?? undefined
   let table = new TailTable()
   let expected: Commit | undefined
@@ -78,7 +77,7 @@ async function readOnce(request: TailRequest, slackBytes: number): Promise<{ rea
     isWhole = false
     table.add(ownMemory(bytes))
   }
-  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, aside, from, until, onDamage, take, pause: () => pause() ?? undefined })
+  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, until, onDamage, take, pause: () => pause() ?? undefined })
   let packedBytes = 0
   let nextId = fold?.nextId ?? 1
   let records = 0
