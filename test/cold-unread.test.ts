@@ -1,6 +1,8 @@
 /** A disk that does not give back what is stored: who reads is told, who writes goes on. */
 import assert from 'node:assert/strict'
+import { syncBuiltinESMExports } from 'node:module'
 import { test } from 'node:test'
+import zlib from 'node:zlib'
 import { TidemarkError } from '../src/base/errors.ts'
 import { Segment } from '../src/segment/index.ts'
 import { fill, value, World } from './support/cold-world.ts'
@@ -110,4 +112,42 @@ test('what this runtime cannot decompress keeps no commit from being made, and n
   blocks.mock.restore()
   assert.deepEqual(map.get(77), value(77, 1))
   await world.run(again.close())
+})
+
+test('a commit that has to look waits for memory to unpack a block, and who reads is told that there is none', async t => {
+  const world = new World()
+  const store = await world.open({ compression: 'deflate' })
+  await fill(world, store, 500)
+  await world.run(store.close())
+  const again = await world.open({ compression: 'deflate', restore: { hydrate: 'on-demand' } })
+  await world.run(again.hydrated())
+  const map = again.map<unknown, number>('map')
+  let want = true
+  const inflate = zlib.inflateRawSync
+  const { mock } = t.mock.method(zlib, 'inflateRawSync', (...given: Parameters<typeof inflate>) => {
+    if (want) throw new RangeError('Array buffer allocation failed')
+    return inflate(...given)
+  })
+  syncBuiltinESMExports()
+  try {
+    const told = { code: 'TIDEMARK_STORAGE', file: /^segment\//, message: /Array buffer allocation failed/, hint: /memory/ }
+    assert.throws(() => map.get(77), told)
+    map.set(490, 'blind')
+    // Of what a filter alone says that it is stored, somebody looks later.
+    map.set(491, 'blind')
+    map.delete(491)
+    let degraded = 0
+    again.on('degraded', () => degraded++)
+    const point = again.checkpoint()
+    for (let count = 0; degraded < 4 && count < 100; count++) await world.rest(1000)
+    assert.ok(degraded >= 4, `${degraded} attempts`)
+    want = false
+    assert.equal((await world.run(point)).entries, 499)
+    assert.equal(again.status, 'ok')
+    assert.deepEqual(map.get(78), value(78, 1))
+    await world.run(again.close())
+  } finally {
+    mock.restore()
+    syncBuiltinESMExports()
+  }
 })

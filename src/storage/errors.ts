@@ -141,7 +141,7 @@ export function endedBy(error: unknown): unknown {
 }
 
 /** TIDEMARK_STORAGE for what the system said; one that is a TidemarkError already passes through. */
-export function storageError(operation: StorageOperation, path: string, cause: unknown): TidemarkError {
+export function storageError(operation: StorageOperation | 'unpack', path: string, cause: unknown): TidemarkError {
   if (cause instanceof TidemarkError) return cause
   const fields = (typeof cause === 'object' && cause !== null ? cause : {}) as { syscall?: unknown; message?: unknown }
   const hint = HINTS.find(([names]) => isErrno(cause, ...names))?.[1]
