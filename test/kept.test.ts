@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeManifest, type Manifest, manifestName } from '../src/format/index.ts'
-import { readManifest } from '../src/manifest/index.ts'
+import { listManifests, readManifest } from '../src/manifest/index.ts'
 import { load, openForReading } from '../src/restore/index.ts'
 import { listPoints } from '../src/restore/points.ts'
 import { SimulatedStorage } from '../src/testing/index.ts'
@@ -128,4 +128,34 @@ test('a manifest of another history under the number of a point that is kept is 
     const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
     assert.deepEqual([points.at(-1)?.epoch, points.at(-1)?.lost?.file], [right.fold?.epoch, manifestName(wrong.number)])
   }
+})
+
+test('an older copy of the manifests, of which a segment was given up since, keeps nobody from the points behind it', async () => {
+  const { world, storage, kept, newest } = await filled(100)
+  const copies: Manifest[] = []
+  for (const number of await world.run(listManifests(storage))) copies.push(await world.run(readManifest(storage, number)))
+  ;(await world.open()).map<number>('map').set('later', 1)
+  await world.checkpoint()
+  await world.close()
+  for (const number of await world.run(listManifests(storage))) await world.run(storage.remove(manifestName(number)))
+  for (const copy of copies) await world.run(storage.createIfAbsent(manifestName(copy.number), encodeManifest(copy)))
+  const point = kept.at(-2) as Manifest
+  const known = new Set(segmentsOf(point))
+  await world.run(storage.remove(segmentsOf(newest).find(file => !known.has(file)) as string))
+  const at = point.fold?.epoch as number
+  const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+  const found = points.find(({ epoch }) => epoch === at)
+  assert.ok(found !== undefined && found.lost === undefined)
+  const reader = await world.open({ readOnly: true, restore: { at } })
+  assert.equal(reader.map('map').size, found.entries)
+  await world.close()
+  const refused = { code: 'TIDEMARK_MANIFEST_DAMAGED', hint: /put the newest copy.*restore\.at/ }
+  for (const restore of [{}, { at }, { onDamage: 'fall-back' }] as const) await assert.rejects(world.open({ restore }), refused)
+  const store = await world.open({ restore: { at, onDamage: 'fall-back' } })
+  assert.equal(store.map('map').size, found.entries)
+  store.map<number>('map').set('after', 1)
+  await world.checkpoint()
+  await world.close()
+  assert.equal((await world.open()).map('map').size, (found.entries as number) + 1)
+  await world.close()
 })

@@ -27,7 +27,7 @@ import {
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { endCopy, noStore, refuseForeign } from './directory.ts'
 import { type Followed, followChain, hasLaterFiles } from './follow.ts'
-import { type Asked, assertThere, filesThere, highestToken, missingOf, type NewestManifest, outlived, withKept } from './there.ts'
+import { type Asked, assertNotOutlived, assertThere, filesThere, highestToken, missingOf, type NewestManifest, withKept } from './there.ts'
 
 export interface OpenFacts extends Asked {
   readonly createdBy: string
@@ -74,6 +74,8 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   }
   const [{ log, token, leftOverEpoch }, there] = await Promise.all([logOf(storage, found), filesThere(storage)])
   const followed = { ...found.manifest, log }
+  const older = olderThan(found, log)
+  if (older !== undefined) await assertNotOutlived(storage, found, followed, there, facts)
   await assertThere(storage, found, followed, there, facts)
   const next = takeOver(await withKept(storage, found, there), found.newestNumber, log, author, highestToken(token, there))
   await failpoint('open.takeover')
@@ -84,7 +86,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   // Where it falls back, or goes back to a point, what is missing may come back, and with it what only older manifests name.
   if (missingOf(followed, there).length === 0) await pruneManifests(storage, manifest)
   await failpoint('open.scan')
-  return { manifest, created: false, shared: false, damagedManifests: found.damaged, older: olderThan(found, log), leftOverEpoch }
+  return { manifest, created: false, shared: false, damagedManifests: found.damaged, older, leftOverEpoch }
 }
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
@@ -124,14 +126,7 @@ function olderThan({ manifest, isOld }: NewestManifest, log: Manifest['log']): s
 async function logOf(storage: Storage, found: NewestManifest): Promise<Followed> {
   const { manifest, damaged, unread, isOld } = found
   const [newest] = damaged
-  if (isOld) {
-    const followed = await followChain(storage, manifest, undefined)
-    if (olderThan(found, followed.log) === undefined) return followed
-    const [missing] = missingOf({ ...manifest, log: followed.log }, await filesThere(storage))
-    // One who came meanwhile may have given it back, and has left a manifest.
-    if (missing === undefined || (await newestNumber(storage)) !== found.newestNumber) return followed
-    throw outlived(manifest.number, missing)
-  }
+  if (isOld) return await followChain(storage, manifest, undefined)
   if (newest === undefined) return { log: manifest.log, token: manifest.token, leftOverEpoch: 0 }
   try {
     const followed = await followChain(storage, manifest, newest.file)

@@ -128,16 +128,30 @@ function missingSegment(file: string): TidemarkError {
   })
 }
 
-/** For an older copy of the manifests, where what it stands on was given up since. */
-export function outlived(number: number, file: string): TidemarkError {
-  const newest = manifestName(number)
-  return new TidemarkError(
+/**
+ * For an older copy of the manifests whose log was followed on: where what it stands on was given up since, that alone can be put back. Who goes back to
+ * a point and falls back needs none of it, and has no other way where the newest manifests are lost.
+ * @throws TIDEMARK_MANIFEST_DAMAGED
+ */
+export async function assertNotOutlived(
+  storage: Storage,
+  found: NewestManifest,
+  followed: Manifest,
+  there: ReadonlySet<string>,
+  { atPoint = false, onDamage }: Asked,
+): Promise<void> {
+  const [missing] = missingOf(followed, there)
+  if (missing === undefined || (atPoint && onDamage === 'fall-back')) return
+  // One who came meanwhile may have given it back, and has left a manifest.
+  if ((await newestNumber(storage)) !== found.newestNumber) return
+  const file = manifestName(found.manifest.number)
+  throw new TidemarkError(
     'TIDEMARK_MANIFEST_DAMAGED',
-    `no manifest is there that is newer than ${newest}, which is older than the log, and ${file}, which it stands on, is missing`,
+    `no manifest is there that is newer than ${file}, which is older than the log, and ${missing}, which it stands on, is missing`,
     {
-      file: newest,
-      info: { missing: file },
-      hint: 'put the newest copy of the folder `manifest` back: nothing was written',
+      file,
+      info: { missing },
+      hint: "put the newest copy of the folder `manifest` back: nothing was written; where it is lost, open with restore.at, at one of recoveryPoints(), and onDamage: 'fall-back'",
     },
   )
 }

@@ -95,14 +95,13 @@ test('a damaged file of the log does not hide what a later writer acknowledged f
   assert.deepEqual(await filesOf(storage), found)
 })
 
-test('an older copy of the manifests that stands on what was given up since is refused with the cure, whatever is asked for', async () => {
+test('an older copy of the manifests that stands on what was given up since is refused with the cure', async () => {
   const { files, copies } = await lives()
   for (const manifests of copies.slice(2, -3)) {
     const found = withManifests(files, manifests)
     found.delete(logFiles(files)[0] as string)
     const storage = await storageOf(found)
     const refused = { code: 'TIDEMARK_MANIFEST_DAMAGED', message: /log\/00000001-00000001\.log.* is missing/, hint: /put the newest copy/ }
-    await assert.rejects(openForReading(storage), refused)
     for (const onDamage of ['refuse', 'fall-back'] as const)
       await assert.rejects(openForWriting(storage, { ...facts('next'), onDamage }), refused)
     assert.equal((await verifyStore(storage, () => undefined)).ok, false)
