@@ -1,10 +1,11 @@
 /** A segment is missing or cut short: what older fold points and the log still give is listed, and can be restored. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeManifest, type Manifest, manifestName } from '../src/format/index.ts'
+import { encodeManifest, type Manifest, manifestName, SEGMENT_FOLDER, segmentName } from '../src/format/index.ts'
 import { listManifests, readManifest } from '../src/manifest/index.ts'
 import { load, openForReading } from '../src/restore/index.ts'
 import { listPoints } from '../src/restore/points.ts'
+import { nameOf } from '../src/storage/index.ts'
 import { SimulatedStorage } from '../src/testing/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
@@ -114,21 +115,64 @@ for (const [what, error] of [
   })
 }
 
+/** What stands under the number of a kept point where copies of two histories were put together: of another epoch, or of another store. */
+const strangers = ({ number }: Manifest, other: Manifest): Manifest[] => [
+  { ...other, number, retained: [] },
+  { ...other, number, retained: [], storeId: 'ab'.repeat(16) },
+]
+
+async function putInPlaceOf(storage: SimulatedStorage, manifest: Manifest): Promise<void> {
+  await storage.remove(manifestName(manifest.number))
+  await storage.createIfAbsent(manifestName(manifest.number), encodeManifest(manifest))
+}
+
 test('a manifest of another history under the number of a point that is kept is not stood on', async () => {
-  for (const stranger of ['epoch', 'store'] as const) {
+  for (const which of [0, 1]) {
     const { world, storage, kept } = await filled(100)
     const [wrong, right] = kept as [Manifest, Manifest]
     const epoch = wrong.fold?.epoch as number
-    const other =
-      stranger === 'epoch' ? { ...right, number: wrong.number, retained: [] } : { ...wrong, retained: [], storeId: 'ab'.repeat(16) }
-    await world.run(storage.remove(manifestName(wrong.number)))
-    await world.run(storage.createIfAbsent(manifestName(wrong.number), encodeManifest(other)))
+    await world.run(putInPlaceOf(storage, strangers(wrong, which === 0 ? right : wrong)[which] as Manifest))
     const refused = { code: 'TIDEMARK_MANIFEST_DAMAGED', file: manifestName(wrong.number), message: /is not that of the point/ }
     await assert.rejects(world.open({ readOnly: true, restore: { at: epoch } }), refused)
     const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
     assert.deepEqual([points.at(-1)?.epoch, points.at(-1)?.lost?.file], [right.fold?.epoch, manifestName(wrong.number)])
   }
 })
+
+for (const newestIs of ['whole', 'damaged'] as const) {
+  test(`what a kept point stands on stays while a manifest of another history has its number, and the newest is ${newestIs}`, async () => {
+    for (const which of [0, 1]) {
+      const { world, storage, kept, newest } = await filled(3)
+      const at = kept.findIndex(one => segmentsOf(one).some(file => !kept.some(other => other !== one && segmentsOf(other).includes(file))))
+      const point = kept[at] as Manifest
+      assert.ok(at >= 0 && point !== newest, 'a point stands alone on a segment')
+      const epoch = point.fold?.epoch as number
+      const [entry] = newest.young
+      assert.ok(entry !== undefined)
+      // Where the newest does not verify, a point is given up of which a file is missing.
+      const other = newestIs === 'whole' ? newest : { ...newest, young: [{ ...entry, file: segmentName(1, 999) }, ...newest.young] }
+      if (newestIs === 'damaged') {
+        await world.open()
+        await world.close()
+        const last = (await world.run(listManifests(storage))).at(-1) as number
+        assert.ok(last > newest.number)
+        storage.disk.lookup(manifestName(last))?.flip(50, 1)
+      }
+      await world.run(putInPlaceOf(storage, strangers(point, other)[which] as Manifest))
+      await world.open()
+      await world.pass(60_000)
+      await world.close()
+      await world.run(putInPlaceOf(storage, point))
+      const { retained } = (await world.run(openForReading(storage))).manifest
+      assert.ok(retained.some(({ number }) => number === point.number))
+      const there = await world.run(storage.list(SEGMENT_FOLDER))
+      for (const file of segmentsOf(point)) assert.ok(there.includes(nameOf(file)), file)
+      const reader = await world.open({ readOnly: true, restore: { at: epoch } })
+      assert.equal(reader.restored.epoch, epoch)
+      await world.close()
+    }
+  })
+}
 
 test('an older copy of the manifests, of which a segment was given up since, keeps nobody from the points behind it', async () => {
   const { world, storage, kept, newest } = await filled(100)

@@ -8,13 +8,14 @@
  * where no run is as long as a grace, nothing would ever go. Where a manifest that counts could not be read that is not known, and all wait a grace.
  * A manifest that the device does not give back may be whole, and count: nobody knows what it names, but it was there before it was asked for, and so
  * was all that it names, none of which was removed while it counted. So after UNREAD_MAX tries in a row it is taken to name every file that is there,
- * and what comes after that goes as ever. One that is damaged names nothing.
+ * and what comes after that goes as ever. So is one of another history that stands under the number of a point that is kept: that of the point may be
+ * put back. One that is damaged names nothing.
  * Readers hold descriptors, so none of them loses a file (RFC 0006).
  */
 import { hasCode } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, type Manifest, manifestName, SEGMENT_FOLDER, segmentNumbers } from '../format/index.ts'
-import { filesOf, listManifests, readManifest, standsOn } from '../manifest/index.ts'
+import { filesOf, isOfPoint, listManifests, readManifest, standsOn } from '../manifest/index.ts'
 import { mayStayUnread, type Storage } from '../storage/index.ts'
 import { RetainedNames } from './retained-names.ts'
 
@@ -102,10 +103,13 @@ export class Collector {
   async #named(newest: Manifest): Promise<Pick<ReadonlySet<string>, 'has'>> {
     const { storage } = this.#parts
     const named = new Set(filesOf(newest))
-    const kept = newest.retained.map(point => point.number)
-    // The log before its fold point is for points that it kept, and the newest keeps no more.
-    for (const number of kept) if (!this.#retained.knows(number)) this.#retained.add(number, await this.#namesOf(number, standsOn))
-    this.#retained.keep(kept)
+    for (const point of newest.retained) {
+      if (this.#retained.knows(point.number)) continue
+      // The log before its fold point is for points that it kept, and the newest keeps no more.
+      const names = await this.#namesOf(point.number, found => (isOfPoint(found, newest.storeId, point) ? standsOn(found) : undefined))
+      this.#retained.add(point.number, names)
+    }
+    this.#retained.keep(newest.retained.map(point => point.number))
     this.held = false
     let before: number | undefined
     const older = (await listManifests(storage)).filter(number => number < newest.number).reverse()
@@ -161,20 +165,23 @@ export class Collector {
     return names
   }
 
-  /** Undefined: it does not verify, or is gone. @throws where it is not given back, and is to be tried again */
-  async #namesOf(number: number, of: (manifest: Manifest) => ReadonlySet<string>): Promise<ReadonlySet<string> | undefined> {
+  /**
+   * Undefined: it does not verify, or is gone. Where `of` gives nothing it is not the one that is meant, and that one may be put back.
+   * @throws where it is not given back, and is to be tried again
+   */
+  async #namesOf(number: number, of: (manifest: Manifest) => ReadonlySet<string> | undefined): Promise<ReadonlySet<string> | undefined> {
     try {
       await this.#parts.pause()
       const names = of(await readManifest(this.#parts.storage, number))
       this.#unread.delete(number)
-      return names
+      return names ?? (await this.#allNames())
     } catch (error) {
       if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await this.#parts.storage.exists(manifestName(number)))) return undefined
       if (!mayStayUnread(error)) throw error
       const times = (this.#unread.get(number) ?? 0) + 1
       this.#unread.set(number, times)
       if (times < UNREAD_MAX) throw error
-      return new Set((await this.#all()).map(({ file }) => file))
+      return await this.#allNames()
     }
   }
 
@@ -182,6 +189,10 @@ export class Collector {
   async #files(token: number): Promise<Map<string, number>> {
     const found = (await this.#all()).filter(of => of.token <= token && !this.#parts.inUse(of.file))
     return new Map(found.map(of => [of.file, of.token]))
+  }
+
+  async #allNames(): Promise<ReadonlySet<string>> {
+    return new Set((await this.#all()).map(({ file }) => file))
   }
 
   /** All segments and log files there are. */

@@ -7,7 +7,7 @@
  * before becomes longer.
  */
 import { KEEP_LAST_MAX, RETAINED_POINTS_MAX } from '../base/limits.ts'
-import type { RetainedPoint } from '../format/index.ts'
+import type { Manifest, RetainedPoint } from '../format/index.ts'
 
 export interface Retention {
   /** Fold points kept whatever their age, the newest included; each is a recovery point. At least 1. */
@@ -19,6 +19,11 @@ export interface Retention {
   readonly keepMs: number
   /** Fold points up to this epoch are kept beside those, as far as settings can ask for it: what `keepLast` and `keepMs` say is of later ones. */
   readonly keepUpTo?: number
+}
+
+/** Whether it is the manifest of a point that a store keeps. Where copies of two histories were put together that of its number may be of the other one. */
+export function isOfPoint({ storeId, fold }: Manifest, ofStore: string, { epoch, timeMs }: RetainedPoint): boolean {
+  return storeId === ofStore && (fold?.epoch ?? 0) === epoch && (fold === null || fold.timeMs === timeMs)
 }
 
 /** The most that settings can ask for. */

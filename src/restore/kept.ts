@@ -5,7 +5,7 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Manifest, manifestName, type RetainedPoint } from '../format/index.ts'
-import { readManifest } from '../manifest/index.ts'
+import { isOfPoint, readManifest } from '../manifest/index.ts'
 import { isErrno, isNotGivenBack, type Storage } from '../storage/index.ts'
 
 /** Why it cannot. */
@@ -20,27 +20,29 @@ export function isUnfit(found: object): found is Unfit {
   return 'error' in found
 }
 
-/** The manifest of a point that `newest` keeps. Where copies of two histories were put together that of its number may be of the other one. */
-export async function readKept(storage: Storage, newest: Manifest, { number, epoch, timeMs }: RetainedPoint): Promise<Manifest | Unfit> {
-  const file = manifestName(number)
+/** The manifest of a point that `newest` keeps. */
+export async function readKept(storage: Storage, newest: Manifest, point: RetainedPoint): Promise<Manifest | Unfit> {
+  const file = manifestName(point.number)
   let manifest: Manifest
   try {
-    manifest = await readManifest(storage, number)
+    manifest = await readManifest(storage, point.number)
   } catch (error) {
     if (isErrno((error as Error).cause, 'ENOENT')) return unfit(file, error, `${file} is missing`)
     if (!isNotGivenBack(error) && !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
     return unfit(file, error)
   }
-  const { storeId, fold } = manifest
-  if (storeId !== newest.storeId || (fold?.epoch ?? 0) !== epoch || (fold !== null && fold.timeMs !== timeMs)) {
-    const error = new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${file} is not that of the point at epoch ${epoch}, which is kept`, {
-      file,
-      info: { epoch, found: fold?.epoch ?? 0 },
-      hint: 'put the file back that belongs to this store, from a copy of the same history',
-    })
-    return unfit(file, error)
-  }
+  if (!isOfPoint(manifest, newest.storeId, point)) return unfit(file, ofAnother(manifest, point))
   return (await unfitSegment(storage, manifest)) ?? manifest
+}
+
+/** For a manifest that stands under the number of a point and is not the point's. */
+export function ofAnother({ fold }: Manifest, { number, epoch }: RetainedPoint): TidemarkError {
+  const file = manifestName(number)
+  return new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${file} is not that of the point at epoch ${epoch}, which is kept`, {
+    file,
+    info: { epoch, found: fold?.epoch ?? 0 },
+    hint: 'put the file back that belongs to this store, from a copy of the same history',
+  })
 }
 
 export async function unfitSegment(storage: Storage, { young, base }: Manifest): Promise<Unfit | undefined> {

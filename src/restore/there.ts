@@ -19,7 +19,7 @@ import {
   segmentNumbers,
 } from '../format/index.ts'
 import { holdsNothing, openLog } from '../log/index.ts'
-import { type FoundManifest, filesOf, listManifests, newestNumber, readManifest } from '../manifest/index.ts'
+import { type FoundManifest, filesOf, isOfPoint, listManifests, newestNumber, readManifest } from '../manifest/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 
 export interface NewestManifest extends FoundManifest {
@@ -158,7 +158,7 @@ export async function assertNotOutlived(
 
 /**
  * Fold points that a later manifest, which is damaged or not there, did not keep any more may be gone, or some of what they stand on. One whose manifest cannot be
- * read is kept: nobody knows what it stands on. All are while what the manifest itself stands on is missing, or all segments are: a folder may be away.
+ * read, or is another history's, is kept: nobody knows what it stands on. All are while what the manifest itself stands on is missing, or all segments are: a folder may be away.
  */
 export async function withKept(
   storage: Storage,
@@ -171,7 +171,8 @@ export async function withKept(
   const retained: RetainedPoint[] = []
   for (const point of manifest.retained) {
     if (!numbers.has(point.number)) continue
-    const kept = await readManifest(storage, point.number).catch(() => undefined)
+    const found = await readManifest(storage, point.number).catch(() => undefined)
+    const kept = found !== undefined && isOfPoint(found, manifest.storeId, point) ? found : undefined
     // Of the log the oldest files go first.
     const log = manifest.log.find(({ end }) => end !== null && end.epoch > point.epoch)
     const needed = filesOf({ young: kept?.young ?? [], base: kept?.base ?? [], log: log === undefined ? [] : [log] })
