@@ -1,10 +1,11 @@
 /** A segment is missing or cut short: what older fold points and the log still give is listed, and can be restored. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeManifest, type Manifest, manifestName, SEGMENT_FOLDER, segmentName } from '../src/format/index.ts'
+import { encodeManifest, type FoldPoint, type Manifest, manifestName, SEGMENT_FOLDER, segmentName } from '../src/format/index.ts'
 import { listManifests, readManifest } from '../src/manifest/index.ts'
 import { load, openForReading } from '../src/restore/index.ts'
 import { listPoints } from '../src/restore/points.ts'
+import { verifyStore } from '../src/restore/verify.ts'
 import { nameOf } from '../src/storage/index.ts'
 import { SimulatedStorage } from '../src/testing/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
@@ -136,6 +137,18 @@ test('a manifest of another history under the number of a point that is kept is 
     await assert.rejects(world.open({ readOnly: true, restore: { at: epoch } }), refused)
     const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
     assert.deepEqual([points.at(-1)?.epoch, points.at(-1)?.lost?.file], [right.fold?.epoch, manifestName(wrong.number)])
+    // Nothing that the stranger says of the log is looked for there.
+    const fold = right.fold as FoldPoint
+    const stray = { ...right, number: wrong.number, retained: [], fold: { ...fold, bytes: fold.bytes - 1 } }
+    for (const manifest of [undefined, stray]) {
+      if (manifest !== undefined) await world.run(putInPlaceOf(storage, manifest))
+      const { ok, files } = await world.run(verifyStore(storage, never))
+      assert.equal(ok, false)
+      assert.deepEqual(
+        files.flatMap(({ file, problem }) => (problem === undefined ? [] : [[file, /is not that of the point/.test(problem)]])),
+        [[manifestName(wrong.number), true]],
+      )
+    }
   }
 })
 

@@ -8,7 +8,7 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { type Manifest, manifestName } from '../format/index.ts'
-import { filesOf, readManifest } from '../manifest/index.ts'
+import { filesOf, isOfPoint, readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
@@ -67,13 +67,15 @@ async function attemptOf<T>(
   }
 }
 
-/** Every file that the manifest, or one that it keeps, stands on; those that cannot be read name none. */
+/** Every file that the manifest, or one that it keeps, stands on; those that cannot be read, or are not the point's, name none. */
 export async function neededBy(storage: Storage, manifest: Manifest): Promise<ReadonlySet<string>> {
   const needed = new Set([manifestName(manifest.number), ...filesOf(manifest)])
-  for (const { number } of manifest.retained) {
-    needed.add(manifestName(number))
+  for (const point of manifest.retained) {
+    needed.add(manifestName(point.number))
     try {
-      const { young, base } = await readManifest(storage, number)
+      const kept = await readManifest(storage, point.number)
+      if (!isOfPoint(kept, manifest.storeId, point)) continue
+      const { young, base } = kept
       for (const { file } of [...young, ...base.flatMap(range => range.segment ?? [])]) needed.add(file)
     } catch (error) {
       if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && !hasCode(error, 'TIDEMARK_STORAGE')) throw error

@@ -13,11 +13,12 @@ import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { type Pauser, systemPauser } from '../base/pauser.ts'
 import { countRecords, GENESIS, type LogPosition, type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
 import { type BlockItem, LogScan } from '../log/index.ts'
-import { readManifest } from '../manifest/index.ts'
+import { isOfPoint, readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
 import { FileStorage, isErrno, isNotGivenBack, type Storage } from '../storage/index.ts'
 import { movedOnAlways, neededBy } from './beside.ts'
 import { noStoreIn } from './directory.ts'
+import { ofAnother } from './kept.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
 export interface FileReport {
@@ -108,11 +109,14 @@ async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole:
     places.push(fold === null ? GENESIS : { file: fold.file, bytes: fold.bytes, epoch: fold.epoch, digest: fold.digest })
   }
   take(manifest)
-  for (const { number } of manifest.retained) {
-    if (number === manifest.number) continue
-    const file = manifestName(number)
-    const problem = await problemOf(async () => take(await readManifest(storage, number)))
-    await addSized('manifest', file, problem?.message)
+  for (const point of manifest.retained) {
+    if (point.number === manifest.number) continue
+    const problem = await problemOf(async () => {
+      const kept = await readManifest(storage, point.number)
+      if (!isOfPoint(kept, manifest.storeId, point)) throw ofAnother(kept, point)
+      take(kept)
+    })
+    await addSized('manifest', manifestName(point.number), problem?.message)
   }
   for (const entry of segments.values()) {
     const problem = whole.has(entry.sha256) ? undefined : await problemOf(() => verifySegment(storage, entry, pause))
