@@ -2,23 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LAG_INTERVALS_MAX } from '../src/base/limits.ts'
-import type { Settings } from '../src/options.ts'
 import type { Store } from '../src/store.ts'
-import { SimulatedStore } from './support/simulated-store.ts'
-
-async function opened(settings: Settings = {}) {
-  const world = new SimulatedStore(settings)
-  const store = await world.open()
-  const orders = store.map<number, string>('orders')
-  const cache = store.map<number, string>('cache', { class: 'rebuildable' })
-  const index = store.map<number, string>('index', { class: 'rebuildable' })
-  for (const map of [orders, cache, index]) map.set('k', 0)
-  await world.run(store.durable())
-  return { world, store, orders, cache, index }
-}
+import { openClasses } from './support/class-world.ts'
 
 test('under pressure a rebuildable collection lags, the point says so, and a restart has it as of its own epoch', async () => {
-  const { world, store, orders, cache, index } = await opened()
+  const { world, store, orders, cache, index } = await openClasses()
   world.pressed = true
   for (const map of [orders, cache]) {
     map.set('k', 1)
@@ -59,7 +47,7 @@ test('under pressure a rebuildable collection lags, the point says so, and a res
 })
 
 test('an epoch that leaves something out is a decision, and so is the first that leaves nothing out again', async () => {
-  const { world, store, orders, cache, index } = await opened()
+  const { world, store, orders, cache, index } = await openClasses()
   const decided: unknown[] = []
   store.on('decision', ({ type, reason, numbers }) => {
     if (type === 'left-out' || type === 'taken-in') decided.push([type, reason, numbers['collections']])
@@ -83,7 +71,7 @@ test('an epoch that leaves something out is a decision, and so is the first that
 })
 
 test('without pressure nothing lags; durable() and close() never leave anything out', async () => {
-  const { world, store, cache } = await opened()
+  const { world, store, cache } = await openClasses()
   cache.set('k', 1)
   assert.deepEqual((await world.checkpoint()).lagging, [])
   world.pressed = true
@@ -98,7 +86,7 @@ test('without pressure nothing lags; durable() and close() never leave anything 
 })
 
 test('durable() that meets an epoch which leaves something out waits for the next one', async () => {
-  const { world, store, cache, orders } = await opened()
+  const { world, store, cache, orders } = await openClasses()
   world.pressed = true
   cache.set('k', 1)
   orders.set('k', 1)
@@ -111,7 +99,7 @@ test('durable() that meets an epoch which leaves something out waits for the nex
 })
 
 test('durable() whose epoch fails leaves nothing out of the next', async () => {
-  const { world, store, cache } = await opened()
+  const { world, store, cache } = await openClasses()
   world.pressed = true
   cache.set('k', 1)
   const heal = world.storage.inject({ operation: 'append', errno: 'EIO' })
@@ -138,7 +126,7 @@ const ENDINGS: readonly (readonly [string, (store: Store) => Promise<void>])[] =
 
 for (const [call, end] of ENDINGS) {
   test(`${call} during an epoch that fails leaves nothing out of the next`, async () => {
-    const { world, store, cache } = await opened()
+    const { world, store, cache } = await openClasses()
     cache.set('k', 1)
     const first = store.checkpoint()
     const durable = end(store)
@@ -153,94 +141,8 @@ for (const [call, end] of ENDINGS) {
   })
 }
 
-for (const call of ['durable', 'close'] as const) {
-  test(`${call}() that finds nothing but a changed catalogue leaves out nothing that its barrier's listener writes`, async () => {
-    const { world, store, cache } = await opened()
-    world.pressed = true
-    store.delete('index')
-    store.on('barrier', () => void cache.set('k', 5))
-    await world.run(store[call]())
-    assert.deepEqual(world.points.at(-1)?.lagging, [])
-    assert.equal((await world.crash()).map('cache').get('k'), 5)
-    await world.close()
-  })
-}
-
-const WRITES: readonly (readonly [string, (all: Awaited<ReturnType<typeof opened>>) => void, readonly string[]])[] = [
-  ['nothing', () => {}, ['cache', 'index']],
-  ['a key', ({ cache }) => void cache.set('k', 2), ['index']],
-  ['what is there already', ({ cache }) => void cache.set('k', 1), ['index']],
-  ['a key, in a transaction', ({ store, cache }) => store.transaction(() => void cache.set('k', 2)), ['index']],
-  ['what is there already, in a transaction', ({ store, cache }) => store.transaction(() => void cache.set('k', 1)), ['index']],
-  ['what is gone already', ({ cache }) => void cache.delete('gone'), ['index']],
-  [
-    'two in a transaction',
-    ({ store, cache, index }) =>
-      store.transaction(() => {
-        cache.set('k', 2)
-        index.set('k', 2)
-      }),
-    [],
-  ],
-]
-
-for (const [what, write, left] of WRITES) {
-  test(`what a listener of a barrier writes is in the epoch under pressure, too: ${what}`, async () => {
-    const all = await opened()
-    const { world, store, orders, cache, index } = all
-    cache.set('gone', 1)
-    await world.checkpoint()
-    world.pressed = true
-    for (const map of [orders, cache, index]) map.set('k', 1)
-    cache.delete('gone')
-    store.once('barrier', () => write(all))
-    const names = async (): Promise<string[]> => (await world.checkpoint()).lagging.map(({ collection }) => collection)
-    assert.deepEqual(await names(), left)
-    for (const map of [orders, cache, index]) map.set('k', 3)
-    assert.deepEqual(await names(), ['cache', 'index'], 'of the next barrier it says nothing')
-    await world.close()
-  })
-}
-
-test('close() whose first epochs fail leaves out nothing that the listener of its last barrier writes', async () => {
-  const { world, store, cache } = await opened()
-  const heal = world.storage.inject({ operation: 'append', errno: 'EIO' })
-  const asked = store.checkpoint()
-  await world.pass(50)
-  world.pressed = true
-  let n = 0
-  store.on('barrier', () => void cache.set('k', ++n))
-  const closed = store.close()
-  await world.pass(300)
-  heal()
-  await world.run(Promise.all([asked, closed]))
-  assert.ok(n > 1)
-  assert.equal((await world.open()).map('cache').get('k'), n)
-  await world.close()
-})
-
-for (const call of ['close', 'durable'] as const) {
-  test(`${call}() during an epoch whose cut moves leaves out nothing that the listener of its barrier writes`, async () => {
-    const { world, store, orders, cache } = await opened()
-    world.pressed = true
-    const value = { n: 1 }
-    const objects = orders as unknown as Map<string, unknown>
-    objects.set('object', value)
-    store.on('barrier', ({ epoch }) => void cache.set('k', epoch))
-    const asked = store.checkpoint()
-    value.n = 2
-    objects.set('object', value)
-    assert.equal(store.stats().voids, 1)
-    await world.run(Promise.all([asked, store[call]()]))
-    const last = world.points.at(-1)
-    assert.deepEqual(last?.lagging, [])
-    assert.equal((await world.crash()).map('cache').get('k'), last?.epoch)
-    await world.close()
-  })
-}
-
 test('it lags ten intervals at most', async () => {
-  const { world, orders, cache } = await opened({ checkpoint: { intervalMs: 100 } })
+  const { world, orders, cache } = await openClasses({ checkpoint: { intervalMs: 100 } })
   world.pressed = true
   const began = world.points.length
   for (let n = 1; n <= 300; n++) {
@@ -261,7 +163,7 @@ test('it lags ten intervals at most', async () => {
 })
 
 test('when only what may lag is dirty no timer makes a checkpoint, until it may lag no longer', async () => {
-  const { world, cache } = await opened({ checkpoint: { intervalMs: 100 } })
+  const { world, cache } = await openClasses({ checkpoint: { intervalMs: 100 } })
   world.pressed = true
   await world.pass(300)
   const { length } = world.points
@@ -275,7 +177,7 @@ test('when only what may lag is dirty no timer makes a checkpoint, until it may 
 })
 
 test('what a transaction changed together is in one epoch: the stricter class counts', async () => {
-  const { world, store, orders, cache, index } = await opened()
+  const { world, store, orders, cache, index } = await openClasses()
   world.pressed = true
   store.transaction(() => {
     cache.set('k', 1)
@@ -309,7 +211,7 @@ test('what a transaction changed together is in one epoch: the stricter class co
 })
 
 test('a failed epoch: what was bound stays bound', async () => {
-  const { world, store, orders, cache } = await opened()
+  const { world, store, orders, cache } = await openClasses()
   world.pressed = true
   store.transaction(() => {
     orders.set('k', 1)
@@ -326,7 +228,7 @@ test('a failed epoch: what was bound stays bound', async () => {
 })
 
 test('a critical collection brings the barrier forward, for all', async () => {
-  const { world, store, orders } = await opened({ checkpoint: { intervalMs: 10_000 } })
+  const { world, store, orders } = await openClasses({ checkpoint: { intervalMs: 10_000 } })
   const payments = store.map<number>('payments', { class: 'critical', rpoMs: 50 })
   await world.run(store.durable())
   const before = world.points.length
@@ -347,7 +249,7 @@ test('a critical collection brings the barrier forward, for all', async () => {
 })
 
 test('critical collections are captured first', async () => {
-  const { world, store, orders } = await opened()
+  const { world, store, orders } = await openClasses()
   const payments = store.map<number>('payments', { class: 'critical' })
   const read: string[] = []
   const spy = (name: string): unknown =>
@@ -374,7 +276,7 @@ test('critical collections are captured first', async () => {
 })
 
 test('options are checked, and shown', async () => {
-  const { world, store } = await opened()
+  const { world, store } = await openClasses()
   for (const options of [{ class: 'important' }, { rpoMs: 50 }, { class: 'standard', rpoMs: 50 }, { class: 'critical', rpoMs: 0 }]) {
     assert.throws(() => store.map('orders', options as never), { code: 'TIDEMARK_ARGUMENT', collection: 'orders' }, JSON.stringify(options))
   }
@@ -389,7 +291,7 @@ test('options are checked, and shown', async () => {
 })
 
 test('an `rpoMs` that is given with every request keeps its barriers coming', async () => {
-  const { world, store } = await opened({ checkpoint: { intervalMs: 60_000 } })
+  const { world, store } = await openClasses({ checkpoint: { intervalMs: 60_000 } })
   const began = world.points.length
   for (let n = 0; n < 100; n++) {
     store.map<number, string>('payments', { class: 'critical', rpoMs: 50 }).set('k', n)

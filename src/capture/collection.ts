@@ -213,8 +213,7 @@ export class Collection {
       stored = !lives && cold?.shows(key) === true
       if (!lives && !stored) {
         this.space.assertWritable(this.name)
-        this.space.writes(this)
-        this.space.transaction?.leavesAsIs(this)
+        this.space.leavesAsIs(this)
         return false
       }
       this.beforeWrite(key, undefined)
@@ -235,7 +234,7 @@ export class Collection {
     const id = this.sizeMax > 0 ? this.space.idBehind(this) : this.id
     if (this.sizeMax > 0) this.beforeForget()
     // Asked behind it: who was told of that may have emptied it, or dropped it, which throws.
-    if (this.sizeMax === 0) return void this.space.transaction?.leavesAsIs(this)
+    if (this.sizeMax === 0) return void this.space.leavesAsIs(this)
     this.space.transaction?.beforeClear(this)
     this.replace(id, new Map())
   }

@@ -196,6 +196,12 @@ export class Space {
     if (this.#letsIn) this.letInto.add(collection)
   }
 
+  /** Set was what is there, deleted or emptied what is not. */
+  leavesAsIs(collection: Collection): void {
+    this.writes(collection)
+    this.transaction?.leavesAsIs(collection)
+  }
+
   /** No cut is being taken any more. */
   endCapture(): void {
     this.capture = undefined

@@ -173,7 +173,6 @@ export class Transaction {
 
   /** Set was what is there, deleted or emptied what is not. */
   leavesAsIs(collection: Collection): void {
-    collection.space.writes(collection)
     if (collection.space.rebuildable) this.#asIs.add(collection)
   }
 

@@ -17,7 +17,7 @@ export function isUnchanged(collection: Collection, key: Key, value: unknown): b
   }
   const isStored = collection.codec === tideCodec && typeof value !== 'function' && typeof value !== 'symbol'
   if (significance !== undefined || !isStored) return false
-  transaction.leavesAsIs(collection)
+  space.leavesAsIs(collection)
   return true
 }
 
