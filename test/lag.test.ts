@@ -239,6 +239,44 @@ test('a barrier is due in time for one collection also where the shorter `rpoMs`
   assert.ok(dueAt !== undefined && dueAt - armedAt <= 1004, `due after ${dueAt === undefined ? 'never' : dueAt - armedAt} ms`)
 })
 
+test('when the barrier of what waits would fall is known of what no look has seen, too, and of what was dropped', async () => {
+  const bench = new Bench()
+  const { clock, scheduler } = bench
+  const slow = bench.collection('slow', 'critical')
+  const other = bench.collection('other', 'critical')
+  slow.rpoMs = 1000
+  other.rpoMs = 1500
+  const list = [bench.orders, slow, other]
+  const turns = new Turns({ clock, scheduler }, error => assert.fail(error))
+  const rpo = new Rpo({ turns, told, now: () => clock.monotonic(), collections: () => list, changed, due: () => {} })
+  await scheduler.run(clock.monotonic() + 100)
+  rpo.arm()
+  const armedAt = clock.monotonic()
+  bench.change(bench.orders)
+  assert.equal(rpo.barrierBy, Number.POSITIVE_INFINITY)
+  await scheduler.run(armedAt + 400)
+  bench.change(other)
+  assert.equal(rpo.barrierBy, armedAt + 1500)
+  bench.change(slow)
+  assert.equal(rpo.barrierBy, armedAt + 1000)
+  await scheduler.run(armedAt + 1400)
+  assert.equal(rpo.barrierBy, armedAt + 1000, 'a look has passed, and no barrier fell')
+  list.splice(1, 1)
+  slow.dropped = true
+  rpo.dropped(slow)
+  assert.equal(rpo.barrierBy, armedAt + 1000)
+  await scheduler.run(armedAt + 1450)
+  assert.equal(rpo.barrierBy, armedAt + 1000, 'it was asked for, and did not fall')
+  rpo.arm()
+  other.replace(other.id, other.live)
+  assert.equal(rpo.barrierBy, Number.POSITIVE_INFINITY)
+  other.dropped = true
+  rpo.dropped(other)
+  assert.equal(rpo.barrierBy, clock.monotonic() + 1500)
+  rpo.stop()
+  assert.equal(rpo.barrierBy, Number.POSITIVE_INFINITY)
+})
+
 test('a group of thousands of collections is gone through once at a barrier, not once for each of them', () => {
   const bench = new Bench()
   const many = Array.from({ length: 2000 }, (_, n) => bench.collection(`many ${n}`, 'rebuildable'))

@@ -21,8 +21,8 @@ export class Classes {
   readonly #rpo: Rpo
   readonly #refusals: Refusals
   #whole = false
-  /** The epoch that failed had a change that is to be durable soon. */
-  #late = false
+  /** As `Flight.captureBy`, of the epoch that failed. */
+  #captureBy = Number.POSITIVE_INFINITY
 
   /** `due`: a critical collection asks for a barrier. */
   constructor(parts: CheckpointerParts, turns: Turns, refusals: Refusals, due: () => void) {
@@ -92,10 +92,10 @@ export class Classes {
     const { left } = flight
     this.#parts.space.letInto.clear()
     if (left.size > 0) this.#parts.cadence.leaves(changedIn(left).changed)
-    flight.critical ||= this.#late || this.#rpo.waits
-    this.#late = false
-    // Spread, it would be durable later than a barrier of its own would have made it.
-    flight.hurried ||= flight.critical
+    flight.captureBy = Math.min(flight.captureBy, this.#captureBy, this.#rpo.barrierBy - this.#parts.cadence.commitMs)
+    this.#captureBy = Number.POSITIVE_INFINITY
+    // Spread, it could be durable later than a barrier of its own would have made it.
+    flight.hurried ||= flight.captureBy < flight.dueAt
     for (const collection of all) collection.cutId = collection.id
     this.#rpo.arm()
     flight.linked = this.#parts.space.links.cut(left)
@@ -122,7 +122,7 @@ export class Classes {
   /** What was written since the last commit counts for nothing. */
   failed(flight: Flight | undefined): void {
     this.#whole ||= flight?.whole === true
-    this.#late ||= flight?.critical === true
+    this.#captureBy = Math.min(this.#captureBy, flight?.captureBy ?? Number.POSITIVE_INFINITY)
     this.#lag.failed()
     this.#parts.space.recent.forget()
   }

@@ -30,8 +30,8 @@ export interface Flight {
   redundant: Spared
   /** Somebody waits for everything: nothing may be left out. */
   whole: boolean
-  /** It has a change of a collection with an `rpoMs`. */
-  critical: boolean
+  /** When all is to be captured, at the latest, for the `rpoMs` of collections that have changes in it; by the monotonic clock. */
+  captureBy: number
   /** What the cut left out, and its entries of the catalogue; undefined before the first cut. */
   left: ReadonlySet<Collection> | undefined
   leftEntries: readonly Omit<CatalogueEntry, 'bytes'>[]
@@ -62,7 +62,7 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     cut: false,
     committing: false,
     redundant: { records: 0, bytes: 0 },
-    critical: false,
+    captureBy: Number.POSITIVE_INFINITY,
     left: undefined,
     leftEntries: [],
     linked: [],

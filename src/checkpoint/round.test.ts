@@ -50,6 +50,8 @@ interface Way {
   readonly steps: number
   readonly load: number
   readonly captureBy?: number
+  /** The same for critical collections. */
+  readonly criticalBy?: number
   readonly asked?: boolean
   readonly spreadMs?: number
   readonly stepMs?: number
@@ -135,6 +137,7 @@ function rounds(
     capture.steps = 0
     const flight: Flight = newFlight({ epoch: 1, started: begin, records: 0, dueAt: begin + spreadMs, asked, hurried: false, whole: false })
     flight.capture = capture as unknown as Capture
+    flight.captureBy = way.criticalBy ?? Number.POSITIVE_INFINITY
     round.begin(flight)
     for (let turn = 0; endedAt === undefined && turn < 1e6; turn++) {
       if (turn === 3 && call !== undefined) {
@@ -165,6 +168,8 @@ test('in a loop with long turns of its own it is through in time, and no slice g
   const pressed = run({ serviceMs: 8, steps: 100_000, load: 1, captureBy: 10_000 })
   assert.ok(pressed.endedAt <= 10_500, `${pressed.endedAt} ms`)
   assert.ok(pressed.longest <= 0.8 * STALL_MS + 2 * STEP_MS, `${pressed.longest} ms`)
+  const critical = run({ serviceMs: 8, steps: 100_000, load: 1, captureBy: 60_000, criticalBy: 10_000 })
+  assert.ok(critical.endedAt <= 10_500, `${critical.endedAt} ms`)
   const easy = run({ serviceMs: 8, steps: 100_000, load: 1 })
   assert.ok(easy.endedAt > pressed.endedAt && easy.share <= 0.15, `${easy.endedAt} ms, ${easy.share}`)
 })

@@ -51,7 +51,7 @@ export interface RoundParts {
   readonly stallMsMax: number
   /** How busy the loop is, 0 to 1. */
   readonly load: () => number
-  /** When all has to be captured, or the RPO breaks; by the monotonic clock. */
+  /** When all has to be captured, or the RPO of the store breaks; by the monotonic clock. */
   readonly captureBy: () => number
   /** All is captured and counted. */
   readonly captured: (flight: Flight) => void
@@ -176,10 +176,10 @@ export class Round {
   }
 
   /** All of the time, once the rest would not be done by then at the pace so far, however that came about. */
-  #shareNow({ capture }: Flight, left: number, nowMs: number): number {
+  #shareNow({ capture, captureBy: by }: Flight, left: number, nowMs: number): number {
     const { load, captureBy } = this.#parts
     const leftMs = capture.steps === 0 ? 0 : (left * (nowMs - this.#begunAt)) / capture.steps
-    return nowMs + leftMs > captureBy() ? 1 : shareOf(load())
+    return nowMs + leftMs > Math.min(by, captureBy()) ? 1 : shareOf(load())
   }
 
   /** Longer where it comes late: the loop has long turns of its own, and no slice comes between them. */

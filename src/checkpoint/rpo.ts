@@ -2,8 +2,9 @@
  * When a critical collection asks for a barrier, by its `rpoMs`.
  *
  * What: looks at the critical collections from time to time, and asks when one of them would else have changes older than its `rpoMs` before
- * the next look. One that is dropped, which is a change of it, is looked at no more: a timer of its own remembers it. Where the barrier is kept
- * back, by a hold or the epoch under way, it says so, and when what waited is durable.
+ * the next look. One that is dropped, which is a change of it, is looked at no more: a timer of its own remembers it. Says by when
+ * what a barrier takes that falls for another reason is to be captured. Where the barrier is kept back, by a hold or the epoch under way, it says
+ * so, and when what waited is durable.
  * Owns: the timers, since when each may be dirty. Does not own: the barrier, why it is kept back.
  * Invariants: no `set` pays for it; without a critical collection that has an `rpoMs`, or had one when it was dropped behind the last barrier, and
  * behind `stop`, there is no timer; a barrier is asked for no later than `rpoMs` after the first change that no barrier cut.
@@ -51,11 +52,16 @@ export class Rpo {
     this.#lookedAt = parts.now()
   }
 
-  /** A barrier that falls now takes a change that is to be durable soon, whatever it falls for. */
-  get waits(): boolean {
-    if (this.#cancelDropped !== undefined) return true
-    for (const collection of this.#parts.collections()) if (collection.rpoMs !== undefined && this.#parts.changed(collection)) return true
-    return false
+  /** When the barrier of what waits now, one that is asked for here, would fall at the latest; Infinity: nothing waits. */
+  get barrierBy(): number {
+    let by = Number.POSITIVE_INFINITY
+    for (const [{ dropped, rpoMs }, { since }] of this.#waiting) if (dropped && rpoMs !== undefined) by = Math.min(by, since + rpoMs)
+    for (const collection of this.#parts.collections()) {
+      const { rpoMs } = collection
+      if (rpoMs === undefined || !this.#parts.changed(collection)) continue
+      by = Math.min(by, (this.#waiting.get(collection)?.since ?? this.#lookedAt) + rpoMs)
+    }
+    return by
   }
 
   /** A barrier fell. */

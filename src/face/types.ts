@@ -121,9 +121,10 @@ export interface CollectionOptions<V> {
    */
   readonly class?: CollectionClass
   /**
-   * With class 'critical': a barrier, which cuts all collections, follows a change, `clear` and `store.delete` included, within this time, and no
-   * epoch that has such a change is spread. A hold and an epoch under way come first: where they keep the barrier back for as long again, the
-   * `decision` event says `rpo-broken`, with this time as `rpoMsMax`, and `rpo-met` when the change is durable. Default: that of the interval.
+   * With class 'critical': a barrier, which cuts all collections, follows a change, `clear` and `store.delete` included, within this time, and
+   * an epoch that has such a change is spread only where all of it is captured within this time all the same. A hold and an epoch under way come
+   * first: where they keep the barrier back for as long again, the `decision` event says `rpo-broken`, with this time as `rpoMsMax`, and `rpo-met`
+   * when the change is durable. Default: that of the interval.
    */
   readonly rpoMs?: number
 }
