@@ -287,3 +287,39 @@ test('nothing is said of a barrier that falls within its time, or late because t
   assert.deepEqual(said, [])
   await world.close()
 })
+
+test('a change counts as durable behind its commit, though who is told of the one before set its barrier', async () => {
+  const { world, store, payments, syncs } = await opened()
+  const cache = store.map<number, string>('cache', { class: 'rebuildable' })
+  cache.set('a', 1)
+  await world.checkpoint()
+  let heal = (): void => {}
+  const hang = (): void => {
+    syncs.after = new Promise<void>(resolve => (heal = resolve))
+  }
+  const said: string[] = []
+  store.on('decision', ({ type }) => {
+    if (type.startsWith('rpo-')) said.push(type)
+    if (type !== 'left-out') return
+    hang()
+    void store.checkpoint()
+  })
+  hang()
+  world.pressed = true
+  cache.set('a', 2)
+  store.map<number, string>('other').set('a', 1)
+  const first = store.checkpoint()
+  await world.pass(20)
+  payments.set('b', 1)
+  await world.pass(3 * RPO_MS)
+  assert.deepEqual(said, ['rpo-broken'])
+  heal()
+  await world.run(first)
+  await world.pass(RPO_MS)
+  assert.deepEqual(said, ['rpo-broken'], 'the epoch that has it is under way')
+  assert.equal(store.decisions().at(-1)?.type, 'barrier')
+  heal()
+  await world.pass(RPO_MS)
+  assert.deepEqual(said, ['rpo-broken', 'rpo-met'])
+  await world.close()
+})

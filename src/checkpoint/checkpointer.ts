@@ -313,11 +313,11 @@ export class Checkpointer implements CaptureOwner {
     this.epoch = flight.epoch
     this.#retry.reset()
     this.#refusals.settle()
-    this.classes.committed(flight)
+    const tellMet = this.classes.committed(flight)
     const point = this.counters.committed(flight, message, clock.monotonic())
     this.#waiters.arrive(point)
     cadence.committed(flight)
-    this.classes.told()
+    tellMet?.()
     if (this.status === 'degraded') {
       this.status = 'ok'
       this.degradedBy = undefined

@@ -110,13 +110,10 @@ export class Classes {
     this.#rpo.given()
   }
 
-  committed({ epoch, started, written }: Flight): void {
+  /** Gives what there is to tell once all else is told of the commit. */
+  committed({ epoch, started, written }: Flight): (() => void) | undefined {
     if (this.#parts.space.rebuildable) this.#lag.committed(epoch, written, started)
-  }
-
-  /** All else is told of the commit. */
-  told(): void {
-    this.#rpo.committed()
+    return this.#rpo.committed()
   }
 
   /** What was written since the last commit counts for nothing. */

@@ -100,12 +100,13 @@ export class Rpo {
     })
   }
 
-  /** An epoch is durable. */
-  committed(): void {
+  /** An epoch is durable. Gives what there is to tell, once all else is told of it: who is told may set a barrier, which cuts what still waits. */
+  committed(): (() => void) | undefined {
     const broken = this.#broken
-    if (broken === undefined || this.#kept !== undefined) return
+    if (broken === undefined || this.#kept !== undefined) return undefined
     this.#broken = undefined
-    this.#parts.told.criticalMet({ rpoMsMax: broken.rpoMs, rpoMsWorst: this.#parts.now() - broken.since })
+    const numbers = { rpoMsMax: broken.rpoMs, rpoMsWorst: this.#parts.now() - broken.since }
+    return () => this.#parts.told.criticalMet(numbers)
   }
 
   /** For good: no barrier falls any more. */
