@@ -352,7 +352,8 @@ function hold(life: Life, op: Op & { op: 'hold' }): void {
       await life.scheduler.sleep(op.ms)
       if (!life.closing) {
         for (const one of op.ops) perform(life, one)
-        assert.throws(() => life.store.durable(), { code: 'TIDEMARK_INSIDE' })
+        // One that ran past its time is no hold any more.
+        if (!mine.broken) assert.throws(() => life.store.durable(), { code: 'TIDEMARK_INSIDE' })
       }
       mine.running = false
       life.hold = undefined
