@@ -206,6 +206,7 @@ test('an older copy of the manifests, of which a segment was given up since, kee
   const reader = await world.open({ readOnly: true, restore: { at } })
   assert.equal(reader.map('map').size, found.entries)
   await world.close()
+  await assert.rejects(world.open({ readOnly: true }), { code: 'TIDEMARK_STORAGE' })
   const refused = { code: 'TIDEMARK_MANIFEST_DAMAGED', hint: /put the newest copy.*restore\.at/ }
   for (const restore of [{}, { at }, { onDamage: 'fall-back' }] as const) await assert.rejects(world.open({ restore }), refused)
   const store = await world.open({ restore: { at, onDamage: 'fall-back' } })

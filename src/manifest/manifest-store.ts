@@ -35,8 +35,9 @@ export interface FoundManifest {
   readonly unread: unknown
 }
 
+/** One that is a link whose target is away is among them: not seen, an older one would be taken for the newest without a word. */
 export async function listManifests(storage: Storage): Promise<number[]> {
-  const names = await storage.list(MANIFEST_FOLDER)
+  const names = await storage.list(MANIFEST_FOLDER, 'named')
   return names.flatMap(name => manifestNumber(name) ?? []).sort((a, b) => a - b)
 }
 

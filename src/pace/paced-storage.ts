@@ -74,8 +74,8 @@ export class PacedStorage implements Storage {
     await this.#storage.syncFolder(folder)
   }
 
-  list(folder: string): Promise<string[]> {
-    return this.#storage.list(folder)
+  list(folder: string, away?: 'named'): Promise<string[]> {
+    return this.#storage.list(folder, away)
   }
 
   remove(path: string): Promise<void> {

@@ -158,7 +158,7 @@ export async function claim(storage: Storage, manifest: Manifest, failpoint: Fai
     const file = manifestName(number)
     throw new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${file} is no file, and has the name of the next manifest`, {
       file,
-      hint: 'move it away: it is a folder, a link that leads nowhere, or the like, and nobody can write to this store while it is there',
+      hint: 'move it away: it is a folder, a link to itself, or the like, and nobody can write to this store while it is there',
     })
   }
   throw new TidemarkError('TIDEMARK_FENCED', `another opener took manifest ${number} first`, {

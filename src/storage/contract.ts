@@ -36,9 +36,10 @@ export type StorageOperation =
 export interface Storage {
   /**
    * Names of the files (not folders, not temporary files) in a folder, in byte order; a missing folder gives []. Says nothing about
-   * durability: a name listed now may be gone after a power cut until `syncFolder`.
+   * durability: a name listed now may be gone after a power cut until `syncFolder`. A link counts as what it leads to; with 'named' one does, too, that
+   * leads to nothing: what it stands for is away, and was there.
    */
-  list(folder: string): Promise<string[]>
+  list(folder: string, away?: 'named'): Promise<string[]>
   /** Opens a file. Durable afterwards: nothing; a created name needs `syncFolder`. Errors: ENOENT, EEXIST, EMFILE, ENOSPC (no inode), EROFS, EACCES. */
   open(path: string, mode: OpenMode): Promise<StorageFile>
   /**

@@ -354,7 +354,7 @@ for (const times of [2, Number.POSITIVE_INFINITY]) {
   })
 }
 
-test('a link to a file is listed as one; a link to a folder, or to nothing, is not', async () => {
+test('a link to a file is listed as one; a link to a folder is not, nor one to nothing, unless that is asked for', async () => {
   const path = root()
   mkdirSync(path)
   const storage = new FileStorage(path)
@@ -365,4 +365,5 @@ test('a link to a file is listed as one; a link to a folder, or to nothing, is n
   symlinkSync(join(path, 'nothing'), join(path, 'log', 'c'))
   symlinkSync(join(path, 'log', 'd'), join(path, 'log', 'd'))
   assert.deepEqual(await storage.list('log'), ['a'])
+  assert.deepEqual(await storage.list('log', 'named'), ['a', 'c'])
 })

@@ -56,8 +56,8 @@ export class FileStorage implements Storage {
     this.#calls = options.calls ?? (options.flavour === 'sync' ? syncCalls : asyncCalls)
   }
 
-  async list(folder: string): Promise<string[]> {
-    const names = await this.#entries(checkFolder(folder))
+  async list(folder: string, away?: 'named'): Promise<string[]> {
+    const names = await this.#entries(checkFolder(folder), away === 'named')
     return names.filter(name => !isTemporaryName(name)).sort(compareNames)
   }
 
@@ -240,22 +240,24 @@ export class FileStorage implements Storage {
     return (await this.#listed('')).map(entry => entry.name)
   }
 
-  async #entries(folder: string): Promise<string[]> {
+  async #entries(folder: string, away = false): Promise<string[]> {
     const names: string[] = []
     for (const entry of await this.#listed(folder)) {
-      const isLinked = entry.isSymbolicLink() && (await this.#isFile(folder === '' ? entry.name : `${folder}/${entry.name}`))
+      const isLinked = entry.isSymbolicLink() && (await this.#isFile(folder === '' ? entry.name : `${folder}/${entry.name}`, away))
       if (entry.isFile() || isLinked) names.push(entry.name)
     }
     return names
   }
 
-  /** A link to a file is read as the file, so it counts as one: a manifest that is not seen would keep its number from everybody. */
-  #isFile(path: string): Promise<boolean> {
+  /** A link to a file is read as the file, so it counts as one: a manifest that is not seen would keep its number from everybody. `away`: said of what is not there. */
+  #isFile(path: string, away: boolean): Promise<boolean> {
     return this.#try('list', path, async () => {
       try {
         return (await this.#calls.stat(this.#full(path))).isFile()
       } catch (cause) {
-        if (isErrno(cause, 'ENOENT', 'ENOTDIR', 'ELOOP')) return false
+        if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return away
+        // It leads to itself, and never led anywhere.
+        if (isErrno(cause, 'ELOOP')) return false
         throw cause
       }
     })

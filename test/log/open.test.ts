@@ -297,3 +297,22 @@ test('a manifest and a file of the log that are links to files count', async t =
   assert.equal(again.found.report.end.epoch, 1)
   await again.close()
 })
+
+test('a manifest that is a link whose target is away is not passed over: nobody goes on from an older one', async t => {
+  const storage = new FileStorage(temporaryFolder(t))
+  const life = await Life.open({ storage })
+  await life.mustCommit(block('a'))
+  await life.close()
+  const newest = manifestName((await listManifests(storage)).at(-1) as number)
+  const elsewhere = join(storage.root, 'elsewhere')
+  renameSync(join(storage.root, newest), elsewhere)
+  symlinkSync(elsewhere, join(storage.root, newest))
+  renameSync(elsewhere, `${elsewhere} away`)
+  const refused = { code: 'TIDEMARK_STORAGE', file: newest, hint: /put it back/ }
+  await assert.rejects(openForReading(storage), refused)
+  await assert.rejects(openForWriting(storage, facts('next')), refused)
+  renameSync(`${elsewhere} away`, elsewhere)
+  const again = await Life.open({ storage, name: 'again' })
+  assert.equal(again.found.report.end.epoch, 1)
+  await again.close()
+})
