@@ -3,7 +3,8 @@
  *
  * Owns: loading what is needed, on first need. Does not own: what is compressed.
  * Invariants: what is decoded has the declared raw length or it is an error; the declared length was bounded by whoever read it, and
- * nothing beyond it is allocated: deflate is stopped by zlib, and a zstd frame is walked block by block before it is decoded.
+ * nothing beyond it is allocated: deflate is stopped by zlib, our own decoder of zstd has its room, and before another one is asked the frame is
+ * walked block by block.
  */
 import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'

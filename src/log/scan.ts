@@ -7,7 +7,7 @@
  * Owns: the judgement. Does not own: which manifest counts, what records mean, closing the files it did not open. Writes nothing.
  * Invariants: what is yielded is a prefix of the committed history, whole epochs only, each verified before its first block is yielded; but where a
  * block whose checksums hold cannot be read, those before it have come, and the commit does not come; a closed file that the manifest says holds no epoch
- * behind the one before is not looked at; memory is a few pieces of a file and one block, or what is unpacked ahead.
+ * behind the one before is not looked at; memory is a few pieces of a file and one block.
  */
 import { TidemarkError } from '../base/errors.ts'
 import {
