@@ -6,8 +6,8 @@
  * Owns: the memory it works in, one for each thread that has something to decode, made with the first such call. Does not own: who is asked where it
  * refuses.
  * Invariants: it gives the whole content of a frame that is valid throughout, or refuses; nothing a frame says makes it read or write elsewhere, or go on
- * for longer than its content takes. It refuses some frames that are valid: with a checksum, and windows that are smaller than the content, or from
- * 128 MiB on.
+ * for longer than its content takes. It refuses some frames that are valid: larger than what encoders make, with a checksum, and windows that are smaller
+ * than the content, or from 128 MiB on.
  */
 import { withWasm } from '../base/wasm.ts'
 import { ZSTD_BLOCK } from './zstd-block-code.ts'
@@ -15,12 +15,14 @@ import { ZSTD_BLOCK } from './zstd-block-code.ts'
 /** Content of the largest frame, one block of zstd. */
 export const ZSTD_OWN_BYTES_MAX = 128 * 1024
 
+/** The largest frame: encoders make none of that content as large. */
+export const ZSTD_OWN_STORED_BYTES_MAX = 0x20f00
+
 /** `damaged`: no frame, or not of that content; `other`: it may be a valid one, for other decoders. */
 export type ZstdRefusal = 'damaged' | 'other'
 
 /** As zstd-tables.wat lays it out. */
 const STORED_AT = 0x31000
-const STORED_BYTES_MAX = 0x20f00
 const RAW_AT = 0x52000
 const OTHER = 1
 
@@ -55,7 +57,7 @@ export function hasZstdBlock(): boolean {
 
 /** The `rawLength` bytes of the only frame in `stored`, which names that length; or why not. */
 export function decodeZstdBlock(stored: Uint8Array, rawLength: number): Buffer | ZstdRefusal {
-  if (rawLength > ZSTD_OWN_BYTES_MAX || stored.length > STORED_BYTES_MAX) return 'other'
+  if (rawLength > ZSTD_OWN_BYTES_MAX || stored.length > ZSTD_OWN_STORED_BYTES_MAX) return 'other'
   const own = opened()
   if (own === null) return 'other'
   own.memory.set(stored, STORED_AT)
