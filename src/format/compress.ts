@@ -12,7 +12,7 @@ import { assert, hasCode, TidemarkError } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES_MAX, ZSTD_OWN_RAW_BYTES_MAX } from '../base/limits.ts'
 import { isOutOfMemory } from '../base/out-of-memory.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
-import { decodeZstdBlock, hasZstdBlock, ZSTD_OWN_BYTES_MAX } from './zstd-block.ts'
+import { decodeZstdBlock, hasZstdBlock } from './zstd-block.ts'
 
 export type CompressionPreference = 'zstd' | 'deflate' | 'none'
 
@@ -32,7 +32,7 @@ const ADDON = '@toondepauw/node-zstd'
 
 /** The compression for writing; what is not available gives way to the next best. The engine writes with the level that is the default. */
 export async function openCompress(preference: CompressionPreference, level = ZSTD_LEVEL): Promise<Compress> {
-  const zstd = preference === 'zstd' ? await (level === ZSTD_LEVEL ? loadZstd() : (nativeZstd(level) ?? addonZstd(level))) : undefined
+  const zstd = preference === 'zstd' ? (level === ZSTD_LEVEL ? loadZstd() : makeZstd(level)) : undefined
   return raw => {
     if (preference === 'none' || raw.length < COMPRESS_BYTES_MIN) return { id: COMPRESSION_NONE, payload: raw }
     const packed = zstd === undefined ? undefined : readableZstd(zstd.encode(raw), raw.length)
@@ -60,25 +60,23 @@ export async function openDecompress(id: number): Promise<Decompress> {
       return checked(stored => stored)
     case COMPRESSION_DEFLATE:
       return checked((stored, rawLength) => inflate(stored, rawLength))
-    case COMPRESSION_ZSTD: {
-      const zstd = await loadZstd()
-      if (zstd !== undefined || hasZstdBlock()) return checked(decodeZstd(zstd))
-      break
-    }
+    case COMPRESSION_ZSTD:
+      if (hasZstdBlock() || loadZstd() !== undefined) return checked(decodeZstd)
   }
   throw unavailable(id)
 }
 
-/** By our own decoder where that is the faster one; by the other where there is none, or it refuses. */
-function decodeZstd(zstd: Zstd | undefined): Decompress {
-  const ownMax = zstd === undefined ? ZSTD_OWN_BYTES_MAX : ZSTD_OWN_RAW_BYTES_MAX
-  return (stored, rawLength) => {
-    const own = rawLength <= ownMax ? decodeZstdBlock(stored, rawLength) : 'other'
-    if (typeof own !== 'string') return own
-    if (zstd !== undefined) return zstd.decode(stored, rawLength)
-    checkZstdShape(stored, rawLength)
-    throw own === 'damaged' ? damaged('a zstd frame that does not decode') : unavailable(COMPRESSION_ZSTD)
-  }
+/** By our own decoder where that is the faster one; by the other where there is none, or it refuses: loading that takes a while, and is seldom needed. */
+function decodeZstd(stored: Buffer, rawLength: number): Buffer {
+  const isSmall = rawLength <= ZSTD_OWN_RAW_BYTES_MAX
+  const own = isSmall ? decodeZstdBlock(stored, rawLength) : 'other'
+  if (typeof own !== 'string') return own
+  const zstd = loadZstd()
+  if (zstd !== undefined) return zstd.decode(stored, rawLength)
+  const slower = isSmall ? own : decodeZstdBlock(stored, rawLength)
+  if (typeof slower !== 'string') return slower
+  checkZstdShape(stored, rawLength)
+  throw slower === 'damaged' ? damaged('a zstd frame that does not decode') : unavailable(COMPRESSION_ZSTD)
 }
 
 function unavailable(id: number): TidemarkError {
@@ -149,11 +147,16 @@ function inflate(stored: Buffer, rawLength: number): Buffer {
   return buffer
 }
 
-let zstdLoading: Promise<Zstd | undefined> | undefined
+/** Null: there is none here. */
+let zstdLoaded: Zstd | null | undefined
 
-function loadZstd(): Promise<Zstd | undefined> {
-  zstdLoading ??= nativeZstd() ?? addonZstd()
-  return zstdLoading
+function loadZstd(): Zstd | undefined {
+  if (zstdLoaded === undefined) zstdLoaded = makeZstd(ZSTD_LEVEL) ?? null
+  return zstdLoaded ?? undefined
+}
+
+function makeZstd(level: number): Zstd | undefined {
+  return nativeZstd(level) ?? addonZstd(level)
 }
 
 interface NativeZstd {
@@ -162,12 +165,12 @@ interface NativeZstd {
   readonly constants: Readonly<Record<string, number>>
 }
 
-function nativeZstd(zstdLevel = ZSTD_LEVEL): Promise<Zstd> | undefined {
+function nativeZstd(zstdLevel: number): Zstd | undefined {
   const native = zlib as unknown as Partial<NativeZstd>
   const { zstdCompressSync, zstdDecompressSync, constants } = native
   if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined
   const level = constants?.['ZSTD_c_compressionLevel'] ?? 100
-  return Promise.resolve({
+  return {
     encode: raw => {
       return zstdCompressSync(raw, { params: { [level]: zstdLevel }, pledgedSrcSize: raw.length })
     },
@@ -175,12 +178,12 @@ function nativeZstd(zstdLevel = ZSTD_LEVEL): Promise<Zstd> | undefined {
       checkZstdShape(stored, rawLength)
       return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawLength) })
     },
-  })
+  }
 }
 
-async function addonZstd(level = ZSTD_LEVEL): Promise<Zstd | undefined> {
+function addonZstd(level: number): Zstd | undefined {
   try {
-    const { Encoder, Decoder } = loadPrebuiltZstd() ?? (await import('@toondepauw/node-zstd'))
+    const { Encoder, Decoder } = loadPrebuiltZstd() ?? (createRequire(import.meta.url)(ADDON) as ZstdAddon)
     const encoder = new Encoder(level)
     const decoder = new Decoder()
     return {
