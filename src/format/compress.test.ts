@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import zlib, { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { hasCode } from '../base/errors.ts'
-import { type CompressionPreference, checkZstdShape, loadPrebuiltZstd, openCompress, openDecompress } from './compress.ts'
+import { type CompressionPreference, checkZstdShape, loadedOnce, loadPrebuiltZstd, openCompress, openDecompress } from './compress.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
 import { decodeZstdBlock } from './zstd-block.ts'
 
@@ -207,4 +207,26 @@ test('what fails for want of memory says nothing of the bytes, and is told as wh
     mock.restore()
     syncBuiltinESMExports()
   }
+})
+
+test('a library that could not be loaded for want of descriptors or memory is loaded when there are some; one that is not there stays so', () => {
+  const failing = (...errors: readonly Error[]): { load: () => string | undefined; tries: () => number } => {
+    let tries = 0
+    const load = loadedOnce(() => {
+      const error = errors[tries++]
+      if (error !== undefined) throw error
+      return 'loaded'
+    })
+    return { load, tries: () => tries }
+  }
+  const short = [
+    Object.assign(new Error('EMFILE: too many open files, open'), { code: 'EMFILE' }),
+    Object.assign(new Error('libzstd.node: cannot open shared object file: Too many open files'), { code: 'ERR_DLOPEN_FAILED' }),
+    new Error('none of them', { cause: new Error('no musl', { cause: Object.assign(new Error('no memory'), { code: 'ENOMEM' }) }) }),
+  ]
+  const { load, tries } = failing(...short)
+  assert.deepEqual([load(), load(), load(), load(), load()], [undefined, undefined, undefined, 'loaded', 'loaded'])
+  assert.equal(tries(), 4)
+  const missing = failing(Object.assign(new Error('none'), { code: 'MODULE_NOT_FOUND' }))
+  assert.deepEqual([missing.load(), missing.load(), missing.tries()], [undefined, undefined, 1])
 })

@@ -32,9 +32,10 @@ const ADDON = '@toondepauw/node-zstd'
 
 /** The compression for writing; what is not available gives way to the next best. The engine writes with the level that is the default. */
 export async function openCompress(preference: CompressionPreference, level = ZSTD_LEVEL): Promise<Compress> {
-  const zstd = preference === 'zstd' ? (level === ZSTD_LEVEL ? loadZstd() : makeZstd(level)) : undefined
+  const load = level === ZSTD_LEVEL ? loadZstd : loadedOnce(() => makeZstd(level))
   return raw => {
     if (preference === 'none' || raw.length < COMPRESS_BYTES_MIN) return { id: COMPRESSION_NONE, payload: raw }
+    const zstd = preference === 'zstd' ? load() : undefined
     const packed = zstd === undefined ? undefined : readableZstd(zstd.encode(raw), raw.length)
     const payload = packed ?? zlib.deflateRawSync(raw, { level: 1 })
     if (payload.length >= raw.length) return { id: COMPRESSION_NONE, payload: raw }
@@ -147,17 +148,38 @@ function inflate(stored: Buffer, rawLength: number): Buffer {
   return buffer
 }
 
-/** Null: there is none here. */
-let zstdLoaded: Zstd | null | undefined
+const loadZstd = loadedOnce(() => makeZstd(ZSTD_LEVEL))
 
-function loadZstd(): Zstd | undefined {
-  if (zstdLoaded === undefined) zstdLoaded = makeZstd(ZSTD_LEVEL) ?? null
-  return zstdLoaded ?? undefined
-}
-
-function makeZstd(level: number): Zstd | undefined {
+function makeZstd(level: number): Zstd {
   return nativeZstd(level) ?? addonZstd(level)
 }
+
+/**
+ * What `load` gives, or undefined where that fails, which stays so: the addon is an optional native package, and without one for this platform the
+ * engine writes deflate. What the process was short of comes back: then the next call tries again.
+ */
+export function loadedOnce<T>(load: () => T): () => T | undefined {
+  let loaded: { readonly it: T | undefined } | undefined
+  return () => {
+    if (loaded !== undefined) return loaded.it
+    try {
+      loaded = { it: load() }
+    } catch (error) {
+      if (isShortage(error)) return undefined
+      loaded = { it: undefined }
+    }
+    return loaded.it
+  }
+}
+
+/** Of descriptors or memory, which whoever loads a library may say in words alone, and a loader that tried several in one of the causes. */
+function isShortage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code, cause } = error as { code?: unknown; cause?: unknown }
+  return SHORTAGES.has(code) || /too many open files|cannot allocate memory/i.test(error.message) || isShortage(cause)
+}
+
+const SHORTAGES = new Set<unknown>(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
 
 interface NativeZstd {
   zstdCompressSync(raw: Uint8Array, options: object): Buffer
@@ -181,21 +203,16 @@ function nativeZstd(zstdLevel: number): Zstd | undefined {
   }
 }
 
-function addonZstd(level: number): Zstd | undefined {
-  try {
-    const { Encoder, Decoder } = loadPrebuiltZstd() ?? (createRequire(import.meta.url)(ADDON) as ZstdAddon)
-    const encoder = new Encoder(level)
-    const decoder = new Decoder()
-    return {
-      encode: raw => encoder.encodeSync(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)),
-      decode: (stored, rawLength) => {
-        checkZstdShape(stored, rawLength)
-        return decoder.decodeSync(stored)
-      },
-    }
-  } catch {
-    // The addon is an optional native package: without one for this platform the engine writes deflate.
-    return undefined
+function addonZstd(level: number): Zstd {
+  const { Encoder, Decoder } = loadPrebuiltZstd() ?? (createRequire(import.meta.url)(ADDON) as ZstdAddon)
+  const encoder = new Encoder(level)
+  const decoder = new Decoder()
+  return {
+    encode: raw => encoder.encodeSync(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)),
+    decode: (stored, rawLength) => {
+      checkZstdShape(stored, rawLength)
+      return decoder.decodeSync(stored)
+    },
   }
 }
 
