@@ -75,9 +75,9 @@ export const FILLINGS: Readonly<Record<string, Filling>> = {
   'four letters': (bytes, next) => filled(bytes, () => 97 + next(4)),
   'few often, many seldom': (bytes, next) => filled(bytes, () => Math.clz32(next(2 ** 31)) * 9 + next(3)),
   text: (bytes, next) => {
-    const words: string[] = []
-    for (let at = 0; at < bytes; at += 2) words.push(WORDS[next(WORDS.length)] as string)
-    return Buffer.from(words.join(' ')).subarray(0, bytes)
+    let words = ''
+    while (words.length < bytes) words += `${WORDS[next(WORDS.length)]} `
+    return Buffer.from(words).subarray(0, bytes)
   },
   records: (bytes, next) => {
     const writer = new ByteWriter(bytes + 300)
