@@ -83,6 +83,51 @@ for (const how of ['failed', 'closed'] as const) {
   })
 }
 
+test('an engine that has stopped for good with an epoch under way goes on saying how old that is, and that it fails', () => {
+  const told: string[] = []
+  const { scheduler, host, map, checkpointer, cadence } = alone(1000, false, {}, ({ type, reason }) => told.push(`${type} ${reason}`))
+  const rpoMs = (): number => cadence.stats(checkpointer.exposed, 0, []).rpoMs
+  map.set('a', 1)
+  scheduler.pass(1000)
+  assert.equal(host.commits.length, 1)
+  host.fail(0, true)
+  assert.ok(rpoMs() >= 1000, `${rpoMs()}`)
+  const posted = host.posted.length
+  scheduler.pass(10_000)
+  assert.ok(rpoMs() >= 11_000, `${rpoMs()}`)
+  assert.deepEqual(told, ['barrier interval', 'pressure-high failing'])
+  assert.equal(host.posted.length, posted)
+  checkpointer.stop(new Error('closed') as never)
+  assert.ok(rpoMs() >= 11_000, 'closing makes nothing durable')
+})
+
+test('an engine that has stopped for good with nothing to write could lose what is set since, and nothing before', () => {
+  const { scheduler, host, map, checkpointer, cadence } = alone(1000)
+  const rpoMs = (): number => cadence.stats(checkpointer.exposed, 0, []).rpoMs
+  map.set('a', 1)
+  scheduler.pass(1000)
+  host.commit()
+  scheduler.pass(3000)
+  host.fail(0, true)
+  scheduler.pass(5000)
+  assert.equal(rpoMs(), 0)
+  map.set('a', 2)
+  scheduler.pass(1000)
+  assert.ok(rpoMs() >= 1000 && rpoMs() <= 7000, `${rpoMs()}`)
+})
+
+test('an engine that looks at nothing by itself decides nothing when it has stopped for good, and says what could be lost', () => {
+  const told: string[] = []
+  const { scheduler, host, map, checkpointer, cadence } = alone(0, false, {}, ({ type }) => told.push(type))
+  map.set('a', 1)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  host.fail(0, true)
+  scheduler.pass(1000)
+  assert.ok(cadence.stats(checkpointer.exposed, 0, []).rpoMs >= 1000)
+  assert.deepEqual(told, ['barrier'])
+})
+
 test('a close whose loop stood still before its last epoch was captured has the time for it once more', async () => {
   const { scheduler, host, map, space, checkpointer } = alone(0)
   for (let n = 0; n < 1000; n++) map.set(`k${n}`, n)

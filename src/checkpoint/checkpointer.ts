@@ -56,6 +56,8 @@ export class Checkpointer implements CaptureOwner {
   readonly #looks: Looks
   #attempt = 0
   #resetNeeded = false
+  /** The engine stopped for good with an epoch under way: what it took is listed nowhere, and never becomes durable. */
+  #lost = false
   #flight: Flight | undefined
   #wanted = false
   /** Somebody waits who should not wait for the spreading; the wanted barrier is brought forward for an RPO. */
@@ -115,7 +117,7 @@ export class Checkpointer implements CaptureOwner {
 
   /** As `dirty`, but for what waits for a reason of its own: values refused before, collections that the next epoch would leave out. */
   get exposed(): boolean {
-    return this.dirty && !this.#refusals.areAll(this.#parts.collections.values()) && !this.classes.canWait(this.epoch + 1)
+    return this.#lost || (this.dirty && !this.#refusals.areAll(this.#parts.collections.values()) && !this.classes.canWait(this.epoch + 1))
   }
 
   get drained(): Drained {
@@ -364,7 +366,9 @@ export class Checkpointer implements CaptureOwner {
     this.status = 'failed'
     cadence.failed()
     this.degradedBy = error
+    this.#lost = this.#flight !== undefined
     this.#halt(error)
+    this.#looks.last()
     events.failed(error)
   }
 

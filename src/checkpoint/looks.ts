@@ -8,7 +8,7 @@
 import { LOOP_LATE_MS } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
-import type { BarrierReason, Changed, CutReason, Seen, UpkeepLevel } from '../schedule/index.ts'
+import type { BarrierReason, Changed, CutReason, Look, Seen, UpkeepLevel } from '../schedule/index.ts'
 import type { Turns } from './turns.ts'
 import type { CheckpointerParts } from './types.ts'
 
@@ -50,6 +50,11 @@ export class Looks {
     this.#timer?.()
   }
 
+  /** The engine stopped for good: what follows from that is decided, and nobody acts upon it. In a turn of its own, for a look may be what failed. */
+  last(): void {
+    if (this.#parts.cadence.settings.intervalMs > 0) this.#timer = this.#turns.later(() => void this.#decide())
+  }
+
   /** The next look is so far away, or sooner where it was: barriers that come more often than looks must not keep them from being made. */
   #plan(ms: number): void {
     const { cadence, clock } = this.#parts
@@ -70,15 +75,21 @@ export class Looks {
   }
 
   #look(): void {
-    const { cadence, events, collections } = this.#parts
-    const state = this.#engine.state()
-    const { barrier, againMs } = cadence.look({ ...state, ...changedIn(collections.values()), collections: collections.size })
+    const { cadence, events } = this.#parts
+    const { barrier, againMs, dirty } = this.#decide()
     this.#engine.due(barrier)
-    if (state.dirty && !cadence.paused) this.#engine.drains()
+    if (dirty && !cadence.paused) this.#engine.drains()
     // The barrier that fell has planned the next look itself.
     if (this.#timer === undefined) this.#plan(againMs)
     if (!this.#stopped) this.#sayLevel()
     events.looked()
+  }
+
+  #decide(): Look & Pick<Seen, 'dirty'> {
+    const { cadence, collections } = this.#parts
+    const state = this.#engine.state()
+    const { dirty } = state
+    return { ...cadence.look({ ...state, ...changedIn(collections.values()), collections: collections.size }), dirty }
   }
 
   #sayLevel(): void {
