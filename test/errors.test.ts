@@ -76,12 +76,13 @@ test('every code is used by the engine, and no other', () => {
   assert.deepEqual(unknown, [], 'codes that are not in CODES')
 })
 
-test('an error carries its kind, and its code is known after it crossed a thread', () => {
+test('an error carries its kind, and its code is known when it crossed a thread as plain data', () => {
   assert.ok(KINDS.size > 1)
   const error = new TidemarkError('TIDEMARK_LOCKED', 'locked', { hint: 'close the other one', cause: new Error('cause') })
   assert.equal(error.kind, 'state')
   assert.equal((error.cause as Error).message, 'cause')
   assert.ok(hasCode(error, 'TIDEMARK_LOCKED'))
-  assert.ok(hasCode({ code: error.code }, 'TIDEMARK_LOCKED'))
+  const { code, message, hint, info } = error
+  assert.ok(hasCode(structuredClone({ code, message, hint, info }), 'TIDEMARK_LOCKED'))
   assert.ok(!hasCode(error, 'TIDEMARK_BUG') && !hasCode(null, 'TIDEMARK_BUG'))
 })

@@ -1,5 +1,5 @@
 /**
- * The one error type of Tidemark. Match on `code`: classes do not survive `postMessage`.
+ * The one error type of Tidemark. Match on `code`, not on the class: neither survives `postMessage`, but a code can be posted as plain data.
  * Kinds, by what the caller should do: `input` fix the call, `state` the store cannot do this now,
  * `retry` try again later, `damage` stored bytes are not what was written, `bug` report it.
  */
@@ -82,7 +82,7 @@ export class TidemarkError extends Error {
 /** Thrown into work that is to end now: it was called off, and nothing is wrong. */
 export const STOPPED: unique symbol = Symbol('stopped')
 
-/** True for a Tidemark error of this code, also for one that crossed a thread. */
+/** True for a Tidemark error of this code, also for plain data that carries the code: of an error that is posted itself it does not arrive. */
 export function hasCode(error: unknown, code: ErrorCode): boolean {
   return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === code
 }
