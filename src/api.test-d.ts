@@ -2,6 +2,8 @@
 import type { Assignable, Equal, Expect, Not } from '../test/type-assert.ts'
 import {
   type CheckpointPoint,
+  type Codec,
+  defaultCodec,
   type Key,
   open,
   type Settings,
@@ -68,6 +70,17 @@ export async function uses(): Promise<void> {
   // @ts-expect-error the cell holds a number
   total.set('one')
   const later = store.value<Date>('later')
+
+  // The default codec is one of whatever the collection holds, and of anything where nobody says of what.
+  store.map<Player>('players', { codec: await defaultCodec() })
+  const level = store.value('level', 0, { codec: await defaultCodec() })
+  const ofPlayers = await defaultCodec<Player>()
+  store.map('players', { codec: ofPlayers }).set('ada', { score: 1 })
+  const ofAnything = await defaultCodec()
+  const codecs: Expect<Equal<[typeof level, typeof ofAnything], [TidemarkValue<number>, Codec<unknown>]>> = true
+  // @ts-expect-error nothing says that what it decodes is a player
+  store.map<Player>('players', { codec: ofAnything })
+  void codecs
 
   // A transaction gives back what its function returns, and takes no async one.
   const moved = store.transaction(() => players.size)

@@ -106,10 +106,16 @@ export async function explain(directory: string): Promise<Explanation> {
   return await explainDirectory(path)
 }
 
-/** The codec of collections that were given none: values to bytes and back, each exactly. */
-export async function defaultCodec(): Promise<Codec> {
+/**
+ * The codec of collections that were given none: values to bytes and back, each exactly. `V` is whatever the caller says that the values are.
+ *
+ * @example
+ * store.map<{ score: number }>('players', { codec: await defaultCodec() })
+ * const codec = await defaultCodec<{ score: number }>()
+ */
+export async function defaultCodec<V = unknown>(): Promise<Codec<V>> {
   const { plainTideCodec } = await import('./engine.ts')
-  return plainTideCodec
+  return plainTideCodec as Codec<V>
 }
 
 /** The engine is loaded first, and the process may stand elsewhere by then, as settings may have changed. What is no path is left for the engine to refuse. */
