@@ -128,7 +128,10 @@ export class Store extends Listening implements AsyncDisposable {
     return TidemarkValue.adopt(cell as TidemarkValue<V | undefined>, initial)
   }
 
-  /** Drops a map or value with all its entries; its name is free again. Returns whether there was one. @throws TIDEMARK_NAME for what is no text */
+  /**
+   * Drops a map or value with all its entries; its name is free again. Returns whether there was one.
+   * @throws TIDEMARK_INSIDE inside a transaction or hold, TIDEMARK_READ_ONLY, TIDEMARK_CLOSED, TIDEMARK_NAME for what is no text
+   */
   delete(name: string): boolean {
     this.#assertOutside('delete')
     const { space, collections } = this.#parts
