@@ -154,3 +154,37 @@ test('who waits for an epoch that is captured already waits for no spreading whe
   scheduler.pass(100)
   assert.equal(host.commits.length, 2)
 })
+
+for (const how of ['clear', 'delete'] as const) {
+  test(`a ${how} of a collection alone whose attempt failed is not durable before it was written`, async () => {
+    const { scheduler, host, map, space, collections, checkpointer } = alone()
+    map.set('k', 1)
+    quiet(checkpointer.checkpoint(1e9))
+    scheduler.pass(0)
+    host.commit()
+    if (how === 'clear') map.clear()
+    else {
+      collections.delete('map')
+      map.drop()
+      space.catalogueChanged = true
+    }
+    quiet(checkpointer.checkpoint(5))
+    scheduler.pass(0)
+    assert.equal(host.commits.length, 2)
+    host.fail(0)
+    assert.equal(checkpointer.dirty, true)
+    let settled = false
+    const durable = checkpointer.durable(1e9).finally(() => {
+      settled = true
+    })
+    await new Promise(resolve => setImmediate(resolve))
+    assert.equal(settled, false)
+    scheduler.pass(1000)
+    await new Promise(resolve => setImmediate(resolve))
+    assert.equal(settled, false)
+    assert.equal(host.commits.length, 3)
+    host.commit()
+    await durable
+    assert.equal(checkpointer.dirty, false)
+  })
+}
