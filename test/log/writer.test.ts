@@ -147,3 +147,23 @@ test('a broken invariant ends the writer for good, and nothing else that is thro
     await writer.close()
   }
 })
+
+test('a reset leaves the epoch that was begun: none of its blocks is in the one that follows', async () => {
+  for (const before of [0, 1]) {
+    const storage = new MemoryStorage()
+    const writer = await Life.open({ storage, compression: 'none' })
+    const first = [[['first', '0']]] as const
+    writer.attempt = 0
+    if (before > 0) await writer.mustCommit(first)
+    writer.host.post({ type: 'batch', attempt: 0, bytes: blockBytes([['ghost', '0']]), records: 1 })
+    writer.attempt = 1
+    writer.host.post({ type: 'reset', attempt: 1 })
+    const { rolled } = await writer.mustCommit([[['k', '1']]])
+    assert.equal(rolled, true)
+    await writer.close()
+    const { epochs, report } = await readAll(storage)
+    const last = { epoch: before + 1, blocks: [[['k', '1']]] }
+    assert.deepEqual(epochs, before > 0 ? [{ epoch: 1, blocks: first }, last] : [last])
+    assert.equal(report.damage, null)
+  }
+})
