@@ -113,21 +113,35 @@ test('a disk that is full in the middle of a file is as if nothing was begun', a
   }
 })
 
-test('a write that says it was whole, and was not, is found before the file has an entry', async () => {
-  const storage = await newStorage()
-  const open = storage.open.bind(storage)
-  let lies = 1
-  storage.open = async (path, mode) => {
-    const file = await open(path, mode)
-    const append = file.append.bind(file)
-    file.append = async parts => {
-      const bytes = Buffer.concat(parts)
-      await append([bytes.length > 1000 && lies-- > 0 ? bytes.subarray(0, bytes.length - 1) : bytes])
+const WRONG_WRITES: readonly (readonly [what: string, lie: (bytes: Buffer) => Buffer])[] = [
+  ['a short write', bytes => bytes.subarray(0, bytes.length - 1)],
+  [
+    'a write with another byte',
+    bytes => {
+      const at = bytes.length >> 1
+      bytes[at] = (bytes[at] as number) ^ 1
+      return bytes
+    },
+  ],
+]
+
+for (const [what, lie] of WRONG_WRITES) {
+  test(`a write that says it was whole, and was not, is found before the file has an entry: ${what}`, async () => {
+    const storage = await newStorage()
+    const open = storage.open.bind(storage)
+    let lies = 1
+    storage.open = async (path, mode) => {
+      const file = await open(path, mode)
+      const append = file.append.bind(file)
+      file.append = async parts => {
+        const bytes = Buffer.concat(parts)
+        await append([bytes.length > 1000 && lies-- > 0 ? lie(bytes) : bytes])
+      }
+      return file
     }
-    return file
-  }
-  await failsAndGoesOn(storage, 'a short write', error => hasCode(error, 'TIDEMARK_STORAGE'))
-})
+    await failsAndGoesOn(storage, what, error => hasCode(error, 'TIDEMARK_STORAGE'))
+  })
+}
 
 test('one that is called off at any step of its end says so, and leaves nothing', async () => {
   let steps = 0
