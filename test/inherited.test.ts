@@ -134,6 +134,35 @@ test('bytes that are others than when the store was opened are not built upon, a
   assert.equal(world.store.restored.epoch, epoch - 1)
 })
 
+test('bytes that are others once they were synced are not built upon: what was written again is read once more', async () => {
+  const { world, epoch } = await killedBeforeSync()
+  await world.open()
+  const { storage } = world
+  const path = 'log/00000001-00000001.log'
+  const content = storage.disk.lookup(path)
+  assert.ok(content !== undefined)
+  const at = content.cache.view().indexOf('x\u0001', content.cache.length - 400)
+  const open = storage.open.bind(storage)
+  let syncs = 0
+  storage.open = async (name, mode) => {
+    const file = await open(name, mode)
+    const sync = file.sync.bind(file)
+    file.sync = async () => {
+      await sync()
+      if (name !== path) return
+      syncs++
+      content.flip(at, 0)
+    }
+    return file
+  }
+  world.store.map<number>('map').set('y', 1)
+  await assert.rejects(world.checkpoint(), { code: 'TIDEMARK_FAILED', message: /does not read any more as it did/ })
+  assert.equal(syncs, 1)
+  world.store.close().catch(() => {})
+  await world.crash()
+  assert.equal(world.store.restored.epoch, epoch - 1)
+})
+
 test('a last epoch with its seal is on the device: neither is it written again nor synced', async () => {
   const world = new SimulatedStore()
   await world.open()
