@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { attempt } from '../../test/support/attempt.ts'
-import { TidemarkError } from '../base/errors.ts'
+import { manifest, segment } from '../../test/support/manifest.ts'
+import type { TidemarkError } from '../base/errors.ts'
 import {
   assertRoom,
   type BaseRange,
@@ -10,7 +10,6 @@ import {
   decodeManifest,
   EMPTY_BASE,
   encodeManifest,
-  FIRST_PLACE,
   FOLDED_FORMAT,
   type FoldPoint,
   logName,
@@ -20,55 +19,6 @@ import {
   STORE_FORMAT,
   segmentName,
 } from './index.ts'
-
-const manifest: Manifest = {
-  number: 12,
-  storeId: 'ab'.repeat(16),
-  lineage: [
-    { id: '01'.repeat(16), forkEpoch: 0 },
-    { id: '02'.repeat(16), forkEpoch: 5 },
-  ],
-  token: 3,
-  writer: '03'.repeat(16),
-  format: FOLDED_FORMAT,
-  createdBy: 'tidemark 0.1.0',
-  log: [
-    { file: logName(1, 1), end: { bytes: 1024, epoch: 5, digest: 'cd'.repeat(32) } },
-    { file: logName(3, 2), end: null },
-  ],
-  catalogue: { epoch: 5, collections: [{ id: 1, kind: 'map', name: 'things', codec: 'tide', entries: 3, bytes: 100 }] },
-  fold: {
-    file: logName(3, 2),
-    bytes: 1500,
-    epoch: 9,
-    digest: 'ce'.repeat(32),
-    timeMs: 1_700_000_000_000,
-    nextId: 2,
-    catalogue: [{ id: 1, kind: 'map', name: 'things', codec: 'tide', entries: 4, bytes: 10 }],
-  },
-  young: [segment(3, 9, 5)],
-  base: [
-    { start: FIRST_PLACE, through: 5, segment: segment(2, 5, 0) },
-    { start: { collection: 1, key: '3062' }, through: 0, segment: null },
-  ],
-  retained: [{ number: 7, epoch: 5, timeMs: 1_600_000_000_000 }],
-}
-
-function segment(sequence: number, through: number, from: number): SegmentEntry {
-  return {
-    file: segmentName(3, sequence),
-    bytes: 5000,
-    sha256: 'ef'.repeat(32),
-    describedAt: 4000,
-    from,
-    through,
-    records: 10,
-    tombstones: 1,
-    rawBytes: 9000,
-    first: { collection: 1, key: '3061' },
-    last: { collection: 1, key: '306162' },
-  }
-}
 
 test('a manifest of format 1 has nothing folded', () => {
   const old: Manifest = { ...manifest, format: 1, fold: null, young: [], base: EMPTY_BASE, retained: [] }
@@ -224,37 +174,6 @@ test('a manifest comes back as it was, and every flipped bit is seen', () => {
   )
 })
 
-test('a manifest that is whole and impossible is refused, field by field', () => {
-  const entry = manifest.log[0]
-  assert.ok(entry !== undefined)
-  const impossible: Record<string, unknown>[] = [
-    { number: 0 },
-    { number: 1.5 },
-    { number: '12' },
-    { storeId: 'AB'.repeat(16) },
-    { storeId: 'ab' },
-    { lineage: [] },
-    { lineage: [{ id: 'x', forkEpoch: 0 }] },
-    { lineage: [{ id: '01'.repeat(16), forkEpoch: -1 }] },
-    { token: 0 },
-    { token: 2 },
-    { writer: '' },
-    { createdBy: '' },
-    { createdBy: 'a\nb' },
-    { log: [{ file: '../escape', end: null }] },
-    { log: [{ file: 'log/0000000a-00000001.log', end: null }] },
-    { log: [entry, entry] },
-    { log: [{ file: entry.file, end: null }, manifest.log[1]] },
-    { log: [{ file: entry.file, end: { bytes: -1, epoch: 5, digest: 'cd'.repeat(32) } }] },
-    { catalogue: { epoch: 1, collections: [{ id: 1, kind: 'list', name: '', codec: '', entries: 0, bytes: 0 }] } },
-  ]
-  for (const change of impossible) {
-    const bytes = encodeManifest({ ...manifest, ...change } as Manifest)
-    const result = attempt(() => decodeManifest(bytes, 'm', FOLDED_FORMAT))
-    assert.equal((result as TidemarkError).code, 'TIDEMARK_MANIFEST_DAMAGED', JSON.stringify(change))
-  }
-})
-
 test('a manifest of a later format is not damage', () => {
   for (const [format, newest] of [
     [STORE_FORMAT + 1, undefined],
@@ -265,13 +184,4 @@ test('a manifest of a later format is not damage', () => {
     assert.equal(error.code, 'TIDEMARK_FORMAT_NEWER')
     assert.match(error.hint ?? '', /tidemark 0\.1\.0/)
   }
-})
-
-test('any bytes as a manifest give a typed error', () => {
-  fc.assert(
-    fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.json().map(Buffer.from)), raw => {
-      assert.ok(attempt(() => decodeManifest(Buffer.from(raw), 'm', FOLDED_FORMAT)) instanceof TidemarkError)
-    }),
-    { numRuns: 500 },
-  )
 })
