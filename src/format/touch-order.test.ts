@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { hasCode } from '../base/errors.ts'
 import { ORDER_KEY_BYTES_MAX, ORDER_PLACES_MAX } from '../base/limits.ts'
@@ -25,6 +26,23 @@ function encodeTouchOrder(places: readonly TouchedPlace[]): Buffer {
   const encoder = new TouchOrderEncoder()
   for (const one of places) encoder.add(one)
   return Buffer.from(encoder.end())
+}
+
+const HEADER_BYTES = 24
+const COUNT_AT = 12
+const LENGTH_AT = 16
+const CHECKSUM_AT = 20
+
+/** Its length and its checksum are right. */
+function sealed(bytes: Buffer, count = bytes.readUInt32LE(COUNT_AT)): Buffer {
+  bytes.writeUInt32LE(count, COUNT_AT)
+  bytes.writeUInt32LE(bytes.length - HEADER_BYTES, LENGTH_AT)
+  return withChecksum(bytes)
+}
+
+function withChecksum(bytes: Buffer): Buffer {
+  bytes.writeUInt32LE(crc32(bytes.subarray(HEADER_BYTES), crc32(bytes.subarray(0, CHECKSUM_AT))), CHECKSUM_AT)
+  return bytes
 }
 
 const plain = (places: readonly TouchedPlace[]): unknown => places.map(one => ({ ...one, key: [...one.key] }))
@@ -68,14 +86,80 @@ test('any bit that flips, any end that is missing and any bytes behind are damag
   assert.equal(decodes(Buffer.concat([bytes, Buffer.alloc(1)])), undefined)
 })
 
-test('any bytes are places or damage', () => {
+test('what is out of bounds under a right length and checksum is damage', () => {
+  const places = encodeTouchOrder([
+    { collection: 1, key: Buffer.from('one'), cut: false },
+    { collection: 2, key: Buffer.alloc(ORDER_KEY_BYTES_MAX, 7), cut: true },
+  ])
+  const changed = (change: (bytes: Buffer) => Buffer | undefined): Buffer => {
+    const bytes = Buffer.from(places)
+    return sealed(change(bytes) ?? bytes)
+  }
+  assert.equal(decodes(changed(() => undefined))?.length, 2)
+  const told = (bytes: Buffer, message: RegExp): void => {
+    assert.throws(() => decodeTouchOrder(bytes), { code: 'TIDEMARK_VALUE_DAMAGED', message })
+  }
+  for (const [at, what] of [
+    [0, 'magic'],
+    [8, 'version'],
+    [10, 'length of the header'],
+  ] as const) {
+    const bytes = changed(raw => void raw.writeUInt8((raw[at] as number) + 1, at))
+    assert.throws(() => decodeTouchOrder(bytes), { message: 'no order of version 1' }, what)
+  }
+  const most = new Array<TouchedPlace>(ORDER_PLACES_MAX).fill({ collection: 1, key: new Uint8Array(), cut: false })
+  const full = encodeTouchOrder(most)
+  assert.equal(decodes(sealed(Buffer.from(full)))?.length, ORDER_PLACES_MAX)
+  const more = Buffer.concat([full, Buffer.from([1, 0, 0, 0, 0])])
+  more.writeUInt32LE(ORDER_PLACES_MAX + 1, COUNT_AT)
+  told(sealed(more), new RegExp(`^${ORDER_PLACES_MAX + 1} places$`))
+  // The second place begins behind the header, five bytes, and a key of three.
+  const longer = changed(bytes => {
+    bytes[24 + 8 + 4] = ORDER_KEY_BYTES_MAX + 1
+    return Buffer.concat([bytes, Buffer.alloc(1)])
+  })
+  told(longer, new RegExp(`^${ORDER_KEY_BYTES_MAX + 1} bytes of a key$`))
+  for (const count of [0, 1, 3, ORDER_PLACES_MAX])
+    told(
+      changed(bytes => void bytes.writeUInt32LE(count, COUNT_AT)),
+      /end elsewhere/,
+    )
+  told(
+    changed(bytes => bytes.subarray(0, -1)),
+    /end elsewhere/,
+  )
+  told(
+    changed(bytes => Buffer.concat([bytes, Buffer.alloc(1)])),
+    /end elsewhere/,
+  )
+  const byLength = changed(() => undefined)
+  byLength.writeUInt32LE(byLength.length, LENGTH_AT)
+  told(withChecksum(byLength), /does not verify/)
+})
+
+test('any bytes are places or damage, also under a right length and checksum', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), bytes => void decodes(Buffer.from(bytes))))
-  const whole = encodeTouchOrder([{ collection: 1, key: Buffer.from('one'), cut: false }])
+  const whole = encodeTouchOrder([
+    { collection: 1, key: Buffer.from('one'), cut: false },
+    { collection: 2, key: Buffer.from('other'), cut: true },
+  ])
   fc.assert(
-    fc.property(fc.nat(whole.length - 1), fc.uint8Array({ maxLength: 20 }), (at, bytes) => {
-      const changed = Buffer.concat([whole.subarray(0, at), bytes, whole.subarray(at)])
-      const places = decodes(changed)
-      if (places !== undefined) assert.ok(changed.equals(encodeTouchOrder(places)))
+    fc.property(fc.nat(whole.length), fc.nat(8), fc.uint8Array({ maxLength: 20 }), (at, gone, bytes) => {
+      const changed = Buffer.concat([whole.subarray(0, at), bytes, whole.subarray(at + gone)])
+      for (const one of changed.length < HEADER_BYTES ? [changed] : [changed, sealed(changed)]) {
+        const places = decodes(one)
+        if (places !== undefined) assert.ok(one.equals(encodeTouchOrder(places)))
+      }
     }),
+    { numRuns: 2000 },
+  )
+  const content = fc.tuple(fc.nat(12), fc.uint8Array({ maxLength: 200 }))
+  fc.assert(
+    fc.property(content, ([count, bytes]) => {
+      const order = sealed(Buffer.concat([whole.subarray(0, HEADER_BYTES), bytes]), count)
+      const places = decodes(order)
+      if (places !== undefined) assert.ok(order.equals(encodeTouchOrder(places)))
+    }),
+    { numRuns: 2000 },
   )
 })
