@@ -44,16 +44,24 @@ export function lockOf(flags: Call['flags']): 'os' | 'none' {
   return flags['no-lock'] === true ? 'none' : 'os'
 }
 
+function read(args: readonly string[], options: NonNullable<ParseArgsConfig['options']>) {
+  return parseArgs({ args: [...args], options, allowPositionals: true, tokens: true })
+}
+
 /** @throws UsageError */
 export function parse(verb: Verb, args: readonly string[]): Call {
   const options = { ...verb.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const
-  let parsed: ReturnType<typeof parseArgs>
+  let parsed: ReturnType<typeof read>
   try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true })
+    parsed = read(args, options)
   } catch (error) {
     throw new UsageError((error as Error).message, `usage: tidemark ${verb.usage}`)
   }
   const flags = parsed.values as Call['flags']
+  // The last one would win without a word.
+  const given = parsed.tokens.flatMap(token => (token.kind === 'option' && token.value !== undefined ? token.name : []))
+  const twice = given.find((name, at) => given.indexOf(name) !== at)
+  if (twice !== undefined) throw new UsageError(`--${twice} is given twice`, `usage: tidemark ${verb.usage}`)
   const [min, max] = verb.positionals
   const count = parsed.positionals.length
   if (flags['help'] !== true && (count < min || count > max)) {
