@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { defaultCodec, open } from 'tidemark'
 import { anyValue, assertExact, gaps } from '../src/codec/exact.test.ts'
-import { diff } from '../src/tools/look.ts'
+import { differences } from '../src/tools/look.ts'
+import { Contents, reading } from '../src/tools/stores.ts'
 import { restore } from '../src/tools/transfer.ts'
 import { say, unsay } from '../src/tools/values.ts'
 import { cli, fails, json, json1, LINE, MANUAL, make, run } from './support/cli.ts'
@@ -108,8 +109,11 @@ test('what is asked of a store as a whole is asked once, however many collection
   await store.checkpoint()
   await store.close()
   const asked = t.mock.method(Object.getPrototypeOf(store) as typeof store, 'stats').mock
-  const changes = await diff.run({ positionals: [folder, '1', '2'], flags: {} })
-  assert.deepEqual(changes?.text, ['  "map 7"', '  * "key"'])
+  const codec = await defaultCodec()
+  const changes = await reading(folder, 1, older =>
+    reading(folder, 2, newer => [...differences(new Contents(older), new Contents(newer), codec, false)]),
+  )
+  assert.deepEqual(changes, ['  "map 7"\n', '  * "key"\n'])
   assert.equal(asked.callCount(), 2)
   await restore.run({ positionals: [folder], flags: { to: '1' } })
   assert.equal(asked.callCount(), 3)

@@ -1,5 +1,6 @@
 /** The verbs that tell about a store and write nothing, but for show: status, log, diff, verify. Own no state; safe beside a living writer. */
 import { type Codec, defaultCodec, type Key, type LostEpochs, type RecoveryPoint, type UnlistedEpochs, verify } from 'tidemark'
+import { writePieces } from './output.ts'
 import { keyText } from './show.ts'
 import { Contents, type Entries, reading } from './stores.ts'
 import { epochOf, type Verb } from './usage.ts'
@@ -107,37 +108,45 @@ export const diff: Verb = {
   usage: 'diff <dir> A B [--json]',
   what: 'what changed from epoch A to epoch B',
   positionals: [3, 3],
-  run: async ({ positionals: [directory, a, b] }) => {
+  run: async ({ positionals: [directory, a, b], flags }) => {
     const [from, to] = [epochOf(a), epochOf(b)]
     const codec = await defaultCodec()
-    return await reading(directory as string, from, older =>
-      reading(directory as string, to, newer => {
-        const before = new Contents(older)
-        const after = new Contents(newer)
-        const found = [...new Set([...before.names, ...after.names])].sort().flatMap(name => {
-          const one = before.has(name) ? before.entriesOf(name) : undefined
-          const other = after.has(name) ? after.entriesOf(name) : undefined
-          const changes = compare(codec, one, other)
-          const change: Change['change'] = one === undefined ? 'added' : other === undefined ? 'removed' : 'changed'
-          const made =
-            one === undefined || other === undefined || isAlike(one, other) ? undefined : { from: madeOf(one), to: madeOf(other) }
-          return change === 'changed' && changes.length === 0 && made === undefined ? [] : [{ name, change, changes, made }]
-        })
-        return {
-          json: found.map(({ name, change, changes, made }) => ({
-            collection: name,
-            change,
-            ...made,
-            keys: changes.map(entry => ({ change: entry.change, key: say(codec, entry.key) })),
-          })),
-          text: found.flatMap(({ name, change, changes, made }) => [
-            `${change === 'changed' ? ' ' : SIGNS[change]} ${JSON.stringify(name)}${made === undefined ? '' : `  ${madeText(made.from)} -> ${madeText(made.to)}`}`,
-            ...changes.map(entry => `  ${SIGNS[entry.change]} ${keyText(entry.key)}`),
-          ]),
-        }
-      }),
+    await reading(directory as string, from, older =>
+      reading(directory as string, to, newer =>
+        writePieces(differences(new Contents(older), new Contents(newer), codec, flags['json'] === true)),
+      ),
     )
+    return undefined
   },
+}
+
+/** The output of diff, each change as it is found. As JSON what JSON.stringify would write, were all of them in a list. */
+export function* differences(before: Pick<Contents, keyof Contents>, after: typeof before, codec: Codec, json: boolean): Generator<string> {
+  if (json) yield '['
+  let count = 0
+  for (const name of [...new Set([...before.names, ...after.names])].sort()) {
+    const one = before.has(name) ? before.entriesOf(name) : undefined
+    const other = after.has(name) ? after.entriesOf(name) : undefined
+    const change: Change['change'] = one === undefined ? 'added' : other === undefined ? 'removed' : 'changed'
+    const made = one === undefined || other === undefined || isAlike(one, other) ? undefined : { from: madeOf(one), to: madeOf(other) }
+    const changes = compare(codec, one, other)
+    let next = changes.next()
+    if (change === 'changed' && next.done === true && made === undefined) continue
+    if (json) yield `${count === 0 ? '' : ','}${JSON.stringify({ collection: name, change, ...made }).slice(0, -1)},"keys":[`
+    else {
+      const sign = change === 'changed' ? ' ' : SIGNS[change]
+      yield `${sign} ${JSON.stringify(name)}${made === undefined ? '' : `  ${madeText(made.from)} -> ${madeText(made.to)}`}\n`
+    }
+    for (let keys = 0; next.done !== true; keys++) {
+      const { change: sign, key } = next.value
+      if (json) yield `${keys === 0 ? '' : ','}${JSON.stringify({ change: sign, key: say(codec, key) })}`
+      else yield `  ${SIGNS[sign]} ${keyText(key)}\n`
+      next = changes.next()
+    }
+    if (json) yield ']}'
+    count++
+  }
+  if (json) yield ']\n'
 }
 
 interface Change {
@@ -153,12 +162,11 @@ const madeText = ({ kind, codec }: Made): string => `${kind} ${codec}`
 const isAlike = (one: Made, other: Made): boolean => one.kind === other.kind && one.codec === other.codec
 
 /**
- * Walks both at once: entries of a store that is only read come in the order of their keys, and nothing of them is kept. Values are the same when
- * their bytes are: no other comparison knows all that is stored, such as the order of keys.
+ * Walks both at once: entries of a store that is only read come in the order of their keys, and of them only the keys that were added are kept, which
+ * come last. Values are the same when their bytes are: no other comparison knows all that is stored, such as the order of keys.
  */
-function compare(codec: Codec, older: Entries | undefined, newer: Entries | undefined): Change[] {
-  const removedOrChanged: Change[] = []
-  const added: Change[] = []
+function* compare(codec: Codec, older: Entries | undefined, newer: Entries | undefined): Generator<Change, void> {
+  const added: Key[] = []
   const comparable = older !== undefined && newer !== undefined && isAlike(older, newer)
   const before = (older?.scan() ?? [])[Symbol.iterator]()
   const after = (newer?.scan() ?? [])[Symbol.iterator]()
@@ -168,18 +176,18 @@ function compare(codec: Codec, older: Entries | undefined, newer: Entries | unde
     if (one.done !== true && other.done !== true && Object.is(one.value[0], other.value[0])) {
       const [key, value] = one.value
       const isSame = comparable && Buffer.compare(codec.encode(value), codec.encode(other.value[1])) === 0
-      if (!isSame) removedOrChanged.push({ change: 'changed', key })
+      if (!isSame) yield { change: 'changed', key }
       one = before.next()
       other = after.next()
     } else if (one.done !== true && newer?.has(one.value[0]) !== true) {
-      removedOrChanged.push({ change: 'removed', key: one.value[0] })
+      yield { change: 'removed', key: one.value[0] }
       one = before.next()
     } else if (other.done !== true && older?.has(other.value[0]) !== true) {
-      added.push({ change: 'added', key: other.value[0] })
+      added.push(other.value[0])
       other = after.next()
     } else throw new Error('entries out of order')
   }
-  return [...removedOrChanged, ...added]
+  for (const key of added) yield { change: 'added', key }
 }
 
 export const check: Verb = {
