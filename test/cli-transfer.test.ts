@@ -134,6 +134,22 @@ test('any value is said in JSON and back exactly', async () => {
   )
 })
 
+test('a value of too many objects, or with too long an array in it, is said as bytes', async () => {
+  const codec = await defaultCodec()
+  for (const [value, isPlain] of [
+    [[1, 2, 3], true],
+    [[1, 2, 3, 4], false],
+    [[[1, 2, 3, 4]], false],
+    [{ a: 1, b: 2, c: 3, d: 4 }, true],
+    [[{}, { a: [] }], false],
+    [[{}, []], true],
+  ] as const) {
+    const said = say(codec, value, 3)
+    assert.equal(said === value, isPlain, JSON.stringify(value))
+    assertExact(unsay(codec, JSON.parse(JSON.stringify(said))), value)
+  }
+})
+
 test('export takes one collection and an epoch; import refuses a line that is none, and says what is stored', async t => {
   const folder = await make(temporaryFolder(t))
   assert.equal(run(['export', folder, '--collection', 'late']).out, exported('{"collection":"late","kind":"map","key":"x","value":1}'))
