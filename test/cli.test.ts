@@ -41,6 +41,17 @@ test('a command that is wrong ends with 2, help with 0', () => {
   }
 })
 
+test('an error is one of JSON where --json is an option, wherever that stands, and not where it is an argument', () => {
+  const errorIn = (args: readonly string[]): string => {
+    const { status, err } = run(args)
+    assert.equal(status, 2, err)
+    return (JSON.parse(err) as { error: { message: string } }).error.message
+  }
+  assert.equal(errorIn(['--json', 'status', 'a']), "unknown verb '--json'")
+  assert.equal(errorIn(['status', '--json']), 'too few arguments')
+  fails(2, /^tidemark: too many arguments$/m, 'status', 'a', '--', '--json')
+})
+
 /** What reads one directory. */
 const READING = [['status'], ['log'], ['show', 'a'], ['diff', '1', '2'], ['explain'], ['verify'], ['profile'], ['export']]
 

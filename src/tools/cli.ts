@@ -17,17 +17,22 @@ const VERBS: ReadonlyMap<string, Verb> = new Map(
   Object.entries({ status, log, show, diff, explain, verify: check, profile, restore, copy, export: exportLines, import: importLines }),
 )
 
+const args = process.argv.slice(2)
+const end = args.indexOf('--')
+/** How an error is said, that of a command that cannot be read, too. */
+const json = (end < 0 ? args : args.slice(0, end)).includes('--json')
+
 function help(): string {
   const lines = [...VERBS.values()].map(({ usage, what }) => `  ${usage}\n      ${what}`)
   return `tidemark <verb> …\n\n${lines.join('\n')}\n\nExit status: 0 what was asked holds, 1 it does not, 2 the command was wrong.\n`
 }
 
-function fail(error: unknown, json: boolean): number {
+function fail(error: unknown): number {
   process.stderr.write(problemText('error', error as TidemarkError | UsageError, json))
   return error instanceof UsageError ? error.status : 1
 }
 
-async function main(args: readonly string[]): Promise<number> {
+async function main(): Promise<number> {
   const [name, ...rest] = args
   try {
     if (name === 'help' || name === '--help' || name === '-h') {
@@ -52,12 +57,12 @@ async function main(args: readonly string[]): Promise<number> {
     await write(output)
     return result.ok === false ? 1 : 0
   } catch (error) {
-    return fail(error, rest.includes('--json'))
+    return fail(error)
   }
 }
 
 // Whoever reads the output may have seen enough.
-process.stdout.on('error', error => process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 1 : fail(error, false)))
+process.stdout.on('error', error => process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 1 : fail(error)))
 // Whoever reads no errors still wants what was asked for.
 process.stderr.on('error', () => {})
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await main()
