@@ -231,6 +231,23 @@ test('a release writes nothing: on a file system that hangs the event loop would
   next.release()
 })
 
+test('a close that fails hides neither who holds the lock nor whose the file is', async t => {
+  const path = folder()
+  const held = await acquire(path)
+  const foreign = folder()
+  writeFileSync(join(foreign, LOCK_FILE), 'mine')
+  const close = fs.closeSync
+  const { mock } = t.mock.method(fs, 'closeSync', (fd: number) => {
+    close(fd)
+    throw systemError('EIO', 'close', LOCK_FILE)
+  })
+  await assert.rejects(acquire(path), { code: 'TIDEMARK_LOCKED' })
+  assert.ok(isForeignLock(foreign))
+  assert.equal(mock.callCount(), 2)
+  mock.restore()
+  held.release()
+})
+
 test('another path to the same directory meets the same lock', async t => {
   const path = folder()
   const other = folder()

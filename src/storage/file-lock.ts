@@ -87,7 +87,7 @@ export async function acquireLock(rootDir: string, holder: LockHolder, options: 
       keep = true
       return held
     } finally {
-      if (!keep) fs.closeSync(fd)
+      if (!keep) close(fd)
     }
   }
   throw storageError('lock', LOCK_FILE, new Error(`the file was replaced ${ATTEMPTS_MAX} times while it was being locked`))
@@ -181,6 +181,14 @@ function openLockFile(path: string): number {
   }
 }
 
+function close(fd: number): void {
+  try {
+    fs.closeSync(fd)
+  } catch {
+    // The descriptor is gone all the same, and what was found out by it matters more.
+  }
+}
+
 function lockNow(tryLock: TryLock, fd: number, rootDir: string): boolean {
   try {
     return tryLock(fd, LOCKED_BYTE, 1)
@@ -254,7 +262,7 @@ export function isForeignLock(rootDir: string): boolean {
     try {
       text = readText(fd)
     } finally {
-      fs.closeSync(fd)
+      close(fd)
     }
   } catch {
     return false
