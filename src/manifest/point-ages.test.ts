@@ -108,7 +108,7 @@ for (const [name, jumpMs] of [
     store.foldFor(3 * HOUR_MS)
     store.assertTrim()
     store.wrongMs = 0
-    // The next run could not tell those whose times are early from old ones.
+    // Where nothing stands before those whose times are early, the next run could not tell them from old ones.
     store.foldFor(jumpMs > 0 ? 30 * MINUTE_MS : 2 * HOUR_MS)
     store.open()
     store.foldFor(2 * HOUR_MS)
@@ -130,6 +130,24 @@ for (const [name, jumpMs] of [
       store.foldFor(3 * HOUR_MS)
       store.assertTrim()
     }
+  })
+}
+
+for (const wrongMs of [YEAR_MS, -40 * YEAR_MS, HOUR_MS / 2, -2 * HOUR_MS]) {
+  test(`in the run after one in which the wall clock was ${wrongMs / HOUR_MS} hours wrong for a while nothing young is dropped, and the log is trimmed as before`, () => {
+    const store = new Folds()
+    store.fold()
+    store.nowMs += 20 * MINUTE_MS
+    store.wrongMs = wrongMs
+    store.foldFor(10 * MINUTE_MS)
+    store.wrongMs = 0
+    store.foldFor(5 * MINUTE_MS)
+    for (let run = 0; run < 3; run++) {
+      store.open()
+      store.foldFor(MINUTE_MS)
+    }
+    store.foldFor(3 * HOUR_MS)
+    store.assertTrim()
   })
 }
 

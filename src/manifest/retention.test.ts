@@ -92,6 +92,19 @@ test('the points reach back as far as is asked for, however far apart they are',
   }
 })
 
+test('a time that is early because the clock was behind makes no point old, and none of those before it', () => {
+  const now = 50 * 365 * DAY_MS
+  const kept = (...times: number[]): number[] => {
+    const points = times.map((timeMs, index) => pointAt(index + 1, timeMs))
+    return retain(points, agesAt(now), { keepLast: 1, keepMs: DAY_MS }).map(({ number }) => number)
+  }
+  assert.deepEqual(kept(now - 5 * HOUR_MS, MINUTE_MS, now - HOUR_MS / 2), [1, 2, 3])
+  assert.deepEqual(kept(now - 5 * HOUR_MS, MINUTE_MS, 3 * MINUTE_MS, now - HOUR_MS / 2), [1, 2, 3, 4])
+  assert.deepEqual(kept(now - 5 * HOUR_MS, now - HOUR_MS, now - 4 * HOUR_MS, now - HOUR_MS / 2), [1, 2, 3, 4])
+  assert.deepEqual(kept(now - 3 * DAY_MS, MINUTE_MS, now - 2 * DAY_MS, now - HOUR_MS / 2), [3, 4], 'as old as the next')
+  assert.deepEqual(agesAt(now)([now - HOUR_MS, MINUTE_MS, now + DAY_MS].map((timeMs, at) => pointAt(at + 1, timeMs))), [HOUR_MS, 0, 0])
+})
+
 test('points up to an epoch are kept whatever is asked for of later ones, and never more than may be asked for', () => {
   const at = (number: number): RetainedPoint => pointAt(number, number * MINUTE_MS)
   const fold = (points: readonly RetainedPoint[], number: number, keepUpTo: number): readonly RetainedPoint[] =>

@@ -74,15 +74,21 @@ function retainOf(points: readonly RetainedPoint[], ages: readonly number[], { k
 }
 
 /**
- * Ages by their own times, as of `nowMs`. One that says that it comes from later was made when the clock was wrong: it is at least as old as
- * the next one that does not.
+ * Ages by their own times, as of `nowMs`. One that says that it comes from later, or from before one that stands in front of it, was made when a
+ * clock was wrong: it is at least as old as the next one that does not.
  */
 export function agesAt(nowMs: number): AgesOf {
   return points => {
+    let latestMs = Number.NEGATIVE_INFINITY
+    const times = points.map(({ timeMs }) => {
+      if (timeMs > nowMs || timeMs < latestMs) return undefined
+      latestMs = timeMs
+      return timeMs
+    })
     const ages: number[] = []
     let madeMs = nowMs
-    for (const { timeMs } of points.toReversed()) {
-      if (timeMs <= nowMs) madeMs = timeMs
+    for (const timeMs of times.reverse()) {
+      madeMs = timeMs ?? madeMs
       ages.push(nowMs - madeMs)
     }
     return ages.reverse()
