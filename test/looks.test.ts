@@ -5,6 +5,9 @@ import { treat } from '../src/capture/importance.ts'
 import { Collection } from '../src/capture/index.ts'
 import { changedIn } from '../src/checkpoint/looks.ts'
 import { tideCodec } from '../src/codec/index.ts'
+import { Cadence, type CadenceParts } from '../src/schedule/index.ts'
+import { SimulatedClock } from '../src/testing/index.ts'
+import { SETTINGS } from './support/cadence-world.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
 
 /** A day whose parts are a second each. */
@@ -24,30 +27,39 @@ test('a loop that stood still is not blamed on the storage, whose answer came me
   assert.deepEqual(told, ['barrier interval'])
 })
 
-test('the time in which a loop stood still is not taken for that of a commit: barriers come no earlier behind it', () => {
-  const told: string[] = []
-  const { scheduler, host, map, cadence } = alone(1000, false, { intervalMsMax: 1500 }, ({ type, reason }) => {
-    told.push(`${type} ${reason}`)
-  })
-  map.set('k', 1)
-  scheduler.pass(1000)
-  assert.equal(host.commits.length, 1)
-  scheduler.nowMs += 60_000
-  // Timers run in front of messages.
-  scheduler.step()
-  host.commit()
-  assert.ok(cadence.commitMs < 200, `${cadence.commitMs}`)
-  assert.ok(cadence.stats(false, 0, []).rpoMsWorst > 60_000, 'what could have been lost could')
-  // A look that finds nothing to write.
-  scheduler.pass(1000)
-  told.length = 0
-  for (let n = 2; n < 22; n++) {
-    map.set('k', n)
-    for (let ms = 0; ms < 5000 && host.commits.length < n; ms += 10) scheduler.pass(10)
+for (const [what, load, early, answersMs] of [
+  ['a loop stood still', 1, false, 0],
+  ['a process was stopped', 0, false, 1],
+  ['a loop stood still that had not captured all', 1, true, 1],
+  ['a process was stopped that had not captured all', 0, true, 1],
+] as const) {
+  test(`the time in which ${what} is not taken for that of a commit: barriers come no earlier behind it, and no storage is blamed`, () => {
+    const told: string[] = []
+    const note: CadenceParts['decided'] = ({ type, reason }) => void told.push(`${type} ${reason}`)
+    const { scheduler, host, map, cadence } = alone(1000, false, { intervalMsMax: 1500 }, note, undefined, load)
+    map.set('k', 1)
+    if (early) while (told.length === 0) scheduler.step(scheduler.nowMs + 1000)
+    else scheduler.pass(1000)
+    assert.equal(host.commits.length, early ? 0 : 1)
+    scheduler.nowMs += 60_000
+    // Timers run in front of messages, and then a look that was late: where the writer was stopped, too, it needs some time.
+    if (answersMs === 0) scheduler.step()
+    else scheduler.pass(answersMs)
     host.commit()
-  }
-  assert.deepEqual(new Set(told), new Set(['barrier interval']))
-})
+    assert.ok(cadence.commitMs < 200, `${cadence.commitMs}`)
+    assert.ok(cadence.stats(false, 0, []).rpoMsWorst > 60_000, 'what could have been lost could')
+    // A look that finds nothing to write.
+    scheduler.pass(1000)
+    assert.ok(!told.some(one => one.startsWith('pressure') || one.endsWith('storage')), told.join(', '))
+    told.length = 0
+    for (let n = 2; n < 22; n++) {
+      map.set('k', n)
+      for (let ms = 0; ms < 5000 && host.commits.length < n; ms += 10) scheduler.pass(10)
+      host.commit()
+    }
+    assert.deepEqual(new Set(told), new Set(['barrier interval']))
+  })
+}
 
 test('a commit that takes long while the loop turns is known to take long', () => {
   const { scheduler, host, map, cadence } = alone(1000)
@@ -58,9 +70,36 @@ test('a commit that takes long while the loop turns is known to take long', () =
   assert.ok(cadence.commitMs >= 3000, `${cadence.commitMs}`)
 })
 
+test('of a commit in a loop all of whose turns are long only the longest does not count, while the epoch is captured, and none behind that', () => {
+  const lengths = (turns: readonly number[], answers: readonly number[]): number => {
+    const clock = new SimulatedClock()
+    const cadence = new Cadence({ clock, loopLoad: () => 1, settings: SETTINGS, decided: () => {} })
+    const pass = (ms: number): void => {
+      clock.advance(ms)
+      cadence.look({ dirty: true, changed: [], collections: 1, counted: true, inFlightBytes: 0, lag: { laggingMs: 0, uncutMs: 0 } })
+    }
+    pass(1)
+    cadence.cut([], undefined)
+    for (const ms of turns) pass(ms)
+    cadence.handedOver()
+    for (const ms of answers) pass(ms)
+    clock.advance(1)
+    cadence.committed({ records: 1, written: [] })
+    return cadence.commitMs
+  }
+  const few = lengths([60_000], [])
+  assert.ok(few < 200, `${few}`)
+  const many = lengths(new Array<number>(10).fill(1000), [])
+  assert.ok(many > 9000 && many < 9500, `${many}`)
+  const one = lengths([1000, 1000, 60_000, 1000], [])
+  assert.ok(one > 3000 && one < 3500, `${one}`)
+  assert.equal(lengths([], [3000]), 3001)
+})
+
 test('a storage that has not answered when a loop stood still is blamed', () => {
   const told: string[] = []
-  const { scheduler, host, map } = alone(1000, false, {}, ({ type, reason }) => told.push(`${type} ${reason}`))
+  // Busy all the time: a process that was stopped has a writer that was, too.
+  const { scheduler, host, map } = alone(1000, false, {}, ({ type, reason }) => told.push(`${type} ${reason}`), undefined, 1)
   map.set('k', 1)
   scheduler.pass(1000)
   assert.equal(host.commits.length, 1)

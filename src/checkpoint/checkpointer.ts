@@ -275,11 +275,12 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #captured(flight: Flight): void {
-    const { space, host } = this.#parts
+    const { space, host, cadence } = this.#parts
     complete(flight, this.counters.spared(space.recent.spared))
     this.#pace.steer(flight.records, space.rewrites.records)
     space.rewrites.endEpoch()
     host.post(commitOf(flight, this.#attempt, this.outbox.take()))
+    cadence.handedOver()
     this.#drainer.wake()
   }
 

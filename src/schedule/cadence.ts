@@ -7,12 +7,13 @@
  * Invariants: nothing is done between looks; an engine that has nothing to write is looked at once an interval, or a second where that is
  * longer, and more often where a change just behind a look would else be too old; every change of mind is a decision with its reason.
  */
-import { LAG_INTERVALS_MAX, LOOK_MS_MAX, LOOK_MS_MIN, LOOP_LATE_MS } from '../base/limits.ts'
+import { LAG_INTERVALS_MAX, LOOK_MS_MIN, LOOP_LATE_MS } from '../base/limits.ts'
 import type { ScheduleRecord, StoredDecision } from '../format/index.ts'
 import { Activity } from './activity.ts'
 import { Delta } from './delta.ts'
 import { Exposure } from './exposure.ts'
 import { Learned } from './learned.ts'
+import { LookTimes } from './look-times.ts'
 import { Pause } from './pause.ts'
 import { Pressure, type PressureFacts } from './pressure.ts'
 import type {
@@ -37,15 +38,10 @@ import { keysOf, Written } from './written.ts'
 
 /** Of the RPO, until all is captured; the rest is the writer's. */
 const CAPTURE_SHARE = 0.8
-const LOOKS_PER_INTERVAL = 8
-/** Of the time from a change to the last moment for its barrier, until it is seen; looks come late. */
-const UNSEEN_SHARE = 7 / 8
 /** So many looks are "now", and so many the last while, or so much of the day when that is longer. */
 const NOW_LOOKS = 3
 const RECENT_LOOKS = 30
 const RECENT_SHARE = 1 / 1440
-/** So many collections are looked through in some 50 us. */
-const LOOK_COLLECTIONS = 1024
 
 export class Cadence {
   readonly settings: CadenceSettings
@@ -59,7 +55,7 @@ export class Cadence {
   readonly #pause = new Pause()
   readonly #pressure: Pressure
   readonly #upkeep: UpkeepPlan
-  readonly #lookMs: number
+  readonly #lookTimes: LookTimes
   readonly #lagMsMax: number
   #windowStart: number
   #looked: number
@@ -78,8 +74,9 @@ export class Cadence {
     const now = clock.monotonic()
     this.#parts = parts
     this.settings = settings
-    this.#lookMs = Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, intervalMs / LOOKS_PER_INTERVAL))
-    this.#activity = new Activity(this.#lookMs * NOW_LOOKS, Math.max(this.#lookMs * RECENT_LOOKS, cycleMs * RECENT_SHARE))
+    this.#lookTimes = new LookTimes(settings)
+    const { lookMs } = this.#lookTimes
+    this.#activity = new Activity(lookMs * NOW_LOOKS, Math.max(lookMs * RECENT_LOOKS, cycleMs * RECENT_SHARE))
     this.#learned = new Learned(cycleMs)
     this.#lagMsMax = Math.max(LAG_INTERVALS_MAX * intervalMs, intervalMsMax)
     this.#exposure =
@@ -95,7 +92,7 @@ export class Cadence {
   }
 
   get firstLookMs(): number {
-    return Math.min(this.settings.intervalMs, LOOK_MS_MAX, this.#unseenMsMax)
+    return this.#lookTimes.firstMs(this.#exposure.reserveMs)
   }
 
   /** How long from now until the next barrier is expected to fall, ms: what is to be done before it is spread over that time. */
@@ -158,6 +155,7 @@ export class Cadence {
     const { dirty, lag } = seen
     this.#exposure.laggingSince = lag.laggingMs > 0 ? now - lag.laggingMs : undefined
     this.#observe(ms, loopLoad(), seen)
+    if (this.#exposure.flight?.handedOver === false) this.#blocked(now)
     this.#looked = now
     if (!dirty) {
       this.#exposure.clean(now)
@@ -191,8 +189,9 @@ export class Cadence {
     this.#exposure.cut(now)
     this.#wanted = undefined
     this.#windowStart = now
-    this.#againAt = Math.min(this.#againAt, now + this.#lookMs)
-    return { againMs: Math.min(this.#lookMs, this.#window.targetMs) }
+    const { lookMs } = this.#lookTimes
+    this.#againAt = Math.min(this.#againAt, now + lookMs)
+    return { againMs: Math.min(lookMs, this.#window.targetMs) }
   }
 
   /** The cut that has just fallen leaves this out. */
@@ -210,6 +209,12 @@ export class Cadence {
     this.#exposure.held()
   }
 
+  /** All of the epoch under way is captured and goes to the writer. */
+  handedOver(): void {
+    this.#blocked(this.#parts.clock.monotonic())
+    this.#exposure.handedOver()
+  }
+
   committed({ records, written }: Committed): void {
     const now = this.#parts.clock.monotonic()
     this.#failing = false
@@ -218,8 +223,8 @@ export class Cadence {
     const tell = this.#lookAtExposure(now, true, late)
     const bytesOf = new Map(written.map(({ id, bytes, asOf }) => [id, asOf === undefined ? bytes : undefined]))
     this.#delta.committed(bytesOf)
-    // Without an interval there are no looks, and none is late.
-    this.#exposure.committed(now, this.settings.intervalMs === 0 ? 0 : Math.max(0, late - LOOP_LATE_MS))
+    this.#blocked(now)
+    this.#exposure.committed(now)
     const { commitMs, reserveMs } = this.#exposure
     // What was left out stays listed: no other record of those keys made theirs needless.
     const listed = this.#listedAtBarrier.reduce((sum, { id, keys }) => sum + (bytesOf.get(id) === undefined ? 0 : keys), 0)
@@ -294,12 +299,19 @@ export class Cadence {
     // A loop with nothing to do looks in time: as long as it was late and not busy the process was stopped.
     const busyMs = load * ms
     const livedMs = Math.min(ms, Math.max(1, this.#againAt - this.#looked) + LOOP_LATE_MS + busyMs)
+    this.#exposure.stopped(this.#looked + livedMs, this.#looked + ms)
     const share = busyMs / livedMs
     this.#written.look(livedMs, changed, counted)
     const { rate } = this.#written
     this.#activity.observe(livedMs, share, rate)
     this.#upkeep.observe(livedMs, share, rate)
     if (this.#learned.day.observe(livedMs, this.#parts.clock.now(), share, rate)) this.#partsEnded++
+  }
+
+  /** The loop stood still until now, if a look is late. */
+  #blocked(now: number): void {
+    // Without an interval there are no looks, and none is late.
+    if (this.settings.intervalMs > 0) this.#exposure.blocked(this.#againAt + LOOP_LATE_MS, now)
   }
 
   #plan(now: number, seen: Seen): Look {
@@ -316,30 +328,20 @@ export class Cadence {
       busy,
       paused: this.#pause.paused,
     })
-    const lookMs = this.#lookMsOf(seen)
+    const lookMs = this.#lookTimes.dirtyMs(seen.collections)
     if (plan.falls !== undefined) return { barrier: plan.falls, againMs: lookMs }
     return { barrier: undefined, againMs: Math.max(1, Math.min(lookMs, plan.inMs)) }
   }
 
-  /** There is nothing to write now: what is overdue all the same no barrier can take. What comes next may be much, and waits for no interval. */
+  /** There is nothing to write now. */
   #againMsOf(seen: Seen): number {
-    const lookMs = this.#lookMsOf(seen, this.#exposure.flight !== undefined ? this.#lookMs : LOOK_MS_MAX)
-    const lagLeftMs = this.#lagLeftMs(seen)
-    return Math.max(1, Math.min(lookMs, this.#unseenMsMax, lagLeftMs > 0 ? lagLeftMs : lookMs))
-  }
-
-  get #unseenMsMax(): number {
-    return Math.max(LOOK_MS_MIN, (this.settings.intervalMsMax - this.#exposure.reserveMs) * UNSEEN_SHARE)
+    const { flight, reserveMs } = this.#exposure
+    return this.#lookTimes.cleanMs(seen.collections, reserveMs, this.#lagLeftMs(seen), flight !== undefined)
   }
 
   /** Until something that is left out has to be taken. */
   #lagLeftMs({ lag }: Seen): number {
     return lag.uncutMs > 0 ? this.leftOutMsMax - lag.uncutMs : Number.POSITIVE_INFINITY
-  }
-
-  /** A look goes through all collections: where there are many it is made less often. */
-  #lookMsOf({ collections }: Seen, lookMs = this.#lookMs): number {
-    return Math.min(this.settings.intervalMs, lookMs * Math.max(1, Math.ceil(collections / LOOK_COLLECTIONS)))
   }
 
   #lookAtPressure(now: number, { inFlightBytes }: Seen): void {

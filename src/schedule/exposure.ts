@@ -23,11 +23,25 @@ export interface Circumstances {
   readonly waits: boolean
 }
 
+/** The epoch under way. */
+interface Flight {
+  /** Its oldest change. */
+  readonly since: number
+  /** Its barrier, later by as long as nobody worked at it. */
+  readonly fell: number
+  /** A hold stands in the way of its next cut. */
+  readonly held: boolean
+  /** The writer has all of it. */
+  readonly handedOver: boolean
+  /** Standstills until then are counted; the longest of those in which the service held the loop. */
+  readonly stoodTo: number
+  readonly busyMs: number
+}
+
 export class Exposure {
   /** Nothing older is uncut. */
   uncutSince: number
-  /** Of the epoch under way: its oldest change, its barrier, and whether a hold stands in the way of its next cut. */
-  flight: { readonly since: number; readonly fell: number; readonly held: boolean } | undefined
+  flight: Flight | undefined
   /** The longest commit of late. */
   commitMs = 0
   worstMs = 0
@@ -85,7 +99,8 @@ export class Exposure {
 
   cut(now: number): void {
     // A cut that moved is the same epoch: its oldest change is what it was.
-    this.flight = { since: this.flight?.since ?? this.uncutSince, fell: now, held: false }
+    const since = this.flight?.since ?? this.uncutSince
+    this.flight = { since, fell: now, held: false, handedOver: false, stoodTo: now, busyMs: 0 }
     this.uncutSince = now
   }
 
@@ -94,11 +109,36 @@ export class Exposure {
     if (this.flight !== undefined) this.flight = { ...this.flight, held: true }
   }
 
-  /** `stoodMs`: so long the loop stood still until now, with nobody there to hear of the commit. */
-  committed(now: number, stoodMs: number): void {
+  /** The process was stopped, the writer with it. */
+  stopped(from: number, to: number): void {
     const { flight } = this
     if (flight === undefined) return
-    const ms = Math.max(0, now - flight.fell - stoodMs)
+    const ms = to - Math.max(from, flight.stoodTo)
+    if (ms > 0) this.flight = { ...flight, fell: flight.fell + ms, stoodTo: to }
+  }
+
+  /**
+   * The service held the loop, and nobody was there to capture, or to hear of the commit. Only the longest such time does not count: where all turns
+   * are long a commit takes as long as many of them.
+   */
+  blocked(from: number, to: number): void {
+    const { flight } = this
+    if (flight === undefined) return
+    const ms = to - Math.max(from, flight.stoodTo)
+    if (ms <= 0) return
+    const busyMs = Math.max(ms, flight.busyMs)
+    this.flight = { ...flight, fell: flight.fell + busyMs - flight.busyMs, stoodTo: to, busyMs }
+  }
+
+  /** All is captured and with the writer, whom no busy loop keeps from its work. */
+  handedOver(): void {
+    if (this.flight !== undefined) this.flight = { ...this.flight, handedOver: true }
+  }
+
+  committed(now: number): void {
+    const { flight } = this
+    if (flight === undefined) return
+    const ms = Math.max(0, now - flight.fell)
     this.commitMs = Math.max(ms, this.commitMs + (ms - this.commitMs) * FORGET)
     this.#reserveMs = this.commitMs * RESERVE_FACTOR
     this.worstMs = Math.max(this.worstMs, now - flight.since)

@@ -123,6 +123,7 @@ export class CadenceWorld {
     const now = this.clock.monotonic()
     this.#wanted = false
     const { againMs } = this.cadence.cut(this.#changed(), because)
+    this.cadence.handedOver()
     this.#flight = { ends: now + (this.#options.commitMs?.(now) ?? 20), oldest: this.#oldest, keys: Math.ceil(this.#keys) }
     this.#keys = 0
     this.#oldest = undefined

@@ -89,13 +89,14 @@ export class FakeHost implements WriterHost {
 }
 
 /** `restless`: every look at the clock takes a millisecond, so that a slice ends at its first. */
-/** `decided`: is told of decisions, in the middle of whatever makes them. `pressed`: as the checkpointer's. */
+/** `decided`: is told of decisions, in the middle of whatever makes them. `pressed`: as the checkpointer's. `load`: of the loop, always. */
 export function alone(
   intervalMs = 0,
   restless = false,
   given: Partial<CadenceSettings> = {},
   decided: CadenceParts['decided'] = () => {},
   pressed?: () => boolean,
+  load = 0,
 ) {
   const scheduler = new ManualScheduler()
   const host = new FakeHost()
@@ -124,7 +125,7 @@ export function alone(
     looked: () => {},
   }
   const settings = { ...SETTINGS, intervalMs, intervalMsMin: intervalMs / 4, intervalMsMax: 4 * intervalMs, ...given }
-  const cadence = new Cadence({ clock, loopLoad: () => 0, settings, decided })
+  const cadence = new Cadence({ clock, loopLoad: () => load, settings, decided })
   const parts = { space, collections, host, clock, scheduler, events, cadence, stallMsMax: 1, epoch: 0, pressed }
   const checkpointer = new Checkpointer(parts)
   const map = new Collection(space, 'map', 'map', tideCodec, space.nextId++)
