@@ -93,7 +93,16 @@ test('a clock that is far behind, as on a device that has not asked for the time
     world.remembered.map(({ cycleMs }) => cycleMs),
     [DAY + 2],
   )
+  // What it writes is of use to the run after it, whose clock is right.
+  await writeSome(keeper, world, 3)
   await scheduler.run(keeper.stop())
+  clock.jump(20_000 * DAY)
+  world.begin()
+  await scheduler.run(clock.monotonic() + 100)
+  assert.deepEqual(
+    world.remembered.map(({ cycleMs }) => cycleMs),
+    [DAY + 2, DAY + 3],
+  )
 })
 
 test('a storage that fails at any call harms nobody, and the next run has what was kept or nothing', async () => {

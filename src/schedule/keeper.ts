@@ -29,6 +29,8 @@ export class Keeper {
   #under: Promise<void>
   #busy = true
   #savedAt: number
+  /** What was taken over was as of then: nothing that is written says that it is older, whatever the clock says. */
+  #tookMs = Number.NEGATIVE_INFINITY
   /** Seen at the last look, and written. */
   #changes = 0
   #kept = 0
@@ -67,15 +69,22 @@ export class Keeper {
   async #read(): Promise<void> {
     const { storage, clock, remember } = this.#parts
     const record = await newestRecord(storage)
-    if (record !== undefined && clock.now() - record.savedMs <= STALE_MS) remember(record)
+    if (record === undefined || clock.now() - record.savedMs > STALE_MS) return
+    this.#tookMs = record.savedMs
+    remember(record)
+  }
+
+  #record(): ScheduleRecord {
+    const record = this.#parts.record()
+    return { ...record, savedMs: Math.max(record.savedMs, this.#tookMs) }
   }
 
   async #write(): Promise<void> {
-    const { storage, record } = this.#parts
+    const { storage } = this.#parts
     this.#kept = this.#changes
     await makeFolderInPlace(storage, SCHEDULE_FOLDER)
     const numbers = await numbersOf(storage)
-    await storage.createIfAbsent(scheduleName((numbers[0] ?? 0) + 1), encodeSchedule(record()))
+    await storage.createIfAbsent(scheduleName((numbers[0] ?? 0) + 1), encodeSchedule(this.#record()))
     for (const number of numbers.slice(KEPT - 1)) await storage.remove(scheduleName(number))
   }
 }
