@@ -2,7 +2,7 @@
  * When a critical collection asks for a barrier, by its `rpoMs`.
  *
  * What: looks at the critical collections from time to time, and asks when one of them would else have changes older than its `rpoMs` before
- * the next look. One that is dropped, which is a change of it, is looked at no more: a timer of its own remembers it. Says by when
+ * the next look. One that is dropped, which is a change of it, is looked at no more: its time alone is remembered. Says by when
  * what a barrier takes that falls for another reason is to be captured. Where the barrier is kept back, by a hold or the epoch under way, it says
  * so, and when what waited is durable.
  * Owns: the timers, since when each may be dirty. Does not own: the barrier, why it is kept back.
@@ -35,8 +35,10 @@ interface Waiting {
 
 export class Rpo {
   readonly #parts: RpoParts
-  /** Those that no barrier cut, dropped ones among them. */
-  #waiting = new Map<Collection, Waiting>()
+  /** Those that no barrier cut. */
+  readonly #waiting = new Map<Collection, Waiting>()
+  /** By their `rpoMs` those that were dropped since the last barrier: there may be any number of them, and what they hold. */
+  #dropped = new Map<number, Waiting>()
   /** It was told that this waits, and not that it is over. */
   #broken: { readonly since: number; readonly rpoMs: number } | undefined
   #lookedAt: number
@@ -55,7 +57,7 @@ export class Rpo {
   /** When the barrier of what waits now, one that is asked for here, would fall at the latest; Infinity: nothing waits. */
   get barrierBy(): number {
     let by = Number.POSITIVE_INFINITY
-    for (const [{ dropped, rpoMs }, { since }] of this.#waiting) if (dropped && rpoMs !== undefined) by = Math.min(by, since + rpoMs)
+    for (const [rpoMs, { since }] of this.#dropped) by = Math.min(by, since + rpoMs)
     for (const collection of this.#parts.collections()) {
       const { rpoMs } = collection
       if (rpoMs === undefined || !this.#parts.changed(collection)) continue
@@ -87,16 +89,19 @@ export class Rpo {
     const now = this.#parts.now()
     const waited = this.#parts.changed(collection) ? (this.#waiting.get(collection) ?? { since: this.#lookedAt, seen: now }) : undefined
     const waits = waited ?? { since: now, seen: now }
-    this.#waiting.set(collection, waits)
+    this.#waiting.delete(collection)
+    const others = this.#dropped.get(rpoMs) ?? waits
+    this.#dropped.set(rpoMs, { since: Math.min(waits.since, others.since), seen: Math.min(waits.seen, others.seen) })
     const dueAt = waits.since + rpoMs
     if (this.#cancelDropped !== undefined && this.#droppedDueAt <= dueAt) return
-    this.#forgetDropped()
+    this.#cancelDropped?.()
     this.#droppedDueAt = dueAt
+    const dropped = this.#dropped
     this.#cancelDropped = this.#parts.turns.after(Math.max(0, dueAt - now), () => {
       this.#cancelDropped = undefined
       this.#parts.due()
       // No barrier fell, and no look may come by that it waits for one.
-      if (this.#waiting.has(collection)) this.#cancelDropped ??= this.#parts.turns.after(rpoMs, () => this.#tell(0))
+      if (this.#dropped === dropped) this.#cancelDropped ??= this.#parts.turns.after(rpoMs, () => this.#tell(0))
     })
   }
 
@@ -120,6 +125,7 @@ export class Rpo {
   #forgetDropped(): void {
     this.#cancelDropped?.()
     this.#cancelDropped = undefined
+    this.#dropped = new Map()
   }
 
   #disarm(): void {
@@ -144,7 +150,8 @@ export class Rpo {
   get #kept(): { readonly since: number; readonly rpoMs: number } | undefined {
     const now = this.#parts.now()
     let kept: { readonly since: number; readonly rpoMs: number } | undefined
-    for (const [{ rpoMs }, { since, seen }] of this.#waiting) {
+    const living = [...this.#waiting].map(([{ rpoMs }, waits]) => [rpoMs, waits] as const)
+    for (const [rpoMs, { since, seen }] of [...living, ...this.#dropped]) {
       if (rpoMs === undefined || now - seen < rpoMs) continue
       if (kept === undefined || (now - since) * kept.rpoMs > (now - kept.since) * rpoMs) kept = { since, rpoMs }
     }

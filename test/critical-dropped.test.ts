@@ -1,0 +1,60 @@
+/** What is remembered of critical collections that are dropped while no barrier falls. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Collection } from '../src/capture/index.ts'
+import { Rpo } from '../src/checkpoint/rpo.ts'
+import { Turns } from '../src/checkpoint/turns.ts'
+import { ManualScheduler } from './support/checkpointer-rig.ts'
+
+/** No barrier falls. `said`: which `rpoMs` is told to be broken, and when. */
+function rig() {
+  const scheduler = new ManualScheduler()
+  const now = (): number => scheduler.nowMs
+  const collections = new Set<Collection>()
+  const said: string[] = []
+  const state = { asked: 0, looks: 0 }
+  const turns = new Turns({ clock: { now, monotonic: now }, scheduler }, error => {
+    throw error
+  })
+  const rpo = new Rpo({
+    ...{ turns, now },
+    collections: () => collections,
+    changed: () => true,
+    due: () => void state.asked++,
+    told: {
+      criticalBroken: ({ rpoMsMax }) => said.push(`${rpoMsMax} at ${now()}`),
+      criticalMet: ({ rpoMsMax }) => said.push(`met ${rpoMsMax}`),
+    },
+  })
+  /** One is there, and gone. */
+  const drop = (rpoMs: number): void => {
+    const collection = {
+      dropped: true,
+      get rpoMs() {
+        state.looks++
+        return rpoMs
+      },
+    } as unknown as Collection
+    rpo.dropped(collection)
+  }
+  return { scheduler, rpo, said, state, drop, collections }
+}
+
+test('a critical collection that is dropped is remembered by its time alone, however many there are of them', () => {
+  const { scheduler, rpo, said, state, drop } = rig()
+  for (let n = 0; n < 1000; n++) {
+    drop(1000 + (n % 2))
+    scheduler.pass(1)
+  }
+  assert.equal(state.asked, 1)
+  state.looks = 0
+  assert.equal(rpo.barrierBy, 1000)
+  scheduler.pass(1500)
+  assert.deepEqual(said, ['1000 at 2000'])
+  assert.equal(rpo.committed(), undefined, 'they wait')
+  assert.equal(state.looks, 0)
+  rpo.arm()
+  assert.equal(rpo.barrierBy, Number.POSITIVE_INFINITY)
+  rpo.committed()?.()
+  assert.deepEqual(said, ['1000 at 2000', 'met 1000'])
+})
