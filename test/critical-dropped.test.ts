@@ -6,7 +6,7 @@ import { Rpo } from '../src/checkpoint/rpo.ts'
 import { Turns } from '../src/checkpoint/turns.ts'
 import { ManualScheduler } from './support/checkpointer-rig.ts'
 
-/** No barrier falls. `said`: which `rpoMs` is told to be broken, and when. */
+/** No barrier falls, and nothing was changed before it was dropped. `said`: which `rpoMs` is told to be broken, and when. */
 function rig() {
   const scheduler = new ManualScheduler()
   const now = (): number => scheduler.nowMs
@@ -19,7 +19,7 @@ function rig() {
   const rpo = new Rpo({
     ...{ turns, now },
     collections: () => collections,
-    changed: () => true,
+    changed: () => false,
     due: () => void state.asked++,
     told: {
       criticalBroken: ({ rpoMsMax }) => said.push(`${rpoMsMax} at ${now()}`),
@@ -57,4 +57,32 @@ test('a critical collection that is dropped is remembered by its time alone, how
   assert.equal(rpo.barrierBy, Number.POSITIVE_INFINITY)
   rpo.committed()?.()
   assert.deepEqual(said, ['1000 at 2000', 'met 1000'])
+})
+
+test('that a drop waits too long for its barrier is told in its own time, though another, of more time, waited before it', () => {
+  for (const [rpoMs, told] of [
+    [50, '50 at 61100'],
+    [50_000, '60000 at 120000'],
+  ] as const) {
+    const { scheduler, said, state, drop } = rig()
+    drop(60_000)
+    scheduler.pass(61_000)
+    assert.equal(state.asked, 1)
+    drop(rpoMs)
+    scheduler.pass(200)
+    scheduler.pass(200_000)
+    assert.deepEqual(said, [told])
+  }
+})
+
+test('what was to be told of drops that a barrier took is told of none behind it', () => {
+  const { scheduler, rpo, said, state, drop } = rig()
+  drop(1000)
+  scheduler.pass(1500)
+  rpo.arm()
+  drop(1000)
+  scheduler.pass(1999)
+  assert.deepEqual([said, state.asked], [[], 2])
+  scheduler.pass(1)
+  assert.deepEqual(said, ['1000 at 3500'])
 })

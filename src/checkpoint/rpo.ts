@@ -12,6 +12,7 @@
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { Cadence } from '../schedule/index.ts'
+import { Soonest } from './soonest.ts'
 import type { Turns } from './turns.ts'
 
 export interface RpoParts {
@@ -46,11 +47,14 @@ export class Rpo {
   #stopped = false
   /** When the armed look comes. */
   #dueAt = 0
-  #cancelDropped: Cancel | undefined
-  #droppedDueAt = 0
+  /** A barrier for what was dropped is to fall; it is told that it did not. */
+  readonly #droppedDue: Soonest
+  readonly #droppedKept: Soonest
 
   constructor(parts: RpoParts) {
     this.#parts = parts
+    this.#droppedDue = new Soonest(parts.turns, parts.now)
+    this.#droppedKept = new Soonest(parts.turns, parts.now)
     this.#lookedAt = parts.now()
   }
 
@@ -92,16 +96,11 @@ export class Rpo {
     this.#waiting.delete(collection)
     const others = this.#dropped.get(rpoMs) ?? waits
     this.#dropped.set(rpoMs, { since: Math.min(waits.since, others.since), seen: Math.min(waits.seen, others.seen) })
-    const dueAt = waits.since + rpoMs
-    if (this.#cancelDropped !== undefined && this.#droppedDueAt <= dueAt) return
-    this.#cancelDropped?.()
-    this.#droppedDueAt = dueAt
     const dropped = this.#dropped
-    this.#cancelDropped = this.#parts.turns.after(Math.max(0, dueAt - now), () => {
-      this.#cancelDropped = undefined
+    this.#droppedDue.plan(waits.since + rpoMs, () => {
       this.#parts.due()
       // No barrier fell, and no look may come by that it waits for one.
-      if (this.#dropped === dropped) this.#cancelDropped ??= this.#parts.turns.after(rpoMs, () => this.#tell(0))
+      if (this.#dropped === dropped) this.#droppedKept.plan(this.#parts.now() + rpoMs, () => this.#tell(0))
     })
   }
 
@@ -123,8 +122,8 @@ export class Rpo {
   }
 
   #forgetDropped(): void {
-    this.#cancelDropped?.()
-    this.#cancelDropped = undefined
+    this.#droppedDue.stop()
+    this.#droppedKept.stop()
     this.#dropped = new Map()
   }
 
