@@ -133,32 +133,46 @@ test('an entry that came after one of its key was given is another one, whatever
   assert.deepEqual([...first], ['k1', 'k0'])
 })
 
+test('an entry of a key that a loop was given inside a transaction which failed is another one', () => {
+  const { rig, map } = plain(1)
+  const walk = map.keys()
+  const given: unknown[] = [walk.next().value]
+  const insert = (): void => {
+    map.set('n', 1)
+    map.set('m', 1)
+    given.push(walk.next().value)
+  }
+  transaction(rig, insert, 'rollback')
+  map.set('n', 2)
+  transaction(rig, () => void map.delete('n'), 'rollback')
+  assert.deepEqual([...given, ...walk], ['k0', 'n', 'n'])
+})
+
 interface Walk {
   readonly iterator: Iterator<Key>
   /** Entries, and how many deletes had counted by then. */
   readonly given: Map<number, number>
   readonly twice: Set<number>
+  /** Keys, inside the transaction. */
+  readonly inside: Set<Key>
   ended: boolean
 }
 
 const change = fc.record({ op: fc.constantFrom('set' as const, 'delete' as const, 'delete' as const), k: fc.nat(7) })
+const step = fc.record({ op: fc.constant('step' as const), k: fc.nat(2), count: fc.integer({ min: 1, max: 4 }) })
 const program = fc.array(
-  fc.oneof(
-    fc.record({ op: fc.constant('walk' as const) }),
-    { weight: 5, arbitrary: fc.record({ op: fc.constant('step' as const), k: fc.nat(2), count: fc.integer({ min: 1, max: 4 }) }) },
-    change,
-    {
-      weight: 3,
-      arbitrary: fc.record({
-        op: fc.constant('transaction' as const),
-        changes: fc.array(change, { maxLength: 4 }),
-        end: fc.constantFrom('commit' as const, 'rollback' as const, 'rollback' as const),
-      }),
-    },
-  ),
+  fc.oneof(fc.record({ op: fc.constant('walk' as const) }), { weight: 5, arbitrary: step }, change, {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('transaction' as const),
+      changes: fc.array(fc.oneof({ weight: 4, arbitrary: change }, step), { maxLength: 4 }),
+      end: fc.constantFrom('commit' as const, 'rollback' as const, 'rollback' as const),
+    }),
+  }),
   { maxLength: 60 },
 )
-type Change = { readonly op: 'set' | 'delete'; readonly k: number }
+type Step = { readonly op: 'step'; readonly k: number; readonly count: number }
+type Change = { readonly op: 'set' | 'delete'; readonly k: number } | Step
 
 /** Each entry is known by a number, which one that comes back keeps, and one that is inserted anew does not. */
 class Checked {
@@ -166,7 +180,10 @@ class Checked {
   readonly #rig: Rig
   #entries: Map<Key, number>
   #serial = 0
+  /** That count, and those of a transaction, which may not. */
   #deletes = 0
+  #going = 0
+  #inside = false
   readonly #back = new Set<number>()
   readonly #walks: Walk[] = []
 
@@ -178,21 +195,25 @@ class Checked {
 
   run(steps: typeof program extends fc.Arbitrary<infer T> ? T : never): void {
     for (const step of steps) {
-      if (step.op === 'walk') this.#walks.push({ iterator: this.#map.keys(), given: new Map(), twice: new Set(), ended: false })
-      else if (step.op === 'step') {
-        const walk = this.#walks[step.k % Math.max(1, this.#walks.length)]
-        for (let n = 0; n < step.count && walk !== undefined; n++) if (!this.#step(walk)) break
-      } else if (step.op !== 'transaction') this.#change(step)
+      if (step.op === 'walk')
+        this.#walks.push({ iterator: this.#map.keys(), given: new Map(), twice: new Set(), inside: new Set(), ended: false })
+      else if (step.op !== 'transaction') this.#change(step)
       else this.#transaction(step.changes, step.end)
     }
     for (const walk of this.#walks) while (this.#step(walk));
   }
 
-  #change({ op, k }: Change): void {
-    const key = `k${k}`
-    if (op === 'delete') {
+  #change(step: Change): void {
+    const key = `k${step.k}`
+    if (step.op === 'step') {
+      const walk = this.#walks[step.k % Math.max(1, this.#walks.length)]
+      for (let n = 0; n < step.count && walk !== undefined; n++) if (!this.#step(walk)) break
+      return
+    }
+    if (step.op === 'delete') {
       assert.equal(this.#map.delete(key), this.#entries.delete(key))
-      this.#deletes++
+      this.#going++
+      if (!this.#inside) this.#went('commit')
       return
     }
     this.#map.set(key, this.#serial)
@@ -201,13 +222,27 @@ class Checked {
 
   #transaction(changes: readonly Change[], end: 'commit' | 'rollback'): void {
     const before = new Map(this.#entries)
-    const deletes = this.#deletes
+    this.#inside = true
+    for (const { inside } of this.#walks) inside.clear()
     const all = (): void => changes.forEach(one => void this.#change(one))
     transaction(this.#rig, all, end)
+    this.#inside = false
+    this.#went(end)
     if (end === 'commit') return
     for (const [key, entry] of before) if (this.#entries.get(key) !== entry) this.#back.add(entry)
     this.#entries = before
-    this.#deletes = deletes
+    // What was given inside counts as given, though it was put in the place of what comes back.
+    for (const { inside, given } of this.#walks) {
+      for (const key of inside) {
+        const entry = before.get(key)
+        if (entry !== undefined && !given.has(entry)) given.set(entry, this.#deletes)
+      }
+    }
+  }
+
+  #went(end: 'commit' | 'rollback'): void {
+    if (end === 'commit') this.#deletes += this.#going
+    this.#going = 0
   }
 
   #step(walk: Walk): boolean {
@@ -227,6 +262,7 @@ class Checked {
       twice.add(entry)
     }
     given.set(entry, this.#deletes)
+    walk.inside.add(step.value)
     return true
   }
 }

@@ -6,7 +6,8 @@
  * Invariants: a loop that takes each entry in a transaction which fails comes to its end: what came back is given once more at most, and
  * that only where it was given too long ago to be remembered, or something was deleted since. Nothing is left out: a key that was deleted and
  * inserted again is another entry, as with a Map, so after a delete that counts what was given last is forgotten. What was given inside a
- * transaction counts as given, whatever becomes of that. Deletes are listed only while there is an iterator that met a rollback.
+ * transaction counts as given, whatever becomes of that. Deletes are listed only while there is an iterator that met a
+ * rollback; what a rollback does is listed always.
  */
 import { ITERATOR_KEYS_KEPT } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
@@ -25,20 +26,20 @@ export class Returns extends Watch {
   /** An entry is gone for good. */
   deleted(key: Key): void {
     this.deletes++
-    this.takenBack(key)
+    if (this.open > 0) this.tell('deleted', key)
   }
 
   /** An entry that a transaction inserted is gone. What else was given is remembered. */
   takenBack(key: Key): void {
-    if (this.open > 0) this.tell('deleted', key)
+    this.tell('deleted', key)
   }
 }
 
 export class Given {
   readonly #returns: Returns
   #seen: Link
-  /** The keys given last, in a ring. */
-  readonly #last: Key[] = []
+  /** The keys given last, in a ring; of those that were taken back nothing. */
+  readonly #last: (Key | undefined)[] = []
   /** Given since the last delete that counted, and how many of these there were. */
   #count = 0
   #deletes: number
@@ -46,7 +47,7 @@ export class Given {
   #given: KeySet | undefined
   #due: KeySet | undefined
   /** The keys given last, while several are looked for. */
-  #set: Set<Key> | undefined
+  #set: Set<Key | undefined> | undefined
 
   constructor(returns: Returns) {
     this.#returns = returns
@@ -68,6 +69,7 @@ export class Given {
       else {
         this.#given?.delete(key)
         this.#due?.delete(key)
+        this.#forget(key)
       }
     }
     this.#set = undefined
@@ -104,6 +106,14 @@ export class Given {
     if (this.#given.has(key)) return
     if (this.#remembers(key)) this.#given.add(key)
     else this.#due?.add(key)
+  }
+
+  /** It is gone: what comes under its key is another entry. */
+  #forget(key: Key): void {
+    if (!this.#remembers(key)) return
+    // As a Map has it: NaN is a key, and 0 and -0 are one.
+    for (const [at, one] of this.#last.entries()) if (one === key || Object.is(one, key)) this.#last[at] = undefined
+    this.#set?.delete(key)
   }
 
   #remembers(key: Key): boolean {
