@@ -21,7 +21,7 @@ import {
   payloadMatches,
   SEAL_BYTES,
 } from '../format/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { type Storage, unpackError } from '../storage/index.ts'
 import { checkCommit, type EpochResult, type Pause, type Reached, readBlocks, readCommit, walkEpoch, withEcho } from './epoch.ts'
 import { type Evidence, findEvidence } from './evidence.ts'
 import { cureOf, lastSeenIn, type NotALog, type OpenLog, openLog } from './open-log.ts'
@@ -235,7 +235,7 @@ export class LogScan implements AsyncIterable<LogItem> {
         yield block
       }
     } catch (error) {
-      if (!(error instanceof BadBlock)) throw error
+      if (!(error instanceof BadBlock)) throw unpackError(file, error)
       // By its checksums it is whole: what was appended before it was synced.
       this.report.unproven = null
       await this.#damaged(index, error.offset, `a block whose checksums hold cannot be read: ${error.message}`, commit.epoch, error.cause)

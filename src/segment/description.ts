@@ -8,7 +8,6 @@
  */
 import { crc32 } from 'node:zlib'
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { isOutOfMemory } from '../base/out-of-memory.ts'
 import {
   decodeHeaderOf,
   decodeSegmentFacts,
@@ -29,7 +28,6 @@ import {
   type SegmentSums,
   segmentNumbers,
 } from '../format/index.ts'
-import { storageError, systemError } from '../storage/index.ts'
 import { filterBytes } from './filter.ts'
 
 /** Bytes checked in one step: a quarter of a millisecond. */
@@ -171,23 +169,4 @@ function agrees(facts: SegmentSums, entry: SegmentEntry): boolean {
     isEnd(entry.first, facts.first) &&
     isEnd(entry.last, facts.last)
   )
-}
-
-/**
- * What says nothing of the bytes of a block is told without the file that needs them: a compression that this runtime lacks, and want of memory, which
- * passes as that of the system does.
- */
-export function withFile(file: string, error: unknown): unknown {
-  if (isOutOfMemory(error)) {
-    const cause = systemError('ENOMEM', 'unpack', (error as Error).message)
-    return storageError('unpack', file, Object.assign(cause, { cause: error }))
-  }
-  if (!(error instanceof TidemarkError) || error.code !== 'TIDEMARK_COMPRESSION_UNAVAILABLE' || error.file !== undefined) return error
-  const { code, message, hint, info } = error
-  return new TidemarkError(code, `${file}: ${message}`, {
-    file,
-    cause: error,
-    ...(hint === undefined ? {} : { hint }),
-    ...(info === undefined ? {} : { info }),
-  })
 }

@@ -14,7 +14,7 @@ import {
   SEGMENT_FRAMES,
   SEGMENT_HEADER_BYTES,
 } from '../format/index.ts'
-import { withFile } from './description.ts'
+import { unpackError } from '../storage/index.ts'
 import type { Segment } from './segment.ts'
 
 /** @throws TIDEMARK_COMPRESSION_UNAVAILABLE */
@@ -28,7 +28,7 @@ export async function assertDecompressible(segments: readonly Segment[]): Promis
   for (const segment of segments) {
     const { file } = segment.entry
     if ((await firstCompression(segment).catch(() => undefined)) !== COMPRESSION_ZSTD) continue
-    throw withFile(file, refusal)
+    throw unpackError(file, refusal)
   }
 }
 

@@ -23,7 +23,7 @@ import {
   type SegmentIndex,
   type TouchedPlace,
 } from '../format/index.ts'
-import type { Storage, StorageFile } from '../storage/index.ts'
+import { type Storage, type StorageFile, unpackError } from '../storage/index.ts'
 import { BlockCache } from './block-cache.ts'
 import {
   type Description,
@@ -33,7 +33,6 @@ import {
   readFilter,
   readUnfiltered,
   segmentDamage,
-  withFile,
   within,
 } from './description.ts'
 import { Ends, type Place } from './ends.ts'
@@ -221,7 +220,7 @@ export class Segment implements Layer {
       }
       return this.#decompress(header.compression, payload, header.rawLength)
     } catch (error) {
-      throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : withFile(this.entry.file, error)
+      throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : unpackError(this.entry.file, error)
     }
   }
 

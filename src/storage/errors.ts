@@ -3,6 +3,7 @@
  */
 import { getSystemErrorMap } from 'node:util'
 import { hasCode, TidemarkError } from '../base/errors.ts'
+import { isOutOfMemory } from '../base/out-of-memory.ts'
 import type { StorageOperation } from './contract.ts'
 
 export type ErrnoName =
@@ -159,4 +160,23 @@ export function storageError(operation: StorageOperation | 'unpack', path: strin
       },
     },
   )
+}
+
+/**
+ * For what unpacking a block of `file` threw and says nothing of its bytes, which is told without the file that needs them: a compression that this
+ * runtime lacks, and want of memory, which passes as that of the system does. Any other error as it is.
+ */
+export function unpackError(file: string, error: unknown): unknown {
+  if (isOutOfMemory(error)) {
+    const cause = systemError('ENOMEM', 'unpack', (error as Error).message)
+    return storageError('unpack', file, Object.assign(cause, { cause: error }))
+  }
+  if (!(error instanceof TidemarkError) || error.code !== 'TIDEMARK_COMPRESSION_UNAVAILABLE' || error.file !== undefined) return error
+  const { code, message, hint, info } = error
+  return new TidemarkError(code, `${file}: ${message}`, {
+    file,
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+    ...(info === undefined ? {} : { info }),
+  })
 }

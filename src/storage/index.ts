@@ -11,6 +11,7 @@ export {
   notWhereItWas,
   storageError,
   systemError,
+  unpackError,
 } from './errors.ts'
 export { acquireLock, isForeignLock, LOCK_FILE, type Lock, type LockHolder, type LockOptions, lockHolder } from './file-lock.ts'
 export { FileStorage, type FileStorageOptions, type TemporaryFile } from './file-storage.ts'

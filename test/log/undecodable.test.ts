@@ -137,3 +137,56 @@ test('a block that does not unpack, met by a fold: the store is degraded and say
   assert.equal((await world.checkpoint()).epoch, 2)
   await world.close()
 })
+
+test('want of memory to unpack a block is told by whoever reads the log, with its file, and is no damage', async t => {
+  const storage = new MemoryStorage()
+  const settings = { checkpoint: { intervalMs: 0 }, compression: 'deflate' } as const
+  const store = await openStore('memory', settings, { storage, writer: 'inline' })
+  store.map('map').set('a', 'some text '.repeat(500))
+  await store.checkpoint()
+  await store.close()
+  const { mock } = t.mock.method(zlib, 'inflateRawSync', () => {
+    throw new RangeError('Array buffer allocation failed')
+  })
+  syncBuiltinESMExports()
+  try {
+    const told = { code: 'TIDEMARK_STORAGE', kind: 'retry', file: /^log\//, message: /Array buffer allocation failed/, hint: /memory/ }
+    for (const restore of [{}, { at: 1 }, { onDamage: 'fall-back' }] as const) {
+      await assert.rejects(openStore('memory', { ...settings, restore }, { storage, writer: 'inline' }), told)
+      await assert.rejects(openStore('memory', { ...settings, restore, readOnly: true }, { storage }), told)
+    }
+    await assert.rejects(
+      verifyStore(storage, () => undefined),
+      told,
+    )
+    await assert.rejects(profileStore(storage, {}, { monotonic: () => 0, pause: () => undefined, wait: async () => {} }), told)
+  } finally {
+    mock.restore()
+    syncBuiltinESMExports()
+  }
+  const again = await openStore('memory', settings, { storage, writer: 'inline' })
+  assert.deepEqual([again.restored.epoch, again.restored.lost], [1, undefined])
+  await again.close()
+})
+
+test('a fold that has no memory to unpack a block says that, and comes to it later', async t => {
+  const world = new SimulatedStore()
+  world.thresholds = { bytes: 2000, records: 1_000_000, logBytes: 1_000_000, graceMs: 100 }
+  const store = await world.open({ compression: 'deflate' })
+  const { mock } = t.mock.method(zlib, 'inflateRawSync', () => {
+    throw new RangeError('Array buffer allocation failed')
+  })
+  syncBuiltinESMExports()
+  try {
+    store.map('map').set('a', 'some text '.repeat(500))
+    await world.checkpoint()
+    await world.pass(5000)
+    assert.match(store.stats().upkeep.lastError ?? '', /^unpack of log\/\S+ failed: ENOMEM/)
+  } finally {
+    mock.restore()
+    syncBuiltinESMExports()
+  }
+  await world.pass(120_000)
+  assert.deepEqual([store.stats().upkeep.folds, store.status], [1, 'ok'])
+  await world.close()
+})
