@@ -1,7 +1,7 @@
 /** A segment is missing or cut short: what older fold points and the log still give is listed, and can be restored. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeManifest, type FoldPoint, type Manifest, manifestName, SEGMENT_FOLDER, segmentName } from '../src/format/index.ts'
+import { encodeManifest, type FoldPoint, logName, type Manifest, manifestName, SEGMENT_FOLDER, segmentName } from '../src/format/index.ts'
 import { listManifests, readManifest } from '../src/manifest/index.ts'
 import { load, openForReading } from '../src/restore/index.ts'
 import { listPoints } from '../src/restore/points.ts'
@@ -215,5 +215,38 @@ test('an older copy of the manifests, of which a segment was given up since, kee
   await world.checkpoint()
   await world.close()
   assert.equal((await world.open()).map('map').size, (found.entries as number) + 1)
+  await world.close()
+})
+
+test('an older copy of the manifests that names a file in which nothing was committed keeps no point whose segments were given up since', async () => {
+  const { world, storage, kept, newest } = await filled(2, 2)
+  const copies: Manifest[] = []
+  for (const number of await world.run(listManifests(storage))) copies.push(await world.run(readManifest(storage, number)))
+  const last = copies.at(-1) as Manifest
+  assert.equal(last.log.at(-1)?.end, null)
+  const map = (await world.open()).map<number>('map')
+  for (let at = 0; world.store.stats().upkeep.folds < 1; at++) {
+    map.set(`later ${at}`, at)
+    await world.checkpoint()
+    await world.pass(10)
+  }
+  await world.pass(60_000)
+  await world.close()
+  const { log } = (await world.run(openForReading(storage))).manifest
+  // As where the run before died in the first commit of one more file, which the next run dropped.
+  const closed = log.find(({ file }) => file === last.log.at(-1)?.file)
+  assert.ok(closed?.end != null)
+  copies[copies.length - 1] = { ...last, log: [...last.log.slice(0, -1), closed, { file: logName(last.token, 999), end: null }] }
+  for (const number of await world.run(listManifests(storage))) await world.run(storage.remove(manifestName(number)))
+  for (const copy of copies) await world.run(storage.createIfAbsent(manifestName(copy.number), encodeManifest(copy)))
+  const there = new Set(await world.run(storage.list(SEGMENT_FOLDER)))
+  const isWhole = (manifest: Manifest): boolean => segmentsOf(manifest).every(file => there.has(nameOf(file)))
+  assert.ok(isWhole(newest) && kept.some(manifest => !isWhole(manifest)), 'a point is gone that the copy keeps')
+  const { ok, files } = await world.run(verifyStore(storage, never))
+  assert.ok(ok, JSON.stringify(files.filter(({ problem }) => problem !== undefined)))
+  const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+  assert.ok(points.every(({ lost }) => lost === undefined))
+  const store = await world.open()
+  assert.equal(store.restored.epoch, points[0]?.epoch)
   await world.close()
 })

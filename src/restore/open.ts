@@ -77,7 +77,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   const older = olderThan(found, log)
   if (older !== undefined) await assertNotOutlived(storage, found, followed, there, facts)
   await assertThere(storage, found, followed, there, facts)
-  const next = takeOver(await withKept(storage, found, there), found.newestNumber, log, author, highestToken(token, there))
+  const next = takeOver(await withKept(storage, found, log, there), found.newestNumber, log, author, highestToken(token, there))
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
   // It may have gone with the files that are given up, or, where it was empty, with a tool that copies files alone.
@@ -102,7 +102,7 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
   }
   const { log, leftOverEpoch } = await logOf(storage, found)
   const isAll = (found.damaged.length === 0 && !found.isOld) || found.manifest.retained.length === 0
-  const kept = isAll ? found.manifest : await withKept(storage, found, await filesThere(storage))
+  const kept = isAll ? found.manifest : await withKept(storage, found, log, await filesThere(storage))
   const manifest: Manifest = { ...kept, log }
   return { manifest, created: false, shared: true, damagedManifests: found.damaged, older: olderThan(found, log), leftOverEpoch }
 }

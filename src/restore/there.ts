@@ -158,15 +158,18 @@ export async function assertNotOutlived(
 
 /**
  * Fold points that a later manifest, which is damaged or not there, did not keep any more may be gone, or some of what they stand on. One whose manifest cannot be
- * read, or is another history's, is kept: nobody knows what it stands on. All are while what the manifest itself stands on is missing, or all segments are: a folder may be away.
+ * read, or is another history's, is kept: nobody knows what it stands on. All are while what the manifest itself stands on, with `followed` for its log, is missing, or
+ * all segments are: a folder may be away.
  */
 export async function withKept(
   storage: Storage,
   { manifest, damaged, isOld }: NewestManifest,
+  followed: Manifest['log'],
   there: ReadonlySet<string>,
 ): Promise<Manifest> {
   if ((damaged.length === 0 && !isOld) || manifest.retained.length === 0) return manifest
-  if (missingOf(manifest, there).length > 0 || ![...there].some(file => file.startsWith(`${SEGMENT_FOLDER}/`))) return manifest
+  if (missingOf({ ...manifest, log: followed }, there).length > 0 || ![...there].some(file => file.startsWith(`${SEGMENT_FOLDER}/`)))
+    return manifest
   const numbers = new Set(await listManifests(storage))
   const retained: RetainedPoint[] = []
   for (const point of manifest.retained) {
