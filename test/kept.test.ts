@@ -6,8 +6,10 @@ import { listManifests, readManifest } from '../src/manifest/index.ts'
 import { load, openForReading } from '../src/restore/index.ts'
 import { listPoints } from '../src/restore/points.ts'
 import { verifyStore } from '../src/restore/verify.ts'
-import { nameOf } from '../src/storage/index.ts'
+import { MemoryStorage, nameOf } from '../src/storage/index.ts'
 import { SimulatedStorage } from '../src/testing/index.ts'
+import { filesOf } from './support/files.ts'
+import { Life } from './support/log-store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const never = (): undefined => undefined
@@ -249,4 +251,21 @@ test('an older copy of the manifests that names a file in which nothing was comm
   const store = await world.open()
   assert.equal(store.restored.epoch, points[0]?.epoch)
   await world.close()
+})
+
+test('a file of another store in the log, with a high token, keeps nobody from an older point where a segment of the newest is missing', async () => {
+  const { world, storage, kept, newest } = await filled(100, 2)
+  const other = new MemoryStorage()
+  const life = await Life.open({ storage: other })
+  await life.mustCommit([[['key', 'other']]])
+  await life.close()
+  const stranger = logName(0x100, 1)
+  await world.run(storage.createIfAbsent(stranger, (await filesOf(other)).get(logName(1, 1)) as Buffer))
+  const point = kept.at(-2) as Manifest
+  const known = new Set(segmentsOf(point))
+  await world.run(storage.remove(segmentsOf(newest).find(file => !known.has(file)) as string))
+  const store = await world.open({ restore: { at: point.fold?.epoch as number } })
+  assert.deepEqual([store.restored.epoch, store.restored.notes], [point.fold?.epoch, []])
+  await world.close()
+  assert.ok((await world.run(openForReading(storage))).manifest.token < 0x100)
 })

@@ -55,10 +55,10 @@ export interface OpenedStore {
 export async function openForWriting(storage: Storage, facts: OpenFacts): Promise<OpenedStore> {
   const failpoint = facts.failpoint ?? noFailpoint
   const author: Author = { writer: hex(facts.random.bytes(16)), createdBy: facts.createdBy }
-  const found = await findNewest(storage).catch(async error => {
+  const newest = await findNewest(storage).catch(async error => {
     if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await isUnbegun(storage))) throw error
   })
-  if (found === undefined) {
+  if (newest === undefined) {
     await refuseForeign(storage)
     // Behind what first openings left that died inside their manifest: of a number there is one only, and so there is of the files of a token.
     const number = (await newestNumber(storage)) + 1
@@ -72,7 +72,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
     const manifest = await claim(storage, { ...first, number, token: number }, failpoint)
     return { manifest, created: true, shared: false, damagedManifests: [], older: undefined, leftOverEpoch: 0 }
   }
-  const [{ log, token, leftOverEpoch }, there] = await Promise.all([logOf(storage, found), filesThere(storage)])
+  const [{ log, token, leftOverEpoch, found }, there] = await Promise.all([followOn(storage, newest), filesThere(storage)])
   const followed = { ...found.manifest, log }
   const older = olderThan(found, log)
   if (older !== undefined) await assertNotOutlived(storage, found, followed, there, facts)
@@ -92,15 +92,15 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
 export async function openForReading(storage: Storage): Promise<OpenedStore> {
   let unbegun = false
-  const found = await findNewest(storage).catch(async error => {
+  const newest = await findNewest(storage).catch(async error => {
     unbegun = hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && (await isUnbegun(storage))
     if (!unbegun) throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
   })
-  if (found === undefined) {
+  if (newest === undefined) {
     await refuseForeign(storage)
     throw noStore(unbegun)
   }
-  const { log, leftOverEpoch } = await logOf(storage, found)
+  const { log, leftOverEpoch, found } = await followOn(storage, newest)
   const isAll = (found.damaged.length === 0 && !found.isOld) || found.manifest.retained.length === 0
   const kept = isAll ? found.manifest : await withKept(storage, found, log, await filesThere(storage))
   const manifest: Manifest = { ...kept, log }
@@ -121,6 +121,12 @@ async function findNewest(storage: Storage): Promise<NewestManifest | undefined>
 function olderThan({ manifest, isOld }: NewestManifest, log: Manifest['log']): string | undefined {
   if (!isOld || log.length === 0 || log.at(-1)?.file === manifest.log.at(-1)?.file) return undefined
   return `${manifestName(manifest.number)}, the newest that is there, is older than the log, which was followed on`
+}
+
+/** The log; and `newest`, told by what is in the files that have later tokens in their names: one of another store says nothing of the manifests here. */
+async function followOn(storage: Storage, newest: NewestManifest): Promise<Followed & { readonly found: NewestManifest }> {
+  const followed = await logOf(storage, newest)
+  return { ...followed, found: { ...newest, isOld: newest.isOld && followed.token > newest.manifest.token } }
 }
 
 async function logOf(storage: Storage, found: NewestManifest): Promise<Followed> {
