@@ -123,6 +123,20 @@ export function decodeHeaderOf(
   return { kind, compression, rawLength, storedLength, payloadCrc: bytes.readUInt32LE(at + 16) }
 }
 
+/**
+ * What may be the header of a commit of the log, or of its echo, where nobody knows the salt: its own checksum says nothing, so the payload has to be
+ * believed by its own.
+ */
+export function unplacedCommit(bytes: Buffer, at: number): FrameHeader | undefined {
+  if (at + FRAME_HEADER_BYTES > bytes.length || bytes.compare(FRAME_MAGIC, 0, FRAME_MAGIC.length, at, at + FRAME_MAGIC.length) !== 0)
+    return undefined
+  const kind = bytes[at + 4]
+  const length = bytes.readUInt32LE(at + 8)
+  if (kind !== FRAME_COMMIT && kind !== FRAME_ECHO) return undefined
+  if (length > COMMIT_BYTES_MAX || bytes.readUInt32LE(at + 12) !== length) return undefined
+  return { kind, compression: COMPRESSION_NONE, rawLength: length, storedLength: length, payloadCrc: bytes.readUInt32LE(at + 16) }
+}
+
 export function payloadMatches(header: FrameHeader<number>, payload: Uint8Array): boolean {
   return payload.length === header.storedLength && crc32(payload) === header.payloadCrc
 }

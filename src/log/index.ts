@@ -1,5 +1,6 @@
 /** The log: appending to a file, reading the files a manifest names. */
 export type { Pause } from './epoch.ts'
+export { holdsCommit } from './headless.ts'
 export { LogLength } from './log-length.ts'
 export { type CommitResult, LogWriter, type LogWriterStart } from './log-writer.ts'
 export { lastSeenIn, openLog } from './open-log.ts'

@@ -6,10 +6,12 @@
  * same log the one with the highest token and sequence counts; every step raises token and sequence, so the walk ends. A later file that goes on
  * from nothing that was followed (history was forked, or a file between is lost), or from before the fold point, holds epochs that were acknowledged:
  * it is never passed over, not even where something before it cannot be read at the moment. Where no manifest is damaged only a file of a later token
- * tells that there was a newer one: of its own token there may be files that were given up, with a commit that nobody acknowledged.
+ * tells that there was a newer one: of its own token there may be files that were given up, with a commit that nobody acknowledged. A file whose header
+ * is damaged goes on from nobody knows what: where it holds an epoch it is refused like one that goes on from nothing, and its token counts by its name.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { mostOf } from '../base/extremes.ts'
+import { MANIFEST_NUMBERS_AHEAD_MAX } from '../base/limits.ts'
 import {
   GENESIS,
   LOG_FOLDER,
@@ -20,8 +22,8 @@ import {
   type Manifest,
   manifestName,
 } from '../format/index.ts'
-import { LogScan, lastSeenIn, openLog } from '../log/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { holdsCommit, LogScan, lastSeenIn, openLog } from '../log/index.ts'
+import { nameOf, type Storage } from '../storage/index.ts'
 
 interface Candidate {
   readonly file: string
@@ -31,7 +33,7 @@ interface Candidate {
 
 export interface Followed {
   readonly log: readonly LogEntry[]
-  /** The highest token of the manifest and of the store's files in the log. */
+  /** The highest token of the manifest and of the store's files in the log, those with a damaged header among them. */
   readonly token: number
   /** Of files that nobody can follow to, because the last one of the log is damaged; 0 where there are none. */
   readonly leftOverEpoch: number
@@ -39,7 +41,7 @@ export interface Followed {
 
 /** Whether the log has a file of a later writer than the manifest's, by its name. Every writer publishes a manifest before he makes a file. */
 export async function hasLaterFiles(storage: Storage, manifest: Manifest): Promise<boolean> {
-  return (await storage.list(LOG_FOLDER)).some(name => (logNumbers(name)?.token ?? 0) > manifest.token)
+  return (await storage.list(LOG_FOLDER)).some(name => tokenOf(name) > manifest.token)
 }
 
 /**
@@ -49,8 +51,10 @@ export async function hasLaterFiles(storage: Storage, manifest: Manifest): Promi
 export async function followChain(storage: Storage, manifest: Manifest, damaged: string | undefined): Promise<Followed> {
   const log = [...manifest.log]
   const found = await findCandidates(storage, manifest)
-  const { token } = found
+  const { token, headless } = found
   let { candidates } = found
+  const unknown = headless.find(file => damaged !== undefined || tokenOf(file) > manifest.token)
+  if (unknown !== undefined) throw leftOver(unknown, undefined, manifest, damaged)
   if (damaged === undefined && !candidates.some(({ header }) => header.token > manifest.token)) candidates = []
   while (candidates.length > 0) {
     const { ends, whole, givesUp } = await endsOf(storage, manifest, log)
@@ -58,10 +62,11 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
     if (next === undefined) {
       // Where the last file is damaged itself, whoever reads it says so, and that these are lost with it. Without a manifest that was there it may be gone.
       if (!whole && damaged !== undefined) return { log, token, leftOverEpoch: mostOf(candidates, ({ lastSeenEpoch }) => lastSeenEpoch) }
-      throw leftOver(candidates[0] as Candidate, manifest, damaged)
+      const [{ file, header }] = candidates as [Candidate]
+      throw leftOver(file, header, manifest, damaged)
     }
     // Segments hold what was folded: where history went on from before that, only a fork that was lost could say what they are without it.
-    if (next.header.baseEpoch < (manifest.fold?.epoch ?? 0)) throw leftOver(next, manifest, damaged)
+    if (next.header.baseEpoch < (manifest.fold?.epoch ?? 0)) throw leftOver(next.file, next.header, manifest, damaged)
     const end = ends.get(`${next.header.baseEpoch} ${next.header.baseDigest}`) as LogPosition
     if (damaged === undefined && givesUp(end)) throw twoHistories(next, log.at(-1) as LogEntry, manifest)
     const last = log.at(-1)
@@ -124,14 +129,21 @@ async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readon
   return { ends, whole: await isWholeFrom(fold), givesUp }
 }
 
-/** Files beyond those the manifest names that hold a commit; the highest token and sequence first. And the highest token of all. */
-async function findCandidates(
-  storage: Storage,
-  manifest: Manifest,
-): Promise<{ readonly candidates: readonly Candidate[]; readonly token: number }> {
+/** Files beyond those the manifest names. */
+interface Beyond {
+  /** Those that hold a commit; the highest token and sequence first. */
+  readonly candidates: readonly Candidate[]
+  /** Those that hold one, too, and whose header is damaged. */
+  readonly headless: readonly string[]
+  /** The highest of all that are of this store, as far as anybody knows. */
+  readonly token: number
+}
+
+async function findCandidates(storage: Storage, manifest: Manifest): Promise<Beyond> {
   const named = new Set(manifest.log.map(entry => entry.file))
   const last = manifest.log.at(-1)?.file ?? ''
   const candidates: Candidate[] = []
+  const headless: string[] = []
   let { token } = manifest
   for (const name of await storage.list(LOG_FOLDER)) {
     const file = `${LOG_FOLDER}/${name}`
@@ -139,32 +151,40 @@ async function findCandidates(
     if (named.has(file) || file <= last || logNumbers(name) === undefined) continue
     const entry: LogEntry = { file, end: null }
     const opened = await openLog(storage, entry, manifest.storeId, undefined)
-    if (!('window' in opened)) continue
+    if (!('window' in opened)) {
+      const ahead = tokenOf(file) - manifest.token
+      if (opened.kind !== 'damaged' || ahead < 0 || ahead > MANIFEST_NUMBERS_AHEAD_MAX) continue
+      token = Math.max(token, tokenOf(file))
+      if (await holdsCommit(storage, file)) headless.push(file)
+      continue
+    }
     await opened.window.file.close()
     token = Math.max(token, opened.header.token)
     const seen = await lastSeenIn(storage, entry, manifest.storeId, () => {})
     if (seen > opened.header.baseEpoch && opened.header.token >= manifest.token)
       candidates.push({ file, header: opened.header, lastSeenEpoch: seen })
   }
-  return { candidates: candidates.reverse(), token }
+  return { candidates: candidates.reverse(), headless, token }
+}
+
+function tokenOf(file: string): number {
+  return logNumbers(nameOf(file))?.token ?? 0
 }
 
 function after(a: LogHeader, b: LogHeader): boolean {
   return a.token > b.token || (a.token === b.token && a.sequence > b.sequence)
 }
 
-function leftOver({ file, header }: Candidate, { number }: Manifest, damaged: string | undefined): TidemarkError {
+/** `header`: undefined where it is damaged. */
+function leftOver(file: string, header: LogHeader | undefined, { number }: Manifest, damaged: string | undefined): TidemarkError {
   const newest = manifestName(number)
   const what = damaged === undefined ? `no manifest is there that is newer than ${newest}` : `${damaged} does not verify`
-  return new TidemarkError(
-    'TIDEMARK_MANIFEST_DAMAGED',
-    `${what}, and without it nobody knows how history came to ${file}, which goes on from epoch ${header.baseEpoch}`,
-    {
-      file: damaged ?? newest,
-      info: { log: file, baseEpoch: header.baseEpoch },
-      hint: `keep a copy of the directory, then put the newest copy of the folder \`manifest\` back; what ${file} holds is given up by moving it away`,
-    },
-  )
+  const which = header === undefined ? 'whose header is damaged' : `which goes on from epoch ${header.baseEpoch}`
+  return new TidemarkError('TIDEMARK_MANIFEST_DAMAGED', `${what}, and without it nobody knows how history came to ${file}, ${which}`, {
+    file: damaged ?? newest,
+    info: { log: file, baseEpoch: header?.baseEpoch },
+    hint: `keep a copy of the directory, then put the newest copy of the folder \`manifest\` back; what ${file} holds is given up by moving it away`,
+  })
 }
 
 /** Where no manifest is damaged: either an older copy of them was put back, and a newer one says why, or the file is of another history. */

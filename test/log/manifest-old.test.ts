@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
-import { logName, logNumbers, manifestName, segmentName } from '../../src/format/index.ts'
+import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES, logName, logNumbers, manifestName, segmentName } from '../../src/format/index.ts'
 import { listManifests } from '../../src/manifest/index.ts'
 import { forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
 import { verifyStore } from '../../src/restore/verify.ts'
 import { MemoryDisk, MemoryStorage, nameOf, type Storage } from '../../src/storage/index.ts'
-import { type Files, filesOf, logFiles, storageOf } from '../support/files.ts'
+import { type Files, filesOf, flipped, logFiles, storageOf } from '../support/files.ts'
 import { type Block, type Epoch, Life, pseudoRandom, readAll, scanAll } from '../support/log-store.ts'
 import { SimulatedStore } from '../support/simulated-store.ts'
 
@@ -238,6 +238,48 @@ test('where older manifests were put back, upkeep removes nothing of what later 
   assert.deepEqual([...reader.map('map').keys()].sort(), ['a', 'b', 'c', 'd'])
   await world.close()
   assert.ok((await world.run(verifyStore(world.storage, () => undefined))).ok)
+})
+
+test('a file of a later run whose header is damaged is not passed over where it holds an epoch, and its token is not given twice', async () => {
+  const { files, copies } = await lives()
+  const [one, two] = logFiles(files).slice(-2) as [string, string]
+  const headless = (path: string, bytes = files.get(path) as Buffer): Buffer => Buffer.from(bytes).fill(0, 0, LOG_HEADER_BYTES)
+  const base = withManifests(files, copies[5] as Files)
+  const onlyOne = new Map([...base].filter(([path]) => path !== two))
+  for (const found of [new Map(onlyOne).set(one, headless(one)), new Map(base).set(two, headless(two))]) {
+    const storage = await storageOf(found)
+    const refused = { code: 'TIDEMARK_MANIFEST_DAMAGED', message: /log\/00000003-\S+, whose header is damaged/, hint: /moving it away/ }
+    await assert.rejects(openForReading(storage), refused)
+    for (const onDamage of ['refuse', 'fall-back'] as const)
+      await assert.rejects(openForWriting(storage, { ...facts('next'), onDamage }), refused)
+    assert.equal((await verifyStore(storage, () => undefined)).ok, false)
+    assert.deepEqual(await filesOf(storage), found)
+  }
+  // Begun, and died before it was whole; and with a block of an epoch that nobody committed.
+  const bytes = files.get(one) as Buffer
+  const frame = LOG_HEADER_BYTES + FRAME_HEADER_BYTES
+  for (const torn of [bytes.subarray(0, 700), headless(one, bytes.subarray(0, frame + bytes.readUInt32LE(LOG_HEADER_BYTES + 12)))]) {
+    const storage = await storageOf(new Map(onlyOne).set(one, torn))
+    assert.equal((await readAll(storage)).epochs.length, 4)
+    const writer = await Life.open({ storage, name: 'after' })
+    assert.equal(writer.manifest.token, 4)
+    await writer.close()
+  }
+})
+
+test('a damaged newest manifest, and a damaged header of the file that only it names: refused, nothing is written', async () => {
+  const { files } = await lives()
+  const newest = manifestName((await listManifests(await storageOf(files))).at(-1) as number)
+  const path = logFiles(files).at(-1) as string
+  const found = new Map(files).set(newest, flipped(files.get(newest) as Buffer, 900))
+  found.set(path, Buffer.from(files.get(path) as Buffer).fill(0, 0, LOG_HEADER_BYTES))
+  const storage = await storageOf(found)
+  await assert.rejects(openForWriting(storage, facts('next')), {
+    code: 'TIDEMARK_MANIFEST_DAMAGED',
+    file: newest,
+    message: /header is damaged/,
+  })
+  assert.deepEqual(await filesOf(storage), found)
 })
 
 /** The same files; before the first look at the log behind a look at the manifests, `before` is awaited, so often. */
