@@ -57,11 +57,21 @@ export async function openLog(
   }
 }
 
-/** What helps where the file that is meant is not there. Its epochs are as whole as they were: only who has lost it gives them up. */
-export function cureOf(kind: NotALog['kind'], first: number, last: number): string {
+/**
+ * What helps. Where the file that is meant is not there its epochs are as whole as they were: only who has lost it gives them up. `asked`: an epoch that
+ * was asked for: what is kept before and behind it is not to be given up for it.
+ */
+export function cureOf(kind: NotALog['kind'], first: number, last: number, asked: number | undefined): string {
+  const isDamaged = kind === 'damaged'
+  const putBack = 'put the file back, or the folder `manifest` that belongs to it; only where it is lost'
+  if (asked !== undefined) {
+    const why = isDamaged ? `epochs ${first} to ${last} cannot be read, and so` : putBack
+    return `${why} epoch ${asked} cannot be restored: choose another of recoveryPoints() (\`tidemark log\`), before or behind these`
+  }
   const fallBack = `keep a copy of the directory, then open with onDamage: 'fall-back' to go on at epoch ${first - 1}`
-  if (kind === 'damaged') return `epochs ${first} to ${last} cannot be read; ${fallBack}`
-  return `put the file back, or the folder \`manifest\` that belongs to it; only where it is lost, and with it epochs ${first} to ${last}: ${fallBack}`
+  return isDamaged
+    ? `epochs ${first} to ${last} cannot be read; ${fallBack}`
+    : `${putBack}, and with it epochs ${first} to ${last}: ${fallBack}`
 }
 
 /** The highest epoch of which this file has a trace; 0 when there is none. `gaps`: as far as the device gives it back. */

@@ -349,7 +349,7 @@ export class LogScan implements AsyncIterable<LogItem> {
     cause?: unknown,
     kind: NotALog['kind'] = 'damaged',
   ): Promise<void> {
-    const { log, storage, storeId, onDamage, leftOverEpoch = 0 } = this.#options
+    const { log, storage, storeId, until, onDamage, leftOverEpoch = 0 } = this.#options
     const file = (log[index] as LogEntry).file
     const firstLostEpoch = this.report.end.epoch + 1
     let lastSeenEpoch = Math.max(seen, firstLostEpoch, leftOverEpoch)
@@ -357,6 +357,8 @@ export class LogScan implements AsyncIterable<LogItem> {
       const inFile = await lastSeenIn(storage, entry, storeId, this.#pause, true).catch(error => noTrace(error).lastSeenEpoch)
       lastSeenEpoch = Math.max(lastSeenEpoch, inFile)
     }
+    // Who asks for an epoch, and falls back from none, gives up nothing behind it: a fold point may make that whole.
+    if (until !== undefined && onDamage !== 'fall-back') lastSeenEpoch = Math.min(lastSeenEpoch, until.epoch)
     const found: LogDamage = { file, offset, message, firstLostEpoch, lastSeenEpoch }
     this.report.damage = found
     if (onDamage === 'fall-back') return
@@ -364,7 +366,7 @@ export class LogScan implements AsyncIterable<LogItem> {
       file,
       cause,
       info: { ...found },
-      hint: cureOf(kind, firstLostEpoch, lastSeenEpoch),
+      hint: cureOf(kind, firstLostEpoch, lastSeenEpoch, until?.epoch),
     })
   }
 }

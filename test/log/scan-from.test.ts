@@ -1,6 +1,7 @@
 /** Reading a log from a place in it: what a restart does behind a fold point. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { TidemarkError } from '../../src/base/errors.ts'
 import type { LogPosition } from '../../src/format/index.ts'
 import { LogScan } from '../../src/log/index.ts'
 import { MemoryDisk, MemoryStorage, type Storage } from '../../src/storage/index.ts'
@@ -112,5 +113,28 @@ test('a file that ends at the place is not needed: it may be missing or damaged'
         await assert.rejects(readAll(await storageOf(others), { from: wrong }), { code: 'TIDEMARK_LOG_DAMAGED' })
       }
     }
+  }
+})
+
+test('where what leads to an epoch that is asked for is damaged or missing, nobody is told to give up what lies behind that epoch', async () => {
+  const { storage, ends } = await make()
+  const files = await filesOf(storage)
+  const path = ends[3]?.file as string
+  const bytes = Buffer.from(files.get(path) as Buffer)
+  bytes.fill(0, (ends[2]?.bytes as number) + 100, ends[3]?.bytes)
+  const damaged = await storageOf(new Map(files).set(path, bytes))
+  const missing = await storageOf(new Map([...files].filter(([name]) => name !== path)))
+  for (const [found, first, hint] of [
+    [damaged, 4, /^epochs 4 to 7 cannot be read, and so epoch 7 cannot be restored: .*recoveryPoints/],
+    [missing, 1, /^put the file back.*only where it is lost epoch 7 cannot be restored: .*recoveryPoints/],
+  ] as const) {
+    await assert.rejects(readAll(found, { until: { epoch: 7 } }), (error: TidemarkError) => {
+      assert.deepEqual([error.code, error.info?.['firstLostEpoch'], error.info?.['lastSeenEpoch']], ['TIDEMARK_LOG_DAMAGED', first, 7])
+      assert.match(error.hint ?? '', hint)
+      assert.doesNotMatch(error.hint ?? '', /fall-back/)
+      return true
+    })
+    const { report } = await readAll(found, { until: { epoch: 7 }, onDamage: 'fall-back' })
+    assert.deepEqual([report.damage?.firstLostEpoch, report.damage?.lastSeenEpoch], [first, 15])
   }
 })
