@@ -115,8 +115,9 @@ class Reader {
 
   async #untilRead(count: boolean): Promise<void> {
     for (let attempt = 1; this.whole; attempt++) {
-      const { manifest, damagedManifests } = await openForReading(this.#storage)
+      const { manifest, damagedManifests, older } = await openForReading(this.#storage)
       for (const { file } of damagedManifests) this.#profiler.note(`${file} is damaged; the one before it was read`)
+      if (older !== undefined) this.#profiler.note(older)
       const damage = await this.#readOn(manifest, count).catch(error => {
         if (hasCode(error, 'TIDEMARK_STORAGE')) return error as TidemarkError
         throw error

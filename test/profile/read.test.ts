@@ -59,6 +59,22 @@ test('all epochs of all files and lives are counted once, and the bytes are thos
   assert.ok(history.blockBytes < history.logBytes)
 })
 
+test('an older copy of the manifests is told, and the log is read to its end', async () => {
+  const disk = new MemoryDisk()
+  const copies: Files[] = []
+  for (const name of ['one', 'two']) {
+    const life = await Life.open({ storage: new MemoryStorage(disk), name })
+    await life.mustCommit(epochOf(0))
+    await life.close()
+    copies.push(await filesOf(new MemoryStorage(disk)))
+  }
+  const [older, files] = copies as [Files, Files]
+  const found = [...older].filter(([path]) => path.startsWith('manifest/'))
+  const { ok, history } = await look(await storageOf(new Map([...found, ...[...files].filter(([path]) => path.startsWith('log/'))])))
+  assert.deepEqual([ok, history.epochs], [true, 2])
+  assert.match(history.notes.join(), /older than the log, which was followed on/)
+})
+
 test('a store without an epoch has a profile that says so; no store is an error', async () => {
   const { ok, history } = await look(await storageOf(await make([0])))
   assert.deepEqual([ok, history.epochs], [true, 0])
