@@ -29,7 +29,8 @@ export const COPYING = 'copying'
 
 /**
  * The directory is there, is ours or empty, and locked. `holder`: undefined where it is not to be locked. `create`: false where one without a store is
- * to stay as it is. @throws TIDEMARK_NO_STORE
+ * to stay as it is; where a first opening died one is told behind this (open.ts), so it gets a lock file, if that opening left none.
+ * @throws TIDEMARK_NO_STORE
  */
 export async function takeDirectory(files: FileStorage, holder: LockHolder | undefined, create: boolean): Promise<Lock | undefined> {
   try {
