@@ -1,7 +1,7 @@
 /** A folder of the store is away at one open, as a disk that is not mounted: that open is refused, has written nothing, and costs nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { manifestName } from '../src/format/index.ts'
+import { manifestName, ORDER_FOLDER, SCHEDULE_FOLDER } from '../src/format/index.ts'
 import { type FoundManifest, listManifests, readNewest } from '../src/manifest/index.ts'
 import { openStore } from '../src/open.ts'
 import { copyStore, openForWriting } from '../src/restore/index.ts'
@@ -59,6 +59,18 @@ test('an older copy of the manifests, and the log away for one open: no epoch is
   await assert.rejects(openForWriting(away, facts), { code: 'TIDEMARK_LOG_DAMAGED', message: /is missing/ })
   const back = await storageOf(new Map([...(await filesOf(away)), ...logs]))
   assert.equal((await Life.open({ storage: back, name: 'back' })).found.report.end.epoch, 3)
+})
+
+test('the log away, and no manifest that verifies: where a run left what it learned a store was, and none is begun in its place', async () => {
+  const { files } = await run(2)
+  const away = without(files, 'log')
+  await assert.rejects(openForWriting(await storageOf(away), facts), { code: 'TIDEMARK_LOG_DAMAGED', message: /is missing/ })
+  for (const folder of [ORDER_FOLDER, SCHEDULE_FOLDER]) {
+    const found = new Map([...away].map(([path, bytes]) => [path, flipped(bytes, 900)]))
+    const storage = await storageOf(new Map(found).set(`${folder}/00000001`, Buffer.from('any')))
+    await assert.rejects(openForWriting(storage, facts), { code: 'TIDEMARK_MANIFEST_DAMAGED' })
+    assert.deepEqual(await filesOf(storage), found, 'nothing is written')
+  }
 })
 
 test('a damaged newest manifest, and the log of another store in place of its own: no epoch is lost by that', async () => {

@@ -19,6 +19,8 @@ import {
   type Manifest,
   manifestName,
   manifestNumber,
+  ORDER_FOLDER,
+  SCHEDULE_FOLDER,
   SEGMENT_FOLDER,
 } from '../format/index.ts'
 import { errnoOf, isErrno, isNotGivenBack, notWhereItWas, type Storage, type StorageFile, systemError } from '../storage/index.ts'
@@ -100,12 +102,13 @@ export async function readNewest(storage: Storage): Promise<FoundManifest | unde
 /**
  * Of manifests of which none verifies: all there ever were, and nothing else. Where files have no other name first, a first opening that died left a
  * part of its own; whoever still writes it finds itself fenced. Nothing was acknowledged, for that takes a file of the log, which stays until there
- * is a segment.
+ * is a segment. Both folders may be away: what a run left beside them tells that there was one.
  */
 export async function isUnbegun(storage: Storage): Promise<boolean> {
   const [oldest] = await listManifests(storage)
   if (oldest !== 1) return false
-  for (const folder of [LOG_FOLDER, SEGMENT_FOLDER]) if ((await storage.list(folder)).length > 0) return false
+  for (const folder of [LOG_FOLDER, SEGMENT_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER])
+    if ((await storage.list(folder)).length > 0) return false
   return true
 }
 
