@@ -59,6 +59,23 @@ test('a stray manifest far above the newest is refused by its name, before anyth
   }
 })
 
+test('a copy counts from the newest manifest there is, though it does not verify; not from a stray one', async () => {
+  const world = await filled()
+  const newest = await world.run(newestNumber(world.storage))
+  const copied = async (): Promise<number> => {
+    const target = new SimulatedStorage({ seed: 3, scheduler: world.scheduler })
+    await world.run(copyStore(world.storage, target, new SeededRandom(1), () => undefined))
+    return await world.run(newestNumber(target))
+  }
+  world.storage.rot(1, manifestName(newest))
+  assert.equal(await copied(), newest + 1)
+  for (const number of [LAST, 0x7fff_fff0]) {
+    await world.run(world.storage.createIfAbsent(manifestName(number), Buffer.from('stray')))
+    assert.equal(await copied(), newest + 1)
+    await world.run(world.storage.remove(manifestName(number)))
+  }
+})
+
 test('once every number is given the store says so wherever it needs one, keeps what it has, and a copy of it goes on', async () => {
   const world = await filled()
   await world.run(raise(world, LAST - 2))

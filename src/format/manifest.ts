@@ -36,6 +36,11 @@ export function encodeManifest(manifest: Manifest): Buffer {
   return Buffer.concat([header, body])
 }
 
+/** The first line of what was encoded. It has the sum of all the rest, so that no other manifest has the same. */
+export function firstLine(encoded: Buffer): Buffer {
+  return encoded.subarray(0, encoded.indexOf(10) + 1)
+}
+
 /** `newest`: the highest store format the caller understands. Throws TIDEMARK_MANIFEST_DAMAGED or TIDEMARK_FORMAT_NEWER. */
 export function decodeManifest(bytes: Buffer, file: string, newest = STORE_FORMAT): Manifest {
   const line = bytes.indexOf(10)

@@ -14,6 +14,7 @@ import { MANIFEST_BYTES_MAX, MANIFESTS_KEPT } from '../base/limits.ts'
 import {
   decodeManifest,
   encodeManifest,
+  firstLine,
   LOG_FOLDER,
   MANIFEST_FOLDER,
   type Manifest,
@@ -132,16 +133,21 @@ export type Published = 'ours' | 'taken' | 'overtaken' | 'spoiled'
  * Puts a manifest under its number, durable and read back when it resolves: 'ours'; 'taken' when another's stands there; 'overtaken' when there are
  * later ones, whose author may have removed the one that stood there; 'spoiled' when it stands there and is not what was written: for an opener
  * the manifest before it is the newest then, so the next attempt says what that one did, under a later number. An error before may have
- * left our own manifest under this number: `writer` tells, and `made` was called where the storage said so.
+ * left our own manifest under this number: `writer` tells, and `made` was called, with its first line, where the storage said so.
  */
-export async function publish(storage: Storage, next: Manifest, failpoint: Failpoint, made: () => void = () => {}): Promise<Published> {
+export async function publish(
+  storage: Storage,
+  next: Manifest,
+  failpoint: Failpoint,
+  made: (line: Buffer) => void = () => {},
+): Promise<Published> {
   // It may have been raised beyond what was planned.
   assertNumbers(next)
   await failpoint('manifest.create')
   const bytes = encodeManifest(next)
   const created = await storage.createIfAbsent(manifestName(next.number), bytes)
   if (!created) return 'taken'
-  made()
+  made(Buffer.from(firstLine(bytes)))
   await failpoint('manifest.sync-folder')
   await storage.syncFolder(MANIFEST_FOLDER)
   await failpoint('manifest.durable')
@@ -153,11 +159,16 @@ export async function publish(storage: Storage, next: Manifest, failpoint: Failp
   return 'overtaken'
 }
 
-async function readsAs(storage: Storage, file: string, bytes: Buffer): Promise<boolean> {
+function readsAs(storage: Storage, file: string, bytes: Buffer): Promise<boolean> {
+  return beginsAs(storage, file, bytes, bytes.length + 1)
+}
+
+/** By the first so many bytes. */
+async function beginsAs(storage: Storage, file: string, bytes: Buffer, length = bytes.length): Promise<boolean> {
   let opened: StorageFile | undefined
   try {
     opened = await storage.open(file, 'read')
-    return (await opened.read(0, bytes.length + 1)).equals(bytes)
+    return (await opened.read(0, length)).equals(bytes)
   } catch (error) {
     if (isNotGivenBack(error)) return false
     throw error
@@ -197,6 +208,26 @@ export async function assertInPlace(storage: Storage, files: readonly { readonly
     }
     if (found < bytes) throw notWhereItWas(file, `has ${found} of the ${bytes} bytes that were written to it`, { operation: 'size' })
   }
+}
+
+/**
+ * For the newest manifest of a writer, by its first line. A store made by `copy` has another one under the same number, and nothing of what came into the
+ * one that it stands in for: a manifest behind it would name what was never there. One that does not verify, or is not given back, is taken for
+ * ours: rot is more likely, and the next manifest is the way out of it. @throws TIDEMARK_STORAGE
+ */
+export async function assertStillOurs(storage: Storage, number: number, line: Buffer): Promise<void> {
+  const file = manifestName(number)
+  if (await beginsAs(storage, file, line)) return
+  let found: Manifest | undefined
+  try {
+    found = await readManifest(storage, number)
+  } catch (error) {
+    if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || isNotGivenBack(error)) return
+    if (!hasCode(error, 'TIDEMARK_FORMAT_NEWER')) throw error
+  }
+  // At the first look it may have read wrong.
+  if (found !== undefined && firstLine(encodeManifest(found)).equals(line)) return
+  throw notWhereItWas(file, 'is not the one that was written', { operation: 'read' })
 }
 
 /**

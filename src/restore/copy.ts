@@ -11,7 +11,7 @@ import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { assert, hasCode, TidemarkError } from '../base/errors.ts'
 import { noFailpoint } from '../base/failpoint.ts'
-import { COPY_BYTES, COPY_SYNC_BYTES, MANIFEST_NUMBER_MAX } from '../base/limits.ts'
+import { COPY_BYTES, COPY_SYNC_BYTES, MANIFEST_NUMBER_MAX, MANIFEST_NUMBERS_AHEAD_MAX } from '../base/limits.ts'
 import { type Pauser, systemPauser } from '../base/pauser.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import {
@@ -175,13 +175,14 @@ async function whose(error: unknown, from: Storage, segments: readonly SegmentEn
 export async function copyStore(from: Storage, to: Storage, random: Random, pause: Pauser, opened?: OpenedStore): Promise<Copied> {
   const begin = opened ?? (await openForReading(from))
   try {
-    return await besideWriter(from, begin, ({ manifest }, believe) => attempt(from, to, manifest, random, believe, pause))
+    return await besideWriter(from, begin, (newest, believe) => attempt(from, to, newest, random, believe, pause))
   } catch (error) {
     throw error instanceof TargetFailed ? error.cause : error
   }
 }
 
-async function attempt(from: Storage, to: Storage, manifest: Manifest, random: Random, believe: Believe, pause: Pauser): Promise<Copied> {
+async function attempt(from: Storage, to: Storage, opened: OpenedStore, random: Random, believe: Believe, pause: Pauser): Promise<Copied> {
+  const { manifest } = opened
   await onTarget(() => clear(to))
   const { fold, young, base } = manifest
   const segments: SegmentEntry[] = [...young, ...base.flatMap(range => range.segment ?? [])]
@@ -200,7 +201,7 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
     const lineage = random.bytes(16).toString('hex')
     // A log that was found without the newest manifests may go on in files of a later token than that of the manifest that was read.
     const token = log.reduce((most, { file }) => Math.max(most, logNumbers(nameOf(file))?.token ?? 0), manifest.token)
-    const next = fork({ ...manifest, number: numberBehind(manifest), token, log, retained: [] }, report.end, lineage)
+    const next = fork({ ...manifest, number: numberBehind(opened), token, log, retained: [] }, report.end, lineage)
     const lengths = new Map<string, number>([
       ...segments.map(({ file, bytes }) => [file, bytes] as const),
       ...next.log.filter(({ file }) => open.has(file)).map(({ file, end }) => [file, end?.bytes ?? 0] as const),
@@ -222,10 +223,17 @@ async function attempt(from: Storage, to: Storage, manifest: Manifest, random: R
 }
 
 /**
- * The number that the copy's is behind. That of the source: whoever has that open, and finds the copy in its place, sees a later one there. Where so
- * many were given that there is an end to them, it counts from the beginning: nobody's is as low. Not from 1, which a first opening that died leaves.
+ * The number that the copy's is behind. The highest of the source, whether it verifies or not: whoever has that open, and finds the copy in its place,
+ * sees a later one there. Where so many were given that there is an end to them, it counts from the beginning: nobody's is as low. Not from 1, which a
+ * first opening that died leaves.
  */
-function numberBehind({ number }: Manifest): number {
+function numberBehind({ manifest, damagedManifests }: OpenedStore): number {
+  let { number } = manifest
+  for (const { file } of damagedManifests) {
+    const damaged = manifestNumber(nameOf(file)) ?? 0
+    // One further ahead is no manifest of this store.
+    if (damaged - manifest.number <= MANIFEST_NUMBERS_AHEAD_MAX) number = Math.max(number, damaged)
+  }
   return number <= MANIFEST_NUMBER_MAX / 2 ? number : 1
 }
 

@@ -9,6 +9,7 @@
  * but then ours, which it stood behind, went before it (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked
  * for first, then our own. Where one of them is missing, only a later one in the list says that somebody has come. Without, the directory was
  * taken away, which is a failure of the storage like any other, or it is back: between two looks nothing is concluded from what is not there.
+ * A store that `copy` made has the numbers of its source: so before anything is published, and before files go, what stands under our own number is read.
  * One of ours that does not read back as it was written keeps its number and counts for nothing: the one before it stays the newest, here and
  * for whoever opens the store. What does not verify under a number that we have tried may be ours, half written or spoiled: it is undecided,
  * and read again at each look. Nobody has opened the store with it yet, for an opener reads his manifest back before he reads the log: what
@@ -17,15 +18,30 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
-import { encodeManifest, type LogPosition, logNumbers, type Manifest, manifestName } from '../format/index.ts'
-import { assertInPlace, directoryGone, newestNumber, pruneManifests, publish, readManifest, spoiled } from '../manifest/index.ts'
-import { isNotGivenBack, nameOf, type Storage } from '../storage/index.ts'
+import { encodeManifest, firstLine, type LogPosition, logNumbers, type Manifest, manifestName } from '../format/index.ts'
+import {
+  assertInPlace,
+  assertStillOurs,
+  directoryGone,
+  newestNumber,
+  pruneManifests,
+  publish,
+  readManifest,
+  spoiled,
+} from '../manifest/index.ts'
+import { isErrno, isNotGivenBack, nameOf, type Storage } from '../storage/index.ts'
 
 /** Of one manifest: a storage that goes on saying that what it made was there before is not to be relied on. */
 const RESENT_MAX = 3
 
 /** A file of this run that a manifest is about to name, and how long it is at least. */
 type Written = Pick<LogPosition & { file: string }, 'file' | 'bytes'>
+
+/** The first of a manifest. */
+interface Line {
+  readonly number: number
+  readonly bytes: Buffer
+}
 
 export class Ownership {
   manifest: Manifest
@@ -38,6 +54,8 @@ export class Ownership {
   #spoiled = 0
   /** Numbers under which the storage said that we made one, since the last that was published. */
   readonly #made = new Set<number>()
+  /** The first line of the last that was published, so that the newest needs not be encoded again. */
+  #line: Line | undefined
   /** The number that this writer came with. */
   readonly #first: number
 
@@ -108,6 +126,7 @@ export class Ownership {
     await this.#inTurn(async () => {
       const number = await this.#look()
       if (number > this.manifest.number) throw spoiled(number)
+      await this.#assertOurs(this.#storage)
     })
   }
 
@@ -140,16 +159,21 @@ export class Ownership {
   }
 
   async #publish(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
+    await this.#assertOurs(storage)
     let left = this.#spoiled
     let planned: Manifest | undefined
     let resent = 0
+    let line: Line | undefined
     for (;;) {
       planned ??= plan(this.manifest)
       if (planned === undefined) return
       const next = planned.number > left ? planned : { ...planned, number: left + 1 }
       const again = next.number <= this.#tried
       this.#tried = Math.max(this.#tried, next.number)
-      const published = await publish(storage, next, this.#failpoint, () => this.#made.add(next.number))
+      const published = await publish(storage, next, this.#failpoint, bytes => {
+        this.#made.add(next.number)
+        line = { number: next.number, bytes }
+      })
       if (published === 'spoiled') {
         this.#spoiled = next.number
         throw spoiled(next.number)
@@ -157,6 +181,7 @@ export class Ownership {
       if (published === 'overtaken') throw fenced(next.number + 1)
       if (published === 'ours') {
         this.#advance(next)
+        this.#line = line
         this.#made.clear()
         return
       }
@@ -174,6 +199,19 @@ export class Ownership {
         this.#advance(found)
         planned = undefined
       }
+    }
+  }
+
+  /** That the newest is where it was. */
+  async #assertOurs(storage: Storage): Promise<void> {
+    const { number } = this.manifest
+    const line = this.#line?.number === number ? this.#line.bytes : firstLine(encodeManifest(this.manifest))
+    try {
+      await assertStillOurs(storage, number, line)
+    } catch (error) {
+      // Whoever came meanwhile may have removed it.
+      if (isErrno(error, 'ENOENT')) await this.#look()
+      throw error
     }
   }
 

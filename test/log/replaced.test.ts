@@ -1,19 +1,21 @@
 /** The directory of a store at work is replaced by a copy of it: what is open is in the one that was moved away. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { noFailpoint } from '../../src/base/failpoint.ts'
-import { logName, type Manifest } from '../../src/format/index.ts'
+import { logName, type Manifest, manifestName } from '../../src/format/index.ts'
+import { copyDirectory } from '../../src/restore/copy.ts'
 import { openForWriting } from '../../src/restore/index.ts'
 import { FileStorage } from '../../src/storage/index.ts'
 import { SimulatedStorage } from '../../src/testing/index.ts'
 import type { FromWriter } from '../../src/writer/index.ts'
 import { Ownership } from '../../src/writer/ownership.ts'
-import { type Block, Life, pseudoRandom, type ReadResult, readAll } from '../support/log-store.ts'
+import { type Block, Life, NOWHERE, pseudoRandom, type ReadResult, readAll } from '../support/log-store.ts'
 import { temporaryFolder } from '../temporary.ts'
 
 const block = (key: string, value = '1'): readonly Block[] => [[[key, value]]]
+const next = (of: Manifest): Manifest => ({ ...of, number: of.number + 1 })
 const keys = ({ epochs }: ReadResult): unknown[] => epochs.map(({ blocks }) => blocks[0]?.[0]?.[0])
 
 function isMisplaced(answer: FromWriter): void {
@@ -24,13 +26,13 @@ function isMisplaced(answer: FromWriter): void {
   assert.match(answer.error.hint ?? '', /moved/)
 }
 
-for (const next of ['commit', 'roll'] as const) {
+for (const due of ['commit', 'roll'] as const) {
   for (const lacking of ['the last epoch', 'the file'] as const) {
-    test(`a copy that lacks ${lacking} of the log gets no ${next}, opens as before, and all goes on when the directory is back`, async t => {
+    test(`a copy that lacks ${lacking} of the log gets no ${due}, opens as before, and all goes on when the directory is back`, async t => {
       const folder = join(temporaryFolder(t), 'state')
       mkdirSync(folder)
       const storage = new FileStorage(folder)
-      const life = await Life.open({ storage, compression: 'none', ...(next === 'roll' ? { fileBytesMax: 4000 } : {}) })
+      const life = await Life.open({ storage, compression: 'none', ...(due === 'roll' ? { fileBytesMax: 4000 } : {}) })
       await life.mustCommit(block('a'))
       cpSync(folder, `${folder}-copy`, { recursive: true })
       if (lacking === 'the file') rmSync(join(`${folder}-copy`, logName(life.manifest.token, 1)))
@@ -85,15 +87,79 @@ test('an older copy gets nothing of a run whose newest manifest it lacks, though
   const { manifest } = await openForWriting(storage, { createdBy: 'tidemark test', random: pseudoRandom('second') })
   const own = new Ownership(storage, noFailpoint, manifest)
   cpSync(folder, `${folder}-copy`, { recursive: true })
-  await own.publish(of => ({ ...of, number: of.number + 1 }))
+  await own.publish(next)
   renameSync(folder, `${folder}-away`)
   renameSync(`${folder}-copy`, folder)
   const before = await storage.list('manifest')
-  await assert.rejects(
-    own.publish(of => ({ ...of, number: of.number + 1 })),
-    { code: 'TIDEMARK_STORAGE', message: /not where it was/ },
-  )
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE', message: /not where it was/ })
   assert.deepEqual(await storage.list('manifest'), before)
+})
+
+test('a store made by `copy` gets no commit and no manifest of a run that came with the number that the copy has', async t => {
+  const folder = join(temporaryFolder(t), 'state')
+  mkdirSync(folder)
+  const storage = new FileStorage(folder)
+  const first = await Life.open({ storage, name: 'first' })
+  await first.mustCommit(block('a'))
+  await copyDirectory(folder, `${folder}-copy`, { lock: 'none' })
+  await first.mustCommit(block('b'))
+  await first.close()
+  const life = await Life.open({ storage, name: 'second' })
+  renameSync(folder, `${folder}-away`)
+  renameSync(`${folder}-copy`, folder)
+  assert.deepEqual(await storage.list('manifest'), [manifestName(life.manifest.number).slice('manifest/'.length)])
+  const before = await storage.list('manifest')
+  for (let attempt = 0; attempt < 3; attempt++) isMisplaced(await life.commit(block('c')))
+  assert.deepEqual(await storage.list('manifest'), before)
+  assert.deepEqual(keys(await readAll(storage)), ['a'])
+  renameSync(folder, `${folder}-copy`)
+  renameSync(`${folder}-away`, folder)
+  await life.mustCommit(block('c'))
+  await life.close()
+  assert.deepEqual(keys(await readAll(storage)), ['a', 'b', 'c'])
+})
+
+test('a store made by `copy` gets no manifest, and loses no file, to a run that has published one more since', async t => {
+  const folder = join(temporaryFolder(t), 'state')
+  mkdirSync(folder)
+  const storage = new FileStorage(folder)
+  const { manifest } = await openForWriting(storage, { createdBy: 'tidemark test', random: pseudoRandom('own') })
+  const own = new Ownership(storage, noFailpoint, manifest)
+  await copyDirectory(folder, `${folder}-copy`, { lock: 'none' })
+  await own.publish(next)
+  renameSync(folder, `${folder}-away`)
+  renameSync(`${folder}-copy`, folder)
+  const before = await storage.list('manifest')
+  const misplaced = { code: 'TIDEMARK_STORAGE', file: manifestName(own.manifest.number), message: /not where it was/ }
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await assert.rejects(own.publish(next), misplaced)
+    await assert.rejects(own.publishBeside(storage, next, NOWHERE, []), misplaced)
+    await assert.rejects(own.checkForRemoval(), misplaced)
+  }
+  assert.deepEqual(await storage.list('manifest'), before)
+  renameSync(folder, `${folder}-copy`)
+  renameSync(`${folder}-away`, folder)
+  await own.publish(next)
+  await own.checkForRemoval()
+  // Rot is no other store: the next one is the way out of it.
+  writeFileSync(join(folder, manifestName(own.manifest.number)), 'rot')
+  await own.checkForRemoval()
+  await own.publish(next)
+  assert.equal((await readAll(storage)).opened.manifest.number, manifest.number + 3)
+})
+
+test('our own newest manifest is asked for before the next one: what is not given back is no other store, what fails for a moment is tried again', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const { manifest } = await openForWriting(storage, { createdBy: 'tidemark test', random: pseudoRandom('own') })
+  const own = new Ownership(storage, noFailpoint, manifest)
+  const path = manifestName(manifest.number)
+  storage.inject({ operation: 'open', errno: 'EMFILE', path, nth: 1 })
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE', file: path })
+  assert.equal(own.manifest.number, manifest.number)
+  storage.inject({ operation: 'read', errno: 'EIO', path, times: Number.POSITIVE_INFINITY })
+  await own.publish(next)
+  await own.publishBeside(storage, next, NOWHERE, [])
+  assert.equal(own.manifest.number, manifest.number + 2)
 })
 
 test('a copy with all that was acknowledged gets the next epoch in a file of its own', async t => {
@@ -115,7 +181,6 @@ test('upkeep names nothing in a directory that lacks the end of the log, or what
   const storage = new SimulatedStorage({ seed: 1 })
   const { manifest } = await openForWriting(storage, { createdBy: 'tidemark test', random: pseudoRandom('own') })
   const own = new Ownership(storage, noFailpoint, manifest)
-  const next = (of: Manifest): Manifest => ({ ...of, number: of.number + 1 })
   const end = { file: logName(manifest.token, 1), bytes: 10, epoch: 1, digest: '00'.repeat(32) }
   const place = { collection: 1, key: '00' }
   const sums = { sha256: 'ab'.repeat(32), describedAt: 9, from: 0, through: 1, records: 1, tombstones: 0, rawBytes: 1 }
