@@ -29,7 +29,7 @@ import {
   readManifest,
   spoiled,
 } from '../manifest/index.ts'
-import { isErrno, isNotGivenBack, nameOf, type Storage } from '../storage/index.ts'
+import { isErrno, isNotGivenBack, nameOf, notWhereItWas, type Storage } from '../storage/index.ts'
 
 /** Of one manifest: a storage that goes on saying that what it made was there before is not to be relied on. */
 const RESENT_MAX = 3
@@ -231,7 +231,7 @@ export class Ownership {
     return turn
   }
 
-  /** The manifest under this number, when it is ours; undefined where that is undecided. */
+  /** The manifest under this number, when it is ours; undefined where that is undecided. @throws TIDEMARK_FENCED, TIDEMARK_STORAGE */
   async #ownManifest(number: number): Promise<Manifest | undefined> {
     let found: Manifest
     try {
@@ -251,6 +251,10 @@ export class Ownership {
       throw fenced(number)
     }
     if (found.writer !== this.manifest.writer || found.token !== this.manifest.token) throw fenced(number)
+    // A store that was made by `copy` names the writer of its source, and has a lineage of its own. No writer begins one.
+    if (found.lineage.at(-1)?.id !== this.manifest.lineage.at(-1)?.id) {
+      throw notWhereItWas(manifestName(number), 'is that of a copy', { operation: 'read' })
+    }
     return found
   }
 }

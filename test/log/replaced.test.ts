@@ -7,7 +7,7 @@ import { noFailpoint } from '../../src/base/failpoint.ts'
 import { logName, type Manifest, manifestName } from '../../src/format/index.ts'
 import { copyDirectory } from '../../src/restore/copy.ts'
 import { openForWriting } from '../../src/restore/index.ts'
-import { FileStorage } from '../../src/storage/index.ts'
+import { FileStorage, storageError, systemError } from '../../src/storage/index.ts'
 import { SimulatedStorage } from '../../src/testing/index.ts'
 import type { FromWriter } from '../../src/writer/index.ts'
 import { Ownership } from '../../src/writer/ownership.ts'
@@ -117,6 +117,48 @@ test('a store made by `copy` gets no commit and no manifest of a run that came w
   await life.mustCommit(block('c'))
   await life.close()
   assert.deepEqual(keys(await readAll(storage)), ['a', 'b', 'c'])
+})
+
+for (const holds of ['all', 'not all'] as const) {
+  test(`the manifest of a store made by \`copy\`, which holds ${holds} that was acknowledged, is never taken for one of the writer's own`, async t => {
+    const folder = join(temporaryFolder(t), 'state')
+    mkdirSync(folder)
+    const storage = new FileStorage(folder)
+    const life = await Life.open({ storage })
+    await life.mustCommit(block('a'))
+    await copyDirectory(folder, `${folder}-copy`, { lock: 'none' })
+    if (holds === 'not all') await life.mustCommit(block('b'))
+    renameSync(folder, `${folder}-away`)
+    renameSync(`${folder}-copy`, folder)
+    const before = await storage.list('manifest')
+    for (let attempt = 0; attempt < 3; attempt++) isMisplaced(await life.commit(block('away')))
+    assert.deepEqual(await storage.list('manifest'), before)
+    renameSync(folder, `${folder}-copy`)
+    renameSync(`${folder}-away`, folder)
+    await life.mustCommit(block('back'))
+    await life.close()
+    assert.deepEqual(keys(await readAll(storage)), ['a', ...(holds === 'all' ? [] : ['b']), 'back'])
+  })
+}
+
+test('an attempt of our own that failed under its number makes the manifest of such a store no more ours', async t => {
+  const folder = join(temporaryFolder(t), 'state')
+  mkdirSync(folder)
+  const storage = new FileStorage(folder)
+  const { manifest } = await openForWriting(storage, { createdBy: 'tidemark test', random: pseudoRandom('own') })
+  const own = new Ownership(storage, noFailpoint, manifest)
+  await copyDirectory(folder, `${folder}-copy`, { lock: 'none' })
+  const create = storage.createIfAbsent
+  storage.createIfAbsent = () => Promise.reject(storageError('createIfAbsent', 'manifest', systemError('ENOSPC', 'write')))
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE', message: /ENOSPC/ })
+  storage.createIfAbsent = create
+  renameSync(folder, `${folder}-away`)
+  renameSync(`${folder}-copy`, folder)
+  await assert.rejects(own.check(), { code: 'TIDEMARK_STORAGE', message: /not where it was/ })
+  renameSync(folder, `${folder}-copy`)
+  renameSync(`${folder}-away`, folder)
+  await own.publish(next)
+  assert.equal(own.manifest.number, manifest.number + 1)
 })
 
 test('a store made by `copy` gets no manifest, and loses no file, to a run that has published one more since', async t => {
