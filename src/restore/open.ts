@@ -55,11 +55,8 @@ export interface OpenedStore {
 export async function openForWriting(storage: Storage, facts: OpenFacts): Promise<OpenedStore> {
   const failpoint = facts.failpoint ?? noFailpoint
   const author: Author = { writer: hex(facts.random.bytes(16)), createdBy: facts.createdBy }
-  const newest = await findNewest(storage).catch(async error => {
-    if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') || !(await isUnbegun(storage))) throw error
-  })
+  const { found: newest } = await findStore(storage)
   if (newest === undefined) {
-    await refuseForeign(storage)
     // Behind what first openings left that died inside their manifest: of a number there is one only, and so there is of the files of a token.
     const number = (await newestNumber(storage)) + 1
     if (facts.create === false) throw noStore(number > 1)
@@ -91,20 +88,43 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
 export async function openForReading(storage: Storage): Promise<OpenedStore> {
-  let unbegun = false
-  const newest = await findNewest(storage).catch(async error => {
-    unbegun = hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && (await isUnbegun(storage))
-    if (!unbegun) throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
+  const { found: newest, unbegun } = await findStore(storage).catch(error => {
+    throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
   })
-  if (newest === undefined) {
-    await refuseForeign(storage)
-    throw noStore(unbegun)
-  }
+  if (newest === undefined) throw noStore(unbegun)
   const { log, leftOverEpoch, found } = await followOn(storage, newest)
   const isAll = (found.damaged.length === 0 && !found.isOld) || found.manifest.retained.length === 0
   const kept = isAll ? found.manifest : await withKept(storage, found, log, await filesThere(storage))
   const manifest: Manifest = { ...kept, log }
   return { manifest, created: false, shared: true, damagedManifests: found.damaged, older: olderThan(found, log), leftOverEpoch }
+}
+
+interface FoundStore {
+  /** Undefined: there is none, and nothing of others. */
+  readonly found: NewestManifest | undefined
+  /** There is none, but for what first openings left that died inside their manifest. */
+  readonly unbegun: boolean
+}
+
+/** @throws TIDEMARK_DIRECTORY where there is no store, and something of others */
+async function findStore(storage: Storage): Promise<FoundStore> {
+  for (let attempt = 1; ; attempt++) {
+    let unbegun = false
+    const found = await findNewest(storage).catch(async error => {
+      unbegun = hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && (await isUnbegun(storage))
+      if (!unbegun) throw error
+      return undefined
+    })
+    if (found !== undefined) return { found, unbegun }
+    try {
+      await refuseForeign(storage)
+      return { found, unbegun }
+    } catch (error) {
+      // A first opening, or the end of a copy, has made one between the looks.
+      const isLate = hasCode(error, 'TIDEMARK_DIRECTORY') && (await newestNumber(storage)) > 0
+      if (!isLate || attempt === READ_ATTEMPTS_MAX) throw error
+    }
+  }
 }
 
 async function findNewest(storage: Storage): Promise<NewestManifest | undefined> {

@@ -6,7 +6,7 @@ import { hasCode, TidemarkError } from '../../src/base/errors.ts'
 import { MANIFESTS_KEPT } from '../../src/base/limits.ts'
 import { encodeManifest, GENESIS, manifestName } from '../../src/format/index.ts'
 import { listManifests } from '../../src/manifest/index.ts'
-import { forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
+import { copyStore, forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
 import { FileStorage, MemoryDisk, MemoryStorage, type Storage } from '../../src/storage/index.ts'
 import { SimulatedStorage } from '../../src/testing/index.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf } from '../support/files.ts'
@@ -46,6 +46,37 @@ test('log files without any manifest are no empty directory', async () => {
   const { files } = await store(1, 1)
   const storage = await storageOf(new Map([...files].filter(([path]) => path.startsWith('log/'))))
   await assert.rejects(openForWriting(storage, facts('a')), error => hasCode(error, 'TIDEMARK_DIRECTORY'))
+})
+
+test('who looks for a manifest just before a first opening makes one, or a copy ends, finds the store', async () => {
+  const made = await store(1, 1)
+  const makes = {
+    'a first opening': async (storage: Storage) => {
+      const life = await Life.open({ storage, name: 'first' })
+      await life.mustCommit(block('0.0'))
+      await life.close()
+    },
+    'a copy': async (storage: Storage) => {
+      const source = new MemoryStorage(made.disk)
+      await copyStore(source, storage, pseudoRandom('copy'), () => undefined)
+    },
+  }
+  for (const [name, make] of Object.entries(makes)) {
+    for (const open of [openForReading, (storage: Storage) => openForWriting(storage, facts('second'))]) {
+      const storage = new MemoryStorage()
+      const list = storage.list.bind(storage)
+      storage.list = async folder => {
+        const names = await list(folder)
+        if (folder !== 'manifest') return names
+        storage.list = list
+        await make(storage)
+        return names
+      }
+      const { manifest, created } = await open(storage)
+      assert.equal(created, false, name)
+      assert.equal(manifest.log.length, 1, name)
+    }
+  }
 })
 
 test('what a first opening that was killed left is durable before the next one begins: a power cut leaves no later number alone', async () => {
