@@ -55,10 +55,10 @@ export interface OpenedStore {
 export async function openForWriting(storage: Storage, facts: OpenFacts): Promise<OpenedStore> {
   const failpoint = facts.failpoint ?? noFailpoint
   const author: Author = { writer: hex(facts.random.bytes(16)), createdBy: facts.createdBy }
-  const { found: newest } = await findStore(storage)
+  const { found: newest, left } = await findStore(storage)
   if (newest === undefined) {
     // Behind what first openings left that died inside their manifest: of a number there is one only, and so there is of the files of a token.
-    const number = (await newestNumber(storage)) + 1
+    const number = left + 1
     if (facts.create === false) throw noStore(number > 1)
     await failpoint('open.folders')
     await storage.makeFolder(LOG_FOLDER)
@@ -88,10 +88,10 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
 export async function openForReading(storage: Storage): Promise<OpenedStore> {
-  const { found: newest, unbegun } = await findStore(storage).catch(error => {
+  const { found: newest, left } = await findStore(storage).catch(error => {
     throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
   })
-  if (newest === undefined) throw noStore(unbegun)
+  if (newest === undefined) throw noStore(left > 0)
   const { log, leftOverEpoch, found } = await followOn(storage, newest)
   const isAll = (found.damaged.length === 0 && !found.isOld) || found.manifest.retained.length === 0
   const kept = isAll ? found.manifest : await withKept(storage, found, log, await filesThere(storage))
@@ -102,23 +102,27 @@ export async function openForReading(storage: Storage): Promise<OpenedStore> {
 interface FoundStore {
   /** Undefined: there is none, and nothing of others. */
   readonly found: NewestManifest | undefined
-  /** There is none, but for what first openings left that died inside their manifest. */
-  readonly unbegun: boolean
+  /**
+   * The highest number of what first openings left that died inside their manifest; 0 where there is none. Asked for before it is seen that no log was
+   * begun: behind a later number there may be a store by now, which a first manifest above it would end.
+   */
+  readonly left: number
 }
 
 /** @throws TIDEMARK_DIRECTORY where there is no store, and something of others */
 async function findStore(storage: Storage): Promise<FoundStore> {
   for (let attempt = 1; ; attempt++) {
-    let unbegun = false
+    let left = 0
     const found = await findNewest(storage).catch(async error => {
-      unbegun = hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && (await isUnbegun(storage))
-      if (!unbegun) throw error
+      if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error
+      left = await newestNumber(storage)
+      if (!(await isUnbegun(storage))) throw error
       return undefined
     })
-    if (found !== undefined) return { found, unbegun }
+    if (found !== undefined) return { found, left }
     try {
       await refuseForeign(storage)
-      return { found, unbegun }
+      return { found, left }
     } catch (error) {
       // A first opening, or the end of a copy, has made one between the looks.
       const isLate = hasCode(error, 'TIDEMARK_DIRECTORY') && (await newestNumber(storage)) > 0

@@ -79,6 +79,28 @@ test('who looks for a manifest just before a first opening makes one, or a copy 
   }
 })
 
+test('who finds an empty directory does not put a first manifest behind that of another first opening', async () => {
+  for (const left of [[], [manifestName(1)]]) {
+    const storage = new MemoryStorage()
+    await storage.makeFolder('manifest')
+    for (const path of left) await storage.createIfAbsent(path, Buffer.alloc(0))
+    let looks = 0
+    let life: Life | undefined
+    storage.list = async folder => {
+      const names = await MemoryStorage.prototype.list.call(storage, folder)
+      // The last look before a manifest is made finds nothing.
+      if (folder !== 'log' || ++looks <= left.length) return names
+      storage.list = MemoryStorage.prototype.list
+      life = await Life.open({ storage, name: 'first' })
+      await life.mustCommit(block('a'))
+      return names
+    }
+    await assert.rejects(openForWriting(storage, facts('second')), error => hasCode(error, 'TIDEMARK_FENCED'))
+    await life?.mustCommit(block('b'))
+    assert.equal((await readAll(storage)).epochs.length, 2)
+  }
+})
+
 test('what a first opening that was killed left is durable before the next one begins: a power cut leaves no later number alone', async () => {
   const storage = new SimulatedStorage({ seed: 1 })
   await storage.makeFolder('manifest')
