@@ -10,7 +10,7 @@ import { openStore } from '../src/open.ts'
 import type { Settings } from '../src/options.ts'
 import { listPoints, openForReading } from '../src/restore/index.ts'
 import { verifyStore } from '../src/restore/verify.ts'
-import type { OpenMode, Storage, StorageFile } from '../src/storage/index.ts'
+import { type OpenMode, type Storage, type StorageFile, storageError, systemError } from '../src/storage/index.ts'
 import type { Store } from '../src/store.ts'
 import { SimulatedScheduler, SimulatedStorage } from '../src/testing/index.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -215,6 +215,30 @@ test('recovery points are listed from a log that begins later meanwhile', async 
   const { manifest } = await world.run(openForReading(world.storage))
   assert.equal(points.at(-1)?.epoch, manifest.fold?.epoch)
   await world.run(world.store.close())
+})
+
+test('where the look that would tell that files were given back fails, that is told, and no damage', async () => {
+  const world = new World()
+  await world.begin()
+  const looks: readonly [string, (storage: Storage) => Promise<unknown>][] = [
+    ['log', storage => listPoints(storage, Number.MAX_SAFE_INTEGER, () => undefined)],
+    ['log', storage => verifyStore(storage, () => undefined)],
+    ['segment', storage => verifyStore(storage, () => undefined)],
+  ]
+  for (const [folder, look] of looks) {
+    const { storage, gone } = interruptions(world, folder, 1)
+    const short: Storage = {
+      ...storage,
+      list: async path => {
+        if (path === 'manifest' && gone.length > 0) throw storageError('list', path, systemError('EMFILE', 'scandir'))
+        return await storage.list(path)
+      },
+    }
+    await assert.rejects(world.run(look(short)), { code: 'TIDEMARK_STORAGE', message: /EMFILE/ }, folder)
+    assert.ok((gone[0] as string[]).length > 0)
+  }
+  await world.run(world.store.close())
+  assert.equal(world.storage.openFiles, 0)
 })
 
 test('a point that retention gave up between two looks is no point any more, and no damage', async () => {

@@ -27,7 +27,7 @@ class MovedOn extends Error {
 
 /**
  * What `work` makes of `opened`, or of a later manifest. Work that rejects has given back what it took.
- * @throws what `work` throws; TIDEMARK_STORAGE when the store moved on under every attempt
+ * @throws what `work` throws; TIDEMARK_STORAGE when the store moved on under every attempt, or it is not known whether it did
  */
 export async function besideWriter<T>(
   storage: Storage,
@@ -39,7 +39,7 @@ export async function besideWriter<T>(
     const { manifest, shared } = from
     const believe: Believe = async file => {
       if (!shared) return
-      const newest = await openForReading(storage).catch(() => undefined)
+      const newest = await openAgain(storage)
       if (newest === undefined || newest.manifest.number === manifest.number) return
       if (attempt < READ_ATTEMPTS_MAX) throw new MovedOn(newest)
       if (file === undefined || (await neededBy(storage, newest.manifest)).has(file)) return
@@ -51,6 +51,20 @@ export async function besideWriter<T>(
       if (!(error instanceof MovedOn)) throw error
       from = error.newest
     }
+  }
+}
+
+/**
+ * At a second look; undefined where there is none that counts any more. @throws whatever else fails: nobody knows then whether there is a later manifest,
+ * which does without the file that was missed
+ */
+export async function openAgain(storage: Storage): Promise<OpenedStore | undefined> {
+  try {
+    return await openForReading(storage)
+  } catch (error) {
+    const isNone = hasCode(error, 'TIDEMARK_NO_STORE') || hasCode(error, 'TIDEMARK_DIRECTORY')
+    if (isNone || (error instanceof TidemarkError && error.kind === 'damage')) return undefined
+    throw error
   }
 }
 

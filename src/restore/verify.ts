@@ -16,7 +16,7 @@ import { type BlockItem, LogScan } from '../log/index.ts'
 import { isOfPoint, readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
 import { FileStorage, isErrno, isNotGivenBack, type Storage } from '../storage/index.ts'
-import { movedOnAlways, neededBy } from './beside.ts'
+import { movedOnAlways, neededBy, openAgain } from './beside.ts'
 import { noStoreIn } from './directory.ts'
 import { ofAnother } from './kept.ts'
 import { type OpenedStore, openForReading } from './open.ts'
@@ -58,7 +58,7 @@ export async function verifyStore(storage: Storage, pause: Pauser): Promise<Veri
     })
     const number = opened instanceof TidemarkError ? -1 : opened.manifest.number
     const later = async (): Promise<Manifest | undefined> => {
-      const now = await openForReading(storage).catch(() => undefined)
+      const now = await openAgain(storage)
       return now === undefined || now.manifest.number === number ? undefined : now.manifest
     }
     let result: Verification
