@@ -131,6 +131,39 @@ test('a copy whose log ends at its fold point, made without empty folders, is a 
   await store.close()
 })
 
+test('a copy of one whose log ends at its fold point is opened behind a newest manifest that is damaged, as any store is', async () => {
+  const world = await folded()
+  await world.open()
+  await world.close()
+  const first = new MemoryStorage()
+  await world.run(copyStore(world.storage, first, new SeededRandom(1), () => undefined))
+  const files = await filesOf(first)
+  const [last] = logFiles(files).slice(-1) as [string]
+  const unread = new Map([...files].filter(([path]) => path !== last))
+  for (const [source, isThere] of [
+    [files, true],
+    [new Map(files).set(last, Buffer.alloc(10)), false],
+    [unread, false],
+  ] as const) {
+    const target = new MemoryStorage()
+    const copied = await copyStore(await storageOf(source), target, new SeededRandom(2), () => undefined)
+    const made = await filesOf(target)
+    assert.equal(copied.files, made.size - 1)
+    assert.deepEqual(logFiles(made), isThere ? [last] : [])
+    if (!isThere) continue
+    assert.deepEqual(made.get(last), files.get(last))
+    assert.equal(
+      copied.bytes,
+      [...made].reduce((sum, [path, { length }]) => sum + (path.startsWith('manifest') ? 0 : length), 0),
+    )
+    await openForWriting(target, facts)
+    const storage = await storageOf(await damaged(await filesOf(target)))
+    const store = await openStore('copy', { checkpoint: { intervalMs: 0 } }, { storage, writer: 'inline' })
+    assert.equal(store.restored.epoch, copied.epoch)
+    await store.close()
+  }
+})
+
 test('a point before a file of the log that is missing can be gone back to, unless nobody knows what else is', async () => {
   const { files, older } = await run(3)
   const storage = await storageOf(files)

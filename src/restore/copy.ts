@@ -211,12 +211,14 @@ async function attempt(from: Storage, to: Storage, opened: OpenedStore, random: 
       await copyFile(open.get(file) as StorageFile, to, file, length)
       bytes += length
     }
+    const last = read.length > 0 ? undefined : next.log.at(-1)
+    const unread = last?.end == null ? 0 : await copyUnread(from, to, last.file, last.end.bytes)
     await onTarget(() => finish(to, next, segments, report.end.epoch, pause)).catch(async error => {
       throw await whose(error, from, segments, pause)
     })
     const catalogue = report.lastCommit?.catalogue ?? fold?.catalogue ?? []
     const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
-    return { epoch: report.end.epoch, entries, files: lengths.size, bytes }
+    return { epoch: report.end.epoch, entries, files: lengths.size + (unread > 0 ? 1 : 0), bytes: bytes + unread }
   } finally {
     for (const file of open.values()) await file.close().catch(() => {})
   }
@@ -278,6 +280,25 @@ async function scan(storage: Storage, { storeId, fold }: Manifest, log: readonly
   const found = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'refuse', pause })
   for await (const _ of found);
   return found.report
+}
+
+/**
+ * The last file of a log of which nothing is read: an opening behind a damaged manifest asks that there be something of the log. It may be damaged
+ * itself, or lost, and then stays behind. Gives its bytes, 0 where it did.
+ */
+async function copyUnread(from: Storage, to: Storage, file: string, length: number): Promise<number> {
+  let source: StorageFile | undefined
+  try {
+    source = await from.open(file, 'read')
+    await copyFile(source, to, file, length)
+    return length
+  } catch (error) {
+    if (!hasCode(error, 'TIDEMARK_STORAGE')) throw error
+    if (source !== undefined) await onTarget(() => to.remove(file))
+    return 0
+  } finally {
+    await source?.close().catch(() => {})
+  }
 }
 
 async function copyFile(source: StorageFile, to: Storage, file: string, length: number): Promise<void> {
