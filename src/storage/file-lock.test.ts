@@ -294,6 +294,40 @@ test('without the addon, or where the file system cannot lock, opening says so a
   ;(await acquire(path)).release()
 })
 
+test('want of descriptors or memory, by which the addon is not loaded, is told as that and passes', async () => {
+  const path = folder()
+  const dlopen = (text: string): Error => Object.assign(new Error(`x.node: cannot open it: ${text}`), { code: 'ERR_DLOPEN_FAILED' })
+  const wants = [
+    ['EMFILE', systemError('EMFILE', 'open')],
+    ['ENFILE', systemError('ENFILE', 'open')],
+    ['ENOMEM', systemError('ENOMEM', 'read')],
+    ['EMFILE', dlopen('Too many open files')],
+    ['EMFILE', dlopen('No file descriptors available')],
+    ['ENFILE', dlopen('Too many open files in system')],
+    ['ENOMEM', dlopen('Cannot allocate memory')],
+  ] as const
+  for (const [name, want] of wants) {
+    const load = (): never => {
+      throw want
+    }
+    await assert.rejects(acquireLock(path, lockHolder(NOW_MS), { load }), error => {
+      assert.ok(hasCode(error, 'TIDEMARK_STORAGE') && isErrno(error, name), `${error}`)
+      assert.match((error as TidemarkError).hint ?? '', /too many open files|out of memory/)
+      return true
+    })
+    // The package would not be loaded either, and the module that failed stays failed.
+    assert.throws(
+      () => loadPrebuilt(load),
+      error => error === want,
+    )
+  }
+  const missing = (): never => {
+    throw dlopen('No such file or directory')
+  }
+  assert.equal(loadPrebuilt(missing), undefined)
+  ;(await acquire(path)).release()
+})
+
 test('a directory that is not there is a storage error', async () => {
   await assert.rejects(acquire(join(home, 'nowhere')), error => hasCode(error, 'TIDEMARK_STORAGE'))
 })

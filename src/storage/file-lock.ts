@@ -15,7 +15,7 @@ import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { TidemarkError } from '../base/errors.ts'
-import { isErrno, storageError } from './errors.ts'
+import { type ErrnoName, isErrno, storageError, systemError } from './errors.ts'
 
 /** Name of the lock file in a store's directory. */
 export const LOCK_FILE = 'lock'
@@ -71,7 +71,7 @@ export function lockHolder(nowMs: number): LockHolder {
 /**
  * Takes the lock of a directory that exists.
  * Throws TIDEMARK_LOCKED (another open store holds it; the message names it), TIDEMARK_LOCK_UNAVAILABLE (this machine or file system cannot
- * lock) or TIDEMARK_STORAGE (the lock file cannot be opened).
+ * lock) or TIDEMARK_STORAGE (the lock file cannot be opened, or there are no descriptors, or no memory, to load the addon).
  */
 export async function acquireLock(rootDir: string, holder: LockHolder, options: LockOptions = {}): Promise<Lock> {
   const tryLock = await loadTryLock(options.load)
@@ -127,8 +127,26 @@ async function loadTryLock(load: LockOptions['load']): Promise<TryLock> {
     const addon = await (load ?? loadAddon)()
     return (fd, offset, length) => addon.tryLock(fd, offset, length)
   } catch (cause) {
+    const want = wantIn(cause)
+    if (want !== undefined) throw storageError('lock', LOCK_FILE, want)
     throw unavailable('the addon for operating-system locks (fs-native-extensions) cannot be loaded', cause)
   }
+}
+
+/** What a module or an addon may not be loaded for; of the latter there is a text alone, as the C library has it. */
+const WANTS: readonly (readonly [ErrnoName, RegExp])[] = [
+  ['ENFILE', /too many open files in system/i],
+  ['EMFILE', /too many open files|no file descriptors available/i],
+  ['ENOMEM', /cannot allocate memory|out of memory/i],
+]
+
+/** The system's error where the process or the machine is short of something, which passes; undefined for any other. */
+function wantIn(error: unknown): unknown {
+  if (isErrno(error, 'EMFILE', 'ENFILE', 'ENOMEM')) return error
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+  if (code !== 'ERR_DLOPEN_FAILED' || typeof message !== 'string') return undefined
+  const name = WANTS.find(([, text]) => text.test(message))?.[0]
+  return name && systemError(name, 'dlopen', message)
 }
 
 async function loadAddon(): Promise<{ tryLock: TryLock }> {
@@ -140,14 +158,16 @@ async function loadAddon(): Promise<{ tryLock: TryLock }> {
 
 /**
  * The addon itself, from where its package keeps it: the package finds it by way of sixteen modules, which is a quarter of what `open` of an
- * empty store takes otherwise. Undefined where it is not there, cannot be loaded or is not what is expected: then the package has the word.
+ * empty store takes otherwise. Undefined where it is not there, cannot be loaded or is not what is expected: then the package has the word. Not for want
+ * of descriptors or memory: an import that fails stays failed as long as the process lives.
  */
-export function loadPrebuilt(): { tryLock: TryLock } | undefined {
+export function loadPrebuilt(require: (path: string) => unknown = createRequire(import.meta.url)): { tryLock: TryLock } | undefined {
   try {
     const path = `fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node`
-    const addon = createRequire(import.meta.url)(path) as PrebuiltAddon
+    const addon = require(path) as PrebuiltAddon
     return typeof addon.tryLock === 'function' ? { tryLock: tryLockOf(addon) } : undefined
-  } catch {
+  } catch (error) {
+    if (wantIn(error) !== undefined) throw error
     return undefined
   }
 }
