@@ -1,8 +1,9 @@
 /**
  * zstd frames put together by hand (RFC 8878), in ways that encoders seldom take: every mode of a table, every form of literals, blocks of each
- * kind. Slow and plain: bits are characters. What such a frame holds is put together beside it.
+ * kind. What such a frame holds is put together beside it.
  */
 import assert from 'node:assert/strict'
+import { backwards, bitsOf, type Counts, countsOf, describe, Table, type Tree, times, treeOf } from './zstd-codes.ts'
 
 /** Literals, then a copy of `match` bytes: `offset` is as the format has it, 1 to 3 the last ones, beyond them 3 more than the distance. */
 export interface Sequence {
@@ -22,6 +23,11 @@ export interface PackedOptions {
   /** A size in so many bytes more than it takes, where there is a form for that. */
   readonly wider?: number
   readonly oneStream?: boolean
+  /** However few they are. */
+  readonly fourStreams?: boolean
+  /** The Huffman tree, and what own tables are described by. */
+  readonly tree?: Tree
+  readonly counts?: readonly (Counts | undefined)[]
   /** Bits that nobody reads: of sequences, and of a Huffman stream. */
   readonly sparedBits?: { readonly sequences?: string; readonly literals?: string }
   readonly anyOffset?: boolean
@@ -33,12 +39,11 @@ interface Code {
   readonly bits: readonly number[]
   readonly base: readonly number[]
   readonly logMax: number
-  readonly predefined: { readonly log: number; readonly counts: readonly number[] }
+  readonly predefined: Counts
 }
 
 const follow = (first: number, bits: readonly number[]): number[] =>
   bits.map((_, code) => bits.slice(0, code).reduce((sum, one) => sum + 2 ** one, first))
-const times = (count: number, value: number): number[] => new Array<number>(count).fill(value)
 const LITERALS_BITS = [...times(16, 0), 1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
 const MATCH_BITS = [...times(32, 0), 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
 const OFFSET_BITS = Array.from({ length: 32 }, (_, code) => code)
@@ -56,151 +61,6 @@ const CODES: readonly Code[] = [
     predefined: { log: 6, counts: [1, 4, 3, ...times(6, 2), ...times(37, 1), ...times(7, -1)] },
   },
 ]
-
-/** Of a number in so many bits, the highest first. */
-const bitsOf = (value: number, bits: number): string => (bits === 0 ? '' : value.toString(2).padStart(bits, '0'))
-
-/** A stream that is read from its end on, its bits in that order. */
-function backwards(bits: string): Buffer {
-  const whole = `1${bits}`
-  const padded = whole.padStart(Math.ceil(whole.length / 8) * 8, '0')
-  return Buffer.from((padded.match(/.{8}/g) ?? []).map(byte => Number.parseInt(byte, 2)).reverse())
-}
-
-/** One that is read from its begin on: numbers with their bits. */
-function forwards(fields: readonly (readonly [value: number, bits: number])[]): Buffer {
-  const bits = fields.map(([value, count]) => [...bitsOf(value, count)].reverse().join('')).join('')
-  const padded = bits.padEnd(Math.ceil(bits.length / 8) * 8, '0')
-  return Buffer.from((padded.match(/.{8}/g) ?? []).map(byte => Number.parseInt([...byte].reverse().join(''), 2)))
-}
-
-interface Cell {
-  readonly symbol: number
-  readonly bits: number
-  readonly base: number
-}
-
-class Table {
-  readonly log: number
-  readonly #cells: Cell[]
-
-  constructor(log: number, cells: Cell[]) {
-    this.log = log
-    this.#cells = cells
-  }
-
-  static ofCounts(counts: readonly number[], log: number): Table {
-    const size = 2 ** log
-    const symbols = new Array<number>(size)
-    let high = size
-    for (const [symbol, count] of counts.entries()) if (count === -1) symbols[--high] = symbol
-    let at = 0
-    for (const [symbol, count] of counts.entries()) {
-      for (let one = 0; one < count; one++) {
-        symbols[at] = symbol
-        do at = (at + size / 2 + size / 8 + 3) % size
-        while (at >= high)
-      }
-    }
-    const next = counts.map(Math.abs)
-    return new Table(
-      log,
-      symbols.map(symbol => {
-        const state = next[symbol] as number
-        next[symbol] = state + 1
-        const bits = log - Math.floor(Math.log2(state))
-        return { symbol, bits, base: state * 2 ** bits - size }
-      }),
-    )
-  }
-
-  has(symbol: number): boolean {
-    return this.#cells.some(cell => cell.symbol === symbol)
-  }
-
-  /** The bits of the first state, and what is read behind each symbol but the last. */
-  encode(symbols: readonly number[]): { first: string; steps: string[] } {
-    let state = this.#cells.findIndex(cell => cell.symbol === symbols.at(-1))
-    const steps: string[] = []
-    for (const symbol of symbols.slice(0, -1).reverse()) {
-      const next = state
-      state = this.#cells.findIndex(cell => cell.symbol === symbol && cell.base <= next && next < cell.base + 2 ** cell.bits)
-      const { bits, base } = this.#cells[state] as Cell
-      steps.push(bitsOf(next - base, bits))
-    }
-    return { first: bitsOf(state, this.log), steps: steps.reverse() }
-  }
-}
-
-/** Counts that give each symbol of these a state at least; those that come once are of the kind that takes few bits. */
-function countsOf(symbols: readonly number[], log: number): number[] {
-  const counts = times(Math.max(...symbols) + 1, 0)
-  for (const symbol of symbols) counts[symbol] = (counts[symbol] as number) + 1
-  const scaled = counts.map(count => (count === 0 ? 0 : Math.max(1, Math.floor((count * 2 ** log) / symbols.length / 2))))
-  const most = scaled.indexOf(Math.max(...scaled))
-  scaled[most] = (scaled[most] as number) + 2 ** log - scaled.reduce((sum, one) => sum + one)
-  return scaled.map((count, symbol) => (count === 1 && symbol % 2 === 0 ? -1 : count))
-}
-
-function describe(counts: readonly number[], log: number): Buffer {
-  const fields: [number, number][] = [[log - 5, 4]]
-  let left = 2 ** log
-  for (let symbol = 0; left > 0; symbol++) {
-    const count = counts[symbol] as number
-    const bits = Math.floor(Math.log2(left + 1)) + 1
-    const short = 2 ** bits - 2 - left
-    const value = count + 1
-    if (value < short) fields.push([value, bits - 1])
-    else fields.push([value < 2 ** (bits - 1) ? value : value + short, bits])
-    left -= Math.abs(count)
-    if (count !== 0) continue
-    let zeros = 0
-    while (counts[symbol + 1 + zeros] === 0) zeros++
-    symbol += zeros
-    for (; zeros >= 3; zeros -= 3) fields.push([3, 2])
-    fields.push([zeros, 2])
-  }
-  return forwards(fields)
-}
-
-/** How long the code of each symbol is, by its index; the longest ones up to 11. */
-function lengthsOf(symbols: readonly number[]): number[] {
-  const leaves = [0]
-  // The first is cut again and again, as long as it may be: codes of all lengths.
-  while (leaves.length < symbols.length) {
-    const room = Math.ceil(Math.log2(symbols.length - leaves.length + 1))
-    const at = leaves.findIndex(length => length + room <= 11)
-    const length = (leaves[at] as number) + 1
-    leaves.splice(at, 1, length, length)
-  }
-  const lengths = times(Math.max(...symbols) + 1, 0)
-  for (const [at, symbol] of symbols.entries()) lengths[symbol] = leaves[at] as number
-  return lengths
-}
-
-interface Tree {
-  readonly description: Buffer
-  readonly codes: ReadonlyMap<number, string>
-}
-
-/** With its weights written plainly, so of symbols below 128, two at least. */
-function treeOf(symbols: readonly number[]): Tree {
-  const lengths = lengthsOf(symbols)
-  const log = Math.max(...lengths)
-  const weights = lengths.map(length => (length === 0 ? 0 : log + 1 - length))
-  const named = weights.slice(0, -1)
-  const bytes = named.flatMap((weight, at) => (at % 2 === 0 ? [(weight << 4) | (named[at + 1] ?? 0)] : []))
-  const codes = new Map<number, string>()
-  let place = 0
-  for (let weight = 1; weight <= log; weight++) {
-    for (const [symbol, one] of weights.entries()) {
-      if (one !== weight) continue
-      codes.set(symbol, bitsOf(place, log).slice(0, log + 1 - weight))
-      place += 2 ** (weight - 1)
-    }
-  }
-  return { description: Buffer.from([127 + named.length, ...bytes]), codes }
-}
 
 const uint = (value: bigint | number, bytes: number): Buffer => {
   const buffer = Buffer.alloc(8)
@@ -271,20 +131,21 @@ export class FrameMaker {
     if (place > 0) this.#offsets = place === 1 ? [second, first, third] : [distance, first, second]
   }
 
-  #literals(literals: Uint8Array, { literals: wanted = 'raw', wider = 0, oneStream = false, sparedBits }: PackedOptions): Buffer {
+  #literals(literals: Uint8Array, options: PackedOptions): Buffer {
+    const { literals: wanted = 'raw', wider = 0, oneStream = false, fourStreams = false, sparedBits } = options
     const { length } = literals
     const symbols = [...new Set(literals)].sort((a, b) => a - b)
     const tree =
       wanted === 'treeless' && this.#tree !== undefined && symbols.every(one => this.#tree?.codes.has(one)) ? this.#tree : undefined
-    const canHuffman = symbols.length > 1 && (symbols.at(-1) as number) < 128
+    const canHuffman = options.tree !== undefined || (symbols.length > 1 && (symbols.at(-1) as number) < 128)
     if (wanted === 'rle' && symbols.length === 1) return Buffer.concat([plainHead(1, length, wider), literals.subarray(0, 1)])
     if (tree === undefined && !((wanted === 'huffman' || wanted === 'treeless') && canHuffman))
       return Buffer.concat([plainHead(0, length, wider), literals])
-    this.#tree = tree ?? treeOf(symbols)
+    this.#tree = tree ?? options.tree ?? treeOf(symbols)
     const { codes, description } = this.#tree
     const stream = (from: number, to: number): Buffer =>
       backwards([...literals.subarray(from, to)].map(byte => codes.get(byte)).join('') + (sparedBits?.literals ?? ''))
-    const one = (oneStream && length < 700) || length < 6
+    const one = (oneStream && length < 700) || (length < 6 && !fourStreams)
     const share = Math.ceil(length / 4)
     const streams = one ? [stream(0, length)] : [0, 1, 2, 3].map(at => stream(at * share, at === 3 ? length : (at + 1) * share))
     const jumps = one ? [] : streams.slice(0, 3).map(bytes => uint(bytes.length, 2))
@@ -297,12 +158,13 @@ export class FrameMaker {
     return Buffer.concat([uint(head, [3, 3, 4, 5][form] as number), bytes])
   }
 
-  #sequences(sequences: readonly Sequence[], { tables = ['own', 'own', 'own'], sparedBits, reserved = 0 }: PackedOptions): Buffer {
+  #sequences(sequences: readonly Sequence[], options: PackedOptions): Buffer {
+    const { tables = ['own', 'own', 'own'], counts = [], sparedBits, reserved = 0 } = options
     const { length } = sequences
     if (length === 0) return Buffer.from([0])
     const head = length < 128 ? [length] : length < 0x7f00 ? [(length >> 8) + 128, length & 255] : [255, ...uint(length - 0x7f00, 2)]
     const values = [sequences.map(one => one.literals), sequences.map(one => one.offset), sequences.map(one => one.match)]
-    const parts = values.map((list, at) => this.#coded(list, at, tables[at] as TableMode))
+    const parts = values.map((list, at) => this.#coded(list, at, tables[at] as TableMode, counts[at]))
     const [l, o, m] = parts as [Coded, Coded, Coded]
     const modes = (l.mode << 6) | (o.mode << 4) | (m.mode << 2) | reserved
     let bits = l.first + o.first + m.first
@@ -314,7 +176,7 @@ export class FrameMaker {
     return Buffer.concat([Buffer.from([...head, modes]), l.description, o.description, m.description, stream])
   }
 
-  #coded(values: readonly number[], at: number, wanted: TableMode): Coded {
+  #coded(values: readonly number[], at: number, wanted: TableMode, own: Counts | undefined): Coded {
     const { bits, base, logMax, predefined } = CODES[at] as Code
     const codes = values.map(value => base.findLastIndex(one => one <= value))
     const extra = values.map((value, one) => bitsOf(value - (base[codes[one] as number] as number), bits[codes[one] as number] as number))
@@ -333,8 +195,8 @@ export class FrameMaker {
         table = known
       } else {
         mode = 2
-        const log = Math.min(logMax, Math.max(5 + (codes.length % 5), Math.ceil(Math.log2(2 * new Set(codes).size))))
-        const counts = countsOf(codes, log)
+        const log = own?.log ?? Math.min(logMax, Math.max(5 + (codes.length % 5), Math.ceil(Math.log2(2 * new Set(codes).size))))
+        const counts = own?.counts ?? countsOf(codes, log)
         table = Table.ofCounts(counts, log)
         description = describe(counts, log)
       }
