@@ -22,6 +22,22 @@ test('like decisions in a row take one place, the newest stay, those of earlier 
   assert.equal(decisions.made, 2000)
 })
 
+test('that the RPO of a critical collection is broken, or met, takes a place beside that of the store', () => {
+  const decisions = new Decisions()
+  const add = (type: 'rpo-broken' | 'rpo-met', rpoMsMax: number): void =>
+    decisions.add({ time: 0, type, reason: type === 'rpo-met' ? 'durable' : 'storage', numbers: { rpoMs: 9000, rpoMsMax } })
+  for (const type of ['rpo-broken', 'rpo-met'] as const) for (const rpoMsMax of [50, 50, 4000]) add(type, rpoMsMax)
+  assert.deepEqual(
+    decisions.list().map(({ type, numbers: { rpoMsMax }, times }) => [type, rpoMsMax, times]),
+    [
+      ['rpo-broken', 50, 2],
+      ['rpo-broken', 4000, 1],
+      ['rpo-met', 50, 2],
+      ['rpo-met', 4000, 1],
+    ],
+  )
+})
+
 test('the delta of a collection is estimated by its own records, of a new one by all, and a collection that is gone is forgotten', () => {
   const delta = new Delta()
   assert.equal(delta.bytes([{ id: 1, keys: 10 }]), 1000)

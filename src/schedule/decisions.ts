@@ -22,7 +22,9 @@ export class Decisions {
   add({ time, type, reason, numbers }: Decision): void {
     this.made++
     const last = this.#list.at(-1)
-    if (last !== undefined && last.type === type && last.reason === reason) {
+    // An RPO is known by its length: there is that of the store, and those of critical collections.
+    const isLike = last?.type === type && last.reason === reason && last.numbers['rpoMsMax'] === numbers['rpoMsMax']
+    if (last !== undefined && isLike) {
       this.#list[this.#list.length - 1] = { ...last, numbers, times: last.times + 1, until: time }
       return
     }
