@@ -15,7 +15,7 @@ import { systemPauser } from '../base/pauser.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import { countRecords, GENESIS, LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
 import { holdsNothing, LogScan, openLog } from '../log/index.ts'
-import { noStoreIn, openForReading } from '../restore/index.ts'
+import { noStoreIn, openAgain, openForReading } from '../restore/index.ts'
 import { FileStorage, nameOf, type Storage } from '../storage/index.ts'
 import type { Measuring } from './measure.ts'
 import { Profiler, type ProfilerOptions } from './profiler.ts'
@@ -125,7 +125,7 @@ class Reader {
       if (damage === undefined) return
       // What cannot be read begins no epoch that counts.
       this.#profiler.takenBack()
-      const newest = await openForReading(this.#storage).catch(() => undefined)
+      const newest = await openAgain(this.#storage)
       const moved = newest !== undefined && newest.manifest.number !== manifest.number
       if (moved && attempt < READ_ATTEMPTS_MAX) continue
       if (damage instanceof TidemarkError) throw damage

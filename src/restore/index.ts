@@ -1,5 +1,6 @@
 /** Opening a store for writing, for reading, and from an older point; loading what it holds. */
 
+export { openAgain } from './beside.ts'
 export { type Copied, type CopyOptions, copyDirectory, copyStore } from './copy.ts'
 export { noStoreIn, takeDirectory } from './directory.ts'
 export { forkAt } from './fork.ts'

@@ -10,7 +10,16 @@ import { openStore } from '../../src/open.ts'
 import { type ProfileParts, profileStore } from '../../src/profile/read.ts'
 import type { Profile, ProfileOptions } from '../../src/profile/types.ts'
 import { copyDirectory, verifyDirectory } from '../../src/restore/index.ts'
-import { FileStorage, MemoryDisk, MemoryStorage, type OpenMode, type Storage, type StorageFile } from '../../src/storage/index.ts'
+import {
+  FileStorage,
+  MemoryDisk,
+  MemoryStorage,
+  type OpenMode,
+  type Storage,
+  type StorageFile,
+  storageError,
+  systemError,
+} from '../../src/storage/index.ts'
 import type { Store } from '../../src/store.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf, withFile } from '../support/files.ts'
 import { type Block, blockBytes, Life } from '../support/log-store.ts'
@@ -127,6 +136,19 @@ test('a file that is missing, or cut off anywhere, ends the figures and is said'
       assert.equal(cut.all.records, cut.history.epochs * 6)
     }
   }
+})
+
+test('where nobody can tell whether a file that is missed was given back, that is told, and no damage', async () => {
+  const files = new Map(await make([3, 3]))
+  files.delete(logFiles(files)[0] as string)
+  const storage = await storageOf(files)
+  let looks = 0
+  const list = storage.list.bind(storage)
+  storage.list = async folder => {
+    if (folder === 'manifest' && ++looks > 1) throw storageError('list', folder, systemError('EMFILE', 'scandir'))
+    return await list(folder)
+  }
+  await assert.rejects(look(storage), { code: 'TIDEMARK_STORAGE', message: /EMFILE/ })
 })
 
 test('followed: the epochs of the time given, and none from before, over rolls and another opening', async () => {
