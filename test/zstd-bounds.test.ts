@@ -58,6 +58,9 @@ for (const [at, { of, symbols, log }] of TABLES.entries()) {
     refused(described(countsOf(at, symbols + 1, 5)), 'one more symbol')
     taken(described(countsOf(at, symbols, log)), 'all states')
     refused(described(countsOf(at, symbols, log + 1)), 'twice as many states')
+    // Their counts would go far beyond where they belong: what stands there is as it was.
+    refused(described(countsOf(at, 3000, 5)), 'thousands of symbols')
+    taken(new FrameMaker().raw(TEXT).packed(TEXT, SEQUENCES, { tables: only(at, 'predefined') }), 'the next frame')
   })
 }
 
@@ -109,6 +112,17 @@ test('weights of a Huffman tree up to 11, in a table of up to 64 states', () => 
   taken(packed(12, 6), '64 states')
   refused(packed(12, 7), '128 states')
   refused(packed(13, 5), 'thirteen weights', 'others')
+  // A stream of two bytes.
+  const { description, codes } = packedTree([1, 1, 1, 1], { counts: [16, 16], log: 5 })
+  const ended = (bytes: readonly number[]): Buffer => {
+    const all = [...description.subarray(1, -2), ...bytes]
+    return Buffer.from([all.length, ...all])
+  }
+  taken(alone({ description, codes }, letters(4)), 'four weights')
+  refused(alone({ description: ended([...description.subarray(-2), 0]), codes }, letters(4)), 'no bit that ends the weights')
+  const last = new Map([[2, '1']])
+  for (let byte = 1; byte < 256; byte++)
+    refused(alone({ description: ended([byte]), codes: last }, new Uint8Array(8).fill(2)), 'fewer bits than two states')
   const ones = new Array<number>(256).fill(1)
   taken(packed(12, 5, ones), 'weights of all bytes')
   refused(packed(12, 5, [...ones, 9]), 'one more')
