@@ -112,6 +112,10 @@ test('weights of a Huffman tree up to 11, in a table of up to 64 states', () => 
   taken(packed(12, 6), '64 states')
   refused(packed(12, 7), '128 states')
   refused(packed(13, 5), 'thirteen weights', 'others')
+  // Behind a tree whose first weights are of one, of which nothing may be left.
+  const damaged = packedTree([1, 1, 1, 1], { counts: [63, 65], log: 7 })
+  taken(alone(plainTree([1, 1, 1, 1]), letters(4)), 'two bits each')
+  refused(alone({ ...damaged, codes: new Map([[0, '0']]) }, new Uint8Array(8)), 'no weights')
   // A stream of two bytes.
   const { description, codes } = packedTree([1, 1, 1, 1], { counts: [16, 16], log: 5 })
   const ended = (bytes: readonly number[]): Buffer => {
@@ -154,4 +158,34 @@ test('a block takes 128 KiB at most, and gives as much, however large the window
   taken(new FrameMaker().packed(new Uint8Array(ZSTD_OWN_BYTES_MAX), [], { literals: 'rle' }), 'one literal repeated')
   const bits = filled(ZSTD_OWN_BYTES_MAX, at => at % 2)
   taken(new FrameMaker().packed(bits, [], { literals: 'huffman', tree: plainTree([1, 1]) }), 'literals of a bit each')
+})
+
+test('nothing stands behind the end of a block', () => {
+  for (const sequences of [[], SEQUENCES]) {
+    const frame = new FrameMaker().raw(TEXT)
+    const block = frame.frame().length
+    frame.packed(TEXT, sequences)
+    taken(frame, 'as it is')
+    const { length } = frame.content
+    const longer = Buffer.concat([frame.frame(), Buffer.alloc(1)])
+    longer.writeUIntLE(longer.readUIntLE(block, 3) + (1 << 3), block, 3)
+    assert.equal(decodeZstdBlock(longer, length), 'damaged')
+    assert.equal(byAddon(longer, length), undefined)
+  }
+})
+
+test('a Huffman stream ends with a bit that says so', () => {
+  for (const oneStream of [false, true]) {
+    const count = oneStream ? 8 : 32
+    const frame = new FrameMaker().packed(new Uint8Array(count).fill(1), [], { literals: 'huffman', tree: plainTree([1, 1]), oneStream })
+    taken(frame, 'as it is')
+    // Eight literals of a bit each, the bit that ends them in a byte of its own, and no sequences.
+    const whole = frame.frame()
+    assert.deepEqual([...whole.subarray(-3)], [0xff, 1, 0])
+    // Without that bit eight bytes might count as read.
+    const stored = Buffer.concat([whole.subarray(0, -2), Buffer.alloc(9)])
+    stored.writeUIntLE(stored.readUIntLE(10, 3) + (7 << 3), 10, 3)
+    stored.writeUIntLE(stored.readUIntLE(13, 3) + (7 << 14), 13, 3)
+    assert.equal(decodeZstdBlock(stored, count), 'damaged')
+  }
 })
