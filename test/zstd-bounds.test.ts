@@ -189,3 +189,38 @@ test('a Huffman stream ends with a bit that says so', () => {
     assert.equal(decodeZstdBlock(stored, count), 'damaged')
   }
 })
+
+test('what three codes and the next three states take is read, however much it is', () => {
+  const rare = (log: number, often: number, seldom: number): Counts => {
+    const counts = new Array<number>(seldom + 1).fill(0)
+    counts[often] = 2 ** log - 1
+    counts[seldom] = -1
+    return { counts, log }
+  }
+  // The code of literals, their least number and its bits: 31 to 40 bits beside the codes, and 26 for the states.
+  for (const [code, literals] of [
+    [10, 10],
+    [16, 16],
+    [20, 24],
+    [22, 32],
+    [24, 48],
+    [25, 64],
+    [26, 128],
+    [27, 256],
+    [28, 512],
+  ] as const) {
+    const counts = [rare(9, 1, code), rare(8, 2, 16), rare(9, 1, 51)]
+    const short = Array.from({ length: 9 }, () => ({ literals: 1, match: 4, offset: 4 }))
+    for (let before = 0; before < 8; before++) {
+      const long = { literals, match: 32_771 + 12_345, offset: 65_536 + 2345 }
+      const sequences = [...short.slice(0, before), long, ...short]
+      const frame = new FrameMaker().repeated(9, 68_000).packed(
+        filled(literals + 20, at => at % 253),
+        sequences,
+        { counts },
+      )
+      assertDecodes(frame.frame(), Buffer.from(frame.content), `${literals} literals behind ${before}`)
+      if (before === 0) taken(frame, `${literals} literals`)
+    }
+  }
+})
