@@ -26,6 +26,8 @@ async function filled(fanIn: number, keepLast = 4) {
     await world.checkpoint()
     await world.pass(10)
   }
+  // Merges that are due are made by this run.
+  await world.pass(10_000)
   await world.close()
   const { disk } = world.storage.crash({ mode: 'kept' })
   world.storage.powerOff()
