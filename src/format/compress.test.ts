@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import zlib, { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { hasCode } from '../base/errors.ts'
+import { isShortage, systemError } from '../storage/index.ts'
 import { type CompressionPreference, checkZstdShape, loadedOnce, loadPrebuiltZstd, openCompress, openDecompress } from './compress.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
 import { decodeZstdBlock } from './zstd-block.ts'
@@ -219,14 +220,24 @@ test('a library that could not be loaded for want of descriptors or memory is lo
     })
     return { load, tries: () => tries }
   }
+  const dlopen = (text: string): Error => Object.assign(new Error(`libzstd.node: ${text}`), { code: 'ERR_DLOPEN_FAILED' })
   const short = [
-    Object.assign(new Error('EMFILE: too many open files, open'), { code: 'EMFILE' }),
-    Object.assign(new Error('libzstd.node: cannot open shared object file: Too many open files'), { code: 'ERR_DLOPEN_FAILED' }),
-    new Error('none of them', { cause: new Error('no musl', { cause: Object.assign(new Error('no memory'), { code: 'ENOMEM' }) }) }),
+    systemError('EMFILE', 'open', 'too many open files'),
+    dlopen('cannot open shared object file: Too many open files'),
+    dlopen('No file descriptors available'),
+    dlopen('Out of memory'),
+    new Error('none of them', { cause: new Error('no musl', { cause: systemError('ENOMEM', 'read', 'no memory') }) }),
   ]
   const { load, tries } = failing(...short)
-  assert.deepEqual([load(), load(), load(), load(), load()], [undefined, undefined, undefined, 'loaded', 'loaded'])
-  assert.equal(tries(), 4)
-  const missing = failing(Object.assign(new Error('none'), { code: 'MODULE_NOT_FOUND' }))
-  assert.deepEqual([missing.load(), missing.load(), missing.tries()], [undefined, undefined, 1])
+  for (const _ of short) assert.throws(load, isShortage)
+  assert.deepEqual([load(), load()], ['loaded', 'loaded'])
+  assert.equal(tries(), short.length + 1)
+  for (const error of [
+    Object.assign(new Error('none'), { code: 'MODULE_NOT_FOUND' }),
+    dlopen('cannot allocate memory in static TLS block'),
+    dlopen('version `GLIBC_2.38` not found'),
+  ]) {
+    const missing = failing(error)
+    assert.deepEqual([missing.load(), missing.load(), missing.tries()], [undefined, undefined, 1])
+  }
 })

@@ -11,6 +11,7 @@ import * as zlib from 'node:zlib'
 import { assert, hasCode, TidemarkError } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES_MAX, ZSTD_OWN_RAW_BYTES_MAX } from '../base/limits.ts'
 import { isOutOfMemory } from '../base/out-of-memory.ts'
+import { isShortage, shortageIn } from '../storage/index.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
 import { decodeZstdBlock, hasZstdBlock } from './zstd-block.ts'
 
@@ -35,7 +36,7 @@ export async function openCompress(preference: CompressionPreference, level = ZS
   const load = level === ZSTD_LEVEL ? loadZstd : loadedOnce(() => makeZstd(level))
   return raw => {
     if (preference === 'none' || raw.length < COMPRESS_BYTES_MIN) return { id: COMPRESSION_NONE, payload: raw }
-    const zstd = preference === 'zstd' ? load() : undefined
+    const zstd = preference === 'zstd' ? tried(load).it : undefined
     const packed = zstd === undefined ? undefined : readableZstd(zstd.encode(raw), raw.length)
     const payload = packed ?? zlib.deflateRawSync(raw, { level: 1 })
     if (payload.length >= raw.length) return { id: COMPRESSION_NONE, payload: raw }
@@ -54,7 +55,7 @@ function readableZstd(stored: Buffer, rawLength: number): Buffer | undefined {
   }
 }
 
-/** The decompression for frames that name this id. Payloads it cannot take throw TIDEMARK_VALUE_DAMAGED, want of memory what it is. */
+/** The decompression for frames that name this id. Payloads it cannot take throw TIDEMARK_VALUE_DAMAGED, want of memory or of descriptors what it is. */
 export async function openDecompress(id: number): Promise<Decompress> {
   switch (id) {
     case COMPRESSION_NONE:
@@ -62,7 +63,7 @@ export async function openDecompress(id: number): Promise<Decompress> {
     case COMPRESSION_DEFLATE:
       return checked((stored, rawLength) => inflate(stored, rawLength))
     case COMPRESSION_ZSTD:
-      if (hasZstdBlock() || loadZstd() !== undefined) return checked(decodeZstd)
+      if (hasZstdBlock() || canLoadZstd()) return checked(decodeZstd)
   }
   throw unavailable(id)
 }
@@ -72,11 +73,12 @@ function decodeZstd(stored: Buffer, rawLength: number): Buffer {
   const isSmall = rawLength <= ZSTD_OWN_RAW_BYTES_MAX
   const own = isSmall ? decodeZstdBlock(stored, rawLength) : 'other'
   if (typeof own !== 'string') return own
-  const zstd = loadZstd()
+  const { it: zstd, shortage } = tried(loadZstd)
   if (zstd !== undefined) return zstd.decode(stored, rawLength)
   const slower = isSmall ? own : decodeZstdBlock(stored, rawLength)
   if (typeof slower !== 'string') return slower
   checkZstdShape(stored, rawLength)
+  if (shortage !== undefined) throw shortage
   throw slower === 'damaged' ? damaged('a zstd frame that does not decode') : unavailable(COMPRESSION_ZSTD)
 }
 
@@ -118,7 +120,9 @@ function checked(decode: Decompress): Decompress {
     try {
       raw = decode(stored, rawLength)
     } catch (error) {
-      throw isOutOfMemory(error) || hasCode(error, 'TIDEMARK_COMPRESSION_UNAVAILABLE') ? error : damaged('not decodable', error)
+      throw isOutOfMemory(error) || isShortage(error) || hasCode(error, 'TIDEMARK_COMPRESSION_UNAVAILABLE')
+        ? error
+        : damaged('not decodable', error)
     }
     return ofLength(raw, rawLength)
   }
@@ -150,13 +154,19 @@ function inflate(stored: Buffer, rawLength: number): Buffer {
 
 const loadZstd = loadedOnce(() => makeZstd(ZSTD_LEVEL))
 
+/** That it cannot be loaded now says nothing. */
+function canLoadZstd(): boolean {
+  const { it, shortage } = tried(loadZstd)
+  return it !== undefined || shortage !== undefined
+}
+
 function makeZstd(level: number): Zstd {
   return nativeZstd(level) ?? addonZstd(level)
 }
 
 /**
  * What `load` gives, or undefined where that fails, which stays so: the addon is an optional native package, and without one for this platform the
- * engine writes deflate. What the process was short of comes back: then the next call tries again.
+ * engine writes deflate. What the process was short of comes back: the next call tries again. @throws the system's error for that
  */
 export function loadedOnce<T>(load: () => T): () => T | undefined {
   let loaded: { readonly it: T | undefined } | undefined
@@ -165,21 +175,22 @@ export function loadedOnce<T>(load: () => T): () => T | undefined {
     try {
       loaded = { it: load() }
     } catch (error) {
-      if (isShortage(error)) return undefined
+      const shortage = shortageIn(error)
+      if (shortage !== undefined) throw shortage
       loaded = { it: undefined }
     }
     return loaded.it
   }
 }
 
-/** Of descriptors or memory, which whoever loads a library may say in words alone, and a loader that tried several in one of the causes. */
-function isShortage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const { code, cause } = error as { code?: unknown; cause?: unknown }
-  return SHORTAGES.has(code) || /too many open files|cannot allocate memory/i.test(error.message) || isShortage(cause)
+/** What `load` gives; the shortage for which it gives nothing this time. */
+function tried<T>(load: () => T | undefined): { readonly it?: T | undefined; readonly shortage?: unknown } {
+  try {
+    return { it: load() }
+  } catch (shortage) {
+    return { shortage }
+  }
 }
-
-const SHORTAGES = new Set<unknown>(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
 
 interface NativeZstd {
   zstdCompressSync(raw: Uint8Array, options: object): Buffer

@@ -164,13 +164,15 @@ export function storageError(operation: StorageOperation | 'unpack', path: strin
 
 /**
  * For what unpacking a block of `file` threw and says nothing of its bytes, which is told without the file that needs them: a compression that this
- * runtime lacks, and want of memory, which passes as that of the system does. Any other error as it is.
+ * runtime lacks, and want of memory or descriptors, which passes as that of the system does. Any other error as it is.
  */
 export function unpackError(file: string, error: unknown): unknown {
   if (isOutOfMemory(error)) {
     const cause = systemError('ENOMEM', 'unpack', (error as Error).message)
     return storageError('unpack', file, Object.assign(cause, { cause: error }))
   }
+  // Of what loading a decoder takes.
+  if (isErrno(error, 'EMFILE', 'ENFILE', 'ENOMEM')) return storageError('unpack', file, error)
   if (!(error instanceof TidemarkError) || error.code !== 'TIDEMARK_COMPRESSION_UNAVAILABLE' || error.file !== undefined) return error
   const { code, message, hint, info } = error
   return new TidemarkError(code, `${file}: ${message}`, {

@@ -15,7 +15,8 @@ import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { TidemarkError } from '../base/errors.ts'
-import { type ErrnoName, isErrno, storageError, systemError } from './errors.ts'
+import { isErrno, storageError } from './errors.ts'
+import { shortageIn } from './shortage.ts'
 
 /** Name of the lock file in a store's directory. */
 export const LOCK_FILE = 'lock'
@@ -127,26 +128,10 @@ async function loadTryLock(load: LockOptions['load']): Promise<TryLock> {
     const addon = await (load ?? loadAddon)()
     return (fd, offset, length) => addon.tryLock(fd, offset, length)
   } catch (cause) {
-    const want = wantIn(cause)
-    if (want !== undefined) throw storageError('lock', LOCK_FILE, want)
+    const shortage = shortageIn(cause)
+    if (shortage !== undefined) throw storageError('lock', LOCK_FILE, shortage)
     throw unavailable('the addon for operating-system locks (fs-native-extensions) cannot be loaded', cause)
   }
-}
-
-/** What a module or an addon may not be loaded for; of the latter there is a text alone, as the C library has it. */
-const WANTS: readonly (readonly [ErrnoName, RegExp])[] = [
-  ['ENFILE', /too many open files in system/i],
-  ['EMFILE', /too many open files|no file descriptors available/i],
-  ['ENOMEM', /cannot allocate memory|out of memory/i],
-]
-
-/** The system's error where the process or the machine is short of something, which passes; undefined for any other. */
-function wantIn(error: unknown): unknown {
-  if (isErrno(error, 'EMFILE', 'ENFILE', 'ENOMEM')) return error
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  if (code !== 'ERR_DLOPEN_FAILED' || typeof message !== 'string') return undefined
-  const name = WANTS.find(([, text]) => text.test(message))?.[0]
-  return name && systemError(name, 'dlopen', message)
 }
 
 async function loadAddon(): Promise<{ tryLock: TryLock }> {
@@ -167,7 +152,7 @@ export function loadPrebuilt(require: (path: string) => unknown = createRequire(
     const addon = require(path) as PrebuiltAddon
     return typeof addon.tryLock === 'function' ? { tryLock: tryLockOf(addon) } : undefined
   } catch (error) {
-    if (wantIn(error) !== undefined) throw error
+    if (shortageIn(error) !== undefined) throw error
     return undefined
   }
 }
