@@ -123,10 +123,19 @@ export class Ownership {
    * nothing of: they stay until there is a later one. @throws TIDEMARK_STORAGE while there is none
    */
   async checkForRemoval(): Promise<void> {
-    await this.#inTurn(async () => {
+    const number = await this.checkHere()
+    if (number > this.manifest.number) throw spoiled(number)
+  }
+
+  /**
+   * Before a file is made that no manifest names yet, which a store that stands in our place would keep; gives what `#look` does.
+   * @throws TIDEMARK_FENCED, TIDEMARK_STORAGE
+   */
+  checkHere(): Promise<number> {
+    return this.#inTurn(async () => {
       const number = await this.#look()
-      if (number > this.manifest.number) throw spoiled(number)
       await this.#assertOurs(this.#storage)
+      return number
     })
   }
 
@@ -225,9 +234,12 @@ export class Ownership {
   }
 
   /** One after the other; the failure of one is its own. */
-  #inTurn(run: () => Promise<void>): Promise<void> {
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(run)
-    this.#turn = turn.catch(() => {})
+    this.#turn = turn.then(
+      () => {},
+      () => {},
+    )
     return turn
   }
 

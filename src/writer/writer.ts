@@ -279,6 +279,7 @@ export class Writer {
 
   async #roll(compress: Compress): Promise<LogWriter> {
     assertNext(this.#ownership.manifest)
+    await this.#ownership.checkHere()
     await this.#inherited.prove()
     const { monotonic, random } = this.#parts
     const { storeId, token } = this.#ownership.manifest
