@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { planDrill } from '../examples/flights/driver/drill.ts'
 import { Load } from '../examples/flights/driver/load.ts'
+import { ServiceProcess } from '../examples/flights/driver/service-process.ts'
 import type { Flight } from '../examples/flights/input/rows.ts'
 import { plainState } from '../examples/flights/service/plain-state.ts'
 import { Flights } from '../examples/flights/service/state.ts'
@@ -269,6 +270,23 @@ test('what cannot be asked for is told before anything is unpacked, in words', a
     assert.match(errors, said)
     assert.doesNotMatch(errors, /\n {4}at /)
   }
+})
+
+test('a service that cannot be started is told of, and nobody waits for it', async t => {
+  const problems: string[] = []
+  const folder = temporaryFolder(t)
+  const settings = { engine: 'tidemark', stateFolder: folder, inputFolder: folder, port: 0, flightsPerSecond: 1, batchFlights: 1 } as const
+  const { execPath } = process
+  process.execPath = join(folder, 'nowhere')
+  t.after(() => (process.execPath = execPath))
+  const listeners = { onProblem: (text: string) => void problems.push(text) }
+  const service = new ServiceProcess({ ...settings, keepDays: 1, checkpointIntervalMs: 500, falsifyAt: null }, listeners)
+  const how = /^the tidemark service could not be started: spawn .*nowhere ENOENT$/
+  await assert.rejects(service.firstAnswer(0), { message: how })
+  await assert.rejects(service.pause(), { message: how })
+  await Promise.all([service.ended, service.kill(), service.terminate()])
+  assert.equal(problems.length, 1)
+  assert.match(problems[0] as string, how)
 })
 
 test('a service whose driver is gone before it is open ends, and closes what it opened', async t => {

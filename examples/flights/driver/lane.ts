@@ -159,7 +159,7 @@ export class Lane {
     const reached = new Promise<void>(resolve => {
       this.#awaited = { there, resolve }
     })
-    const ended = this.#process?.ended.then(how => Promise.reject(new Error(`it ended with ${how} ${when}`)))
+    const ended = this.#process?.ended.then(how => Promise.reject(new Error(`it ${how} ${when}`)))
     await Promise.race([reached, ended])
   }
 

@@ -35,23 +35,28 @@ export class ServiceProcess {
   readonly #spawnedMs = performance.now()
   readonly #waiting: { type: ServiceMessage['type']; resolve: (message: ServiceMessage) => void; reject: (error: Error) => void }[] = []
   readonly #listeners: Listeners
-  /** The process has ended and everything it said has been heard. */
+  /** How it ended, in words: the process is gone, or was never there, and everything it said has been heard. */
   readonly ended: Promise<string>
   #endExpected = false
+  #gone: Error | undefined
 
   constructor(settings: ServiceSettings, listeners: Listeners) {
     this.#listeners = listeners
     const child = spawn(process.execPath, [SERVICE, JSON.stringify(settings)], { stdio: ['ignore', 2, 2, 'ipc'] })
     this.#child = child
-    // What is sent to a process that was just killed is lost; how it ended is told by its exit.
-    child.on('error', () => {})
+    const failed = new Promise<string>(resolve => {
+      // One that could not be started has no exit. What is sent to a process that was just killed is lost; how it ended is told by its exit.
+      child.on('error', error => {
+        if (child.pid === undefined) resolve(`could not be started: ${error.message}`)
+      })
+    })
     child.on('message', message => this.#heard(message as ServiceMessage))
-    const exited = new Promise<string>(resolve => child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`)))
+    const exited = new Promise<string>(resolve => child.once('exit', (code, signal) => resolve(`ended with ${signal ?? `status ${code}`}`)))
     const silent = new Promise<void>(resolve => child.once('disconnect', resolve))
-    this.ended = Promise.all([exited, silent]).then(([how]) => {
-      if (!this.#endExpected || (how !== 'SIGKILL' && how !== 'status 0'))
-        listeners.onProblem(`the ${settings.engine} service ended with ${how}`)
-      for (const { reject } of this.#waiting.splice(0)) reject(new Error(`the ${settings.engine} service ended with ${how}`))
+    this.ended = Promise.race([failed, Promise.all([exited, silent]).then(([how]) => how)]).then(how => {
+      this.#gone = new Error(`the ${settings.engine} service ${how}`)
+      if (!this.#endExpected || (how !== 'ended with SIGKILL' && how !== 'ended with status 0')) listeners.onProblem(this.#gone.message)
+      for (const { reject } of this.#waiting.splice(0)) reject(this.#gone)
       return how
     })
   }
@@ -105,6 +110,7 @@ export class ServiceProcess {
   }
 
   #next(type: ServiceMessage['type']): Promise<ServiceMessage> {
+    if (this.#gone !== undefined) return Promise.reject(this.#gone)
     return new Promise((resolve, reject) => this.#waiting.push({ type, resolve, reject }))
   }
 
