@@ -1,11 +1,16 @@
 /**
- * A node:test reporter for scripts/test.mjs: one line of JSON for each test case and one at the end, without which the file's
- * process was cut short.
+ * A node:test reporter for scripts/test.mjs: one line of JSON for each test case and each diagnostic, and one at the end, without which the
+ * file's process was cut short.
  */
 import { inspect } from 'node:util'
 
+/** What node:test tells at the end of every file; the test command counts for itself. */
+const COUNTS = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/
+
 export default async function* reporter(source) {
   for await (const { type, data } of source) {
+    // Of what escaped after its test had ended nothing else tells.
+    if (type === 'test:diagnostic' && !COUNTS.test(data.message)) yield `${JSON.stringify({ diagnostic: data.message })}\n`
     if (type !== 'test:pass' && type !== 'test:fail') continue
     // One that was skipped, or left to do, has no tests of its own that would say so.
     const told = data.skip !== undefined || data.todo !== undefined

@@ -135,7 +135,8 @@ function runFile(path, reportFolder) {
 
 /** Adds a file's result to the totals and prints it: one line, and every failure in full. */
 function account(path, { lines, output, code, signal, expired, ms }) {
-  const cases = lines.filter(line => !line.end)
+  const diagnostics = lines.flatMap(line => line.diagnostic ?? [])
+  const cases = lines.filter(line => !line.end && line.diagnostic === undefined)
   const failures = []
   let passed = 0
   let skipped = 0
@@ -167,6 +168,7 @@ function account(path, { lines, output, code, signal, expired, ms }) {
     console.log(`  failed: ${name}`)
     if (error) console.log(indent(error))
   }
+  if (failures.length > 0 && diagnostics.length > 0) console.log(`  diagnostics:\n${indent(diagnostics.join('\n'))}`)
   if (failures.length > 0 && output.trim() !== '') console.log(`  output:\n${indent(output)}`)
 }
 

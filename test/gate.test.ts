@@ -77,6 +77,8 @@ test('every way to fail is counted and shown', () => {
     ["test('b', () => process.exit(0))", /ended before they did/],
     ["test('b', () => process.kill(process.pid, 'SIGKILL'))", /ended before they did \(SIGKILL\)/],
     ["test('b', () => {}); process.on('exit', () => { process.exitCode = 3 })", /ended with 3/],
+    ["test('b', () => { setTimeout(() => { throw new Error('boom') }, 20) })", /ended with 1[\s\S]*boom/],
+    ["test('b', t => { t.diagnostic('seed 7'); throw new Error('boom') })", /boom[\s\S]*diagnostics:\n {4}seed 7\n\S/],
     [`test('b', { sk${'ip'}: true }, () => {})`, /skipped without a reason/],
     [`test.to${'do'}('b')`, /left to do/],
   ]
