@@ -52,20 +52,23 @@ export const noFailpoint: Failpoint = () => Promise.resolve()
 export type FailpointPlace = 'open' | 'writer'
 
 /**
- * Reads 'name:count:action', or 'place/name:count:action': when `name` is reached for the count-th time there, the process gets SIGKILL
- * ('kill') or SIGSTOP ('stop'). Anything else is no failpoint.
+ * Reads 'name:count:action', or 'place/name:count:action': when `name` is reached for the count-th time there, the process gets the signal
+ * of the action. Anything else is no failpoint.
  */
 export function failpointOf(setting: string | undefined, place: FailpointPlace): Failpoint {
-  const [, where, name, count, action] = /^(?:(open|writer)\/)?([a-z-]+\.[a-z-]+):(\d+):(kill|stop)$/.exec(setting ?? '') ?? []
+  const [, where, name, count, action] = /^(?:(open|writer)\/)?([a-z-]+\.[a-z-]+):(\d+):(kill|alarm|stop)$/.exec(setting ?? '') ?? []
   if (name === undefined || (where !== undefined && where !== place)) return noFailpoint
   let left = Number(count)
   return async reached => {
     if (reached !== name || --left !== 0) return
-    process.kill(process.pid, action === 'stop' ? 'SIGSTOP' : 'SIGKILL')
-    // SIGKILL takes this thread at once; SIGSTOP may first be seen by another one, and nothing may be done until it is.
+    process.kill(process.pid, SIGNALS[action as keyof typeof SIGNALS])
+    // SIGKILL takes this thread at once; another signal may first be seen by another one, and nothing may be done until it is.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STOP_MS)
   }
 }
 
-/** Time for a stop to reach every thread of the process. */
+/** 'alarm' ends a process that does not listen to it as 'kill' does, at any instruction, and nobody else sends it. */
+const SIGNALS = { kill: 'SIGKILL', alarm: 'SIGALRM', stop: 'SIGSTOP' } as const
+
+/** Time for a signal to reach every thread of the process. */
 const STOP_MS = 100

@@ -25,7 +25,7 @@ export interface Life {
   /** Operations before each barrier. */
   readonly barriers: ReadonlyMap<number, number>
   readonly events: readonly string[]
-  /** 'killed' from outside, 'failpoint' inside, 'closed' by itself, or 'crashed'. */
+  /** 'killed' by this, at its 'failpoint', 'closed' by itself, or 'crashed': also where somebody else killed it, as for want of memory. */
   readonly end: 'killed' | 'failpoint' | 'closed' | 'crashed'
   /** What it was killed for: it did not do in time what every life has to. A failpoint need not be reached. */
   readonly overdue: string | undefined
@@ -47,7 +47,7 @@ process.on('exit', () => {
 })
 
 export async function liveOnce(plan: ChildPlan, death: Death, ackMsMax = ACK_MS_MAX): Promise<Life> {
-  const env = { ...process.env, ...(death.failpoint === undefined ? {} : { TIDEMARK_FAILPOINT: `${death.failpoint}:kill` }) }
+  const env = { ...process.env, ...(death.failpoint === undefined ? {} : { TIDEMARK_FAILPOINT: `${death.failpoint}:alarm` }) }
   const child = spawn(process.execPath, [CHILD, JSON.stringify(plan)], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     env,
@@ -93,7 +93,9 @@ export async function liveOnce(plan: ChildPlan, death: Death, ackMsMax = ACK_MS_
   underWay.delete(child)
   clearTimeout(last)
   clearTimeout(moment)
-  const end = signal === 'SIGKILL' ? (killed ? 'killed' : 'failpoint') : code === 0 ? 'closed' : 'crashed'
+  const atFailpoint = signal === 'SIGALRM' && death.failpoint !== undefined
+  const end = atFailpoint ? 'failpoint' : signal === 'SIGKILL' && killed ? 'killed' : code === 0 ? 'closed' : 'crashed'
+  if (end === 'crashed') output = `${signal ?? `exit status ${code}`}: ${output}`
   return { ...report.life(), end, overdue: end === 'killed' ? overdue : undefined, output }
 }
 
