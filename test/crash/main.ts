@@ -1,7 +1,7 @@
 /**
  * `npm run crash`: kills the engine again and again and checks everything after each death.
  *
- *   --cycles N          deaths (default 200)
+ *   --cycles N          lives, of which some close before they are killed (default 200)
  *   --seed S            everything but the machine's timing follows from it (default: drawn)
  *   --chain K           only the K-th chain of this seed, as printed with a failure
  *   --lives N           deaths per directory (default 25)
@@ -11,10 +11,11 @@
  */
 import { rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { Chain, type LifeResult } from './chain.ts'
+import { Chain } from './chain.ts'
 import { Dice } from './dice.ts'
 import { PLACES } from './failpoints.ts'
 import { PLANTS } from './plant.ts'
+import { Tally } from './tally.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -36,26 +37,11 @@ if (flags.failpoint !== undefined && !PLACES.includes(flags.failpoint)) throw ne
 for (const [name, value] of Object.entries({ seed, cycles, lives }))
   if (!Number.isSafeInteger(value)) throw new Error(`--${name} is a whole number`)
 
-const totals = { cycles: 0, reached: 0, withAcks: 0, acks: 0, epochs: 0, operations: 0 }
-const places = new Map<string, { kills: number; missed: number }>()
+const tally = new Tally()
 /** Of the chains under way. */
 const directories = new Set<string>()
 let failed = 0
 const start = performance.now()
-
-function count({ place, end, acks, epochs, operations }: LifeResult): void {
-  totals.cycles++
-  totals.acks += acks
-  totals.epochs += epochs
-  totals.operations += operations
-  if (acks > 0) totals.withAcks++
-  if (end === 'failpoint') totals.reached++
-  const entry = places.get(place) ?? { kills: 0, missed: 0 }
-  places.set(place, entry)
-  if (PLACES.includes(place) && end !== 'failpoint') entry.missed++
-  else entry.kills++
-  if (totals.cycles % 100 === 0) console.log(`${totals.cycles} cycles, ${totals.acks} acknowledgements, ${failed} failures, ${seconds()} s`)
-}
 
 function seconds(): string {
   return ((performance.now() - start) / 1000).toFixed(0)
@@ -68,7 +54,11 @@ async function runChain(index: number, count_: number): Promise<void> {
     failpoints: flags.failpoint === undefined ? PLACES : [flags.failpoint],
     always: flags.failpoint !== undefined,
     ...(plant === undefined ? {} : { plant }),
-    onLife: count,
+    onLife: result => {
+      tally.add(result)
+      const { cycles: lived, acks } = tally.totals
+      if (lived % 100 === 0) console.log(`${lived} cycles, ${acks} acknowledgements, ${failed} failures, ${seconds()} s`)
+    },
   })
   directories.add(chain.directory)
   const failures = await chain.run().finally(() => directories.delete(chain.directory))
@@ -97,16 +87,11 @@ async function work(): Promise<void> {
 console.log(`seed ${seed}, ${chains.length} chains of up to ${lives} lives${plant === undefined ? '' : `, broken engine '${plant}'`}`)
 await Promise.all(Array.from({ length: Number(flags.parallel) }, work))
 
-console.log('kills by place (not reached in brackets):')
-for (const [place, { kills, missed }] of [...places].sort()) console.log(`  ${place.padEnd(32)} ${String(kills).padStart(5)} (${missed})`)
-console.log(
-  `${totals.cycles} cycles (${totals.withAcks} with acknowledgements), ${totals.acks} acknowledgements, ${totals.epochs} epochs and ` +
-    `${totals.operations} operations restored and compared, ${seconds()} s`,
-)
+for (const line of tally.lines(seconds())) console.log(line)
 console.log(`seed ${seed}: ${failed} ${failed === 1 ? 'failure' : 'failures'}`)
-const missed = flags.failpoint !== undefined && totals.reached === 0
-if (missed) console.log(`no life came to ${flags.failpoint}: nothing was shown of it`)
-process.exitCode = failed > 0 || totals.cycles === 0 || missed ? 1 : 0
+const nothing = tally.nothingShown(flags.failpoint)
+if (nothing !== undefined) console.log(nothing)
+process.exitCode = failed > 0 || nothing !== undefined ? 1 : 0
 
 /** On the way out a process that is being ended may still make files: Node.js 20 tries again only to remove the folder itself. */
 function removeNow(folder: string): void {
