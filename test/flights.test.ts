@@ -10,6 +10,7 @@ import { planDrill } from '../examples/flights/driver/drill.ts'
 import { Load } from '../examples/flights/driver/load.ts'
 import { ServiceProcess } from '../examples/flights/driver/service-process.ts'
 import type { Flight } from '../examples/flights/input/rows.ts'
+import { DurablePosition } from '../examples/flights/service/durable-position.ts'
 import { plainState } from '../examples/flights/service/plain-state.ts'
 import { Flights } from '../examples/flights/service/state.ts'
 import { root } from './root.ts'
@@ -270,6 +271,23 @@ test('what cannot be asked for is told before anything is unpacked, in words', a
     assert.match(errors, said)
     assert.doesNotMatch(errors, /\n {4}at /)
   }
+})
+
+test('durable is what was in memory at the barrier of an epoch that is', () => {
+  const durable = new DurablePosition(100)
+  assert.equal(durable.position, 100)
+  durable.added(200)
+  durable.barrier(7)
+  durable.added(300)
+  // The epoch failed or its cut moved: it has another barrier.
+  durable.barrier(7)
+  durable.added(400)
+  assert.equal(durable.position, 100)
+  durable.checkpoint(7)
+  assert.equal(durable.position, 300)
+  durable.barrier(8)
+  durable.checkpoint(8)
+  assert.equal(durable.position, 400)
 })
 
 test('a service that cannot be started is told of, and nobody waits for it', async t => {

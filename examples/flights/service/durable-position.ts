@@ -1,12 +1,17 @@
-/** Which position is safe: follows the batches as they go into memory and the checkpoints as they become durable. */
+/**
+ * Which position is safe: notes at each barrier the position in memory, and takes it over when the barrier's epoch is durable. By epochs: the
+ * wall clock may be set back in between.
+ */
 export class DurablePosition {
   #position: number
-  /** Batches that no checkpoint has covered yet. */
-  #uncovered: { timeMs: number; position: number }[] = []
+  #inMemory: number
+  /** By the epochs of the barriers; one that moves, or comes again after a failure, has its epoch again. */
+  readonly #atBarriers = new Map<number, number>()
 
   /** What was just restored is durable. */
   constructor(position: number) {
     this.#position = position
+    this.#inMemory = position
   }
 
   get position(): number {
@@ -15,17 +20,16 @@ export class DurablePosition {
 
   /** A batch is in memory now. */
   added(position: number): void {
-    this.#uncovered.push({ timeMs: Date.now(), position })
+    this.#inMemory = position
   }
 
-  /** A checkpoint holds every batch that was in memory before its barrier; of the barrier's own millisecond, none is claimed. */
-  checkpoint(barrierTimeMs: number): void {
-    let covered = 0
-    for (const batch of this.#uncovered) {
-      if (batch.timeMs >= barrierTimeMs) break
-      this.#position = batch.position
-      covered++
-    }
-    this.#uncovered.splice(0, covered)
+  barrier(epoch: number): void {
+    this.#atBarriers.set(epoch, this.#inMemory)
+  }
+
+  /** A checkpoint holds every batch that was in memory at its barrier. */
+  checkpoint(epoch: number): void {
+    this.#position = this.#atBarriers.get(epoch) ?? this.#position
+    this.#atBarriers.delete(epoch)
   }
 }

@@ -25,7 +25,11 @@ for (const event of ['disconnect', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const) proc
 const settings = JSON.parse(process.argv[2] ?? '{}') as ServiceSettings
 const openedMs = performance.now()
 const readBefore = bytesRead()
-const state = await openState(settings, { onCheckpoint: reportCheckpoint, onProblem: text => tell({ type: 'problem', text }) })
+const state = await openState(settings, {
+  onBarrier: epoch => durable.barrier(epoch),
+  onCheckpoint: reportCheckpoint,
+  onProblem: text => tell({ type: 'problem', text }),
+})
 const openMs = performance.now() - openedMs
 
 const flights = new Flights(state.store, settings.keepDays)
@@ -80,7 +84,7 @@ end = () => void close()
 if (ending || (process.send !== undefined && !process.connected)) end()
 
 function reportCheckpoint(point: Checkpoint): void {
-  durable.checkpoint(point.time)
+  durable.checkpoint(point.epoch)
   tell({ type: 'checkpoint', position: durable.position, bytes: point.bytes, records: point.records })
 }
 

@@ -12,14 +12,15 @@ export interface OpenState {
   close(): Promise<void>
 }
 
-/** What the service wants to know of a checkpoint: when its barrier fell, in ms since 1970, and how much was written. */
+/** What the service wants to know of a checkpoint: the epoch that its barrier began, and how much was written. */
 export interface Checkpoint {
-  readonly time: number
+  readonly epoch: number
   readonly bytes: number
   readonly records: number
 }
 
 export interface StateListeners {
+  readonly onBarrier: (epoch: number) => void
   readonly onCheckpoint: (point: Checkpoint) => void
   readonly onProblem: (text: string) => void
 }
@@ -27,6 +28,7 @@ export interface StateListeners {
 export async function openState(settings: ServiceSettings, listeners: StateListeners): Promise<OpenState> {
   if (settings.engine === 'plain') return withoutEngine()
   const store = await open(settings.stateFolder, { checkpoint: { intervalMs: settings.checkpointIntervalMs } })
+  store.on('barrier', ({ epoch }) => listeners.onBarrier(epoch))
   store.on('checkpoint', point => listeners.onCheckpoint(point))
   store.on('degraded', error => listeners.onProblem(`degraded: ${error.message}`))
   store.on('error', error => listeners.onProblem(`stopped: ${error.message}`))
