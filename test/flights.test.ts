@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test'
 import { planDrill } from '../examples/flights/driver/drill.ts'
 import { Load } from '../examples/flights/driver/load.ts'
 import { ServiceProcess } from '../examples/flights/driver/service-process.ts'
-import type { Flight } from '../examples/flights/input/rows.ts'
+import { type Flight, RowReader } from '../examples/flights/input/rows.ts'
 import { DurablePosition } from '../examples/flights/service/durable-position.ts'
 import { plainState } from '../examples/flights/service/plain-state.ts'
 import { Flights } from '../examples/flights/service/state.ts'
@@ -288,6 +288,16 @@ test('durable is what was in memory at the barrier of an epoch that is', () => {
   durable.barrier(8)
   durable.checkpoint(8)
   assert.equal(durable.position, 400)
+})
+
+test('rows that are not all there are no flights', async t => {
+  const folder = temporaryFolder(t)
+  writeFileSync(join(folder, 'rows.json'), JSON.stringify({ rows: 3, airports: ['ATL'] }))
+  writeFileSync(join(folder, 'rows.bin'), Buffer.alloc(2 * 12 + 5))
+  const rows = await RowReader.open(folder)
+  t.after(() => rows.close())
+  assert.equal((await rows.read(0, 2)).length, 2)
+  await assert.rejects(rows.read(1, 3), /^Error: rows\.bin is shorter than rows\.json says: delete \.data and start again$/)
 })
 
 test('a service that cannot be started is told of, and nobody waits for it', async t => {

@@ -13,7 +13,7 @@ export async function prepareRows(folder: string, rowsMax: number, unpacked: (ro
   let rows = 0
   try {
     for await (const columns of readFlightsFile(rowsMax)) {
-      await file.write(packRows(columns, places))
+      await file.writeFile(packRows(columns, places))
       rows += columns.date.length
       unpacked(rows)
     }

@@ -53,6 +53,7 @@ export class RowReader {
     const end = Math.min(to, this.count)
     if (end - from > CHUNK_ROWS) throw new RangeError(`at most ${CHUNK_ROWS} flights at once, not ${end - from}`)
     if (from < this.#first || end > this.#last) await this.#load(from)
+    if (end > this.#last) throw new Error(`${ROWS_FILE} is shorter than ${ROWS_HEAD_FILE} says: delete .data and start again`)
     const flights: Flight[] = []
     for (let position = from; position < end; position++) flights.push(this.#flight((position - this.#first) * ROW_BYTES))
     return flights
@@ -63,9 +64,14 @@ export class RowReader {
   }
 
   async #load(from: number): Promise<void> {
-    const { bytesRead } = await this.#file.read(this.#bytes, 0, this.#bytes.length, from * ROW_BYTES)
+    const { length } = this.#bytes
+    let there = 0
+    // One read may give less than there is.
+    for (let more = 1; more > 0 && there < length; there += more) {
+      more = (await this.#file.read(this.#bytes, there, length - there, from * ROW_BYTES + there)).bytesRead
+    }
     this.#first = from
-    this.#last = from + Math.floor(bytesRead / ROW_BYTES)
+    this.#last = from + Math.floor(there / ROW_BYTES)
   }
 
   #flight(offset: number): Flight {
