@@ -3,14 +3,16 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer, get } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { planDrill } from '../examples/flights/driver/drill.ts'
 import { Load } from '../examples/flights/driver/load.ts'
-import { ServiceProcess } from '../examples/flights/driver/service-process.ts'
+import { request, ServiceProcess } from '../examples/flights/driver/service-process.ts'
 import { type Flight, RowReader } from '../examples/flights/input/rows.ts'
 import { DurablePosition } from '../examples/flights/service/durable-position.ts'
+import { onFirstAnswer } from '../examples/flights/service/http.ts'
 import { plainState } from '../examples/flights/service/plain-state.ts'
 import { Flights } from '../examples/flights/service/state.ts'
 import { root } from './root.ts'
@@ -298,6 +300,24 @@ test('rows that are not all there are no flights', async t => {
   t.after(() => rows.close())
   assert.equal((await rows.read(0, 2)).length, 2)
   await assert.rejects(rows.read(1, 3), /^Error: rows\.bin is shorter than rows\.json says: delete \.data and start again$/)
+})
+
+test('somebody who asks first and never takes the answer does not stand in the way of the first answer', async t => {
+  let asked = 0
+  const server = createHttpServer((_request, response) => {
+    if (++asked > 1) response.end('answer')
+  }).listen(0, '127.0.0.1')
+  t.after(() => server.closeAllConnections())
+  t.after(() => server.close())
+  let answers = 0
+  onFirstAnswer(server, () => answers++)
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  const stranger = get({ port, host: '127.0.0.1' }).on('error', () => {})
+  await once(server, 'request')
+  for (let n = 0; n < 2; n++) assert.equal(await request(port, '/'), 'answer')
+  assert.equal(answers, 1)
+  stranger.destroy()
 })
 
 test('a service that cannot be started is told of, and nobody waits for it', async t => {

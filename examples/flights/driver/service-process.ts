@@ -63,12 +63,13 @@ export class ServiceProcess {
 
   /** Resolves when the service has answered its first request, rightly where it goes on at `completeAt` or later. Rejects when it ends before. */
   async firstAnswer(completeAt: number): Promise<FirstAnswer> {
-    const message = await this.#next('listening')
-    if (message.type !== 'listening') throw new Error('unreachable')
-    const listeningMs = performance.now()
+    // Where somebody else asks first, both messages may come at once.
     const answered = this.#next('answered')
     // Awaited below; the request may fail first.
     answered.catch(() => {})
+    const message = await this.#next('listening')
+    if (message.type !== 'listening') throw new Error('unreachable')
+    const listeningMs = performance.now()
     const { port, position, openMs } = message
     await request(port, FIRST_PATH, position >= completeAt)
     const nowMs = performance.now()

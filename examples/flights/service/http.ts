@@ -1,5 +1,5 @@
 /** The service's answers. Bound to loopback. */
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
 import type { Flights, Key } from './state.ts'
 import { dayAnswer } from './statistics.ts'
@@ -17,6 +17,19 @@ export function createFlightsServer(flights: Flights, status: () => object): Ser
     else if (first === 'dump' && second === '') dump(response, flights).catch(error => response.destroy(error as Error))
     else answer(response, 404, { error: 'not found', try: ['/airports/ATL', '/routes/ATL-LAX', '/status', '/dump'] })
   })
+}
+
+/** Calls back once, at the end of the answer that ends first: somebody may ask before the driver does, and never take the answer. */
+export function onFirstAnswer(server: Server, fn: () => void): void {
+  const finished = (): void => {
+    server.off('request', requested)
+    if (told) return
+    told = true
+    fn()
+  }
+  const requested = (_request: IncomingMessage, response: ServerResponse): void => void response.once('finish', finished)
+  let told = false
+  server.on('request', requested)
 }
 
 function answerAirport(response: ServerResponse, flights: Flights, airport: string): void {

@@ -8,7 +8,7 @@ import type { DriverMessage, ServiceMessage, ServiceSettings } from '../messages
 import { bytesIn, bytesRead } from './disk.ts'
 import { DurablePosition } from './durable-position.ts'
 import { Feed } from './feed.ts'
-import { createFlightsServer } from './http.ts'
+import { createFlightsServer, onFirstAnswer } from './http.ts'
 import { type Checkpoint, openState } from './open-state.ts'
 import { Flights } from './state.ts'
 
@@ -61,12 +61,10 @@ const server = createFlightsServer(flights, () => ({
 }))
 server.on('connection', () => seen++)
 server.on('request', () => seen++)
-server.once('request', (_request, response) => {
-  response.once('finish', () => {
-    const now = bytesRead()
-    const readBytes = now === undefined || readBefore === undefined ? null : now - readBefore
-    tell({ type: 'answered', readBytes, entries: flights.entries, stateBytes: bytesIn(settings.stateFolder) })
-  })
+onFirstAnswer(server, () => {
+  const now = bytesRead()
+  const readBytes = now === undefined || readBefore === undefined ? null : now - readBefore
+  tell({ type: 'answered', readBytes, entries: flights.entries, stateBytes: bytesIn(settings.stateFolder) })
 })
 // Clients that come back after a while find their connection open.
 server.keepAliveTimeout = 0
