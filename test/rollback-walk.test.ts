@@ -133,6 +133,25 @@ test('an entry that came after one of its key was given is another one, whatever
   assert.deepEqual([...first], ['k1', 'k0'])
 })
 
+for (const [name, make] of Object.entries(worlds)) {
+  test(`an entry of a key that a loop was given inside a transaction which deleted it again is another one (${name})`, () => {
+    for (const end of ['commit', 'rollback'] as const) {
+      const { rig, map } = make(5)
+      const walk = map.keys()
+      for (let n = 0; n < 5; n++) walk.next()
+      const within = (): void => {
+        map.set('n', 1)
+        assert.equal(walk.next().value, 'n')
+        map.delete('n')
+      }
+      transaction(rig, within, end)
+      map.set('n', 2)
+      transaction(rig, () => void map.delete('n'), 'rollback')
+      assert.deepEqual([...walk], ['n'], end)
+    }
+  })
+}
+
 test('an entry of a key that a loop was given inside a transaction which failed is another one', () => {
   const { rig, map } = plain(1)
   const walk = map.keys()

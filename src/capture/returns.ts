@@ -29,7 +29,7 @@ export class Returns extends Watch {
     if (this.open > 0) this.tell('deleted', key)
   }
 
-  /** An entry that a transaction inserted is gone. What else was given is remembered. */
+  /** An entry that a transaction inserted is gone, deleted in it or by its rollback. What else was given is remembered. */
   takenBack(key: Key): void {
     this.tell('deleted', key)
   }

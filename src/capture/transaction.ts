@@ -123,7 +123,8 @@ export class Transaction {
   /** Follows `beforeWrite`. */
   beforeDelete(collection: Collection, key: Key): void {
     const undo = this.#find(collection, key)
-    if (undo === undefined || undo.deleted || !undo.existed) return
+    if (undo === undefined || undo.deleted) return
+    if (!undo.existed) return void collection.returns?.takenBack(key)
     undo.deleted = true
     this.#deleted.push(undo)
   }
