@@ -105,6 +105,26 @@ test('a clock that is far behind, as on a device that has not asked for the time
   )
 })
 
+test('a clock that was ahead for one run makes nothing that later runs learned look newer than it is', async () => {
+  const world = rig()
+  const { scheduler, clock } = world
+  clock.jump(12_000 * DAY)
+  await writeSome(world.begin(), world, 2)
+  clock.jump(-12_000 * DAY)
+  const keeper = world.begin()
+  await scheduler.run(clock.monotonic() + 100)
+  await writeSome(keeper, world, 3)
+  await scheduler.run(keeper.stop())
+  assert.ok(((await scheduler.run(newestRecord(world.storage)))?.savedMs ?? 0) <= clock.now())
+  clock.jump(60 * DAY)
+  world.begin()
+  await scheduler.run(clock.monotonic() + 100)
+  assert.deepEqual(
+    world.remembered.map(({ cycleMs }) => cycleMs),
+    [DAY + 2],
+  )
+})
+
 test('a storage that fails at any call harms nobody, and the next run has what was kept or nothing', async () => {
   for (const errno of ['EIO', 'ENOSPC'] as const) {
     for (let nth = 1; nth <= 20; nth++) {

@@ -15,6 +15,8 @@ import type { Storage } from '../storage/index.ts'
 const KEPT = 2
 /** Of what was learned so long ago little is true today. */
 const STALE_MS = 30 * 86_400_000
+/** 2020-01-01: a clock that says an earlier time was not set yet. */
+const SET_MS = 1_577_836_800_000
 
 export interface KeeperParts {
   readonly storage: Storage
@@ -29,7 +31,7 @@ export class Keeper {
   #under: Promise<void>
   #busy = true
   #savedAt: number
-  /** What was taken over was as of then: nothing that is written says that it is older, whatever the clock says. */
+  /** What was taken over was as of then: nothing that is written while the clock is not set says that it is older. */
   #tookMs = Number.NEGATIVE_INFINITY
   /** Seen at the last look, and written. */
   #changes = 0
@@ -76,7 +78,8 @@ export class Keeper {
 
   #record(): ScheduleRecord {
     const record = this.#parts.record()
-    return { ...record, savedMs: Math.max(record.savedMs, this.#tookMs) }
+    // Once it is set it is believed: what a clock wrote that was ahead would stay true for ever.
+    return record.savedMs >= SET_MS ? record : { ...record, savedMs: Math.max(record.savedMs, this.#tookMs) }
   }
 
   async #write(): Promise<void> {
