@@ -116,6 +116,24 @@ test('an engine that has stopped for good with nothing to write could lose what 
   assert.ok(rpoMs() >= 1000 && rpoMs() <= 7000, `${rpoMs()}`)
 })
 
+test('an engine that has stopped for good with an epoch under way that took nothing could lose what is set since, and nothing before', () => {
+  const { scheduler, host, map, checkpointer, cadence } = alone(1000)
+  const rpoMs = (): number => cadence.stats(checkpointer.exposed, 0, []).rpoMs
+  map.set('a', 1)
+  scheduler.pass(1000)
+  host.commit()
+  scheduler.pass(3000)
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  assert.equal(host.commits.length, 2)
+  host.fail(0, true)
+  scheduler.pass(10_000)
+  assert.equal(rpoMs(), 0)
+  map.set('a', 2)
+  scheduler.pass(1000)
+  assert.ok(rpoMs() >= 1000, `${rpoMs()}`)
+})
+
 test('an engine that looks at nothing by itself decides nothing when it has stopped for good, and says what could be lost', () => {
   const told: string[] = []
   const { scheduler, host, map, checkpointer, cadence } = alone(0, false, {}, ({ type }) => told.push(type))

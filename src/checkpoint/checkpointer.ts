@@ -20,7 +20,7 @@ import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { type Drained, Drainer } from './drainer.ts'
-import { commitOf, complete, type Flight, newFlight, noteRefused, noteTaken, noteVoid } from './flight.ts'
+import { commitOf, complete, type Flight, newFlight, noteCut, noteRefused, noteTaken, noteVoid } from './flight.ts'
 import { Holds } from './holds.ts'
 import { Looks } from './looks.ts'
 import { Pace } from './pace.ts'
@@ -56,7 +56,7 @@ export class Checkpointer implements CaptureOwner {
   readonly #looks: Looks
   #attempt = 0
   #resetNeeded = false
-  /** The engine stopped for good with an epoch under way: what it took is listed nowhere, and never becomes durable. */
+  /** The engine stopped for good with an epoch under way that took something: that is listed nowhere, and never becomes durable. */
   #lost = false
   #flight: Flight | undefined
   #wanted = false
@@ -263,13 +263,12 @@ export class Checkpointer implements CaptureOwner {
       flight.time = Math.max(0, Math.trunc(clock.now()))
       space.letIn(() => events.barrier({ epoch: flight.epoch, time: flight.time }))
     })
+    flight.exposed ||= this.exposed
     const taken = this.classes.cut(flight)
     noteTaken(flight, taken)
     space.catalogueChanged = false
     this.#refusals.retry()
-    flight.capture = new Capture(taken, flight.epoch, this.outbox, this, flight.linked, flight.preImageBytesMax)
-    flight.count = undefined
-    flight.cut = true
+    noteCut(flight, new Capture(taken, flight.epoch, this.outbox, this, flight.linked, flight.preImageBytesMax))
     space.capture = flight.capture
     space.refresh()
   }
@@ -367,7 +366,7 @@ export class Checkpointer implements CaptureOwner {
     this.status = 'failed'
     cadence.failed()
     this.degradedBy = error
-    this.#lost = this.#flight !== undefined
+    this.#lost = this.#flight?.exposed === true
     this.#halt(error)
     this.#looks.last()
     events.failed(error)

@@ -22,6 +22,8 @@ export interface Flight {
   torn: number
   /** Of the next cut. */
   preImageBytesMax: number
+  /** There was something that could be lost when a cut of it fell. */
+  exposed: boolean
   /** False between a void and the new cut. */
   cut: boolean
   committing: boolean
@@ -59,6 +61,7 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     voids: 0,
     torn: 0,
     preImageBytesMax: PRE_IMAGE_BYTES_MAX,
+    exposed: false,
     cut: false,
     committing: false,
     redundant: { records: 0, bytes: 0 },
@@ -68,6 +71,13 @@ export function newFlight(of: Pick<Flight, 'epoch' | 'started' | 'records' | 'du
     linked: [],
     written: [],
   }
+}
+
+/** The cut falls, for the first time or again. */
+export function noteCut(flight: Flight, capture: Capture): void {
+  flight.capture = capture
+  flight.count = undefined
+  flight.cut = true
 }
 
 /** The cut is void. One that was by its pre-images may keep twice as many the next time; as each key is kept once at most, some cut will do. */
