@@ -167,6 +167,38 @@ test('an entry of a key that a loop was given inside a transaction which failed 
   assert.deepEqual([...given, ...walk], ['k0', 'n', 'n'])
 })
 
+test('what transactions insert and take away is listed for nobody who was given nothing inside of them', () => {
+  const rig = new Rig()
+  const collection = rig.collection(numbered(4, n => ({ n })))
+  const map = new TidemarkMap<Key, unknown>(collection)
+  const idle = map.keys()
+  assert.equal(idle.next().value, 'k0')
+  const failing = (inside: () => void): void => transaction(rig, inside, 'rollback')
+  const listed = (inside: () => void): boolean => {
+    const before = collection.returns?.newest
+    assert.ok(before !== undefined)
+    inside()
+    return collection.returns?.newest !== before
+  }
+  const tries = (): void => {
+    for (let n = 0; n < 3; n++) {
+      failing(() => void map.set(`n${n}`, 1))
+      transaction(rig, () => void map.set(`m${n}`, 1).delete(`m${n}`), 'commit')
+    }
+  }
+  assert.equal(listed(tries), false)
+  const given = (): unknown => map.set('n', 1) && idle.next().value
+  assert.equal(
+    listed(() => failing(() => assert.equal(given(), 'k1'))),
+    true,
+  )
+  assert.equal(listed(tries), false, 'in one before')
+  failing(() => void map.delete('k0'))
+  assert.equal(idle.next().value, 'k2')
+  assert.equal(listed(tries), false, 'met a rollback')
+  assert.deepEqual([...idle], ['k3'])
+})
+
 interface Walk {
   readonly iterator: Iterator<Key>
   /** Entries, and how many deletes had counted by then. */

@@ -46,7 +46,7 @@ export class LiveIterator {
         const key = cold.next()
         if (key !== undefined) {
           const value = this.#pick === 'keys' ? undefined : this.#read(cold, key)
-          given.add(key)
+          given.add(key, collection.space.transaction)
           if (this.#pick === 'keys') return { done: false, value: key }
           return { done: false, value: this.#pick === 'values' ? value : [key, value] }
         }
@@ -62,7 +62,7 @@ export class LiveIterator {
       }
       const [key, value] = result.value
       if (given.has(key) || (cold !== undefined && !cold.gives(key))) continue
-      given.add(key)
+      given.add(key, collection.space.transaction)
       if (this.#pick === 'keys') return { done: false, value: key }
       if (collection.space.guarded && typeof value === 'object' && value !== null) collection.handOut(key, value)
       return { done: false, value: this.#pick === 'values' ? value : result.value }

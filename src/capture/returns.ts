@@ -7,16 +7,24 @@
  * that only where it was given too long ago to be remembered, or something was deleted since. Nothing is left out: a key that was deleted and
  * inserted again is another entry, as with a Map, so after a delete that counts what was given last is forgotten. What was given inside a
  * transaction counts as given, whatever becomes of that. Deletes are listed only while there is an iterator that met a
- * rollback; what a rollback does is listed always.
+ * rollback; what a transaction inserted and what of that went only where something was given while it ran, for nobody was given it otherwise; what a
+ * rollback puts back always.
  */
 import { ITERATOR_KEYS_KEPT } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
 import { KeySet } from './key-set.ts'
 import { type Link, Watch } from './watch.ts'
 
+/** The transaction that runs. */
+interface Inside {
+  readonly token: object
+}
+
 export class Returns extends Watch {
   /** How many counted. */
   deletes = 0
+  /** Of the transaction in which something was given last: not itself, which would be kept with all that it could put back. */
+  gaveIn: object | undefined
 
   /** A transaction says at its end what it deleted. */
   went(key: Key, transaction: object | undefined): void {
@@ -30,8 +38,8 @@ export class Returns extends Watch {
   }
 
   /** An entry that a transaction inserted is gone, deleted in it or by its rollback. What else was given is remembered. */
-  takenBack(key: Key): void {
-    this.tell('deleted', key)
+  takenBack(key: Key, transaction: Inside | undefined): void {
+    if (transaction !== undefined && transaction.token === this.gaveIn) this.tell('deleted', key)
   }
 }
 
@@ -83,7 +91,8 @@ export class Given {
   }
 
   /** It is given now. */
-  add(key: Key): void {
+  add(key: Key, transaction: Inside | undefined): void {
+    if (transaction !== undefined) this.#returns.gaveIn = transaction.token
     if (this.#returns.deletes !== this.#deletes) {
       this.#deletes = this.#returns.deletes
       this.#count = 0

@@ -35,6 +35,8 @@ interface Cleared {
 }
 
 export class Transaction {
+  /** Says which one it is, and keeps nothing of it. */
+  readonly token = {}
   /** What the first that joined it and failed halfway threw, whatever that is. */
   #failure: { readonly error: unknown } | undefined
   readonly #steps: (Undo | Restore)[] = []
@@ -124,7 +126,7 @@ export class Transaction {
   beforeDelete(collection: Collection, key: Key): void {
     const undo = this.#find(collection, key)
     if (undo === undefined || undo.deleted) return
-    if (!undo.existed) return void collection.returns?.takenBack(key)
+    if (!undo.existed) return void collection.returns?.takenBack(key, this)
     undo.deleted = true
     this.#deleted.push(undo)
   }

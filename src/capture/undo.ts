@@ -76,7 +76,6 @@ export class Undo {
     if (!existed) {
       // Deleted again, it is listed already where it has to be.
       if (live.delete(key)) removed(collection, key)
-      collection.returns?.takenBack(key)
       this.tellGone()
       return
     }
@@ -128,6 +127,7 @@ export class Undo {
 
 /** An insert was taken back. As with any delete, what is fresh has no record, and needs none. */
 function removed(collection: Collection, key: Key): void {
+  collection.returns?.takenBack(key, collection.space.transaction)
   collection.cold?.tell('deleted', key)
   if (!vanished(collection, key)) collection.markDirty(key)
 }

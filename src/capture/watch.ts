@@ -2,7 +2,7 @@
  * What happens to the cold entries of a collection while it is being iterated: a list of changes that each open walk reads at its own pace.
  *
  * Owns: the newest link of the list, how many walks are open. Does not own: what a walk makes of it (cold-walk.ts).
- * Invariants: changes are listed only while a walk is open, what a rollback put back or took back always; nobody but a walk holds older links, so those
+ * Invariants: changes are listed only while a walk is open, but for what transactions do (returns.ts); nobody but a walk holds older links, so those
  * that every walk has read are garbage. A loop that was left says nothing (as with a Map it could be taken up again): its walk is open until it
  * is collected. That is heard of by a registry, because a weak reference that is asked in each turn keeps what it refers to.
  */
