@@ -152,6 +152,26 @@ for (const [name, make] of Object.entries(worlds)) {
   })
 }
 
+for (const [name, make] of Object.entries(worlds)) {
+  test(`an entry that a transaction puts in the place of one that had come back is given inside of it (${name})`, () => {
+    for (const end of ['commit', 'rollback'] as const) {
+      const { rig, map } = make(6)
+      const walk = map.keys()
+      const given = [1, 2, 3].map(() => walk.next().value)
+      const key = given[2] as Key
+      transaction(rig, () => void map.delete(key), 'rollback')
+      const within = (): void => {
+        map.delete(key)
+        map.set(key, 'new')
+        for (let n = 0; n < 4; n++) given.push(walk.next().value)
+      }
+      transaction(rig, within, end)
+      given.push(...walk)
+      assert.deepEqual([given.length, given.at(-1)], [7, key], end)
+    }
+  })
+}
+
 test('an entry of a key that a loop was given inside a transaction which failed is another one', () => {
   const { rig, map } = plain(1)
   const walk = map.keys()

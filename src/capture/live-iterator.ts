@@ -61,7 +61,7 @@ export class LiveIterator {
         return { done: true, value: undefined }
       }
       const [key, value] = result.value
-      if (given.has(key) || (cold !== undefined && !cold.gives(key))) continue
+      if ((given.has(key) && !this.#isAnew(key)) || (cold !== undefined && !cold.gives(key))) continue
       given.add(key, collection.space.transaction)
       if (this.#pick === 'keys') return { done: false, value: key }
       if (collection.space.guarded && typeof value === 'object' && value !== null) collection.handOut(key, value)
@@ -87,7 +87,12 @@ export class LiveIterator {
   #catchUp(given: Given): void {
     const cold = this.#cold
     cold?.catchUp()
-    given.catchUp(cold === undefined ? undefined : key => cold.gave(key))
+    given.catchUp(cold === undefined ? undefined : key => void (this.#isAnew(key) || cold.gave(key)))
+  }
+
+  /** The transaction that runs deleted what was there: that it is gone for good is said at its end. */
+  #isAnew(key: Key): boolean {
+    return this.#collection.space.transaction?.hasDeleted(this.#collection, key) === true
   }
 
   /** The Map became a chain while it was walked: what lies behind it is still to come. */

@@ -131,6 +131,11 @@ export class Transaction {
     this.#deleted.push(undo)
   }
 
+  /** What the key held before is gone, be it there again or not. */
+  hasDeleted(collection: Collection, key: Key): boolean {
+    return this.#find(collection, key)?.deleted === true
+  }
+
   beforeClear(collection: Collection): void {
     const { id, recorded, live, cold, journal, fresh, arrivals, deleted, drained, gone, saturated, part, inFlight } = collection
     const { drainedBytes, drainedSpared, postponed, significance, space, returns } = collection
