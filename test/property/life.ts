@@ -9,7 +9,6 @@ import type { TidemarkMap, TidemarkValue } from '../../src/capture/index.ts'
 import type { Key } from '../../src/codec/index.ts'
 import { type Components, openStore } from '../../src/open.ts'
 import type { Settings } from '../../src/options.ts'
-import type { ErrnoName, StorageOperation } from '../../src/storage/index.ts'
 import type { Store } from '../../src/store.ts'
 import { SeededRandom, SimulatedClock, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
 import type { Copy, Kind, Model } from './model.ts'
@@ -77,6 +76,8 @@ export class Life {
   hold: { running: boolean; broken: boolean } | undefined
   inTransaction = false
   closing = false
+  /** From its first fault on an epoch may take longer than whoever waits for it. */
+  faulted = false
   /** The engine gave up; the program goes on in memory. */
   stopped = false
   readonly objects = new Objects()
@@ -137,6 +138,7 @@ export class Life {
     }
     if (!this.storage.off) this.#alive(() => this.check())
     if (this.plan.end === 'close' && !this.storage.off) await this.#close()
+    if (this.plan.end === 'rest' && !this.storage.off) await this.scheduler.run(Promise.all(this.#waiting))
     this.#raise()
     const { voids, forcedSlices, failures, upkeep, memory, drain } = this.store.stats()
     this.totals.drained += drain.records
@@ -209,30 +211,6 @@ export class Life {
 
   changesOf(epoch: number): number {
     return this.#epochs.get(epoch) ?? -1
-  }
-
-  fault(kind: number, ms: number): void {
-    // A look-up that fails is thrown at whoever asks, and so is a read of what is folded: see cold-store.test.ts.
-    const faults: readonly [operation: StorageOperation | 'any', errno: ErrnoName, path?: string][] = [
-      ['append', 'ENOSPC'],
-      ['sync', 'EIO'],
-      ['createIfAbsent', 'ENOSPC'],
-      ['syncFolder', 'EIO'],
-      ['open', 'EMFILE'],
-      ['any', 'EIO', 'log'],
-      ['remove', 'EIO'],
-      ['list', 'EIO'],
-      ['read', 'EIO', 'manifest'],
-    ]
-    const [operation, errno, path] = faults[kind % faults.length] as (typeof faults)[number]
-    const heal = this.storage.inject({
-      operation,
-      errno,
-      ...(path === undefined ? {} : { path }),
-      ...(kind >= faults.length ? { probability: 0.5 } : {}),
-      ...(operation === 'append' ? { writtenBytes: 'random' as const } : {}),
-    })
-    this.scheduler.after(ms, heal)
   }
 
   /** A reader of what the store was opened with, unless the storage fails it: then the store itself. */

@@ -1,8 +1,9 @@
 /** Every operation of a program, done to the store and to the model in step. All of it is synchronous: one turn of the event loop. */
 import assert from 'node:assert/strict'
 import type { Key } from '../../src/codec/index.ts'
-import { assertRejection, attempt, checkpoint } from './durability.ts'
+import { assertRejection, attempt, checkpoint, patienceOf } from './durability.ts'
 import { Expected } from './expected.ts'
+import { inject } from './faults.ts'
 import type { Life } from './life.ts'
 import { CELL, NAMES, type Op } from './program.ts'
 import { alter, isThing, keyOf, makeValue, Unstorable, unstorableOf } from './values.ts'
@@ -97,7 +98,7 @@ export function perform(life: Life, op: Op): void {
     case 'durable': {
       const copy = life.model.copy(0)
       attempt(life, () => {
-        life.await(life.store.durable({ timeoutMs: 500 }), (_, error) => {
+        life.await(life.store.durable({ timeoutMs: patienceOf(life) }), (_, error) => {
           if (error === undefined) life.assertDurable(copy, 'durable')
           else assertRejection(life, error, copy.changes)
         })
@@ -108,7 +109,7 @@ export function perform(life: Life, op: Op): void {
       hold(life, op)
       return
     case 'fault':
-      life.fault(op.kind, op.ms)
+      inject(life, op.kind, op.ms)
       return
     case 'jump':
       life.scheduler.clock.jump(op.hours * HOUR_MS)

@@ -44,7 +44,8 @@ export interface LifePlan {
   readonly intervalMs: number
   /** The power goes at this call of the storage; 0: not. */
   readonly powerCutAt: number
-  readonly end: 'close' | 'kill' | 'power'
+  /** 'rest': killed when all who waited have been told. */
+  readonly end: 'close' | 'kill' | 'rest' | 'power'
 }
 
 export interface Program {
@@ -127,7 +128,7 @@ const life: fc.Arbitrary<LifePlan> = fc.record({
     { weight: 2, arbitrary: fc.nat({ max: 120 }) },
     { weight: 1, arbitrary: fc.nat({ max: 3000 }) },
   ),
-  end: fc.constantFrom('close', 'kill', 'kill', 'power'),
+  end: fc.constantFrom('close', 'kill', 'kill', 'rest', 'power'),
 })
 
 export const program: fc.Arbitrary<Program> = fc.record({
