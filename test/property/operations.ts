@@ -362,6 +362,7 @@ function hold(life: Life, op: Op & { op: 'hold' }): void {
     { msMax: op.msMax },
   )
   life.await(held, (_, error) => {
-    if (error !== undefined) throw error
+    // What is not in the heap cannot be read without power.
+    if (error !== undefined && !life.storage.off) throw error
   })
 }
