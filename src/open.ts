@@ -315,6 +315,7 @@ function build(
     space,
     events,
     access,
+    coldReads: cold.reads,
     reader,
     collections,
     encoded,

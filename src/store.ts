@@ -53,6 +53,7 @@ export interface StoreParts {
   readonly space: Space
   readonly events: Events
   readonly access: Histogram
+  readonly coldReads: Histogram
   readonly reader: Pick<Checkpointer, 'stalls' | 'contract'>
   readonly collections: Map<string, Collection>
   readonly encoded: ReadonlySet<string>
@@ -236,7 +237,7 @@ export class Store extends Listening implements AsyncDisposable {
   }
 
   stats(): StoreStats {
-    const { checkpointer, collections, access, restored, space } = this.#parts
+    const { checkpointer, collections, access, coldReads, restored, space } = this.#parts
     const byName: Record<string, CollectionStats> = Object.create(null)
     let dirtyMax = 0
     let entries = 0
@@ -259,6 +260,7 @@ export class Store extends Listening implements AsyncDisposable {
       stallsOver: contract.broken,
       giants: space.giants.list(),
       access: access.snapshot(),
+      coldReads: coldReads.snapshot(),
       commits: (counters?.commits ?? new Histogram()).snapshot(),
       syncs: (counters?.syncs ?? new Histogram()).snapshot(),
       checkpoints: counters?.checkpoints ?? 0,

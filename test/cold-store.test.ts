@@ -22,6 +22,9 @@ test('a restart reads the tail alone; what is asked for comes home, the rest beh
   assert.equal(map.get(3), 'in the tail')
   assert.equal(map.has(4), false)
   assert.equal(map.get(500), undefined)
+  const { coldReads, access, memory } = again.stats()
+  assert.ok(coldReads.count > 0, 'reads are counted whether memory is bounded or not')
+  assert.deepEqual([access.count, memory], [0, undefined])
   await world.run(again.hydrated())
   await world.run(again.close())
   for (const hydrate of ['background', 'eager'] as const) {

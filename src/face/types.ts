@@ -35,7 +35,7 @@ export interface MemoryStats {
   readonly evicted: number
   /** Of these, objects that the service may still hold. */
   readonly held: number
-  /** Look-ups of entries that are not in the heap, while a block might have to be read. */
+  /** The same as `coldReads` of the whole. */
   readonly reads: HistogramSnapshot
   /** Why entries that are stored may not leave yet, or what of their segments cannot be read; undefined while all is well. */
   readonly lastError: string | undefined
@@ -58,9 +58,14 @@ export interface StoreStats {
   /**
    * Engine time inside calls of the user: captures before a value changes or leaves, encoding what a transaction may have to put back, letting
    * entries go for others. Not in it: copies of plain objects for a transaction, most of which take no longer than a look at the clock, and
-   * reading stored entries (see `memory.reads`).
+   * reading stored entries, which `coldReads` has.
    */
   readonly access: HistogramSnapshot
+  /**
+   * Look-ups of entries that are not in the heap, while a block might have to be read: those inside calls of the user, and those of objects that
+   * hydration makes ahead.
+   */
+  readonly coldReads: HistogramSnapshot
   /** Of each commit, from its append to its read-back, the wait for `budget.ioBytesPerSecondMax` included. */
   readonly commits: HistogramSnapshot
   /** Of each commit, its one sync; those that came early, while blocks were written, are not in it. */
