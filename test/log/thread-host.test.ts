@@ -232,10 +232,16 @@ test('in a process that gives way more than the writer would, it does not do so 
 /** By thread; empty where the system does not tell. */
 function niceOfThreads(): Map<string, number> {
   if (process.platform !== 'linux') return new Map()
-  const nices = readdirSync('/proc/self/task').map((id): [string, number] => {
-    const stat = readFileSync(`/proc/self/task/${id}/stat`, 'latin1')
-    // Behind the name, which may hold anything, it is the 17th field.
-    return [id, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])]
-  })
-  return new Map(nices)
+  const nices = new Map<string, number>()
+  for (const id of readdirSync('/proc/self/task')) {
+    try {
+      const stat = readFileSync(`/proc/self/task/${id}/stat`, 'latin1')
+      // Behind the name, which may hold anything, it is the 17th field.
+      nices.set(id, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]))
+    } catch (error) {
+      // It has ended since.
+      if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+  }
+  return nices
 }
