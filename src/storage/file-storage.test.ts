@@ -149,7 +149,7 @@ for (const [flavour, base] of Object.entries({ sync: syncCalls, async: asyncCall
     })
 
     test('without links a name still goes to one caller, with synced content', async () => {
-      for (const errno of ['EPERM', 'ENOTSUP', 'ENOSYS'] as const) {
+      for (const errno of ['EPERM', 'ENOTSUP', 'ENOSYS', 'EISDIR'] as const) {
         const { storage, path, calls } = await recorded(base, { link: fail(errno, 'link') })
         assert.equal(await storage.createIfAbsent('m', bytes('x')), true)
         assert.deepEqual(calls, ['open', 'write', 'fsync', 'close', 'link', 'open', 'write', 'fsync', 'close', 'unlink'])

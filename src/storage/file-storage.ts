@@ -92,7 +92,8 @@ export class FileStorage implements Storage {
       } catch (cause) {
         if (syscallOf(cause) !== 'link') throw cause
         if (isErrno(cause, 'EEXIST')) return false
-        if (!isErrno(cause, 'EPERM', 'ENOTSUP', 'ENOSYS')) throw cause
+        // Windows' word for a call that exFAT and FAT32 do not have becomes EISDIR.
+        if (!isErrno(cause, 'EPERM', 'ENOTSUP', 'ENOSYS', 'EISDIR')) throw cause
         return await this.#createInPlace(path, bytes)
       } finally {
         await quietly(() => this.#calls.unlink(temporaryPath))
