@@ -214,6 +214,30 @@ for (const hydrate of ['on-demand', 'background'] as const) {
   })
 }
 
+test('an older order that cannot be removed keeps no other', async () => {
+  const world = new World()
+  const first = await world.open()
+  await world.write(first, 0, 500, 1)
+  first.map<unknown, number>('map').get(0)
+  await world.run(first.close())
+  const { files } = world.disk
+  const remove = files.delete.bind(files)
+  let stuck: string | undefined
+  files.delete = name => {
+    if (name === stuck) throw new Error('no')
+    return remove(name)
+  }
+  for (let run = 0; run < 4; run++) {
+    const store = await world.open('on-demand')
+    store.map<unknown, number>('map').get(0)
+    await world.run(store.close())
+    stuck ??= world.orders()[0]
+  }
+  const left = world.orders()
+  assert.equal(left.length, 2, `${left}`)
+  assert.equal(left[0], stuck)
+})
+
 test('a disk that fails the order fails nothing else', async () => {
   const world = await hotWorld()
   const store = await world.open()

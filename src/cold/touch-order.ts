@@ -140,7 +140,8 @@ export class TouchOrder {
     const { storage } = this.#parts
     await makeFolderInPlace(storage, ORDER_FOLDER)
     await storage.createIfAbsent(name, bytes)
-    for (const file of await this.#files()) if (file < name) await storage.remove(file)
+    // One that cannot be removed keeps no other.
+    for (const file of await this.#files()) if (file < name) await storage.remove(file).catch(() => {})
   }
 
   /** The later last. */
