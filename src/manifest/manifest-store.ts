@@ -55,7 +55,7 @@ export async function newestNumber(storage: Storage): Promise<number> {
   return (await listManifests(storage)).at(-1) ?? 0
 }
 
-/** What the device does not give back may be there at the next look: one that is not there at this many counts as one that does not verify. */
+/** What the device does not give back, or gives back wrong, may be there at the next look: one that is not whole at this many counts for nothing. */
 const LOOKS = 3
 /** So many that are not given back are passed in a look: a device that gives nothing back may take half a minute to say so, each time. */
 const PASSED_MOST = 3
@@ -93,7 +93,7 @@ export async function readNewest(storage: Storage): Promise<FoundManifest | unde
         if (isUnread && ++passed > PASSED_MOST) break
       }
     }
-    if (vanished || (unread !== undefined && looks++ < LOOKS)) continue
+    if (vanished || (damaged.length > 0 && looks++ < LOOKS)) continue
     if (manifest !== undefined) return { manifest, newestNumber: numbers.at(-1) as number, damaged, unread }
     if (failure === undefined) return undefined
     throw unread ?? failure
