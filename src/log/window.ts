@@ -4,14 +4,15 @@
  * Owns: the piece in memory. Invariants: nothing at or beyond `limit` is read; at most one piece is held, of SCAN_READ_BYTES or of the
  * length asked for; a piece is never written to again, so views stay good as long as somebody holds them. One sector that the device does not
  * give back fails every read that reaches it: so what fails is asked for in ever smaller pieces, down to the very bytes of the view, and a view fails
- * only with one of its own.
+ * only with one of its own. A read that gives fewer bytes than there are is no end of the file: that is where the file says it is.
  */
 import { TidemarkError } from '../base/errors.ts'
 import { SCAN_READ_BYTES } from '../base/limits.ts'
-import { isNotGivenBack, type StorageFile } from '../storage/index.ts'
+import { isNotGivenBack, type StorageFile, storageError, systemError } from '../storage/index.ts'
 
 /** A device that gives something back only at times is asked so often. */
 const READ_TRIES = 3
+const ENDS_EARLY = 'the file ends before its length'
 
 export class Window {
   readonly file: StorageFile
@@ -35,6 +36,8 @@ export class Window {
       const most = Math.min(Math.max(end - offset, SCAN_READ_BYTES), this.limit - offset)
       this.#bytes = await this.#read(offset, end - offset, most)
       this.#start = offset
+      // A living writer has cut it.
+      if (this.#bytes.length < end - offset) this.limit = offset + this.#bytes.length
     }
     return this.#bytes.subarray(offset - this.#start, end - this.#start)
   }
@@ -42,7 +45,9 @@ export class Window {
   async #read(offset: number, least: number, most: number): Promise<Buffer> {
     for (let length = offset < this.#failedEnd ? Math.min(most, (this.#failedEnd - offset) >> 1) : most; length > least; length >>= 1) {
       try {
-        return await this.file.read(offset, length)
+        const bytes = await this.file.read(offset, length)
+        if (bytes.length >= least) return bytes
+        break
       } catch (error) {
         if (!isUnreadable(error)) throw error
         this.#failedEnd = offset + length
@@ -58,22 +63,23 @@ export class Window {
   }
 }
 
-/** These bytes and no others. @throws TIDEMARK_STORAGE with `info.offset` and `info.length` where the device does not give them back */
+/** These bytes and no others, fewer where the file ends. @throws TIDEMARK_STORAGE with `info.offset` and `info.length` where the device does not give them back */
 export async function readExactly(file: StorageFile, offset: number, length: number): Promise<Buffer> {
   for (let tries = 1; ; tries++) {
-    try {
-      return await file.read(offset, length)
-    } catch (error) {
+    let failed: TidemarkError | undefined
+    const bytes = await file.read(offset, length).catch(error => {
       if (!isUnreadable(error)) throw error
-      if (tries < READ_TRIES) continue
-      const { hint, info } = error
-      throw new TidemarkError('TIDEMARK_STORAGE', `${file.path} is not given back at ${offset}: ${error.message}`, {
-        ...(hint === undefined ? {} : { hint }),
-        cause: error.cause,
-        file: file.path,
-        info: { ...info, offset, length },
-      })
-    }
+      failed = error
+    })
+    if (bytes !== undefined && (bytes.length >= length || bytes.length >= Math.min(length, (await file.size()) - offset))) return bytes
+    if (tries < READ_TRIES) continue
+    const { hint, info, message, cause } = failed ?? storageError('read', file.path, systemError('EIO', 'read', ENDS_EARLY))
+    throw new TidemarkError('TIDEMARK_STORAGE', `${file.path} is not given back at ${offset}: ${message}`, {
+      ...(hint === undefined ? {} : { hint }),
+      cause,
+      file: file.path,
+      info: { ...info, offset, length },
+    })
   }
 }
 
