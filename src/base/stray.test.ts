@@ -28,3 +28,11 @@ test('a promise of an async function is followed where the global class of promi
   await new Promise(resolve => setImmediate(resolve))
   assert.equal(told, failed)
 })
+
+test('what throws when it is asked for its then is no promise, and keeps what it throws to itself', () => {
+  const nothing: unknown = null
+  const get = () => {
+    throw nothing
+  }
+  assert.equal(isStray(new Proxy({}, { get })), false)
+})

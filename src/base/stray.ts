@@ -34,7 +34,16 @@ export function isGenerator(fn: unknown): boolean {
  */
 export function isStray(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  if (typeof (value as { then?: unknown }).then !== 'function') return types.isGeneratorObject(value)
+  if (typeof thenOf(value) !== 'function') return types.isGeneratorObject(value)
   if (types.isPromise(value)) follow(value, () => {})
   return true
+}
+
+/** A proxy may throw for a property that it has not: whoever waited for it would get that, and no value. */
+function thenOf(value: object): unknown {
+  try {
+    return (value as { then?: unknown }).then
+  } catch {
+    return undefined
+  }
 }

@@ -24,7 +24,7 @@ export function readCold(name: string, cold: ColdSide, key: Key, cursor: ColdCur
   try {
     return cold.read(key, cursor)
   } catch (error) {
-    const { code, message, hint, collection, cause } = error as TidemarkError
+    const { code, message, hint, collection, cause } = Object(error) as TidemarkError
     // One that names another entry is of that one.
     if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED') && !(hasCode(error, 'TIDEMARK_CODEC') && collection === undefined)) throw error
     throw new TidemarkError(code, `'${name}', key ${String(key)}: ${message}`, {

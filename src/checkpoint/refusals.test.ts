@@ -65,3 +65,12 @@ test('where the first refused values are gone others are named, and why they are
   assert.equal(refusals.none, true)
   assert.deepEqual(refusals.list(), [])
 })
+
+test('a value may be refused by what is no error', () => {
+  const { refusals, one } = refusing()
+  for (const [key, thrown] of [null, undefined, 'text'].entries()) refusals.add(one, key, thrown)
+  assert.deepEqual(
+    refusals.list().map(({ reason }) => reason),
+    ['null', 'undefined', 'text'],
+  )
+})

@@ -39,7 +39,7 @@ export class Refusals {
   }
 
   add(collection: Collection, key: Key, error: unknown): { refusal: Refusal; first: boolean } {
-    const { message, hint, cause } = error as { message?: string; hint?: string; cause?: unknown }
+    const { message, hint, cause } = Object(error) as { message?: string; hint?: string; cause?: unknown }
     const refusal: Refusal = { collection: collection.name, key, reason: message ?? String(error), hint }
     const first = this.#known.of(collection.id)?.has(key) !== true
     const isSaid = this.#known.add(collection, refusal)

@@ -72,6 +72,40 @@ test('what a codec throws or returns wrongly is typed, with the cause', () => {
   }
 })
 
+/** Throws for every property that it has not: not all code may ask for `then`. */
+function strict<T extends object>(target: T): T {
+  return new Proxy(target, {
+    get(of, property, receiver) {
+      if (!(property in of)) throw new Error('no such property')
+      return Reflect.get(of, property, receiver)
+    },
+  })
+}
+
+test('what a codec gives may throw when it is asked for what it has not: it is no promise', () => {
+  const value = strict({ a: 1 })
+  const codec = wrapCodec({ name: 'strict', encode: () => strict({}) as Uint8Array, decode: () => value })
+  assert.equal(codec.decode(Buffer.alloc(1), 0, 1), value)
+  const writer = new ByteWriter()
+  assert.throws(() => codec.encodeInto(writer, 1), { code: 'TIDEMARK_CODEC', hint: /./ })
+  const nothing: unknown = null
+  const getPrototypeOf = () => {
+    throw nothing
+  }
+  const odd = new Proxy(new Uint8Array(1), { getPrototypeOf })
+  assert.throws(() => wrapCodec({ ...json, encode: () => odd }).encodeInto(writer, 1), { code: 'TIDEMARK_CODEC', hint: /./ })
+})
+
+test('a codec may throw what is no error', () => {
+  for (const thrown of [null, undefined, 'text', 0]) {
+    const fail = () => {
+      throw thrown
+    }
+    assert.throws(() => wrapCodec({ ...json, encode: fail }).encodeInto(new ByteWriter(), 1), { code: 'TIDEMARK_VALUE_REFUSED' })
+    assert.throws(() => wrapCodec({ ...json, decode: fail }).decode(Buffer.alloc(1), 0, 1), { code: 'TIDEMARK_VALUE_DAMAGED' })
+  }
+})
+
 test('a function is no value, whatever the codec makes of it', () => {
   const writer = new ByteWriter()
   const codec = wrapCodec({ name: 'functions', encode: () => Buffer.from('bytes'), decode: () => () => 1 })

@@ -1,4 +1,5 @@
 /** A user's codec as the engine's: whatever it throws or returns becomes a value, bytes, or one of our errors with the cause kept. */
+import { types } from 'node:util'
 import type { ByteWriter } from '../base/bytes.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX } from '../base/limits.ts'
@@ -88,7 +89,7 @@ function encoded<V>(codec: Codec<V>, name: string, value: unknown): Uint8Array {
       cause,
     })
   }
-  if (!(bytes instanceof Uint8Array)) {
+  if (!types.isUint8Array(bytes)) {
     throw new TidemarkError('TIDEMARK_CODEC', `the codec "${name}" must return a Uint8Array from encode`, {
       hint: isStray(bytes) ? 'encode must be synchronous' : 'return a Uint8Array or a Buffer',
     })
