@@ -1,6 +1,7 @@
 /** The checkpointer behind its end, failed or closed: it writes nothing, remembers nothing, and does not come back. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { TidemarkError } from '../src/base/errors.ts'
 import { Collection, treat } from '../src/capture/index.ts'
 import { tideCodec } from '../src/codec/index.ts'
 import { numbered } from './support/capture-rig.ts'
@@ -156,4 +157,21 @@ test('a close whose loop stood still before its last epoch was captured has the 
   scheduler.pass(100)
   host.commit()
   await closing
+})
+
+test('what a barrier throws inside checkpoint() stops the engine as in a turn of its own: the caller is told, and so is who waits', async () => {
+  for (const ask of ['checkpoint', 'durable'] as const) {
+    const { scheduler, clock, map, checkpointer, seen } = alone()
+    map.set('a', 1)
+    const { now } = clock
+    clock.now = () => {
+      clock.now = now
+      throw new RangeError('no time')
+    }
+    const asked = checkpointer[ask](1e9)
+    await assert.rejects(asked, (error: TidemarkError) => error.code === 'TIDEMARK_BUG' && (error.cause as Error).message === 'no time')
+    assert.deepEqual([checkpointer.status, seen], ['failed', ['failed']])
+    assert.equal(checkpointer.degradedBy?.code, 'TIDEMARK_BUG')
+    assert.equal(scheduler.step(Number.POSITIVE_INFINITY), false, 'nobody waits for anything any more')
+  }
 })

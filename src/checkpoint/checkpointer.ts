@@ -138,7 +138,7 @@ export class Checkpointer implements CaptureOwner {
     this.#round.hurry()
     // What `close` asks for has no other moment.
     this.#retry.asked(this.#parts.space.forbidden === 'closed')
-    this.#tryBarrier()
+    this.#turns.guard(() => this.#tryBarrier())
     return waiter
   }
 

@@ -1,5 +1,5 @@
 /**
- * The turns of the event loop that the engine takes for itself.
+ * The turns of the event loop that the engine takes for itself, and what becomes of an error there.
  *
  * Owns: the histogram of their lengths (the stalls). Does not own: what is done in them.
  * Invariants: every turn is counted, without the time that listeners of the host took in it; nothing thrown in one gets out to the host process.
@@ -41,15 +41,20 @@ export class Turns {
     const begin = clock.monotonic()
     const listenedMs = listenersMs?.() ?? 0
     this.#watch?.turnBegins()
+    this.guard(fn)
+    const ms = Math.max(0, clock.monotonic() - begin - ((listenersMs?.() ?? 0) - listenedMs))
+    this.stalls.record(ms)
+    this.#watch?.turnEnded(ms)
+  }
+
+  /** Work of ours inside a call of the service: what it throws is told as from a turn, and does not get out past whoever waits. */
+  guard(fn: () => void): void {
     try {
       fn()
     } catch (error) {
       const known = error instanceof TidemarkError
       this.#broken(known ? error : new TidemarkError('TIDEMARK_BUG', 'the engine stopped on an unexpected error', { cause: error }))
     }
-    const ms = Math.max(0, clock.monotonic() - begin - ((listenersMs?.() ?? 0) - listenedMs))
-    this.stalls.record(ms)
-    this.#watch?.turnEnded(ms)
   }
 
   later(fn: () => void): Cancel {

@@ -130,7 +130,7 @@ export function alone(
   const checkpointer = new Checkpointer(parts)
   const map = new Collection(space, 'map', 'map', tideCodec, space.nextId++)
   collections.set('map', map)
-  return { scheduler, host, space, collections, seen, stalls, checkpointer, cadence, map }
+  return { scheduler, clock, host, space, collections, seen, stalls, checkpointer, cadence, map }
 }
 
 export const quiet = (promise: Promise<unknown>): void => void promise.catch(() => {})
