@@ -2,7 +2,7 @@
  * The payload of a commit frame, and the digest that chains epochs. Byte table: docs/format/commit.md.
  *
  * Invariants: the digest covers the previous commit's digest, every block of the epoch and all of this payload but itself, and nothing
- * of where they lie; the catalogue is in the order of ids, without repetition; decoding takes every byte or fails.
+ * of where they lie; the catalogue is in the order of ids, and no id and no name is there twice; decoding takes every byte or fails.
  */
 import { createHash, type Hash } from 'node:crypto'
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
@@ -129,6 +129,7 @@ export function decodeCommit(payload: Buffer): Commit {
   if (epoch === 0) throw damaged('epoch 0')
   if (count > COLLECTIONS_MAX) throw damaged(`${count} collections`)
   const catalogue: CatalogueEntry[] = []
+  const names = new Set<string>()
   let last = -1
   for (let index = 0; index < count; index++) {
     const id = reader.u32()
@@ -138,6 +139,8 @@ export function decodeCommit(payload: Buffer): Commit {
     const kind = flags & ~LEFT_OUT
     if (kind !== 1 && kind !== 2) throw damaged(`collection kind ${kind}`)
     const name = readText(reader)
+    if (names.has(name)) throw damaged(`two collections named '${name}'`)
+    names.add(name)
     const codec = readText(reader)
     const entry: CatalogueEntry = { id, kind: kind === 1 ? 'map' : 'value', name, codec, entries: reader.u64(), bytes: reader.u64() }
     catalogue.push(flags === kind ? entry : { ...entry, asOf: readAsOf(reader, entry, epoch) })

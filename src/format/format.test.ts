@@ -48,7 +48,7 @@ const anyCatalogue: fc.Arbitrary<CatalogueEntry[]> = fc.uniqueArray(
     },
     { noNullPrototype: true },
   ),
-  { maxLength: 5, selector: entry => entry.id },
+  { maxLength: 5, comparator: (a, b) => a.id === b.id || a.name === b.name },
 )
 const anyRecord = fc.tuple(
   fc.nat(0xffff_ffff),
@@ -207,6 +207,17 @@ test('a commit says which collections its epoch left out, in these bytes', () =>
     const { payload: wrong } = encodeCommit(impossible, new ChainDigest(GENESIS_DIGEST))
     assert.throws(() => decodeCommit(wrong), { code: 'TIDEMARK_VALUE_DAMAGED' }, `as of ${asOf}, ${bytes} bytes`)
   }
+})
+
+test('a commit that names two collections alike is damage', () => {
+  const named = (name: string) => {
+    const catalogue = [first, { ...first, id: 7, name }]
+    const facts = { epoch: 9, timeMs: 1, blocks: 0, records: 0, rawBytes: 0, blockBytes: 0, refused: 0, catalogue }
+    return encodeCommit(facts, new ChainDigest(GENESIS_DIGEST)).payload
+  }
+  const first: CatalogueEntry = { id: 4, kind: 'map', name: 'a', codec: 't', entries: 3, bytes: 9 }
+  assert.equal(decodeCommit(named('b')).catalogue.length, 2)
+  assert.throws(() => decodeCommit(named('a')), { code: 'TIDEMARK_VALUE_DAMAGED', message: /two collections named 'a'/ })
 })
 
 test('the chain tells order, content and the commit before apart', () => {

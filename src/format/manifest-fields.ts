@@ -90,33 +90,45 @@ export function readFields(value: unknown, file: string, newest: number): Manife
   return manifest
 
   function catalogueOf(from: Record<string, unknown>): NonNullable<Manifest['catalogue']> {
-    return { epoch: count(from['epoch'], 'the epoch of the catalogue'), collections: collectionsOf(from['collections']) }
+    const epoch = count(from['epoch'], 'the epoch of the catalogue')
+    return { epoch, collections: collectionsOf(from['collections'], epoch) }
   }
 
-  function collectionsOf(from: unknown): CatalogueEntry[] {
+  /** As the commit of `epoch` has them. */
+  function collectionsOf(from: unknown, epoch: number): CatalogueEntry[] {
+    let least = 0
+    const names = new Set<string>()
     return list(from, COLLECTIONS_MAX, 'the collections').map(one => {
       const entry = object(one, 'a collection')
+      const id = count(entry['id'], 'a collection id', 0, NUMBER_MAX)
+      const name = text(entry['name'], ANY, 'a collection name')
+      check(id >= least, 'the order of collections')
+      check(!names.has(name), 'a collection named twice')
+      least = id + 1
+      names.add(name)
       return {
-        id: count(entry['id'], 'a collection id', 0, NUMBER_MAX),
+        id,
         kind: text(entry['kind'], /^(map|value)$/, 'a collection kind') as 'map' | 'value',
-        name: text(entry['name'], ANY, 'a collection name'),
+        name,
         codec: text(entry['codec'], ANY, 'a codec name'),
         entries: count(entry['entries'], 'a number of entries'),
         bytes: count(entry['bytes'], 'a number of bytes'),
-        ...(entry['asOf'] === undefined ? {} : { asOf: count(entry['asOf'], 'the epoch of a collection', 1) }),
+        ...(entry['asOf'] === undefined ? {} : { asOf: count(entry['asOf'], 'the epoch of a collection', 1, epoch - 1) }),
       }
     })
   }
 
   function foldOf(from: Record<string, unknown>): FoldPoint {
+    const epoch = count(from['epoch'], 'the epoch of the fold point', 1)
+    const catalogue = collectionsOf(from['catalogue'], epoch)
     return {
       file: text(from['file'], LOG_FILE, 'the file of the fold point'),
       bytes: count(from['bytes'], 'the fold point'),
-      epoch: count(from['epoch'], 'the epoch of the fold point', 1),
+      epoch,
       digest: text(from['digest'], HEX_32, 'the digest of the fold point'),
       timeMs: count(from['timeMs'], 'the time of the fold point'),
-      nextId: count(from['nextId'], 'the next id', 0, NUMBER_MAX + 1),
-      catalogue: collectionsOf(from['catalogue']),
+      nextId: count(from['nextId'], 'the next id', (catalogue.at(-1)?.id ?? -1) + 1, NUMBER_MAX + 1),
+      catalogue,
       ...(from['refused'] === undefined ? {} : { refused: count(from['refused'], 'what was refused at the fold point', 1) }),
     }
   }

@@ -3,73 +3,21 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { attempt } from '../../test/support/attempt.ts'
+import { manifest, segment } from '../../test/support/manifest.ts'
 import { TidemarkError } from '../base/errors.ts'
 import {
-  assertRoom,
   type BaseRange,
   type CatalogueEntry,
   decodeManifest,
   EMPTY_BASE,
   encodeManifest,
-  FIRST_PLACE,
   FOLDED_FORMAT,
-  type FoldPoint,
   logName,
   type Manifest,
-  manifestBytesMost,
   type SegmentEntry,
   STORE_FORMAT,
   segmentName,
 } from './index.ts'
-
-const manifest: Manifest = {
-  number: 12,
-  storeId: 'ab'.repeat(16),
-  lineage: [
-    { id: '01'.repeat(16), forkEpoch: 0 },
-    { id: '02'.repeat(16), forkEpoch: 5 },
-  ],
-  token: 3,
-  writer: '03'.repeat(16),
-  format: FOLDED_FORMAT,
-  createdBy: 'tidemark 0.1.0',
-  log: [
-    { file: logName(1, 1), end: { bytes: 1024, epoch: 5, digest: 'cd'.repeat(32) } },
-    { file: logName(3, 2), end: null },
-  ],
-  catalogue: { epoch: 5, collections: [{ id: 1, kind: 'map', name: 'things', codec: 'tide', entries: 3, bytes: 100 }] },
-  fold: {
-    file: logName(3, 2),
-    bytes: 1500,
-    epoch: 9,
-    digest: 'ce'.repeat(32),
-    timeMs: 1_700_000_000_000,
-    nextId: 2,
-    catalogue: [{ id: 1, kind: 'map', name: 'things', codec: 'tide', entries: 4, bytes: 10 }],
-  },
-  young: [segment(3, 9, 5)],
-  base: [
-    { start: FIRST_PLACE, through: 5, segment: segment(2, 5, 0) },
-    { start: { collection: 1, key: '3062' }, through: 0, segment: null },
-  ],
-  retained: [{ number: 7, epoch: 5, timeMs: 1_600_000_000_000 }],
-}
-
-function segment(sequence: number, through: number, from: number): SegmentEntry {
-  return {
-    file: segmentName(3, sequence),
-    bytes: 5000,
-    sha256: 'ef'.repeat(32),
-    describedAt: 4000,
-    from,
-    through,
-    records: 10,
-    tombstones: 1,
-    rawBytes: 9000,
-    first: { collection: 1, key: '3061' },
-    last: { collection: 1, key: '306162' },
-  }
-}
 
 test('a manifest of format 1 has nothing folded', () => {
   const old: Manifest = { ...manifest, format: 1, fold: null, young: [], base: EMPTY_BASE, retained: [] }
@@ -144,66 +92,6 @@ test('parts of a manifest that do not belong together are refused', () => {
   }
 })
 
-test('a manifest that no reader would take is not encoded', () => {
-  const young = manifest.young[0] as SegmentEntry
-  const range = manifest.base[0] as BaseRange
-  const collection = manifest.fold?.catalogue[0] as CatalogueEntry
-  const times = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one)
-  const long: Partial<Manifest>[] = [
-    { lineage: times(65_537, { id: '01'.repeat(16), forkEpoch: 0 }) },
-    { log: times(1_048_577, { file: 'log/00000001-00000001.log', end: null }) },
-    { catalogue: { epoch: 1, collections: times(65_537, collection) } },
-    { fold: { ...(manifest.fold as FoldPoint), catalogue: times(65_537, collection) } },
-    { young: times(65_537, young) },
-    { base: times(65_537, range) },
-    { retained: times(65_537, { number: 1, epoch: 1, timeMs: 0 }) },
-  ]
-  for (const change of long) {
-    const next = { ...manifest, ...change }
-    const full = { code: 'TIDEMARK_MANIFEST_FULL', hint: /./ }
-    assert.throws(() => encodeManifest(next), full, Object.keys(change)[0])
-    assert.throws(() => assertRoom(manifest, next, Number.POSITIVE_INFINITY), full, Object.keys(change)[0])
-  }
-})
-
-test('one that grows is refused beyond the bytes that it may have, one that becomes shorter never', () => {
-  const { length } = encodeManifest(manifest)
-  const longer = { ...manifest, young: [...manifest.young, ...manifest.young] }
-  const full = { code: 'TIDEMARK_MANIFEST_FULL' }
-  assertRoom(manifest, longer, encodeManifest(longer).length)
-  assert.throws(() => assertRoom(manifest, longer, encodeManifest(longer).length - 1), full)
-  assert.throws(() => assertRoom(manifest, longer, length), full)
-  assertRoom(longer, manifest, 1)
-  assertRoom(manifest, manifest, 1)
-})
-
-test('the bytes of a manifest are reckoned as no fewer than they are', () => {
-  const most = Number.MAX_SAFE_INTEGER
-  const name = '\u0001\ud800é"'.repeat(30)
-  const key = 'ab'.repeat(500)
-  const end = { collection: 0xffff_ffff, key, cut: true } as const
-  const numbers = { bytes: most, describedAt: most, from: most, through: most, records: most, tombstones: most, rawBytes: most }
-  const entry: SegmentEntry = { ...segment(3, 9, 5), ...numbers, first: end, last: end }
-  const collections: CatalogueEntry[] = [{ id: most, kind: 'value', name, codec: name, entries: most, bytes: most, asOf: most }]
-  const times = <T>(one: T): T[] => Array.from({ length: 50 }, () => one)
-  const large: Manifest = {
-    ...{ ...manifest, number: 0xffff_ffff, token: 0xffff_ffff, createdBy: '"'.repeat(100) },
-    ...{ lineage: times({ id: '01'.repeat(16), forkEpoch: most }), retained: times({ number: most, epoch: most, timeMs: most }) },
-    log: times({ file: logName(1, 1), end: { bytes: most, epoch: most, digest: 'cd'.repeat(32) } }),
-    catalogue: { epoch: most, collections },
-    fold: { ...(manifest.fold as FoldPoint), bytes: most, epoch: most, timeMs: most, nextId: most, catalogue: collections, refused: most },
-    young: times(entry),
-    base: times({ start: { collection: 0xffff_ffff, key }, through: most, segment: entry }),
-  }
-  const none = { lineage: [], retained: [], log: [], catalogue: null, young: [], base: [] }
-  const alone = Object.keys(none).map(part => ({ ...large, ...none, [part]: large[part as keyof Manifest] }) as Manifest)
-  for (const one of [manifest, large, { ...large, ...none }, ...alone]) {
-    const { length } = encodeManifest(one)
-    assert.ok(manifestBytesMost(one) >= length, `${manifestBytesMost(one)} of ${length} bytes`)
-  }
-  assert.ok(manifestBytesMost(large) < 1.5 * encodeManifest(large).length)
-})
-
 test('a manifest comes back as it was, and every flipped bit is seen', () => {
   const bytes = encodeManifest(manifest)
   assert.deepEqual(decodeManifest(bytes, 'm', FOLDED_FORMAT), manifest)
@@ -239,6 +127,9 @@ test('a manifest of a later format is not damage', () => {
 
 test('a manifest that is whole and impossible is refused, field by field, for what it is', () => {
   const { fold, young, base, retained } = JSON.parse(content()) as Record<string, unknown>
+  const things = manifest.fold?.catalogue[0] as CatalogueEntry
+  const alike = [things, { ...things, id: 7 }]
+  const falling = [{ ...things, id: 7, name: 'others' }, things]
   assert.deepEqual(decodeManifest(changed('fold.bytes', 1501), 'm', FOLDED_FORMAT).fold?.bytes, 1501)
   const segment = (at: string): [string, unknown, string][] => [
     [at, 5, 'a segment'],
@@ -295,6 +186,9 @@ test('a manifest that is whole and impossible is refused, field by field, for wh
     ['catalogue', 5, 'the catalogue'],
     ['catalogue.epoch', -1, 'the epoch of the catalogue'],
     ['catalogue.collections.0.kind', 'list', 'a collection kind'],
+    ['catalogue.collections', falling, 'the order of collections'],
+    ['catalogue.collections', alike, 'a collection named twice'],
+    ['catalogue.collections.0.asOf', 5, 'the epoch of a collection'],
     ['fold', 5, 'the fold point'],
     ['fold', [fold], 'the fold point'],
     ['fold.file', '../escape', 'the file of the fold point'],
@@ -303,7 +197,13 @@ test('a manifest that is whole and impossible is refused, field by field, for wh
     ['fold.digest', 'cd', 'the digest of the fold point'],
     ['fold.timeMs', -1, 'the time of the fold point'],
     ['fold.nextId', 2 ** 32 + 1, 'the next id'],
+    ['fold.nextId', 1, 'the next id'],
+    ['fold.nextId', -1, 'the next id'],
     ['fold.catalogue', {}, 'the collections'],
+    ['fold.catalogue', falling, 'the order of collections'],
+    ['fold.catalogue', [things, { ...things, name: 'others' }], 'the order of collections'],
+    ['fold.catalogue', alike, 'a collection named twice'],
+    ['fold.catalogue.0.asOf', 9, 'the epoch of a collection'],
     ['fold.catalogue.0', null, 'a collection'],
     ['fold.catalogue.0.id', 2 ** 32, 'a collection id'],
     ['fold.catalogue.0.kind', 'maps', 'a collection kind'],
