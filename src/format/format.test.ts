@@ -261,10 +261,14 @@ test('a log header is healed by its second copy, and refused without one', () =>
 })
 
 test('a log of a later format is not damage', () => {
-  const bytes = encodeLogHeader({ storeId: 'ab'.repeat(16), token: 1, sequence: 1, baseEpoch: 0, baseDigest: GENESIS_DIGEST, salt: 1 })
-  bytes.writeUInt16LE(2, 8)
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, 92)), 92)
-  assert.equal((attempt(() => decodeLogHeader(bytes, 'log/x.log')) as TidemarkError).code, 'TIDEMARK_FORMAT_NEWER')
+  const header = { storeId: 'ab'.repeat(16), token: 1, sequence: 1, baseEpoch: 0, baseDigest: GENESIS_DIGEST, salt: 1 }
+  // The version, and what is zero in this one.
+  for (const at of [8, 12, 15, 84, 87, 88, 91]) {
+    const bytes = encodeLogHeader(header)
+    bytes.writeUInt8(2, at)
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, 92)), 92)
+    assert.equal((attempt(() => decodeLogHeader(bytes, 'log/x.log')) as TidemarkError).code, 'TIDEMARK_FORMAT_NEWER', `byte ${at}`)
+  }
 })
 
 test('seals and names come back', () => {

@@ -63,7 +63,8 @@ function decodeCopy(bytes: Buffer, at: number, file: string): LogHeader | undefi
   if (at + COPY_BYTES > bytes.length || bytes.compare(MAGIC, 0, MAGIC.length, at, at + MAGIC.length) !== 0) return undefined
   if (crc32(bytes.subarray(at, at + COPY_BYTES - 4)) !== bytes.readUInt32LE(at + COPY_BYTES - 4)) return undefined
   const version = bytes.readUInt16LE(at + 8)
-  if (version !== LOG_FORMAT || bytes.readUInt16LE(at + 10) !== COPY_BYTES || bytes.readUInt32LE(at + 12) !== 0) {
+  const zero = bytes.readUInt32LE(at + 12) | bytes.readUInt32LE(at + 84) | bytes.readUInt32LE(at + 88)
+  if (version !== LOG_FORMAT || bytes.readUInt16LE(at + 10) !== COPY_BYTES || zero !== 0) {
     throw new TidemarkError('TIDEMARK_FORMAT_NEWER', `${file} has log format ${version}, this is version ${LOG_FORMAT}`, {
       file,
       hint: 'open this store with the version that wrote it',

@@ -192,7 +192,7 @@ export function decodeSegmentSums(bytes: Buffer): SegmentSums {
   return sums
 }
 
-/** Throws TIDEMARK_VALUE_DAMAGED for anything that encodeSegmentFacts does not write. */
+/** Throws TIDEMARK_VALUE_DAMAGED for anything that encodeSegmentFacts does not write, TIDEMARK_FORMAT_NEWER for a schema. */
 export function decodeSegmentFacts(bytes: Buffer): SegmentFacts {
   const reader = new ByteReader(bytes)
   const sums = readSums(reader)
@@ -200,7 +200,13 @@ export function decodeSegmentFacts(bytes: Buffer): SegmentFacts {
   for (let left = reader.u32(); left > 0; left--) {
     const id = reader.u32()
     if (id <= (collections.at(-1)?.id ?? -1)) throw damaged('collections out of order')
-    collections.push({ id, schema: reader.u32(), records: reader.u64(), tombstones: reader.u64(), rawBytes: reader.u64() })
+    const schema = reader.u32()
+    if (schema !== 0) {
+      throw new TidemarkError('TIDEMARK_FORMAT_NEWER', `collection ${id} has schema ${schema}`, {
+        hint: 'open this store with the version that wrote it',
+      })
+    }
+    collections.push({ id, schema, records: reader.u64(), tombstones: reader.u64(), rawBytes: reader.u64() })
   }
   if (reader.left !== 0) throw damaged(`${reader.left} bytes behind the facts`)
   return { ...sums, collections }

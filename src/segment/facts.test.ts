@@ -135,6 +135,18 @@ test('what a file says of its collections is refused where it is damaged and ask
   assert.throws(() => segment.facts, { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file })
 })
 
+test('a schema of a collection is of a later version', async () => {
+  const storage = new MemoryStorage()
+  const entry = await write(storage, [{ collection: 1, key: Buffer.from('key'), value: Buffer.alloc(1) }])
+  const { facts } = await Segment.open(storage, entry)
+  const [copy, named] = await withFacts(storage, entry, { ...facts, collections: facts.collections.map(one => ({ ...one, schema: 1 })) })
+  await assert.rejects(readFacts(copy, named), { code: 'TIDEMARK_FORMAT_NEWER' })
+  await assert.rejects(
+    verifySegment(copy, named, () => {}),
+    { code: 'TIDEMARK_FORMAT_NEWER' },
+  )
+})
+
 test('what a file says of its collections is read by itself, and refused where any of it is damaged', async () => {
   const storage = new MemoryStorage()
   const list = Array.from({ length: 60 }, (_, at): Write => {

@@ -6,7 +6,7 @@ import type { SegmentEntry, SegmentFacts } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { factsOf, readDescription, readUnfiltered } from './description.ts'
 
-/** @throws TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_STORAGE */
+/** @throws TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE */
 export async function readFacts(storage: Storage, entry: SegmentEntry): Promise<SegmentFacts> {
   const file = await storage.open(entry.file, 'read')
   try {

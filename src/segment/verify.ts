@@ -10,7 +10,7 @@ import type { Storage } from '../storage/index.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { Segment } from './segment.ts'
 
-/** `pause` is awaited often. @throws TIDEMARK_SEGMENT_DAMAGED naming file and place, TIDEMARK_STORAGE */
+/** `pause` is awaited often. @throws TIDEMARK_SEGMENT_DAMAGED naming file and place, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE */
 export async function verifySegment(storage: Storage, entry: SegmentEntry, pause: () => Promise<void> | void): Promise<void> {
   const segment = await Segment.open(storage, entry)
   const refuse = (what: string): never => {
