@@ -293,7 +293,10 @@ function build(
   const evictor = evicts
     ? new Evictor({ ...turns, bytesMax, accessed: ms => access.record(ms), starved: () => host?.post({ type: 'fold' }) })
     : undefined
-  if (evictor !== undefined) space.enters = (collection, key, value, came) => evictor.enters(collection, key, value, came)
+  if (evictor !== undefined) {
+    space.enters = (collection, key, value, came) => evictor.enters(collection, key, value, came)
+    space.left = collection => evictor.forget(collection)
+  }
   const renewed = (collection: Collection): void => evictor?.renew(collection)
   const held: TailHolder = { table: tail.table, epoch: tail.epoch }
   const following = evicts ? new Following({ ...turns, storage, state: cold, layers, tail: held, renewed }) : undefined

@@ -328,6 +328,22 @@ test('what is dropped, emptied and rolled back counts no more, and what follows 
   await world.run(store.close())
 })
 
+test('collections that come and go in one burst count no more at once, however many they were', async () => {
+  const world = new World()
+  const store = await world.open({ budget: { memoryBytesMax: 64 * 1024 * 1024 } })
+  await world.fill(store)
+  const before = memory(store).liveBytes
+  assert.ok(before > 0)
+  for (let at = 0; at < 500; at++) {
+    const map = store.map<number, number>('burst')
+    for (let key = 0; key < 20; key++) map.set(key, key)
+    assert.ok(memory(store).liveBytes > before + 100)
+    store.delete('burst')
+  }
+  assert.ok(Math.abs(memory(store).liveBytes - before) < 100, `${before} -> ${memory(store).liveBytes}`)
+  await world.run(store.close())
+})
+
 test('a thing held by the service is the same after any number of leavings, and its change counts when it is set', async () => {
   const world = new World()
   const store = await world.open()

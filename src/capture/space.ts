@@ -90,6 +90,8 @@ export class Space {
    * live, or when it may not leave any more, so that it is not the one to go.
    */
   enters: ((collection: Collection, key: Key, value: unknown, came: boolean) => void) | undefined
+  /** Where entries may leave the heap: is told of a collection that is no more. */
+  left: ((collection: Collection) => void) | undefined
   /** Room for the one transaction that runs. */
   images = new ByteWriter(IMAGES_BYTES)
   /** Keys that a journal may list beyond twice the entries; collections that are many have less each. */
@@ -127,6 +129,7 @@ export class Space {
   dropped(collection: Collection): void {
     this.treated.delete(collection)
     if (collection.rpoMs !== undefined) this.droppedCritical?.(collection)
+    this.left?.(collection)
     this.counted(-1)
   }
 

@@ -66,9 +66,8 @@ export class Evictor {
   #visitsLeft = 0
   /** Collections passed over one after the other, since none of their entries may go for now. */
   #idle = 0
-  /** Which collection is looked at, and which is looked for among those alive. */
+  /** Which collection is looked at. */
   #looks: Iterator<Collection> | undefined
-  #checks: Iterator<Resident> | undefined
   #entered = 0
   #cancel: Cancel | undefined
   #starvedAt: number | undefined
@@ -96,7 +95,7 @@ export class Evictor {
     this.#cancel?.()
     this.#cancel = undefined
     this.#residents.clear()
-    this.#turns = this.#checks = undefined
+    this.#turns = undefined
     this.#looks = undefined
     this.#resident = undefined
   }
@@ -118,6 +117,15 @@ export class Evictor {
     if (!came) return
     resident.eviction.cameHome(key)
     this.#idle = 0
+  }
+
+  /** A collection is no more. At once: no look keeps up with many that come and go. */
+  forget(collection: Collection): void {
+    const resident = this.#residents.get(collection)
+    if (resident === undefined) return
+    this.#residents.delete(collection)
+    this.#count(resident)
+    if (this.#resident === resident) this.#resident = undefined
   }
 
   /** The stored state holds more of this collection's keys than before. */
@@ -184,8 +192,6 @@ export class Evictor {
 
   /** The next collection: what it takes, and what it need not keep. False when all were looked at. */
   #look(expired: () => boolean): boolean {
-    this.#check()
-    this.#check()
     this.#looks ??= this.#parts.collections()[Symbol.iterator]()
     const next = this.#looks.next()
     if (next.done === true) {
@@ -205,18 +211,6 @@ export class Evictor {
     return true
   }
 
-  /** Forgets one that was dropped; fewer come than are looked for. */
-  #check(): void {
-    this.#checks ??= this.#residents.values()
-    const next = this.#checks.next()
-    if (next.done === true) this.#checks = undefined
-    else if (next.value.collection.dropped) {
-      this.#bytes -= next.value.counted
-      this.#residents.delete(next.value.collection)
-      if (this.#resident === next.value) this.#resident = undefined
-    }
-  }
-
   /** Passes so many entries of the collections in turn; false when none may go for now. */
   #run(visits: number): boolean {
     let left = visits
@@ -224,7 +218,7 @@ export class Evictor {
       if (this.#idle > this.#residents.size) return false
       const resident = this.#next()
       if (resident === undefined) return false
-      if (resident.eviction.idle || resident.collection.dropped) {
+      if (resident.eviction.idle) {
         this.#resident = undefined
         this.#idle++
         skips++
@@ -255,8 +249,7 @@ export class Evictor {
       if (next.done === true) return undefined
     }
     this.#resident = next.value
-    const { live, dropped } = next.value.collection
-    this.#visitsLeft = dropped ? 1 : Math.max(1, Math.ceil(live.size * TURN_SHARE))
+    this.#visitsLeft = Math.max(1, Math.ceil(next.value.collection.live.size * TURN_SHARE))
     return next.value
   }
 
