@@ -1,4 +1,4 @@
-/** A close that could not make everything durable: what was lost is let go of, though somebody keeps the store and its map. */
+/** A close that could not make everything durable, and a map that was deleted: what was in them is let go of, though somebody keeps the store and its map. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CapturePart } from '../src/capture/capture-part.ts'
@@ -90,6 +90,45 @@ test('after the close of an engine that had stopped', async () => {
   assert.equal(store.status, 'failed')
   await keepsNothing(world, store, map, 'TIDEMARK_FENCED')
 })
+
+test('after a map was deleted, once a barrier has fallen', async () => {
+  const world = new World()
+  const { store, map } = await changed(world, world.storage)
+  store.delete('map')
+  await world.run(store.checkpoint())
+  assert.throws(() => map.size, { code: 'TIDEMARK_CLOSED' })
+  await nothingLeft(() => ({ things: count(Thing), parts: count(CapturePart), journals: alive(journals) }))
+  await world.run(store.close())
+  assert.throws(() => map.set(1, new Thing(1)), { code: 'TIDEMARK_CLOSED' })
+})
+
+for (const how of ['emptied', 'deleted']) {
+  test(`a map that is ${how} while the storage hangs: its values are not kept for the epoch under way, which has them`, async () => {
+    const world = new World()
+    const hung: (() => void)[] = []
+    let hangs = false
+    const { store, map } = await changed(
+      world,
+      hanging(world.storage, path => hangs && path.startsWith('log/') && hung),
+    )
+    store.map('other').set('key', 1)
+    hangs = true
+    const point = store.checkpoint()
+    await world.rest(50)
+    assert.ok(count(Thing) > COUNT)
+    if (how === 'emptied') map.clear()
+    else store.delete('map')
+    await nothingLeft(() => ({ things: count(Thing) }))
+    hangs = false
+    for (const go of hung) go()
+    await world.run(point)
+    await world.run(store.close())
+    const again = await world.open()
+    assert.equal(again.map<Thing, number>('map', { codec }).size, 0)
+    await world.run(again.close())
+    assert.throws(() => map.size, { code: 'TIDEMARK_CLOSED' })
+  })
+}
 
 function hanging(storage: Storage, hangs: (path: string) => false | (() => void)[]): Storage {
   return standIn(storage, {

@@ -33,7 +33,7 @@ export class CapturePart {
   readonly space: Space
   readonly id: number
   readonly name: string
-  readonly live: Map<Key, unknown>
+  live: Map<Key, unknown>
   readonly all: boolean
   readonly fresh: KeySet
   readonly deleted: KeySet
@@ -155,6 +155,11 @@ export class CapturePart {
   /** The key was gone at the barrier, and may have a record of before. Of any other key that is not there now none counts. */
   leaves(key: Key): boolean {
     return this.deleted.has(key) || (this.gone.length > 0 && this.gone.some(keys => keys.has(key)))
+  }
+
+  /** The incarnation is about to be no more: what was captured of it need not be kept until the epoch is committed. */
+  letGo(): void {
+    if (this.mode === 'finished') this.live = new Map()
   }
 
   /** The epoch is committed, or given up: nothing is captured for it any more. */

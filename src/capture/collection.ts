@@ -239,9 +239,10 @@ export class Collection {
     this.replace(id, new Map())
   }
 
-  /** All entries are about to go, without a word about each. */
+  /** All entries are about to go, without a word about each. In a transaction they may come back. */
   beforeForget(): void {
     if (this.part !== undefined) this.space.capture?.beforeForget(this)
+    if (this.space.transaction === undefined) this.inFlight?.letGo()
   }
 
   /** Nothing is written yet. */

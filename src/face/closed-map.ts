@@ -40,15 +40,15 @@ class ClosedMap extends Map<Key, unknown> {
   }
 }
 
-/** From now on nothing is in it, and every call throws that. */
+/** From now on nothing is in it, every call throws that, and nothing of what it had is kept, whoever has its map. */
 export function endCollection(collection: Collection, error: () => Error): void {
   collection.live = new ClosedMap(error)
   collection.cold = undefined
-}
-
-/** The store is closed: what was not durable is lost, and nothing of it is kept. */
-export function closeCollection(collection: Collection): void {
-  endCollection(collection, closed)
   collection.beginEpoch()
   collection.part = collection.inFlight = collection.significance = undefined
+}
+
+/** The store is closed: what was not durable is lost. */
+export function closeCollection(collection: Collection): void {
+  endCollection(collection, closed)
 }
