@@ -26,13 +26,13 @@ export interface NotALog {
 /** Of a file that is not there: it says nothing of its bytes, and it may come back. */
 export const MISSING = 'the file is missing'
 
-/** The file, to be closed by the caller, or what is wrong with it. */
-export async function openLog(
-  storage: Storage,
-  entry: LogEntry,
-  storeId: string,
-  base: LogPosition | undefined,
-): Promise<OpenLog | NotALog> {
+/** The file, to be closed by the caller, or what is wrong with it: at a second look, for what was answered may have been wrong. */
+export async function openLog(...asked: Parameters<typeof openOnce>): Promise<OpenLog | NotALog> {
+  const opened = await openOnce(...asked)
+  return 'window' in opened ? opened : await openOnce(...asked)
+}
+
+async function openOnce(storage: Storage, entry: LogEntry, storeId: string, base: LogPosition | undefined): Promise<OpenLog | NotALog> {
   if (!(await storage.exists(entry.file))) return { offset: 0, message: MISSING, kind: 'missing' }
   const file = await storage.open(entry.file, 'read')
   let opened = false

@@ -246,7 +246,7 @@ export class LogScan implements AsyncIterable<LogItem> {
   async #next(log: OpenLog, from: number): Promise<Verdict> {
     const { window, header, entry } = log
     for (let attempt = 0; ; attempt++) {
-      if (entry.end === null) window.limit = await window.file.size()
+      if (entry.end === null || attempt > 0) window.limit = Math.min(await window.file.size(), entry.end?.bytes ?? Number.POSITIVE_INFINITY)
       let at = from
       let result = await this.#walk(log, at)
       if (result.type === 'bad' && result.at === at) {
@@ -268,8 +268,8 @@ export class LogScan implements AsyncIterable<LogItem> {
         return { type: 'epoch', reached: await withEcho(window, result, header.salt, entry.end?.bytes) }
       }
       const verdict = await this.#judge(log, at, result)
-      // The file of a living writer may have grown between two looks: damage is only what still is damage at a second one.
-      if (verdict.type !== 'damage' || attempt > 0 || entry.end !== null) return verdict
+      // The file of a living writer may have grown, and what was read may have been wrong: damage is only what still is damage at a second look.
+      if (verdict.type !== 'damage' || attempt > 0) return verdict
       window.drop()
     }
   }

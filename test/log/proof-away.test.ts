@@ -1,4 +1,4 @@
-/** The directory is away for one look while what the last run left is made durable. */
+/** The directory is away for a moment while what the last run left is made durable. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Failpoint } from '../../src/base/failpoint.ts'
@@ -10,11 +10,12 @@ import { type Block, Life, readAll } from '../support/log-store.ts'
 const block = (key: string): readonly Block[] => [[[key, '1']]]
 const FILE = logName(1, 1)
 
-/** Not there for the look that `looks` counts down to. */
+/** Not there for the look that `looks` counts down to, nor for the one behind it. */
 function away(storage: Storage, looks: { left: number }): Storage {
   return new Proxy(storage, {
     get: (target, name) => {
-      if (name === 'exists') return async (path: string) => (path !== FILE || --looks.left !== 0) && (await target.exists(path))
+      if (name === 'exists')
+        return async (path: string) => (path !== FILE || ![0, -1].includes(--looks.left)) && (await target.exists(path))
       return (target as never as Record<PropertyKey, (...args: unknown[]) => unknown>)[name]?.bind(target)
     },
   })
@@ -27,7 +28,7 @@ for (const [look, when] of ['before it is read', 'before it is written again', '
       if (name === 'commit.seal') throw new Error('no seal')
     }
     await (await Life.open({ storage, name: 'first', failpoint })).mustCommit(block('a'))
-    const looks = { left: 0 }
+    const looks = { left: Number.NEGATIVE_INFINITY }
     const life = await Life.open({ storage: away(storage, looks), name: 'second' })
     assert.notEqual(life.found.report.unproven, null)
     looks.left = look + 1
