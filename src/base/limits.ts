@@ -168,6 +168,9 @@ export const LINEAGE_MAX = 65_536
  */
 export const SEGMENT_BLOCK_RAW_BYTES = 7 * KIB
 
+/** Raw bytes of a block of a segment beyond which it holds one record, whoever wrote it: builds before 0.1.0 closed one at so many. */
+export const SEGMENT_BLOCK_RAW_BYTES_MAX = 16 * KIB
+
 /**
  * Raw bytes of the largest zstd frame that our own decoder is asked for before another one that is there: blocks of segments and of the log, which
  * end behind 64 KiB, in about half of the addon's time; at 128 KiB it depends on what they hold which is faster (RFC 0006).

@@ -2,7 +2,7 @@
  * The content of a segment's block: records in the order of places, then where each begins. Byte table: docs/format/segment.md.
  *
  * Owns: the layout. Does not own: frames, compression, which records.
- * Invariant: a block of more than SEGMENT_BLOCK_RAW_BYTES holds one record, so two bytes are enough for where a record begins.
+ * Invariant: a block of more than SEGMENT_BLOCK_RAW_BYTES_MAX holds one record, so two bytes are enough for where a record begins.
  */
 import type { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'

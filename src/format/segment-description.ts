@@ -115,6 +115,17 @@ export class SegmentIndex {
     return difference || compareBytes(this.#bytes, at + COLLECTION_BYTES, end, key, 0, key.length)
   }
 
+  /** The place that the block begins at is a beginning of this one. */
+  begins(block: number, collection: number, key: Uint8Array): boolean {
+    const at = this.#placeAt(block) + COLLECTION_BYTES
+    const length = this.#placeAt(block + 1) - at
+    return (
+      this.#view.getUint32(at - COLLECTION_BYTES, true) === collection &&
+      length <= key.length &&
+      compareBytes(this.#bytes, at, at + length, key, 0, length) === 0
+    )
+  }
+
   /** Every key that begins as the block's first one does lies before this place. */
   beginsBefore(block: number, collection: number, key: Uint8Array): boolean {
     const at = this.#placeAt(block)

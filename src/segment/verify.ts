@@ -1,11 +1,12 @@
 /**
- * Checks a whole segment file against what a manifest says of it: the hash of all bytes, every block, the order of places, the counts of the
- * file and of each collection, and that the filter and the index find each record. Owns nothing; holds one piece of the file.
+ * Checks a whole segment file against what a manifest says of it: the hash of all bytes, every block, the order of places, the first and the last,
+ * the counts of the file and of each collection, that the filter and the index find each record, and what walks count on beyond that: a large block
+ * holds one record, and the index has a beginning of each block's first key. Owns nothing; holds one piece of the file.
  */
 import { createHash } from 'node:crypto'
 import { TidemarkError } from '../base/errors.ts'
-import { SEGMENT_READ_BACK_BYTES } from '../base/limits.ts'
-import { compareBytes, hashPlace, recordBytes, type SegmentCollection, type SegmentEntry } from '../format/index.ts'
+import { SEGMENT_BLOCK_RAW_BYTES_MAX, SEGMENT_READ_BACK_BYTES } from '../base/limits.ts'
+import { compareBytes, hashPlace, type Place, recordBytes, type SegmentCollection, type SegmentEntry } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { Segment } from './segment.ts'
@@ -28,10 +29,13 @@ export async function verifySegment(storage: Storage, entry: SegmentEntry, pause
     if (hash.digest('hex') !== entry.sha256) refuse('its hash is not the one the manifest names')
     // The filter too, which a walk does without.
     await segment.describe()
+    const { facts, index } = segment
     const ahead = new ReadAhead(segment)
     const cursor = ahead.cursor()
     let records = 0
     const found: { id: number; records: number; tombstones: number; rawBytes: number }[] = []
+    let block = -1
+    let raw: Buffer | undefined
     let last: { collection: number; key: Buffer } | undefined
     for (await ahead.fill(); cursor.next(); ) {
       const { collection, bytes, keyStart, keyEnd } = cursor
@@ -39,6 +43,13 @@ export async function verifySegment(storage: Storage, entry: SegmentEntry, pause
       const difference = last && (last.collection - collection || compareBytes(last.key, 0, last.key.length, key, 0, key.length))
       if (difference !== undefined && difference >= 0) refuse(`record ${records} is out of order`)
       if (segment.find(collection, key, hashPlace(collection, key))?.put !== cursor.put) refuse(`record ${records} is not found`)
+      // Each block comes in bytes of its own.
+      if (bytes !== raw) {
+        block++
+        if (!index.begins(block, collection, key)) refuse(`the index does not say how block ${block} begins`)
+      } else if (bytes.length > SEGMENT_BLOCK_RAW_BYTES_MAX) refuse(`block ${block} of ${bytes.length} bytes holds several records`)
+      if (last === undefined && !isPlace(facts.first, collection, key)) refuse('its first record is another')
+      raw = bytes
       last = { collection, key }
       records++
       let counts = found.at(-1)
@@ -53,7 +64,8 @@ export async function verifySegment(storage: Storage, entry: SegmentEntry, pause
       await pause()
     }
     // The file's own description was held against the entry when it was read.
-    const wrong = differing(found, segment.facts.collections)
+    if (last === undefined || !isPlace(facts.last, last.collection, last.key)) refuse('its last record is another')
+    const wrong = differing(found, facts.collections)
     if (wrong !== undefined) refuse(`what it says of collection ${wrong} is not what it holds`)
     for (const count of ['records', 'tombstones', 'rawBytes'] as const) {
       const sum = found.reduce((total, one) => total + one[count], 0)
@@ -62,6 +74,10 @@ export async function verifySegment(storage: Storage, entry: SegmentEntry, pause
   } finally {
     await segment.close()
   }
+}
+
+function isPlace(place: Place, collection: number, key: Buffer): boolean {
+  return place.collection === collection && place.key === key.toString('hex')
 }
 
 /** The first collection of which the two say different things. */
