@@ -2,9 +2,9 @@
  * The one door to the time of day and to elapsed time; a simulation brings its own.
  * Invariant: nothing is ordered by `now`, and no decision is made by it but five. Which part of the day this is, of whose pattern the scheduler
  * knows something: a clock that jumps makes it expect the load of another time. How old the fold points of earlier runs were when the last one
- * ended (manifest/point-ages.ts): those of this run age by `monotonic`. Which epoch a restore to a time means. Whether what the scheduler kept is
- * of use still (schedule/keeper.ts). Whether temporary files are so old that whoever made them is gone (`sweep` in open.ts): while the clock is behind
- * they stay. Otherwise it is only reported.
+ * ended (manifest/point-ages.ts), and which of those that were made close together go first: those of this run age by `monotonic`, and stay where they
+ * are apart by that. Which epoch a restore to a time means. Whether what the scheduler kept is of use still (schedule/keeper.ts). Whether temporary
+ * files are so old that whoever made them is gone (`sweep` in open.ts): while the clock is behind they stay. Otherwise it is only reported.
  */
 // Not the global: what fakes timers in a test of the service replaces that, and its time may go backwards or stand still.
 import { performance } from 'node:perf_hooks'

@@ -169,6 +169,26 @@ test('of a store that was closed for days the past stays until the point behind 
   store.assertTrim()
 })
 
+test('beside a wall clock that stands still, as a faked one, the log is trimmed by the time that passes, and in the run after it', () => {
+  const store = new Folds()
+  const standStill = (ms: number): void => {
+    for (const end = store.nowMs + ms; store.nowMs < end; store.nowMs += 30_000) {
+      store.wrongMs = -store.nowMs
+      store.fold()
+    }
+  }
+  standStill(3 * HOUR_MS)
+  store.assertTrim()
+  assert.ok(store.manifest.retained.length > 50, 'one a minute')
+  store.open()
+  standStill(3 * HOUR_MS)
+  store.assertTrim()
+  store.open()
+  store.wrongMs = 0
+  store.foldFor(3 * HOUR_MS)
+  store.assertTrim()
+})
+
 for (const wrongMs of [0, YEAR_MS, -40 * YEAR_MS, HOUR_MS / 2]) {
   test(`at rest points age by the time that passes, with a wall clock that is ${wrongMs / HOUR_MS} hours wrong at times, and in a run that makes none`, () => {
     for (const opens of [false, true]) {

@@ -76,6 +76,17 @@ test('without a time the newest are kept, and with a short one as many as fit', 
   assert.equal(numbers(1, HOUR_MS).length, 60)
 })
 
+test('beside a wall clock that stands still points are kept by the time that passes, and go', () => {
+  const points = Array.from({ length: 180 }, (_, at) => pointAt(at, 50 * 365 * DAY_MS))
+  const agesOf = (kept: readonly RetainedPoint[]): number[] => kept.map(({ number }) => (179 - number) * MINUTE_MS)
+  const kept = retain(points, agesOf, { keepLast: 3, keepMs: HOUR_MS }).map(({ number }) => number)
+  assert.deepEqual([kept[0], kept.length], [119, 61])
+  assert.deepEqual(kept.slice(-2), [178, 179])
+  // Two within a minute are one.
+  const twice = (all: readonly RetainedPoint[]): number[] => all.map(({ number }) => ((179 - number) * MINUTE_MS) / 2)
+  assert.equal(retain(points, twice, { keepLast: 3, keepMs: HOUR_MS }).length, 62)
+})
+
 test('the points reach back as far as is asked for, however far apart they are', () => {
   const at = (...minutes: number[]): RetainedPoint[] => minutes.map((minute, index) => pointAt(index + 1, minute * MINUTE_MS))
   const times = (points: readonly RetainedPoint[], nowMs: number, keepMs: number): number[] =>

@@ -59,9 +59,12 @@ function retainOf(points: readonly RetainedPoint[], ages: readonly number[], { k
   const last = Math.max(0, points.length - keepLast + 1)
   const thinned: number[] = []
   for (const [at, { timeMs }] of points.slice(0, last).entries()) {
-    const step = stepMs(ages[at] as number)
-    const before = points[thinned.at(-1) ?? -1]
-    if (before === undefined || Math.floor(before.timeMs / step) !== Math.floor(timeMs / step)) thinned.push(at)
+    const age = ages[at] as number
+    const step = stepMs(age)
+    const before = thinned.at(-1)
+    // A wall clock that stands still puts all into one.
+    const isApart = before === undefined || (ages[before] as number) - age >= step
+    if (isApart || Math.floor((points[before] as RetainedPoint).timeMs / step) !== Math.floor(timeMs / step)) thinned.push(at)
   }
   // One goes when the next reaches back as far as is asked for: what came between the two lies behind the first alone.
   const first = thinned.findIndex((_, index) => (ages[thinned[index + 1] ?? last] ?? 0) < keepMs)
