@@ -60,11 +60,12 @@ export class Encoder extends Output {
   }
 
   encode(writer: ByteWriter, value: unknown): void {
-    this.busy = true
-    this.serial++
-    this.shapeCount = 0
-    this.attach(writer)
+    // All of it in here: the service's recursion may leave no stack for any of these calls.
     try {
+      this.busy = true
+      this.serial++
+      this.shapeCount = 0
+      this.attach(writer)
       this.any(value)
       this.finish()
     } catch (error) {

@@ -282,6 +282,17 @@ test('too little stack for the nesting is a typed error', () => {
   tideCodec.encodeInto(new ByteWriter(), value)
 })
 
+test('an encoder that had no stack left for its first steps is not taken for one that is at work', () => {
+  const encoder = new Encoder()
+  const endless = Object.defineProperty(new ByteWriter(), 'length', {
+    get: () => {
+      throw new RangeError('Maximum call stack size exceeded')
+    },
+  })
+  assert.throws(() => encoder.encode(endless, 1), { code: 'TIDEMARK_VALUE_REFUSED' })
+  assert.equal(encoder.busy, false)
+})
+
 test('a trap that comes back in does no harm', () => {
   const writer = new ByteWriter()
   const proxy = new Proxy(
