@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { ByteWriter } from '../base/bytes.ts'
+import { Encoder } from './encode.ts'
 import { assertExact } from './exact.test.ts'
 import { forgetShapes, plainTideCodec } from './index.ts'
 
@@ -58,4 +60,22 @@ test('of very many lists in one value the later ones are written out each time',
   assert.deepEqual(encode(twice), bytes)
   assertExact(plainTideCodec.decode(bytes), twice)
   assert.equal(bytes.length - encode(value).length, 9 * 'd3 index 0'.split(' ').length + 18 * 'd2 size 86 k 6 5 5 9 9 0'.split(' ').length)
+})
+
+test('a value that had no stack left at its end leaves no lists of keys to the next', () => {
+  const encoder = new Encoder()
+  const encoded = (value: unknown): Buffer => {
+    const writer = new ByteWriter()
+    encoder.encode(writer, value)
+    return Buffer.from(writer.bytes.subarray(0, writer.length))
+  }
+  const many = Array.from({ length: 20 }, (_, index) => ({ [`a${index}`]: 1, b: 1 }))
+  const { shapes } = encoder as unknown as { shapes: { end?: () => void } }
+  shapes.end = () => {
+    throw new RangeError('Maximum call stack size exceeded')
+  }
+  assert.throws(() => encoded(many), RangeError)
+  Reflect.deleteProperty(shapes, 'end')
+  const value = [{ x: 1 }, { a10: 1, b: 1 }]
+  assert.deepEqual(encoded(value), encode(value))
 })

@@ -55,7 +55,8 @@ export class WrittenShapes {
     if (keys.length > SHAPE_KEYS_MAX || end - start > SHAPE_BYTES_MAX) return undefined
     const text = this.aside === undefined ? undefined : fast(bytes).latin1Slice(start, end)
     const known = text === undefined ? undefined : this.aside?.get(text)
-    if (known !== undefined) {
+    // What is left of a value that had no stack to `end` is none of this one's.
+    if (known !== undefined && known.asideIn === serial) {
       this.place(known, serial)
       return known
     }
