@@ -44,6 +44,24 @@ test('a value is said as what was asked for alone: one that no line of JSON take
   assert.throws(() => [...shown(cell(silent), tooLong, JSON_OF)], { message: /^the value cannot be shown as JSON/ })
 })
 
+test('a value that is nested too deep for a text is refused as text, and no other for what it says', async () => {
+  const codec = await defaultCodec()
+  const nested = (levels: number): unknown => {
+    let value: unknown = '[Array: Inspection interrupted prematurely. Maximum call stack size exceeded.]'
+    for (let level = 0; level < levels; level++) value = level % 3 === 0 ? { value } : level % 3 === 1 ? new Map([[value, 1]]) : [value]
+    return value
+  }
+  assert.match([...shown(cell(nested(200)), codec, TEXT)].join(''), /'\[Array: Inspection interrupted/)
+  assert.throws(() => [...shown(cell(nested(1000)), codec, TEXT)], { message: /nested too deep/, hint: /--json/, status: 1 })
+  assert.match([...shown(cell(nested(1000)), codec, JSON_OF)].join(''), /"\$":/)
+  const ended = {
+    [inspect.custom]: () => {
+      throw new RangeError('Maximum call stack size exceeded')
+    },
+  }
+  assert.throws(() => [...shown(cell([ended]), codec, TEXT)], { message: /nested too deep/ })
+})
+
 test('of bytes all are shown, in pieces, alone and inside of a value', async () => {
   const codec = await defaultCodec()
   const text = (value: unknown): string => [...shown(cell(value), codec, TEXT)].join('')

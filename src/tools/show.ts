@@ -13,6 +13,8 @@ import { say } from './values.ts'
 const KEYS_SHOWN = 100
 /** Said at once of a value that is bytes. */
 const PIECE_BYTES = 16_384
+/** Levels of a value that `inspect` goes down: beyond some hundreds more the stack may end, and it leaves out the rest without an error. */
+const LEVELS_MAX = 200
 
 export const keyText = (key: Key): string => (typeof key === 'string' ? JSON.stringify(key) : inspect(key))
 
@@ -93,15 +95,26 @@ function* bytesText(bytes: Uint8Array): Generator<string> {
   yield '>'
 }
 
-/** Of a Buffer inside a value Node.js shows the beginning, unless it is told otherwise for all there are. */
+/**
+ * Of a Buffer inside a value Node.js shows the beginning, unless it is told otherwise for all there are. What stands for something that is left out has
+ * a style of its own, which no text in the value has.
+ */
 function inspectWhole(value: unknown): string {
   const most = buffer.INSPECT_MAX_BYTES
+  let whole = true
+  const stylize = (text: string, style: string): string => {
+    if (style === 'special') whole = false
+    return text
+  }
+  const options = { depth: LEVELS_MAX, maxArrayLength: null, maxStringLength: null, stylize }
   buffer.INSPECT_MAX_BYTES = Number.POSITIVE_INFINITY
   try {
-    return inspect(value, { depth: Number.POSITIVE_INFINITY, maxArrayLength: null, maxStringLength: null })
+    const text = inspect(value, options)
+    if (whole) return text
   } finally {
     buffer.INSPECT_MAX_BYTES = most
   }
+  throw new UsageError(`the value is nested too deep to be shown as text: over ${LEVELS_MAX} levels`, '--json shows all of it', 1)
 }
 
 /** @throws UsageError where it is longer than a text can be */
@@ -109,6 +122,7 @@ function fits(as: string, said: () => string): string {
   try {
     return said()
   } catch (error) {
+    if (error instanceof UsageError) throw error
     throw new UsageError(
       `the value cannot be shown as ${as}: ${(error as Error).message}`,
       'tidemark copy takes a store elsewhere whatever it holds',
