@@ -1,8 +1,11 @@
 /** Transactions that are taken back: what they leave behind, and what they refuse because it could not be. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ByteWriter } from '../src/base/bytes.ts'
 import type { TidemarkError } from '../src/base/errors.ts'
+import { Transaction } from '../src/capture/transaction.ts'
 import type { Store } from '../src/store.ts'
+import { Rig } from './support/capture-rig.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 import { failsWith } from './temporary.ts'
 
@@ -339,4 +342,26 @@ test('a refused value that a transaction deletes and puts back is still refused,
     assert.deepEqual([...(await world.crash()).map('map').keys()], ['good', 'more'])
     await world.close()
   }
+})
+
+test('what a transaction may have to put back lies in buffers of a bounded size, however much that is', () => {
+  const rig = new Rig()
+  const entries = Array.from({ length: 100 }, (_, at): [string, Set<string>] => [`k${at}`, new Set([`${at}`.repeat(100)])])
+  const map = rig.collection(entries)
+  const before = structuredClone(map.live)
+  const images = new ByteWriter(256)
+  const transaction = new Transaction(images, 1024)
+  rig.space.transaction = transaction
+  rig.space.refresh()
+  for (const [key] of entries) {
+    const value = map.get(key) as Set<string>
+    value.add(key)
+    map.set(key, value)
+  }
+  map.set('k0', 'x'.repeat(100_000))
+  transaction.validate()
+  assert.ok(images.bytes.length <= 4096, `${images.bytes.length} bytes in the first buffer`)
+  transaction.rollback()
+  rig.space.endTransaction()
+  assert.deepEqual(map.live, before)
 })

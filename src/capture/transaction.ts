@@ -9,6 +9,7 @@
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
+import { TRANSACTION_IMAGES_BYTES } from '../base/limits.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import type { ColdSide } from './cold-side.ts'
 import type { Collection } from './collection.ts'
@@ -48,8 +49,9 @@ export class Transaction {
   #last: Undo | undefined
   /** Of keys that were there and were deleted, in this order. */
   readonly #deleted: Undo[] = []
-  /** Bytes of what was handed out, one behind the other. */
-  readonly #images: ByteWriter
+  /** Bytes of what was handed out last, one behind the other; those from before may be in others. */
+  #images: ByteWriter
+  readonly #imagesBytes: number
   /** Entries of collections that were emptied, kept as they are, those that left the heap included. */
   readonly #cleared = new Map<Collection, readonly Cleared[]>()
   /** The images are being written to: whoever comes back in takes room of his own. */
@@ -59,10 +61,11 @@ export class Transaction {
   /** Cells whose initial value was handed out. */
   readonly #cells = new Set<object>()
 
-  /** `images`: room for bytes, its own until it ends. */
-  constructor(images = new ByteWriter(256)) {
+  /** `images`: room for bytes, its own until it ends. `imagesBytes`: tests take less. */
+  constructor(images = new ByteWriter(256), imagesBytes = TRANSACTION_IMAGES_BYTES) {
     images.reset()
     this.#images = images
+    this.#imagesBytes = imagesBytes
   }
 
   beforeHandOut(collection: Collection, key: Key, value: object): void {
@@ -76,7 +79,7 @@ export class Transaction {
       return
     }
     const begin = collection.space.now()
-    const image = this.#encoding ? new ByteWriter(256) : this.#images
+    const image = this.#encoding ? new ByteWriter(256) : this.#room()
     const from = image.length
     undo.saved = this.#encode(image, collection.codec, value)
     if (undo.saved) {
@@ -192,7 +195,7 @@ export class Transaction {
   /** Encodes everything written, so that a value that cannot be stored is refused here. @throws what it failed with before, too */
   validate(): void {
     if (this.#failure !== undefined) throw this.#failure.error
-    const images = this.#images
+    const images = this.#room()
     // Behind what a rollback needs.
     const end = images.length
     this.#encoding = true
@@ -256,6 +259,12 @@ export class Transaction {
   #assertRefused(codec: ValueCodec, value: unknown): void {
     if (this.#encode(new ByteWriter(256), codec, value))
       throw new Error('it could not be stored when the transaction got it, so it was not saved, and now it can be')
+  }
+
+  /** For the next bytes. */
+  #room(): ByteWriter {
+    if (this.#images.length > this.#imagesBytes) this.#images = new ByteWriter(256)
+    return this.#images
   }
 
   /** False when it cannot be encoded. Encoding runs code of the user (a codec, a proxy), which may come back in here. */
