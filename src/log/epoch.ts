@@ -46,8 +46,8 @@ export type EpochResult =
     }
   /** Nothing is left, or nothing but a seal. */
   | { readonly type: 'end'; readonly start: number }
-  /** No whole frame at `at`; `walked` is what came before it. */
-  | { readonly type: 'bad'; readonly at: number; readonly walked: Walked }
+  /** No whole frame at `at`; `walked` is what came before it. `cut`: the file ends inside it, as where its writer was killed. */
+  | { readonly type: 'bad'; readonly at: number; readonly walked: Walked; readonly cut: boolean }
   /** Every frame is whole, yet they do not belong together. */
   | { readonly type: 'broken'; readonly at: number; readonly commit: Commit | undefined; readonly message: string }
 
@@ -73,34 +73,35 @@ export async function walkEpoch(window: Window, from: number, salt: number, prev
     const head = await window.view(at, FRAME_HEADER_BYTES)
     if (head.length === 0 && at === start) return { type: 'end', start }
     const header = decodeFrameHeader(head, 0, salt, at)
-    if (header === undefined) return { type: 'bad', at, walked }
+    if (header === undefined) return { type: 'bad', at, walked, cut: head.length < FRAME_HEADER_BYTES }
     const payloadAt = at + FRAME_HEADER_BYTES
     const end = payloadAt + header.storedLength
-    if (end > window.limit) return { type: 'bad', at, walked }
+    if (end > window.limit) return { type: 'bad', at, walked, cut: true }
+    const bad = { type: 'bad', at, walked, cut: false } as const
     switch (header.kind) {
       case FRAME_BLOCK:
         // A bad block leaves the chain useless, and nobody needs it then: only a bad commit is healed by its echo.
         chain.blockHeader(head)
-        if (!(await blockMatches(window, payloadAt, header, chain, pause))) return { type: 'bad', at, walked }
+        if (!(await blockMatches(window, payloadAt, header, chain, pause))) return bad
         blocks++
         rawBytes += header.rawLength
         break
       case FRAME_COMMIT: {
         const payload = await window.view(payloadAt, header.storedLength)
-        if (!payloadMatches(header, payload)) return { type: 'bad', at, walked }
+        if (!payloadMatches(header, payload)) return bad
         const checked = checkCommit(payload, walked, at)
         if (typeof checked === 'string') return { type: 'broken', at: start, commit: readCommit(payload), message: checked }
         return { type: 'epoch', commit: checked, start, commitAt: at, commitEnd: end, payload }
       }
       case FRAME_SEAL: {
         const payload = await window.view(payloadAt, header.storedLength)
-        if (!payloadMatches(header, payload) || decodeSeal(payload) === undefined) return { type: 'bad', at, walked }
+        if (!payloadMatches(header, payload) || decodeSeal(payload) === undefined) return bad
         if (blocks > 0) return { type: 'broken', at, commit: undefined, message: 'a seal stands inside an epoch' }
         start = end
         break
       }
       default:
-        return { type: 'bad', at, walked }
+        return bad
     }
     at = end
   }

@@ -268,8 +268,11 @@ export class LogScan implements AsyncIterable<LogItem> {
         return { type: 'epoch', reached: await withEcho(window, result, header.salt, entry.end?.bytes) }
       }
       const verdict = await this.#judge(log, at, result)
-      // The file of a living writer may have grown, and what was read may have been wrong: damage is only what still is damage at a second look.
-      if (verdict.type !== 'damage' || attempt > 0) return verdict
+      // The file of a living writer may have grown, and what was read may have been wrong: what counts is what still is so at a second look. What
+      // ends with the file, as a kill leaves it, needs none.
+      const isSure = verdict.type === 'epoch' || (verdict.type === 'end' && (result.type !== 'bad' || result.cut))
+      if (isSure || attempt > 0) return verdict
+      this.report.torn = null
       window.drop()
     }
   }

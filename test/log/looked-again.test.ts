@@ -53,3 +53,39 @@ test('nor for one answer that a file is not there', async () => {
     assert.ok(asked > 1)
   }
 })
+
+/** The writer was killed before it sealed the last epoch. */
+async function unsealed(): Promise<{ disk: MemoryDisk; file: string; before: number }> {
+  const { disk, files, ends } = await four()
+  const [file, before, end] = [files[0] as string, ends[2] as number, ends[3] as number]
+  const handle = await new MemoryStorage(disk).open(file, 'append')
+  await handle.truncate(end)
+  await handle.close()
+  return { disk, file, before }
+}
+
+test('an epoch that nothing was appended to yet is not taken for torn by one wrong read, of a block or of all of it', async () => {
+  const { disk, file, before } = await unsealed()
+  for (const onDamage of ['refuse', 'fall-back'] as const) {
+    for (const wrong of [flipReads, zeroRead]) {
+      const storage = new MemoryStorage(disk)
+      const reads = wrong(storage, file, before + 100)
+      const { epochs, report } = await readAll(storage, { onDamage })
+      assert.deepEqual([epochs.length, report.torn, report.unproven?.before.bytes], [4, null, before])
+      assert.ok(reads() > 1)
+    }
+  }
+})
+
+test('what a kill leaves of an epoch, cut by the end of the file, is read once', async () => {
+  for (const more of [20, 300]) {
+    const { disk, file, before } = await unsealed()
+    const handle = await new MemoryStorage(disk).open(file, 'append')
+    await handle.truncate(before + more)
+    await handle.close()
+    const storage = new MemoryStorage(disk)
+    const reads = flipReads(storage, file, before + 5, 0)
+    const { epochs, report } = await readAll(storage)
+    assert.deepEqual([epochs.length, report.torn?.bytes, report.torn?.unsealedEpoch, reads()], [3, more, null, 1])
+  }
+})
