@@ -7,6 +7,7 @@ import { changedIn } from '../src/checkpoint/looks.ts'
 import { tideCodec } from '../src/codec/index.ts'
 import { Cadence, type CadenceParts } from '../src/schedule/index.ts'
 import { SimulatedClock } from '../src/testing/index.ts'
+import type { ToWriter } from '../src/writer/index.ts'
 import { SETTINGS } from './support/cadence-world.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
 
@@ -262,3 +263,30 @@ test('a key that is written once counts once, though the cut that took it is voi
     assert.ok(written > 9000 && written < 13_000, `${how}: ${written}`)
   }
 })
+
+for (const [what, intervalMs, others] of [
+  ['looks are a second apart', 8000, 0],
+  ['looks are far apart, as of very many collections', 20_000, 10_000],
+] as const) {
+  test(`where ${what} and a part of the day is shorter, a level of upkeep is said again before it lapses`, t => {
+    const { scheduler, host, space, collections, checkpointer, cadence, map } = alone(intervalMs, false, { cycleMs: 60_000 })
+    for (let n = 0; n < others; n++) collections.set(`${n}`, new Collection(space, `${n}`, 'map', tideCodec, space.nextId++))
+    t.mock.getter(cadence, 'upkeep', () => 'held')
+    const said: { readonly at: number; readonly ms: number }[] = []
+    t.mock.method(host, 'post', (message: ToWriter) => {
+      host.posted.push(message)
+      if (message.type === 'upkeep-level') said.push({ at: scheduler.nowMs, ms: message.ms })
+    })
+    for (let ms = 0; ms < 120_000; ms += 100) {
+      // There is something to write for some of the time, which looks come more often in.
+      if (ms % 10_000 < 3000) map.set('k', ms)
+      scheduler.pass(100)
+      if (host.commits.length > checkpointer.epoch) host.commit()
+    }
+    assert.ok(said.length > 2)
+    for (const [n, { at, ms }] of said.entries()) {
+      const next = said[n + 1]?.at ?? scheduler.nowMs
+      assert.ok(next < at + ms, `said at ${at} for ${ms}, and again at ${next}`)
+    }
+  })
+}

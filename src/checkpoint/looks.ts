@@ -93,8 +93,9 @@ export class Looks {
   }
 
   #sayLevel(): void {
-    const { cadence, host, clock } = this.#parts
-    const { upkeep: level, upkeepMs: ms } = cadence
+    const { cadence, host, clock, collections } = this.#parts
+    const level = cadence.upkeep
+    const ms = cadence.upkeepMs(collections.size)
     const now = clock.monotonic()
     if (level === this.#level && (level === 'slow' || now - this.#saidAt < ms / 2)) return
     this.#level = level

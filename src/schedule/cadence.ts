@@ -132,9 +132,9 @@ export class Cadence {
     return this.#upkeep.level
   }
 
-  /** What is said of upkeep holds for so long, unless it is said again. */
-  get upkeepMs(): number {
-    return this.#learned.day.partMs
+  /** What is said of upkeep holds for so long, unless it is said again, at a look at so many collections. */
+  upkeepMs(collections: number): number {
+    return Math.max(this.#learned.day.partMs, this.#lookTimes.fewMs(collections))
   }
 
   /** Newest last, those of earlier runs included. */

@@ -12,6 +12,7 @@ const LOOKS_PER_INTERVAL = 8
 const UNSEEN_SHARE = 7 / 8
 /** So many collections are looked through in some 50 us. */
 const LOOK_COLLECTIONS = 1024
+const FEW_LOOKS = 3
 
 /** `reserveMs`: kept for capture and commit. */
 export class LookTimes {
@@ -42,6 +43,11 @@ export class LookTimes {
   cleanMs(collections: number, reserveMs: number, lagLeftMs: number, flies: boolean): number {
     const lookMs = this.#apart(collections, flies ? this.lookMs : LOOK_MS_MAX)
     return Math.max(1, Math.min(lookMs, this.#unseenMsMax(reserveMs), lagLeftMs > 0 ? lagLeftMs : lookMs))
+  }
+
+  /** Within that there are some looks, be they as far apart as can be. */
+  fewMs(collections: number): number {
+    return FEW_LOOKS * this.#apart(collections, LOOK_MS_MAX)
   }
 
   #unseenMsMax(reserveMs: number): number {
