@@ -290,3 +290,22 @@ for (const [what, intervalMs, others] of [
     }
   })
 }
+test('bytes of a key in an epoch that took everything are not taken for those of a listing, nor the other way round', () => {
+  const barriers: { reason: string; deltaBytes: number }[] = []
+  const { scheduler, host, map, space } = alone(1000, false, { deltaBytesMax: 1_000_000 }, ({ type, reason, numbers }) => {
+    if (type === 'barrier') barriers.push({ reason, deltaBytes: numbers['deltaBytes'] as number })
+  })
+  space.journalSlackKeys = 10_000
+  /** Many times the same hundred keys, of a thousand bytes each. */
+  const window = (sets: number): boolean => {
+    for (let n = 0; n < sets; n++) map.set(`k${n % 100}`, `${scheduler.nowMs} ${n}`.padEnd(1000))
+    const { saturated } = map
+    const { length } = barriers
+    while (barriers.length === length || host.commits.length < barriers.length) scheduler.pass(10)
+    host.commit()
+    return saturated
+  }
+  assert.deepEqual([5000, 20_000, 5000, 20_000, 5000].map(window), [false, true, false, true, false])
+  assert.deepEqual(new Set(barriers.map(({ reason }) => reason)), new Set(['interval']))
+  for (const { deltaBytes } of barriers.slice(2)) assert.ok(deltaBytes > 90_000 && deltaBytes < 120_000, `${deltaBytes}`)
+})

@@ -111,7 +111,7 @@ export function changedIn(collections: Iterable<Collection>): { readonly changed
   for (const { id, space, saturated, live, journal, arrivals, fresh } of collections) {
     // After a failure, or many of them, arrivals were forgotten. A refused key stays fresh, and was written once.
     const keys = saturated ? live.size : journal.end + Math.max(arrivals.end, fresh.size - space.refusedKeys(id))
-    if (keys > 0) changed.push({ id, keys })
+    if (keys > 0) changed.push(saturated ? { id, keys, distinct: true } : { id, keys })
     if (saturated) counted = false
   }
   return { changed, counted }

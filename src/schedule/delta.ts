@@ -2,7 +2,8 @@
  * How large the delta would be if the barrier fell now: keys listed as changed x record bytes a listed key came to in earlier commits.
  *
  * Owns: that ratio of each collection, and what was listed at the barrier of the epoch under way. Does not own: the keys.
- * Invariant: memory is one number a collection that the last commit knew.
+ * Invariants: a key that was written many times counts for its listings in one ratio, and once in the other, and neither is applied to what the
+ * other was learned of; memory is two numbers a collection that the last commit knew.
  */
 import type { Changed } from './types.ts'
 
@@ -12,14 +13,17 @@ const BYTES_FIRST = 100
 const SHARE = 0.3
 
 export class Delta {
-  readonly #bytesPerKey = new Map<number, number>()
+  readonly #perListing = new Ratio()
+  /** Where keys are counted once each. */
+  readonly #perKey = new Ratio()
   #atBarrier: readonly Changed[] = []
-  /** Over all collections, for one that is new. */
-  #mean = BYTES_FIRST
 
   bytes(changed: readonly Changed[]): number {
     let sum = 0
-    for (const { id, keys } of changed) sum += keys * (this.#bytesPerKey.get(id) ?? this.#mean)
+    for (const { id, keys, distinct } of changed) {
+      const [own, other] = distinct === true ? [this.#perKey, this.#perListing] : [this.#perListing, this.#perKey]
+      sum += keys * (own.of(id) ?? other.of(id) ?? own.mean ?? other.mean ?? BYTES_FIRST)
+    }
     return sum
   }
 
@@ -29,18 +33,38 @@ export class Delta {
 
   /** `bytesOf`: record bytes of every live collection in the epoch that began with the last `cut`; undefined: it was left out. */
   committed(bytesOf: ReadonlyMap<number, number | undefined>): void {
+    const isDistinct = ({ distinct }: Changed): boolean => distinct === true
+    this.#perListing.learn(
+      this.#atBarrier.filter(changed => !isDistinct(changed)),
+      bytesOf,
+    )
+    this.#perKey.learn(this.#atBarrier.filter(isDistinct), bytesOf)
+    this.#atBarrier = []
+  }
+}
+
+class Ratio {
+  readonly #of = new Map<number, number>()
+  /** Over all collections, for one that is new. */
+  mean: number | undefined
+
+  of(id: number): number | undefined {
+    return this.#of.get(id)
+  }
+
+  learn(listed: readonly Changed[], bytesOf: ReadonlyMap<number, number | undefined>): void {
     let keys = 0
     let bytes = 0
-    for (const changed of this.#atBarrier) {
+    for (const changed of listed) {
       const written = bytesOf.get(changed.id)
       if (written === undefined || changed.keys === 0) continue
-      const old = this.#bytesPerKey.get(changed.id) ?? written / changed.keys
-      this.#bytesPerKey.set(changed.id, old + (written / changed.keys - old) * SHARE)
+      const old = this.#of.get(changed.id) ?? written / changed.keys
+      this.#of.set(changed.id, old + (written / changed.keys - old) * SHARE)
       keys += changed.keys
       bytes += written
     }
-    if (keys > 0) this.#mean += (bytes / keys - this.#mean) * SHARE
-    for (const id of this.#bytesPerKey.keys()) if (!bytesOf.has(id)) this.#bytesPerKey.delete(id)
-    this.#atBarrier = []
+    const { mean = BYTES_FIRST } = this
+    if (keys > 0) this.mean = mean + (bytes / keys - mean) * SHARE
+    for (const id of this.#of.keys()) if (!bytesOf.has(id)) this.#of.delete(id)
   }
 }

@@ -74,6 +74,8 @@ export interface Look {
 export interface Changed {
   readonly id: number
   readonly keys: number
+  /** Each counts once, however often it was written. */
+  readonly distinct?: true
 }
 
 /** Of a critical collection: at most so old is its change that waits for a barrier, of what it asked for; and so late that was noticed. */
