@@ -348,7 +348,7 @@ export class Store extends Listening implements AsyncDisposable {
     }
     if (collection.kind !== kind) throw nameTaken(collection, kind)
     this.#settleCodec(collection, codec)
-    if (treat(collection, importance)) this.#parts.checkpointer?.classes.rpoGiven()
+    if (treat(collection, importance)) this.#parts.checkpointer?.classes.rpoGiven(collection.rpoMs)
     const face = this.#faces.get(name) ?? make(collection)
     this.#faces.set(name, face)
     return face

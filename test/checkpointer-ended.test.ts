@@ -59,7 +59,7 @@ test('an engine that has ended looks at no collection that is given an rpoMs the
     else checkpointer.stop(new Error('closed') as never)
     treat(map, { class: 'critical', rpoMs: 5 })
     map.set('a', 1)
-    checkpointer.classes.rpoGiven()
+    checkpointer.classes.rpoGiven(map.rpoMs)
     const turns = checkpointer.stalls.count
     scheduler.pass(1000)
     assert.equal(checkpointer.stalls.count, turns, how)

@@ -1,4 +1,4 @@
-/** What is remembered of critical collections that are dropped while no barrier falls. */
+/** What is remembered of critical collections that are dropped while no barrier falls, and how often those that live are looked at. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Collection } from '../src/capture/index.ts'
@@ -26,18 +26,21 @@ function rig() {
       criticalMet: ({ rpoMsMax }) => said.push(`met ${rpoMsMax}`),
     },
   })
-  /** One is there, and gone. */
-  const drop = (rpoMs: number): void => {
-    const collection = {
-      dropped: true,
+  const make = (rpoMs: number, dropped: boolean): Collection =>
+    ({
+      dropped,
       get rpoMs() {
         state.looks++
         return rpoMs
       },
-    } as unknown as Collection
-    rpo.dropped(collection)
+    }) as unknown as Collection
+  const come = (rpoMs: number): void => {
+    collections.add(make(rpoMs, false))
+    rpo.given(rpoMs)
   }
-  return { scheduler, rpo, said, state, drop, collections }
+  /** One is there, and gone. */
+  const drop = (rpoMs: number): void => rpo.dropped(make(rpoMs, true))
+  return { scheduler, rpo, said, state, come, drop }
 }
 
 test('a critical collection that is dropped is remembered by its time alone, however many there are of them', () => {
@@ -85,4 +88,18 @@ test('what was to be told of drops that a barrier took is told of none behind it
   assert.deepEqual([said, state.asked], [[], 2])
   scheduler.pass(1)
   assert.deepEqual(said, ['1000 at 3500'])
+})
+
+test('a look goes through critical collections once, and to give another an rpoMs through none', () => {
+  const { scheduler, rpo, state, come } = rig()
+  for (let n = 0; n < 1000; n++) come(2000 - n)
+  assert.equal(state.looks, 0)
+  scheduler.pass(1000)
+  assert.equal(state.looks, 0)
+  scheduler.pass(1)
+  assert.equal(state.looks, 1000, 'in the time of the shortest')
+  rpo.arm()
+  assert.equal(state.looks, 2000)
+  scheduler.pass(1001)
+  assert.equal(state.looks, 3000)
 })

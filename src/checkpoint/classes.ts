@@ -105,9 +105,9 @@ export class Classes {
     return [...taken.filter(({ class: of }) => of === 'critical'), ...taken.filter(({ class: of }) => of !== 'critical')]
   }
 
-  /** A collection was given an `rpoMs`. */
-  rpoGiven(): void {
-    this.#rpo.given()
+  /** A collection was given this `rpoMs`, or none any more. */
+  rpoGiven(rpoMs: number | undefined): void {
+    this.#rpo.given(rpoMs)
   }
 
   /** Gives what there is to tell once all else is told of the commit. */

@@ -76,14 +76,14 @@ export class Rpo {
     this.#forgetDropped()
     this.#waiting.clear()
     this.#lookedAt = this.#parts.now()
-    this.#next()
+    let soonest = Number.POSITIVE_INFINITY
+    for (const { rpoMs } of this.#parts.collections()) if (rpoMs !== undefined && rpoMs < soonest) soonest = rpoMs
+    this.#next(soonest)
   }
 
-  /** An `rpoMs` was given, perhaps the same as ever: a look that comes in time stays where it is. */
-  given(): void {
-    if (this.#cancel !== undefined && this.#dueAt <= this.#parts.now() + this.#soonestMs()) return
-    this.#disarm()
-    this.#next()
+  /** This `rpoMs` was given. What others have is in the look that is armed, and a look too early does no harm. */
+  given(rpoMs: number | undefined): void {
+    if (rpoMs !== undefined) this.#next(rpoMs)
   }
 
   /** It is there no more, which is a change, and may not be its first. */
@@ -132,28 +132,25 @@ export class Rpo {
     this.#cancel = undefined
   }
 
-  #next(): void {
-    const soonest = this.#soonestMs()
-    if (this.#stopped || soonest === Number.POSITIVE_INFINITY) return
-    this.#dueAt = this.#parts.now() + soonest
-    this.#cancel = this.#parts.turns.after(soonest, () => this.#look())
-  }
-
-  #soonestMs(): number {
-    let soonest = Number.POSITIVE_INFINITY
-    for (const { rpoMs } of this.#parts.collections()) if (rpoMs !== undefined && rpoMs < soonest) soonest = rpoMs
-    return soonest
+  /** A look comes in so long, unless one is armed that comes sooner. */
+  #next(ms: number): void {
+    const dueAt = this.#parts.now() + ms
+    if (this.#stopped || ms === Number.POSITIVE_INFINITY || (this.#cancel !== undefined && this.#dueAt <= dueAt)) return
+    this.#disarm()
+    this.#dueAt = dueAt
+    this.#cancel = this.#parts.turns.after(ms, () => this.#look())
   }
 
   /** What waits longest, against its time, of that which has waited for as long again as it should. */
   get #kept(): { readonly since: number; readonly rpoMs: number } | undefined {
     const now = this.#parts.now()
     let kept: { readonly since: number; readonly rpoMs: number } | undefined
-    const living = [...this.#waiting].map(([{ rpoMs }, waits]) => [rpoMs, waits] as const)
-    for (const [rpoMs, { since, seen }] of [...living, ...this.#dropped]) {
-      if (rpoMs === undefined || now - seen < rpoMs) continue
+    const judge = (rpoMs: number | undefined, { since, seen }: Waiting): void => {
+      if (rpoMs === undefined || now - seen < rpoMs) return
       if (kept === undefined || (now - since) * kept.rpoMs > (now - kept.since) * rpoMs) kept = { since, rpoMs }
     }
+    for (const [{ rpoMs }, waits] of this.#waiting) judge(rpoMs, waits)
+    for (const [rpoMs, waits] of this.#dropped) judge(rpoMs, waits)
     return kept
   }
 
@@ -170,11 +167,12 @@ export class Rpo {
     const now = this.#parts.now()
     const lateMs = Math.max(0, now - this.#dueAt)
     // Not as far away as this look was: who made it come so soon may be gone.
-    const nextMs = this.#soonestMs()
-    let due = false
+    let nextMs = Number.POSITIVE_INFINITY
+    let leftMs = Number.POSITIVE_INFINITY
     for (const collection of this.#parts.collections()) {
       const { rpoMs } = collection
       if (rpoMs === undefined) continue
+      nextMs = Math.min(nextMs, rpoMs)
       if (!this.#parts.changed(collection)) {
         this.#waiting.delete(collection)
         continue
@@ -182,12 +180,12 @@ export class Rpo {
       // It may have become dirty right after the look before.
       const waits = this.#waiting.get(collection) ?? { since: this.#lookedAt, seen: now }
       this.#waiting.set(collection, waits)
-      due ||= now + nextMs - waits.since > rpoMs
+      leftMs = Math.min(leftMs, waits.since + rpoMs - now)
     }
     this.#lookedAt = now
-    if (due) this.#parts.due()
+    if (leftMs < nextMs) this.#parts.due()
     // The barrier may have armed it anew.
-    if (this.#cancel === undefined) this.#next()
+    this.#next(nextMs)
     // Timers run in front of messages: what is in the way may long be over.
     if (this.#broken === undefined && this.#kept !== undefined) this.#parts.turns.later(() => this.#tell(lateMs))
   }
