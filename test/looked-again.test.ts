@@ -1,10 +1,13 @@
 /** A device that answers wrong once: what would be given up for it is looked at again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { manifestName } from '../src/format/index.ts'
-import { newestNumber } from '../src/manifest/index.ts'
+import { type LogEntry, manifestName } from '../src/format/index.ts'
+import { newestNumber, readManifest } from '../src/manifest/index.ts'
+import { SimulatedStorage } from '../src/testing/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
-import { flipReads } from './support/wrong-answer.ts'
+import { answerReads, flipReads } from './support/wrong-answer.ts'
+
+type ClosedEntry = LogEntry & { readonly end: NonNullable<LogEntry['end']> }
 
 async function epochs(world: SimulatedStore, from: number, through: number): Promise<void> {
   for (let epoch = from; epoch <= through; epoch++) {
@@ -28,3 +31,67 @@ test('history that a restore to the past had left does not come back for a newes
     await world.close()
   }
 })
+
+/** Six epochs in several files, and the newest manifest, which alone names the last one, damaged for good. */
+async function headless(): Promise<{ world: SimulatedStore; before: ClosedEntry; last: string }> {
+  const world = new SimulatedStore()
+  world.fileBytesMax = 4000
+  const map = (await world.open()).map<string>('map')
+  for (let epoch = 1; epoch <= 6; epoch++) {
+    map.set('n', `value ${epoch} `.repeat(100))
+    await world.checkpoint()
+  }
+  const { disk } = world.storage.crash({ mode: 'kept' })
+  world.storage.powerOff()
+  world.storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler, disk })
+  const newest = await world.run(newestNumber(world.storage))
+  const { log } = await world.run(readManifest(world.storage, newest))
+  const [before, last] = log.slice(-2) as [ClosedEntry, LogEntry]
+  assert.ok(before.end.epoch > 1 && before.end.epoch < 6)
+  disk.lookup(manifestName(newest))?.flip(50, 1)
+  return { world, before, last: last.file }
+}
+
+for (const readOnly of [true, false]) {
+  const who = readOnly ? 'a reader' : 'a writer'
+  test(`${who} behind a damaged newest manifest loses no file for a wrong answer about it, or about the one before it`, async () => {
+    const all = async ({ world }: { world: SimulatedStore }): Promise<void> => {
+      const { restored } = await world.open({ readOnly })
+      assert.deepEqual([restored.epoch, restored.lost], [6, undefined])
+      await world.close()
+    }
+    for (const times of [1, 2, 3]) {
+      const found = await headless()
+      const reads = flipReads(found.world.storage, found.before.file, found.before.end.bytes - 1000, times)
+      await all(found)
+      assert.ok(reads() > times)
+    }
+    for (const which of ['before', 'last'] as const) {
+      const found = await headless()
+      const { storage } = found.world
+      const file = which === 'last' ? found.last : found.before.file
+      const exists = storage.exists.bind(storage)
+      let asked = 0
+      storage.exists = async path => (path === file && ++asked === 1 ? false : await exists(path))
+      await all(found)
+      assert.ok(asked > 1)
+    }
+    const found = await headless()
+    let zeros = 0
+    // Not of its header, but of all behind it, where alone it says that it was in use.
+    answerReads(found.world.storage, (path, offset, bytes) =>
+      path === found.last && offset > 0 && ++zeros === 1 ? Buffer.alloc(bytes.length) : bytes,
+    )
+    await all(found)
+    assert.ok(zeros > 1)
+  })
+
+  test(`${who} behind a damaged newest manifest is told where the file before the last read whole only when that had been left out`, async () => {
+    const { world, before } = await headless()
+    // Two looks and one for what is lost, twice.
+    flipReads(world.storage, before.file, before.end.bytes - 1000, 6)
+    await assert.rejects(world.open({ readOnly }), { code: 'TIDEMARK_STORAGE', file: before.file, message: /otherwise than a moment ago/ })
+    assert.equal((await world.open({ readOnly })).restored.epoch, 6, 'nothing was published')
+    await world.close()
+  })
+}

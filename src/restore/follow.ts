@@ -24,6 +24,8 @@ import {
 } from '../format/index.ts'
 import { holdsCommit, LogScan, lastSeenIn, openLog } from '../log/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
+import { readsOtherwise } from './tail.ts'
+import type { Asked } from './there.ts'
 
 interface Candidate {
   readonly file: string
@@ -57,8 +59,10 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
   if (unknown !== undefined) throw leftOver(unknown, undefined, manifest, damaged)
   if (damaged === undefined && !candidates.some(({ header }) => header.token > manifest.token)) candidates = []
   while (candidates.length > 0) {
-    const { ends, whole, givesUp } = await endsOf(storage, manifest, log)
-    const next = candidates.find(({ header }) => ends.has(`${header.baseEpoch} ${header.baseDigest}`))
+    let { ends, whole, givesUp } = await endsOf(storage, manifest, log)
+    // What is read wrong once would give up all of these.
+    if (!whole && !candidates.some(goesOn(ends))) ({ ends, whole, givesUp } = await endsOf(storage, manifest, log))
+    const next = candidates.find(goesOn(ends))
     if (next === undefined) {
       // Where the last file is damaged itself, whoever reads it says so, and that these are lost with it. Without a manifest that was there it may be gone.
       if (!whole && damaged !== undefined) return { log, token, leftOverEpoch: mostOf(candidates, ({ lastSeenEpoch }) => lastSeenEpoch) }
@@ -79,6 +83,27 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
     candidates = candidates.filter(({ header }) => after(header, next.header))
   }
   return { log, token, leftOverEpoch: 0 }
+}
+
+/**
+ * For who is about to publish a log that files were left out of, `leftOverEpoch` among what they hold: what stands before them has to be damaged still, and
+ * to be fallen back from.
+ * @throws TIDEMARK_LOG_DAMAGED where it is not, TIDEMARK_STORAGE where it reads whole now
+ */
+export async function assertStillDamaged(
+  storage: Storage,
+  { storeId, fold, log }: Manifest,
+  leftOverEpoch: number,
+  { atPoint = false, onDamage }: Asked,
+): Promise<void> {
+  if (leftOverEpoch === 0) return
+  const options = { storage, storeId, log, from: fold ?? undefined, leftOverEpoch, payloads: false } as const
+  const { damage } = await new LogScan({ ...options, onDamage: atPoint ? 'fall-back' : onDamage }).run()
+  if (damage === null) throw readsOtherwise(log.at(-1) as LogEntry)
+}
+
+function goesOn(ends: Ends['ends']): (candidate: Candidate) => boolean {
+  return ({ header }) => ends.has(`${header.baseEpoch} ${header.baseDigest}`)
 }
 
 interface Ends {
@@ -160,7 +185,10 @@ async function findCandidates(storage: Storage, manifest: Manifest): Promise<Bey
     }
     await opened.window.file.close()
     token = Math.max(token, opened.header.token)
-    const seen = await lastSeenIn(storage, entry, manifest.storeId, () => {})
+    const look = (): Promise<number> => lastSeenIn(storage, entry, manifest.storeId, () => {})
+    let seen = await look()
+    // One of these that is read wrong would be passed over without a word.
+    if (seen <= opened.header.baseEpoch) seen = await look()
     if (seen > opened.header.baseEpoch && opened.header.token >= manifest.token)
       candidates.push({ file, header: opened.header, lastSeenEpoch: seen })
   }

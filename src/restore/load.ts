@@ -8,7 +8,7 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { ColdState } from '../cold/index.ts'
-import type { CatalogueEntry, Manifest } from '../format/index.ts'
+import type { CatalogueEntry, LogEntry, Manifest } from '../format/index.ts'
 import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
 import type { ScanReport } from '../log/index.ts'
 import { assertDecompressible } from '../segment/index.ts'
@@ -60,6 +60,8 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
     const { report, table } = tail
     const { end } = report
     if (report.damage !== null) await believe(report.damage.file)
+    // Files were left out for damage that is not there any more.
+    if (report.damage === null && until === undefined && leftOverEpoch > end.epoch) throw readsOtherwise(log.at(-1) as LogEntry)
     if (stand.damage !== undefined && end.epoch >= stand.damage.firstLostEpoch) throw readsOtherwise(stand.damage)
     const isThere = at === 'latest' || (typeof at === 'number' ? end.epoch === at && at > 0 : end.epoch > 0)
     if (!isThere) throw noSuchPoint(at, end.epoch === 0 ? 'there is none before it' : `the one before it is epoch ${end.epoch}`)

@@ -26,7 +26,7 @@ import {
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { endCopy, noStore, refuseForeign } from './directory.ts'
-import { type Followed, followChain, hasLaterFiles } from './follow.ts'
+import { assertStillDamaged, type Followed, followChain, hasLaterFiles } from './follow.ts'
 import { type Asked, assertNotOutlived, assertThere, filesThere, highestToken, missingOf, type NewestManifest, withKept } from './there.ts'
 
 export interface OpenFacts extends Asked {
@@ -74,6 +74,7 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   const older = olderThan(found, log)
   if (older !== undefined) await assertNotOutlived(storage, found, followed, there, facts)
   await assertThere(storage, found, followed, there, facts)
+  await assertStillDamaged(storage, followed, leftOverEpoch, facts)
   const next = takeOver(await withKept(storage, found, log, there), found.newestNumber, log, author, highestToken(token, there))
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)

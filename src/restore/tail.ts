@@ -11,7 +11,7 @@ import { TidemarkError } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'
 import { appendRecord, type CatalogueEntry, type Commit, type FoldPoint, GENESIS, type LogEntry } from '../format/index.ts'
 import { TailTable } from '../image/index.ts'
-import { type BlockItem, type LogDamage, LogLength, LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
+import { type BlockItem, LogLength, LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export interface TailRequest {
@@ -145,7 +145,7 @@ async function pack(table: TailTable, alive: ReadonlySet<number>, tombstones: bo
   return packed
 }
 
-export function readsOtherwise({ file, offset }: LogDamage): TidemarkError {
+export function readsOtherwise({ file, offset = 0 }: { readonly file: string; readonly offset?: number }): TidemarkError {
   return new TidemarkError('TIDEMARK_STORAGE', `${file} reads otherwise than a moment ago`, {
     file,
     info: { offset, operation: 'read' },
