@@ -6,4 +6,17 @@ export function isOutOfMemory(error: unknown): boolean {
   return MEMORY_CODES.has(code) || /allocation/i.test(error.message)
 }
 
+/**
+ * Whether memory that was asked for was not to be had, by Node.js, zlib or an addon: that passes. No want of memory, though errors of the same class
+ * say them: a stack that is full, an array that is too long.
+ */
+export function isAllocationFailure(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code, name } = error as { code?: unknown; name?: unknown }
+  if (MEMORY_CODES.has(code)) return true
+  // Of a message to a thread.
+  const isOfRuntime = (error instanceof RangeError && code === undefined) || name === 'DataCloneError'
+  return isOfRuntime && /allocation failed|out of memory/i.test(error.message)
+}
+
 const MEMORY_CODES = new Set<unknown>(['Z_MEM_ERROR', 'ZSTD_error_memory_allocation', 'ERR_MEMORY_ALLOCATION_FAILED'])

@@ -5,7 +5,8 @@
  * whose turn has not come is captured at once when its value is about to change or to leave the engine's hands.
  * Owns: the parts, and how far the slices got. Does not own: which keys are frozen (capture-part.ts), when slices run, the channel to the
  * writer, what becomes of the epoch.
- * Invariants: the record written for a key is its state at the barrier; a value that is refused leaves its key dirty.
+ * Invariants: the record written for a key is its state at the barrier; a value that is refused leaves its key dirty; where a record may be lost the cut is
+ * of no use, and `run` throws: no epoch is acknowledged without it.
  */
 import { assert, hasCode } from '../base/errors.ts'
 import { IN_FLIGHT_BYTES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
@@ -56,6 +57,8 @@ export class Capture {
   readonly #emptied = new Set<CapturePart>()
   /** What comes from now on is in no part that is walked here, and must not get a record. */
   #givenBack = false
+  /** A call of the user met it, which it is not to fail: records of the epoch may be lost, and the next slice throws it. */
+  #failure: { readonly error: unknown } | undefined
 
   /** Freezes what is dirty in `collections` for this epoch; synchronous, a few steps per collection. */
   constructor(
@@ -115,16 +118,24 @@ export class Capture {
     for (const { id, collection } of this.parts) if (collection.id === id) collection.cold?.resolved(existed.get(id) ?? 0)
   }
 
-  /** Captures until the time is up, the writer is behind, or all is done. `unbounded`: neither clock nor writer stop it. */
+  /**
+   * Captures until the time is up, the writer is behind, or all is done. `unbounded`: neither clock nor writer stop it.
+   * @throws what the outbox does, here or in a call of the user before: the epoch cannot be completed
+   */
   run(expired: () => boolean, unbounded = false): void {
     this.#forced = unbounded
+    if (this.#failure === undefined) this.#take(expired, unbounded)
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  #take(expired: () => boolean, unbounded: boolean): void {
     let steps = 0
     let keys = 0
     let bytes = 0
     /** A giant is the first of its slice. */
     let taken = false
     // A codec may make the cut void.
-    while (!this.finished && !this.#givenBack) {
+    while (!this.finished && !this.#givenBack && this.#failure === undefined) {
       const part = this.parts[this.#at] as CapturePart
       if (part.mode === 'finished') {
         this.#at++
@@ -150,8 +161,9 @@ export class Capture {
 
   /** A key that was frozen is about to get `value` or to be deleted; `old` is what is live now, `there` whether anything is. */
   beforeWrite(part: CapturePart, key: Key, value: unknown, old: unknown, there: boolean): void {
+    if (this.#failure !== undefined) return
     if (!there) {
-      if (part.leaves(key)) this.#record(part, key)
+      if (part.leaves(key)) this.#recordOrNote(part, key)
     } else {
       if (old === value && typeof old === 'object' && old !== null && !this.#forced) {
         this.#owner.voided('changed in place across the barrier', part.name, key)
@@ -165,7 +177,7 @@ export class Capture {
   /** A key's object is about to leave the engine's hands. */
   beforeHandOut(collection: Collection, key: Key, _value: object): void {
     const part = collection.part as CapturePart
-    if (!part.claim(key)) return
+    if (this.#failure !== undefined || !part.claim(key)) return
     this.#recordInCall(part, key)
     this.#checkBound(collection, key)
   }
@@ -174,7 +186,7 @@ export class Capture {
   beforeForget(collection: Collection): void {
     const part = collection.part as CapturePart
     // By a codec, while that is done: all is taken by the first call.
-    if (this.#emptied.has(part)) return
+    if (this.#failure !== undefined || this.#emptied.has(part)) return
     if (part.stepsMax > EMPTIED_STEPS_MAX && !this.#forced) {
       this.#owner.voided('emptied during the capture', collection.name, undefined)
       return
@@ -182,10 +194,10 @@ export class Capture {
     const { space } = collection
     const begin = space.now()
     this.#emptied.add(part)
-    while (part.mode !== 'finished' && !this.#givenBack) {
+    while (part.mode !== 'finished' && !this.#givenBack && this.#failure === undefined) {
       const key = part.next()
       if (key === undefined) continue
-      this.#keep(this.#record(part, key))
+      this.#keep(this.#recordOrNote(part, key))
       if (!this.#beyondBound) continue
       this.#owner.voided('pre-images beyond the bound', collection.name, key)
       break
@@ -259,14 +271,24 @@ export class Capture {
   /** What the writer has taken in costs nothing more, and what slices sent is no reason. */
   get #beyondBound(): boolean {
     const max = this.#preImageBytesMax
-    return this.preImageBytes > max && this.#outbox.inFlight > IN_FLIGHT_BYTES_MAX + max && !this.#forced
+    return this.preImageBytes > max && this.#outbox.inFlight > IN_FLIGHT_BYTES_MAX + max && !this.#forced && this.#failure === undefined
   }
 
   #recordInCall(part: CapturePart, key: Key): void {
     const { space } = part
     const begin = space.now()
-    this.#keep(this.#record(part, key))
+    this.#keep(this.#recordOrNote(part, key))
     space.accessed(space.now() - begin)
+  }
+
+  /** In a call of the user, which goes on. */
+  #recordOrNote(part: CapturePart, key: Key): number {
+    try {
+      return this.#record(part, key)
+    } catch (error) {
+      this.#failure = { error }
+      return 0
+    }
   }
 
   /** A call of the user made a record of so many bytes. */
@@ -277,24 +299,20 @@ export class Capture {
 
   /** Returns the bytes that were encoded, 0 for a value that was refused. */
   #record(part: CapturePart, key: Key): number {
-    // Asked first: the codec may delete it and refuse it then.
-    const there = part.live.has(key)
-    try {
-      const bytes = record(this.#outbox, part, key)
-      if (bytes < 0) {
-        part.spared.records++
-        part.spared.bytes -= bytes
-        return -bytes
-      }
-      part.bytes += bytes
-      this.records++
-      return bytes
-    } catch (error) {
-      if (!there) throw error
+    const bytes = record(this.#outbox, part, key)
+    if (typeof bytes !== 'number') {
       part.refuse(key)
-      this.#owner.refused(part.collection, key, error)
+      this.#owner.refused(part.collection, key, bytes.error)
       return 0
     }
+    if (bytes < 0) {
+      part.spared.records++
+      part.spared.bytes -= bytes
+      return -bytes
+    }
+    part.bytes += bytes
+    this.records++
+    return bytes
   }
 }
 

@@ -187,16 +187,19 @@ export class Drain {
   #record(collection: Collection, key: Key): boolean {
     const { id, fresh, drained, drainedSpared } = collection
     collection.recorded = true
-    const there = collection.live.has(key)
     // Before the codec is called: deleting the key in there takes a tombstone already, behind this record.
     const wasFresh = fresh.delete(key)
-    let bytes: number
+    let bytes: ReturnType<typeof record>
     // One that is refused takes time too.
     this.#unlooked.keys++
     try {
       bytes = record(this.#outbox, collection, key)
     } catch (error) {
-      if (!there) throw error
+      // It has no record, or one that is lost with its epoch.
+      drained.push(key)
+      throw error
+    }
+    if (typeof bytes !== 'number') {
       // Dropped, it is of no interest; emptied, it is another incarnation; deleted, it is listed for its tombstone, whether it is back or not.
       if (collection.dropped || collection.id !== id || !collection.live.has(key)) return true
       if (wasFresh && !collection.deleted.has(key)) {

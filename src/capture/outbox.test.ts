@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'
 import { type Block, Outbox } from './outbox.ts'
 
@@ -113,4 +113,39 @@ test('a record that was written while a large one was refused is whole', () => {
   assert.equal(Buffer.from(bytes).toString(), 'aside')
   assert.equal(records, 1)
   assert.ok(bytes.buffer.byteLength < 8 * BLOCK_RAW_BYTES)
+})
+
+test('behind a block that could not be sent nothing of it is left, nor of what was written beside it', () => {
+  let sends = false
+  const outbox = new Outbox(() => {
+    if (!sends) throw new Error('no way')
+  })
+  const writer = outbox.begin()
+  write(outbox, Buffer.from('aside'))
+  writer.raw(Buffer.alloc(BLOCK_RAW_BYTES))
+  assert.throws(() => outbox.end(writer, BLOCK_RAW_BYTES), /no way/)
+  outbox.reset()
+  assert.deepEqual([outbox.encoding, outbox.inFlight], [false, 0])
+  sends = true
+  write(outbox, Buffer.from('next'))
+  const { bytes, records } = outbox.take()
+  assert.deepEqual([Buffer.from(bytes).toString(), records], ['next', 1])
+})
+
+test('where there is no memory for another block, or beside one, that is told as such, and no record counts as begun', () => {
+  const outbox = new Outbox(() => {})
+  const writer = outbox.begin()
+  const allocate = mock.method(Buffer, 'allocUnsafeSlow', () => {
+    throw new RangeError('Array buffer allocation failed')
+  })
+  try {
+    assert.throws(() => outbox.begin(), /allocation/)
+    writer.raw(Buffer.from('one'))
+    outbox.end(writer, 3)
+    assert.equal(outbox.encoding, false)
+    assert.throws(() => outbox.take(), { code: 'TIDEMARK_STORAGE', message: /block.*ENOMEM.*allocation/, hint: /memory/ })
+  } finally {
+    allocate.mock.restore()
+  }
+  assert.equal(transfer(outbox.take()).toString(), 'one')
 })

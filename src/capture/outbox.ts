@@ -2,10 +2,11 @@
  * Where record bytes wait for the writer: one block being filled, and the count of bytes handed over and not yet taken in.
  *
  * Owns: the block being filled, the bytes in flight. Does not own: the channel (a `send` function) nor what the bytes mean.
- * Invariant: a block holds whole records; `inFlight` is what was sent less what was credited.
+ * Invariants: a block holds whole records; `inFlight` is what was sent less what was credited; whoever gets an error of it, has to `reset` it: records may be lost.
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { BLOCK_AGE_MS, BLOCK_EARLY_BYTES, BLOCK_RAW_BYTES, IN_FLIGHT_BYTES_MAX } from '../base/limits.ts'
+import { shortageError } from '../storage/index.ts'
 
 export interface Block {
   readonly bytes: Uint8Array
@@ -51,8 +52,10 @@ export class Outbox {
 
   /** Where to write a record; `end` follows, whatever happens. */
   begin(): ByteWriter {
+    const writer = this.#open === 0 ? this.#writer : new ByteWriter(256)
     this.begun++
-    return this.#open++ === 0 ? this.#writer : new ByteWriter(256)
+    this.#open++
+    return writer
   }
 
   /** Nobody wrote a record while the one that is the last to be begun, of so many, was being written. */
@@ -83,13 +86,17 @@ export class Outbox {
     if (nowMs - this.#since >= BLOCK_AGE_MS && this.#writer.length >= BLOCK_EARLY_BYTES) this.#send(this.take())
   }
 
-  /** The block being filled, possibly empty; a new one is begun. */
+  /** The block being filled, possibly empty; a new one is begun. @throws TIDEMARK_STORAGE: there is no memory for that */
   take(): Block {
     this.#since = undefined
     // Never a view of the buffer that goes on to be filled: the memory of a block may be transferred.
     if (this.#records === 0) return NOTHING
     const block = { bytes: this.#writer.view(), records: this.#records }
-    this.#writer = new ByteWriter(BUFFER_BYTES)
+    try {
+      this.#writer = new ByteWriter(BUFFER_BYTES)
+    } catch (error) {
+      throw shortageError('beginning a block', error)
+    }
     this.inFlight += block.bytes.length
     this.#records = 0
     return block
@@ -102,6 +109,7 @@ export class Outbox {
   /** Forgets what was not handed over; the writer forgets the rest. */
   reset(): void {
     this.#writer.reset()
+    this.#aside = []
     if (this.#open === 0) this.#letGo()
     this.#since = undefined
     this.#records = 0
@@ -119,7 +127,12 @@ export class Outbox {
   /** What a large value grew the buffer to, where the buffer holds nothing. */
   #letGo(): void {
     const { bytes, length } = this.#writer
-    if (length === 0 && bytes.length > KEPT_BYTES_MAX) this.#writer = new ByteWriter(BUFFER_BYTES)
+    if (length > 0 || bytes.length <= KEPT_BYTES_MAX) return
+    try {
+      this.#writer = new ByteWriter(BUFFER_BYTES)
+    } catch {
+      // There is no memory for another one: it stays.
+    }
   }
 
   #recorded(bytes: number): void {

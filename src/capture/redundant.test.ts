@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import fc from 'fast-check'
 import { ByteWriter } from '../base/bytes.ts'
 import { REDUNDANT_RECORD_BYTES_MAX } from '../base/limits.ts'
@@ -138,4 +138,31 @@ test('a memory that has ended knows nothing, and takes no harm from who still as
   redundancy.passed(memory, 1, 'k')
   assert.equal(spares(redundancy, memory, 'k', 'v'), false)
   assert.equal(spares(redundancy, memory, 'k', 'v'), true)
+})
+
+test('where there is no memory to remember records, or more of them, it is done without, and what is known stays right', () => {
+  const memory = new RecordMemory()
+  const value = (n: number): string => `${n} `.padEnd(1000, 'x')
+  let want = true
+  const { alloc } = Buffer
+  mock.method(Buffer, 'alloc', (size: number, fill?: number) => {
+    if (want && size > RING_BYTES) throw new RangeError('Array buffer allocation failed')
+    return alloc(size, fill)
+  })
+  try {
+    for (let n = 0; n < 2; n++) assert.equal(spares(new Redundancy(), memory, 'a', 1), false)
+    want = false
+    assert.deepEqual([spares(new Redundancy(), memory, 'a', 1), spares(new Redundancy(), memory, 'a', 1)], [false, true])
+    want = true
+    // It would have doubled long ago.
+    for (let n = 0; n < 2000; n++) {
+      assert.equal(spares(new Redundancy(), memory, n, value(n)), false)
+      if (n % 100 === 0) assert.equal(spares(new Redundancy(), memory, n, value(n)), true)
+    }
+    assert.equal(spares(new Redundancy(), memory, 'a', 1), false, 'written over')
+    want = false
+    for (let n = 0; n < 2; n++) assert.equal(spares(new Redundancy(), memory, 'a', 2), n === 1)
+  } finally {
+    mock.restoreAll()
+  }
 })

@@ -15,6 +15,7 @@
  * another id, and the id stands in the record.
  */
 import { REDUNDANT_ENTRIES, REDUNDANT_RECORD_BYTES_MAX, REDUNDANT_RING_BYTES } from '../base/limits.ts'
+import { isAllocationFailure } from '../base/out-of-memory.ts'
 import type { Key } from '../codec/index.ts'
 import { hashKey } from './pieces.ts'
 
@@ -75,6 +76,10 @@ export class RecordMemory {
       return false
     }
     const ring = this.#ringFor(length)
+    if (ring === undefined) {
+      this.drop(hash)
+      return false
+    }
     const oldest = Math.max(this.#floor, floor, this.#head - this.#ringBytes)
     const at = this.#find(hash)
     const place = this.#places[at] as number
@@ -121,28 +126,37 @@ export class RecordMemory {
     this.#places = new Float64Array(0)
   }
 
-  #ringFor(length: number): Buffer {
-    if (this.#ring === undefined) this.#make()
-    while (
-      this.#ringBytes < this.#ringBytesMax &&
-      (this.#head + length > this.#floor + this.#ringBytes || length > this.#ringBytes / 8 || this.#keys > this.#sets * FULL_KEYS)
-    ) {
-      this.#ringBytes *= 2
-      this.#sets = Math.min(this.entriesMax / WAYS, this.#sets * 2)
-      this.#make()
+  /** Undefined: there is no memory for one in which a record of this length has its place. */
+  #ringFor(length: number): Buffer | undefined {
+    try {
+      if (this.#ring === undefined) this.#make(this.#ringBytes, this.#sets)
+      while (
+        this.#ringBytes < this.#ringBytesMax &&
+        (this.#head + length > this.#floor + this.#ringBytes || length > this.#ringBytes / 8 || this.#keys > this.#sets * FULL_KEYS)
+      ) {
+        this.#make(this.#ringBytes * 2, Math.min(this.entriesMax / WAYS, this.#sets * 2))
+      }
+    } catch (error) {
+      if (!isAllocationFailure(error)) throw error
+      if (length > this.#ringBytes / 8) return undefined
     }
-    return this.#ring as Buffer
+    return this.#ring
   }
 
   /** An empty memory; places go on from where they were. */
-  #make(): void {
-    const entries = this.#sets * WAYS
+  #make(ringBytes: number, sets: number): void {
+    const entries = sets * WAYS
+    // All of it before anything is changed: there may be no memory for one of them.
+    const ring = Buffer.alloc(ringBytes)
+    const [tags, lengths, places] = [new Int32Array(entries), new Uint32Array(entries), new Float64Array(entries)]
+    this.#ring = ring
+    this.#tags = tags
+    this.#lengths = lengths
+    this.#places = places
+    this.#ringBytes = ringBytes
+    this.#sets = sets
     this.#keys = 0
-    this.#tags = new Int32Array(entries)
-    this.#lengths = new Uint32Array(entries)
-    this.#places = new Float64Array(entries)
-    this.#ring = Buffer.alloc(this.#ringBytes)
-    this.#head = this.#floor = Math.ceil(this.#head / this.#ringBytes) * this.#ringBytes
+    this.#head = this.#floor = Math.ceil(this.#head / ringBytes) * ringBytes
   }
 
   /** Where the key of this hash is, or else the place in its set that was written longest ago. A hash has one place at most. */

@@ -8,7 +8,7 @@
  * Invariants: at most one epoch is in flight; a barrier falls between turns or inside the caller's `checkpoint()`, never inside a transaction,
  * an unbroken hold or an encoding; an epoch is acknowledged only after the writer said it is durable; nothing here throws from a timer.
  */
-import type { TidemarkError } from '../base/errors.ts'
+import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
 import { FULL_LOOK_MS, VOIDS_MAX } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
@@ -16,11 +16,12 @@ import { Capture, type CaptureOwner, type Collection, Drain, Outbox, type VoidRe
 import type { Key } from '../codec/index.ts'
 import type { BarrierReason, CutReason } from '../schedule/index.ts'
 import { type FromWriter, fromErrorData } from '../writer/index.ts'
+import { Attempts } from './attempts.ts'
 import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { type Drained, Drainer } from './drainer.ts'
-import { commitOf, complete, type Flight, newFlight, noteCut, noteRefused, noteTaken, noteVoid } from './flight.ts'
+import { complete, type Flight, newFlight, noteCut, noteRefused, noteTaken, noteVoid } from './flight.ts'
 import { Holds } from './holds.ts'
 import { Looks } from './looks.ts'
 import { Pace } from './pace.ts'
@@ -31,6 +32,7 @@ import { Turns } from './turns.ts'
 import type { CheckpointerParts, CheckpointPoint, EngineStatus } from './types.ts'
 import { VoidCut } from './void-cut.ts'
 import { Waiters } from './waiters.ts'
+import { Wish } from './wish.ts'
 
 export class Checkpointer implements CaptureOwner {
   status: EngineStatus = 'ok'
@@ -54,15 +56,13 @@ export class Checkpointer implements CaptureOwner {
   readonly #retry: Retry
   readonly #void: VoidCut
   readonly #looks: Looks
-  #attempt = 0
-  #resetNeeded = false
+  readonly #attempts: Attempts
+  /** A cut is being taken, or given back: what was frozen is listed only in part, and nothing goes on from there. */
+  #halfway = false
   /** The engine stopped for good with an epoch under way that took something: that is listed nowhere, and never becomes durable. */
   #lost = false
   #flight: Flight | undefined
-  #wanted = false
-  /** Somebody waits who should not wait for the spreading; the wanted barrier is brought forward for an RPO. */
-  #hurry = false
-  #rpoDue = false
+  readonly #wish = new Wish()
   #recutSoon: Cancel | undefined
 
   constructor(parts: CheckpointerParts) {
@@ -70,11 +70,10 @@ export class Checkpointer implements CaptureOwner {
     this.#refusals = new Refusals(parts.space)
     this.#waiters = new Waiters({ ...parts, last: () => parts.space.forbidden === 'closed', why: () => this.degradedBy })
     this.epoch = parts.epoch
-    this.outbox = new Outbox(block =>
-      this.#parts.host.post({ type: 'batch', attempt: this.#attempt, bytes: block.bytes, records: block.records }),
-    )
+    this.#attempts = new Attempts(parts.host)
+    this.outbox = new Outbox(block => this.#attempts.batch(block))
     this.contract = new Contract(parts.space, parts.stallMsMax, info => parts.events.stall(info))
-    this.#turns = new Turns(parts, error => this.#fatal(error), this.contract)
+    this.#turns = new Turns(parts, error => this.#broken(error), this.contract)
     this.stalls = this.#turns.stalls
     this.holds = new Holds(parts, {
       broken: ms => parts.events.holdBroken({ ms }),
@@ -92,7 +91,7 @@ export class Checkpointer implements CaptureOwner {
       drain: this.#drain,
       collections: () => this.classes.early(),
       watched: cadence.settings.intervalMs > 0,
-      allowed: () => this.status === 'ok' && !this.#resetNeeded && !cadence.paused && this.#flight?.committing !== false,
+      allowed: () => this.status === 'ok' && !this.#attempts.failed && !cadence.paused && this.#flight?.committing !== false,
     })
     this.#round = new Round({
       ...slices,
@@ -131,8 +130,7 @@ export class Checkpointer implements CaptureOwner {
   /** Sets a barrier, now if nothing is in its way; resolves when its epoch is durable. `whole`: with everything, and its last round not spread. */
   checkpoint(timeoutMs: number, whole = false): Promise<CheckpointPoint> {
     const waiter = this.#waiters.add(timeoutMs)
-    this.#wanted = true
-    this.#hurry ||= whole
+    this.#wish.ask(whole)
     if (whole) this.classes.takeAll()
     // The epoch under way is in the way of the next.
     this.#round.hurry()
@@ -154,7 +152,7 @@ export class Checkpointer implements CaptureOwner {
       this.#flight.hurried = true
       // All that the next barrier would take is in it: who waits for that one need not, unless this one refused what was gone before they asked.
       if (whole) this.#waiters.depart()
-      if (!this.#waiters.waiting) this.#wanted = this.#hurry = this.#rpoDue = this.classes.calledOff()
+      if (!this.#waiters.waiting) this.#wish.callOff(this.classes)
       await this.#refusals.unlessGone(this.#waiters.join(timeoutMs))
     } else this.#refusals.assertNone()
   }
@@ -220,19 +218,15 @@ export class Checkpointer implements CaptureOwner {
   }
 
   #tryBarrier(): void {
-    const { space, clock, host } = this.#parts
-    if (!this.#wanted || this.#flight !== undefined || this.#retry.waiting || this.status === 'failed' || this.status === 'closed') return
+    const { space, clock } = this.#parts
+    if (!this.#wish.wanted || this.#flight !== undefined || this.#retry.waiting || this.status === 'failed' || this.status === 'closed')
+      return
     // Asked for by a codec in the midst of the drain, which the barrier would cut in two.
     if (this.outbox.encoding) return void this.#turns.later(() => this.#tryBarrier())
     if (space.transaction !== undefined || this.holds.inTheWay()) return
-    this.#wanted = false
-    const because = this.#waiters.waiting ? 'asked' : this.#resetNeeded ? 'retry' : this.#rpoDue ? 'rpo' : undefined
+    const because = this.#waiters.waiting ? 'asked' : this.#attempts.failed ? 'retry' : this.#wish.rpoDue ? 'rpo' : undefined
     this.#waiters.depart()
-    if (this.#resetNeeded) {
-      this.#resetNeeded = false
-      this.#attempt++
-      host.post({ type: 'reset', attempt: this.#attempt })
-    }
+    this.#attempts.begin()
     const now = clock.monotonic()
     this.#pace.barrier(now)
     const flight = newFlight({
@@ -241,16 +235,16 @@ export class Checkpointer implements CaptureOwner {
       records: this.#drain.barrier(),
       dueAt: now + this.#pace.spreadMs(this.#waiters.aboard),
       asked: this.#waiters.aboard,
-      hurried: this.#hurry,
+      hurried: this.#wish.hurry,
       whole: this.classes.departs(),
     })
-    this.#hurry = this.#rpoDue = false
+    this.#wish.grant()
     this.#flight = flight
     // Calls codecs, which may ask for a barrier, that is the next one, or for a hold.
     this.holds.barrierFalls(() => space.untracked?.inspect(this.#parts.collections.values()))
     this.#cut(flight, because)
     // Whoever asked meanwhile waits for the next epoch, and this one is in its way.
-    flight.hurried ||= this.#waiters.waiting || this.#hurry
+    flight.hurried ||= this.#waiters.waiting || this.#wish.hurry
     if (flight.cut) this.#round.begin(flight)
   }
 
@@ -264,21 +258,23 @@ export class Checkpointer implements CaptureOwner {
       space.letIn(() => events.barrier({ epoch: flight.epoch, time: flight.time }))
     })
     flight.exposed ||= this.exposed
+    this.#halfway = true
     const taken = this.classes.cut(flight)
     noteTaken(flight, taken)
     space.catalogueChanged = false
     this.#refusals.retry()
     noteCut(flight, new Capture(taken, flight.epoch, this.outbox, this, flight.linked, flight.preImageBytesMax))
+    this.#halfway = false
     space.capture = flight.capture
     space.refresh()
   }
 
   #captured(flight: Flight): void {
-    const { space, host, cadence } = this.#parts
+    const { space, cadence } = this.#parts
     complete(flight, this.counters.spared(space.recent.spared))
     this.#pace.steer(flight.records, space.rewrites.records)
     space.rewrites.endEpoch()
-    host.post(commitOf(flight, this.#attempt, this.outbox.take()))
+    this.#attempts.commit(flight, this.outbox.take())
     cadence.handedOver()
     this.#drainer.wake()
   }
@@ -286,16 +282,16 @@ export class Checkpointer implements CaptureOwner {
   #receive(message: FromWriter): void {
     switch (message.type) {
       case 'credit':
-        if (message.attempt !== this.#attempt) return
+        if (!this.#attempts.isNow(message.attempt)) return
         this.outbox.credit(message.bytes)
         this.#round.resume()
         return
       case 'committed':
-        if (message.attempt === this.#attempt) this.#committed(message)
+        if (this.#attempts.isNow(message.attempt)) this.#committed(message)
         return
       case 'failed':
         if (message.fatal) this.#fatal(fromErrorData(message.error))
-        else if (message.attempt === this.#attempt && !this.#resetNeeded) this.#failed(fromErrorData(message.error))
+        else if (this.#attempts.isNow(message.attempt) && !this.#attempts.failed) this.#failed(fromErrorData(message.error))
         return
       case 'fenced':
         this.#fatal(fromErrorData(message.error))
@@ -327,14 +323,14 @@ export class Checkpointer implements CaptureOwner {
     }
     this.#drainer.wake()
     events.checkpoint(point)
-    if (this.#wanted) this.#turns.later(() => this.#tryBarrier())
+    if (this.#wish.wanted) this.#turns.later(() => this.#tryBarrier())
   }
 
   #failed(error: TidemarkError): void {
     if (this.status === 'failed' || this.status === 'closed') return
     const { space, events, collections } = this.#parts
     this.#parts.cadence.failed()
-    this.#resetNeeded = true
+    this.#attempts.failed = this.#halfway = true
     const flight = this.#flight
     this.#flight = undefined
     this.#round.stop()
@@ -351,13 +347,20 @@ export class Checkpointer implements CaptureOwner {
     this.classes.failed(flight)
     space.catalogueChanged = true
     this.#waiters.back()
-    this.#hurry ||= flight?.hurried === true && this.#waiters.waiting
+    this.#wish.hurry ||= flight?.hurried === true && this.#waiters.waiting
     // Without an interval the drain's failure is no reason for a checkpoint: the next that is asked for is the next attempt.
-    this.#wanted ||= flight !== undefined || this.#waiters.waiting || this.#parts.cadence.settings.intervalMs > 0
+    this.#wish.wanted ||= flight !== undefined || this.#waiters.waiting || this.#parts.cadence.settings.intervalMs > 0
     this.degradedBy = error
     this.status = 'degraded'
     this.#retry.after(() => this.#tryBarrier(), this.#waiters.waiting)
+    this.#halfway = false
     events.degraded(error)
+  }
+
+  /** A turn threw this. What passes fails the attempt. */
+  #broken(error: TidemarkError): void {
+    if (hasCode(error, 'TIDEMARK_STORAGE') && !this.#halfway) this.#turns.guard(() => this.#failed(error))
+    else this.#fatal(error)
   }
 
   #fatal(error: TidemarkError): void {
@@ -386,14 +389,12 @@ export class Checkpointer implements CaptureOwner {
   #due(reason: BarrierReason | undefined): void {
     // A look before may have decided on one that could not fall yet, and whose moment has passed: nobody else wants it, and no hold waits for it.
     if (reason === undefined) {
-      this.#wanted &&= this.#waiters.waiting || this.#rpoDue || this.#resetNeeded
-      if (!this.#wanted && this.#flight === undefined) this.holds.barrierFell()
+      this.#wish.wanted &&= this.#waiters.waiting || this.#wish.rpoDue || this.#attempts.failed
+      if (!this.#wish.wanted && this.#flight === undefined) this.holds.barrierFell()
       return
     }
-    this.#wanted = true
-    this.#rpoDue ||= reason === 'rpo'
-    this.#hurry ||= this.#rpoDue
-    if (this.#hurry || reason === 'delta') this.#round.hurry()
+    this.#wish.due(reason)
+    if (this.#wish.hurry || reason === 'delta') this.#round.hurry()
     this.#tryBarrier()
   }
 }

@@ -72,9 +72,8 @@ export class Classes {
   }
 
   /** Who asked for it has got it from the epoch under way. */
-  calledOff(): false {
+  calledOff(): void {
     this.#whole = false
-    return false
   }
 
   /** Collections that may be captured before the barrier: what is to be left out must not be begun. */

@@ -3,7 +3,7 @@
  */
 import { getSystemErrorMap } from 'node:util'
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { isOutOfMemory } from '../base/out-of-memory.ts'
+import { isAllocationFailure, isOutOfMemory } from '../base/out-of-memory.ts'
 import type { StorageOperation } from './contract.ts'
 
 export type ErrnoName =
@@ -144,22 +144,41 @@ export function endedBy(error: unknown): unknown {
 /** TIDEMARK_STORAGE for what the system said; one that is a TidemarkError already passes through. */
 export function storageError(operation: StorageOperation | 'unpack', path: string, cause: unknown): TidemarkError {
   if (cause instanceof TidemarkError) return cause
+  return failed(`${operation} of ${path === '' ? "the store's directory" : path}`, cause, operation, path)
+}
+
+function failed(what: string, cause: unknown, operation: string, file?: string): TidemarkError {
   const fields = (typeof cause === 'object' && cause !== null ? cause : {}) as { syscall?: unknown; message?: unknown }
   const hint = HINTS.find(([names]) => isErrno(cause, ...names))?.[1]
-  return new TidemarkError(
-    'TIDEMARK_STORAGE',
-    `${operation} of ${path === '' ? "the store's directory" : path} failed: ${fields.message ?? cause}`,
-    {
-      ...(hint === undefined ? {} : { hint }),
-      cause,
-      file: path,
-      info: {
-        errno: errnoIn(cause),
-        syscall: typeof fields.syscall === 'string' ? fields.syscall : undefined,
-        operation,
-      },
+  return new TidemarkError('TIDEMARK_STORAGE', `${what} failed: ${fields.message ?? cause}`, {
+    ...(hint === undefined ? {} : { hint }),
+    cause,
+    ...(file === undefined ? {} : { file }),
+    info: {
+      errno: errnoIn(cause),
+      syscall: typeof fields.syscall === 'string' ? fields.syscall : undefined,
+      operation,
     },
-  )
+  })
+}
+
+/** Want of memory, as the system tells it. */
+function memoryError(operation: string, cause: unknown): Error {
+  return Object.assign(systemError('ENOMEM', operation, (cause as Error).message), { cause })
+}
+
+/**
+ * For what `what`, work in memory, threw: TIDEMARK_STORAGE where that was want of memory, which passes as that of the system does. Any other error as it
+ * is.
+ */
+export function shortageError(what: string, error: unknown): unknown {
+  return isAllocationFailure(error) ? failed(what, memoryError('allocate', error), 'allocate') : error
+}
+
+/** TIDEMARK_STORAGE for a message that the writer's thread was not given. */
+export function handOverError(cause: unknown): TidemarkError {
+  if (cause instanceof TidemarkError) return cause
+  return failed('the hand-over to the writer', isAllocationFailure(cause) ? memoryError('allocate', cause) : cause, 'hand-over')
 }
 
 /**
@@ -167,10 +186,7 @@ export function storageError(operation: StorageOperation | 'unpack', path: strin
  * runtime lacks, and want of memory or descriptors, which passes as that of the system does. Any other error as it is.
  */
 export function unpackError(file: string, error: unknown): unknown {
-  if (isOutOfMemory(error)) {
-    const cause = systemError('ENOMEM', 'unpack', (error as Error).message)
-    return storageError('unpack', file, Object.assign(cause, { cause: error }))
-  }
+  if (isOutOfMemory(error)) return storageError('unpack', file, memoryError('unpack', error))
   // Of what loading a decoder takes.
   if (isErrno(error, 'EMFILE', 'ENFILE', 'ENOMEM')) return storageError('unpack', file, error)
   if (!(error instanceof TidemarkError) || error.code !== 'TIDEMARK_COMPRESSION_UNAVAILABLE' || error.file !== undefined) return error

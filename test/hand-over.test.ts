@@ -1,0 +1,129 @@
+/** A block that cannot be handed to the writer: its records are not lost, and no epoch is acknowledged without them. */
+import assert from 'node:assert/strict'
+import { mock, test } from 'node:test'
+import type { TidemarkError } from '../src/base/errors.ts'
+import { BLOCK_RAW_BYTES } from '../src/base/limits.ts'
+import type { Key } from '../src/codec/index.ts'
+import { isErrno } from '../src/storage/index.ts'
+import type { ToWriter } from '../src/writer/index.ts'
+import { alone, type FakeHost, quiet } from './support/checkpointer-rig.ts'
+
+const KEYS = 40
+const text = (n: number): string => `${n} `.padEnd(4000, 'x')
+
+/** The first message of this type is not taken. */
+function refusesOne(host: FakeHost, type: ToWriter['type']): { readonly refused: boolean } {
+  const state = { refused: false }
+  const { post } = host
+  host.post = message => {
+    if (message.type !== type || state.refused) return post.call(host, message)
+    state.refused = true
+    throw new Error('no way to the thread')
+  }
+  return state
+}
+
+/** The first buffer for a block cannot be had. */
+function wantsMemoryOnce(): { readonly wanted: boolean; restore(): void } {
+  const state = { wanted: false, restore: () => allocate.mock.restore() }
+  const original = Buffer.allocUnsafeSlow
+  const allocate = mock.method(Buffer, 'allocUnsafeSlow', (size: number) => {
+    if (state.wanted || size < BLOCK_RAW_BYTES) return original(size)
+    state.wanted = true
+    throw new RangeError('Array buffer allocation failed')
+  })
+  return state
+}
+
+for (const how of ['a batch that is not taken', 'a commit that is not taken', 'no memory for a block'] as const) {
+  test(`${how} fails the attempt, and the next has every record`, async () => {
+    const { scheduler, host, map, checkpointer, seen } = alone()
+    for (let n = 0; n < KEYS; n++) map.set(`k${n}`, text(n))
+    const memory = how === 'no memory for a block' ? wantsMemoryOnce() : undefined
+    const state = refusesOne(host, how === 'a commit that is not taken' ? 'commit' : memory === undefined ? 'batch' : 'close')
+    const asked = checkpointer.checkpoint(1e9)
+    try {
+      scheduler.pass(0)
+    } finally {
+      memory?.restore()
+    }
+    assert.ok(state.refused || memory?.wanted)
+    assert.deepEqual(seen, ['barrier 1', 'degraded'])
+    const { degradedBy } = checkpointer
+    assert.deepEqual([degradedBy?.code, degradedBy?.kind], ['TIDEMARK_STORAGE', 'retry'])
+    if (memory !== undefined) assert.ok(isErrno(degradedBy, 'ENOMEM'))
+    scheduler.pass(1000)
+    assert.equal(host.keys(1), KEYS)
+    host.commit()
+    assert.equal((await asked).refusedCount, 0)
+    assert.equal(checkpointer.dirty, false)
+    assert.deepEqual(seen.slice(2), ['barrier 1', 'recovered', 'checkpoint'])
+  })
+}
+
+test('a reset that is not taken is posted again', async () => {
+  const { scheduler, host, map, checkpointer } = alone()
+  map.set('a', 1)
+  const asked = checkpointer.checkpoint(1e9)
+  scheduler.pass(0)
+  refusesOne(host, 'reset')
+  host.fail(0)
+  scheduler.pass(5000)
+  assert.deepEqual(
+    host.posted.map(({ type }) => type),
+    ['commit', 'reset', 'commit'],
+  )
+  host.commit()
+  assert.equal((await asked).epoch, 1)
+})
+
+for (const call of ['get', 'set', 'delete', 'clear', 'a void'] as const) {
+  test(`a call of the service that meets it goes on (${call}), and no cut that moves leaves the records out`, async () => {
+    const { scheduler, host, map, checkpointer, seen } = alone(0, true)
+    const values = Array.from({ length: KEYS }, (_, n) => ({ text: text(n) }))
+    for (const [n, value] of values.entries()) map.set(`k${n}`, value)
+    quiet(checkpointer.checkpoint(1e9))
+    const state = refusesOne(host, 'batch')
+    const keys = [...map.live.keys()]
+    const touch = (key: Key): unknown => (call === 'set' ? map.set(key, 'new') : call === 'delete' ? map.delete(key) : map.get(key))
+    if (call === 'clear') map.clear()
+    else for (const key of keys.slice(0, 30)) touch(key)
+    assert.ok(state.refused)
+    // It proves that a pre-image is lost: what the cut wrote so far would stand.
+    if (call === 'a void') map.set('k39', values[39])
+    assert.deepEqual(seen, ['barrier 1'], 'nobody is told inside the call')
+    scheduler.pass(1000)
+    assert.deepEqual(seen.slice(0, 3), ['barrier 1', 'degraded', 'barrier 1'])
+    assert.equal(host.keys(1), call === 'delete' ? KEYS - 30 : call === 'clear' ? 0 : KEYS)
+    host.commit()
+    assert.deepEqual(seen.slice(3), ['recovered', 'checkpoint'])
+  })
+}
+
+test('what was drained into a block that is not taken is in the next attempt, and deleting it takes a tombstone', () => {
+  const { scheduler, host, map, checkpointer, seen } = alone(1000)
+  const state = refusesOne(host, 'batch')
+  for (let n = 0; n < KEYS; n++) map.set(`k${n}`, text(n))
+  for (let ms = 0; ms < 5000 && !state.refused; ms++) scheduler.pass(1)
+  assert.deepEqual(seen, ['degraded'], 'before the barrier')
+  map.delete('k0')
+  scheduler.pass(2000)
+  assert.equal(host.commits.length, 1)
+  assert.equal(host.keys(1), KEYS - 1)
+  assert.equal(host.commits[0]?.catalogue[0]?.entries, KEYS - 1)
+  host.commit()
+  assert.equal(checkpointer.dirty, false)
+})
+
+test('a failure that fails itself stops the engine, and gets out to nobody', async () => {
+  const { scheduler, host, map, checkpointer, seen } = alone()
+  for (let n = 0; n < KEYS; n++) map.set(`k${n}`, text(n))
+  refusesOne(host, 'batch')
+  const asked = checkpointer.checkpoint(1e9)
+  checkpointer.outbox.reset = () => {
+    throw new Error('broken')
+  }
+  scheduler.pass(0)
+  assert.deepEqual(seen, ['barrier 1', 'failed'])
+  await assert.rejects(asked, (error: TidemarkError) => error.code === 'TIDEMARK_BUG')
+})
