@@ -76,7 +76,7 @@ export function readFields(value: unknown, file: string, newest: number): Manife
     retained: format < FOLDED_FORMAT ? [] : list(root['retained'], MANIFESTS_MAX, 'the retained points').map(retainedOf),
   }
   checkImage(manifest, check)
-  check(manifest.lineage.length > 0, 'the lineage')
+  check(manifest.lineage[0]?.forkEpoch === 0, 'the lineage')
   let epoch = 0
   const files = new Set<string>()
   for (const [index, entry] of manifest.log.entries()) {

@@ -164,6 +164,7 @@ test('a manifest that is whole and impossible is refused, field by field, for wh
     ['lineage.0', 5, 'a lineage entry'],
     ['lineage.0.id', 'x', 'a lineage id'],
     ['lineage.0.forkEpoch', -1, 'a fork epoch'],
+    ['lineage.0.forkEpoch', 1, 'the lineage'],
     ['token', 0, 'the token'],
     ['token', 2 ** 32, 'the token'],
     ['token', 2, 'the token of a segment'],
@@ -238,6 +239,17 @@ test('a manifest that is whole and impossible is refused, field by field, for wh
   }
 })
 
+test('text in a manifest that is not UTF-8 is damage', () => {
+  const [before] = content().split('things', 1) as [string]
+  const named = (name: Buffer): Buffer =>
+    sealed(Buffer.concat([Buffer.from(before), name, Buffer.from(content().slice(before.length + 6))]))
+  assert.equal(decodeManifest(named(Buffer.from('\ufffd')), 'm').catalogue?.collections[0]?.name, '\ufffd')
+  // What a decoder of text puts in the place of these is as long as they are, or longer.
+  for (const hex of ['ff', 'f09f98', 'eda080']) {
+    assert.throws(() => decodeManifest(named(Buffer.from(hex, 'hex')), 'm'), { code: 'TIDEMARK_MANIFEST_DAMAGED' }, hex)
+  }
+})
+
 test('any bytes as a manifest give a typed error, and any content under a right checksum that or what is written so', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), raw => {
@@ -272,7 +284,7 @@ function content(): string {
 }
 
 /** Content under a right checksum. */
-function sealed(text: string): Buffer {
+function sealed(text: string | Buffer): Buffer {
   const body = Buffer.from(text)
   const sum = createHash('sha256').update(`tidemark-manifest 1 ${body.length}\n`).update(body).digest('hex')
   return Buffer.concat([Buffer.from(`tidemark-manifest 1 ${sum} ${body.length}\n`), body])

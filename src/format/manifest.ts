@@ -5,6 +5,7 @@
  * and other spellings of a number are refused by one comparison; a manifest of a later format is never mistaken for damage; none is encoded
  * that is longer than a reader allows.
  */
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { TidemarkError } from '../base/errors.ts'
 import { MANIFEST_BYTES_MAX } from '../base/limits.ts'
@@ -61,7 +62,8 @@ export function decodeManifest(bytes: Buffer, file: string, newest = STORE_FORMA
   const format = isObject(value) ? value['format'] : undefined
   if (typeof format === 'number' && Number.isSafeInteger(format) && format > newest) throw newer(file, format, body)
   const manifest = readFields(value, file, newest)
-  if (canonical(manifest) !== body.toString()) throw damagedManifest(file, 'it is not in canonical form')
+  // What is not UTF-8 would be compared as what it reads as.
+  if (!isUtf8(body) || canonical(manifest) !== body.toString()) throw damagedManifest(file, 'it is not in canonical form')
   return manifest
 }
 
