@@ -316,6 +316,19 @@ test('a wall clock that stands before 1970 keeps nothing from being durable, fol
   await world.close()
 })
 
+test('a wall clock that stands beyond what a Date holds keeps nothing from being durable and found again', async () => {
+  const world = new SimulatedStore()
+  const map = (await world.open()).map<number, number>('map')
+  world.clock.jump(9e15)
+  map.set(1, 1)
+  const { time } = await world.checkpoint()
+  assert.equal(new Date(time).getTime(), time)
+  world.clock.jump(-9e15)
+  await world.close()
+  assert.equal((await world.open()).map<number, number>('map').get(1), 1)
+  await world.close()
+})
+
 test('a hold that never ends may ask for a checkpoint once it is broken', async () => {
   const { scheduler, store, pass } = await opened()
   const codes: unknown[] = []

@@ -308,6 +308,9 @@ export const SCHEDULE_BYTES_MAX = 256 * KIB
 /** The scheduler's file is written at most so often; what it loses in a crash is learned again. */
 export const SCHEDULE_SAVE_MS = 60_000
 
+/** Times beyond it no Date holds, and none is stored: what is read is shown as one. */
+export const TIME_MS_MAX = 8_640_000_000_000_000
+
 /** Longest delay a timer takes: Node.js turns a longer one into 1 ms. */
 export const TIMER_MS_MAX = 2_147_483_647
 

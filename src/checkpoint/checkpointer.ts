@@ -21,7 +21,7 @@ import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { type Drained, Drainer } from './drainer.ts'
-import { complete, type Flight, newFlight, noteCut, noteRefused, noteTaken, noteVoid } from './flight.ts'
+import { complete, type Flight, newFlight, noteCut, noteRefused, noteTaken, noteTime, noteVoid } from './flight.ts'
 import { Holds } from './holds.ts'
 import { Looks } from './looks.ts'
 import { Pace } from './pace.ts'
@@ -254,7 +254,7 @@ export class Checkpointer implements CaptureOwner {
     this.holds.barrierFalls(() => {
       this.#void.tell()
       this.#looks.barrierFell(because)
-      flight.time = Math.max(0, Math.trunc(clock.now()))
+      noteTime(flight, clock.now())
       space.letIn(() => events.barrier({ epoch: flight.epoch, time: flight.time }))
     })
     flight.exposed ||= this.exposed

@@ -1,5 +1,5 @@
 /** The epoch under way, from its barrier to its acknowledgement. Owns nothing: the checkpointer has it, one at a time. */
-import { PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
+import { PRE_IMAGE_BYTES_MAX, TIME_MS_MAX } from '../base/limits.ts'
 import type { Block, Capture, Collection, LinkGroup, Spared, VoidReason } from '../capture/index.ts'
 import type { CatalogueEntry } from '../format/index.ts'
 import type { ToWriter } from '../writer/index.ts'
@@ -90,6 +90,11 @@ export function noteVoid(flight: Flight, reason: VoidReason): void {
 
 export function noteRefused({ refused }: Flight, refusal: Refusal): void {
   if (++refused.count <= REFUSALS_LISTED) refused.first.push(refusal)
+}
+
+/** The cut falls now: the time of the epoch, as a commit can have it. */
+export function noteTime(flight: Flight, now: number): void {
+  flight.time = Math.min(TIME_MS_MAX, Math.max(0, Math.trunc(now)))
 }
 
 /** The cut takes these. */

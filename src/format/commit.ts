@@ -7,7 +7,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
-import { COLLECTIONS_MAX } from '../base/limits.ts'
+import { COLLECTIONS_MAX, TIME_MS_MAX } from '../base/limits.ts'
 import { FRAME_DIGEST_BYTES } from './frame.ts'
 
 export const DIGEST_BYTES = 32
@@ -127,6 +127,7 @@ export function decodeCommit(payload: Buffer): Commit {
   const refused = reader.u32()
   const count = reader.u32()
   if (epoch === 0) throw damaged('epoch 0')
+  if (timeMs > TIME_MS_MAX) throw damaged(`time ${timeMs}`)
   if (count > COLLECTIONS_MAX) throw damaged(`${count} collections`)
   const catalogue: CatalogueEntry[] = []
   const names = new Set<string>()

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { attempt } from '../../test/support/attempt.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
+import { TIME_MS_MAX } from '../base/limits.ts'
 import {
   appendRecord,
   type CatalogueEntry,
@@ -147,7 +148,7 @@ test('a commit comes back as it was encoded, and any change of a byte is a typed
   const facts = fc.record(
     {
       epoch: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
-      timeMs: anyCount,
+      timeMs: fc.integer({ min: 0, max: TIME_MS_MAX }),
       blocks: fc.nat(0xffff_ffff),
       records: anyCount,
       rawBytes: anyCount,
@@ -218,6 +219,15 @@ test('a commit that names two collections alike is damage', () => {
   const first: CatalogueEntry = { id: 4, kind: 'map', name: 'a', codec: 't', entries: 3, bytes: 9 }
   assert.equal(decodeCommit(named('b')).catalogue.length, 2)
   assert.throws(() => decodeCommit(named('a')), { code: 'TIDEMARK_VALUE_DAMAGED', message: /two collections named 'a'/ })
+})
+
+test('a commit of a time that no Date has is damage', () => {
+  const at = (timeMs: number): Buffer => {
+    const facts = { epoch: 9, timeMs, blocks: 0, records: 0, rawBytes: 0, blockBytes: 0, refused: 0, catalogue: [] }
+    return encodeCommit(facts, new ChainDigest(GENESIS_DIGEST)).payload
+  }
+  assert.equal(new Date(decodeCommit(at(TIME_MS_MAX)).timeMs).toISOString(), '+275760-09-13T00:00:00.000Z')
+  assert.throws(() => decodeCommit(at(TIME_MS_MAX + 1)), { code: 'TIDEMARK_VALUE_DAMAGED' })
 })
 
 test('the chain tells order, content and the commit before apart', () => {

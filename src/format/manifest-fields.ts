@@ -3,7 +3,7 @@
  * Invariant: every number and list is bounded and every name has its form before anything uses it; what must hold between parts is
  * checked here too, whoever wrote them.
  */
-import { COLLECTIONS_MAX, KEY_BYTES_MAX, LINEAGE_MAX, LOG_FILES_MAX, MANIFESTS_MAX, SEGMENTS_MAX } from '../base/limits.ts'
+import { COLLECTIONS_MAX, KEY_BYTES_MAX, LINEAGE_MAX, LOG_FILES_MAX, MANIFESTS_MAX, SEGMENTS_MAX, TIME_MS_MAX } from '../base/limits.ts'
 import type { CatalogueEntry } from './commit.ts'
 import { damagedManifest, isObject } from './manifest-errors.ts'
 import {
@@ -126,7 +126,7 @@ export function readFields(value: unknown, file: string, newest: number): Manife
       bytes: count(from['bytes'], 'the fold point'),
       epoch,
       digest: text(from['digest'], HEX_32, 'the digest of the fold point'),
-      timeMs: count(from['timeMs'], 'the time of the fold point'),
+      timeMs: count(from['timeMs'], 'the time of the fold point', 0, TIME_MS_MAX),
       nextId: count(from['nextId'], 'the next id', (catalogue.at(-1)?.id ?? -1) + 1, NUMBER_MAX + 1),
       catalogue,
       ...(from['refused'] === undefined ? {} : { refused: count(from['refused'], 'what was refused at the fold point', 1) }),
@@ -178,7 +178,7 @@ export function readFields(value: unknown, file: string, newest: number): Manife
     return {
       number: count(point['number'], 'a retained manifest', 1, NUMBER_MAX),
       epoch: count(point['epoch'], 'the epoch of a retained point'),
-      timeMs: count(point['timeMs'], 'the time of a retained point'),
+      timeMs: count(point['timeMs'], 'the time of a retained point', 0, TIME_MS_MAX),
     }
   }
 }

@@ -197,6 +197,7 @@ test('a manifest that is whole and impossible is refused, field by field, for wh
     ['fold.epoch', 0, 'the epoch of the fold point'],
     ['fold.digest', 'cd', 'the digest of the fold point'],
     ['fold.timeMs', -1, 'the time of the fold point'],
+    ['fold.timeMs', 8.64e15 + 1, 'the time of the fold point'],
     ['fold.nextId', 2 ** 32 + 1, 'the next id'],
     ['fold.nextId', 1, 'the next id'],
     ['fold.nextId', -1, 'the next id'],
@@ -228,6 +229,7 @@ test('a manifest that is whole and impossible is refused, field by field, for wh
     ['retained.0.number', 0, 'a retained manifest'],
     ['retained.0.epoch', -1, 'the epoch of a retained point'],
     ['retained.0.timeMs', -1, 'the time of a retained point'],
+    ['retained.0.timeMs', 8.64e15 + 1, 'the time of a retained point'],
     ['retained.1', manifest.retained[0], 'the order of retained points'],
     ['retained.1', { number: 8, epoch: 4, timeMs: 0 }, 'the order of retained points'],
   ]

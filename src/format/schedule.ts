@@ -5,7 +5,7 @@
  * again; names, keys and values of the store are not in it; every number read is finite and within its bounds.
  */
 import { createHash } from 'node:crypto'
-import { DECISIONS_KEPT, SCHEDULE_BYTES_MAX } from '../base/limits.ts'
+import { DECISIONS_KEPT, SCHEDULE_BYTES_MAX, TIME_MS_MAX } from '../base/limits.ts'
 import { isObject } from './manifest-errors.ts'
 
 const MAGIC = 'tidemark-schedule'
@@ -16,7 +16,6 @@ export const SCHEDULE_PARTS = 96
 const NUMBERS_MAX = 16
 const WORD = /^[a-z][a-z-]{0,31}$/
 const NAME = /^[a-zA-Z][a-zA-Z0-9]{0,31}$/
-const TIME_MS_MAX = 8_640_000_000_000_000
 
 export interface StoredDecision {
   /** ms since 1970. */
