@@ -26,7 +26,10 @@ export type VoidReason = 'changed in place across the barrier' | 'pre-images bey
 export interface CaptureOwner {
   /** The cut holds no longer; called inside a call of the user. The owner gives it back and sets a new barrier. */
   voided(reason: VoidReason, collection: string, key: Key | undefined): void
-  /** This value cannot be encoded: the key keeps its last good record, and is dirty again. */
+  /**
+   * This value cannot be encoded: the key keeps its last good record, and is dirty again.
+   * @throws TIDEMARK_STORAGE: for want of memory, and the epoch is to be tried again
+   */
   refused(collection: Collection, key: Key, error: unknown): void
 }
 
@@ -301,8 +304,8 @@ export class Capture {
   #record(part: CapturePart, key: Key): number {
     const bytes = record(this.#outbox, part, key)
     if (typeof bytes !== 'number') {
-      part.refuse(key)
       this.#owner.refused(part.collection, key, bytes.error)
+      part.refuse(key)
       return 0
     }
     if (bytes < 0) {

@@ -10,7 +10,9 @@
 import { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import { TRANSACTION_IMAGES_BYTES } from '../base/limits.ts'
+import { isAllocationFailure } from '../base/out-of-memory.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
+import { shortageError } from '../storage/index.ts'
 import type { ColdSide } from './cold-side.ts'
 import type { Collection } from './collection.ts'
 import { treat } from './importance.ts'
@@ -68,35 +70,52 @@ export class Transaction {
     this.#imagesBytes = imagesBytes
   }
 
+  /** @throws TIDEMARK_STORAGE: there is no memory to keep what it is now */
   beforeHandOut(collection: Collection, key: Key, value: object): void {
     if (this.#find(collection, key) !== undefined) return
     const undo = new Undo(collection, key, true, value, true)
     // Known before any code of the user runs: a codec, or a proxy, may come back for this very entry, or set it.
     this.#add(undo)
-    const copy = collection.codec.copy?.(value)
-    if (copy !== undefined) {
-      undo.value = copy
-      return
+    try {
+      const copy = collection.codec.copy?.(value)
+      if (copy !== undefined) {
+        undo.value = copy
+        return
+      }
+      const begin = collection.space.now()
+      const image = this.#encoding ? new ByteWriter(256) : this.#room()
+      const from = image.length
+      undo.saved = this.#encode(image, collection.codec, value)
+      if (undo.saved) {
+        undo.value = undefined
+        undo.image = image
+        undo.from = from
+        undo.end = image.length
+      }
+      collection.space.access.record(collection.space.now() - begin)
+    } catch (error) {
+      // Nobody is given it.
+      this.#takeOff(undo)
+      throw error
     }
-    const begin = collection.space.now()
-    const image = this.#encoding ? new ByteWriter(256) : this.#room()
-    const from = image.length
-    undo.saved = this.#encode(image, collection.codec, value)
-    if (undo.saved) {
-      undo.value = undefined
-      undo.image = image
-      undo.from = from
-      undo.end = image.length
-    }
-    collection.space.access.record(collection.space.now() - begin)
   }
 
-  /** The object that a cell gives until it is first set is about to leave the engine's hands; `putBack` gets an equal one at a rollback. */
+  /**
+   * The object that a cell gives until it is first set is about to leave the engine's hands; `putBack` gets an equal one at a rollback.
+   * @throws TIDEMARK_STORAGE: there is no memory to keep what it is now
+   */
   beforeInitial(collection: Collection, cell: object, initial: object, putBack: (initial: unknown) => void): void {
     if (this.#cells.has(cell)) return
     this.#cells.add(cell)
     const image = new ByteWriter(256)
-    const restore = this.#encode(image, collection.codec, initial)
+    let isSaved: boolean
+    try {
+      isSaved = this.#encode(image, collection.codec, initial)
+    } catch (error) {
+      this.#cells.delete(cell)
+      throw error
+    }
+    const restore = isSaved
       ? (): void => putBack(collection.codec.decode(image.bytes, 0, image.length))
       : (): void => this.#assertRefused(collection.codec, initial)
     this.#steps.push(new Restore(collection, restore))
@@ -267,7 +286,7 @@ export class Transaction {
     return this.#images
   }
 
-  /** False when it cannot be encoded. Encoding runs code of the user (a codec, a proxy), which may come back in here. */
+  /** False when it cannot be encoded. @throws TIDEMARK_STORAGE: there is no memory for that. Encoding runs code of the user (a codec, a proxy), which may come back in here. */
   #encode(image: ByteWriter, codec: ValueCodec, value: unknown): boolean {
     const from = image.length
     const inner = this.#encoding
@@ -275,8 +294,9 @@ export class Transaction {
     try {
       codec.encodeInto(image, value)
       return true
-    } catch {
+    } catch (error) {
       image.length = from
+      if (isAllocationFailure(error)) throw shortageError('saving a value for a rollback', error)
       return false
     } finally {
       this.#encoding = inner
@@ -314,6 +334,14 @@ export class Transaction {
     setIn(keys, undo.key, undo)
     this.#last = undo
     this.#steps.push(undo)
+  }
+
+  /** Unless a codec that was called meanwhile has written the key: then the value is kept as it is. */
+  #takeOff(undo: Undo): void {
+    if (undo.written) return
+    this.#keysOf(undo.live)?.delete(undo.key)
+    this.#steps.splice(this.#steps.lastIndexOf(undo), 1)
+    this.#last = undefined
   }
 
   #keysOf(live: Map<Key, unknown>): Map<Key, Undo> | undefined {

@@ -7,7 +7,9 @@
  */
 import type { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
+import { isAllocationFailure } from '../base/out-of-memory.ts'
 import type { Key } from '../codec/index.ts'
+import { shortageError } from '../storage/index.ts'
 import type { Collection } from './collection.ts'
 import { setIn } from './map-chain.ts'
 import { vanished } from './vanished.ts'
@@ -52,7 +54,7 @@ export class Undo {
     if (this.wentFrom !== undefined) this.collection.space.leftNothing(this.wentFrom, this.key)
   }
 
-  /** @throws TIDEMARK_VALUE_REFUSED when what was set last cannot be stored */
+  /** @throws TIDEMARK_VALUE_REFUSED when what was set last cannot be stored; TIDEMARK_STORAGE when there is no memory to know */
   validate(scratch: ByteWriter): void {
     const { collection, key, after } = this
     try {
@@ -60,6 +62,7 @@ export class Undo {
     } catch (error) {
       // It was refused before it was there, and the caller knows.
       if (!Object.is(collection.live.get(key), after)) return
+      if (isAllocationFailure(error)) throw shortageError(`encoding '${collection.name}', key ${String(key)},`, error)
       const refusal = error as TidemarkError
       throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `'${collection.name}', key ${String(key)}: ${refusal.message}`, {
         collection: collection.name,

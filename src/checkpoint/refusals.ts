@@ -1,11 +1,13 @@
 /**
  * Values that could not be encoded at a barrier.
  * Owns: which entries are refused now. Invariants: an entry is listed until an epoch captures it or its key goes and leaves nothing to write;
- * it is announced once per refusal. There may be very many: no look and no commit goes through them all.
+ * it is announced once per refusal; for want of memory none is refused before its epoch was tried again. There may be very many: no look and no commit goes
+ * through them all.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Collection, KeySet, Space } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
+import { shortageError } from '../storage/index.ts'
 import { type Refusal, RefusedKeys } from './refused-keys.ts'
 import type { CheckpointPoint } from './types.ts'
 
@@ -15,12 +17,17 @@ export { REFUSALS_LISTED, type Refusal } from './refused-keys.ts'
 const causes = new WeakMap<Refusal, unknown>()
 /** Up to so many keys are looked for one by one. */
 const WALKED_MAX = 1024
+/** Attempts in a row that wait for memory to encode a value: it is large, perhaps, and all else waits with it. */
+const SHORTAGES_MAX = 3
 
 export class Refusals {
   readonly #space: Space
   #known = new RefusedKeys()
   /** Those of them that were refused since the last barrier. */
   #seen = new RefusedKeys()
+  /** Since an epoch found enough memory for every value, how often there was not, and whether there was not since the last barrier. */
+  #shortages = 0
+  #short = false
 
   constructor(space: Space) {
     this.#space = space
@@ -38,7 +45,13 @@ export class Refusals {
     return this.#known.of(incarnation) !== undefined
   }
 
-  add(collection: Collection, key: Key, error: unknown): { refusal: Refusal; first: boolean } {
+  /** @throws TIDEMARK_STORAGE, where it was want of memory, and the epoch is to be tried again */
+  add(collection: Collection, key: Key, thrown: unknown): { refusal: Refusal; first: boolean } {
+    const error = shortageError(`encoding '${collection.name}', key ${String(key)},`, thrown)
+    if (error !== thrown) {
+      this.#short = true
+      if (++this.#shortages <= SHORTAGES_MAX) throw error
+    }
     const { message, hint, cause } = Object(error) as { message?: string; hint?: string; cause?: unknown }
     const refusal: Refusal = { collection: collection.name, key, reason: message ?? String(error), hint }
     const first = this.#known.of(collection.id)?.has(key) !== true
@@ -51,11 +64,13 @@ export class Refusals {
   /** A barrier: every refused entry gets another chance. */
   retry(): void {
     this.#seen = new RefusedKeys()
+    this.#short = false
   }
 
   /** The epoch is committed: what it did not refuse again is well. */
   settle(): void {
     this.#known = this.#seen
+    if (!this.#short) this.#shortages = 0
   }
 
   /** Nothing else changed since the last barrier. */

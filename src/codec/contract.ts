@@ -27,7 +27,7 @@ export interface ValueCodec {
   readonly name: string
   /** It stands for one that was not given yet, and throws TIDEMARK_CODEC_MISMATCH. */
   readonly absent?: boolean
-  /** Appends one value. Throws TIDEMARK_VALUE_REFUSED or TIDEMARK_CODEC; the caller then puts the writer's length back. */
+  /** Appends one value. Throws TIDEMARK_VALUE_REFUSED or TIDEMARK_CODEC, or what want of memory did; the caller then puts the writer's length back. */
   encodeInto(writer: ByteWriter, value: unknown): void
   /** The same as encoding and decoding, where it can be had for less; undefined: encode it. */
   copy?(value: object): object | undefined

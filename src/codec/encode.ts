@@ -7,6 +7,7 @@ import { types } from 'node:util'
 import type { ByteWriter } from '../base/bytes.ts'
 import { TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX, VALUE_ELEMENTS_MAX, VALUE_MEMBERS_MAX } from '../base/limits.ts'
+import { isAllocationFailure } from '../base/out-of-memory.ts'
 import { writeExotic } from './exotic.ts'
 import { firstHole, hasMoreElements, LISTED_ELEMENTS_MAX, showsElementsOnly, showsFurther } from './look.ts'
 import { Output } from './output.ts'
@@ -77,11 +78,11 @@ export class Encoder extends Output {
     }
   }
 
-  /** Only a proxy's traps and a full stack throw anything but a refusal. */
+  /** Only a proxy's traps, a full stack and want of memory throw anything but a refusal; the last one says nothing of the value. */
   private explain(error: unknown): unknown {
     this.ancestors.fill(undefined)
     this.depth = 0
-    if (error instanceof TidemarkError && error.code === 'TIDEMARK_VALUE_REFUSED') return error
+    if (isAllocationFailure(error) || (error instanceof TidemarkError && error.code === 'TIDEMARK_VALUE_REFUSED')) return error
     return new TidemarkError('TIDEMARK_VALUE_REFUSED', 'cannot store a value that throws when it is looked at', {
       hint: 'see the cause; a proxy, or too little stack left for the nesting of the value',
       cause: error,

@@ -3,6 +3,7 @@ import { types } from 'node:util'
 import type { ByteWriter } from '../base/bytes.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX } from '../base/limits.ts'
+import { isAllocationFailure } from '../base/out-of-memory.ts'
 import { isStray } from '../base/stray.ts'
 import type { Codec, ValueCodec } from './contract.ts'
 import { isWellFormed } from './text.ts'
@@ -84,6 +85,7 @@ function encoded<V>(codec: Codec<V>, name: string, value: unknown): Uint8Array {
   try {
     bytes = codec.encode(value as V)
   } catch (cause) {
+    if (isAllocationFailure(cause)) throw cause
     throw new TidemarkError('TIDEMARK_VALUE_REFUSED', `the codec "${name}" could not encode a value: ${messageOf(cause)}`, {
       hint: 'see the cause',
       cause,
