@@ -62,6 +62,27 @@ test('it writes at most once a minute, and at the end only when there is somethi
   assert.deepEqual(await scheduler.run(storage.list(SCHEDULE_FOLDER)), ['00000001.schedule'])
 })
 
+test('what could not be written is tried again though nothing came since, once a minute, and at the end', async () => {
+  for (const ends of [false, true]) {
+    const world = rig()
+    const { scheduler, storage, clock } = world
+    const keeper = world.begin()
+    storage.inject({ operation: 'createIfAbsent', errno: 'EIO', nth: 1 })
+    await writeSome(keeper, world, 1)
+    assert.deepEqual(await scheduler.run(storage.list(SCHEDULE_FOLDER)), [])
+    if (ends) await scheduler.run(keeper.stop())
+    else {
+      keeper.look(1)
+      await scheduler.run(clock.monotonic() + 50_000)
+      assert.deepEqual(await scheduler.run(storage.list(SCHEDULE_FOLDER)), [])
+      await scheduler.run(clock.monotonic() + 11_000)
+      keeper.look(1)
+      await scheduler.run(clock.monotonic() + 100)
+    }
+    assert.equal((await scheduler.run(newestRecord(storage)))?.cycleMs, DAY + 1)
+  }
+})
+
 test('damage, files of another kind and records that are too old are passed over', async () => {
   const world = rig()
   const { scheduler, storage, clock } = world

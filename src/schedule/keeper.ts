@@ -4,7 +4,7 @@
  * Does: reads the newest file that verifies, in the background after `open`; writes a new one at most once in SCHEDULE_SAVE_MS and at the end,
  * whole under a new name, then removes those before the last two.
  * Owns: the files. Does not own: what is in them. Invariants: nothing thrown gets out, nobody waits for it but `stop`; a
- * record too old to be of use is none; one read or write is under way at most.
+ * record too old to be of use is none; one read or write is under way at most; a write that failed is made again when the next may be.
  */
 import type { Clock } from '../base/clock.ts'
 import { SCHEDULE_BYTES_MAX, SCHEDULE_SAVE_MS } from '../base/limits.ts'
@@ -84,10 +84,11 @@ export class Keeper {
 
   async #write(): Promise<void> {
     const { storage } = this.#parts
-    this.#kept = this.#changes
+    const changes = this.#changes
     await makeFolderInPlace(storage, SCHEDULE_FOLDER)
     const numbers = await numbersOf(storage)
     await storage.createIfAbsent(scheduleName((numbers[0] ?? 0) + 1), encodeSchedule(this.#record()))
+    this.#kept = changes
     for (const number of numbers.slice(KEPT - 1)) await storage.remove(scheduleName(number))
   }
 }
