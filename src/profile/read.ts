@@ -212,14 +212,18 @@ class Reader {
     return undefined
   }
 
-  async #startOf(entry: LogEntry, { storeId, fold, log }: Manifest): Promise<LogPosition | NonNullable<Profile['history']['damage']>> {
+  async #startOf(
+    entry: LogEntry,
+    { storeId, fold, log, retained }: Manifest,
+  ): Promise<LogPosition | NonNullable<Profile['history']['damage']>> {
     const { file, end } = entry
     // Somebody fell back from its first epoch, and it may be damaged or lost.
     if (holdsNothing(entry, log[log.indexOf(entry) - 1]?.end ?? GENESIS)) return { file, ...entry.end }
     const opened = await openLog(this.#storage, entry, storeId, undefined)
     if (!('window' in opened)) {
-      // A file that ends at the fold point is named for that point's sake: a copy does without it.
-      const isNamedOnly = fold?.file === file && fold.epoch === end?.epoch && fold.bytes === end.bytes
+      // A file that ends at the fold point, or at the oldest that is kept, is named for that point's sake: a copy does without it.
+      const isAtFold = fold?.file === file && fold.epoch === end?.epoch && fold.bytes === end.bytes
+      const isNamedOnly = isAtFold || (log[0] === entry && end !== null && end.epoch === retained[0]?.epoch)
       return isNamedOnly && !(await this.#storage.exists(file)) ? { file, ...end } : { file, ...opened }
     }
     await opened.window.file.close()

@@ -6,10 +6,13 @@ import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { TidemarkError } from '../../src/base/errors.ts'
 import { decodeManifest, encodeManifest } from '../../src/format/index.ts'
+import { readNewest } from '../../src/manifest/index.ts'
 import { openStore } from '../../src/open.ts'
 import { type ProfileParts, profileStore } from '../../src/profile/read.ts'
 import type { Profile, ProfileOptions } from '../../src/profile/types.ts'
+import { copyStore } from '../../src/restore/copy.ts'
 import { copyDirectory, verifyDirectory } from '../../src/restore/index.ts'
+import { verifyStore } from '../../src/restore/verify.ts'
 import {
   FileStorage,
   MemoryDisk,
@@ -21,9 +24,11 @@ import {
   systemError,
 } from '../../src/storage/index.ts'
 import type { Store } from '../../src/store.ts'
+import { SeededRandom, SimulatedStorage } from '../../src/testing/index.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf, withFile } from '../support/files.ts'
 import { type Block, blockBytes, Life } from '../support/log-store.ts'
 import { BEGIN_MS, History } from '../support/profile-history.ts'
+import { SimulatedStore } from '../support/simulated-store.ts'
 import { temporaryFolder } from '../temporary.ts'
 
 /** Time passes by waiting alone. */
@@ -339,4 +344,37 @@ test('a copy of which the fold point ends a closed log file is whole, and its pr
   assert.deepEqual([ok, history.damage, history.firstEpoch, history.lastEpoch, all.records], [true, undefined, 2, 2, 1])
   const followed = await profileStore(new FileStorage(target), { forMs: 400 }, parts())
   assert.deepEqual([followed.ok, followed.history.epochs], [true, 0])
+})
+
+test('a copy that has folded since, whose log begins with a file that its oldest fold point ends and that the copy did without, is whole', async () => {
+  const world = new SimulatedStore()
+  world.thresholds = { bytes: 2000, graceMs: 100 }
+  /** So much that it is folded. */
+  const write = async (round: number): Promise<void> => {
+    for (let at = 0; at < 60; at++) world.store.map<string>('map').set(`key ${at}`, `some text of entry ${at} in round ${round}`)
+    await world.checkpoint()
+    await world.pass(5000)
+  }
+  await world.open()
+  await write(1)
+  await world.close()
+  // In another file.
+  await world.open()
+  world.store.map('map').set('one', 'more')
+  await world.checkpoint()
+  await world.close()
+  const source = world.storage
+  world.storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler })
+  await world.run(copyStore(source, world.storage, new SeededRandom(1), () => undefined))
+  await world.open()
+  await write(2)
+  await write(3)
+  await world.close()
+  const newest = await world.run(readNewest(world.storage))
+  const { log, fold, retained } = newest?.manifest ?? assert.fail('there is none')
+  assert.deepEqual([log[0]?.end?.epoch, retained[0]?.epoch, fold?.epoch], [1, 1, 4])
+  assert.equal(await world.run(world.storage.exists(log[0]?.file as string)), false)
+  const { ok, history, all } = await world.run(look(world.storage))
+  assert.deepEqual([ok, history.damage, history.firstEpoch, history.lastEpoch, all.records], [true, undefined, 2, 4, 121])
+  assert.equal((await world.run(verifyStore(world.storage, () => undefined))).ok, true)
 })
