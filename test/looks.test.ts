@@ -309,3 +309,22 @@ test('bytes of a key in an epoch that took everything are not taken for those of
   assert.deepEqual(new Set(barriers.map(({ reason }) => reason)), new Set(['interval']))
   for (const { deltaBytes } of barriers.slice(2)) assert.ok(deltaBytes > 90_000 && deltaBytes < 120_000, `${deltaBytes}`)
 })
+
+test('a barrier that a listener sets during a look is followed by none for what that look had seen', () => {
+  const told: string[] = []
+  const rig = alone(1000, false, { intervalMsMin: 0, deltaBytesMax: 10_000 }, ({ type, reason }) => {
+    told.push(`${type} ${reason}`)
+    if (type === 'pressure-low') quiet(rig.checkpointer.checkpoint(1e9))
+  })
+  const { scheduler, host, map, cadence } = rig
+  map.set('k', 1)
+  scheduler.pass(3000)
+  host.commit()
+  // It has fallen, and no look has said so.
+  while (cadence.pressure >= 0.4) scheduler.pass(10)
+  for (let n = 0; n < 1000; n++) map.set(`k${n}`, n)
+  while (host.commits.length < 2) scheduler.pass(10)
+  host.commit()
+  scheduler.pass(500)
+  assert.deepEqual(told, ['barrier interval', 'pressure-high storage', 'pressure-low calm', 'barrier asked'])
+})

@@ -153,6 +153,7 @@ export class Cadence {
     const ms = now - this.#looked
     const late = now - this.#againAt
     const { dirty, lag } = seen
+    const listed = this.#listedAtBarrier
     this.#exposure.laggingSince = lag.laggingMs > 0 ? now - lag.laggingMs : undefined
     this.#observe(ms, loopLoad(), seen)
     if (this.#exposure.flight?.handedOver === false) this.#blocked(now)
@@ -163,8 +164,11 @@ export class Cadence {
     }
     this.#lookAtPressure(now, seen)
     this.#lookAtExposure(now, dirty, late)?.()
-    if (this.#upkeep.look(now, this.#learned.day)) this.#decideUpkeep()
-    const look = dirty ? this.#plan(now, seen) : { barrier: undefined, againMs: this.#againMsOf(seen) }
+    if (this.#upkeep.look(now, this.#learned.day)) this.#upkeep.tell((type, reason, numbers) => this.#decide(type, reason, numbers))
+    // Who was told of something may have set a barrier, which took what was seen.
+    const fell = this.#listedAtBarrier !== listed
+    const againMs = fell ? Math.min(this.#lookTimes.lookMs, this.#window.targetMs) : this.#againMsOf(seen)
+    const look = dirty && !fell ? this.#plan(now, seen) : { barrier: undefined, againMs }
     this.#wanted = look.barrier
     this.#againAt = now + look.againMs
     return look
@@ -377,14 +381,6 @@ export class Cadence {
     if (collections === before) return
     if (collections > 0) this.#decide('left-out', 'pressure', { collections, laggingMs: this.#exposure.laggingMs(now) })
     else this.#decide('taken-in', 'durable', { collections: before })
-  }
-
-  #decideUpkeep(): void {
-    const { level, standing } = this.#upkeep
-    const numbers = standing === undefined ? {} : { activity: standing.activity, calmActivity: standing.calm, busyActivity: standing.busy }
-    if (level === 'held') this.#decide('upkeep-held', 'busy', numbers)
-    else if (level === 'free') this.#decide('upkeep-free', 'lull', numbers)
-    else this.#decide('upkeep-slow', 'even', numbers)
   }
 
   #pressureFacts(now: number, inFlightBytes: number): PressureFacts {

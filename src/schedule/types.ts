@@ -44,6 +44,9 @@ export interface Decision {
   readonly numbers: Readonly<Record<string, number>>
 }
 
+/** Notes a decision, and says it. */
+export type Decide = <Type extends DecisionType>(type: Type, reason: DecisionReason<Type>, numbers: Decision['numbers']) => void
+
 export interface CadenceSettings {
   /** 0: no barrier but those asked for. */
   readonly intervalMs: number

@@ -8,7 +8,7 @@
  */
 import type { Day, Standing } from './day.ts'
 import { Fading } from './fading.ts'
-import type { UpkeepLevel } from './types.ts'
+import type { Decide, UpkeepLevel } from './types.ts'
 
 /** The busy part of a day is so many times as busy as the quiet one. */
 const CONTRAST_ENTER = 2
@@ -38,6 +38,15 @@ export class UpkeepPlan {
   observe(ms: number, load: number, rate: number): void {
     this.#load.add(load, ms)
     this.#rate.add(rate, ms)
+  }
+
+  /** The level changed: says to which, and why. */
+  tell(decide: Decide): void {
+    const { level, standing } = this
+    const numbers = standing === undefined ? {} : { activity: standing.activity, calmActivity: standing.calm, busyActivity: standing.busy }
+    if (level === 'held') decide('upkeep-held', 'busy', numbers)
+    else if (level === 'free') decide('upkeep-free', 'lull', numbers)
+    else decide('upkeep-slow', 'even', numbers)
   }
 
   /** True when the level changed. */
