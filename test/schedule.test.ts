@@ -110,6 +110,24 @@ test('without an interval there is no wake-up, no automatic barrier and no file'
   assert.deepEqual(await scheduler.run(storage.list('schedule')), [])
 })
 
+test('without an interval a change is no older than the last time that somebody asked, and there was none', async () => {
+  const { store, scheduler, map, pass, decisions } = await opened({ intervalMs: 0 })
+  const rpo = (): readonly unknown[] => [store.stats().schedule?.rpoMs, store.stats().schedule?.rpoMsWorst]
+  for (let n = 0; n < 100; n++) {
+    await pass(60_000)
+    assert.deepEqual(rpo(), [0, 0])
+  }
+  map.set('k', 1)
+  assert.deepEqual(rpo(), [0, 0])
+  await pass(5000)
+  assert.deepEqual(rpo(), [5000, 5000])
+  await scheduler.run(store.checkpoint())
+  const [now, worst] = rpo() as [number, number]
+  assert.ok(now === 0 && worst >= 5000 && worst < 6000, `${worst}`)
+  assert.equal(decisions.at(-1)?.numbers['rpoMs'], 5000)
+  await scheduler.run(store.close())
+})
+
 for (const intervalMs of [0, 1000]) {
   test(`deltaBytes is what is listed now, 0 once a barrier took it, with intervalMs ${intervalMs}`, async () => {
     const { store, scheduler, map, pass } = await opened({ intervalMs })

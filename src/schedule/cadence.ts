@@ -271,6 +271,8 @@ export class Cadence {
   stats(dirty: boolean, laggingMs: number, changed: readonly Changed[]): ScheduleStats {
     const now = this.#parts.clock.monotonic()
     const { intervalMs, intervalMsMax } = this.settings
+    // Nobody else looks.
+    if (intervalMs === 0 && !dirty) this.#exposure.clean(now)
     const rpoMs = this.#exposure.note(now, dirty)
     return {
       windowMs: this.#window.targetMs,

@@ -124,7 +124,8 @@ export interface ScheduleStats {
   /**
    * At most so old is the oldest change that is not durable; 0: none is. What a crash now would lose, but for what waits for a reason of its
    * own: rebuildable collections that epochs leave out (see `laggingMs`), values that were refused (see `stats().refused`) and insignificant
-   * changes (see `insignificant` of each collection).
+   * changes (see `insignificant` of each collection). With `intervalMs: 0` nobody looks: a change counts from the last barrier, or from the last time
+   * that this was asked for and there was none.
    */
   readonly rpoMs: number
   /** The highest since `open`. */
