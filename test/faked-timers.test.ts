@@ -4,14 +4,22 @@ import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { open } from 'tidemark'
 
-const NAMES = ['performance', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] as const
+const NAMES = ['performance', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'Date'] as const
+const RealDate = Date
 /** As a library sees it, which gets it by `require`. */
 const timers = createRequire(import.meta.url)('node:timers') as Record<string, unknown>
 
 /** Time runs backwards, and nothing that is scheduled ever runs. Gives what takes the fakes back. */
 function fakeTimers(): () => void {
   let now = 0
-  const fakes = { performance: { now: () => --now }, setTimeout: () => 1, clearTimeout() {}, setImmediate: () => 1, clearImmediate() {} }
+  const fakes = {
+    performance: { now: () => --now },
+    setTimeout: () => 1,
+    clearTimeout() {},
+    setImmediate: () => 1,
+    clearImmediate() {},
+    Date: class ClockDate extends RealDate {},
+  }
   const own = NAMES.map(name => Object.getOwnPropertyDescriptor(globalThis, name) as PropertyDescriptor)
   for (const name of NAMES) Object.defineProperty(globalThis, name, { value: fakes[name], configurable: true, writable: true })
   return () => {
@@ -54,3 +62,29 @@ for (const when of ['before it is opened', 'while it is open'] as const) {
     await store.close()
   })
 }
+
+// Behind a first open while it was faked.
+test('a Date is stored, and comes back as one of the class of the platform, where the class is faked', async () => {
+  const restore = fakeTimers()
+  try {
+    const store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+    const map = store.map<{ at: Date }>('map')
+    map.set('a', { at: new RealDate(1000) })
+    await store.durable()
+    const failure = new Error('rolled back')
+    const fails = (): void =>
+      store.transaction(() => {
+        map.update('a', value => void value.at.setTime(2000))
+        throw failure
+      })
+    assert.throws(fails, failure)
+    const value = map.get('a')
+    assert.equal(value && Object.getPrototypeOf(value.at), RealDate.prototype)
+    assert.equal(value?.at.getTime(), 1000)
+    map.set('a', { at: value.at })
+    await store.durable()
+    await store.close()
+  } finally {
+    restore()
+  }
+})

@@ -7,6 +7,7 @@ import { HOLES_MAX, NESTING_MAX, VALUE_ELEMENTS_MAX, VALUE_MEMBERS_MAX } from '.
 import { emptyError } from './empty-error.ts'
 import type { KeyList, ReadShapes } from './shapes.ts'
 import {
+  DateClass,
   ERROR_CLASSES,
   ERROR_PARTS,
   SHORT_STRING_MAX,
@@ -159,7 +160,7 @@ export class Decoder {
         return set
       }
       case TAG_DATE:
-        return new Date(this.float64())
+        return new DateClass(this.float64())
       case TAG_REGEXP:
         return this.regexp()
       case TAG_ERROR:

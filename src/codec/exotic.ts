@@ -6,6 +6,7 @@ import { types } from 'node:util'
 import { LISTED_ELEMENTS_MAX, showsElementsOnly } from './look.ts'
 import type { Output } from './output.ts'
 import {
+  DateClass,
   ERROR_CLASSES,
   ERROR_PARTS,
   TAG_ARRAY_BUFFER,
@@ -55,7 +56,7 @@ const typedClass = getterOf<string | undefined>(typedArrayPrototype, Symbol.toSt
 const viewBuffer = getterOf<ArrayBufferLike>(DataView.prototype, 'buffer')
 const viewLength = getterOf<number>(DataView.prototype, 'byteLength')
 const viewOffset = getterOf<number>(DataView.prototype, 'byteOffset')
-const dateTime = Date.prototype.getTime
+const dateTime = DateClass.prototype.getTime
 const mapEach = Map.prototype.forEach
 const setEach = Set.prototype.forEach
 /** Newer engines keep the stack behind an accessor of their own, which calls no user code that reading it elsewhere would not. */
@@ -231,7 +232,7 @@ function errorWriter(kind: number, name: string): Writer {
 const WRITERS = new Map<object, Writer>([
   [Map.prototype, writeMap],
   [Set.prototype, writeSet],
-  [Date.prototype, writeDate],
+  [DateClass.prototype, writeDate],
   [RegExp.prototype, writeRegexp],
   [ArrayBuffer.prototype, writeArrayBuffer],
   [DataView.prototype, writeDataView],

@@ -36,6 +36,19 @@ export const TAG_DATA_VIEW = 0xdc
 export const TAG_BUFFER = 0xdd
 export const TAG_TYPED_ARRAY = 0xde
 
+/** The platform's own: the global one may be a subclass of it for a while, as libraries for tests make one that fakes the time. */
+export const DateClass = baseOf(Date)
+
+function baseOf(type: DateConstructor): DateConstructor {
+  let prototype: object | null = type.prototype
+  while (prototype !== null) {
+    const parent: object | null = Object.getPrototypeOf(prototype)
+    if (parent === Object.prototype) return prototype.constructor as DateConstructor
+    prototype = parent
+  }
+  return type
+}
+
 /** The class byte of an error: its place in this list. */
 export const ERROR_CLASSES = [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError] as const
 
