@@ -2,6 +2,7 @@
  * Settings: plain data, and their check. Unknown names and wrong types are refused with the name in question.
  * Does not own: their defaults (options.ts). Loads nothing of the engine, since they are taken as they are when `open` is called.
  */
+import { types } from 'node:util'
 import { TidemarkError } from './base/errors.ts'
 import { isPlain, namesIn } from './base/given.ts'
 import { BLOCK_RAW_BYTES, IO_BYTES_PER_SECOND_MIN, KEEP_LAST_MAX, TIMER_MS_MAX } from './base/limits.ts'
@@ -108,6 +109,8 @@ const number =
   (value, path) =>
     void ((typeof value === 'number' && value >= min && value <= max) || refuse(path, `a number from ${min} to ${max}`, value))
 
+const isTime = (date: Date): boolean => !Number.isNaN(date.getTime())
+
 /** In `retention`, and no part of the public contract: the command line finds it by this name. */
 const KEEP_PAST = Symbol.for('tidemark.keepPast')
 
@@ -131,10 +134,7 @@ const SHAPE: Shape = {
   },
   restore: {
     at: (value, path) => {
-      const ok =
-        value === 'latest' ||
-        (Number.isSafeInteger(value) && (value as number) >= 0) ||
-        (value instanceof Date && !Number.isNaN(value.getTime()))
+      const ok = value === 'latest' || (Number.isSafeInteger(value) && (value as number) >= 0) || (types.isDate(value) && isTime(value))
       if (!ok) refuse(path, `'latest', an epoch or a valid Date`, value)
     },
     hydrate: oneOf('background', 'on-demand', 'eager'),
@@ -181,7 +181,7 @@ function walk(value: unknown, shape: Shape, path: string): object {
     if (typeof rule !== 'function') copy[name] = walk(inner, rule, below(name))
     else {
       rule(inner, below(name))
-      copy[name] = Array.isArray(inner) ? [...inner] : inner instanceof Date ? new Date(inner) : inner
+      copy[name] = Array.isArray(inner) ? [...inner] : types.isDate(inner) ? new Date(inner) : inner
     }
   }
   return copy
@@ -191,7 +191,7 @@ function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.slice(0, 60)}'`
   if (typeof value === 'object' && value !== null) {
     if (Array.isArray(value)) return 'an array'
-    if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : 'a Date'
+    if (types.isDate(value)) return isTime(value) ? 'a Date' : 'an invalid Date'
     return isPlain(value) ? 'an object' : `an object (${Object.prototype.toString.call(value).slice(8, -1)})`
   }
   return typeof value === 'function' ? 'a function' : String(value)

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { copy, explain, open, profile, type Settings, type TidemarkError, verify } from 'tidemark'
 import { directoryError, storageError, systemError } from '../src/storage/index.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
@@ -73,6 +74,13 @@ test('settings are taken as they are at the call, inherited ones included', asyn
   // Read-only: memory holds no store.
   await failsWith('TIDEMARK_NO_STORE', () => opening)
   await failsWith('TIDEMARK_NO_STORE', () => open(':memory:', Object.create({ readOnly: true })))
+})
+
+test('a time to go back to is a Date of whatever realm', async () => {
+  const folder = ':memory:'
+  const [at, none] = runInNewContext('[new Date(0), new Date(NaN)]') as [Date, Date]
+  await failsWith('TIDEMARK_NO_STORE', () => open(folder, { restore: { at } }))
+  await failsWith('TIDEMARK_SETTINGS', () => open(folder, { restore: { at: none } }), { says: ['an invalid Date'] })
 })
 
 test('a directory must be a path', async () => {

@@ -3,6 +3,8 @@
  * Kinds, by what the caller should do: `input` fix the call, `state` the store cannot do this now,
  * `retry` try again later, `damage` stored bytes are not what was written, `bug` report it.
  */
+import { types } from 'node:util'
+
 export type ErrorKind = 'input' | 'state' | 'retry' | 'damage' | 'bug'
 
 /** Every condition has one stable code. The table in docs/errors.md is tested against this object. */
@@ -77,6 +79,11 @@ export class TidemarkError extends Error {
     this.file = details.file
     this.info = details.info
   }
+}
+
+/** Of any realm: who runs in a context, such as tests of Jest, gets errors of Node.js that are no instances of its own `Error`. */
+export function isError(error: unknown): error is Error {
+  return types.isNativeError(error) || error instanceof Error
 }
 
 /** Thrown into work that is to end now: it was called off, and nothing is wrong. */

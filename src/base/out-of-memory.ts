@@ -1,8 +1,10 @@
+import { isError } from './errors.ts'
+
 /** Whether unpacking failed for want of memory, by Node.js, zlib or an addon. With more of it the bytes may unpack: nothing is to be given up for them. */
 export function isOutOfMemory(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
+  if (!isError(error)) return false
   const { code } = error as { code?: unknown }
-  if (error instanceof RangeError && code === undefined) return true
+  if (error.name === 'RangeError' && code === undefined) return true
   return MEMORY_CODES.has(code) || /allocation/i.test(error.message)
 }
 

@@ -35,6 +35,8 @@ const { getOwnPropertyDescriptor, getOwnPropertySymbols, getPrototypeOf, keys: e
 
 const HINT_EXTRA = 'store an object that holds it and the further properties'
 
+const HINT_COPY = 'store a copy: slice() of the view'
+
 /** The intrinsic getter `name` of `prototype`, as a function of the object. */
 function getterOf<T>(prototype: object, name: PropertyKey): (value: object) => T {
   const get = getOwnPropertyDescriptor(prototype, name)?.get
@@ -146,7 +148,7 @@ function writeArrayBuffer(out: ExoticOutput, value: object): void {
 function writeDataView(out: ExoticOutput, value: object): void {
   const buffer = genuine(out, value, 'DataView', viewBuffer)
   noFurther(out, value, 'DataView')
-  notShared(out, buffer)
+  plainMemory(out, buffer)
   const source = memoryOf(out, buffer, value, viewOffset, viewLength)
   out.byte(TAG_DATA_VIEW)
   out.raw(source)
@@ -177,7 +179,7 @@ function viewedBytes(out: Output, value: object, name: string, bytesEach: number
   const further = (count <= LISTED_ELEMENTS_MAX || !showsElementsOnly(value, count)) && enumerableKeys(value).length > count
   if (further) out.refuse(`a ${name} with properties of its own`, HINT_EXTRA)
   const buffer = typedBuffer(value)
-  notShared(out, buffer)
+  plainMemory(out, buffer)
   return memoryOf(out, buffer, value, typedOffset, typedLength)
 }
 
@@ -192,9 +194,10 @@ function memoryOf(out: Output, buffer: ArrayBufferLike, value: object, offset: M
   }
 }
 
-function notShared(out: Output, buffer: ArrayBufferLike): void {
-  if (getPrototypeOf(buffer) === ArrayBuffer.prototype) notResizable(out, buffer)
-  else out.refuse('memory that is shared between threads', 'store a copy: slice() of the view')
+function plainMemory(out: Output, buffer: ArrayBufferLike): void {
+  if (types.isSharedArrayBuffer(buffer)) out.refuse('memory that is shared between threads', HINT_COPY)
+  if (getPrototypeOf(buffer) !== ArrayBuffer.prototype) out.refuse('a view of an ArrayBuffer of another class or realm', HINT_COPY)
+  notResizable(out, buffer)
 }
 
 function notResizable(out: Output, buffer: object): void {

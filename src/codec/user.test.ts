@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { ByteWriter } from '../base/bytes.ts'
 import { type Codec, plainTideCodec, tideCodec, wrapCodec } from './index.ts'
 
@@ -49,6 +50,10 @@ test('what a codec throws or returns wrongly is typed, with the cause', () => {
   }
   const writer = new ByteWriter()
   assert.throws(() => wrapCodec({ ...json, encode: fail }).encodeInto(writer, 1), { code: 'TIDEMARK_VALUE_REFUSED', cause, hint: /./ })
+  const elsewhere = () => {
+    throw runInNewContext("new Error('of another realm')")
+  }
+  assert.throws(() => wrapCodec({ ...json, encode: elsewhere }).encodeInto(writer, 1), { message: /of another realm$/ })
   assert.throws(() => wrapCodec({ ...json, decode: fail }).decode(Buffer.alloc(1), 0, 1), {
     code: 'TIDEMARK_VALUE_DAMAGED',
     cause,

@@ -1,7 +1,7 @@
 /** A user's codec as the engine's: whatever it throws or returns becomes a value, bytes, or one of our errors with the cause kept. */
 import { types } from 'node:util'
 import type { ByteWriter } from '../base/bytes.ts'
-import { hasCode, TidemarkError } from '../base/errors.ts'
+import { hasCode, isError, TidemarkError } from '../base/errors.ts'
 import { VALUE_BYTES_MAX } from '../base/limits.ts'
 import { isAllocationFailure } from '../base/out-of-memory.ts'
 import { isStray } from '../base/stray.ts'
@@ -105,5 +105,5 @@ function encoded<V>(codec: Codec<V>, name: string, value: unknown): Uint8Array {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : typeof error === 'string' ? error : 'it threw'
+  return isError(error) ? error.message : typeof error === 'string' ? error : 'it threw'
 }

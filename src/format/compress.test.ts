@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { syncBuiltinESMExports } from 'node:module'
 import { test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import zlib, { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { hasCode } from '../base/errors.ts'
@@ -199,6 +200,8 @@ test('what fails for want of memory says nothing of the bytes, and is told as wh
   try {
     for (const error of [
       new RangeError('Array buffer allocation failed'),
+      // As Node.js throws it for who runs in a context, such as tests of Jest.
+      runInNewContext("new RangeError('Array buffer allocation failed')") as Error,
       withCode('ERR_MEMORY_ALLOCATION_FAILED'),
       withCode('Z_MEM_ERROR'),
     ])
@@ -226,6 +229,7 @@ test('a library that could not be loaded for want of descriptors or memory is lo
     dlopen('cannot open shared object file: Too many open files'),
     dlopen('No file descriptors available'),
     dlopen('Out of memory'),
+    Object.assign(runInNewContext("new Error('libzstd.node: Out of memory')") as Error, { code: 'ERR_DLOPEN_FAILED' }),
     new Error('none of them', { cause: new Error('no musl', { cause: systemError('ENOMEM', 'read', 'no memory') }) }),
   ]
   const { load, tries } = failing(...short)

@@ -1,4 +1,5 @@
 /** What a module or an addon could not be loaded for, where that passes: descriptors and memory. Owns nothing. */
+import { isError } from '../base/errors.ts'
 import { type ErrnoName, isErrno, systemError } from './errors.ts'
 
 const SHORTAGES: readonly ErrnoName[] = ['EMFILE', 'ENFILE', 'ENOMEM']
@@ -18,7 +19,7 @@ const LASTING = /static TLS/i
  * causes, one of another.
  */
 export function shortageIn(error: unknown): Error | undefined {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+  for (let cause = error; isError(cause); cause = cause.cause) {
     const found = ofOne(cause)
     if (found !== undefined) return found
   }
