@@ -1,7 +1,7 @@
 /** The public contract. Nothing of the engine is loaded before `open` is called. */
 import { resolve } from 'node:path'
 import { TidemarkError } from './base/errors.ts'
-import { assertOptions } from './base/given.ts'
+import { optionsIn } from './base/given.ts'
 import { systemScheduler } from './base/scheduler.ts'
 import type { Codec } from './codec/index.ts'
 import type { Profile, ProfileOptions } from './profile/index.ts'
@@ -129,8 +129,7 @@ function lockGiven(options: CopyOptions): 'os' | 'none' {
   const fail = (what: string, hint: string): never => {
     throw new TidemarkError('TIDEMARK_ARGUMENT', `copy: ${what}`, { hint })
   }
-  assertOptions(options, ['lock'], fail)
-  const { lock = 'os' } = options as CopyOptions
+  const { lock = 'os' } = optionsIn(options, ['lock'], fail) as CopyOptions
   if (lock !== 'os' && lock !== 'none') fail("lock must be 'os' or 'none'", "copy('./state', './copy', { lock: 'none' })")
   return lock
 }

@@ -40,7 +40,7 @@ export function resolveSettings(given: Settings = {}): ResolvedSettings {
   }
   return {
     readOnly: settings.readOnly ?? false,
-    cadence: resolveCadence(settings.checkpoint ?? {}),
+    cadence: resolveCadence(settings.checkpoint ?? Object.create(null)),
     stallMsMax: settings.budget?.stallMsMax ?? 1,
     ioBytesPerSecondMax: settings.budget?.ioBytesPerSecondMax ?? Number.POSITIVE_INFINITY,
     at: settings.restore?.at ?? 'latest',

@@ -4,7 +4,7 @@
  */
 import { types } from 'node:util'
 import { TidemarkError } from './base/errors.ts'
-import { isPlain, namesIn } from './base/given.ts'
+import { isPlain, namesIn, valueIn } from './base/given.ts'
 import { BLOCK_RAW_BYTES, IO_BYTES_PER_SECOND_MIN, KEEP_LAST_MAX, TIMER_MS_MAX } from './base/limits.ts'
 import type { Codec } from './codec/index.ts'
 
@@ -174,9 +174,11 @@ function walk(value: unknown, shape: Shape, path: string): object {
       info: { path: below(name) },
     })
   }
-  const copy: Record<string | symbol, unknown> = Object.hasOwn(value, KEEP_PAST) ? { [KEEP_PAST]: Reflect.get(value, KEEP_PAST) } : {}
+  // Whoever reads it must not find what every object has either.
+  const copy: Record<string | symbol, unknown> = Object.create(null)
+  if (Object.hasOwn(value, KEEP_PAST)) copy[KEEP_PAST] = Reflect.get(value, KEEP_PAST)
   for (const [name, rule] of Object.entries(shape)) {
-    const inner = (value as Record<string, unknown>)[name]
+    const inner = valueIn(value, name)
     if (inner === undefined) continue
     if (typeof rule !== 'function') copy[name] = walk(inner, rule, below(name))
     else {

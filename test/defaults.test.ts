@@ -1,6 +1,7 @@
 /** What is done where nothing is set: as the settings and the calls say of themselves. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { checkOptions, milliseconds } from '../src/face/index.ts'
 import { resolveSettings } from '../src/options.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
@@ -29,6 +30,30 @@ test('settings that are left out', () => {
     sample: 1000,
   })
   assert.deepEqual(resolveSettings(), resolveSettings({}))
+})
+
+test('what somebody gave to every object there is counts as left out', () => {
+  const taken = () => [
+    resolveSettings(),
+    resolveSettings({ checkpoint: {}, restore: {}, debug: {} }),
+    resolveSettings({ lock: 'none', checkpoint: { intervalMs: 5 } }),
+    checkOptions('map', {}),
+    checkOptions('map', { class: 'critical' }),
+    milliseconds('close', {}, 'timeoutMs', 5),
+    milliseconds('close', { timeoutMs: 6 }, 'timeoutMs', 5),
+  ]
+  const before = taken()
+  const checkpoint = { intervalMs: 7, intervalMsMin: 7, intervalMsMax: 7, deltaBytesMax: 1_000_000, cycleMs: 100_000 }
+  const options = { codec: null, significant: 1, class: 'rebuildable', rpoMs: 9, timeoutMs: 7 }
+  const given = { lock: 'none', readOnly: true, checkpoint, ...checkpoint, hydrate: 'eager', sample: 3, ...options }
+  Object.assign(Object.prototype, given)
+  let meanwhile: unknown
+  try {
+    meanwhile = taken()
+  } finally {
+    for (const name of Object.keys(given)) Reflect.deleteProperty(Object.prototype, name)
+  }
+  assert.deepEqual(meanwhile, before)
 })
 
 test('an epoch can be restored for an hour, and not for three', async () => {

@@ -13,6 +13,11 @@ export function namesIn(value: object): string[] {
   return names
 }
 
+/** The value of that name, whoever it has it from; not what somebody gave to every object there is. */
+export function valueIn(value: object, name: string): unknown {
+  return Object.hasOwn(value, name) || !(name in Object.prototype) ? Reflect.get(value, name) : undefined
+}
+
 /** For a message: what was given instead. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'
@@ -20,15 +25,18 @@ export function describe(value: unknown): string {
   return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`
 }
 
-/** Refuses what is no plain object, or has an option that is not known: it would count as left out. */
-export function assertOptions(
+/** Refuses what is no plain object, or has an option that is not known: it would count as left out. Gives those that it has, each read once. */
+export function optionsIn(
   options: unknown,
   known: readonly string[],
   refuse: (what: string, hint: string) => never,
-): asserts options is Record<string, unknown> {
+): Record<string, unknown> {
   if (!isPlain(options))
     refuse(`the options are an object, not ${describe(options)}`, `leave them out, or give ${known.join(', ')} in an object`)
   for (const option of namesIn(options as object)) {
     if (!known.includes(option)) refuse(`there is no option '${option}'`, `known are ${known.join(', ')}`)
   }
+  const taken: Record<string, unknown> = Object.create(null)
+  for (const option of known) taken[option] = valueIn(options as object, option)
+  return taken
 }

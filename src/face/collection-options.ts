@@ -1,6 +1,6 @@
 /** The options of a collection, checked. Owns nothing. */
 import { TidemarkError } from '../base/errors.ts'
-import { assertOptions, describe } from '../base/given.ts'
+import { describe, optionsIn } from '../base/given.ts'
 import { RPO_MS_MIN, TIMER_MS_MAX } from '../base/limits.ts'
 import type { CollectionOptions } from './types.ts'
 
@@ -12,8 +12,7 @@ export function checkOptions(name: string, options: unknown): CollectionOptions<
   const refuse = (what: string, hint: string): never => {
     throw new TidemarkError('TIDEMARK_ARGUMENT', `'${name}': ${what}`, { collection: name, hint })
   }
-  assertOptions(options, KNOWN, refuse)
-  const { codec, significant, class: of, rpoMs } = options
+  const { codec, significant, class: of, rpoMs } = optionsIn(options, KNOWN, refuse)
   if (significant !== undefined && typeof significant !== 'function') {
     refuse(`'significant' is a function, not ${describe(significant)}`, 'significant: (old, next) => true or false')
   }

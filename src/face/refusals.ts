@@ -1,6 +1,6 @@
 /** What the store says to calls it cannot take. Owns nothing. */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { assertOptions, describe } from '../base/given.ts'
+import { describe, optionsIn } from '../base/given.ts'
 import { COLLECTIONS_MAX, TIMER_MS_MAX } from '../base/limits.ts'
 import { isAsyncFunction, isGenerator, isStray } from '../base/stray.ts'
 import type { Collection, CollectionKind, Transaction } from '../capture/index.ts'
@@ -106,8 +106,7 @@ export function milliseconds(call: string, options: unknown, name: string, fallb
   const refuse = (what: string, hint: string): never => {
     throw new TidemarkError('TIDEMARK_ARGUMENT', `${call}: ${what}`, { hint })
   }
-  assertOptions(options, [name], refuse)
-  const value = options[name]
+  const value = optionsIn(options, [name], refuse)[name]
   if (value === undefined) return fallback
   if (typeof value === 'number' && value > 0) return Math.min(value, TIMER_MS_MAX)
   const found = typeof value === 'number' ? String(value) : describe(value)

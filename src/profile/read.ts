@@ -9,7 +9,7 @@
 import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { assertOptions } from '../base/given.ts'
+import { optionsIn } from '../base/given.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { systemPauser } from '../base/pauser.ts'
 import { systemScheduler } from '../base/scheduler.ts'
@@ -69,8 +69,8 @@ function checkedOptions(options: ProfileOptions): { readonly collection: string 
     throw new TidemarkError('TIDEMARK_ARGUMENT', what, { hint })
   }
   const refuse = (name: string, want: string): never => fail(`${name} must be ${want}`)
-  assertOptions(options, ['collection', 'forMs'], (what, hint) => fail(`profile: ${what}`, hint))
-  const { collection, forMs = 0 } = options as ProfileOptions
+  const taken = optionsIn(options, ['collection', 'forMs'], (what, hint) => fail(`profile: ${what}`, hint))
+  const { collection, forMs = 0 } = taken as ProfileOptions
   if (!(typeof forMs === 'number' && forMs >= 0 && forMs <= FOR_MS_MAX)) refuse('forMs', `a number from 0 to ${FOR_MS_MAX}`)
   if (collection !== undefined && (typeof collection !== 'string' || collection === '')) refuse('collection', 'the name of a collection')
   return { collection, forMs }
