@@ -85,3 +85,71 @@ test('a time is found behind fold points that were all made while the clock was 
   assert.equal(await restored(BEGIN_MS + 5000), 7)
   await assert.rejects(restored(BEGIN_MS + 4999), { code: 'TIDEMARK_NO_SUCH_POINT' })
 })
+
+/**
+ * Fold points at epochs 1 and 7, and the last three epochs at these times: of those in between the first two are early, and the fourth is damaged.
+ */
+async function damagedBetween(lastMs: readonly number[]): Promise<SimulatedStore> {
+  const world = new SimulatedStore({ retention: { keepLast: 3, keepMs: 0 } })
+  world.thresholds = { records: 8, graceMs: 100 }
+  let wallMs = BEGIN_MS
+  world.clock.now = () => wallMs
+  const map = (await world.open()).map<string>('map')
+  for (const [at, timeMs] of [1000, 1001, 1002, 1011, 1012, 1013, 1050, ...lastMs].entries()) {
+    wallMs = BEGIN_MS + timeMs
+    for (let key = 0; key < (at % 6 === 0 ? 8 : 1); key++) map.set(`${key}`, `of epoch ${at + 1}.`)
+    await world.checkpoint()
+    await world.pass(3000)
+  }
+  await world.close()
+  const { manifest } = (await world.run(readNewest(world.storage))) as FoundManifest
+  assert.deepEqual(
+    [...manifest.retained, manifest.fold].map(point => point?.epoch),
+    [0, 1, 7],
+  )
+  const content = world.storage.disk.lookup(manifest.fold?.file as string)
+  content?.flip(content.cache.view().indexOf('of epoch 5.'), 1)
+  return world
+}
+
+for (const onDamage of ['refuse', 'fall-back'] as const) {
+  test(`behind damage, and a clock that was set back, a time means the newest epoch that was not later: ${onDamage}`, async () => {
+    const world = await damagedBetween([900, 1010, 1010])
+    for (const [timeMs, epoch] of [
+      [899, undefined],
+      [1005, 8],
+      [1010, 10],
+      // Which of the epochs that are lost were not later does not matter.
+      [1012, 10],
+      [1050, 10],
+    ] as const) {
+      const opening = world.open({ readOnly: true, restore: { at: new Date(BEGIN_MS + timeMs), onDamage } })
+      if (epoch === undefined) await assert.rejects(opening, { code: 'TIDEMARK_NO_SUCH_POINT' })
+      else {
+        const { restored, map } = await opening.then(store => ({ restored: store.restored, map: store.map('map') }))
+        assert.deepEqual([restored.epoch, restored.lost, map.get('0')], [epoch, undefined, `of epoch ${epoch}.`], `${timeMs}`)
+        await world.close()
+      }
+    }
+    const writer = await world.open({ restore: { at: new Date(BEGIN_MS + 1012), onDamage } })
+    assert.deepEqual([writer.restored.epoch, writer.restored.lost], [10, undefined])
+    assert.deepEqual(
+      (await world.run(writer.recoveryPoints())).map(({ epoch }) => epoch),
+      [10, 9, 8, 7, 4, 3, 2, 1],
+    )
+    await world.close()
+  })
+}
+
+test('where no fold point behind damage leads to an epoch that was not later, what lies before it counts', async () => {
+  const world = await damagedBetween([1060, 1061, 1062])
+  const at = async (timeMs: number, onDamage: 'refuse' | 'fall-back'): Promise<number> => {
+    const store = await world.open({ readOnly: true, restore: { at: new Date(BEGIN_MS + timeMs), onDamage } })
+    assert.equal(store.map('map').get('0'), `of epoch ${store.restored.epoch}.`)
+    await world.close()
+    return store.restored.epoch
+  }
+  for (const onDamage of ['refuse', 'fall-back'] as const) assert.equal(await at(1005, onDamage), 3)
+  assert.equal(await at(1012, 'fall-back'), 4)
+  await assert.rejects(at(1012, 'refuse'), { code: 'TIDEMARK_LOG_DAMAGED' })
+})

@@ -4,8 +4,8 @@
  * Owns nothing. Does not own: the judgement of the log (log/), what is loaded (load.ts).
  * Invariants: a restore stands on the newest fold point that is kept and not beyond the point asked for. A time means the newest epoch whose
  * barrier was not later by the wall clock: times need not rise, for the clock may have been set back, so all of the log behind a fold point that
- * is early enough is looked at; where none is, for the clock was ahead when they were made, behind each of them. Damage in it counts only where an
- * epoch that it took may be the one.
+ * is early enough is looked at; where none is, for the clock was ahead when they were made, behind each of them, and where
+ * damage ends it, behind those beyond the damage. That counts only where an epoch that it took may be the one.
  */
 import type { Manifest, RetainedPoint } from '../format/index.ts'
 import { type LogDamage, LogScan, type ScanOptions } from '../log/index.ts'
@@ -18,6 +18,11 @@ export interface Stand {
   readonly until: ScanOptions['until']
   /** What ended the look for a time: what is read now ends there, too, or nobody knows which epoch was the newest that is early enough. */
   readonly damage?: LogDamage
+}
+
+interface Looked {
+  readonly stand: Stand | Unfit | undefined
+  readonly damage: LogDamage | null
 }
 
 /**
@@ -44,8 +49,8 @@ async function standAtTime(
   believe: Believe,
 ): Promise<Stand | Unfit | undefined> {
   const { storeId, log } = newest
-  /** On the newest epoch that is early enough, at the fold point of `image` or behind it. */
-  const behind = async (image: Manifest, until?: { readonly epoch: number }): Promise<Stand | Unfit | undefined> => {
+  /** On the newest epoch that is early enough, at the fold point of `image` or behind it; and what ended the look. */
+  const behind = async (image: Manifest, until?: { readonly epoch: number }): Promise<Looked> => {
     const from = image.fold ?? undefined
     let mayFollow = from === undefined || from.timeMs <= timeMs
     let found = mayFollow ? (from?.epoch ?? 0) : undefined
@@ -58,21 +63,32 @@ async function standAtTime(
     const { damage } = scan.report
     if (damage !== null) await believe(damage.file)
     // Whoever reads to the damage refuses it, or falls back from it.
-    if (damage !== null && mayFollow) return { image, until: undefined, damage }
-    return found === undefined ? undefined : await standAt(storage, newest, found, believe)
+    if (damage !== null && mayFollow) return { stand: { image, until: undefined, damage }, damage }
+    return { stand: found === undefined ? undefined : await standAt(storage, newest, found, believe), damage }
+  }
+  /** The same behind each fold point from epoch `least` on, the newest first. */
+  const behindEach = async (least: number): Promise<Stand | Unfit | undefined> => {
+    let found: Stand | Unfit | undefined
+    let until: { readonly epoch: number } | undefined
+    if ((newest.fold?.epoch ?? 0) < least) return undefined
+    const unfit = await unfitSegment(storage, newest)
+    for (const point of [undefined, ...newest.retained.toReversed()]) {
+      if (point !== undefined && point.epoch < least) break
+      const kept = await believed(point === undefined ? (unfit ?? newest) : await readKept(storage, newest, point), believe)
+      if (isUnfit(kept)) continue
+      found = (await behind(kept, until)).stand
+      if (found !== undefined && !isUnfit(found)) break
+      until = { epoch: kept.fold?.epoch ?? 0 }
+    }
+    return until === undefined ? (found ?? unfit) : found
   }
   const image = await newestKept(storage, newest, point => point.timeMs <= timeMs, believe)
-  if (image !== undefined && !isUnfit(image)) return await behind(image)
-  let stand = await behind(newest)
-  let next = newest.fold?.epoch ?? 0
-  for (const point of newest.retained.toReversed()) {
-    if (stand !== undefined && !isUnfit(stand)) break
-    const kept = await believed(await readKept(storage, newest, point), believe)
-    if (isUnfit(kept)) continue
-    stand = await behind(kept, { epoch: next })
-    next = kept.fold?.epoch ?? 0
-  }
-  return stand ?? image
+  if (image === undefined || isUnfit(image)) return (await behindEach(0)) ?? image
+  const { stand, damage } = await behind(image)
+  if (damage === null) return stand
+  // Behind it the clock may have been set back: what a later fold point leads to is newer than all that is lost.
+  const later = await behindEach(damage.firstLostEpoch)
+  return later === undefined || isUnfit(later) ? stand : later
 }
 
 async function standAt(storage: Storage, newest: Manifest, epoch: number, believe: Believe): Promise<Stand | Unfit | undefined> {
