@@ -5,12 +5,13 @@ import { hasCode } from '../src/base/errors.ts'
 import { noFailpoint } from '../src/base/failpoint.ts'
 import { MANIFESTS_KEPT } from '../src/base/limits.ts'
 import { Collector } from '../src/fold/collect.ts'
-import { type Manifest, manifestName } from '../src/format/index.ts'
-import { listManifests } from '../src/manifest/index.ts'
+import { logName, type Manifest, manifestName, segmentName } from '../src/format/index.ts'
+import { fork, listManifests, roll } from '../src/manifest/index.ts'
 import { openForWriting } from '../src/restore/index.ts'
 import { SimulatedStorage } from '../src/testing/index.ts'
 import { Ownership } from '../src/writer/ownership.ts'
 import { pseudoRandom } from './support/log-store.ts'
+import { segment } from './support/manifest.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const facts = (name: string) => ({ createdBy: 'tidemark test', random: pseudoRandom(name) })
@@ -111,4 +112,40 @@ test('what is published while the collector looks is looked at again', async () 
   })
   assert.equal(await collector.sweep(), true)
   assert.equal(await collector.sweep(), false)
+})
+
+test('of a point that is kept the log does not count behind what the newest manifest names: files of history that was given up go', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const own = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('own'))).manifest)
+  const { token } = own.manifest
+  const [first, second, third] = [1, 2, 3].map(sequence => logName(token, sequence)) as [string, string, string]
+  const segments = [1, 2].map(sequence => ({ ...segment(sequence, sequence, sequence - 1), file: segmentName(token, sequence) }))
+  await storage.makeFolder('segment')
+  for (const file of [first, second, third, ...segments.map(({ file }) => file)]) await (await storage.open(file, 'create')).close()
+  const end = { bytes: 1500, epoch: 4, digest: 'cd'.repeat(32) }
+  const foldAt = (epoch: number) => ({ ...end, file: first, epoch, timeMs: epoch, nextId: 1, catalogue: [] })
+  const log = [
+    { file: first, end },
+    { file: second, end: null },
+  ]
+  await own.publish(of => ({ ...next(of), log, fold: foldAt(1), young: segments.slice(0, 1) }))
+  const point = { number: own.manifest.number, epoch: 1, timeMs: 1 }
+  await own.publish(of => ({ ...next(of), fold: foldAt(2), young: segments.slice(1), retained: [point] }))
+  await own.publish(of => fork(of, { ...end, file: first, epoch: 3 }, 'ef'.repeat(16)))
+  await own.publish(of => roll(of, { ...end, file: first, epoch: 3 }, third, null))
+  let now = 0
+  const collector = new Collector({
+    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, monotonic: () => now },
+    pause: async () => {},
+    manifest: () => own.manifest,
+    check: () => own.check(),
+  })
+  await collector.sweep()
+  now = 20
+  await collector.sweep()
+  const left = [
+    ...(await storage.list('log')).map(name => `log/${name}`),
+    ...(await storage.list('segment')).map(name => `segment/${name}`),
+  ]
+  assert.deepEqual(left, [first, third, ...segments.map(({ file }) => file)])
 })

@@ -2,9 +2,9 @@
  * Removes files that nothing names any more: segments and log files of earlier manifests, of attempts that failed, of writers that died.
  *
  * Owns: since when a file is known to be dead. Does not own: what is kept (manifests say), removing manifests.
- * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one (from its own fold point on) do
- * without it, this was so a grace before, and no later writer has come; a file that somebody is writing is not looked at; one that cannot be
- * removed keeps no other. What was dead when this run began, and for the last manifest but one of the run before, has had its grace then:
+ * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one (but for its log: the newest names
+ * all of it that is kept) do without it, this was so a grace before, and no later writer has come; a file that somebody is writing is not looked at;
+ * one that cannot be removed keeps no other. What was dead when this run began, and for the last manifest but one of the run before, has had its grace then:
  * where no run is as long as a grace, nothing would ever go. Where a manifest that counts could not be read that is not known, and all wait a grace.
  * A manifest that the device does not give back may be whole, and count: nobody knows what it names, but it was there before it was asked for, and so
  * was all that it names, none of which was removed while it counted. So after UNREAD_MAX tries in a row it is taken to name every file that is there,
@@ -15,7 +15,7 @@
 import { hasCode } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, type Manifest, manifestName, SEGMENT_FOLDER, segmentNumbers } from '../format/index.ts'
-import { filesOf, isOfPoint, listManifests, readManifest, standsOn } from '../manifest/index.ts'
+import { filesOf, isOfPoint, listManifests, readManifest } from '../manifest/index.ts'
 import { mayStayUnread, type Storage } from '../storage/index.ts'
 import { RetainedNames } from './retained-names.ts'
 
@@ -105,8 +105,10 @@ export class Collector {
     const named = new Set(filesOf(newest))
     for (const point of newest.retained) {
       if (this.#retained.knows(point.number)) continue
-      // The log before its fold point is for points that it kept, and the newest keeps no more.
-      const names = await this.#namesOf(point.number, found => (isOfPoint(found, newest.storeId, point) ? standsOn(found) : undefined))
+      // Of the log the newest says what counts: from its oldest point on, without history that was given up.
+      const names = await this.#namesOf(point.number, found =>
+        isOfPoint(found, newest.storeId, point) ? filesOf({ ...found, log: [] }) : undefined,
+      )
       this.#retained.add(point.number, names)
     }
     this.#retained.keep(newest.retained.map(point => point.number))

@@ -242,13 +242,6 @@ export async function makeFolderInPlace(storage: Storage, folder: string): Promi
   await storage.makeFolder(folder)
 }
 
-/** The segments of a manifest and the log behind its fold point: what it stands on without the fold points that it kept itself. */
-export function standsOn(manifest: Manifest): ReadonlySet<string> {
-  const { log, fold } = manifest
-  const from = log.findIndex(entry => entry.file === fold?.file)
-  return filesOf({ ...manifest, log: log.slice(Math.max(0, from)) })
-}
-
 /** The segments and log files that a manifest names. */
 export function filesOf({ log, young, base }: Pick<Manifest, 'log' | 'young' | 'base'>): ReadonlySet<string> {
   return new Set([...log, ...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file))
