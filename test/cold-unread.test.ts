@@ -151,3 +151,30 @@ test('a commit that has to look waits for memory to unpack a block, and who read
     syncBuiltinESMExports()
   }
 })
+
+test('who reads a block is told that there is no memory to keep it, and the next time that it is there', async t => {
+  const world = new World()
+  const store = await world.open()
+  await fill(world, store, 500)
+  await world.run(store.close())
+  const again = await world.open({ restore: { hydrate: 'on-demand' } })
+  await world.run(again.hydrated())
+  const map = again.map<unknown, number>('map')
+  const allocate = Buffer.allocUnsafeSlow
+  let sizes = 0
+  const { mock } = t.mock.method(Buffer, 'allocUnsafeSlow', (size: number) => {
+    sizes += size
+    throw new RangeError('Array buffer allocation failed')
+  })
+  assert.throws(() => map.get(77), {
+    code: 'TIDEMARK_STORAGE',
+    file: /^segment\//,
+    message: /Array buffer allocation failed/,
+    hint: /memory/,
+  })
+  mock.restore()
+  assert.ok(sizes > 0)
+  assert.equal(Buffer.allocUnsafeSlow, allocate)
+  assert.deepEqual(map.get(77), value(77, 1))
+  await world.run(again.close())
+})

@@ -115,6 +115,22 @@ test('what was drained into a block that is not taken is in the next attempt, an
   assert.equal(checkpointer.dirty, false)
 })
 
+test('no memory for another block while one is sent early, in a turn of the drain, stops nothing', () => {
+  const { scheduler, host, map, checkpointer, seen } = alone(1000)
+  for (let n = 0; n < 10; n++) map.set(`k${n}`, text(n))
+  const memory = wantsMemoryOnce()
+  try {
+    for (let ms = 0; ms < 1000 && !memory.wanted; ms++) scheduler.pass(1)
+    assert.deepEqual([memory.wanted, seen], [true, ['degraded']])
+  } finally {
+    memory.restore()
+  }
+  scheduler.pass(2000)
+  assert.equal(host.keys(1), 10)
+  host.commit()
+  assert.deepEqual([checkpointer.status, checkpointer.dirty], ['ok', false])
+})
+
 test('a failure that fails itself stops the engine, and gets out to nobody', async () => {
   const { scheduler, host, map, checkpointer, seen } = alone()
   for (let n = 0; n < KEYS; n++) map.set(`k${n}`, text(n))

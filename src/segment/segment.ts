@@ -226,8 +226,9 @@ export class Segment implements Layer {
 
   /** What is a small view into a larger piece of memory is copied: a block would keep all that was read with it. */
   keep(block: number, raw: Buffer): void {
+    const kept = isMostOfItsMemory(raw) ? raw : this.#copyOf(raw)
     if (this.#home[block] === undefined) this.#homeCount++
-    this.#home[block] = isMostOfItsMemory(raw) ? raw : copyOf(raw)
+    this.#home[block] = kept
     if (this.atHome) this.#cache.forget(this.#cached)
   }
 
@@ -295,7 +296,17 @@ export class Segment implements Layer {
   readBlock(block: number): Buffer {
     const { offset, length } = this.storedRange(block)
     const raw = this.unpack(block, this.#file.readNow(offset, length, scratch))
-    return raw.buffer === scratch.buffer ? copyOf(raw) : raw
+    return raw.buffer === scratch.buffer ? this.#copyOf(raw) : raw
+  }
+
+  #copyOf(raw: Buffer): Buffer {
+    try {
+      const copy = Buffer.allocUnsafeSlow(raw.length)
+      raw.copy(copy)
+      return copy
+    } catch (error) {
+      throw unpackError(this.entry.file, error)
+    }
   }
 
   damaged(block: number, cause?: unknown): TidemarkError {
@@ -375,10 +386,4 @@ export class Segment implements Layer {
 /** A decoder may leave as much again behind what it decoded. */
 function isMostOfItsMemory(raw: Buffer): boolean {
   return raw.buffer.byteLength <= 2 * raw.length
-}
-
-function copyOf(raw: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(raw.length)
-  raw.copy(copy)
-  return copy
 }

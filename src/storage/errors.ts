@@ -144,7 +144,8 @@ export function endedBy(error: unknown): unknown {
 /** TIDEMARK_STORAGE for what the system said; one that is a TidemarkError already passes through. */
 export function storageError(operation: StorageOperation | 'unpack', path: string, cause: unknown): TidemarkError {
   if (cause instanceof TidemarkError) return cause
-  return failed(`${operation} of ${path === '' ? "the store's directory" : path}`, cause, operation, path)
+  const error = isAllocationFailure(cause) ? memoryError(operation, cause) : cause
+  return failed(`${operation} of ${path === '' ? "the store's directory" : path}`, error, operation, path)
 }
 
 function failed(what: string, cause: unknown, operation: string, file?: string): TidemarkError {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isErrno, systemError, unpackError } from './errors.ts'
+import { isAllocationFailure } from '../base/out-of-memory.ts'
+import { handOverError, isErrno, mayStayUnread, shortageError, storageError, systemError, unpackError } from './errors.ts'
 import { isShortage, shortageIn } from './shortage.ts'
 
 const dlopen = (text: string): Error => Object.assign(new Error(text), { code: 'ERR_DLOPEN_FAILED' })
@@ -32,5 +33,36 @@ test('what a library could not be loaded for passes, by the text of either C lib
   ]) {
     assert.equal(shortageIn(error), undefined)
     assert.equal(isShortage(error), false)
+  }
+})
+
+test('want of memory is told as that of the system, whatever met it; a full stack and a length that is too much are none', () => {
+  const wanting = [
+    new RangeError('Array buffer allocation failed'),
+    new RangeError('WebAssembly.Instance(): Out of memory: Cannot allocate Wasm memory for new instance'),
+    Object.assign(new Error('no memory'), { code: 'ERR_MEMORY_ALLOCATION_FAILED' }),
+    new DOMException('Data cannot be cloned, out of memory.', 'DataCloneError'),
+  ]
+  for (const cause of wanting) {
+    assert.ok(isAllocationFailure(cause), String(cause))
+    for (const told of [handOverError(cause), shortageError('work', cause), storageError('read', 'log/1', cause)]) {
+      assert.ok(isErrno(told, 'ENOMEM'))
+      assert.equal(mayStayUnread(told), false)
+      const { code, message, hint } = told as { code?: unknown; message: string; hint?: string }
+      assert.deepEqual([code, message.includes(cause.message), hint], ['TIDEMARK_STORAGE', true, 'the system is out of memory'])
+      assert.equal(isAllocationFailure(told), false)
+    }
+  }
+  for (const error of [
+    new RangeError('Maximum call stack size exceeded'),
+    new RangeError('Invalid array length'),
+    new RangeError('Invalid typed array length: -1'),
+    Object.assign(new RangeError('The value of "size" is out of range'), { code: 'ERR_OUT_OF_RANGE' }),
+    new Error('allocation failed'),
+    null,
+    'Array buffer allocation failed',
+  ]) {
+    assert.equal(isAllocationFailure(error), false, String(error))
+    assert.equal(shortageError('work', error), error)
   }
 })
