@@ -121,7 +121,19 @@ export async function defaultCodec<V = unknown>(): Promise<Codec<V>> {
 /** The engine is loaded first, and the process may stand elsewhere by then, as settings may have changed. What is no path is left for the engine to refuse. */
 function asOfNow(directory: string): string {
   if (typeof directory !== 'string' || directory === '' || directory === MEMORY || directory.includes('\0')) return directory
-  return resolve(directory)
+  return resolved(directory)
+}
+
+/** @throws TIDEMARK_DIRECTORY where the path is relative, and there is nothing that it could be relative to */
+function resolved(path: string): string {
+  try {
+    return resolve(path)
+  } catch (cause) {
+    throw new TidemarkError('TIDEMARK_DIRECTORY', `${path} is relative, and the working directory is gone: ${(cause as Error).message}`, {
+      hint: 'give the whole path, or start the process in a directory that is there',
+      cause,
+    })
+  }
 }
 
 /** Of a copy. @throws TIDEMARK_ARGUMENT */
@@ -136,7 +148,7 @@ function lockGiven(options: CopyOptions): 'os' | 'none' {
 
 /** As of now. @throws TIDEMARK_ARGUMENT for what is no path, and for memory, which nobody else sees */
 function pathGiven(call: string, given: unknown): string {
-  if (typeof given === 'string' && given !== '' && given !== MEMORY && !given.includes('\0')) return resolve(given)
+  if (typeof given === 'string' && given !== '' && given !== MEMORY && !given.includes('\0')) return resolved(given)
   const what = typeof given === 'string' ? JSON.stringify(given) : given === null ? 'null' : typeof given
   throw new TidemarkError('TIDEMARK_ARGUMENT', `${call} takes the path of a directory, not ${what}`, { hint: `${call}('./state')` })
 }

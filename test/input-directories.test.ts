@@ -1,6 +1,6 @@
 /** Directories that are no store: each is left as it is, with a typed error. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { copy, explain, open, profile, verify } from 'tidemark'
@@ -147,4 +147,25 @@ test('a read-only open of what is no store', async t => {
   await failsWith('TIDEMARK_NO_STORE', () => open(folder, { readOnly: true }), { says: [folder] })
   await failsWith('TIDEMARK_NO_STORE', () => open(join(folder, 'missing'), { readOnly: true }))
   assert.deepEqual(readdirSync(folder), [])
+})
+
+test('where the working directory was removed a relative path is an input to be corrected', {
+  skip: process.platform === 'win32' && 'it cannot be removed there',
+}, async t => {
+  const folder = join(temporaryFolder(t), 'gone')
+  const before = process.cwd()
+  mkdirSync(folder)
+  process.chdir(folder)
+  rmdirSync(folder)
+  const calls: readonly ((path: string) => Promise<unknown>)[] = [open, verify, profile, explain, path => copy(path, before)]
+  try {
+    for (const call of calls) {
+      const { cause } = await failsWith('TIDEMARK_DIRECTORY', () => call('state'), { says: ['state', 'working directory'] })
+      assert.equal((cause as NodeJS.ErrnoException).code, 'ENOENT')
+    }
+    // Memory lies in none.
+    await (await open(':memory:')).close()
+  } finally {
+    process.chdir(before)
+  }
 })
