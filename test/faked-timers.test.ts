@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { open } from 'tidemark'
+import { temporaryFolder } from './temporary.ts'
 
 const NAMES = ['performance', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'Date'] as const
 const RealDate = Date
@@ -86,5 +87,21 @@ test('a Date is stored, and comes back as one of the class of the platform, wher
     await store.close()
   } finally {
     restore()
+  }
+})
+
+test('a store opens, and its points have a time, where Date.now was stubbed and gives none', async t => {
+  const folder = temporaryFolder(t)
+  for (const none of [undefined, Number.NaN, -1, 1e20]) {
+    const { mock } = t.mock.method(Date, 'now', () => none as never)
+    try {
+      const store = await open(folder, { checkpoint: { intervalMs: 0 } })
+      await assert.rejects(open(folder), { code: 'TIDEMARK_LOCKED', message: /by this process$/ })
+      store.map<unknown>('map').set('a', none)
+      assert.equal((await store.checkpoint()).time, 0)
+      await store.close()
+    } finally {
+      mock.restore()
+    }
   }
 })

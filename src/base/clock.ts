@@ -10,16 +10,24 @@
 import { performance } from 'node:perf_hooks'
 
 export interface Clock {
-  /** Milliseconds since 1970 by the wall clock, it may jump either way, so no difference of two of them is a time that passed. */
+  /** Milliseconds since 1970 by the wall clock, 0 where it gives no time; it may jump either way, so no difference of two of them is a time that passed. */
   now(): number
   /** Milliseconds since an arbitrary moment, with fractions; never goes backwards. */
   monotonic(): number
 }
 
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => timeOr0(Date.now()),
   monotonic: () => performance.now(),
 }
+
+/** A test of the service may have stubbed the global, with a value that is no time or with none: that is 0, which stands for an unknown time. */
+function timeOr0(ms: unknown): number {
+  return typeof ms === 'number' && ms > 0 && ms <= TIME_MS_MAX ? ms : 0
+}
+
+/** The last moment that a Date holds. */
+const TIME_MS_MAX = 8.64e15
 
 /** The share of time, from 0 to 1, in which the event loop did something since the call before, or since the reading was made. */
 export type LoopLoad = () => number

@@ -34,7 +34,7 @@ export interface LockHolder {
   readonly pid: number
   /** Start of the process in the system's own unit, to tell a process from a later one with the same number. */
   readonly started: string
-  /** When the lock was taken, ISO 8601. */
+  /** When the lock was taken, ISO 8601; empty where no clock said. */
   readonly since: string
 }
 
@@ -55,7 +55,7 @@ export interface LockOptions {
   readonly load?: () => Promise<{ tryLock: TryLock }>
 }
 
-/** The facts about this process; `nowMs` is the wall clock's, for the reader of the message. */
+/** The facts about this process; `nowMs` is the wall clock's, for the reader of the message; 0: unknown. */
 export function lockHolder(nowMs: number): LockHolder {
   return {
     host: hostname(),
@@ -65,7 +65,7 @@ export function lockHolder(nowMs: number): LockHolder {
       readFact('/proc/self/stat')
         .replace(/^.*\) /s, '')
         .split(' ')[19] ?? '',
-    since: new Date(nowMs).toISOString(),
+    since: nowMs > 0 ? new Date(nowMs).toISOString() : '',
   }
 }
 
@@ -230,7 +230,7 @@ function lockedError(rootDir: string, fd: number, own: LockHolder): TidemarkErro
   const here = holder !== undefined && holder.pid === own.pid && holder.host === own.host && holder.started === own.started
   const where = holder?.host === own.host ? '' : ` on host ${holder?.host}`
   const who = holder === undefined ? 'a process that left no name' : here ? 'this process' : `process ${holder.pid}${where}`
-  const since = holder === undefined ? '' : `, since ${holder.since}`
+  const since = holder === undefined || holder.since === '' ? '' : `, since ${holder.since}`
   return new TidemarkError('TIDEMARK_LOCKED', `the store in ${rootDir} is open for writing by ${who}${since}`, {
     hint: here
       ? 'close the other store of this process first, or share it'
