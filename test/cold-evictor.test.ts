@@ -19,7 +19,7 @@ const JOBS = 20_000
 
 const stored = (count: number): Map<Key, unknown> => new Map(numbered(count, n => ({ n, text: 'x'.repeat(100) })))
 
-function evicting(rig: Rig, starved = (): void => undefined): { evictor: Evictor; pass: (ms: number) => Promise<void> } {
+function evicting(rig: Rig, starved: () => void = () => undefined): { evictor: Evictor; pass: (ms: number) => Promise<void> } {
   const scheduler = new SimulatedScheduler({ seed: 1 })
   const evictor = new Evictor({
     clock: scheduler.clock,
@@ -219,5 +219,24 @@ test('insignificant changes of very many collections are taken in a slice after 
   assert.ok(evictor.bytes > BOUND)
   assert.deepEqual(starved, [0])
   assert.ok(Math.max(...slices) <= 4, `${Math.max(...slices)} ms`)
+  evictor.stop()
+})
+
+test('collections of which nothing is in the heap take nothing of the bound, however many there are', async () => {
+  const rig = new Rig()
+  const entries = stored(2000)
+  const first = rig.cold(new FakeCold(entries), entries, true)
+  for (let n = 0; n < 1000; n++) rig.cold(new FakeCold([['k', 1]]), new Map([['k', 1]]), true)
+  let starved = 0
+  const { evictor, pass } = evicting(rig, () => starved++)
+  await pass(5000)
+  assert.equal(evictor.bytes, 0)
+  for (let at = 0; at < 200; at++) first.get(`k${at}`)
+  await pass(5000)
+  assert.equal(first.live.size, 200)
+  for (let at = 200; at < 2000; at++) first.get(`k${at}`)
+  await pass(5000)
+  assert.ok(evictor.bytes > 0 && evictor.bytes < BOUND)
+  assert.equal(starved, 0)
   evictor.stop()
 })

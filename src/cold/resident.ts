@@ -31,8 +31,13 @@ export class Resident {
   get bytes(): number {
     const { live, cold, dropped, significance } = this.collection
     if (dropped || cold === undefined) return 0
-    this.#room = mapRoom(live.size, this.#room)
     const waiting = significance?.size ?? 0
+    // A Map of its own each has, whatever leaves; a store of thousands that this run never uses would have no room for entries.
+    if (live.size === 0 && waiting === 0 && cold.keysKept === 0) {
+      this.#room = 0
+      return 0
+    }
+    this.#room = mapRoom(live.size, this.#room)
     const values = live.size + waiting + cold.valuesKept
     return values * this.#mean() + mapHeapBytes(this.#room) + (waiting + cold.keysKept) * KEY_KEPT_BYTES
   }
