@@ -1,8 +1,10 @@
 /** Errors across threads: plain data, and back. */
 import { CODES, type ErrorCode, TidemarkError } from '../base/errors.ts'
+import { shortageError } from '../storage/index.ts'
 import type { ErrorData } from './contract.ts'
 
-export function toErrorData(error: unknown): ErrorData {
+export function toErrorData(thrown: unknown): ErrorData {
+  const error = shortageError('work of the writer', thrown)
   if (error instanceof TidemarkError) {
     const { code, message, hint, file, cause } = error
     return {
