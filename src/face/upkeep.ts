@@ -25,6 +25,7 @@ export interface UpkeepStats {
   readonly filesRemoved: number
   /** Jobs that failed; each is begun again after a pause. */
   readonly failures: number
+  /** The message of the last one; of a TIDEMARK_BUG the stack in the lines behind that. */
   readonly lastError: string | undefined
   /**
    * While folding does not keep up with the log: for how long it had not when that was found, ms, and the record bytes and records that were
@@ -113,8 +114,12 @@ export class Upkeep {
       bytesWritten: old.bytesWritten + allBytes,
       filesRemoved: old.filesRemoved + files,
       failures: old.failures + (did === 'failed' ? 1 : 0),
-      lastError: error?.message ?? old.lastError,
+      lastError: error === undefined ? old.lastError : textOf(error),
       behind: did === 'caughtUp' ? undefined : (behind ?? old.behind),
     }
   }
+}
+
+function textOf({ code, message, info }: NonNullable<UpkeepMessage['error']>): string {
+  return code === 'TIDEMARK_BUG' && typeof info?.['stack'] === 'string' ? `${message}\n${info['stack']}` : message
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TidemarkError } from '../base/errors.ts'
 import { isErrno } from '../storage/index.ts'
 import { fromErrorData, toErrorData } from './error-data.ts'
 
@@ -19,4 +20,14 @@ test('want of memory in the writer is told as such; what else nobody expected as
     assert.equal(told.code, 'TIDEMARK_BUG')
     assert.equal(told.info?.['stack'], error.stack)
   }
+})
+
+test('a broken invariant comes out of the thread with the stack that it is to be reported with; of what is no defect none is sent', () => {
+  const broken = new TidemarkError('TIDEMARK_BUG', 'invariant broken: order', { info: { at: 1 } })
+  const told = fromErrorData(structuredClone(toErrorData(broken)))
+  assert.deepEqual(told.info, { at: 1, stack: broken.stack })
+  // Told on, as by a writer that tells of what upkeep met.
+  assert.equal(fromErrorData(toErrorData(told)).info?.['stack'], broken.stack)
+  const full = new TidemarkError('TIDEMARK_STORAGE', 'no space', { info: { errno: -28 } })
+  assert.deepEqual(toErrorData(full).info, { errno: -28 })
 })

@@ -6,13 +6,15 @@ import type { ErrorData } from './contract.ts'
 export function toErrorData(thrown: unknown): ErrorData {
   const error = shortageError('work of the writer', thrown)
   if (error instanceof TidemarkError) {
-    const { code, message, hint, file, cause } = error
+    const { code, message, hint, file, cause, stack } = error
+    // To be reported with it. One that crossed a thread before has that of the other in its info.
+    const info = code === 'TIDEMARK_BUG' && stack !== undefined ? { stack, ...error.info } : error.info
     return {
       code,
       message,
       ...(hint === undefined ? {} : { hint }),
       ...(file === undefined ? {} : { file }),
-      ...(error.info === undefined ? {} : { info: plain(error.info) }),
+      ...(info === undefined ? {} : { info: plain(info) }),
       ...(cause === undefined ? {} : { cause: causeOf(cause) }),
     }
   }
