@@ -1,7 +1,7 @@
 /** The scheduler before a world that is as simple as can be: when barriers fall, and what is said about it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Cadence, type Decision } from '../src/schedule/index.ts'
+import { Cadence, type Decision, type Took } from '../src/schedule/index.ts'
 import { SeededRandom, SimulatedClock } from '../src/testing/index.ts'
 import { CadenceWorld, SETTINGS } from './support/cadence-world.ts'
 
@@ -130,6 +130,26 @@ test('pressure rises with an epoch that takes long, is told once each way, and i
     ['pressure-high storage', 'pressure-low calm'],
   )
   assert.ok(world.cadence.pressure < 0.1)
+})
+
+test('of bytes in flight it is said whom they wait for: a writer that works all the time, or the storage behind it', () => {
+  const said = (took: Took | undefined): string[] => {
+    const decided: string[] = []
+    const clock = new SimulatedClock()
+    const decide = ({ type, reason }: Decision): void => void decided.push(`${type} ${reason}`)
+    const cadence = new Cadence({ clock, loopLoad: () => 0, settings: { ...SETTINGS, ...elastic }, decided: decide })
+    const seen = { dirty: true, changed: [], collections: 1, counted: true, inFlightBytes: 7_000_000, lag: { laggingMs: 0, uncutMs: 0 } }
+    cadence.cut([], undefined)
+    while (clock.monotonic() < 3000) {
+      clock.advance(100)
+      if (took !== undefined) cadence.credited(took)
+      cadence.look(seen)
+    }
+    return decided.slice(1)
+  }
+  assert.deepEqual(said({ ms: 10, workMs: 9 }), ['pause writer', 'pressure-high writer'])
+  // It waits for the disk, or below a ceiling; or it stands still.
+  for (const took of [{ ms: 10, workMs: 1 }, undefined]) assert.deepEqual(said(took), ['pause storage', 'pressure-high storage'])
 })
 
 test('an RPO that is broken is said, with why, and said again when it is met', () => {

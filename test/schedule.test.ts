@@ -11,13 +11,18 @@ import { SimulatedStore } from './support/simulated-store.ts'
 
 type Told = Decision & { readonly at: number }
 
-async function opened(checkpoint: Settings['checkpoint'], seed = 1, scheduler = new SimulatedScheduler({ seed, tasksMax: 20_000_000 })) {
+async function opened(
+  checkpoint: Settings['checkpoint'],
+  seed = 1,
+  scheduler = new SimulatedScheduler({ seed, tasksMax: 20_000_000 }),
+  budget: Settings['budget'] = {},
+) {
   const latencyMs = { min: 0, max: 2 }
   const storage = new SimulatedStorage({ seed, scheduler, latencyMs })
   const { clock } = scheduler
   const world = { load: 0.1 }
   const components = { storage, scheduler, clock, random: new SeededRandom(seed), loopLoad: () => world.load }
-  const settings: Settings = { ...(checkpoint === undefined ? {} : { checkpoint }), compression: 'none' }
+  const settings: Settings = { ...(checkpoint === undefined ? {} : { checkpoint }), budget, compression: 'none' }
   const open = () => scheduler.run(openStore('simulated', settings, components))
   const store = await open()
   const decisions: Told[] = []
@@ -177,6 +182,30 @@ test('a storage that is stuck for ten seconds raises the pressure, breaks the RP
   assert.ok(store.pressure < 0.1)
   await scheduler.run(store.close())
 })
+
+for (const [how, budget] of [
+  ['a storage that is stuck', {}],
+  ['a ceiling', { ioBytesPerSecondMax: 65_536 }],
+] as const) {
+  test(`${how} is not told as a writer that is behind, though all that fits is handed over`, async () => {
+    const { scheduler, latencyMs, map, pass, decisions, store } = await opened(
+      { intervalMs: 1000, intervalMsMax: 4000 },
+      1,
+      undefined,
+      budget,
+    )
+    await pass(5000)
+    if (how === 'a storage that is stuck') latencyMs.min = latencyMs.max = 10_000
+    for (let n = 0; n < 200; n++) map.set(`k${n}`, 'x'.repeat(50_000))
+    await pass(5000)
+    const told = decisions.filter(({ type }) => type === 'pause' || type === 'pressure-high')
+    assert.deepEqual(new Set(told.map(({ type }) => type)), new Set(['pause', 'pressure-high']))
+    assert.ok(told.some(({ numbers }) => (numbers['inFlightBytes'] as number) > 7_000_000))
+    assert.deepEqual(new Set(told.map(({ reason }) => reason)), new Set(['storage']))
+    latencyMs.min = latencyMs.max = 1
+    await scheduler.run(store.close({ timeoutMs: 1_000_000 }))
+  })
+}
 
 test('pressure that has gone is told, however often durable() is called', async () => {
   const { store, scheduler, latencyMs, map, pass } = await opened({ intervalMs: 1000 })

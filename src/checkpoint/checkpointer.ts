@@ -284,6 +284,7 @@ export class Checkpointer implements CaptureOwner {
       case 'credit':
         if (!this.#attempts.isNow(message.attempt)) return
         this.outbox.credit(message.bytes)
+        this.#parts.cadence.credited(message.took)
         this.#round.resume()
         return
       case 'committed':

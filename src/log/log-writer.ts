@@ -121,16 +121,21 @@ export class LogWriter {
     return this.#blocks === 0
   }
 
-  /** Appends one block; `records` is what the sender counted. */
-  async block(bytes: Uint8Array, records: number): Promise<void> {
+  /** Appends one block; `records` is what the sender counted. Gives how long it took, and how much of that was work. */
+  async block(bytes: Uint8Array, records: number): Promise<{ readonly ms: number; readonly workMs: number }> {
+    const { monotonic } = this.#start
     const at = this.#length
+    const begin = monotonic()
     const parts = this.#frameBlock(bytes, records)
+    const workMs = monotonic() - begin
     await this.#start.failpoint('block.append')
     await this.#append(parts)
     await readBack(this.#handle, at, parts)
-    if (!this.#wantsSync()) return
-    await this.#start.failpoint('block.sync')
-    await this.#sync()
+    if (this.#wantsSync()) {
+      await this.#start.failpoint('block.sync')
+      await this.#sync()
+    }
+    return { ms: monotonic() - begin, workMs }
   }
 
   /** Ends the epoch; when it resolves the epoch is on the device. `bytes` is the last block and may be empty. */

@@ -7,15 +7,14 @@
  * Invariants: nothing is done between looks; an engine that has nothing to write is looked at once an interval, or a second where that is
  * longer, and more often where a change just behind a look would else be too old; every change of mind is a decision with its reason.
  */
-import { LAG_INTERVALS_MAX, LOOK_MS_MIN, LOOP_LATE_MS } from '../base/limits.ts'
+import { LAG_INTERVALS_MAX, LOOP_LATE_MS } from '../base/limits.ts'
 import type { ScheduleRecord, StoredDecision } from '../format/index.ts'
 import { Activity } from './activity.ts'
 import { Delta } from './delta.ts'
 import { Exposure } from './exposure.ts'
 import { Learned } from './learned.ts'
 import { LookTimes } from './look-times.ts'
-import { Pause } from './pause.ts'
-import { Pressure, type PressureFacts } from './pressure.ts'
+import { Strain, type StrainFacts } from './strain.ts'
 import type {
   BarrierReason,
   CadenceParts,
@@ -23,6 +22,7 @@ import type {
   Changed,
   Committed,
   CutReason,
+  Decide,
   Decision,
   DecisionReason,
   DecisionType,
@@ -30,6 +30,7 @@ import type {
   OwnRpo,
   ScheduleStats,
   Seen,
+  Took,
   UpkeepLevel,
 } from './types.ts'
 import { UpkeepPlan } from './upkeep-level.ts'
@@ -52,8 +53,7 @@ export class Cadence {
   readonly #written = new Written()
   readonly #exposure: Exposure
   readonly #window: Window
-  readonly #pause = new Pause()
-  readonly #pressure: Pressure
+  readonly #strain: Strain
   readonly #upkeep: UpkeepPlan
   readonly #lookTimes: LookTimes
   readonly #lagMsMax: number
@@ -67,6 +67,7 @@ export class Cadence {
   #partsEnded = 0
   /** Collections that the last epoch left out. */
   #leftOut = 0
+  readonly #decides: Decide = (type, reason, numbers) => this.#decide(type, reason, numbers)
 
   constructor(parts: CadenceParts) {
     const { clock, settings } = parts
@@ -84,7 +85,7 @@ export class Cadence {
         ? new Exposure(now, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
         : new Exposure(now, intervalMsMax, this.#lagMsMax)
     this.#window = new Window(settings)
-    this.#pressure = new Pressure(now, Math.max(intervalMs, LOOK_MS_MIN))
+    this.#strain = new Strain(now, settings)
     this.#upkeep = new UpkeepPlan(now, this.#learned.day.partMs)
     this.#windowStart = now
     this.#looked = now
@@ -125,7 +126,7 @@ export class Cadence {
 
   /** Captures that need not be made now wait. */
   get paused(): boolean {
-    return this.#pause.paused
+    return this.#strain.paused
   }
 
   get upkeep(): UpkeepLevel {
@@ -162,9 +163,9 @@ export class Cadence {
       this.#exposure.clean(now)
       this.#windowStart = now
     }
-    this.#lookAtPressure(now, seen)
+    this.#strain.look({ ...this.#strainFacts(now), inFlightBytes: seen.inFlightBytes, load: this.#activity.load.value }, this.#decides)
     this.#lookAtExposure(now, dirty, late)?.()
-    if (this.#upkeep.look(now, this.#learned.day)) this.#upkeep.tell((type, reason, numbers) => this.#decide(type, reason, numbers))
+    if (this.#upkeep.look(now, this.#learned.day)) this.#upkeep.tell(this.#decides)
     // Who was told of something may have set a barrier, which took what was seen.
     const fell = this.#listedAtBarrier !== listed
     const againMs = fell ? Math.min(this.#lookTimes.lookMs, this.#window.targetMs) : this.#againMsOf(seen)
@@ -255,6 +256,11 @@ export class Cadence {
     this.#decide('rpo-met', 'durable', numbers)
   }
 
+  /** The writer gives credit for a block. */
+  credited(took: Took | undefined): void {
+    this.#strain.credited(took)
+  }
+
   /** All that was cut is to be written again. */
   failed(): void {
     this.#failing = true
@@ -264,7 +270,7 @@ export class Cadence {
 
   /** As of now; 0 to 1. */
   get pressure(): number {
-    return this.#pressure.value(this.#pressureFacts(this.#parts.clock.monotonic(), 0))
+    return this.#strain.pressure(this.#strainFacts(this.#parts.clock.monotonic()))
   }
 
   /** `dirty`: as `Seen` has it; `changed`: what is listed now. */
@@ -277,7 +283,7 @@ export class Cadence {
     return {
       windowMs: this.#window.targetMs,
       lull: this.#activity.lull,
-      paused: this.#pause.paused,
+      paused: this.#strain.paused,
       upkeep: this.#upkeep.level,
       pressure: this.pressure,
       rpoMs,
@@ -332,7 +338,7 @@ export class Cadence {
       lull,
       lullsExpected,
       busy,
-      paused: this.#pause.paused,
+      paused: this.#strain.paused,
     })
     const lookMs = this.#lookTimes.dirtyMs(seen.collections)
     if (plan.falls !== undefined) return { barrier: plan.falls, againMs: lookMs }
@@ -348,20 +354,6 @@ export class Cadence {
   /** Until something that is left out has to be taken. */
   #lagLeftMs({ lag }: Seen): number {
     return lag.uncutMs > 0 ? this.leftOutMsMax - lag.uncutMs : Number.POSITIVE_INFINITY
-  }
-
-  #lookAtPressure(now: number, { inFlightBytes }: Seen): void {
-    const facts = this.#pressureFacts(now, inFlightBytes)
-    const { flightMs } = facts
-    const turned = this.#pressure.look(facts)
-    const numbers = { pressure: this.#pressure.value(facts), inFlightBytes, flightMs }
-    if (turned === 'calm') this.#decide('pressure-low', turned, numbers)
-    else if (turned !== undefined) this.#decide('pressure-high', turned, numbers)
-    if (!this.settings.elastic) return
-    const load = this.#activity.load.value
-    const why = this.#pause.look({ now, load, inFlightBytes, flightMs, intervalMs: this.settings.intervalMs })
-    if (why === 'calm') this.#decide('resume', why, { loopLoad: load, inFlightBytes, flightMs })
-    else if (why !== undefined) this.#decide('pause', why, { loopLoad: load, inFlightBytes, flightMs })
   }
 
   /** What there is to tell about it. */
@@ -385,14 +377,13 @@ export class Cadence {
     else this.#decide('taken-in', 'durable', { collections: before })
   }
 
-  #pressureFacts(now: number, inFlightBytes: number): PressureFacts {
-    const { intervalMsMax } = this.settings
-    return { now, failing: this.#failing, inFlightBytes, flightMs: this.#exposure.flightMs(now), intervalMsMax }
+  #strainFacts(now: number): StrainFacts {
+    return { now, failing: this.#failing, flightMs: this.#exposure.flightMs(now) }
   }
 
   #decide<Type extends DecisionType>(type: Type, reason: DecisionReason<Type>, numbers: Decision['numbers']): void {
     const decision: Decision = { time: this.#parts.clock.now(), type, reason, numbers }
     this.#learned.decisions.add(decision)
-    this.#parts.decided(decision, this.#pressure.last)
+    this.#parts.decided(decision, this.#strain.pressureLast)
   }
 }

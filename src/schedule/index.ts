@@ -18,5 +18,6 @@ export {
   type Look,
   type ScheduleStats,
   type Seen,
+  type Took,
   type UpkeepLevel,
 } from './types.ts'

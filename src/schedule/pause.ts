@@ -5,12 +5,12 @@
  * Invariant: it begins and ends by thresholds that lie apart, and each state lasts an interval at least.
  */
 import { IN_FLIGHT_BYTES_MAX } from '../base/limits.ts'
+import type { Waits } from './pressure.ts'
 import type { DecisionReason } from './types.ts'
 
-export interface PauseFacts {
+export interface PauseFacts extends Waits {
   readonly now: number
   readonly load: number
-  readonly inFlightBytes: number
   /** Since the barrier of the epoch under way; 0: none is. */
   readonly flightMs: number
   readonly intervalMs: number
@@ -24,7 +24,7 @@ export class Pause {
   #since = Number.NEGATIVE_INFINITY
 
   /** Gives why it began, or 'calm' when it ended. */
-  look({ now, load, inFlightBytes, flightMs, intervalMs }: PauseFacts): DecisionReason<'pause' | 'resume'> | undefined {
+  look({ now, load, inFlightBytes, flightMs, behind, intervalMs }: PauseFacts): DecisionReason<'pause' | 'resume'> | undefined {
     if (now - this.#since < intervalMs) return undefined
     const share = inFlightBytes / IN_FLIGHT_BYTES_MAX
     if (this.paused) {
@@ -32,7 +32,7 @@ export class Pause {
       return calm ? this.#turn(now, 'calm') : undefined
     }
     if (flightMs >= intervalMs) return this.#turn(now, 'storage')
-    if (share >= 0.75) return this.#turn(now, 'writer')
+    if (share >= 0.75) return this.#turn(now, behind)
     return load >= LOAD_ENTER ? this.#turn(now, 'loop') : undefined
   }
 

@@ -10,10 +10,15 @@ import type { DecisionReason } from './types.ts'
 export interface PressureFacts {
   readonly now: number
   readonly failing: boolean
-  readonly inFlightBytes: number
   /** Since the barrier of the epoch under way; 0: none is. */
   readonly flightMs: number
   readonly intervalMsMax: number
+}
+
+/** Bytes handed over, and whom they wait for. */
+export interface Waits {
+  readonly inFlightBytes: number
+  readonly behind: 'writer' | 'storage'
 }
 
 export const PRESSURE_HIGH = 0.8
@@ -42,7 +47,7 @@ export class Pressure {
   }
 
   /** Gives why it is high now, or 'calm' when it is not any more. */
-  look(facts: PressureFacts): DecisionReason<'pressure-high' | 'pressure-low'> | undefined {
+  look(facts: PressureFacts & Waits): DecisionReason<'pressure-high' | 'pressure-low'> | undefined {
     this.#value = this.value(facts)
     this.#at = facts.now
     if (this.high) {
@@ -53,7 +58,7 @@ export class Pressure {
     if (this.#value < PRESSURE_HIGH) return undefined
     this.high = true
     if (facts.failing) return 'failing'
-    return facts.inFlightBytes >= IN_FLIGHT_BYTES_MAX / 2 ? 'writer' : 'storage'
+    return facts.inFlightBytes >= IN_FLIGHT_BYTES_MAX / 2 ? facts.behind : 'storage'
   }
 }
 

@@ -84,6 +84,9 @@ export interface Changed {
 /** Of a critical collection: at most so old is its change that waits for a barrier, of what it asked for; and so late that was noticed. */
 export type OwnRpo = Readonly<Record<'rpoMs' | 'rpoMsMax' | 'lateMs', number>>
 
+/** How long the writer took for a block, and how much of that it worked: for the rest it waited for the storage, or for its room below the ceiling. */
+export type Took = Readonly<Record<'ms' | 'workMs', number>>
+
 /** What became durable. */
 export interface Committed {
   readonly records: number

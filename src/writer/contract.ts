@@ -111,9 +111,18 @@ export interface UpkeepMessage {
   readonly named?: NamedSegments
 }
 
+/** The bytes of a batch or commit were taken in. */
+export interface CreditMessage {
+  readonly type: 'credit'
+  readonly attempt: number
+  readonly bytes: number
+  /** Of a batch that was written: how long that took, and how much of it the writer worked, and waited for nobody. */
+  readonly took?: { readonly ms: number; readonly workMs: number } | undefined
+}
+
 export type FromWriter =
   | UpkeepMessage
-  | { readonly type: 'credit'; readonly attempt: number; readonly bytes: number }
+  | CreditMessage
   | CommittedMessage
   | { readonly type: 'failed'; readonly attempt: number; readonly error: ErrorData; readonly fatal: boolean }
   | { readonly type: 'fenced'; readonly error: ErrorData }

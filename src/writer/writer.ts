@@ -19,7 +19,7 @@ import { LogWriter } from '../log/index.ts'
 import { assertInPlace, assertNext, giveUp, roll } from '../manifest/index.ts'
 import { Budget, logToll, PacedStorage, proofToll } from '../pace/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
-import type { BatchMessage, CommitMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
+import type { BatchMessage, CommitMessage, CreditMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
 import { Inherited } from './inherited.ts'
 import { Ownership } from './ownership.ts'
@@ -178,11 +178,13 @@ export class Writer {
   }
 
   async #batch(message: BatchMessage): Promise<void> {
+    const { attempt, bytes, records } = message
+    let took: CreditMessage['took']
     try {
       this.#sealDue = false
-      if (this.#valid(message)) await (await this.#ready()).block(message.bytes, message.records)
+      if (this.#valid(message)) took = await (await this.#ready()).block(bytes, records)
     } finally {
-      this.#send({ type: 'credit', attempt: message.attempt, bytes: message.bytes.length })
+      this.#send({ type: 'credit', attempt, bytes: bytes.length, took })
     }
   }
 
@@ -206,26 +208,11 @@ export class Writer {
       this.#end = result.position
       this.#catalogue = { epoch, collections: catalogue }
       credit()
-      const { position, blocks, rawBytes, logBytes, syncMs, commitMs } = result
       const totalMs = this.#parts.monotonic() - begin
       const rolled = this.#rolled
       this.#rolled = false
-      this.#send({
-        type: 'committed',
-        attempt,
-        epoch,
-        position,
-        records: result.records,
-        blocks,
-        rawBytes,
-        logBytes,
-        fileBytes: log.length,
-        rolled,
-        syncMs,
-        commitMs,
-        totalMs,
-      })
-      this.#folding?.committed(rawBytes, result.records, catalogue)
+      this.#send({ type: 'committed', attempt, epoch, ...result, fileBytes: log.length, rolled, totalMs })
+      this.#folding?.committed(result.rawBytes, result.records, catalogue)
       await this.#sealSoon(log)
     } finally {
       this.#budget.commitEnded()

@@ -48,8 +48,14 @@ test('a writer in a thread commits, rolls, credits what it took, and closes', as
     }
     await writer.close()
     await writer.close()
-    const credited = writer.messages.reduce((sum, message) => sum + (message.type === 'credit' ? message.bytes : 0), 0)
-    assert.equal(credited, posted)
+    const credits = writer.messages.filter(message => message.type === 'credit')
+    assert.equal(
+      credits.reduce((sum, { bytes }) => sum + bytes, 0),
+      posted,
+    )
+    const took = credits.flatMap(credit => credit.took ?? [])
+    assert.equal(took.length, 3 * 6, 'what comes with the commit is not timed')
+    for (const { ms, workMs } of took) assert.ok(workMs >= 0 && workMs <= ms, `${workMs} of ${ms}`)
   }
   const { epochs, opened } = await readAll(new FileStorage(root))
   assert.deepEqual(epochs, expected)
