@@ -132,6 +132,17 @@ test('pressure rises with an epoch that takes long, is told once each way, and i
   assert.ok(world.cadence.pressure < 0.1)
 })
 
+test('the pressure is high once an epoch takes two fifths of the RPO', () => {
+  for (const [commitMs, times] of [
+    [1500, 0],
+    [1750, 1],
+  ] as const) {
+    const world = new CadenceWorld({ rate: () => 1000, commitMs: ms => (ms > 3000 && ms < 4500 ? commitMs : 20) })
+    world.run(10_000)
+    assert.equal(world.of('pressure-high', 'storage').length, times, `${commitMs} of ${world.settings.intervalMsMax}`)
+  }
+})
+
 test('of bytes in flight it is said whom they wait for: a writer that works all the time, or the storage behind it', () => {
   const said = (took: Took | undefined): string[] => {
     const decided: string[] = []
