@@ -328,9 +328,9 @@ function build(
     memory: () =>
       evictor && { liveBytes: evictor.bytes, evicted: evictor.evicted, reads: cold.reads.snapshot(), lastError: following?.lastError },
     takeCodec: (collection: Collection, codec: ValueCodec): void => {
+      // What another one refused is to be tried with this one, though nothing else changes.
+      if (codec !== collection.codec && space.refusedKeys(collection.id) > 0) space.catalogueChanged = true
       collection.codec = codec
-      // What the one before it refused is to be tried with this one, though nothing else changes.
-      if (space.refusedKeys(collection.id) > 0) space.catalogueChanged = true
       collection.cold?.takeCodec(codec)
     },
     /** Slices of hydration count among the stalls. */

@@ -25,6 +25,22 @@ test('what the codec before it refused is written with a better one though nothi
   await world.close()
 })
 
+test('the same one given again does not try what it refused once more: no barrier falls for it', async () => {
+  const world = new SimulatedStore({ checkpoint: { intervalMs: 100 } })
+  const store = await world.open()
+  store.map<string>('map', { codec: broken }).set('k', 'v')
+  await world.pass(1000)
+  const { epoch } = world.points.at(-1) ?? {}
+  for (let n = 0; n < 5; n++) {
+    store.map<string>('map', { codec: broken })
+    await world.pass(200)
+  }
+  assert.equal(store.stats().refused.length, 1)
+  assert.equal(world.points.at(-1)?.epoch, epoch)
+  store.map<string>('map', { codec: text })
+  await world.close()
+})
+
 for (const before of [undefined, 'stored before']) {
   test(`a text that a codec refused, set again once the codec takes it, is written though nothing else changes; ${before ?? 'never stored'}`, async () => {
     const world = new SimulatedStore({ checkpoint: { intervalMs: 100 } })
