@@ -2,8 +2,9 @@
 import { POINTS_LISTED_MAX } from '../base/limits.ts'
 import { type CatalogueEntry, LOG_HEADER_BYTES, type LogPosition, laggingIn, type Manifest } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
+import { newestNumber } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
-import { type Believe, besideWriter } from './beside.ts'
+import { type Believe, besideWriter, openAgain } from './beside.ts'
 import { isUnfit, readKept, type Unfit, unfitSegment } from './kept.ts'
 import { ListedPoints } from './listed.ts'
 import { openForReading } from './open.ts'
@@ -14,7 +15,8 @@ const VERIFIED = ['checksums', 'chain'] as const
 /**
  * The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Where the log is damaged, or what the fold
  * point stands on is missing, the list goes on at the next fold point that is kept; behind the newest of them it ends. Beyond the newest `most` only
- * fold points that are kept are listed, and what is left out between them is counted.
+ * fold points that are kept are listed, and what is left out between them is counted. What the store gave up meanwhile is not in the list: one that
+ * folds beyond its retention, or goes back to the past.
  * @throws what is wrong with the first fold point where nothing can stand on any
  */
 export async function listPoints(
@@ -23,9 +25,35 @@ export async function listPoints(
   pause: Pause,
   most = POINTS_LISTED_MAX,
 ): Promise<readonly RecoveryPoint[]> {
-  return await besideWriter(storage, await openForReading(storage), ({ manifest }, believe) =>
-    pointsOf(storage, manifest, { epochMax, most }, pause, believe),
-  )
+  return await besideWriter(storage, await openForReading(storage), async ({ manifest }, believe) => {
+    const points = await pointsOf(storage, manifest, { epochMax, most }, pause, believe)
+    if ((await newestNumber(storage)) === manifest.number) return points
+    const newest = (await openAgain(storage))?.manifest ?? manifest
+    // Of history that was given up since, nobody can say from here where it ended.
+    if (newest.lineage.at(-1)?.id !== manifest.lineage.at(-1)?.id) await believe(undefined)
+    const oldest = oldestKept(newest)
+    const left = points.findLast(({ epoch }) => epoch >= oldest)
+    const isInside = (left?.unlisted?.lastEpoch ?? 0) >= oldest && (left?.unlisted?.firstEpoch ?? oldest) < oldest
+    // Nor how much of what is counted together is kept.
+    if (isInside) await believe(undefined)
+    return points.filter(({ epoch }) => epoch >= oldest).map(point => (point === left ? since(point, oldest) : point))
+  })
+}
+
+/** The epoch of the oldest fold point that is kept. */
+function oldestKept({ retained, fold }: Manifest): number {
+  return (retained[0] ?? fold)?.epoch ?? 0
+}
+
+/** As the oldest point of a list: what lies before `oldest` is not kept any more. */
+function since(point: RecoveryPoint, oldest: number): RecoveryPoint {
+  const { lost, unlisted } = point
+  const { firstLostEpoch = 0, lastLostEpoch = -1 } = lost ?? {}
+  return {
+    ...point,
+    lost: lost === undefined || lastLostEpoch < oldest ? undefined : { ...lost, firstLostEpoch: Math.max(firstLostEpoch, oldest) },
+    unlisted: (unlisted?.firstEpoch ?? -1) < oldest ? undefined : unlisted,
+  }
 }
 
 async function pointsOf(
