@@ -74,3 +74,19 @@ test('those of a manifest that is there, though it was not known to be, stay', a
   assert.equal(world.store.map('map').get('59'), 59)
   await world.close()
 })
+
+test('where the manifest of a fold that failed turns out to count, what was wrong before is over, and it is said', async () => {
+  const world = await written(60)
+  const said: string[] = []
+  for (const name of ['degraded', 'recovered', 'behind', 'caughtUp'] as const) world.store.on(name, () => void said.push(name))
+  const heal = world.storage.inject({ operation: 'read', errno: 'EIO', path: 'log/' })
+  await world.pass(120_000)
+  assert.deepEqual([said, world.store.status], [['degraded'], 'degraded'])
+  heal()
+  world.storage.inject({ operation: 'createIfAbsent', errno: 'EIO', path: 'manifest/', applied: true, times: 1 })
+  await world.pass(HOUR_MS)
+  const { foldedEpoch, folds, foldBytes } = world.store.stats().upkeep
+  assert.deepEqual([foldedEpoch, folds, foldBytes], [1, 1, 0])
+  assert.deepEqual([said, world.store.status], [['degraded', 'recovered'], 'ok'])
+  await world.close()
+})

@@ -240,7 +240,7 @@ export class Folding {
   async #fold(): Promise<number | undefined> {
     if (!this.#tail.isDue) return undefined
     this.#publisher.assertNotFull('fold')
-    const { monotonic, failpoint, retention, report } = this.#parts
+    const { monotonic, failpoint, retention } = this.#parts
     const begin = monotonic()
     const reached = (): void => this.#tail.reached(monotonic(), this.#parts.manifest().fold?.epoch ?? 0)
     reached()
@@ -253,7 +253,11 @@ export class Folding {
       await this.#parts.inherited()
       const before = this.#parts.manifest()
       const folded = await foldLog(parts, before, this.#parts.end(), rhythm, size.all ? undefined : size)
-      if (folded === undefined) return this.#tail.folded(monotonic(), size)
+      if (folded === undefined) {
+        // One that failed has a manifest all the same.
+        this.#tail.folded(monotonic(), size)
+        return this.#folded(begin, 0)
+      }
       const { point, segments } = folded
       await failpoint('fold.written')
       const ages = this.#ages.upTo(point)
@@ -265,13 +269,18 @@ export class Folding {
       // This one, or one that failed and has a manifest all the same: what lies behind that one is to be folded still.
       reached()
       if (taken) this.#density.folded(folded.size.rawBytes, segments)
-      this.#lookBehind()
-      report({ type: 'folded', manifest: this.#parts.manifest(), bytesWritten: taken ? bytesOf(segments) : 0, ms: monotonic() - begin })
+      this.#folded(begin, taken ? bytesOf(segments) : 0)
     })
     this.#atRest.folded()
     this.#loops.wake('merge', 0)
     this.#loops.wake('collect', this.#limits.graceMs)
     return this.#tail.isDue ? 0 : undefined
+  }
+
+  #folded(begin: number, bytesWritten: number): void {
+    const { report, manifest, monotonic } = this.#parts
+    this.#lookBehind()
+    report({ type: 'folded', manifest: manifest(), bytesWritten, ms: monotonic() - begin })
   }
 
   async #merge(): Promise<number | undefined> {
