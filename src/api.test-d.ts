@@ -114,7 +114,8 @@ export async function uses(): Promise<void> {
   store.on('chekpoint', () => {})
   const typed: [number, string, CheckpointPoint] = [moved, held, point]
   const exact: Expect<Equal<[typeof moved, typeof held, typeof point], typeof typed>> = true
-  void [later, refused, exact]
+  const gone: string | undefined = store.restored.lost?.message
+  void [later, refused, exact, gone]
 }
 
 export type Interfaces = [

@@ -23,7 +23,7 @@ export function describeRestore(opened: OpenedStore, loaded: LoadResult, duratio
     entries: catalogue.reduce((sum, entry) => sum + entry.entries, 0),
     records,
     durationMs,
-    lost: damage === null ? undefined : damage,
+    lost: damage ?? undefined,
     lagging: laggingIn(catalogue),
     notes,
   }

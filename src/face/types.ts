@@ -20,7 +20,15 @@ export interface Restored {
   readonly durationMs: number
   /** Epochs lost to damage, when `restore.onDamage` is 'fall-back' and there was any. */
   readonly lost:
-    | { readonly firstLostEpoch: number; readonly lastSeenEpoch: number; readonly file: string; readonly offset: number }
+    | {
+        readonly firstLostEpoch: number
+        /** The newest epoch of which a trace was found. */
+        readonly lastSeenEpoch: number
+        readonly file: string
+        readonly offset: number
+        /** What is wrong there. */
+        readonly message: string
+      }
     | undefined
   /** Collections that the epoch had left out: they are back as of the epoch that is named. */
   readonly lagging: readonly Lagging[]
