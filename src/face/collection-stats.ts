@@ -13,7 +13,7 @@ export interface CollectionStats {
   readonly insignificant: number
   /**
    * Keys that were set and not written, because their encoding is that of their last record, since `open`; and the bytes that this spared.
-   * Those of attempts that failed are among them, although the next attempt wrote them.
+   * What an attempt that failed had spared, or a cut that moved, is taken back: it may go down.
    */
   readonly redundant: Spared
   /** Calls of `set` with the primitive that was there, since `open`: they changed nothing, and no record was made. */
