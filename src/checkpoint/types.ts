@@ -11,7 +11,7 @@ import type { Refusal } from './refusals.ts'
 /** A committed epoch, as `checkpoint()` and the `checkpoint` event give it. */
 export interface CheckpointPoint {
   readonly epoch: number
-  /** Time of the barrier, ms since 1970. */
+  /** Time of the barrier, ms since 1970; of the last one where the cut moved. */
   readonly time: number
   /** Bytes appended to the log for it, framing included. */
   readonly bytes: number
@@ -29,7 +29,7 @@ export interface CheckpointPoint {
   readonly refused: readonly Refusal[]
   /** How many these are in all. */
   readonly refusedCount: number
-  /** From the barrier to the acknowledgement. */
+  /** From the barrier to the acknowledgement; from the first barrier of the epoch where the cut moved. */
   readonly durationMs: number
 }
 

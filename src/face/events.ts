@@ -18,7 +18,10 @@ import { noFunction } from './refusals.ts'
 export interface StoreEvents {
   /** An epoch became durable, automatic ones included. */
   checkpoint: [point: CheckpointPoint]
-  /** A barrier falls now; the listener runs inside the cut, and what it writes is in the epoch, be it the last one of a store that closes. */
+  /**
+   * A barrier falls now, again for the same epoch where the cut moved or an attempt failed; the listener runs inside the cut, and what it writes is in
+   * the epoch, be it the last one of a store that closes.
+   */
   barrier: [info: { readonly epoch: number; readonly time: number }]
   /** Durability is interrupted, or folding cannot read back what was committed (once for each cause); the engine goes on trying. */
   degraded: [error: TidemarkError]
