@@ -74,7 +74,10 @@ export interface StoreStats {
    * hydration makes ahead.
    */
   readonly coldReads: HistogramSnapshot
-  /** Of each commit, from its append to its read-back, the wait for `budget.ioBytesPerSecondMax` included. */
+  /**
+   * Of each commit, from its last append to its read-back. Of the waits for `budget.ioBytesPerSecondMax` that of this append alone is in it:
+   * what the blocks before it waited `durationMs` of a checkpoint has.
+   */
   readonly commits: HistogramSnapshot
   /** Of each commit, its one sync; those that came early, while blocks were written, are not in it. */
   readonly syncs: HistogramSnapshot
