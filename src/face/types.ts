@@ -49,6 +49,10 @@ export interface MemoryStats {
   readonly lastError: string | undefined
 }
 
+/**
+ * What is counted is counted since `open` and never begins anew, histograms too: their percentiles and `maxMs` are of all that time. A stretch of
+ * it is the difference between two looks, for a histogram that of `buckets`.
+ */
 export interface StoreStats {
   readonly status: EngineStatus
   readonly epoch: number
