@@ -13,7 +13,7 @@ export interface CheckpointPoint {
   readonly epoch: number
   /** Time of the barrier, ms since 1970; of the last one where the cut moved. */
   readonly time: number
-  /** Bytes appended to the log for it, framing included. */
+  /** Bytes appended to the log for it, framing included, by the attempt that came through; without the seal before it, which a RecoveryPoint counts. */
   readonly bytes: number
   /** Record bytes before compression. */
   readonly rawBytes: number

@@ -89,11 +89,11 @@ export interface StoreStats {
   readonly failures: number
   readonly voids: number
   readonly forcedSlices: number
-  /** Appended to the log, framing included. */
+  /** Appended to the log by epochs that were acknowledged, framing included; without what attempts that failed appended, seals, and headers of files. */
   readonly bytesWritten: number
   /**
-   * Bytes that the log and upkeep wrote, over those of the log, since `open`; undefined while nothing was logged. A manifest that begins a log file
-   * and other small files are not in it.
+   * Bytes that the log, as `bytesWritten` has them, and upkeep wrote, over those of the log; undefined while nothing was logged. A manifest that begins
+   * a log file and other small files are not in it.
    */
   readonly writeAmplification: number | undefined
   /** Record bytes before compression. */

@@ -7,7 +7,7 @@ export interface RecoveryPoint {
   readonly time: number
   /** Of the history it was written in. A restore to an earlier point begins a new one, in which the epochs behind that point are counted anew. */
   readonly lineage: string
-  /** Bytes the epoch takes in the log, its commit included; 0 when only the segments hold it. */
+  /** Bytes the epoch takes in the log, its commit included, and a seal before it; 0 when only the segments hold it. */
   readonly bytes: number
   /** Live entries of all collections, of those in `lagging` as of the epoch named there; at most so many where values were refused. */
   readonly entries: number
