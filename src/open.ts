@@ -328,8 +328,11 @@ function build(
     memory: () =>
       evictor && { liveBytes: evictor.bytes, evicted: evictor.evicted, reads: cold.reads.snapshot(), lastError: following?.lastError },
     takeCodec: (collection: Collection, codec: ValueCodec): void => {
-      // What another one refused is to be tried with this one, though nothing else changes.
-      if (codec !== collection.codec && space.refusedKeys(collection.id) > 0) space.catalogueChanged = true
+      if (codec !== collection.codec) {
+        // What another one refused is to be tried with this one, though nothing else changes.
+        if (space.refusedKeys(collection.id) > 0) space.catalogueChanged = true
+        space.untracked?.recoded(collection.id)
+      }
       collection.codec = codec
       collection.cold?.takeCodec(codec)
     },

@@ -6,7 +6,7 @@
  * Owns: the digests, the place in the turn. Does not own: records, and what follows from a change that was found (nothing: it is named).
  * Invariants: a key written since its last record is never judged; a difference is named at the second barrier that sees it, because the
  * first may fall between a change and its `set` in the same turn; it is named once. A codec that encodes equal values differently is
- * named for it.
+ * named for it; one that takes another's place is not: what that left counts as it is when it is looked at next.
  */
 import { createHash } from 'node:crypto'
 import { ByteWriter } from '../base/bytes.ts'
@@ -29,8 +29,10 @@ const PASSED_MAX = 16
 const NO_RECORD = ''
 
 class Watched {
-  /** By key, of the last record. */
+  /** By key, of the last record, each with the number of its codec. */
   readonly digests = new Map<Key, string>()
+  /** Codecs that the collection had before this one. */
+  codecs = 0
   suspects: Key[] = []
   turn: Iterator<Key> | undefined
 }
@@ -56,7 +58,16 @@ export class Untracked {
 
   /** A record of this key was written. */
   recorded(incarnation: number, key: Key, record: Uint8Array): void {
-    setIn(this.#of(incarnation).digests, key, digestOf(record))
+    const watched = this.#of(incarnation)
+    setIn(watched.digests, key, digestOf(watched, record))
+  }
+
+  /** It has another codec from now on, which may encode the same otherwise. */
+  recoded(incarnation: number): void {
+    const watched = this.#watched.get(incarnation)
+    if (watched === undefined) return
+    watched.codecs++
+    watched.suspects = []
   }
 
   /** A tombstone of this key was written. */
@@ -91,19 +102,28 @@ export class Untracked {
     const dirty = new KeySet()
     for (const group of collection.written()) for (const key of keysIn(group)) if (key !== undefined) dirty.add(key)
     const { digests } = watched
+    const changed = (key: Key): boolean => {
+      const digest = this.#digest(collection, key)
+      const known = digests.get(key)
+      // The codec may have come for it, too.
+      if (known === undefined || known === digest || collection.dropped) return false
+      if (known.startsWith(prefixOf(watched))) return true
+      setIn(digests, key, digest)
+      return false
+    }
     const differs = (key: Key): boolean => {
       // The codec may drop the collection.
       if (collection.dropped || dirty.has(key) || collection.significance?.waits(key) === true) return false
-      if (collection.live.has(key)) return digests.get(key) !== this.#digest(collection, key)
+      if (collection.live.has(key)) return changed(key)
       // Cold entries have nobody who could change them, unless somebody holds them.
       if (collection.cold?.held.peek(key) === undefined) digests.delete(key)
       return false
     }
     for (const key of watched.suspects) {
-      const changed = digests.has(key) && differs(key)
-      const digest = changed ? this.#digest(collection, key) : ''
+      const isChanged = digests.has(key) && differs(key)
+      const digest = isChanged ? this.#digest(collection, key) : ''
       if (collection.dropped) return
-      if (!changed) continue
+      if (!isChanged) continue
       setIn(digests, key, digest)
       this.#found({ collection: collection.name, key })
     }
@@ -129,17 +149,18 @@ export class Untracked {
   /** Encoding runs code of the user (a codec, a proxy): what it reads of a stored collection may come back in here. */
   #digest(collection: Collection, key: Key): string {
     const inner = this.#encoding
+    const watched = this.#of(collection.id)
     const writer = inner ? new ByteWriter() : this.#scratch
     writer.reset()
     this.#encoding = true
     try {
       appendPut(writer, collection.id, key, collection.live.get(key), collection.codec)
     } catch {
-      return NO_RECORD
+      return `${prefixOf(watched)}${NO_RECORD}`
     } finally {
       this.#encoding = inner
     }
-    return digestOf(writer.view())
+    return digestOf(watched, writer.view())
   }
 
   #of(incarnation: number): Watched {
@@ -152,6 +173,10 @@ export class Untracked {
   }
 }
 
-function digestOf(record: Uint8Array): string {
-  return createHash('sha256').update(record).digest('base64')
+function prefixOf({ codecs }: Watched): string {
+  return `${codecs} `
+}
+
+function digestOf(watched: Watched, record: Uint8Array): string {
+  return `${prefixOf(watched)}${createHash('sha256').update(record).digest('base64')}`
 }

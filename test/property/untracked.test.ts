@@ -61,6 +61,28 @@ test('an undeclared change is named once, within entries / sample + 2 barriers, 
   }
 })
 
+test('nothing is named for another codec of the same name, which writes otherwise; changes behind that are', async () => {
+  const { store, named } = await openWatched(new MemoryDisk(), 1000)
+  const codec = (indent: number) => ({
+    name: 'json',
+    encode: (value: Item) => Buffer.from(JSON.stringify(value, null, indent)),
+    decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as Item,
+  })
+  const map = store.map<Item>('items', { codec: codec(0) })
+  for (let n = 0; n < 20; n++) map.set(`k${n}`, item(n))
+  await barriers(store, 2)
+  // Seen once, and to be looked at again when the codec comes.
+  ;(map.get('k1') as Item).n = -1
+  await barriers(store, 1)
+  store.map<Item>('items', { codec: codec(2) })
+  await barriers(store, 4)
+  assert.deepEqual(named, [])
+  ;(map.get('k4') as Item).n = -5
+  await barriers(store, 3)
+  assert.deepEqual(named, ['items/k4'])
+  await store.close()
+})
+
 test('a change that is declared before the barrier after next is not named', async () => {
   const { store, named } = await openWatched(new MemoryDisk(), 1000)
   const map = store.map<Item>('items')
