@@ -6,7 +6,7 @@ import { bytesWritten } from './written.ts'
 const KEYS_PER_TURN = 2000
 const KEYS_PER_CHECKPOINT = 200_000
 /** Below it folding may wait for more: records behind the fold point at which it is due. */
-export const FOLDED_RECORDS = 32_768
+export const FOLDED_RECORDS = 24_576
 /** Nothing has happened for so long: at rest. In a small store no job takes as long without a trace. */
 const CALM_MS = 3000
 const CALM_MS_SMALL = 1000

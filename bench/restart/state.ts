@@ -16,9 +16,9 @@ export function makeSession(id: number, round: number): Session {
  * Written last: just below two tables of folding, the longest tail that a restart meets while folding keeps up. A fold begins at one table, or at
  * half of one behind large commits, and as much comes while it is under way.
  */
-export const TAIL_KEYS = 65_000
+export const TAIL_KEYS = 49_000
 /** Just below one table: the tail of a store that is written so slowly that folds are done before the next records come. */
-export const CALM_TAIL_KEYS = 30_000
+export const CALM_TAIL_KEYS = 24_000
 
 /** The keys written last, each in its second version. */
 export function* tailOf(keys: number, tail = TAIL_KEYS): Generator<number> {

@@ -222,7 +222,7 @@ export const SEGMENT_AHEAD_BYTES = 512 * KIB
 
 /** Raw bytes and records behind the fold point at which they are folded: with as much again meanwhile, what a restart has to read. */
 export const TABLE_RAW_BYTES = 2 * MIB
-export const TABLE_RECORDS = 32_768
+export const TABLE_RECORDS = 24_576
 
 /**
  * Bytes of the log behind the fold point at which they are folded, however little of them is records; what an epoch and a file count for beside their

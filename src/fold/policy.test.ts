@@ -194,11 +194,13 @@ const sized = (size: Size, from: number, through: number, at: number): SegmentEn
   ...size,
 })
 
-/** 25 young segments, one more than are let be. */
+/** Young segments, one more than are let be. */
+const YOUNG = MERGE_LIMITS.fewTimes * MERGE_LIMITS.fanIn + 1
+
 function withYoung(size: Size): Manifest {
   const catalogue = [{ id: 1, kind: 'map' as const, name: 'small', codec: 'tide', entries: 1, bytes: 1 }]
-  const fold = { file: 'log/00000001-00000001.log', bytes: 1, epoch: 25, digest: 'ab'.repeat(32), timeMs: 1, nextId: 2, catalogue }
-  return { ...new Queue().manifest, fold, young: Array.from({ length: 25 }, (_, n) => sized(size, 24 - n, 25 - n, 0)) }
+  const fold = { file: 'log/00000001-00000001.log', bytes: 1, epoch: YOUNG, digest: 'ab'.repeat(32), timeMs: 1, nextId: 2, catalogue }
+  return { ...new Queue().manifest, fold, young: Array.from({ length: YOUNG }, (_, n) => sized(size, YOUNG - 1 - n, YOUNG - n, 0)) }
 }
 
 for (const [what, size] of [

@@ -47,7 +47,7 @@ export interface MergeLimits {
 
 export const MERGE_LIMITS: MergeLimits = {
   fanIn: 8,
-  fewTimes: 3,
+  fewTimes: 4,
   smallestBytes: 1024 * 1024,
   youngBytesMax: YOUNG_SEGMENT_BYTES_MAX,
   slackBytes: 8 * 1024 * 1024,
