@@ -5,7 +5,8 @@ import { treat } from '../src/capture/importance.ts'
 import { Collection } from '../src/capture/index.ts'
 import { changedIn } from '../src/checkpoint/looks.ts'
 import { tideCodec } from '../src/codec/index.ts'
-import { Cadence, type CadenceParts } from '../src/schedule/index.ts'
+import { scheduleStats } from '../src/face/schedule.ts'
+import { Cadence, type CadenceParts, type ScheduleStats } from '../src/schedule/index.ts'
 import { SimulatedClock } from '../src/testing/index.ts'
 import type { ToWriter } from '../src/writer/index.ts'
 import { SETTINGS } from './support/cadence-world.ts'
@@ -327,4 +328,38 @@ test('a barrier that a listener sets during a look is followed by none for what 
   host.commit()
   scheduler.pass(500)
   assert.deepEqual(told, ['barrier interval', 'pressure-high storage', 'pressure-low calm', 'barrier asked'])
+})
+
+test('what the next epoch leaves out brings no barrier forward, until it has to be taken', () => {
+  const barriers: string[] = []
+  const note: CadenceParts['decided'] = ({ type, reason }) => void (type === 'barrier' && barriers.push(reason))
+  const { scheduler, host, space, collections, map, cadence, checkpointer } = alone(
+    1000,
+    false,
+    { deltaBytesMax: 100_000 },
+    note,
+    () => true,
+  )
+  const other = new Collection(space, 'other', 'map', tideCodec, space.nextId++)
+  collections.set('other', other)
+  treat(map, { class: 'rebuildable' })
+  const pass = (ms: number): void => {
+    for (const end = scheduler.nowMs + ms; scheduler.nowMs < end; scheduler.pass(10)) {
+      other.set('now', scheduler.nowMs)
+      if (host.commits.length > checkpointer.epoch) host.commit()
+    }
+  }
+  const value = 'x'.repeat(1000)
+  map.set('first', value)
+  while (checkpointer.epoch === 0) pass(10)
+  for (let n = 0; n < 1000; n++) map.set(`k${n}`, value)
+  barriers.length = 0
+  pass(5000)
+  assert.ok(map.dirty)
+  assert.deepEqual(new Set(barriers), new Set(['interval']))
+  assert.ok(barriers.length <= 5, `${barriers.length} in five intervals`)
+  const { deltaBytes } = scheduleStats(cadence, checkpointer, collections.values()) as ScheduleStats
+  assert.ok(deltaBytes < 100_000, `${deltaBytes}`)
+  pass(6000)
+  assert.ok(!map.dirty)
 })

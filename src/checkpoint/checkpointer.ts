@@ -101,7 +101,7 @@ export class Checkpointer implements CaptureOwner {
     })
     parts.host.onMessage((message: FromWriter) => this.holds.outside(() => this.#turns.run(() => this.#receive(message))))
     this.#looks = new Looks(parts, this.#turns, {
-      state: () => ({ dirty: this.exposed, inFlightBytes: this.outbox.inFlight, lag: this.classes.lag }),
+      state: () => ({ dirty: this.exposed, inFlightBytes: this.outbox.inFlight, ...this.classes.late(this.epoch + 1) }),
       due: reason => this.#due(reason),
       drains: () => this.#drainer.wake(),
     })

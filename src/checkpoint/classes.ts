@@ -8,7 +8,7 @@
 import type { Collection } from '../capture/index.ts'
 import { type LagAges, PRESSURE_HIGH } from '../schedule/index.ts'
 import type { Flight } from './flight.ts'
-import { Lag, NO_LAG } from './lag.ts'
+import { Lag, NO_LAG, NONE_LEFT } from './lag.ts'
 import { changedIn } from './looks.ts'
 import type { Refusals } from './refusals.ts'
 import { Rpo } from './rpo.ts'
@@ -123,9 +123,11 @@ export class Classes {
     this.#parts.space.recent.forget()
   }
 
-  /** How old that is which epochs left out. */
-  get lag(): LagAges {
-    return this.#parts.space.rebuildable ? this.#lag.ages : NO_LAG
+  /** How old that is which epochs left out, and what this one would leave out if its barrier fell now. */
+  late(epoch: number): { readonly lag: LagAges; readonly left: ReadonlySet<Collection> } {
+    const { collections, space } = this.#parts
+    if (!space.rebuildable) return { lag: NO_LAG, left: NONE_LEFT }
+    return { lag: this.#lag.ages, left: this.#whole ? NONE_LEFT : this.#lag.leaves(collections.values(), epoch) }
   }
 
   /** All that is dirty would be left out of this epoch: then it waits. */

@@ -91,6 +91,15 @@ export class Lag {
     return this.#parts.pressed() ? [...collections].filter(collection => collection.class !== 'rebuildable') : collections
   }
 
+  /** What a barrier would leave out of these. */
+  leaves(collections: Iterable<Collection>, epoch: number): ReadonlySet<Collection> {
+    if (!this.#parts.pressed()) return NONE_LEFT
+    return this.#leaves(
+      [...collections].filter(collection => collection.class === 'rebuildable'),
+      epoch,
+    )
+  }
+
   /** Whether a barrier would leave out all of these. */
   leavesAll(collections: readonly Collection[], epoch: number): boolean {
     const rebuildable = collections.filter(collection => collection.class === 'rebuildable')

@@ -9,12 +9,17 @@ import { LOOP_LATE_MS } from '../base/limits.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { BarrierReason, Changed, CutReason, Look, Seen, UpkeepLevel } from '../schedule/index.ts'
+import { NONE_LEFT } from './lag.ts'
 import type { Turns } from './turns.ts'
 import type { CheckpointerParts } from './types.ts'
 
+const DISTINCT = { distinct: true } as const
+const WAITS = { waits: true } as const
+
 /** What is looked at and acted upon. */
 export interface Engine {
-  state(): Omit<Seen, 'changed' | 'collections' | 'counted'>
+  /** `left`: what a barrier that fell now would leave out. */
+  state(): Omit<Seen, 'changed' | 'collections' | 'counted'> & { readonly left: ReadonlySet<Collection> }
   /** A barrier is to fall, or none: one that was to fall and has not need not. */
   due(reason: BarrierReason | undefined): void
   /** There is something to capture, and no pause. */
@@ -87,9 +92,9 @@ export class Looks {
 
   #decide(): Look & Pick<Seen, 'dirty'> {
     const { cadence, collections } = this.#parts
-    const state = this.#engine.state()
+    const { left, ...state } = this.#engine.state()
     const { dirty } = state
-    return { ...cadence.look({ ...state, ...changedIn(collections.values()), collections: collections.size }), dirty }
+    return { ...cadence.look({ ...state, ...changedIn(collections.values(), left), collections: collections.size }), dirty }
   }
 
   #sayLevel(): void {
@@ -104,14 +109,18 @@ export class Looks {
   }
 }
 
-/** Keys that collections list as written since the last barrier. `counted`: every write is among them. */
-export function changedIn(collections: Iterable<Collection>): { readonly changed: readonly Changed[]; readonly counted: boolean } {
+/** Keys that collections list as written since the last barrier. `counted`: every write is among them; `left`: what the next leaves out. */
+export function changedIn(
+  collections: Iterable<Collection>,
+  left: ReadonlySet<Collection> = NONE_LEFT,
+): { readonly changed: readonly Changed[]; readonly counted: boolean } {
   const changed: Changed[] = []
   let counted = true
-  for (const { id, space, saturated, live, journal, arrivals, fresh } of collections) {
+  for (const collection of collections) {
+    const { id, space, saturated, live, journal, arrivals, fresh } = collection
     // After a failure, or many of them, arrivals were forgotten. A refused key stays fresh, and was written once.
     const keys = saturated ? live.size : journal.end + Math.max(arrivals.end, fresh.size - space.refusedKeys(id))
-    if (keys > 0) changed.push(saturated ? { id, keys, distinct: true } : { id, keys })
+    if (keys > 0) changed.push({ id, keys, ...(saturated ? DISTINCT : undefined), ...(left.has(collection) ? WAITS : undefined) })
     if (saturated) counted = false
   }
   return { changed, counted }

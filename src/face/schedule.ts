@@ -21,7 +21,9 @@ export function scheduleStats(
   collections: Iterable<Collection>,
 ): ScheduleStats | undefined {
   if (cadence === undefined || checkpointer === undefined) return undefined
-  return cadence.stats(checkpointer.exposed, checkpointer.classes.lag.laggingMs, changedIn(collections).changed)
+  const { classes, epoch, exposed } = checkpointer
+  const { lag, left } = classes.late(epoch + 1)
+  return cadence.stats(exposed, lag.laggingMs, changedIn(collections, left).changed)
 }
 
 /** `storage`: undefined where nothing is kept. */

@@ -20,7 +20,8 @@ export class Delta {
 
   bytes(changed: readonly Changed[]): number {
     let sum = 0
-    for (const { id, keys, distinct } of changed) {
+    for (const { id, keys, distinct, waits } of changed) {
+      if (waits === true) continue
       const [own, other] = distinct === true ? [this.#perKey, this.#perListing] : [this.#perListing, this.#perKey]
       sum += keys * (own.of(id) ?? other.of(id) ?? own.mean ?? other.mean ?? BYTES_FIRST)
     }

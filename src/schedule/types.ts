@@ -79,6 +79,8 @@ export interface Changed {
   readonly keys: number
   /** Each counts once, however often it was written. */
   readonly distinct?: true
+  /** The next barrier would leave it out. */
+  readonly waits?: true
 }
 
 /** Of a critical collection: at most so old is its change that waits for a barrier, of what it asked for; and so late that was noticed. */
