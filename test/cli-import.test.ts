@@ -230,6 +230,34 @@ test('an import that fails closes its store in moments, and its error is the fir
   assert.deepEqual(JSON.parse(line), { degraded })
 })
 
+test('a line whose entry is stored and cannot be read is named, with what to do', async () => {
+  const store = {
+    on: () => {},
+    stats: () => ({ collections: {} }),
+    transaction: (work: () => void) => work(),
+    map: (name: string) => ({
+      set: (key: string) => {
+        if (key === 'bad') throw new TidemarkError('TIDEMARK_VALUE_DAMAGED', 'cannot be decoded', { collection: name, key, hint: 'see it' })
+      },
+    }),
+    close: async () => {},
+  }
+  const intake = new Intake(
+    async () => store as unknown as Store,
+    () => {},
+  )
+  const lines = ['good', 'bad', 'good'].map((key, at): Line => {
+    return { number: at + 1, bytes: 10, collection: 'a', kind: 'map', codec: 'tide1', entry: { key, value: 1 } }
+  })
+  await assert.rejects(intake.all(lines), {
+    code: 'TIDEMARK_VALUE_DAMAGED',
+    message: 'line 2 is refused: cannot be decoded',
+    hint: /^see it; .*into a new store.*; the 0 entries of the batches before it are stored$/,
+    collection: 'a',
+    key: 'bad',
+  })
+})
+
 test('a line that does not end is refused once no text can be so long, and not held beyond that', async () => {
   const limit = 1_000_000
   const piece = Buffer.alloc(limit / 4, 'x')

@@ -96,6 +96,32 @@ test('one given behind a clear in a transaction reads what comes back when that 
   }
 })
 
+test('an entry that cannot be decoded can be set anew and deleted outside of a transaction, as the error inside of one says', async () => {
+  const world = new SimulatedStore()
+  ;(await world.open()).map<string>('map', { codec: text }).set('k', 'v').set('other', 'w')
+  await world.close()
+  const store = await world.open()
+  const blind: Codec<string> = {
+    ...text,
+    decode: () => {
+      throw new Error('blind')
+    },
+  }
+  const map = store.map<string>('map', { codec: blind })
+  for (const change of [() => map.set('k', 'new'), () => map.delete('k')]) {
+    const { hint } = await failsWith('TIDEMARK_VALUE_DAMAGED', () => store.transaction(() => void change()), {
+      collection: 'map',
+      key: 'k',
+    })
+    assert.match(hint ?? '', /outside of a transaction it can be set anew or deleted$/)
+  }
+  map.set('k', 'new')
+  map.delete('other')
+  await world.checkpoint()
+  assert.deepEqual([...(await world.crash()).map<string>('map', { codec: text })], [['k', 'new']])
+  await world.close()
+})
+
 test('a cut that has fallen is written with the better one', async () => {
   const world = new SimulatedStore()
   const store = await world.open()

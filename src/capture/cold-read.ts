@@ -10,6 +10,9 @@ import { ABSENT, type ColdCursor } from './cold.ts'
 import type { ColdSide } from './cold-side.ts'
 import type { Collection } from './collection.ts'
 
+/** Inside of one what was there is read first, to be put back. */
+const HINT_ANEW = 'outside of a transaction it can be set anew or deleted'
+
 /** @throws TIDEMARK_VALUE_DAMAGED, TIDEMARK_CODEC */
 export function readCold(name: string, cold: ColdSide, key: Key, cursor: ColdCursor | undefined): unknown {
   const { reading } = cold
@@ -26,12 +29,14 @@ export function readCold(name: string, cold: ColdSide, key: Key, cursor: ColdCur
   } catch (error) {
     const { code, message, hint, collection, cause } = Object(error) as TidemarkError
     // One that names another entry is of that one.
-    if (!hasCode(error, 'TIDEMARK_VALUE_DAMAGED') && !(hasCode(error, 'TIDEMARK_CODEC') && collection === undefined)) throw error
+    const isDamaged = hasCode(error, 'TIDEMARK_VALUE_DAMAGED')
+    if (!isDamaged && !(hasCode(error, 'TIDEMARK_CODEC') && collection === undefined)) throw error
+    const hints = [hint, isDamaged ? HINT_ANEW : undefined].filter(one => one !== undefined)
     throw new TidemarkError(code, `'${name}', key ${String(key)}: ${message}`, {
       collection: name,
       key,
       cause: cause ?? error,
-      ...(hint === undefined ? {} : { hint }),
+      ...(hints.length === 0 ? {} : { hint: hints.join('; ') }),
     })
   } finally {
     reading.pop()

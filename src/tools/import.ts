@@ -5,7 +5,7 @@
  * Invariants: no store is made before there is a line that holds; a batch of lines is stored whole or not at all; what is held in memory is
  * bounded whatever the size; no recovery point that was there is dropped, but of a store that never held an entry.
  */
-import { defaultCodec, hasCode, type Key, open, type Settings, type Store, type TidemarkError } from 'tidemark'
+import { defaultCodec, hasCode, type Key, open, type Settings, type Store, TidemarkError } from 'tidemark'
 import { type Line, LineReader } from './lines.ts'
 import { reading, setterOf } from './stores.ts'
 import { LOCK_OPTION, lockOf, problemText, UsageError, type Verb } from './usage.ts'
@@ -147,7 +147,7 @@ export class Intake {
     return store
   }
 
-  /** @throws UsageError naming the line */
+  /** @throws UsageError naming the line, or the store's error where what is stored under its key cannot be read, with the line in it */
   #put(store: Store): void {
     /** Undefined: every line was set, and the values are encoded. */
     let at: Line | undefined
@@ -160,11 +160,15 @@ export class Intake {
     } catch (error) {
       // A transaction that fails takes back entries, not the collections it made: they would stand in the way of the corrected lines.
       for (const name of Object.keys(store.stats().collections)) if (!Object.hasOwn(before, name)) store.delete(name)
-      const { kind, collection, key, message, hint } = error as TidemarkError
+      const { code, kind, collection, key, file, message, hint } = error as TidemarkError
       // What was set last of a key is what is encoded.
       const refused = at ?? this.#batch.findLast(({ collection: name, entry }) => name === collection && [entry?.key].includes(key as Key))
-      if (kind !== 'input' || refused === undefined) throw error
-      throw new UsageError(`line ${refused.number} is refused: ${message}`, `${hint}; ${this.storedText}`, 1)
+      if ((kind !== 'input' && kind !== 'damage') || refused === undefined) throw error
+      const what = `line ${refused.number} is refused: ${message}`
+      if (kind === 'input') throw new UsageError(what, `${hint}; ${this.storedText}`, 1)
+      const instead = 'let the service set it, outside of a transaction, or import into a new store'
+      const about = { ...(collection === undefined ? {} : { collection, key }), ...(file === undefined ? {} : { file }) }
+      throw new TidemarkError(code, what, { hint: `${hint}; ${instead}; ${this.storedText}`, cause: error, ...about })
     }
     this.#entries += this.#batch.filter(({ entry }) => entry !== undefined).length
     this.#waiting += this.#batchBytes
