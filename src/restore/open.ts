@@ -24,7 +24,7 @@ import {
   spoiled,
   takeOver,
 } from '../manifest/index.ts'
-import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
+import { directoryError, FileStorage, isErrno, type Storage } from '../storage/index.ts'
 import { endCopy, noStore, refuseForeign } from './directory.ts'
 import { assertStillDamaged, type Followed, followChain, hasLaterFiles } from './follow.ts'
 import { type Asked, assertNotOutlived, assertThere, filesThere, highestToken, missingOf, type NewestManifest, withKept } from './there.ts'
@@ -180,7 +180,9 @@ export async function claim(storage: Storage, manifest: Manifest, failpoint: Fai
   const { number, writer } = manifest
   const outcome = await publish(storage, manifest, failpoint)
   if (outcome === 'ours') return manifest
-  const isOurs = outcome === 'taken' && (await readManifest(storage, number).catch(() => undefined))?.writer === writer
+  let failure: unknown
+  const there = outcome === 'taken' ? await readManifest(storage, number).catch(error => void (failure = error)) : undefined
+  const isOurs = there?.writer === writer
   if (isOurs || outcome === 'spoiled') {
     if (tries <= 1) throw spoiled(number)
     return await claim(storage, { ...manifest, number: number + 1 }, failpoint, tries - 1)
@@ -192,9 +194,24 @@ export async function claim(storage: Storage, manifest: Manifest, failpoint: Fai
       hint: 'move it away: it is a folder, a link to itself, or the like, and nobody can write to this store while it is there',
     })
   }
+  if (failure instanceof TidemarkError && failure.code === 'TIDEMARK_STORAGE' && !isErrno(failure, 'ENOENT'))
+    throw unknownAuthor(number, failure)
   throw new TidemarkError('TIDEMARK_FENCED', `another opener took manifest ${number} first`, {
     hint: 'two processes open this store at once; keep one',
     info: { number },
+  })
+}
+
+/** It may be ours or a rival's: so it is not said to have been read, which one that is spoiled is. */
+function unknownAuthor(number: number, cause: TidemarkError): TidemarkError {
+  const file = manifestName(number)
+  const info = { ...cause.info, operation: 'createIfAbsent' }
+  const hint = 'try again: where another process opens this store, too, keep one of them'
+  return new TidemarkError('TIDEMARK_STORAGE', `${file} is there, and whose it is cannot be read: ${cause.message}`, {
+    file,
+    cause,
+    info,
+    hint,
   })
 }
 

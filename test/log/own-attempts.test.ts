@@ -159,6 +159,21 @@ test('a roll whose manifest was made although the answer was that it was there',
   assert.equal((await readAll(storage)).epochs.length, 2)
 })
 
+test('an open whose manifest was made although the answer was that it was there, and cannot be read, is not fenced by it', async () => {
+  const disk = new MemoryDisk()
+  await openForWriting(new MemoryStorage(disk), facts('before'))
+  const storage = new Resent(disk)
+  storage.resends = 1
+  const opens = storage.open.bind(storage)
+  storage.open = async (path, mode) => {
+    if (storage.resends < 1 && path.startsWith('manifest/')) throw storageError('open', path, systemError('EIO', 'open'))
+    return await opens(path, mode)
+  }
+  await assert.rejects(openForWriting(storage, facts('own')), { code: 'TIDEMARK_STORAGE', file: manifestName(2) })
+  const { manifest } = await openForWriting(new MemoryStorage(disk), facts('again'))
+  assert.equal(manifest.number, 3)
+})
+
 test('a fold whose manifest was made although the answer was that it was there does not end before one is durable', async () => {
   const storage = new Resent()
   const { manifest } = await openForWriting(storage, facts('own'))
