@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Manifest, manifestName } from '../src/format/index.ts'
 import { listManifests, readManifest } from '../src/manifest/index.ts'
+import type { Settings } from '../src/options.ts'
 import { SimulatedStorage } from '../src/testing/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
@@ -42,10 +43,10 @@ async function forked(world: SimulatedStore, at: (before: Manifest) => number): 
   return target
 }
 
-async function refusedWithout(world: SimulatedStore, target: number): Promise<void> {
+async function refusedWithout(world: SimulatedStore, target: number, all: readonly Settings[] = [{}, { readOnly: true }]): Promise<void> {
   const names = await world.run(listManifests(world.storage))
   for (let count = 1; count <= 2; count++) {
-    for (const settings of [{}, { readOnly: true }]) {
+    for (const settings of all) {
       await assert.rejects(world.open(settings), {
         code: 'TIDEMARK_MANIFEST_DAMAGED',
         message: new RegExp(`goes on from epoch ${target}$`),
@@ -70,6 +71,20 @@ test('nor where it went on from the end of a file that was closed, and the fold 
   })
   assert.ok(target > 0 && target < 15)
   await refusedWithout(world, target)
+})
+
+test('nor is it given up for a file that has gone with the history before it', async () => {
+  const world = new SimulatedStore()
+  world.fileBytesMax = 5000
+  let gone = ''
+  const target = await forked(world, ({ log }) => {
+    gone = log.at(-1)?.file as string
+    return 5
+  })
+  assert.ok(target < 15)
+  world.storage.disk.setName(gone, undefined)
+  world.storage.disk.syncFolder('log')
+  await refusedWithout(world, target, [{}, { readOnly: true }, { restore: { onDamage: 'fall-back' } }])
 })
 
 test('history that went on from the fold point itself, or behind it, is found', async () => {

@@ -5,9 +5,10 @@
  * such a file was in use), and whose token is not below the manifest's, who names all that counts of those before; of several that go on from the
  * same log the one with the highest token and sequence counts; every step raises token and sequence, so the walk ends. A later file that goes on
  * from nothing that was followed (history was forked, or a file between is lost), or from before the fold point, holds epochs that were acknowledged:
- * it is never passed over, not even where something before it cannot be read at the moment. Where no manifest is damaged only a file of a later token
- * tells that there was a newer one: of its own token there may be files that were given up, with a commit that nobody acknowledged. A file whose header
- * is damaged goes on from nobody knows what: where it holds an epoch it is refused like one that goes on from nothing, and its token counts by its name.
+ * it is never passed over, not even where something before it cannot be read at the moment; only with the last file that is named, where that is damaged
+ * and it may go on from there. Where no manifest is damaged only a file of a later token tells that there was a newer one: of its own token there may be
+ * files that were given up, with a commit that nobody acknowledged. A file whose header is damaged goes on from nobody knows what: where it holds an
+ * epoch it is refused like one that goes on from nothing, and its token counts by its name.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { mostOf } from '../base/extremes.ts'
@@ -59,14 +60,16 @@ export async function followChain(storage: Storage, manifest: Manifest, damaged:
   if (unknown !== undefined) throw leftOver(unknown, undefined, manifest, damaged)
   if (damaged === undefined && !candidates.some(({ header }) => header.token > manifest.token)) candidates = []
   while (candidates.length > 0) {
-    let { ends, whole, givesUp } = await endsOf(storage, manifest, log)
+    let { ends, whole, least, givesUp } = await endsOf(storage, manifest, log)
     // What is read wrong once would give up all of these.
-    if (!whole && !candidates.some(goesOn(ends))) ({ ends, whole, givesUp } = await endsOf(storage, manifest, log))
+    if (!whole && !candidates.some(goesOn(ends))) ({ ends, whole, least, givesUp } = await endsOf(storage, manifest, log))
     const next = candidates.find(goesOn(ends))
     if (next === undefined) {
+      const forked = candidates.find(({ header }) => header.baseEpoch < least)
       // Where the last file is damaged itself, whoever reads it says so, and that these are lost with it. Without a manifest that was there it may be gone.
-      if (!whole && damaged !== undefined) return { log, token, leftOverEpoch: mostOf(candidates, ({ lastSeenEpoch }) => lastSeenEpoch) }
-      const [{ file, header }] = candidates as [Candidate]
+      if (!whole && damaged !== undefined && forked === undefined)
+        return { log, token, leftOverEpoch: mostOf(candidates, ({ lastSeenEpoch }) => lastSeenEpoch) }
+      const { file, header } = forked ?? (candidates[0] as Candidate)
       throw leftOver(file, header, manifest, damaged)
     }
     // Segments hold what was folded: where history went on from before that, only a fork that was lost could say what they are without it.
@@ -111,6 +114,8 @@ interface Ends {
   readonly ends: ReadonlyMap<string, LogPosition>
   /** The last file could be read to its end. */
   readonly whole: boolean
+  /** What goes on from before this epoch goes on from no place in the last file: history was forked. */
+  readonly least: number
   /** Whether the last file has more behind there than one epoch that nobody may have acknowledged, as a writer leaves in a file that it gives up. */
   readonly givesUp: (end: LogPosition) => boolean
 }
@@ -126,10 +131,11 @@ async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readon
   const closed = log.findLast(entry => entry.end !== null)
   if (closed?.end != null) add({ file: closed.file, ...closed.end })
   else add(GENESIS)
-  if (last === undefined || last.end !== null) return { ends, whole: true, givesUp: nothing }
+  const least = Math.max(closed?.end?.epoch ?? 0, fold?.epoch ?? 0)
+  if (last === undefined || last.end !== null) return { ends, whole: true, least, givesUp: nothing }
   // Its header says what it goes on from: the files before it may be kept no more.
   const opened = await openLog(storage, last, storeId, undefined)
-  if (!('window' in opened)) return { ends, whole: false, givesUp: nothing }
+  if (!('window' in opened)) return { ends, whole: false, least, givesUp: nothing }
   await opened.window.file.close()
   const from = { file: last.file, bytes: opened.start, epoch: opened.header.baseEpoch, digest: opened.header.baseDigest }
   if (closed === undefined) add({ ...from, file: null })
@@ -147,11 +153,11 @@ async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readon
       return false
     }
   }
-  if (await isWholeFrom(from)) return { ends, whole: true, givesUp }
-  if (fold?.file !== last.file) return { ends, whole: false, givesUp }
+  if (await isWholeFrom(from)) return { ends, whole: true, least, givesUp }
+  if (fold?.file !== last.file) return { ends, whole: false, least, givesUp }
   // Of what is folded nobody reads the log any more.
   add(fold)
-  return { ends, whole: await isWholeFrom(fold), givesUp }
+  return { ends, whole: await isWholeFrom(fold), least, givesUp }
 }
 
 /** Files beyond those the manifest names. */
