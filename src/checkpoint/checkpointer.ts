@@ -21,7 +21,7 @@ import { Classes } from './classes.ts'
 import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { type Drained, Drainer } from './drainer.ts'
-import { complete, type Flight, newFlight, noteCut, noteRefused, noteTaken, noteTime, noteVoid } from './flight.ts'
+import { complete, type Flight, newFlight, noteCut, noteMoved, noteRefused, noteTaken, noteTime, noteVoid } from './flight.ts'
 import { Holds } from './holds.ts'
 import { Looks } from './looks.ts'
 import { Pace } from './pace.ts'
@@ -205,9 +205,7 @@ export class Checkpointer implements CaptureOwner {
     if (this.outbox.full) return void (this.#recutSoon = this.#turns.after(FULL_LOOK_MS, () => this.#recut(flight)))
     // The end of the last hold comes here by itself.
     if (this.holds.inTheWay()) return void this.#parts.cadence.held()
-    flight.records += flight.capture.records
-    flight.refused = { count: 0, first: [] }
-    flight.hurried = true
+    noteMoved(flight)
     this.#cut(flight)
     if (flight.torn > VOIDS_MAX) {
       this.counters.forced++

@@ -88,6 +88,13 @@ export function noteVoid(flight: Flight, reason: VoidReason): void {
   else flight.torn++
 }
 
+/** The cut that was void moves to now: what it wrote stands. */
+export function noteMoved(flight: Flight): void {
+  flight.records += flight.capture.records
+  flight.refused = { count: 0, first: [] }
+  flight.hurried = true
+}
+
 export function noteRefused({ refused }: Flight, refusal: Refusal): void {
   if (++refused.count <= REFUSALS_LISTED) refused.first.push(refusal)
 }
