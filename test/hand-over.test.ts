@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import type { TidemarkError } from '../src/base/errors.ts'
 import { BLOCK_RAW_BYTES } from '../src/base/limits.ts'
-import type { Key } from '../src/codec/index.ts'
+import { Collection } from '../src/capture/index.ts'
+import { type Key, tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { isErrno } from '../src/storage/index.ts'
 import type { ToWriter } from '../src/writer/index.ts'
 import { alone, type FakeHost, quiet } from './support/checkpointer-rig.ts'
@@ -97,6 +98,40 @@ for (const call of ['get', 'set', 'delete', 'clear', 'a void'] as const) {
     assert.equal(host.keys(1), call === 'delete' ? KEYS - 30 : call === 'clear' ? 0 : KEYS)
     host.commit()
     assert.deepEqual(seen.slice(3), ['recovered', 'checkpoint'])
+  })
+}
+
+for (const call of ['set', 'clear'] as const) {
+  test(`a cut that a codec makes void (${call}) while it encodes the record with which a block is lost does not move: its records are not taken for written`, () => {
+    const { scheduler, host, space, collections, map, checkpointer, seen } = alone(0, true)
+    const value = { n: 1 }
+    let meddles = false
+    const meddling: ValueCodec = {
+      ...tideCodec,
+      name: 'meddling',
+      encodeInto(writer, encoded) {
+        if (meddles) call === 'set' ? other.set(0, value) : other.clear()
+        meddles = false
+        tideCodec.encodeInto(writer, encoded)
+      },
+    }
+    const other = new Collection(space, 'other', 'map', tideCodec, space.nextId++)
+    const large = new Collection(space, 'large', 'map', meddling, space.nextId++)
+    for (const collection of [other, large]) collections.set(collection.name, collection)
+    for (let n = 0; n < 5; n++) map.set(`k${n}`, { text: text(n) })
+    for (let n = 0; n < 300; n++) other.set(n, value)
+    large.set('fills it', { text: 'x'.repeat(BLOCK_RAW_BYTES) })
+    quiet(checkpointer.checkpoint(1e9))
+    const state = refusesOne(host, 'batch')
+    for (let n = 0; n < 5; n++) map.get(`k${n}`)
+    meddles = true
+    large.get('fills it')
+    assert.deepEqual([state.refused, seen], [true, ['barrier 1', 'voided']])
+    scheduler.pass(1000)
+    assert.deepEqual(seen.slice(2), ['degraded', 'barrier 1'])
+    assert.equal(host.keys(1), call === 'set' ? 306 : 6)
+    host.commit()
+    assert.deepEqual([checkpointer.status, checkpointer.dirty], ['ok', false])
   })
 }
 

@@ -6,7 +6,7 @@
  * Owns: the parts, and how far the slices got. Does not own: which keys are frozen (capture-part.ts), when slices run, the channel to the
  * writer, what becomes of the epoch.
  * Invariants: the record written for a key is its state at the barrier; a value that is refused leaves its key dirty; where a record may be lost the cut is
- * of no use, and `run` throws: no epoch is acknowledged without it.
+ * of no use, and `run` throws, or `assertWhole` where it was void by then: no epoch is acknowledged without it.
  */
 import { assert, hasCode } from '../base/errors.ts'
 import { IN_FLIGHT_BYTES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
@@ -128,6 +128,11 @@ export class Capture {
   run(expired: () => boolean, unbounded = false): void {
     this.#forced = unbounded
     if (this.#failure === undefined) this.#take(expired, unbounded)
+    this.assertWhole()
+  }
+
+  /** @throws what a call of the user met: records may be lost, and given back it is of no use for the next cut of the epoch either */
+  assertWhole(): void {
     if (this.#failure !== undefined) throw this.#failure.error
   }
 

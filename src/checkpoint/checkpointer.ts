@@ -10,8 +10,7 @@
  */
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Histogram } from '../base/histogram.ts'
-import { FULL_LOOK_MS, VOIDS_MAX } from '../base/limits.ts'
-import type { Cancel } from '../base/scheduler.ts'
+import { VOIDS_MAX } from '../base/limits.ts'
 import { Capture, type CaptureOwner, type Collection, Drain, Outbox, type VoidReason } from '../capture/index.ts'
 import type { Key } from '../codec/index.ts'
 import type { BarrierReason, CutReason } from '../schedule/index.ts'
@@ -63,7 +62,6 @@ export class Checkpointer implements CaptureOwner {
   #lost = false
   #flight: Flight | undefined
   readonly #wish = new Wish()
-  #recutSoon: Cancel | undefined
 
   constructor(parts: CheckpointerParts) {
     this.#parts = parts
@@ -82,7 +80,7 @@ export class Checkpointer implements CaptureOwner {
     const { clock, stallMsMax, space, cadence } = parts
     this.classes = new Classes(parts, this.#turns, this.#refusals, () => this.#due('rpo'))
     this.#retry = new Retry(this.#turns, { clock, space, stallMsMax })
-    this.#void = new VoidCut({ space, turns: this.#turns, holds: this.holds, givenBack: () => this.#gaveBack() })
+    this.#void = new VoidCut({ space, turns: this.#turns, outbox: this.outbox, holds: this.holds, givenBack: () => this.#gaveBack() })
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
     const slices = { clock, space, stallMsMax, load: () => cadence.load, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
@@ -200,9 +198,9 @@ export class Checkpointer implements CaptureOwner {
   #recut(flight: Flight): void {
     // Another epoch may have begun, whose cut stands, or the cut has moved already.
     if (flight !== this.#flight || flight.cut) return
-    this.#recutSoon?.()
-    // While the writer has no room, whatever a cut froze would be kept in memory at the first touch.
-    if (this.outbox.full) return void (this.#recutSoon = this.#turns.after(FULL_LOOK_MS, () => this.#recut(flight)))
+    // A codec may have made it void while the record was made that is lost.
+    flight.capture.assertWhole()
+    if (this.#void.waitsForRoom(() => this.#recut(flight))) return
     // The end of the last hold comes here by itself.
     if (this.holds.inTheWay()) return void this.#parts.cadence.held()
     noteMoved(flight)
@@ -333,7 +331,7 @@ export class Checkpointer implements CaptureOwner {
     const flight = this.#flight
     this.#flight = undefined
     this.#round.stop()
-    this.#recutSoon?.()
+    this.#void.stop()
     space.endCapture()
     // A cut that was voided has been given back already, or is when the transaction ends.
     if (flight?.cut === true) flight.capture.giveBack(true)
@@ -377,8 +375,7 @@ export class Checkpointer implements CaptureOwner {
   #halt(error: TidemarkError): void {
     if (this.#flight?.cut === true) this.#flight.capture.landed()
     this.#parts.space.end()
-    this.#recutSoon?.()
-    for (const part of [this.#looks, this.#retry, this.#round, this.#drainer, this.classes, this.outbox]) part.stop()
+    for (const part of [this.#looks, this.#retry, this.#round, this.#void, this.#drainer, this.classes, this.outbox]) part.stop()
     this.#flight = undefined
     this.holds.stop()
     this.#waiters.fail(error)
