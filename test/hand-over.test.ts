@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import type { TidemarkError } from '../src/base/errors.ts'
-import { BLOCK_RAW_BYTES } from '../src/base/limits.ts'
+import { BLOCK_RAW_BYTES, IN_FLIGHT_BYTES_MAX } from '../src/base/limits.ts'
 import { Collection } from '../src/capture/index.ts'
 import { type Key, tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { isErrno } from '../src/storage/index.ts'
@@ -134,6 +134,24 @@ for (const call of ['set', 'clear'] as const) {
     assert.deepEqual([checkpointer.status, checkpointer.dirty], ['ok', false])
   })
 }
+
+test('a block as large as all that may be in flight, which is not taken in a call of the service, does not hang its epoch', () => {
+  const { scheduler, host, map, checkpointer, seen } = alone(0, true)
+  map.set('large', { text: 'x'.repeat(IN_FLIGHT_BYTES_MAX) })
+  map.set('small', 1)
+  quiet(checkpointer.checkpoint(1e9))
+  const state = refusesOne(host, 'batch')
+  map.get('large')
+  assert.ok(state.refused)
+  scheduler.pass(1000)
+  assert.deepEqual(seen.slice(0, 2), ['barrier 1', 'degraded'])
+  // The writer takes in what it got.
+  host.say({ type: 'credit', attempt: 1, bytes: checkpointer.outbox.inFlight })
+  scheduler.pass(1000)
+  assert.equal(host.keys(1), 2)
+  host.commit()
+  assert.deepEqual([checkpointer.status, checkpointer.dirty], ['ok', false])
+})
 
 test('what was drained into a block that is not taken is in the next attempt, and deleting it takes a tombstone', () => {
   const { scheduler, host, map, checkpointer, seen } = alone(1000)

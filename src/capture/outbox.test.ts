@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import { BLOCK_RAW_BYTES } from '../base/limits.ts'
+import { BLOCK_AGE_MS, BLOCK_EARLY_BYTES, BLOCK_RAW_BYTES, IN_FLIGHT_BYTES_MAX } from '../base/limits.ts'
 import { type Block, Outbox } from './outbox.ts'
 
 function write(outbox: Outbox, record: Uint8Array): void {
@@ -130,6 +130,21 @@ test('behind a block that could not be sent nothing of it is left, nor of what w
   write(outbox, Buffer.from('next'))
   const { bytes, records } = outbox.take()
   assert.deepEqual([Buffer.from(bytes).toString(), records], ['next', 1])
+})
+
+test('a block that could not be sent is not in flight: no credit comes for it', () => {
+  let sends = true
+  const outbox = new Outbox(() => {
+    if (!sends) throw new Error('no way')
+  })
+  write(outbox, Buffer.alloc(BLOCK_RAW_BYTES))
+  sends = false
+  assert.throws(() => write(outbox, Buffer.alloc(IN_FLIGHT_BYTES_MAX)), /no way/)
+  assert.deepEqual([outbox.full, outbox.inFlight], [false, BLOCK_RAW_BYTES])
+  write(outbox, Buffer.alloc(BLOCK_EARLY_BYTES))
+  outbox.sendEarly(0)
+  assert.throws(() => outbox.sendEarly(BLOCK_AGE_MS), /no way/)
+  assert.equal(outbox.inFlight, BLOCK_RAW_BYTES)
 })
 
 test('where there is no memory for another block, or beside one, that is told as such, and no record counts as begun', () => {

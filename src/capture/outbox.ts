@@ -83,7 +83,7 @@ export class Outbox {
   sendEarly(nowMs: number): void {
     if (this.#records === 0 || this.#open > 0) return
     this.#since ??= nowMs
-    if (nowMs - this.#since >= BLOCK_AGE_MS && this.#writer.length >= BLOCK_EARLY_BYTES) this.#send(this.take())
+    if (nowMs - this.#since >= BLOCK_AGE_MS && this.#writer.length >= BLOCK_EARLY_BYTES) this.#handOver()
   }
 
   /** The block being filled, possibly empty; a new one is begun. @throws TIDEMARK_STORAGE: there is no memory for that */
@@ -138,6 +138,17 @@ export class Outbox {
   #recorded(bytes: number): void {
     this.#records++
     this.rawBytes += bytes
-    if (this.#writer.length >= BLOCK_RAW_BYTES) this.#send(this.take())
+    if (this.#writer.length >= BLOCK_RAW_BYTES) this.#handOver()
+  }
+
+  #handOver(): void {
+    const block = this.take()
+    try {
+      this.#send(block)
+    } catch (error) {
+      // No credit comes for it: where it is large, whoever has to throw this would wait for one.
+      this.credit(block.bytes.length)
+      throw error
+    }
   }
 }
