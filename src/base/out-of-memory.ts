@@ -13,12 +13,13 @@ export function isOutOfMemory(error: unknown): boolean {
  * say them: a stack that is full, an array that is too long.
  */
 export function isAllocationFailure(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const { code, name } = error as { code?: unknown; name?: unknown }
+  const { code, name, message } = Object(error) as { code?: unknown; name?: unknown; message?: unknown }
+  // Of a message to a thread: a DOMException, of which no realm but that of Node.js can tell that it is an error.
+  const isOfMessage = name === 'DataCloneError'
+  if (!isOfMessage && !isError(error)) return false
   if (MEMORY_CODES.has(code)) return true
-  // Of a message to a thread.
-  const isOfRuntime = (error instanceof RangeError && code === undefined) || name === 'DataCloneError'
-  return isOfRuntime && /allocation failed|out of memory/i.test(error.message)
+  const isOfRuntime = (name === 'RangeError' && code === undefined) || isOfMessage
+  return isOfRuntime && typeof message === 'string' && /allocation failed|out of memory/i.test(message)
 }
 
 const MEMORY_CODES = new Set<unknown>(['Z_MEM_ERROR', 'ZSTD_error_memory_allocation', 'ERR_MEMORY_ALLOCATION_FAILED'])

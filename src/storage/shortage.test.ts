@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { isAllocationFailure } from '../base/out-of-memory.ts'
 import { handOverError, isErrno, mayStayUnread, shortageError, storageError, systemError, unpackError } from './errors.ts'
 import { isShortage, shortageIn } from './shortage.ts'
@@ -42,6 +43,11 @@ test('want of memory is told as that of the system, whatever met it; a full stac
     new RangeError('WebAssembly.Instance(): Out of memory: Cannot allocate Wasm memory for new instance'),
     Object.assign(new Error('no memory'), { code: 'ERR_MEMORY_ALLOCATION_FAILED' }),
     new DOMException('Data cannot be cloned, out of memory.', 'DataCloneError'),
+    // As Node.js throws it for who runs in a context, such as tests of Jest.
+    runInNewContext("new RangeError('Array buffer allocation failed')") as Error,
+    runInNewContext("Object.assign(new Error('no memory'), { code: 'ERR_MEMORY_ALLOCATION_FAILED' })") as Error,
+    // A DOMException there: no native error, and of another `Error`.
+    runInNewContext("Object.assign(Object.create(Error.prototype), { name: 'DataCloneError', message: 'out of memory' })") as Error,
   ]
   for (const cause of wanting) {
     assert.ok(isAllocationFailure(cause), String(cause))
@@ -55,6 +61,7 @@ test('want of memory is told as that of the system, whatever met it; a full stac
   }
   for (const error of [
     new RangeError('Maximum call stack size exceeded'),
+    runInNewContext("new RangeError('Maximum call stack size exceeded')"),
     new RangeError('Invalid array length'),
     new RangeError('Invalid typed array length: -1'),
     Object.assign(new RangeError('The value of "size" is out of range'), { code: 'ERR_OUT_OF_RANGE' }),
