@@ -1,17 +1,44 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { manifest, segment } from '../../test/support/manifest.ts'
 import {
   assertRoom,
   type BaseRange,
   type CatalogueEntry,
   encodeManifest,
+  FIRST_PLACE,
   type FoldPoint,
   logName,
   type Manifest,
   manifestBytesMost,
+  type SegmentEnd,
   type SegmentEntry,
+  STORE_FORMAT,
+  segmentName,
 } from './index.ts'
+
+const things: CatalogueEntry = { id: 1, kind: 'map', name: 'things', codec: 'tide', entries: 3, bytes: 100 }
+
+const manifest: Manifest = {
+  number: 12,
+  storeId: 'ab'.repeat(16),
+  lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }],
+  token: 3,
+  writer: '03'.repeat(16),
+  format: STORE_FORMAT,
+  createdBy: 'tidemark 0.1.0',
+  log: [{ file: logName(1, 1), end: null }],
+  catalogue: { epoch: 5, collections: [things] },
+  fold: { file: logName(1, 1), bytes: 1500, epoch: 9, digest: 'ce'.repeat(32), timeMs: 1, nextId: 2, catalogue: [things] },
+  young: [segment(3)],
+  base: [{ start: FIRST_PLACE, through: 5, segment: segment(2) }],
+  retained: [],
+}
+
+function segment(sequence: number): SegmentEntry {
+  const numbers = { bytes: 5000, describedAt: 4000, from: 5, through: 9, records: 10, tombstones: 1, rawBytes: 9000 }
+  const [first, last] = ['3061', '3062'].map(key => ({ collection: 1, key })) as [SegmentEnd, SegmentEnd]
+  return { file: segmentName(3, sequence), sha256: 'ef'.repeat(32), ...numbers, first, last }
+}
 
 test('a manifest that no reader would take is not encoded', () => {
   const young = manifest.young[0] as SegmentEntry
@@ -52,7 +79,7 @@ test('the bytes of a manifest are reckoned as no fewer than they are', () => {
   const key = 'ab'.repeat(500)
   const end = { collection: 0xffff_ffff, key, cut: true } as const
   const numbers = { bytes: most, describedAt: most, from: most, through: most, records: most, tombstones: most, rawBytes: most }
-  const entry: SegmentEntry = { ...segment(3, 9, 5), ...numbers, first: end, last: end }
+  const entry: SegmentEntry = { ...segment(3), ...numbers, first: end, last: end }
   const collections: CatalogueEntry[] = [{ id: most, kind: 'value', name, codec: name, entries: most, bytes: most, asOf: most }]
   const times = <T>(one: T): T[] => Array.from({ length: 50 }, () => one)
   const large: Manifest = {
