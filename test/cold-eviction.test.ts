@@ -352,7 +352,7 @@ test('a hidden key shows again once it is evicted, whichever generation hid it',
     side.hide('k')
     for (let n = 1; n <= barriers; n++) side.barrier(n)
     assert.equal(side.shows('k'), false)
-    side.evict('k', 1)
+    side.evict('k')
     assert.equal(side.shows('k'), true)
   }
 })

@@ -149,7 +149,10 @@ export class CapturePart {
   keepUp(): void {
     if (this.mode !== 'all' || this.#keys === undefined || ++this.#left % KEEP_UP !== 0) return
     const result = this.#keys.next()
-    if (result.done !== true && !this.done.has(result.value)) this.#met.push(result.value)
+    if (result.done === true) return
+    // At once: no walk meets it again, and the stack of a call of the service may end in what follows.
+    this.#met.push(result.value)
+    if (this.done.has(result.value)) this.#met.pop()
   }
 
   /** The key was gone at the barrier, and may have a record of before. Of any other key that is not there now none counts. */

@@ -21,7 +21,11 @@ import type { LinkGroup } from './links.ts'
 import type { Outbox } from './outbox.ts'
 import { record, STRIDE, STRIDE_BYTES, STRIDE_STEPS } from './record.ts'
 
-export type VoidReason = 'changed in place across the barrier' | 'pre-images beyond the bound' | 'emptied during the capture'
+export type VoidReason =
+  | 'changed in place across the barrier'
+  | 'pre-images beyond the bound'
+  | 'emptied during the capture'
+  | 'no stack left to capture in'
 
 export interface CaptureOwner {
   /** The cut holds no longer; called inside a call of the user. The owner gives it back and sets a new barrier. */
@@ -43,6 +47,8 @@ export class Capture {
   records = 0
   /** Steps made by `run`. */
   steps = 0
+  /** A call that reads or writes this collection ended, with the stack, before it had recorded what it took: the next slice voids the cut. */
+  brokenIn: string | undefined
   /** Of records that calls of the user had made, but for the largest: a value cannot be kept in pieces. */
   preImageBytes = 0
   #largestBytes = 0
@@ -126,6 +132,11 @@ export class Capture {
    * @throws what the outbox does, here or in a call of the user before: the epoch cannot be completed
    */
   run(expired: () => boolean, unbounded = false): void {
+    if (this.brokenIn !== undefined) {
+      this.#outbox.mend()
+      this.#owner.voided('no stack left to capture in', this.brokenIn, undefined)
+      return
+    }
     this.#forced = unbounded
     if (this.#failure === undefined) this.#take(expired, unbounded)
     this.assertWhole()

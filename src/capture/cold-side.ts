@@ -66,6 +66,8 @@ export class ColdSide {
   #hidden = new Generations()
   /** Where nothing is exchanged: hidden keys that may not be stored, in pieces. */
   #doubted: Key[][] = []
+  /** Removed where the stack ended before they were hidden. */
+  readonly owed: Key[] = []
   /** Where entries are evicted: keys that may have a change that the stored state lacks. */
   readonly #written = new Generations()
   /** Since the last barrier; more than one after a cut was given back. */
@@ -83,7 +85,7 @@ export class ColdSide {
   // ---- what shows
 
   hides(key: Key): boolean {
-    return this.countMax === 0 || this.#hidden.has(key)
+    return this.countMax === 0 || this.#hidden.has(key) || (this.owed.length > 0 && this.owed.includes(key))
   }
 
   /** Of a key that is not live: whether its stored entry shows. May read the disk. */
@@ -193,21 +195,26 @@ export class ColdSide {
     else this.#doubted.push([key])
   }
 
-  /** A key that shows is deleted. */
+  /** A key that shows is deleted. It does not, and counts no more, or all is as it was, wherever the stack ends. */
   remove(key: Key): void {
-    this.#hidden.add(key)
     this.#letGo(key)
-    this.#fewer(1)
+    this.#hidden.add(key)
+    this.countMax--
+    this.#fewer(0)
   }
 
-  /** A live entry that the stored state holds is about to leave the heap. */
-  evict(key: Key, value: unknown): void {
+  /** A live entry that the stored state holds leaves the heap, directly behind this. Follow it with `hold`. */
+  evict(key: Key): void {
     this.#hidden.delete(key)
     if (this.first !== undefined && compareKeys(key, this.first) < 0) this.first = key
+    this.tell('left', key)
     this.countMax++
     this.#evicted++
+  }
+
+  /** What it was, for as long as somebody has it. */
+  hold(key: Key, value: unknown): void {
     if (typeof value === 'object' && value !== null) this.held.keep(key, value)
-    this.tell('left', key)
   }
 
   /** What describes a segment may be damaged, or the device does not give it back: a write needs neither, and the key may be there then. */
@@ -239,16 +246,17 @@ export class ColdSide {
 
   #leaves(key: Key): void {
     this.#letGo(key)
-    this.#fewer(1)
     this.tell('came', key)
+    this.#fewer(1)
   }
 
-  /** Where nothing shows and nothing can come back, nothing has to be hidden. */
+  /** Where nothing shows and nothing can come back, nothing has to be hidden. Counts last of all: where the stack ends it did not. */
   #fewer(count: number): void {
+    if (this.countMax <= count && !this.evicts) {
+      this.#hidden = new Generations()
+      this.#doubted = []
+    }
     this.countMax -= count
-    if (this.countMax > 0 || this.evicts) return
-    this.#hidden = new Generations()
-    this.#doubted = []
   }
 
   // ---- barriers
@@ -256,6 +264,7 @@ export class ColdSide {
   /** A barrier falls that ends this epoch. Gives the keys whose existence before the epoch the writer has to say. */
   barrier(epoch: number): readonly KeySet[] {
     assert(this.#asked === undefined, 'the unresolved keys of one epoch at a time')
+    for (const key of this.owed.splice(0)) this.#hidden.add(key)
     this.#hidden.barrier(epoch)
     this.#written.barrier(epoch)
     const asked = this.#unresolved.filter(keys => keys.size > 0)

@@ -15,10 +15,11 @@ import type { CapturePart } from './capture-part.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
 import { readCold } from './cold-read.ts'
 import { ColdSide, type ColdStart } from './cold-side.ts'
+import { beforeForget, beforeHandOut, beforeWrite } from './guard.ts'
 import type { CollectionClass } from './importance.ts'
 import { type Group, Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
-import { checkKey, isShort } from './keys.ts'
+import { checkKey } from './keys.ts'
 import { lengthenFull, setIn } from './map-chain.ts'
 import { Postponed } from './postponed.ts'
 import { Redundancy } from './redundant.ts'
@@ -135,7 +136,7 @@ export class Collection {
   getAndHandOut(key: Key): unknown {
     let value = this.live.get(key)
     if (value === undefined && this.cold !== undefined && this.bringHome(key)) value = this.live.get(key)
-    if (typeof value === 'object' && value !== null) this.handOut(key, value)
+    if (typeof value === 'object' && value !== null) beforeHandOut(this, key, value)
     return value
   }
 
@@ -164,19 +165,19 @@ export class Collection {
     if (this.cold !== cold || (this.codec !== tideCodec && (this.live.has(key) || cold.hides(key)))) return this.live.has(key)
     // Others may leave for it.
     if (cold.evicts) this.space.enters?.(this, key, value, true)
-    setIn(this.live, key, value, this.space.mapEntriesMax)
-    lengthenFull(this.live, this.space.mapEntriesMax)
-    cold.cameHome(key)
     // It was not written since the stored state, so no barrier can have frozen it.
     this.part?.settle(key)
+    setIn(this.live, key, value, this.space.mapEntriesMax)
+    try {
+      cold.cameHome(key)
+    } catch (error) {
+      // Where the stack ends it is not home, or it is counted as home.
+      this.live.delete(key)
+      throw error
+    }
+    lengthenFull(this.live, this.space.mapEntriesMax)
     this.space.untracked?.cameHome(this, key)
     return true
-  }
-
-  /** An object leaves the engine's hands: capture it first when its turn has not come, and keep it for a rollback. */
-  handOut(key: Key, value: object): void {
-    if (this.part !== undefined) this.space.capture?.beforeHandOut(this, key, value)
-    this.space.transaction?.beforeHandOut(this, key, value)
   }
 
   set(key: Key, value: unknown): void {
@@ -188,21 +189,34 @@ export class Collection {
     const { significance } = this
     // First of all, because the function may change the collection itself.
     const since = significance === undefined ? SIGNIFICANT : significance.judge(this, key, value)
-    if (this.space.guarded) this.beforeWrite(key, value)
-    const live = this.live
+    if (this.space.guarded) beforeWrite(this, key, value)
+    const { live, cold } = this
+    if (cold?.evicts === true) {
+      checkKey(this.name, key)
+      // Before it is there, so that no end of the stack is between the two: it may not leave the heap.
+      cold.written(key)
+    }
     const before = live.size
     setIn(live, key, value, this.space.mapEntriesMax)
-    if (live.size !== before) this.#inserted(key)
-    else {
-      // A key that may have been refused, just now perhaps, is listed: no barrier falls for refused values alone, and this one is mended.
-      if (since !== SIGNIFICANT && !this.fresh.has(key) && !this.postponed.refused.has(key)) significance?.wait(key, since)
+    let isNew = false
+    try {
+      if (live.size === before) this.#overwritten(key, since)
       else {
-        significance?.settle(key)
-        if (!this.saturated) this.#changed(key)
+        isNew = true
+        checkKey(this.name, key)
+        // In a transaction it has been looked for already.
+        if (cold !== undefined && this.space.transaction === undefined) isNew = cold.isInsert(key)
+        this.#inserted(key, isNew)
       }
-      if (this.cold !== undefined) this.cold.written(key)
-      if (significance !== undefined && significance.size > INSIGNIFICANT_KEYS_MAX) this.takeIn()
+    } catch (error) {
+      // The service's own recursion may end the stack at any call: from here on only what is built in is called.
+      const { saturated } = this
+      this.saturated = true
+      if (isNew && live.delete(key)) this.saturated = saturated
+      throw error
     }
+    // It counts already.
+    if (cold?.evicts === true && live.size !== before) this.space.enters?.(this, key, undefined, false)
   }
 
   delete(key: Key): boolean {
@@ -216,13 +230,17 @@ export class Collection {
         this.space.leavesAsIs(this)
         return false
       }
-      this.beforeWrite(key, undefined)
+      beforeWrite(this, key, undefined)
       this.space.transaction?.beforeDelete(this, key)
     }
-    if (this.significance !== undefined) this.significance.settle(key)
-    if (this.cold !== undefined) return this.#deleteBeside(this.cold, key, stored && this.cold === cold)
-    if (!this.live.delete(key)) return false
-    if (!vanished(this, key)) this.#gone(key)
+    if (this.cold !== undefined) {
+      if (!this.#deleteBeside(this.cold, key, stored && this.cold === cold)) return false
+    } else if (!this.live.has(key)) return false
+    else if (!vanished(this, key)) {
+      this.#gone(key)
+      this.live.delete(key)
+    }
+    this.significance?.settle(key)
     this.returns?.went(key, this.space.transaction)
     return true
   }
@@ -239,20 +257,18 @@ export class Collection {
     this.replace(id, new Map())
   }
 
-  /** All entries are about to go, without a word about each. In a transaction they may come back. */
   beforeForget(): void {
-    if (this.part !== undefined) this.space.capture?.beforeForget(this)
-    if (this.space.transaction === undefined) this.inFlight?.letGo()
+    beforeForget(this)
   }
 
-  /** Nothing is written yet. */
+  /** Nothing is written yet. What is deleted last: all else is what a saturated collection can do without, wherever the stack ends. */
   beginEpoch(): void {
     this.journal = new Journal()
     this.fresh = new KeySet()
     this.arrivals = new Journal()
-    this.deleted = new KeySet()
     this.postponed = new Postponed()
     this.drained = new Journal()
+    this.deleted = new KeySet()
     this.drainedBytes = 0
     this.drainedSpared = { records: 0, bytes: 0 }
     this.gone = []
@@ -270,14 +286,18 @@ export class Collection {
   /** Puts another incarnation in place. */
   replace(id: number, live: Map<Key, unknown>): void {
     this.space.giants.drop(this.id)
+    const start = this.space.coldOf?.(id, this.codec)
+    const cold = start === undefined ? undefined : new ColdSide(start)
+    const significance = this.significance === undefined ? undefined : new Significance(this.significance.significant)
+    this.saturated = true
+    this.beginEpoch()
+    // From here on the end of the stack can stop nothing.
     this.id = id
     this.recorded = false
     this.live = live
-    const cold = this.space.coldOf?.(id, this.codec)
-    this.cold = cold === undefined ? undefined : new ColdSide(cold)
+    this.cold = cold
+    this.significance = significance
     this.part = this.inFlight = this.returns = undefined
-    this.beginEpoch()
-    if (this.significance !== undefined) this.significance = new Significance(this.significance.significant)
     this.space.catalogueChanged = true
   }
 
@@ -307,53 +327,33 @@ export class Collection {
     this.cold?.written(key)
   }
 
-  beforeWrite(key: Key, value: unknown): void {
-    const { space, part } = this
-    space.assertWritable(this.name)
-    space.writes(this)
-    let frozen: boolean | undefined
-    if (part !== undefined && space.transaction === undefined && space.touches.left <= 0 && isShort(key)) {
-      frozen = part.claim(key)
-      // What was there matters to nobody, and need not be looked up.
-      if (!frozen) return
-    }
-    let old = this.live.get(key)
-    let there = old !== undefined || this.live.has(key)
-    if (!there) {
-      // Before anybody keeps it. An undo log knows live entries alone; and of a key that is stored and untouched no barrier froze anything.
-      checkKey(this.name, key)
-      if ((space.transaction === undefined || !this.bringHome(key)) && this.part?.untouched(key) === true) {
-        this.part.settle(key)
-        frozen = false
-      }
-      old = this.live.get(key)
-      there = old !== undefined || this.live.has(key)
-    }
-    if (space.touches.left > 0) space.touched(this.id, key)
-    space.transaction?.beforeWrite(this, key, value, old, there)
-    if (this.part !== undefined && (frozen ?? this.part.claim(key))) space.capture?.beforeWrite(this.part, key, value, old, there)
-  }
-
   /** `stored`: the disk was asked already. A codec of the user may have deleted the key since. */
   #deleteBeside(cold: ColdSide, key: Key, stored: boolean): boolean {
     const lives = this.live.has(key)
     if (!lives && (stored ? cold.hides(key) : !cold.shows(key))) return false
     if (!lives || !vanished(this, key)) {
-      if (lives) cold.hide(key)
-      else cold.remove(key)
       this.#gone(key)
+      const { countMax } = cold
+      try {
+        if (lives) cold.hide(key)
+        else cold.remove(key)
+      } catch (error) {
+        // Its tombstone is listed: of one that is not live it is told without a call.
+        if (!lives && cold.countMax === countMax) cold.owed.push(key)
+        if (!lives) cold.countMax = countMax - 1
+        throw error
+      }
+      if (lives) this.live.delete(key)
     }
-    if (lives) this.live.delete(key)
     cold.tell('deleted', key)
-    this.returns?.went(key, this.space.transaction)
     return true
   }
 
-  /** The key is not there any more, and needs a tombstone. */
+  /** The key is about to be there no more, or is already, and needs a tombstone. One that is there all the same has one too many listed. */
   #gone(key: Key): void {
     this.part?.keepUp()
-    this.deleted.add(key)
     if (!this.saturated) this.#changed(key)
+    this.deleted.add(key)
   }
 
   /** Of a key that was not there: it may have a record that counts. */
@@ -377,24 +377,23 @@ export class Collection {
     this.journal = new Journal()
   }
 
-  #inserted(key: Key): void {
-    let isNew = true
-    try {
-      checkKey(this.name, key)
-      // In a transaction it has been looked for already.
-      if (this.cold !== undefined && this.space.transaction === undefined) isNew = this.cold.isInsert(key)
-    } catch (error) {
-      this.live.delete(key)
-      throw error
+  #overwritten(key: Key, since: unknown): void {
+    const { significance } = this
+    // A key that may have been refused, just now perhaps, is listed: no barrier falls for refused values alone, and this one is mended.
+    if (since !== SIGNIFICANT && !this.fresh.has(key) && !this.postponed.refused.has(key)) significance?.wait(key, since)
+    else {
+      significance?.settle(key)
+      if (!this.saturated) this.#changed(key)
     }
+    if (significance !== undefined && significance.size > INSIGNIFICANT_KEYS_MAX) this.takeIn()
+  }
+
+  #inserted(key: Key, isNew: boolean): void {
     lengthenFull(this.live, this.space.mapEntriesMax)
     if (isNew && !this.#mayLinger(key) && this.inFlight?.leaves(key) !== true) {
-      this.fresh.add(key)
       this.arrivals.push(key)
       if (this.arrivals.outgrows(this.#listedMax)) this.arrivals = new Journal()
+      this.fresh.add(key)
     } else if (!this.saturated) this.#changed(key)
-    if (this.cold?.evicts !== true) return
-    this.cold.written(key)
-    this.space.enters?.(this, key, undefined, false)
   }
 }

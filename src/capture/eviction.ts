@@ -86,10 +86,12 @@ export class Eviction {
       if (key === undefined) break
       if (!cold.covers(key) || !live.has(key) || significance?.waits(key) || !isStored(cold.cold, key)) continue
       const value = live.get(key)
+      cold.evict(key)
       live.delete(key)
-      this.#collection.part?.forget(key)
-      cold.evict(key, value)
       went++
+      // Inside a call of the service the stack may end: what comes now may be left out.
+      this.#collection.part?.forget(key)
+      cold.hold(key, value)
     }
     return went
   }

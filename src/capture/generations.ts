@@ -45,8 +45,8 @@ class Generation {
   }
 
   add(key: Key): void {
-    this.#keys.add(key)
     for (let left = MOVED; left > 0 && this.#adoptedKeys > this.#adoptedMax; left--) this.#move()
+    this.#keys.add(key)
   }
 
   adopt(keys: KeyTaken): void {
@@ -98,8 +98,8 @@ export class Generations {
   }
 
   add(key: Key): void {
-    this.#open.add(key)
     this.#quietSince = undefined
+    this.#open.add(key)
   }
 
   /**

@@ -85,7 +85,8 @@ export class Journal {
       this.#chunk = new Array<Key | undefined>(this.#room).fill(undefined)
     }
     this.#chunk[this.#used++] = key
-    if (this.#used === this.#room) {
+    // More where the stack ended before it was closed.
+    if (this.#used >= this.#room) {
       this.#nextRoom = Math.min(this.#room * GROWTH, CHUNK_KEYS)
       this.#close()
     }

@@ -107,8 +107,8 @@ export class KeyPiece {
     } else {
       const slot = this.#find(key, hash)
       if (slot < 0) return false
-      this.#keys[slot] = undefined
       this.#empty(slot)
+      this.#keys[slot] = undefined
     }
     this.size--
     return true

@@ -16,7 +16,8 @@ export class KeyPositions extends KeyTable {
   }
 
   set(key: Key, position: number): void {
+    this.makeRoom()
     const hash = hashKey(key)
-    if (this.pieceOf(hash).add(key, hash, position)) this.added()
+    if (this.pieceOf(hash).add(key, hash, position)) this.size++
   }
 }

@@ -11,9 +11,10 @@ export class KeySet extends KeyTable {
 
   /** False when it was there. */
   add(key: Key): boolean {
+    this.makeRoom()
     const hash = hashKey(key)
     if (!this.pieceOf(hash).add(key, hash)) return false
-    this.added()
+    this.size++
     return true
   }
 }

@@ -9,6 +9,7 @@ import type { Key } from '../codec/index.ts'
 import { isUnread } from './cold.ts'
 import { ColdWalk } from './cold-walk.ts'
 import type { Collection } from './collection.ts'
+import { beforeHandOut } from './guard.ts'
 import { isChain, restOf } from './map-chain.ts'
 import { Given, Returns } from './returns.ts'
 
@@ -64,7 +65,7 @@ export class LiveIterator {
       if ((given.has(key) && !this.#isAnew(key)) || (cold !== undefined && !cold.gives(key))) continue
       given.add(key, collection.space.transaction)
       if (this.#pick === 'keys') return { done: false, value: key }
-      if (collection.space.guarded && typeof value === 'object' && value !== null) collection.handOut(key, value)
+      if (collection.space.guarded && typeof value === 'object' && value !== null) beforeHandOut(collection, key, value)
       return { done: false, value: this.#pick === 'values' ? value : result.value }
     }
   }

@@ -32,6 +32,8 @@ export class Outbox {
   inFlight = 0
   /** When the block being filled was first looked at. */
   #since: number | undefined
+  /** Bytes in it that are whole records. */
+  #whole = 0
   rawBytes = 0
   #records = 0
   readonly #send: (block: Block) => void
@@ -98,7 +100,7 @@ export class Outbox {
       throw shortageError('beginning a block', error)
     }
     this.inFlight += block.bytes.length
-    this.#records = 0
+    this.#records = this.#whole = 0
     return block
   }
 
@@ -112,9 +114,16 @@ export class Outbox {
     this.#aside = []
     if (this.#open === 0) this.#letGo()
     this.#since = undefined
-    this.#records = 0
+    this.#records = this.#whole = 0
     this.inFlight = 0
     this.rawBytes = 0
+  }
+
+  /** Nobody writes a record now: those that were begun and have no end never get one, for the stack ended in them. */
+  mend(): void {
+    this.#open = 0
+    this.#aside = []
+    this.#writer.length = this.#whole
   }
 
   /** Nothing will be handed over any more. */
@@ -137,6 +146,7 @@ export class Outbox {
 
   #recorded(bytes: number): void {
     this.#records++
+    this.#whole = this.#writer.length
     this.rawBytes += bytes
     if (this.#writer.length >= BLOCK_RAW_BYTES) this.#handOver()
   }

@@ -54,9 +54,9 @@ export abstract class Pieces<P extends Piece> {
     return this.#pieces[place < this.#pieces.length ? place : hash & (this.#round - 1)] as P
   }
 
-  /** A key was added. */
-  protected added(): void {
-    if (++this.size > this.#pieces.length * PIECE_ENTRIES_MEAN) this.#split()
+  /** A key may be about to be added. Not behind it: whoever adds a key counts it with nothing in between that the end of the stack could stop. */
+  protected makeRoom(): void {
+    if (this.size >= this.#pieces.length * PIECE_ENTRIES_MEAN) this.#split()
   }
 
   /** Puts each key of `old` into one of two new pieces: `high`, when its hash has this bit. */

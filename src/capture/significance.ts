@@ -12,6 +12,7 @@ import { TidemarkError } from '../base/errors.ts'
 import { isStray } from '../base/stray.ts'
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
+import { beforeHandOut } from './guard.ts'
 import { hashKey, Pieces } from './pieces.ts'
 
 /** What a collection was given: false when the change need not be written for its own sake. */
@@ -54,7 +55,7 @@ export class Significance {
     if (space.letsIn || space.forbidden !== undefined) return SIGNIFICANT
     const since = this.#waiting.has(key) ? this.#waiting.get(key) : old
     if (since === next && typeof next === 'object' && next !== null) return SIGNIFICANT
-    if (space.guarded && typeof old === 'object' && old !== null) collection.handOut(key, old)
+    if (space.guarded && typeof old === 'object' && old !== null) beforeHandOut(collection, key, old)
     try {
       const answer: unknown = this.significant(since, next)
       if (isStray(answer)) throw promised(collection.name, key)
@@ -121,10 +122,11 @@ class Waiting extends Pieces<Map<Key, unknown>> {
   }
 
   set(key: Key, since: unknown): void {
+    this.makeRoom()
     const piece = this.pieceOf(hashKey(key))
     const before = piece.size
     piece.set(key, since)
-    if (piece.size !== before) this.added()
+    this.size += piece.size - before
   }
 
   delete(key: Key): void {

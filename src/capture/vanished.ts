@@ -5,13 +5,17 @@
 import type { Key } from '../codec/index.ts'
 import type { Collection } from './collection.ts'
 
-/** True where it did: it has no record, needs none, and nothing is remembered of it. */
+/** True where it did: it is live no more, has no record, needs none, and nothing is remembered of it. */
 export function vanished(collection: Collection, key: Key): boolean {
-  const { id, fresh, part, cold, space } = collection
-  if (fresh.size === 0 || !fresh.delete(key)) return false
-  part?.forget(key)
-  cold?.vanished(key)
+  const { id, live, fresh, part, cold, space } = collection
+  if (fresh.size === 0 || !fresh.has(key)) return false
+  // Too early is harmless: one that is refused and still there is refused again. Where the stack ends it would be never.
   if (space.transaction === undefined) space.leftNothing(id, key)
   else space.transaction.vanished(collection, key)
+  // In this order: one that is live is in there, whatever of the rest the end of the stack leaves out.
+  live.delete(key)
+  fresh.delete(key)
+  part?.forget(key)
+  cold?.vanished(key)
   return true
 }

@@ -33,7 +33,7 @@ export interface StoreEvents {
   refused: [refusal: Refusal]
   /**
    * The cut moved: an object was changed across a barrier, a collection was emptied, or pre-images grew beyond the bound. Told inside the call that
-   * did it; where that is in a transaction or a hold, in a later turn, outside of it.
+   * did it; where that is in a transaction or a hold, in a later turn, outside of it. So it is of a call that had no stack left to capture in.
    */
   voided: [info: { readonly reason: string; readonly collection: string; readonly key: unknown; readonly voids: number }]
   /** A hold ran past its `msMax` and no longer stands in the way of the barrier. */

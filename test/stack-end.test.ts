@@ -1,0 +1,123 @@
+/** Where the service's own recursion ends the stack inside a call of the engine, and is caught, memory and disk hold the same. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Rig } from './support/capture-rig.ts'
+import { begin, exchange } from './support/cold-rig.ts'
+import { atStackEnd } from './support/stack-end.ts'
+
+test('a set that finds no stack has set nothing, or what becomes durable', () => {
+  const rig = new Rig()
+  const map = rig.collection([['there', -1]])
+  rig.checkpoint()
+  let n = 0
+  atStackEnd(() => map.set('there', n++))
+  rig.checkpoint()
+  rig.check(map)
+  atStackEnd(() => map.set(`k${n++}`, n))
+  rig.checkpoint()
+  rig.check(map)
+  assert.ok(map.live.size > 1)
+})
+
+test('a delete that finds no stack has deleted nothing, or what is gone on the disk, too', () => {
+  const rig = new Rig()
+  const map = rig.collection(Array.from({ length: 10_000 }, (_, at) => [`k${at}`, at]))
+  rig.checkpoint()
+  let n = 0
+  atStackEnd(() => map.delete(`k${n++}`))
+  rig.checkpoint()
+  rig.check(map)
+  for (let at = 0; at < 10_000; at++) map.set(`f${at}`, at)
+  n = 0
+  atStackEnd(() => map.delete(`f${n++}`))
+  rig.checkpoint()
+  rig.check(map)
+})
+
+for (const evicts of [false, true]) {
+  test(`beside stored entries${evicts ? ' that come and go' : ''} a call that finds no stack leaves the count right, and the entries`, () => {
+    const begun = begin(20_000, { evicts, lies: 8 })
+    const { rig, collection } = begun
+    const both = (): void => {
+      rig.checkpoint()
+      const disk = rig.disk.get(collection.id)
+      assert.equal(collection.size, disk?.size)
+      for (const [key, value] of collection.live) assert.deepEqual(disk?.get(key), value)
+    }
+    let n = 0
+    atStackEnd(() => collection.set(`k${n++}`, n))
+    both()
+    atStackEnd(() => collection.set(`new${n++}`, n))
+    both()
+    atStackEnd(() => collection.get(`k${n++}`))
+    both()
+    atStackEnd(() => collection.delete(`k${n++}`))
+    both()
+    n = 0
+    atStackEnd(() => collection.delete(`k${n++}`))
+    both()
+    for (let at = 0; at < 4000; at++) collection.set(`f${at}`, at)
+    n = 0
+    atStackEnd(() => collection.delete(`f${n++}`))
+    both()
+    if (evicts) exchange(begun)
+    both()
+  })
+}
+
+test('while a cut is being taken, a call that finds no stack leaves no key out of it, nor lets in what came behind it', () => {
+  for (const saturated of [false, true]) {
+    const rig = new Rig()
+    const map = rig.collection()
+    const fill = (): void => {
+      for (let at = 0; at < 8000; at++) map.set(`k${at}`, { at, more: [at] })
+      map.saturated = saturated
+    }
+    let n = 0
+    const calls: (() => unknown)[] = [
+      () => map.set(`k${n++}`, 'later'),
+      () => map.get(`k${n++}`),
+      () => map.delete(`k${n++}`),
+      () => map.set(`new${n++}`, 'later'),
+    ]
+    for (const call of calls) {
+      fill()
+      rig.cut()
+      rig.slice()
+      n = 0
+      atStackEnd(call, 3)
+      rig.commit()
+      rig.check(map)
+      rig.checkpoint()
+      rig.check(map)
+    }
+    assert.deepEqual(rig.refusals, [])
+  }
+})
+
+test('a call that took a key of a cut and had no stack left for its record voids the cut, and the outbox goes on', () => {
+  for (const call of ['get', 'set', 'delete', 'clear'] as const) {
+    const rig = new Rig()
+    const map = rig.collection(Array.from({ length: 20 }, (_, at) => [`k${at}`, { at }]))
+    rig.checkpoint()
+    for (let at = 0; at < 20; at++) map.set(`k${at}`, { at, again: true })
+    rig.cut()
+    rig.slice()
+    const { now } = rig.space
+    Object.assign(rig.space, {
+      now: () => {
+        rig.outbox.begin().u32(7)
+        throw new RangeError('Maximum call stack size exceeded')
+      },
+    })
+    assert.throws(() => (call === 'set' ? map.set('k1', 'later') : call === 'clear' ? map.clear() : map[call]('k1')), RangeError)
+    Object.assign(rig.space, { now })
+    rig.commit()
+    assert.deepEqual(rig.voids, ['no stack left to capture in'])
+    rig.check(map)
+    assert.equal(rig.outbox.encoding, false)
+    rig.checkpoint()
+    rig.check(map)
+    assert.equal(map.live.size, 20)
+  }
+})
