@@ -1,6 +1,7 @@
 /** Where the service's own recursion ends the stack inside a call of the engine, and is caught, memory and disk hold the same. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TidemarkMap } from '../src/capture/index.ts'
 import { Rig } from './support/capture-rig.ts'
 import { begin, exchange } from './support/cold-rig.ts'
 import { atStackEnd } from './support/stack-end.ts'
@@ -119,5 +120,27 @@ test('a call that took a key of a cut and had no stack left for its record voids
     rig.checkpoint()
     rig.check(map)
     assert.equal(map.live.size, 20)
+  }
+})
+
+test('an update that finds no stack behind the change stores what it changed, be it all of it or half', () => {
+  for (const fails of [false, true]) {
+    const rig = new Rig()
+    const collection = rig.collection([['k', { n: 0 }]])
+    const map = new TidemarkMap<string, { n: number }>(collection)
+    rig.checkpoint()
+    Object.assign(collection, {
+      set: () => {
+        throw new RangeError('Maximum call stack size exceeded')
+      },
+    })
+    const change = (value: { n: number }): void => {
+      value.n++
+      if (fails) throw new Error('half')
+    }
+    assert.throws(() => map.update('k', change), fails ? { message: 'half' } : RangeError)
+    Reflect.deleteProperty(collection, 'set')
+    rig.checkpoint()
+    rig.check(collection)
   }
 })

@@ -216,19 +216,30 @@ function updateIn(collection: Collection, key: Key, change: (value: unknown) => 
   assertFunction(collection, key, change)
   const value = collection.get(key)
   if (collection.space.guarded) collection.space.assertWritable(collection.name)
+  // It is about to be changed, and may not leave the heap until that is stored.
+  if (isObject(value)) collection.cold?.written(key)
   let next: unknown
   try {
     next = settled(collection, key, change(value))
+    // What the function did to the key itself stands; only an object may have been changed in place.
+    if (next === undefined && !isKept(collection, key, value)) return collection.get(key)
   } catch (error) {
     // It may have been changed halfway: what is durable must not differ from what is in memory.
-    storeHalfway(() => {
+    try {
       if (isKept(collection, key, value)) collection.set(key, value)
-    })
+    } catch (failure) {
+      // What the function threw is what the caller is told, also where nothing can be stored any more: it may have dropped the collection.
+      if (failure instanceof RangeError) collection.saturated = true
+    }
     throw error
   }
-  // What the function did to the key itself stands; only an object may have been changed in place.
-  if (next === undefined && !isKept(collection, key, value)) return collection.get(key)
-  collection.set(key, next === undefined ? value : next)
+  try {
+    collection.set(key, next === undefined ? value : next)
+  } catch (error) {
+    // The stack ended behind the change: it counts, with all that is there, for which nothing has to be called.
+    if (error instanceof RangeError) collection.saturated = true
+    throw error
+  }
   return next === undefined ? value : next
 }
 
