@@ -8,13 +8,17 @@ import type { Collection } from './collection.ts'
 /** True where it did: it is live no more, has no record, needs none, and nothing is remembered of it. */
 export function vanished(collection: Collection, key: Key): boolean {
   const { id, live, fresh, part, cold, space } = collection
-  if (fresh.size === 0 || !fresh.has(key)) return false
-  // Too early is harmless: one that is refused and still there is refused again. Where the stack ends it would be never.
+  if (fresh.size === 0 || !fresh.delete(key)) return false
+  try {
+    live.delete(key)
+  } catch (error) {
+    // Of a chain (map-chain.ts) it is a call, too: where the stack ends the key is there, and has to be written.
+    collection.saturated = true
+    throw error
+  }
+  // What follows may be left out: where a refusal is not forgotten here, it is with the next epoch.
   if (space.transaction === undefined) space.leftNothing(id, key)
   else space.transaction.vanished(collection, key)
-  // In this order: one that is live is in there, whatever of the rest the end of the stack leaves out.
-  live.delete(key)
-  fresh.delete(key)
   part?.forget(key)
   cold?.vanished(key)
   return true
