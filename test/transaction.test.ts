@@ -344,6 +344,27 @@ test('a refused value that a transaction deletes and puts back is still refused,
   }
 })
 
+test('a transaction that could not save what it was to hand out, for want of stack, saves it at the next get', () => {
+  const rig = new Rig()
+  const map = rig.collection([['k', new Set([1])]])
+  rig.space.transaction = new Transaction()
+  rig.space.refresh()
+  const { now } = rig.space
+  Object.assign(rig.space, {
+    now: () => {
+      throw new RangeError('Maximum call stack size exceeded')
+    },
+  })
+  assert.throws(() => map.get('k'), RangeError)
+  Object.assign(rig.space, { now })
+  // It was not handed out.
+  assert.throws(() => map.set('k', map.live.get('k')), { code: 'TIDEMARK_TRANSACTION_STALE' })
+  ;(map.get('k') as Set<number>).add(2)
+  rig.space.transaction.rollback()
+  rig.space.endTransaction()
+  assert.deepEqual(map.live.get('k'), new Set([1]))
+})
+
 test('what a transaction may have to put back lies in buffers of a bounded size, however much that is', () => {
   const rig = new Rig()
   const entries = Array.from({ length: 100 }, (_, at): [string, Set<string>] => [`k${at}`, new Set([`${at}`.repeat(100)])])

@@ -72,10 +72,13 @@ export class Transaction {
 
   /** @throws TIDEMARK_STORAGE: there is no memory to keep what it is now */
   beforeHandOut(collection: Collection, key: Key, value: object): void {
-    if (this.#find(collection, key) !== undefined) return
-    const undo = new Undo(collection, key, true, value, true)
+    const known = this.#find(collection, key)
+    if (known !== undefined && !known.interrupted) return
+    const undo = known ?? new Undo(collection, key, true, value, true)
     // Known before any code of the user runs: a codec, or a proxy, may come back for this very entry, or set it.
-    this.#add(undo)
+    if (known === undefined) this.#add(undo)
+    undo.handedOut = true
+    undo.interrupted = false
     try {
       const copy = collection.codec.copy?.(value)
       if (copy !== undefined) {
@@ -94,7 +97,9 @@ export class Transaction {
       }
       collection.space.access.record(collection.space.now() - begin)
     } catch (error) {
-      // Nobody is given it.
+      // Nobody is given it. Where no call can be made for it, that is noted.
+      undo.handedOut = false
+      undo.interrupted = !undo.written
       this.#takeOff(undo)
       throw error
     }
@@ -134,6 +139,7 @@ export class Transaction {
     if (known !== undefined) {
       if (typeof value === 'object' && value !== null) this.#assertFresh(collection, key, value, known.handedOut ? undefined : known.value)
       known.written = true
+      known.interrupted = false
       known.after = value
       return
     }

@@ -25,7 +25,9 @@ export class Undo {
   /** False: it was handed out and could not be encoded, so it is kept as it is, too; nothing of it can become durable as long as it cannot be. */
   saved = true
   /** This transaction got the value from the store before it wrote the key. */
-  readonly handedOut: boolean
+  handedOut: boolean
+  /** It was to be handed out, and was not, because the stack ended before it was saved. */
+  interrupted = false
   /** Where the bytes of a value that was handed out are. */
   image: ByteWriter | undefined
   from = 0
