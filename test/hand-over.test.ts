@@ -168,6 +168,41 @@ test('what was drained into a block that is not taken is in the next attempt, an
   assert.equal(checkpointer.dirty, false)
 })
 
+for (const answer of ['committed', 'committed, and who is told of it asks for the next', 'failed'] as const) {
+  test(`what is drained behind a commit into a block that is not taken waits for the writer's answer to that commit (${answer})`, () => {
+    const { scheduler, host, map, checkpointer, seen } = alone(1000)
+    for (let n = 0; n < KEYS; n++) map.set(`k${n}`, text(n))
+    for (let ms = 0; ms < 5000 && host.commits.length === 0; ms++) scheduler.pass(1)
+    const state = refusesOne(host, 'batch')
+    for (let n = 0; n < KEYS; n++) map.set(`n${n}`, text(n))
+    for (let ms = 0; ms < 5000 && !state.refused; ms++) scheduler.pass(1)
+    assert.deepEqual([state.refused, host.commits.length], [true, 1])
+    const posted = host.posted.length
+    map.set('later', text(0))
+    scheduler.pass(5000)
+    assert.equal(host.posted.length, posted, 'the writer would forget the commit, or take more behind what is lost')
+    assert.deepEqual(seen, ['barrier 1'])
+    if (answer === 'failed') host.fail(0)
+    else {
+      const { push } = seen
+      seen.push = name => {
+        seen.push = push
+        if (answer !== 'committed') quiet(checkpointer.checkpoint(1e9))
+        return seen.push(name)
+      }
+      host.commit()
+    }
+    assert.deepEqual(seen.slice(1), answer === 'failed' ? ['degraded'] : ['checkpoint', 'degraded'])
+    assert.equal(host.posted.length, posted)
+    scheduler.pass(2000)
+    assert.deepEqual([host.posted[posted]?.type, host.commits.length], ['reset', 2])
+    assert.equal(host.commits[1]?.epoch, answer === 'failed' ? 1 : 2)
+    assert.equal(host.keys(1), answer === 'failed' ? 2 * KEYS + 1 : KEYS + 1)
+    host.commit()
+    assert.deepEqual([checkpointer.status, checkpointer.dirty], ['ok', false])
+  })
+}
+
 test('no memory for another block while one is sent early, in a turn of the drain, stops nothing', () => {
   const { scheduler, host, map, checkpointer, seen } = alone(1000)
   for (let n = 0; n < 10; n++) map.set(`k${n}`, text(n))

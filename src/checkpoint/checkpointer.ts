@@ -89,7 +89,7 @@ export class Checkpointer implements CaptureOwner {
       drain: this.#drain,
       collections: () => this.classes.early(),
       watched: cadence.settings.intervalMs > 0,
-      allowed: () => this.status === 'ok' && !this.#attempts.failed && !cadence.paused && this.#flight?.committing !== false,
+      allowed: () => this.status === 'ok' && this.#attempts.takes && !cadence.paused && this.#flight?.committing !== false,
     })
     this.#round = new Round({
       ...slices,
@@ -219,7 +219,7 @@ export class Checkpointer implements CaptureOwner {
       return
     // Asked for by a codec in the midst of the drain, which the barrier would cut in two.
     if (this.outbox.encoding) return void this.#turns.later(() => this.#tryBarrier())
-    if (space.transaction !== undefined || this.holds.inTheWay()) return
+    if (space.transaction !== undefined || this.#attempts.spoilt !== undefined || this.holds.inTheWay()) return
     const because = this.#waiters.waiting ? 'asked' : this.#attempts.failed ? 'retry' : this.#wish.rpoDue ? 'rpo' : undefined
     this.#waiters.depart()
     this.#attempts.begin()
@@ -284,7 +284,7 @@ export class Checkpointer implements CaptureOwner {
         this.#round.resume()
         return
       case 'committed':
-        if (this.#attempts.isNow(message.attempt)) this.#committed(message)
+        if (this.#attempts.committed(message.attempt)) this.#committed(message)
         return
       case 'failed':
         if (message.fatal) this.#fatal(fromErrorData(message.error))
@@ -321,13 +321,15 @@ export class Checkpointer implements CaptureOwner {
     this.#drainer.wake()
     events.checkpoint(point)
     if (this.#wish.wanted) this.#turns.later(() => this.#tryBarrier())
+    if (this.#attempts.spoilt !== undefined) this.#failed(this.#attempts.spoilt)
   }
 
   #failed(error: TidemarkError): void {
     if (this.status === 'failed' || this.status === 'closed') return
     const { space, events, collections } = this.#parts
     this.#parts.cadence.failed()
-    this.#attempts.failed = this.#halfway = true
+    this.#attempts.fail()
+    this.#halfway = true
     const flight = this.#flight
     this.#flight = undefined
     this.#round.stop()
@@ -356,8 +358,8 @@ export class Checkpointer implements CaptureOwner {
 
   /** A turn threw this. What passes fails the attempt. */
   #broken(error: TidemarkError): void {
-    if (hasCode(error, 'TIDEMARK_STORAGE') && !this.#halfway) this.#turns.guard(() => this.#failed(error))
-    else this.#fatal(error)
+    if (!hasCode(error, 'TIDEMARK_STORAGE') || this.#halfway) this.#fatal(error)
+    else if (!this.#attempts.postpones(error)) this.#turns.guard(() => this.#failed(error))
   }
 
   #fatal(error: TidemarkError): void {
