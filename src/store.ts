@@ -8,6 +8,7 @@
 import { TidemarkError } from './base/errors.ts'
 import { Histogram } from './base/histogram.ts'
 import { COLLECTIONS_MAX } from './base/limits.ts'
+import { assertStack } from './base/stack.ts'
 import { isGenerator } from './base/stray.ts'
 import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, TidemarkValue, Transaction, treat } from './capture/index.ts'
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
@@ -169,6 +170,7 @@ export class Store extends Listening implements AsyncDisposable {
     const checkpointer = this.#writer()
     if (space.transaction !== undefined) return joined(fn, space.transaction)
     assertNotAsync(fn)
+    assertStack()
     const transaction = new Transaction(space.images)
     space.transaction = transaction
     space.refresh()

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { TidemarkMap } from '../src/capture/index.ts'
 import { Rig } from './support/capture-rig.ts'
 import { begin, exchange } from './support/cold-rig.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
 import { atStackEnd } from './support/stack-end.ts'
 
 test('a set that finds no stack has set nothing, or what becomes durable', () => {
@@ -143,4 +144,40 @@ test('an update that finds no stack behind the change stores what it changed, be
     rig.checkpoint()
     rig.check(collection)
   }
+})
+
+test('a transaction begins only where there is stack to take it back, and the store goes on', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<unknown, string>('map')
+  map.set('there', { n: 0 })
+  map.set('gone', 1)
+  const reason = new Error('no')
+  let outer = 0
+  atStackEnd(() => {
+    store.transaction(() => {
+      map.set('new', 1)
+      map.delete('gone')
+      map.update('there', value => ({ n: (value as { n: number }).n + 1 }))
+      throw reason
+    })
+  }, 8)
+  assert.deepEqual(
+    new Map(map),
+    new Map<string, unknown>([
+      ['there', { n: 0 }],
+      ['gone', 1],
+    ]),
+  )
+  atStackEnd(() => {
+    store.transaction(() => {
+      outer++
+      map.set('one', outer)
+      map.set('other', outer)
+    })
+  }, 8)
+  assert.equal(map.get('one'), map.get('other'))
+  await world.checkpoint()
+  assert.deepEqual(new Map((await world.crash()).map('map')), new Map(map))
+  await world.close()
 })

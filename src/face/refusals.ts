@@ -2,6 +2,7 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { describe, optionsIn } from '../base/given.ts'
 import { COLLECTIONS_MAX, TIMER_MS_MAX } from '../base/limits.ts'
+import { assertStack } from '../base/stack.ts'
 import { isAsyncFunction, isGenerator, isStray } from '../base/stray.ts'
 import type { Collection, CollectionKind, Transaction } from '../capture/index.ts'
 
@@ -94,6 +95,8 @@ export function synchronous<T>(result: T): T {
 export function joined<T>(fn: () => T, outer: Transaction): T {
   try {
     assertNotAsync(fn)
+    // To be able to say that it failed.
+    assertStack()
     return synchronous(fn())
   } catch (error) {
     outer.failed(error)

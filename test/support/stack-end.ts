@@ -15,7 +15,11 @@ const FIRST_STEPS = 100
 
 /** What is thrown in a step is caught there. */
 export function atStackEnd(step: () => void, shifts = SHIFTS): void {
-  for (let left = FIRST_STEPS; left > 0; left--) step()
+  for (let left = FIRST_STEPS; left > 0; left--) {
+    try {
+      step()
+    } catch {}
+  }
   for (let shift = 0; shift < shifts; shift++) {
     let deepest = 0
     let first = Number.POSITIVE_INFINITY
