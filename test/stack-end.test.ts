@@ -1,7 +1,11 @@
 /** Where the service's own recursion ends the stack inside a call of the engine, and is caught, memory and disk hold the same. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
+import { BLOCK_RAW_BYTES } from '../src/base/limits.ts'
+import { Capture } from '../src/capture/capture.ts'
 import { TidemarkMap } from '../src/capture/index.ts'
+import { Outbox } from '../src/capture/outbox.ts'
+import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { Rig } from './support/capture-rig.ts'
 import { begin, exchange } from './support/cold-rig.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
@@ -122,6 +126,82 @@ test('a call that took a key of a cut and had no stack left for its record voids
     rig.check(map)
     assert.equal(map.live.size, 20)
   }
+})
+
+for (const then of ['slice', 'void', 'failure'] as const) {
+  test(`a call whose record found no stack goes on, and its cut is taken anew${then === 'slice' ? '' : `, also where a ${then} comes first`}`, () => {
+    for (const call of ['get', 'set', 'delete', 'clear'] as const) {
+      const rig = new Rig()
+      const map = rig.collection(Array.from({ length: 20 }, (_, at) => [`k${at}`, { at }]))
+      rig.checkpoint()
+      for (let at = 0; at < 20; at++) map.set(`k${at}`, { at, again: true })
+      rig.cut()
+      rig.slice()
+      // Behind the look at the last records, before the end of this one.
+      const recorded = mock.method(rig.space.rewrites, 'recorded', () => {
+        rig.outbox.begin().u32(7)
+        throw new RangeError('Maximum call stack size exceeded')
+      })
+      if (call === 'set') map.set('k1', 'later')
+      else if (call === 'clear') map.clear()
+      else map[call]('k1')
+      recorded.mock.restore()
+      if (then === 'void') rig.void()
+      else if (then === 'failure') rig.fail()
+      if (then !== 'failure') rig.commit()
+      rig.checkpoint()
+      rig.check(map)
+      assert.equal(rig.outbox.encoding, false)
+      assert.ok(map.live.size === 20 || call === 'delete' || call === 'clear')
+      map.set('k1', { at: 1, again: true })
+      rig.checkpoint()
+      rig.check(map)
+    }
+  })
+}
+
+test('a block that had no stack left to be sent fails the attempt, for records of before the cut may be in it', () => {
+  const rig = new Rig()
+  const map = rig.collection([['k', 'x'.repeat(2 * BLOCK_RAW_BYTES)]])
+  const outbox = new Outbox(() => {
+    throw new RangeError('Maximum call stack size exceeded')
+  })
+  const capture = new Capture([map], 1, outbox, rig)
+  rig.space.capture = capture
+  rig.space.refresh()
+  map.set('k', 'later')
+  assert.throws(() => capture.run(() => false), { code: 'TIDEMARK_STORAGE' })
+  assert.deepEqual(rig.voids, [])
+  outbox.reset()
+  assert.equal(outbox.lost, false)
+})
+
+test('a cut whose last slice meets a codec that found no stack left for a record is not complete', () => {
+  const rig = new Rig()
+  let inject = false
+  const codec: ValueCodec = {
+    ...tideCodec,
+    encodeInto(writer, value) {
+      if (inject) {
+        inject = false
+        const now = mock.method(rig.space, 'now', () => {
+          throw new RangeError('Maximum call stack size exceeded')
+        })
+        try {
+          map.get('k1')
+        } catch {}
+        now.mock.restore()
+      }
+      tideCodec.encodeInto(writer, value)
+    },
+  }
+  const map = rig.collection([], codec)
+  for (let at = 0; at < 5; at++) map.set(`k${at}`, { at })
+  rig.cut()
+  inject = true
+  rig.commit()
+  assert.deepEqual(rig.voids, ['no stack left to capture in'])
+  rig.check(map)
 })
 
 test('an update that finds no stack behind the change stores what it changed, be it all of it or half', () => {

@@ -11,12 +11,13 @@
 import { assert, hasCode } from '../base/errors.ts'
 import { IN_FLIGHT_BYTES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
+import { handOverError } from '../storage/index.ts'
 import { CapturePart } from './capture-part.ts'
 import type { Cold } from './cold.ts'
 import type { Collection } from './collection.ts'
+import { giveUp, joined } from './give-up.ts'
 import { Journal } from './journal.ts'
 import { KeySet } from './key-set.ts'
-import { keysOf, Leftover } from './leftovers.ts'
 import type { LinkGroup } from './links.ts'
 import type { Outbox } from './outbox.ts'
 import { record, STRIDE, STRIDE_BYTES, STRIDE_STEPS } from './record.ts'
@@ -47,7 +48,7 @@ export class Capture {
   records = 0
   /** Steps made by `run`. */
   steps = 0
-  /** A call that reads or writes this collection ended, with the stack, before it had recorded what it took: the next slice voids the cut. */
+  /** The stack ended in a call that reads or writes this collection, before it had recorded what it took: the next slice voids the cut. */
   brokenIn: string | undefined
   /** Of records that calls of the user had made, but for the largest: a value cannot be kept in pieces. */
   preImageBytes = 0
@@ -133,7 +134,7 @@ export class Capture {
    */
   run(expired: () => boolean, unbounded = false): void {
     if (this.brokenIn !== undefined) {
-      this.#outbox.mend()
+      this.#mend()
       this.#owner.voided('no stack left to capture in', this.brokenIn, undefined)
       return
     }
@@ -142,9 +143,24 @@ export class Capture {
     this.assertWhole()
   }
 
-  /** @throws what a call of the user met: records may be lost, and given back it is of no use for the next cut of the epoch either */
+  /**
+   * Nobody writes a record now.
+   * @throws what a call of the user met: records may be lost, and given back it is of no use for the next cut of the epoch either
+   */
   assertWhole(): void {
-    if (this.#failure !== undefined) throw this.#failure.error
+    if (this.brokenIn !== undefined) this.#mend()
+    if (this.#failure !== undefined) throw this.#outbox.lost ? handOverError(this.#failure.error) : this.#failure.error
+  }
+
+  /** The stack ended in a record: it may have no end, and may be remembered though it was not written. */
+  #mend(): void {
+    this.#outbox.mend()
+    this.parts[0]?.space.recent.forget()
+  }
+
+  /** No record is made any more: of what there is some may be lost, or the cut, which is void from the next slice on. */
+  get #spoilt(): boolean {
+    return this.#failure !== undefined || this.brokenIn !== undefined
   }
 
   #take(expired: () => boolean, unbounded: boolean): void {
@@ -154,7 +170,7 @@ export class Capture {
     /** A giant is the first of its slice. */
     let taken = false
     // A codec may make the cut void.
-    while (!this.finished && !this.#givenBack && this.#failure === undefined) {
+    while (!this.finished && !this.#givenBack && !this.#spoilt) {
       const part = this.parts[this.#at] as CapturePart
       if (part.mode === 'finished') {
         this.#at++
@@ -180,7 +196,7 @@ export class Capture {
 
   /** A key that was frozen is about to get `value` or to be deleted; `old` is what is live now, `there` whether anything is. */
   beforeWrite(part: CapturePart, key: Key, value: unknown, old: unknown, there: boolean): void {
-    if (this.#failure !== undefined) return
+    if (this.#spoilt) return
     if (!there) {
       if (part.leaves(key)) this.#recordOrNote(part, key)
     } else {
@@ -196,7 +212,7 @@ export class Capture {
   /** A key's object is about to leave the engine's hands. */
   beforeHandOut(collection: Collection, key: Key, _value: object): void {
     const part = collection.part as CapturePart
-    if (this.#failure !== undefined || !part.claim(key)) return
+    if (this.#spoilt || !part.claim(key)) return
     this.#recordInCall(part, key)
     this.#checkBound(collection, key)
   }
@@ -205,7 +221,7 @@ export class Capture {
   beforeForget(collection: Collection): void {
     const part = collection.part as CapturePart
     // By a codec, while that is done: all is taken by the first call.
-    if (this.#failure !== undefined || this.#emptied.has(part)) return
+    if (this.#spoilt || this.#emptied.has(part)) return
     if (part.stepsMax > EMPTIED_STEPS_MAX && !this.#forced) {
       this.#owner.voided('emptied during the capture', collection.name, undefined)
       return
@@ -213,7 +229,7 @@ export class Capture {
     const { space } = collection
     const begin = space.now()
     this.#emptied.add(part)
-    while (part.mode !== 'finished' && !this.#givenBack && this.#failure === undefined) {
+    while (part.mode !== 'finished' && !this.#givenBack && !this.#spoilt) {
       const key = part.next()
       if (key === undefined) continue
       this.#keep(this.#recordOrNote(part, key))
@@ -290,7 +306,7 @@ export class Capture {
   /** What the writer has taken in costs nothing more, and what slices sent is no reason. */
   get #beyondBound(): boolean {
     const max = this.#preImageBytesMax
-    return this.preImageBytes > max && this.#outbox.inFlight > IN_FLIGHT_BYTES_MAX + max && !this.#forced && this.#failure === undefined
+    return this.preImageBytes > max && this.#outbox.inFlight > IN_FLIGHT_BYTES_MAX + max && !this.#forced && !this.#spoilt
   }
 
   #recordInCall(part: CapturePart, key: Key): void {
@@ -305,7 +321,9 @@ export class Capture {
     try {
       return this.#record(part, key)
     } catch (error) {
-      this.#failure = { error }
+      // Of the stack, but for a block that went with it: the record is made again, by a cut that moves.
+      if (error instanceof RangeError && !this.#outbox.lost) this.brokenIn = part.name
+      else this.#failure = { error }
       return 0
     }
   }
@@ -338,49 +356,6 @@ export class Capture {
 /** Of a clean one: whether it is not as it was when its epoch began. Of very many collections few are. */
 function remembers({ journal, arrivals }: Collection): boolean {
   return journal.end > 0 || arrivals.end > 0
-}
-
-function bySize(one: KeySet, other: KeySet): readonly [most: KeySet, rest: KeySet] {
-  return one.size < other.size ? [other, one] : [one, other]
-}
-
-/**
- * No record counts but those of before: what was fresh still is, and so is whatever was not deleted since. Otherwise every key that comes and goes
- * while the disk is full would be remembered. `takes`: whether a step for each of these may be made now.
- */
-function giveUp(part: CapturePart, journal: Journal, takes: (keys: KeySet) => boolean): void {
-  const { collection } = part
-  const { fresh, deleted } = collection
-  const settles = takes(deleted)
-  if (settles) {
-    for (const key of keysOf(deleted)) {
-      if (!part.fresh.has(key) || part.leaves(key)) part.deleted.add(key)
-      else if (!part.live.has(key)) {
-        // It came before the barrier and went behind it.
-        part.fresh.delete(key)
-        collection.cold?.vanished(key)
-        part.space.leftNothing(part.id, key)
-      }
-    }
-    collection.deleted = part.deleted
-    collection.gone = part.gone
-  } else collection.gone = joined(part.gone, part.deleted, takes)
-  const [most, rest] = bySize(part.fresh, fresh)
-  const joins = takes(rest)
-  if (joins) for (const key of keysOf(rest)) most.add(key)
-  else for (const piece of rest.pieces()) journal.adopt(piece)
-  collection.fresh = most
-  if (settles && joins && collection.gone.length < 2) return
-  part.space.leftovers.add(new Leftover(part, [part.fresh, fresh], settles ? undefined : deleted, joins ? undefined : rest))
-}
-
-/** One set more; keys are added to the last one instead where `takes` says so, so that there are few to ask. */
-function joined(sets: readonly KeySet[], more: KeySet, takes: (keys: KeySet) => boolean): readonly KeySet[] {
-  const last = sets.at(-1)
-  if (more.size === 0) return sets
-  if (last === undefined || !takes(more)) return [...sets, more]
-  for (const key of keysOf(more)) last.add(key)
-  return sets
 }
 
 /** True for an error that says that a value cannot be stored, not that the engine is broken. */

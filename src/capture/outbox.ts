@@ -35,6 +35,8 @@ export class Outbox {
   /** Bytes in it that are whole records. */
   #whole = 0
   rawBytes = 0
+  /** A block was taken to be sent, and it is not known that it was. */
+  lost = false
   #records = 0
   readonly #send: (block: Block) => void
 
@@ -117,6 +119,7 @@ export class Outbox {
     this.#records = this.#whole = 0
     this.inFlight = 0
     this.rawBytes = 0
+    this.lost = false
   }
 
   /** Nobody writes a record now: those that were begun and have no end never get one, for the stack ended in them. */
@@ -153,8 +156,11 @@ export class Outbox {
 
   #handOver(): void {
     const block = this.take()
+    // Not in the catch alone: the stack may end there, too.
+    this.lost = true
     try {
       this.#send(block)
+      this.lost = false
     } catch (error) {
       // No credit comes for it: where it is large, whoever has to throw this would wait for one.
       this.credit(block.bytes.length)

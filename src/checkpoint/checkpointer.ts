@@ -342,6 +342,7 @@ export class Checkpointer implements CaptureOwner {
     this.counters.failed(space.recent.spared)
     space.rewrites.endEpoch()
     this.holds.barrierFell()
+    this.outbox.mend()
     this.outbox.reset()
     this.classes.failed(flight)
     space.catalogueChanged = true

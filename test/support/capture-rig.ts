@@ -70,6 +70,8 @@ export class Rig implements CaptureOwner {
   }
 
   cut(): Capture {
+    // As the checkpointer does before a cut that moves.
+    if (this.#void) this.capture?.assertWhole()
     this.#void = false
     this.drain.barrier()
     this.epoch = this.committed + 1
@@ -113,6 +115,7 @@ export class Rig implements CaptureOwner {
     if (!this.#void) this.capture?.giveBack(true)
     this.#void = false
     this.drain.abandon(this.collections)
+    this.outbox.mend()
     this.outbox.reset()
     this.space.recent.forget()
     this.#blocks = []
