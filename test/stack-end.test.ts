@@ -204,6 +204,25 @@ test('a cut whose last slice meets a codec that found no stack left for a record
   rig.check(map)
 })
 
+test('while a cut is being taken, a set or delete that finds no stack and takes nothing of it leaves the cut as it is', () => {
+  const rig = new Rig()
+  const map = rig.collection(Array.from({ length: 4000 }, (_, at) => [`k${at}`, at]))
+  rig.checkpoint()
+  for (let at = 0; at < 1000; at++) map.set(`k${at}`, -at)
+  rig.cut()
+  const [part] = rig.capture?.parts ?? []
+  while (part?.mode === 'sift') rig.slice()
+  assert.equal(part?.mode, 'pending')
+  let n = 2000
+  atStackEnd(() => map.set(`k${n}`, n++), 3)
+  atStackEnd(() => map.delete(`k${n++}`), 3)
+  rig.commit()
+  assert.deepEqual(rig.voids, [])
+  rig.check(map)
+  rig.checkpoint()
+  rig.check(map)
+})
+
 test('an update that finds no stack behind the change stores what it changed, be it all of it or half', () => {
   for (const fails of [false, true]) {
     const rig = new Rig()

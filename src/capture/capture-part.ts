@@ -127,7 +127,9 @@ export class CapturePart {
 
   frozen(key: Key): boolean {
     if (key === this.#thawed) return false
-    return this.mode === 'pending' ? this.#pending.has(key) : this.mode !== 'finished' && !this.done.has(key)
+    const is = this.mode === 'pending' ? this.#pending.has(key) : this.mode !== 'finished' && !this.done.has(key)
+    if (!is) this.#thawed = key
+    return is
   }
 
   settle(key: Key): void {

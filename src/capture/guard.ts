@@ -41,23 +41,12 @@ export function beforeForget(collection: Collection): void {
 
 /** @throws what is wrong with the key, or forbids writing */
 export function beforeWrite(collection: Collection, key: Key, value: unknown): void {
-  const { capture } = collection.space
-  if (collection.part?.frozen(key) === true) assertStack()
-  try {
-    prepare(collection, key, value)
-  } catch (error) {
-    if (capture !== undefined && error instanceof RangeError) capture.brokenIn = collection.name
-    throw error
-  }
-}
-
-function prepare(collection: Collection, key: Key, value: unknown): void {
   const { space, part } = collection
   space.assertWritable(collection.name)
   space.writes(collection)
   let frozen: boolean | undefined
   if (part !== undefined && space.transaction === undefined && space.touches.left <= 0 && isShort(key)) {
-    frozen = part.claim(key)
+    frozen = part.frozen(key)
     // What was there matters to nobody, and need not be looked up.
     if (!frozen) return
   }
@@ -73,9 +62,22 @@ function prepare(collection: Collection, key: Key, value: unknown): void {
     old = collection.live.get(key)
     there = old !== undefined || collection.live.has(key)
   }
+  frozen ??= collection.part?.frozen(key) === true
+  // A key that is new counts as frozen while nobody knows, and has no record.
+  if (frozen && (there || collection.part?.leaves(key) === true)) assertStack()
   if (space.touches.left > 0) space.touched(collection.id, key)
   space.transaction?.beforeWrite(collection, key, value, old, there)
-  if (collection.part !== undefined && (frozen ?? collection.part.claim(key))) {
-    space.capture?.beforeWrite(collection.part, key, value, old, there)
+  if (frozen) beforeChange(collection, key, value, old, there)
+}
+
+/** The cut keeps what was there. Where the stack ends in it, the key may be taken without its record. */
+function beforeChange(collection: Collection, key: Key, value: unknown, old: unknown, there: boolean): void {
+  const { space, part } = collection
+  const { capture } = space
+  try {
+    if (part?.claim(key) === true) capture?.beforeWrite(part, key, value, old, there)
+  } catch (error) {
+    if (capture !== undefined) capture.brokenIn = collection.name
+    throw error
   }
 }
