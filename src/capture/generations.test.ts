@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import fc from 'fast-check'
 import { Generations } from './generations.ts'
 import { KeySet } from './key-set.ts'
+
+const { add } = KeySet.prototype
 
 test('a key is there until the stored state holds the barrier after it, whatever barriers fall, fail and are repeated', () => {
   const step = fc.record({ op: fc.constantFrom('add', 'adopt', 'barrier', 'again', 'without', 'held', 'delete'), n: fc.nat({ max: 6 }) })
@@ -84,4 +86,43 @@ test('the same keys, taken in again and again, do not add up', () => {
   keys.barrier(1)
   keys.held(1)
   assert.equal(keys.size, 0)
+})
+
+test('a move that finds no stack leaves out no key of a table that was taken over', () => {
+  for (const place of ['walk', 'add']) {
+    const keys = new Generations(4, 5)
+    const all = Array.from({ length: 20 }, (_, at) => `k${at}`)
+    let left = 7
+    const end = (): void => {
+      if (left-- === 0) throw new RangeError('Maximum call stack size exceeded')
+    }
+    const table = new Set(all)
+    Object.assign(table, {
+      *keys() {
+        for (const key of all) {
+          if (place === 'walk') end()
+          yield key
+        }
+      },
+    })
+    keys.adopt(table)
+    keys.adopt(new Set(['a', 'b', 'c', 'd', 'e', 'f']))
+    const added = mock.method(KeySet.prototype, 'add', function (this: KeySet, key: string) {
+      if (place === 'add') end()
+      return add.call(this, key)
+    })
+    let failed = 0
+    for (let at = 0; at < 40; at++) {
+      try {
+        keys.add(`n${at}`)
+      } catch {
+        failed++
+      }
+    }
+    added.mock.restore()
+    assert.equal(failed, 1)
+    assert.equal(keys.tableKeys, 6, 'all of the first were moved')
+    assert.equal(keys.size, 65)
+    for (const key of all) assert.ok(keys.has(key), key)
+  }
 })

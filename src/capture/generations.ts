@@ -38,6 +38,8 @@ class Generation {
   tableKeys = 0
   /** Keys of the oldest table that are still to be moved. */
   #moving: Iterator<Key> | undefined
+  /** Keys of that table which were moved. */
+  #moved = 0
   readonly #adoptedMax: number
 
   constructor(adoptedMax: number) {
@@ -56,15 +58,25 @@ class Generation {
   }
 
   #move(): void {
-    this.#moving ??= (this.#adopted[0] as KeyTaken).keys()[Symbol.iterator]()
-    const next = this.#moving.next()
-    if (next.done === true) {
-      this.tableKeys -= this.#adopted.shift()?.size ?? 0
+    try {
+      this.#moving ??= (this.#adopted[0] as KeyTaken).keys()[Symbol.iterator]()
+      const next = this.#moving.next()
+      if (next.done === true) {
+        this.tableKeys -= this.#adopted.shift()?.size ?? 0
+        this.#moving = undefined
+        this.#moved = 0
+        return
+      }
+      this.#keys.add(next.value)
+    } catch (error) {
+      // Where the stack ends the walk is over, or has given a key that was not added: it begins anew.
       this.#moving = undefined
-      return
+      this.#adoptedKeys += this.#moved
+      this.#moved = 0
+      throw error
     }
-    this.#keys.add(next.value)
     this.#adoptedKeys--
+    this.#moved++
   }
 
   /** One of a table that was adopted stays with it. */
