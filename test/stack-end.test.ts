@@ -7,6 +7,7 @@ import { TidemarkMap } from '../src/capture/index.ts'
 import { Outbox } from '../src/capture/outbox.ts'
 import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { Rig } from './support/capture-rig.ts'
+import { alone, quiet } from './support/checkpointer-rig.ts'
 import { begin, exchange } from './support/cold-rig.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 import { atStackEnd } from './support/stack-end.ts'
@@ -279,4 +280,24 @@ test('a transaction begins only where there is stack to take it back, and the st
   await world.checkpoint()
   assert.deepEqual(new Map((await world.crash()).map('map')), new Map(map))
   await world.close()
+})
+
+test('a refused value whose delete finds no stack behind it is refused no more with the next epoch, for which there is a reason', async () => {
+  const { scheduler, host, map, space, checkpointer } = alone()
+  map.set('bad', () => {})
+  quiet(checkpointer.checkpoint(1e9))
+  scheduler.pass(0)
+  host.commit()
+  assert.equal(checkpointer.refusals.length, 1)
+  const forget = mock.method(space.giants, 'forget', () => {
+    throw new RangeError('Maximum call stack size exceeded')
+  })
+  assert.throws(() => map.delete('bad'), RangeError)
+  forget.mock.restore()
+  assert.equal(map.has('bad'), false)
+  const durable = checkpointer.durable(1e9)
+  scheduler.pass(0)
+  host.commit()
+  await durable
+  assert.deepEqual(checkpointer.refusals, [])
 })

@@ -10,15 +10,16 @@ export function vanished(collection: Collection, key: Key): boolean {
   const { id, live, fresh, part, cold, space } = collection
   if (fresh.size === 0 || !fresh.delete(key)) return false
   try {
+    // Of a chain (map-chain.ts) it is a call, too.
     live.delete(key)
+    if (space.transaction === undefined) space.leftNothing(id, key)
+    else space.transaction.vanished(collection, key)
   } catch (error) {
-    // Of a chain (map-chain.ts) it is a call, too: where the stack ends the key is there, and has to be written.
+    // Where the stack ends the key may be there, and has to be written; or its refusal is not forgotten, which it is with the next epoch.
     collection.saturated = true
     throw error
   }
-  // What follows may be left out: where a refusal is not forgotten here, it is with the next epoch.
-  if (space.transaction === undefined) space.leftNothing(id, key)
-  else space.transaction.vanished(collection, key)
+  // What follows may be left out.
   part?.forget(key)
   cold?.vanished(key)
   return true
