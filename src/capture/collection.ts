@@ -389,6 +389,7 @@ export class Collection {
   }
 
   #inserted(key: Key, isNew: boolean): void {
+    this.significance?.settle(key)
     lengthenFull(this.live, this.space.mapEntriesMax)
     if (isNew && !this.#mayLinger(key) && this.inFlight?.leaves(key) !== true) {
       this.arrivals.push(key)

@@ -5,8 +5,9 @@
  * it had when it was last to be written: a hundred small steps are judged by how far they lead, not one by one.
  * Owns: these keys and values, of one incarnation. Does not own: the live values; when they are written (`Collection.takeIn`, at `durable()`).
  * Invariants: the function is asked only where it can tell: about a live key, outside of a transaction and of a listener of a barrier, and not
- * about an object that was changed in place; whatever it does, what it does not call insignificant is written. A key that waits is live. A key
- * waits until it is in the journal, whatever records of it are written meanwhile, because their epoch may fail.
+ * about an object that was changed in place; whatever it does, what it does not call insignificant is written. A key that waits is live, or
+ * went where the stack ended, and is settled when it comes back. A key waits until it is in the journal, whatever records of it are written
+ * meanwhile, because their epoch may fail.
  */
 import { TidemarkError } from '../base/errors.ts'
 import { isStray } from '../base/stray.ts'
