@@ -323,3 +323,27 @@ test('a refused value whose delete finds no stack behind it is refused no more w
   await durable
   assert.deepEqual(checkpointer.refusals, [])
 })
+
+for (const then of ['slice', 'failure', 'void in the call'] as const) {
+  test(`behind a record that the stack ended in, every key is in the epoch that is acknowledged, and the engine goes on: ${then}`, () => {
+    const { scheduler, host, map, space, checkpointer, seen } = alone()
+    for (let at = 0; at < 30; at++) map.set(`k${at}`, { at })
+    const held = map.get('k2') as { at: number }
+    quiet(checkpointer.checkpoint(1e9))
+    const recorded = mock.method(space.rewrites, 'recorded', () => {
+      if (then === 'void in the call') map.set('k2', held)
+      checkpointer.outbox.begin().u32(7)
+      throw new RangeError('Maximum call stack size exceeded')
+    })
+    map.get('k1')
+    recorded.mock.restore()
+    if (then === 'failure') host.fail(0)
+    scheduler.pass(1000)
+    assert.equal(checkpointer.outbox.encoding, false)
+    host.commit()
+    assert.ok(seen.includes('checkpoint') && !seen.includes('failed'), seen.join())
+    assert.ok(seen.includes(then === 'failure' ? 'degraded' : 'voided'))
+    assert.equal(host.keys(then === 'failure' ? 1 : 0), 30)
+    assert.equal(checkpointer.dirty, false)
+  })
+}
