@@ -15,6 +15,8 @@ export class HandOff {
   #ms = 0
   #workMs = 0
   #heard = false
+  /** Bytes were on their way at the last look. */
+  #waited = false
   #silentSince: number
 
   constructor(now: number) {
@@ -30,7 +32,9 @@ export class HandOff {
   }
 
   look(now: number, inFlightBytes: number, flightMs: number): 'writer' | 'storage' {
-    if (this.#heard || inFlightBytes === 0) this.#silentSince = now
+    // What was handed over since the last look has not waited since then.
+    if (this.#heard || !this.#waited) this.#silentSince = now
+    this.#waited = inFlightBytes > 0
     this.#heard = false
     const silentMs = now - this.#silentSince
     if (silentMs >= SILENT_MS || (flightMs > 0 && silentMs >= flightMs / 2)) return 'storage'
