@@ -3,6 +3,7 @@
 /** Begun first, the longest ahead, so that at the end no process waits for one of them alone. */
 export const LONGEST = [
   'test/crash.test.ts',
+  'test/crash-planted.test.ts',
   'test/flights.test.ts',
   'test/takeover.test.ts',
   'test/faults.test.ts',
@@ -18,8 +19,13 @@ export const LONGEST = [
   'test/significant.test.ts',
 ]
 
-/** They read files of the repository, and nothing runs in them that another Node.js could do otherwise. */
-export const TEXT_ALONE = ['test/docs.test.ts', 'test/readme.test.ts', 'test/size.test.ts', 'test/tidy.test.ts']
+/** They judge text, or what this repository measures and tests itself with: no user runs that, on whatever Node.js. */
+export const NOT_AGAIN = [
+  ...['docs', 'readme', 'size', 'tidy', 'crash-planted'],
+  ...['asked', 'barriers', 'bounds', 'control', 'ended', 'report', 'restart', 'small-commits', 'spikes', 'turn-watch', 'upkeep'].map(
+    name => `bench-${name}`,
+  ),
+].map(name => `test/${name}.test.ts`)
 
 /** Those that are named stand first, in their order; the others stay as they are. */
 export function byLength(paths) {

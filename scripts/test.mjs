@@ -5,14 +5,14 @@
  *   npm test                        everything
  *   npm test -- --only <substring>  the test files whose path contains it (no lint)
  *   node scripts/test.mjs --tests   the test files alone, on what is built already
- *   ... --tests --again             without those that judge text alone: on another Node.js they would say the same
+ *   ... --tests --again             without those that judge text, or tests and benchmarks: for another Node.js that was judged already
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { byLength, TEXT_ALONE } from './order.mjs'
+import { byLength, NOT_AGAIN } from './order.mjs'
 import { root, setUpPackages, setUpSystem, tool } from './setup.mjs'
 
 /**
@@ -87,7 +87,7 @@ function findTests() {
   }
   for (const folder of ['src', 'test']) walk(folder)
   const asked = path => flags.only === undefined || flags.only.some(part => path.includes(part))
-  return byLength(found.filter(path => asked(path) && !(flags.again && TEXT_ALONE.includes(path))))
+  return byLength(found.filter(path => asked(path) && !(flags.again && NOT_AGAIN.includes(path))))
 }
 
 /** Runs one test file; resolves with what it reported and how its process ended. */

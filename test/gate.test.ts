@@ -161,13 +161,13 @@ test('a test file that hangs is ended and named', () => {
   assert.match(output, /failed: src\/a\.test\.ts\n\s+still running after 2\.0 s/)
 })
 
-test('the longest test files are begun first; a second run leaves out what judges text alone, and nothing else', async () => {
+test('the longest test files are begun first; a second run leaves out what judges text, or tests and benchmarks, and nothing else', async () => {
   const order = (await import(pathToFileURL(join(root, 'scripts/order.mjs')).href)) as {
     readonly LONGEST: readonly string[]
-    readonly TEXT_ALONE: readonly string[]
+    readonly NOT_AGAIN: readonly string[]
     byLength(paths: readonly string[]): string[]
   }
-  for (const path of [...order.LONGEST, ...order.TEXT_ALONE]) assert.ok(existsSync(join(root, path)), path)
+  for (const path of [...order.LONGEST, ...order.NOT_AGAIN]) assert.ok(existsSync(join(root, path)), path)
   assert.deepEqual(order.byLength(['a', 'test/takeover.test.ts', 'b', 'test/crash.test.ts']), [
     ...['test/crash.test.ts', 'test/takeover.test.ts', 'a', 'b'],
   ])
