@@ -70,7 +70,8 @@ export function openControl<V>(rate: ControlRate): Engine<V> {
   // One that only looked whether there is anything to do would be a turn more than the engine took.
   const untilOwedMs = (): number => {
     const seconds = Math.min((1 - owedLong) / rate.longPerSecond, (1 - owedShort) / rate.shortPerSecond)
-    return Math.min(WAIT_MS_MAX, Math.ceil(seconds * 1000))
+    // A timer counts from when its round of the event loop began, and may be up to a millisecond early.
+    return Math.min(WAIT_MS_MAX, 1 + Math.ceil(seconds * 1000))
   }
   const slice = (): void => {
     owe()
