@@ -8,6 +8,7 @@
  */
 // Not the global: what fakes timers in a test of the service replaces that, and its time may go backwards or stand still.
 import { performance } from 'node:perf_hooks'
+import { TIME_MS_MAX } from './limits.ts'
 
 export interface Clock {
   /** Milliseconds since 1970 by the wall clock, 0 where it gives no time; it may jump either way, so no difference of two of them is a time that passed. */
@@ -25,9 +26,6 @@ export const systemClock: Clock = {
 function timeOr0(ms: unknown): number {
   return typeof ms === 'number' && ms > 0 && ms <= TIME_MS_MAX ? ms : 0
 }
-
-/** The last moment that a Date holds. */
-const TIME_MS_MAX = 8.64e15
 
 /** The share of time, from 0 to 1, in which the event loop did something since the call before, or since the reading was made. */
 export type LoopLoad = () => number

@@ -8,7 +8,7 @@
  * Invariants: the record written for a key is its state at the barrier; a value that is refused leaves its key dirty; where a record may be lost the cut is
  * of no use, and `run` throws, or `assertWhole` where it was void by then: no epoch is acknowledged without it.
  */
-import { assert, hasCode } from '../base/errors.ts'
+import { assert } from '../base/errors.ts'
 import { IN_FLIGHT_BYTES_MAX, PRE_IMAGE_BYTES_MAX } from '../base/limits.ts'
 import type { Key } from '../codec/index.ts'
 import { handOverError } from '../storage/index.ts'
@@ -356,9 +356,4 @@ export class Capture {
 /** Of a clean one: whether it is not as it was when its epoch began. Of very many collections few are. */
 function remembers({ journal, arrivals }: Collection): boolean {
   return journal.end > 0 || arrivals.end > 0
-}
-
-/** True for an error that says that a value cannot be stored, not that the engine is broken. */
-export function isRefusal(error: unknown): boolean {
-  return hasCode(error, 'TIDEMARK_VALUE_REFUSED') || hasCode(error, 'TIDEMARK_CODEC')
 }

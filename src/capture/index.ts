@@ -1,4 +1,4 @@
-export { Capture, type CaptureOwner, isRefusal, type VoidReason } from './capture.ts'
+export { Capture, type CaptureOwner, type VoidReason } from './capture.ts'
 export type { CapturePart } from './capture-part.ts'
 export { ABSENT, type Cold, type ColdCursor, isUnread, NONE_YET } from './cold.ts'
 export { readAhead } from './cold-read.ts'
