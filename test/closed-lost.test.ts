@@ -102,6 +102,27 @@ test('after a map was deleted, once a barrier has fallen', async () => {
   assert.throws(() => map.set(1, new Thing(1)), { code: 'TIDEMARK_CLOSED' })
 })
 
+test('after maps were deleted, though no barrier falls', async () => {
+  const world = new World()
+  const store = await world.open()
+  for (let barriers = 0; barriers < 3; barriers++) {
+    await world.rest(100)
+    store.map('other').set('key', barriers)
+    await world.run(store.checkpoint())
+  }
+  for (let maps = 0; maps < 5; maps++) {
+    const map = store.map<Thing, number>(`map ${maps}`, { codec })
+    for (let at = 0; at < 2 * COUNT; at++) map.set(at % COUNT, new Thing(at))
+    // The drain looks at them, and nothing is cold yet.
+    await world.rest(7)
+    store.delete(`map ${maps}`)
+  }
+  await world.rest(100)
+  await nothingLeft(() => ({ things: count(Thing), journals: alive(journals) }))
+  assert.equal(store.stats().checkpoints, 3)
+  await world.run(store.close())
+})
+
 for (const how of ['emptied', 'deleted']) {
   test(`a map that is ${how} while the storage hangs: its values are not kept for the epoch under way, which has them`, async () => {
     const world = new World()
