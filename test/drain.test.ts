@@ -230,6 +230,38 @@ test('the clock is looked at while many collections are gone through that have a
   for (const collection of many) rig.check(collection)
 })
 
+test('where the list of new keys was given up, those inserted since wait as long as any, and others no longer', () => {
+  for (const looked of ['before', 'before and behind']) {
+    const rig = new Rig()
+    const map = rig.collection(numbered(10))
+    rig.checkpoint()
+    rig.space.journalSlackKeys = 1024
+    const { arrivals, journal } = map
+    let brief = 0
+    const pass = (): void => {
+      map.set(`brief ${brief}`, 1)
+      map.delete(`brief ${brief++}`)
+    }
+    for (const key of ['k1', 'k2']) map.set(key, 'cold')
+    while (brief < 1000) pass()
+    rig.drain.look(rig.collections, 0, 1000)
+    if (looked === 'before') rig.drain.look(rig.collections, 1000, 1000)
+    while (map.arrivals === arrivals) pass()
+    assert.equal(map.journal, journal)
+    for (const [key] of numbered(20)) map.set(`new ${key}`, 1)
+    if (looked !== 'before') assert.equal(rig.drain.look(rig.collections, 1000, 1000), 2)
+    rig.drain.run(1000, 1000, 1e6, () => false)
+    assert.equal(rig.drain.records, 2, looked)
+    rig.drain.look(rig.collections, 1500, 1000)
+    rig.drain.look(rig.collections, 2500, 1000)
+    rig.drain.run(2500, 1000, 1e6, () => false)
+    assert.equal(rig.drain.records, 22, looked)
+    map.set('k3', 'hot')
+    rig.checkpoint()
+    rig.check(map)
+  }
+})
+
 test('whatever is written, drained, cut, lost and committed: the disk holds what was there at the barrier', () => {
   const key = fc.nat({ max: 12 })
   const step = fc.oneof(

@@ -26,6 +26,7 @@ interface Mark {
 /** How far one collection's journals had come. */
 interface Marked {
   readonly journal: Journal
+  readonly arrivals: Journal
   readonly marks: Mark[]
 }
 
@@ -77,8 +78,10 @@ export class Drain {
       this.#idle = false
       this.#active.push(collection)
       let marked = this.#marked.get(collection)
-      if (marked?.journal !== journal) {
-        marked = { journal, marks: [] }
+      if (marked?.journal !== journal || marked.arrivals !== arrivals) {
+        // In a list of new keys that took the place of another the marks count nothing; in the journal they stand.
+        const marks = marked?.journal === journal ? marked.marks.map(mark => ({ ...mark, arrivals: 0 })) : []
+        marked = { journal, arrivals, marks }
         this.#marked.set(collection, marked)
       }
       const { marks } = marked
@@ -119,7 +122,7 @@ export class Drain {
       while (collection.journal.sift()) {
         if (++noted % STRIDE_STEPS === 0 && expired()) return made
       }
-      if (due === undefined) continue
+      if (marked === undefined || due === undefined) continue
       // The codec may drop the collection.
       while (made < steps && !collection.dropped && collection.journal.left(due.journal) > 0) {
         made++
@@ -127,9 +130,11 @@ export class Drain {
         if (key !== undefined) this.#written(collection, key)
         if (this.#isTime(made) && expired()) return made
       }
-      while (made < steps && !collection.dropped && collection.arrivals.untaken(due.arrivals) > 0) {
+      const { arrivals } = marked
+      // Another one may have taken its place, by the codec too.
+      while (made < steps && !collection.dropped && collection.arrivals === arrivals && arrivals.untaken(due.arrivals) > 0) {
         made++
-        const key = collection.arrivals.take()
+        const key = arrivals.take()
         if (key !== undefined && collection.fresh.has(key) && collection.journal.last?.has(key) !== true) this.#inserted(collection, key)
         if (this.#isTime(made) && expired()) return made
       }
