@@ -77,6 +77,20 @@ test('of bytes all are shown, in pieces, alone and inside of a value', async () 
   assert.match(inspect(few), /10 more bytes/)
 })
 
+test('an ArrayBuffer and a DataView are shown whole, alone and inside of a value, as deep as any other', async () => {
+  const codec = await defaultCodec()
+  const text = (value: unknown): string => [...shown(cell(codec.decode(codec.encode(value))), codec, TEXT)].join('')
+  const bytes = Uint8Array.from({ length: 150 }, (_, at) => at)
+  const contents = `[Uint8Contents]: <${Buffer.from(bytes)
+    .toString('hex')
+    .replace(/..(?=.)/g, '$& ')}>`
+  const nested = (value: unknown, levels: number): unknown => (levels === 0 ? value : [nested(value, levels - 1)])
+  for (const value of [bytes.buffer, new DataView(bytes.buffer)]) {
+    for (const shape of [value, { value }, new Map([[1, [value, value]]]), nested(value, 199)]) assert.ok(text(shape).includes(contents))
+    assert.throws(() => text(nested(value, 201)), { message: /nested too deep/ })
+  }
+})
+
 test('keys are said as they are read, however many there are', async () => {
   const codec = await defaultCodec()
   let read = 0

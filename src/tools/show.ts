@@ -15,6 +15,8 @@ const KEYS_SHOWN = 100
 const PIECE_BYTES = 16_384
 /** Levels of a value that `inspect` goes down: beyond some hundreds more the stack may end, and it leaves out the rest without an error. */
 const LEVELS_MAX = 200
+/** What Node.js, of one release or another, writes in the style of what is left out, beside contents that are all there. */
+const LABELS = new Set(['[Uint8Contents]', 'byteLength', 'byteOffset', 'buffer'])
 
 export const keyText = (key: Key): string => (typeof key === 'string' ? JSON.stringify(key) : inspect(key))
 
@@ -97,13 +99,13 @@ function* bytesText(bytes: Uint8Array): Generator<string> {
 
 /**
  * Of a Buffer inside a value Node.js shows the beginning, unless it is told otherwise for all there are. What stands for something that is left out has
- * a style of its own, which no text in the value has.
+ * a style of its own, which no text in the value has; only the labels of an ArrayBuffer and of a DataView have it, too.
  */
 function inspectWhole(value: unknown): string {
   const most = buffer.INSPECT_MAX_BYTES
   let whole = true
   const stylize = (text: string, style: string): string => {
-    if (style === 'special') whole = false
+    if (style === 'special' && !LABELS.has(text)) whole = false
     return text
   }
   const options = { depth: LEVELS_MAX, maxArrayLength: null, maxStringLength: null, stylize }
