@@ -91,6 +91,56 @@ test('an ArrayBuffer and a DataView are shown whole, alone and inside of a value
   }
 })
 
+test('a key is the number that was typed, in whatever form, and none that it would be rounded to', async () => {
+  const codec = await defaultCodec()
+  const map = new Map<unknown, unknown>(
+    [0, 7, 0.5, 2 ** 53, 1e23, Number.MAX_VALUE, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 2n ** 53n + 1n].map(
+      key => [key, key],
+    ),
+  )
+  const entries: Entries = { ...cell(undefined), kind: 'map', has: key => map.has(key), get: key => map.get(key) }
+  const shownAt = (typed: string): string => [...shown(entries, codec, { ...TEXT, typed })].join('').trimEnd()
+  const zeros = '0'.repeat(23)
+  for (const typed of [
+    '1e400',
+    '-1e400',
+    '1e-400',
+    '-1e-400',
+    '9007199254740993.0',
+    '9007199254740993.',
+    '9.007199254740993e15',
+    '+9007199254740993',
+  ])
+    assert.throws(() => shownAt(typed), { message: `'cell' has no key ${typed}` }, typed)
+  for (const typed of [
+    '+1e-400',
+    '.1e-400',
+    '0x20000000000001',
+    '7.00000000000000000001',
+    `1${zeros}`,
+    '9'.repeat(400),
+    '+Infinity',
+    ' ',
+    '.',
+    'nan',
+  ])
+    assert.throws(() => shownAt(typed), { message: `'cell' has no key ${typed}` }, typed)
+  for (const [typed, value] of [
+    ...(['0', '-0', '0.0', '0e5', '.0', '00'] as const).map(typed => [typed, 0] as const),
+    ...(['7', '7.0', '7.', '70e-1', '0.7E1', '+7', '007', ' 7 '] as const).map(typed => [typed, 7] as const),
+    ...(['0.5', '.5', '5e-1', '00.50'] as const).map(typed => [typed, 0.5] as const),
+    ...(['9007199254740992', '9007199254740992.0', '9.007199254740992e+15'] as const).map(typed => [typed, 2 ** 53] as const),
+    ...(['1e23', '1e+23', '10.0e22'] as const).map(typed => [typed, 1e23] as const),
+    ['1.7976931348623157e+308', Number.MAX_VALUE],
+    ['Infinity', Number.POSITIVE_INFINITY],
+    ['-Infinity', Number.NEGATIVE_INFINITY],
+    ['NaN', Number.NaN],
+    ['9007199254740993', 2n ** 53n + 1n],
+    ['9007199254740993n', 2n ** 53n + 1n],
+  ] as const)
+    assert.equal(shownAt(typed), inspect(value), typed)
+})
+
 test('keys are said as they are read, however many there are', async () => {
   const codec = await defaultCodec()
   let read = 0

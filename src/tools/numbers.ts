@@ -21,18 +21,27 @@ export function misread(text: string, key: number): Misread | undefined {
   if (Number.isFinite(key) && !Number.isInteger(key)) return undefined
   if (Number.isSafeInteger(key) && !NOT_PLAIN.test(text)) return undefined
   const source = sourceOf(text, 'key')
-  const said = normal(source)
-  if (Number.isFinite(key) && (said === normal(String(key)) || said === normal(String(BigInt(key))))) return undefined
+  if (says(source, key)) return undefined
   return { source, exact: /^-?\d+$/.test(source) && source.length <= DIGITS_MAX ? BigInt(source) : undefined }
 }
 
-/** Of the text of a number, the same for all that say the same. */
-function normal(source: string): string {
-  const [, sign, whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(source) ?? []
+/** Whether `number`, which was read from `source`, is the one that its decimal digits say; a fraction always is. */
+export function says(source: string, number: number): boolean {
+  if (!Number.isFinite(number)) return false
+  if (!Number.isInteger(number)) return true
+  const said = normal(source)
+  return said !== undefined && (said === normal(String(number)) || said === normal(String(BigInt(number))))
+}
+
+/** Of the text of a number, the same for all that say the same; undefined: it is no decimal one. */
+function normal(source: string): string | undefined {
+  const form = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(source)
+  if (form === null) return undefined
+  const [, sign, whole = '', fraction = '', exponent = '0'] = form
   const digits = `${whole}${fraction}`.replace(/^0+/, '')
   const significant = digits.replace(/0+$/, '')
   if (significant === '') return '0'
-  return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
+  return `${sign === '-' ? '-' : ''}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
 }
 
 /** What stands in `text`, an object of JSON that was read without an error, as the value of a field; of several of this name the last, as JSON.parse has it. */

@@ -5,6 +5,7 @@
 import buffer from 'node:buffer'
 import { inspect } from 'node:util'
 import { type Codec, defaultCodec, type Key } from 'tidemark'
+import { says } from './numbers.ts'
 import { writePieces } from './output.ts'
 import { CELL, Contents, type Entries, reading } from './stores.ts'
 import { epochOf, UsageError, type Verb } from './usage.ts'
@@ -140,7 +141,8 @@ function keyIn(entries: Entries, typed: string): Key {
   const digits = /^(-?\d+)n?$/.exec(typed)?.[1]
   // Of so many digits the number may be that of others too, or none.
   const isOther = digits === typed && !(Number.isFinite(number) && BigInt(number) === BigInt(digits))
-  if (typed.trim() !== '' && (!Number.isNaN(number) || typed === 'NaN') && !isOther) candidates.push(number)
+  const isSaid = typed === String(number) || (typed.trim() !== '' && says(typed.trim(), number))
+  if (isSaid && !isOther) candidates.push(number)
   if (digits !== undefined) candidates.push(BigInt(digits))
   const key = candidates.find(candidate => entries.has(candidate))
   if (key === undefined) throw new UsageError(`'${entries.name}' has no key ${typed}`, 'tidemark show <dir> <collection> lists the keys', 1)
