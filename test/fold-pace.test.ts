@@ -62,6 +62,44 @@ test('behind a fold that failed though its manifest was there the next ones are 
   await world.close()
 })
 
+test('a commit that finds the manifest of a fold that failed, while it is folded again, is not counted as folded with it', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  // The collector would find that manifest, too.
+  world.thresholds = { records: 1000, graceMs: 600_000 }
+  const store = await world.open()
+  const map = store.map<string, number>('map')
+  const commit = async (from: number, to: number): Promise<void> => {
+    for (let key = from; key < to; key++) map.set(key, 'x')
+    await world.checkpoint()
+  }
+  let segments = 0
+  world.storage.onCall = ({ operation, path }) => {
+    if (operation === 'append' && path.startsWith(SEGMENT_FOLDER)) segments++
+  }
+  const until = async (isSo: () => boolean): Promise<void> => {
+    for (let at = 0; at < 10_000 && !isSo(); at++) await world.pass(10)
+    assert.ok(isSo())
+  }
+  await commit(0, 1)
+  await world.pass(5000)
+  world.storage.inject({ operation: 'syncFolder', path: 'manifest', errno: 'EIO', nth: 1 })
+  await commit(0, 1500)
+  await until(() => store.stats().upkeep.failures === 1)
+  const before = segments
+  await until(() => segments > before)
+  assert.equal(store.stats().upkeep.folds, 0)
+  await commit(1500, 1900)
+  assert.equal(store.stats().upkeep.folds, 0)
+  await until(() => store.stats().upkeep.folds === 1)
+  assert.equal(store.stats().upkeep.foldedEpoch, 2)
+  for (let key = 1900; key < 2500; key += 50) {
+    await commit(key, key + 50)
+    await world.pass(10_000)
+  }
+  assert.equal(store.stats().upkeep.foldedEpoch, 15, 'a table was full')
+  await world.close()
+})
+
 test('merges are spread over their time however many young segments wait for the round through the base', async () => {
   const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
   const youngBytesMax = 300_000

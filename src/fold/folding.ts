@@ -263,7 +263,8 @@ export class Folding {
       const ages = this.#ages.upTo(point)
       const to = (old: Manifest) => (old.fold?.epoch === before.fold?.epoch ? foldTo(old, point, segments, retention, ages) : undefined)
       reached()
-      this.#tail.begun(point.epoch, folded.size)
+      // Behind one that failed and turned out meanwhile to count, this one never does: what both took would be taken off twice.
+      if (this.#parts.manifest().fold?.epoch === before.fold?.epoch) this.#tail.begun(point.epoch, folded.size)
       const taken = await this.#publisher.withSegments('fold', to, segments)
       await failpoint('fold.end')
       // This one, or one that failed and has a manifest all the same: what lies behind that one is to be folded still.
