@@ -2,9 +2,9 @@
  * What heavy upkeep may do now, as the scheduler says it (schedule/), and how far it lets itself be held.
  *
  * Owns: the level, and when it lapses. Does not own: the tail, the segments, the pace.
- * Invariants: a level that is not said again lapses to 'slow'; a hold lets the tail of the log grow to HELD_TABLES tables and the young segments
- * to twice of what is merged otherwise, and then counts for nothing: a restart and a look-up cost a bounded time whatever is said, and so where
- * every run is too short for a merge at its pace.
+ * Invariants: a level that is not said again lapses to 'slow'; a hold lets the tail of the log grow by HELD_TABLES tables, the young segments to twice
+ * of what begins a round otherwise, and those that merging with each other makes fewer to HELD_YOUNG_TIMES, and then counts for nothing: a restart and a
+ * look-up cost a bounded time whatever is said, and so where every run is too short for a merge at its pace.
  */
 import type { Manifest } from '../format/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
@@ -12,7 +12,7 @@ import { countSmall, deadFiles, isBaseDue, isMostlyDeleted, type MergeLimits, ty
 
 /**
  * Tables that may lie behind the fold point beyond those at which one is folded otherwise. Held: two, which with one more that comes meanwhile are
- * 8 MiB or 131,072 records, read by a restart in 22 to 34 ms. Free: half a one less, so that the busy time begins with little behind it.
+ * 8 MiB or 98,304 records for a restart to read. Free: half a one less, so that the busy time begins with little behind it.
  */
 const HELD_TABLES = 2
 const FREE_TABLES = -0.5
