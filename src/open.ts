@@ -303,6 +303,7 @@ function build(
   const order = new TouchOrder({ ...turns, storage, space, token: writes, useful: () => upkeep.stats.segments > 0 })
   const homecoming = new Homecoming(cold, {
     ...turns,
+    unpack: host?.unpack?.bind(host),
     touched: () => order.load(),
     loopLoad: loopLoad(),
     mode: settings.hydrate,

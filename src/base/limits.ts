@@ -254,8 +254,19 @@ export const MANIFEST_ROOM_BYTES = MIB
 /** Bytes asked for in one read of a scan: large enough to be sequential, small enough to leave the page cache alone. */
 export const SCAN_READ_BYTES = MIB
 
-/** Bytes that hydration reads at once: large enough to be sequential, and with its raw blocks all that it holds beside what it keeps. */
+/** Bytes that hydration reads at once: large enough to be sequential, and small beside what it keeps. */
 export const HYDRATION_READ_BYTES = MIB
+
+/** Raw bytes that are unpacked by another thread and handed over at once, and one block more: what a turn there copies, in a millisecond or two. */
+export const HYDRATION_RAW_BYTES = 4 * MIB
+
+/**
+ * Stored bytes that are not worth the way to another thread and back, and a block that is too large for it: its checksum and its decoding take that
+ * thread's turn, for which a commit would wait. No answer in so long, as while a sync hangs, and it is done without.
+ */
+export const HYDRATION_AWAY_BYTES_MIN = 64 * KIB
+export const HYDRATION_AWAY_BLOCK_MAX = 32 * MIB
+export const HYDRATION_AWAY_MS_MAX = 250
 
 /** Busier than this, the event loop is left to the service; but after so long hydration goes on, a piece of HYDRATION_READ_BYTES at a time. */
 export const HYDRATION_LOAD_MAX = 0.9

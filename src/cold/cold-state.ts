@@ -9,7 +9,7 @@
 import { Histogram } from '../base/histogram.ts'
 import { EMPTY_BASE, type TouchedPlace } from '../format/index.ts'
 import { Image, type SegmentLayer } from '../image/index.ts'
-import type { Layer } from '../segment/index.ts'
+import type { BlocksWanted, Layer, StoredRange } from '../segment/index.ts'
 
 /** A segment file as the cold side needs it, beside what it answers. */
 export interface ColdSegment extends SegmentLayer {
@@ -32,13 +32,15 @@ export interface ColdSegment extends SegmentLayer {
   /** The only block that may hold the place, without reading one; -1: none does. */
   blockOf(place: TouchedPlace): number
   /** Where the block lies in the file; blocks lie in their order. */
-  storedRange(block: number): { readonly offset: number; readonly length: number }
+  storedRange(block: number): StoredRange
   /** Reads without holding the turn, from the descriptor that was opened with the segment: the name may be gone. */
   read(offset: number, length: number): Promise<Buffer>
   /** The raw block of its stored bytes, checked. @throws TIDEMARK_SEGMENT_DAMAGED */
   unpack(block: number, stored: Buffer): Buffer
-  /** Look-ups find the block here from now on. */
-  keep(block: number, raw: Buffer): void
+  /** What it takes to unpack the blocks elsewhere; in their order. */
+  wanted(blocks: readonly number[]): BlocksWanted
+  /** Look-ups find the block here from now on. `together`: the memory around it is that of others that are kept, too. */
+  keep(block: number, raw: Buffer, together?: boolean): void
   /** Gives the descriptor back; safe to call twice. What is at home goes on answering. */
   close(): Promise<void>
 }

@@ -40,6 +40,7 @@ class Described extends RecordTable implements ColdSegment {
   has = (): boolean => true
   blockOf = (): number => -1
   storedRange = (): never => assert.fail('no block')
+  wanted = (): never => assert.fail('no block')
   read = (): never => assert.fail('no block')
   unpack = (): never => assert.fail('no block')
   keep = (): never => assert.fail('no block')

@@ -63,6 +63,8 @@ class Played extends RecordTable implements ColdSegment {
     return this.home.size === this.#lengths.length
   }
 
+  wanted = (): never => assert.fail('nobody else unpacks')
+
   has(block: number): boolean {
     return this.home.has(block)
   }

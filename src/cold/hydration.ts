@@ -1,11 +1,11 @@
 /**
  * Brings the blocks of the cold side home: from the disk into memory off the heap, in the background, without a word to anybody who asks.
  *
- * What: first the blocks that the last run touched most, then all others in their order: reads neighbours together, unpacks them in slices,
- * gives them to their segments; waits while the event loop is busy. Blocks that look-ups read meanwhile stay, and are not unpacked twice.
+ * What: first the blocks that the last run touched most, then all others in their order: has neighbours read together and unpacked elsewhere, or
+ * unpacks them here, in slices; gives them to their segments; waits while the event loop is busy. Blocks that look-ups read meanwhile stay, and are not unpacked twice.
  * Owns: the order, the pace, how far it has come. Does not own: segments (it gives back the descriptor of one that is at home), objects:
  * entries are decoded on first use.
- * Invariants: at most one piece of HYDRATION_READ_BYTES is held, or one block that is larger; a slice ends within its share of the budget,
+ * Invariants: at most one piece of HYDRATION_READ_BYTES is held, or HYDRATION_RAW_BYTES that were unpacked elsewhere, or one block that is larger; a slice ends within its share of the budget,
  * one block later at most; nothing is thrown into the event loop. A block that cannot be read or does not verify is left on the disk, where
  * whoever asks for it meets the damage, and the rest comes home: `done` then rejects with the first such error. So it does for a filter, without
  * which all blocks of its segment come home. What the device did not give back is tried again before that.
@@ -14,7 +14,6 @@ import type { Clock, LoopLoad } from '../base/clock.ts'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import {
   HYDRATION_FIRST_BLOCKS,
-  HYDRATION_GAP_BYTES,
   HYDRATION_LOAD_MAX,
   HYDRATION_READ_BYTES,
   HYDRATION_URGENT_READS,
@@ -22,6 +21,8 @@ import {
 } from '../base/limits.ts'
 import type { Scheduler } from '../base/scheduler.ts'
 import type { TouchedPlace } from '../format/index.ts'
+import { rangesTogether } from '../segment/index.ts'
+import { Away, rawOf, type Unpack } from './away.ts'
 import type { ColdSegment, ColdState } from './cold-state.ts'
 import { describeInTurns } from './describe.ts'
 import { FirstBlocks } from './first-blocks.ts'
@@ -44,6 +45,8 @@ export interface HydrationParts {
   readonly stallMsMax: number
   /** Is told how long each slice took. */
   readonly stalled: (ms: number) => void
+  /** Without it all is unpacked here. */
+  readonly unpack?: Unpack | undefined
   /** What the last run touched: its blocks come first. Never rejects. Without it blocks come in their order. */
   readonly touched?: () => Promise<Iterable<TouchedPlace>>
 }
@@ -56,17 +59,12 @@ export interface HydrationProgress {
   readonly bytesTotal: number
 }
 
-/** Blocks of one segment that lie together, in their order; at least one. */
-interface Piece {
-  readonly segment: ColdSegment
-  readonly blocks: readonly number[]
-}
-
 export class Hydration {
   /** Resolves when every block of the segments that were there at the start is at home. */
   readonly done: Promise<void>
   readonly #state: ColdState
   readonly #parts: HydrationParts
+  readonly #away: Away
   #progress: HydrationProgress['state'] = 'running'
   #bytesHome = 0
   #bytesTotal = 0
@@ -91,6 +89,7 @@ export class Hydration {
   constructor(state: ColdState, parts: HydrationParts) {
     this.#state = state
     this.#parts = parts
+    this.#away = new Away(parts.unpack, parts.scheduler)
     const segments = [...state.segments]
     for (const segment of segments) {
       this.#bytesTotal += segment.entry.describedAt
@@ -201,38 +200,89 @@ export class Hydration {
 
   /** False: a later view does without the segment. */
   async #bringPieces(segment: ColdSegment, blocks: Iterable<number>): Promise<boolean> {
-    for (const piece of piecesOf(segment, blocks)) {
+    for (const some of batchesOf(segment, blocks)) {
+      const left = await this.#bringAway(segment, some)
+      if (!(await this.#bringHere(segment, left))) return false
+    }
+    return true
+  }
+
+  /** As many of the first as another thread unpacks; gives those that are left. A block that cannot be had is among them. */
+  async #bringAway(segment: ColdSegment, blocks: readonly number[]): Promise<readonly number[]> {
+    let left = blocks
+    while (this.#away.isFor(segment, left)) {
+      this.#assertGoing()
+      if (!this.#state.segments.includes(segment)) return left
+      this.#sliceBegin = this.#parts.clock.monotonic()
+      const wanted = segment.wanted(left)
+      const asked = this.#begins()
+      const answer = this.#away.ask(wanted, cancel => {
+        this.#wake = cancel
+      })
+      this.#endSlice()
+      const raw = await answer
+      this.#assertGoing()
+      if (raw === undefined) return left
+      const come = left.slice(0, raw.ends.length)
+      const storedBytes = come.reduce((sum, _, at) => sum + (wanted.ranges[2 * at + 1] as number), 0)
+      await this.#whileBusy(this.#parts.clock.monotonic() - asked, storedBytes)
+      await this.#takeIn(segment, come, (_, at) => rawOf(raw, at), true)
+      left = left.slice(come.length)
+    }
+    return left
+  }
+
+  async #bringHere(segment: ColdSegment, blocks: readonly number[]): Promise<boolean> {
+    for (const piece of rangesTogether(blocks, block => segment.storedRange(block))) {
       this.#assertGoing()
       if (!this.#state.segments.includes(segment)) return false
       try {
-        await this.#bringPiece(piece)
+        await this.#bringPiece(segment, piece)
       } catch (error) {
         this.#assertGoing()
         // Closed meanwhile, together with the view it was part of: nobody asks it any more.
         if (!this.#state.segments.includes(segment)) return false
-        if (piece.blocks.length === 1) this.#failed(segment, error)
+        if (piece.length === 1) this.#failed(segment, error)
         // What cannot be read may be one of them.
-        else for (const block of piece.blocks) if (!(await this.#bringPieces(segment, [block]))) return false
+        else for (const block of piece) if (!(await this.#bringHere(segment, [block]))) return false
       }
     }
     return true
   }
 
-  async #bringPiece({ segment, blocks }: Piece): Promise<void> {
+  async #bringPiece(segment: ColdSegment, blocks: readonly number[]): Promise<void> {
     const from = segment.storedRange(blocks[0] as number).offset
     const last = segment.storedRange(blocks.at(-1) as number)
-    // What is measured is the time of the read: our own slices are no reason to wait.
-    this.#parts.loopLoad()
-    const asked = this.#parts.clock.monotonic()
+    const asked = this.#begins()
     const bytes = await segment.read(from, last.offset + last.length - from)
     await this.#whileBusy(this.#parts.clock.monotonic() - asked, bytes.length)
-    await this.#turn()
-    for (const block of blocks) {
-      this.#assertGoing()
+    // A short read leaves less than a block, which does not verify.
+    const unpack = (block: number): Buffer => {
       const { offset, length } = segment.storedRange(block)
+      return segment.unpack(block, bytes.subarray(offset - from, offset - from + length))
+    }
+    await this.#takeIn(segment, blocks, unpack, false)
+  }
+
+  /** What is measured from here on is the time until the bytes are there: our own slices are no reason to wait. */
+  #begins(): number {
+    this.#parts.loopLoad()
+    return this.#parts.clock.monotonic()
+  }
+
+  async #takeIn(
+    segment: ColdSegment,
+    blocks: readonly number[],
+    rawOf: (block: number, at: number) => Buffer,
+    together: boolean,
+  ): Promise<void> {
+    await this.#turn()
+    for (const [at, block] of blocks.entries()) {
+      this.#assertGoing()
+      const { length } = segment.storedRange(block)
       try {
-        // A short read leaves less than a block, which does not verify. Who could not wait may have brought it.
-        if (!segment.has(block)) segment.keep(block, segment.unpack(block, bytes.subarray(offset - from, offset - from + length)))
+        // Who could not wait may have brought it.
+        if (!segment.has(block)) segment.keep(block, rawOf(block, at), together)
         this.#bytesHome += length
         this.#bytesOf.set(segment, (this.#bytesOf.get(segment) ?? 0) + length)
       } catch (error) {
@@ -244,8 +294,8 @@ export class Hydration {
   }
 
   /**
-   * Waits for a calmer event loop, not for ever, and not where it is busy reading the very blocks that are to come home. `readMs`: of the last
-   * read, which gave so many bytes.
+   * Waits for a calmer event loop, not for ever, and not where it is busy reading the very blocks that are to come home. `readMs`: until the last
+   * so many bytes were there.
    */
   async #whileBusy(readMs: number, readBytes: number): Promise<void> {
     const { clock, scheduler, loopLoad } = this.#parts
@@ -316,20 +366,19 @@ function* missing(segment: ColdSegment): Generator<number> {
   for (let block = 0; block < segment.blocks; block++) if (!segment.has(block)) yield block
 }
 
-/** As many blocks as fit into one read and lie together, at least one; `blocks`: in their order. */
-function* piecesOf(segment: ColdSegment, blocks: Iterable<number>): Generator<Piece> {
-  let piece: number[] = []
-  let from = 0
-  let to = 0
+/** As many as HYDRATION_READ_BYTES have, wherever they lie, at least one; `blocks`: in their order. */
+function* batchesOf(segment: ColdSegment, blocks: Iterable<number>): Generator<readonly number[]> {
+  let some: number[] = []
+  let bytes = 0
   for (const block of blocks) {
-    const { offset, length } = segment.storedRange(block)
-    if (piece.length > 0 && (offset + length - from > HYDRATION_READ_BYTES || offset - to > HYDRATION_GAP_BYTES)) {
-      yield { segment, blocks: piece }
-      piece = []
+    const { length } = segment.storedRange(block)
+    if (some.length > 0 && bytes + length > HYDRATION_READ_BYTES) {
+      yield some
+      some = []
+      bytes = 0
     }
-    if (piece.length === 0) from = offset
-    to = offset + length
-    piece.push(block)
+    some.push(block)
+    bytes += length
   }
-  if (piece.length > 0) yield { segment, blocks: piece }
+  if (some.length > 0) yield some
 }

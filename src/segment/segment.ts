@@ -9,14 +9,9 @@ import { hasCode, type TidemarkError } from '../base/errors.ts'
 import { SEGMENT_AHEAD_BYTES } from '../base/limits.ts'
 import {
   type DecompressEvery,
-  decodeHeaderOf,
-  FRAME_HEADER_BYTES,
   hashPlace,
   openEveryDecompress,
-  payloadMatches,
   RECORD_PUT,
-  SEGMENT_BLOCK,
-  SEGMENT_FRAMES,
   SegmentBlockReader,
   type SegmentEntry,
   type SegmentFacts,
@@ -39,6 +34,8 @@ import { Ends, type Place } from './ends.ts'
 import { filterHas } from './filter.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
 import { SegmentCursor } from './segment-cursor.ts'
+import type { StoredRange } from './together.ts'
+import { type BlocksWanted, unpackBlock } from './unpack.ts'
 
 /**
  * Look-ups that come before the filter was read and do without: each reads a block, where reading and checking the filter of a large segment takes as
@@ -200,9 +197,21 @@ export class Segment implements Layer {
     return block === 0 ? this.#ends.beginBefore(collection, key) : index.beginsBefore(block, collection, key)
   }
 
-  storedRange(block: number): { readonly offset: number; readonly length: number } {
+  storedRange(block: number): StoredRange {
     const { index } = this.#description()
     return { offset: index.offset(block), length: index.length(block) }
+  }
+
+  /** What somebody needs who unpacks them elsewhere; in the order of the file. */
+  wanted(blocks: readonly number[]): BlocksWanted {
+    const { salt, index } = this.#description()
+    const ranges = new Float64Array(2 * blocks.length)
+    for (let at = 0; at < blocks.length; at++) {
+      const block = blocks[at] as number
+      ranges[2 * at] = index.offset(block)
+      ranges[2 * at + 1] = index.length(block)
+    }
+    return { file: this.entry.file, salt, ranges }
   }
 
   read(offset: number, length: number): Promise<Buffer> {
@@ -211,22 +220,23 @@ export class Segment implements Layer {
 
   /** The raw block of its stored bytes, checked. */
   unpack(block: number, stored: Buffer): Buffer {
-    const { salt, index } = this.#description()
+    const { salt } = this.#description()
+    let raw: Buffer | undefined
     try {
-      const header = decodeHeaderOf(SEGMENT_FRAMES, stored, 0, salt, index.offset(block))
-      const payload = stored.subarray(FRAME_HEADER_BYTES)
-      if (header?.kind !== SEGMENT_BLOCK || stored.length !== index.length(block) || !payloadMatches(header, payload)) {
-        throw this.damaged(block)
-      }
-      return this.#decompress(header.compression, payload, header.rawLength)
+      raw = unpackBlock(this.#decompress, salt, this.storedRange(block), stored)
     } catch (error) {
       throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : unpackError(this.entry.file, error)
     }
+    if (raw === undefined) throw this.damaged(block)
+    return raw
   }
 
-  /** What is a small view into a larger piece of memory is copied: a block would keep all that was read with it. */
-  keep(block: number, raw: Buffer): void {
-    const kept = isMostOfItsMemory(raw) ? raw : this.#copyOf(raw)
+  /**
+   * What is a small view into a larger piece of memory is copied: a block would keep all that was read with it. `together`: not that, for all of
+   * it stays, with the blocks around this one.
+   */
+  keep(block: number, raw: Buffer, together = false): void {
+    const kept = together || isMostOfItsMemory(raw) ? raw : this.#copyOf(raw)
     if (this.#home[block] === undefined) this.#homeCount++
     this.#home[block] = kept
     if (this.atHome) this.#cache.forget(this.#cached)

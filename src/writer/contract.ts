@@ -10,6 +10,7 @@ import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest, Name
 import type { EpochPlace } from '../log/index.ts'
 import type { Retention } from '../manifest/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
+import type { BlocksWanted, RawBlocks } from '../segment/index.ts'
 
 export interface BatchMessage {
   readonly type: 'batch'
@@ -128,6 +129,20 @@ export type FromWriter =
   | { readonly type: 'fenced'; readonly error: ErrorData }
   | { readonly type: 'closed' }
 
+/** For the thread, beside the writer: blocks of a segment are wanted raw, and the main thread is not to be held up by that. */
+export interface UnpackMessage {
+  readonly type: 'unpack'
+  readonly id: number
+  readonly wanted: BlocksWanted
+}
+
+/** `raw` null: it could not. The thread transfers the memory. */
+export interface UnpackedMessage {
+  readonly type: 'unpacked'
+  readonly id: number
+  readonly raw: RawBlocks | null
+}
+
 /** What a writer needs to know; plain data. */
 export interface WriterFacts {
   /** The newest manifest, made by this opener. */
@@ -164,6 +179,11 @@ export interface WriterHost {
   close(): Promise<void>
   /** Stops at once; whatever is under way is left as a crash leaves it. */
   terminate(): void
-  /** Whether the writer keeps the process alive even when it is idle; a commit under way always does. Off at the start. */
+  /**
+   * Unpacks blocks of a segment where it holds up nobody on the main thread, beside what is written. Undefined: it cannot, or has ended meanwhile.
+   * Never rejects. Absent where the writer has no thread of its own.
+   */
+  unpack?(wanted: BlocksWanted): Promise<RawBlocks | undefined>
+  /** Whether the writer keeps the process alive even when it is idle; a commit under way, and blocks that are being unpacked, always do. Off at the start. */
   keepAlive(on: boolean): void
 }

@@ -2,13 +2,14 @@
  * A writer in a thread of its own.
  *
  * Owns: the thread. Does not own: what it writes. Invariants: an idle thread never keeps the process alive, a commit under way does, for
- * somebody may wait for it; a batch's memory is transferred, not copied; a thread that ends before it was asked to, or sends what cannot be
+ * somebody may wait for it, and so do blocks that are being unpacked; a batch's memory is transferred, not copied; a thread that ends before it was asked to, or sends what cannot be
  * read, is reported once, as a failure that ends the writer; `close` resolves when the thread is done, whatever it was reported for.
  */
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { TidemarkError } from '../base/errors.ts'
+import type { BlocksWanted, RawBlocks } from '../segment/index.ts'
 import { isThere } from '../storage/index.ts'
-import type { FromWriter, ToWriter, WriterFacts, WriterHost } from './contract.ts'
+import type { FromWriter, ToWriter, UnpackedMessage, UnpackMessage, WriterFacts, WriterHost } from './contract.ts'
 import { toErrorData } from './error-data.ts'
 import { Mailbox } from './mailbox.ts'
 
@@ -69,12 +70,16 @@ export class ThreadHost implements WriterHost {
   readonly #mailbox = new Mailbox()
   readonly #worker: Worker
   #attempt = 0
-  readonly #reasons = { commit: false, asked: false }
+  readonly #reasons = { commit: false, asked: false, unpack: false }
+  /** Who waits for blocks, by the id of the message. */
+  readonly #unpacking = new Map<number, (raw: RawBlocks | undefined) => void>()
+  #unpacked = 0
   #ended = false
 
   constructor(start: ThreadStart) {
     this.#worker = startThread(start)
-    this.#worker.on('message', (message: FromWriter) => {
+    this.#worker.on('message', (message: FromWriter | UnpackedMessage) => {
+      if (message.type === 'unpacked') return this.#unpackEnded(message)
       if (message.type === 'closed') this.#end()
       else if (this.#answers(message)) this.#keep({ commit: false })
       this.#mailbox.deliver(message)
@@ -121,6 +126,21 @@ export class ThreadHost implements WriterHost {
     void this.#worker.terminate()
   }
 
+  unpack(wanted: BlocksWanted): Promise<RawBlocks | undefined> {
+    if (this.#ended || this.#mailbox.closing) return Promise.resolve(undefined)
+    const id = ++this.#unpacked
+    return new Promise(resolve => {
+      try {
+        this.#worker.postMessage({ type: 'unpack', id, wanted } satisfies UnpackMessage)
+      } catch {
+        // For want of memory.
+        return resolve(undefined)
+      }
+      this.#unpacking.set(id, resolve)
+      this.#keep({ unpack: true })
+    })
+  }
+
   keepAlive(on: boolean): void {
     this.#keep({ asked: on })
   }
@@ -131,16 +151,24 @@ export class ThreadHost implements WriterHost {
     return !('attempt' in message) || message.attempt === this.#attempt
   }
 
-  #keep(reasons: { readonly commit?: boolean; readonly asked?: boolean }): void {
+  #unpackEnded({ id, raw }: UnpackedMessage): void {
+    this.#unpacking.get(id)?.(raw ?? undefined)
+    this.#unpacking.delete(id)
+    this.#keep({ unpack: this.#unpacking.size > 0 })
+  }
+
+  #keep(reasons: { readonly commit?: boolean; readonly asked?: boolean; readonly unpack?: boolean }): void {
     if (this.#ended || this.#mailbox.closing) return
     Object.assign(this.#reasons, reasons)
-    if (this.#reasons.commit || this.#reasons.asked) this.#worker.ref()
+    if (Object.values(this.#reasons).includes(true)) this.#worker.ref()
     else this.#worker.unref()
   }
 
   #end(): void {
     this.#ended = true
     this.#worker.unref()
+    for (const resolve of this.#unpacking.values()) resolve(undefined)
+    this.#unpacking.clear()
   }
 
   #lost(cause: unknown): void {

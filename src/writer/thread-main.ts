@@ -1,26 +1,33 @@
-/** The thread of a writer: storage with synchronous calls (nothing else runs here), messages from and to the host. */
+/**
+ * The thread of a writer: storage with synchronous calls (what else runs here, upkeep and the unpacking of blocks, waits for a commit), messages from
+ * and to the host.
+ */
 import { getPriority, setPriority } from 'node:os'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
 import { failpointOf, noFailpoint } from '../base/failpoint.ts'
+import { pauser } from '../base/pauser.ts'
 import { systemRandom } from '../base/random.ts'
 import { systemScheduler } from '../base/scheduler.ts'
+import { unpackBlocks } from '../segment/index.ts'
 import { FileStorage } from '../storage/index.ts'
-import type { ToWriter } from './contract.ts'
+import type { ToWriter, UnpackedMessage, UnpackMessage } from './contract.ts'
 import type { ThreadStart } from './thread-host.ts'
 import { Writer } from './writer.ts'
 
 const port = parentPort
 assert(port !== null, 'the writer runs in a thread')
 const start = workerData as ThreadStart
-/** Longest time in ms for which upkeep may make a message wait. */
+/** Longest time in ms for which upkeep, and unpacking, may make a message wait, one block aside. */
 const UPKEEP_SLICE_MS = 1
 /** A tenth of the weight of a thread of normal priority. */
 const NICE = 10
 
 yieldToOthers()
 
+/** Its calls go through the thread pool: a sync of a segment holds up no commit. */
+const beside = new FileStorage(start.root)
 const writer = new Writer(start.facts, {
   storage: new FileStorage(start.root, { flavour: 'sync' }),
   send: message => {
@@ -33,14 +40,33 @@ const writer = new Writer(start.facts, {
   look: () => {
     // In order: what the port has given out already was received before.
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
-      writer.receive(next.message as ToWriter)
+      take(next.message as ToWriter | UnpackMessage)
   },
-  // Its files go through the thread pool: a sync of a segment holds up no commit.
-  upkeep: { storage: new FileStorage(start.root), scheduler: systemScheduler, sliceMs: UPKEEP_SLICE_MS },
+  upkeep: { storage: beside, scheduler: systemScheduler, sliceMs: UPKEEP_SLICE_MS },
   failpoint: start.testing === true ? failpointOf(process.env['TIDEMARK_FAILPOINT'], 'writer') : noFailpoint,
   ...(start.fileBytesMax === undefined ? {} : { fileBytesMax: start.fileBytesMax }),
 })
-port.on('message', (message: ToWriter) => writer.receive(message))
+const pause = pauser({ clock: systemClock, scheduler: systemScheduler, sliceMs: UPKEEP_SLICE_MS })
+port.on('message', take)
+
+function take(message: ToWriter | UnpackMessage): void {
+  if (message.type === 'unpack') void unpack(message)
+  else writer.receive(message)
+}
+
+/** For the main thread, which is to be held up by it no more than a commit. */
+async function unpack({ id, wanted }: UnpackMessage): Promise<void> {
+  const raw = await unpackBlocks(beside, wanted, pause)
+  const post = (answer: UnpackedMessage['raw'], transfer: ArrayBuffer[]): void =>
+    port?.postMessage({ type: 'unpacked', id, raw: answer } satisfies UnpackedMessage, transfer)
+  // Memory that the runtime does not let go, as what an addon made, is copied; for want of memory there is no answer but that.
+  for (const transfer of raw === undefined ? [] : [[raw.bytes.buffer], []]) {
+    try {
+      return post(raw ?? null, transfer)
+    } catch {}
+  }
+  post(null, [])
+}
 
 /**
  * On Linux 0 names the calling thread. Woken on the core of the main thread, a writer of the same priority takes it for one to three
