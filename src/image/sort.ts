@@ -18,7 +18,7 @@ export interface Places {
 }
 
 /** Records between two chances to stop. */
-export const STRIDE = 128
+export const STRIDE = 32
 /** Records put in order by insertion; longer runs are merged. */
 const RUN_RECORDS = 8
 /** As many as a number holds exactly. */
