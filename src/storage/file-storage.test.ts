@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import {
   chmodSync,
-  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -209,63 +208,6 @@ for (const [flavour, base] of Object.entries({ sync: syncCalls, async: asyncCall
       })
       assert.equal(await storage.createIfAbsent('m', bytes('x')), true)
       assert.deepEqual(helped, [])
-    })
-
-    test('makeFolder syncs the name of every folder it made', async () => {
-      const path = root()
-      const opened: string[] = []
-      const open = (name: string, flags: number, mode: number) => {
-        opened.push(name)
-        return base.open(name, flags, mode)
-      }
-      const storage = new FileStorage(join(path, 'deep', 'store'), { calls: { ...base, open } })
-      await storage.makeFolder('')
-      assert.deepEqual(opened, [join(path, 'deep'), path, home])
-      opened.length = 0
-      await storage.makeFolder('log')
-      assert.deepEqual(opened, [join(path, 'deep', 'store')])
-      // Whoever made one that is there may have been cut off before its sync.
-      for (const [folder, above] of [
-        ['log', join(path, 'deep', 'store')],
-        ['', join(path, 'deep')],
-      ] as const) {
-        opened.length = 0
-        await storage.makeFolder(folder)
-        assert.deepEqual(opened, [above])
-      }
-    })
-
-    test('makeFolder below a root that is gone makes nothing', async () => {
-      const { storage, path } = await recorded(base)
-      rmSync(path, { recursive: true })
-      await assert.rejects(storage.makeFolder('log'), isSystem('ENOENT'))
-      assert.equal(existsSync(path), false)
-      await storage.makeFolder('')
-      await storage.makeFolder('log')
-    })
-
-    test('makeFolder ends where nothing can be made in a folder that is there', async () => {
-      const path = root()
-      mkdirSync(path)
-      let calls = 0
-      const mkdir = (name: string, mode: number) => {
-        if (++calls > 10) throw new Error('asks without end')
-        if (name.startsWith(join(path, 'sealed'))) throw systemError('ENOENT', 'mkdir')
-        return base.mkdir(name, mode)
-      }
-      const storage = new FileStorage(join(path, 'sealed', 'store'), { calls: { ...base, mkdir } })
-      await assert.rejects(storage.makeFolder(''), isSystem('ENOENT'))
-    })
-
-    test('makeFolder says what is in its way', async () => {
-      const path = root()
-      mkdirSync(path)
-      writeFileSync(join(path, 'file'), '')
-      await assert.rejects(new FileStorage(join(path, 'file'), { calls: base }).makeFolder(''), isSystem('EEXIST'))
-      await assert.rejects(new FileStorage(join(path, 'file', 'store'), { calls: base }).makeFolder(''), isSystem('ENOTDIR'))
-      await new FileStorage(join(path, 'a', 'b', 'c'), { calls: base }).makeFolder('')
-      await new FileStorage(join(path, 'a', 'b', 'd'), { calls: base }).makeFolder('')
-      assert.ok(existsSync(join(path, 'a', 'b', 'd')))
     })
 
     test('a folder sync that the file system does not know is no error; any other failure is', async () => {

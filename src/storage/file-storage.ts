@@ -10,7 +10,7 @@
  * the file system.
  */
 import { constants } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, parse, resolve } from 'node:path'
 import { type Random, systemRandom } from '../base/random.ts'
 import type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
 import { isErrno, storageError } from './errors.ts'
@@ -140,47 +140,35 @@ export class FileStorage implements Storage {
   async makeFolder(folder: string): Promise<void> {
     checkFolder(folder)
     await this.#try('makeFolder', folder, async () => {
-      const full = this.#full(folder)
+      const isRoot = folder === ''
       // A directory that was taken away from a store at work is not made again by what it keeps beside the data.
-      if (folder !== '') await this.#calls.stat(this.root)
-      const firstMade = await this.#makeAll(full)
-      // The name of the folder itself always: whoever made it may have been cut off before this sync. Those above, when made here.
-      const last = firstMade === undefined ? dirname(full) : dirname(firstMade)
-      for (let at = dirname(full); ; at = dirname(at)) {
-        try {
-          await this.#syncDirectory(at)
-        } catch (cause) {
-          // Above the root the folders are not ours, and may be closed to us.
-          if (firstMade !== undefined || folder !== '' || !isErrno(cause, 'EACCES', 'EPERM')) throw cause
-        }
-        if (at === last || at === dirname(at)) return
-      }
+      if (!isRoot) await this.#calls.stat(this.root)
+      const top = isRoot ? parse(this.root).root : this.root
+      const missing: string[] = []
+      let there = this.#full(folder)
+      // Not by Node's own `recursive`, which asks without end where a folder is there and nothing can be made in it, as in /proc.
+      for (; there !== top && (await this.#isMissing(there)); there = dirname(there)) missing.push(there)
+      // The name of what is there, too: whoever made it may have been cut off before this sync.
+      if (there !== top) await this.#makeOne(there, isRoot)
+      for (const path of missing.reverse()) await this.#makeOne(path, isRoot)
     })
   }
 
-  /**
-   * With the folders above it; gives the first one that was made, undefined when all were there. Not by Node's own `recursive`, which asks
-   * without end where a folder is there and nothing can be made in it, as in /proc.
-   */
-  async #makeAll(path: string): Promise<string | undefined> {
-    const missing = [path]
-    let firstMade: string | undefined
-    for (let below = true; ; ) {
-      const at = missing.at(-1)
-      if (at === undefined) return firstMade
-      try {
-        await this.#calls.mkdir(at, FOLDER_MODE)
-        firstMade ??= at
-      } catch (cause) {
-        if (below && isErrno(cause, 'ENOENT') && dirname(at) !== at) {
-          missing.push(dirname(at))
-          continue
-        }
-        // What the system answers for one that is there depends on the system.
-        if (!(await this.#isDirectory(at))) throw cause
-      }
-      below = false
-      missing.pop()
+  /** Its name is synced before anything is made in it: so a cut leaves one name at most that is not, and the next call finds it first. */
+  async #makeOne(path: string, isRoot: boolean): Promise<void> {
+    let isMade = true
+    try {
+      await this.#calls.mkdir(path, FOLDER_MODE)
+    } catch (cause) {
+      // What the system answers for one that is there depends on the system.
+      if (!(await this.#isDirectory(path))) throw cause
+      isMade = false
+    }
+    try {
+      await this.#syncDirectory(dirname(path))
+    } catch (cause) {
+      // Above the root the folders are not ours, and may be closed to us.
+      if (isMade || !isRoot || !isErrno(cause, 'EACCES', 'EPERM')) throw cause
     }
   }
 
