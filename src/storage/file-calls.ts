@@ -38,6 +38,8 @@ export interface FileCalls {
   link(from: string, to: string): Maybe<void>
   unlink(path: string): Maybe<void>
   mkdir(path: string, mode: number): Maybe<void>
+  /** Only an empty one. */
+  rmdir(path: string): Maybe<void>
 }
 
 export const syncCalls: FileCalls = {
@@ -59,6 +61,7 @@ export const syncCalls: FileCalls = {
   link: (from, to) => fs.linkSync(from, to),
   unlink: path => fs.unlinkSync(path),
   mkdir: (path, mode) => fs.mkdirSync(path, mode),
+  rmdir: path => fs.rmdirSync(path),
 }
 
 const write = promisify(fs.write)
@@ -85,4 +88,5 @@ export const asyncCalls: FileCalls = {
   link: (from, to) => fs.promises.link(from, to),
   unlink: path => fs.promises.unlink(path),
   mkdir: (path, mode) => fs.promises.mkdir(path, mode),
+  rmdir: path => fs.promises.rmdir(path),
 }

@@ -167,6 +167,8 @@ export class FileStorage implements Storage {
     try {
       await this.#syncDirectory(dirname(path))
     } catch (cause) {
+      // Left there, it would be found by the next call, as if somebody else had made it.
+      if (isMade) await quietly(() => this.#calls.rmdir(path))
       // Above the root the folders are not ours, and may be closed to us.
       if (isMade || !isRoot || !isErrno(cause, 'EACCES', 'EPERM')) throw cause
     }

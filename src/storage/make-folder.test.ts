@@ -1,6 +1,6 @@
 /** Folders of the file storage: their names are durable when `makeFolder` resolves, whatever became of the calls before it. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -65,6 +65,28 @@ for (const [flavour, base] of Object.entries({ sync: syncCalls, async: asyncCall
       await assert.rejects(storage.makeFolder(''), isSystem('ENOENT'))
     })
 
+    test('makeFolder answers the same however often it is called where the folder above is closed to this user', async () => {
+      const path = root()
+      mkdirSync(path)
+      const open = (name: string, flags: number, mode: number) => {
+        if (name === path) throw systemError('EACCES', 'open')
+        return base.open(name, flags, mode)
+      }
+      const storage = new FileStorage(join(path, 'store'), { calls: { ...base, open } })
+      for (let call = 1; call <= 2; call++) {
+        await assert.rejects(storage.makeFolder(''), isSystem('EACCES'))
+        assert.deepEqual(readdirSync(path), [])
+      }
+      // What somebody else has put something into stays.
+      const mkdir = (name: string) => {
+        mkdirSync(join(name, 'theirs'), { recursive: true })
+      }
+      await assert.rejects(new FileStorage(join(path, 'store'), { calls: { ...base, open, mkdir } }).makeFolder(''), isSystem('EACCES'))
+      assert.ok(existsSync(join(path, 'store', 'theirs')))
+      // It was made by who may do so.
+      await storage.makeFolder('')
+    })
+
     test('makeFolder says what is in its way', async () => {
       const path = root()
       mkdirSync(path)
@@ -94,6 +116,11 @@ class Noting {
         this.#next(() => {
           syncCalls.mkdir(path, mode)
           this.loose.add(path)
+        }),
+      rmdir: path =>
+        this.#next(() => {
+          syncCalls.rmdir(path)
+          this.loose.delete(path)
         }),
       open: (path, flags, mode) =>
         this.#next(() => {
