@@ -50,8 +50,10 @@ export class Ownership {
   #turn: Promise<void> = Promise.resolve()
   /** The highest number that we tried to publish under. Above that of `manifest`: it may be there. */
   #tried = 0
-  /** The highest number under which one of ours stands that did not read back. Nothing refers to it, and whoever comes is behind it. */
+  /** The highest number under which one of ours did not read back. Nothing refers to it. */
   #spoiled = 0
+  /** The same while it stands there: whoever comes is behind it. 0 once it was seen that somebody removed it. */
+  #standing = 0
   /** Numbers under which the storage said that we made one, since the last that was published. */
   readonly #made = new Set<number>()
   /** The first line of the last that was published, so that the newest needs not be encoded again. */
@@ -120,10 +122,11 @@ export class Ownership {
 
   /**
    * For who removes files. One that did not read back may be found whole by whoever opens the store next, and names files that the newest knows
-   * nothing of: they stay until there is a later one. @throws TIDEMARK_STORAGE while there is none
+   * nothing of: they stay until there is a later one, and where it was removed by hand, too, as a power cut may bring it back.
+   * @throws TIDEMARK_STORAGE while there is none
    */
   async checkForRemoval(): Promise<void> {
-    const number = await this.checkHere()
+    const number = Math.max(await this.checkHere(), this.#spoiled)
     if (number > this.manifest.number) throw spoiled(number)
   }
 
@@ -163,7 +166,11 @@ export class Ownership {
       if (this.#newest !== before || newest === number + 1) continue
       if (newest > number) throw fenced(newest)
       // An attempt that failed has taken back what it left.
-      if (newest < before) throw directoryGone(before)
+      if (newest >= before) continue
+      if (newest < this.manifest.number) throw directoryGone(this.manifest.number)
+      // The spoiled one was removed by hand. Its number is free for whoever comes: the look begins again from the newest.
+      this.#standing = 0
+      this.#made.delete(before)
     }
   }
 
@@ -185,6 +192,7 @@ export class Ownership {
       })
       if (published === 'spoiled') {
         this.#spoiled = next.number
+        this.#standing = next.number
         throw spoiled(next.number)
       }
       if (published === 'overtaken') throw fenced(next.number + 1)
@@ -225,7 +233,7 @@ export class Ownership {
   }
 
   get #newest(): number {
-    return Math.max(this.manifest.number, this.#spoiled)
+    return Math.max(this.manifest.number, this.#standing)
   }
 
   /** A check that began before something was published may know of it later. */

@@ -70,6 +70,52 @@ test('a rival that came behind it fences its writer', async () => {
   await assert.rejects(own.publish(next), error => hasCode(error, 'TIDEMARK_FENCED'))
 })
 
+test('one that somebody removes by hand stops nothing but the removal of files, for it may come back', async () => {
+  for (const lies of [1, 2]) {
+    const storage = await store()
+    const { manifest } = await openForWriting(storage, facts('own'))
+    const own = new Ownership(storage, noFailpoint, manifest)
+    storage.lies = lies
+    for (let attempt = 1; attempt <= lies; attempt++) await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+    const number = manifest.number + lies
+    await storage.remove(manifestName(number))
+    for (let look = 1; look <= 2; look++) {
+      await own.check()
+      await assert.rejects(own.checkForRemoval(), { code: 'TIDEMARK_STORAGE' })
+    }
+    await own.publish(next)
+    assert.equal(own.manifest.number, number + 1, 'a number is used once')
+    await own.checkForRemoval()
+    await openForWriting(storage, facts('rival'))
+    await assert.rejects(own.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
+  }
+})
+
+test('a rival that takes the number of one that was removed by hand fences its writer, who has seen that it is gone', async () => {
+  const storage = await store()
+  const { manifest } = await openForWriting(storage, facts('own'))
+  const own = new Ownership(storage, noFailpoint, manifest)
+  storage.lies = 1
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+  await storage.remove(manifestName(manifest.number + 1))
+  await own.check()
+  const rival = await openForWriting(storage, facts('rival'))
+  assert.equal(rival.manifest.number, manifest.number + 1)
+  await assert.rejects(own.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
+  await assert.rejects(own.publish(next), error => hasCode(error, 'TIDEMARK_FENCED'))
+})
+
+test('where the newest went with it, the directory is gone', async () => {
+  const storage = await store()
+  const { manifest } = await openForWriting(storage, facts('own'))
+  const own = new Ownership(storage, noFailpoint, manifest)
+  storage.lies = 1
+  await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+  await storage.remove(manifestName(manifest.number + 1))
+  await storage.remove(manifestName(manifest.number))
+  for (let look = 1; look <= 2; look++) await assert.rejects(own.check(), /is gone, and there is no later one/)
+})
+
 test('one of a roll: the epoch goes to another file, and whoever opens the store in between finds what was acknowledged', async () => {
   const storage = await store()
   const life = await Life.open({ storage, name: 'later' })
