@@ -141,7 +141,7 @@ export class Writer {
       try {
         await this.#take(message)
       } catch (error) {
-        if (!this.#abandoned) await this.#fail('attempt' in message ? message.attempt : 0, error)
+        if (!this.#abandoned) await this.#fail('attempt' in message ? message.attempt : (this.#attempt ?? 0), error)
       }
     }
     this.#working = false

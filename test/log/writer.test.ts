@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FAILPOINTS, type Failpoint } from '../../src/base/failpoint.ts'
 import { EARLY_SYNC_BYTES, EARLY_SYNC_BYTES_MAX, EARLY_SYNC_MS, LINEAGE_MAX } from '../../src/base/limits.ts'
+import type { Scheduler } from '../../src/base/scheduler.ts'
 import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
 import { SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
-import { InlineHost } from '../../src/writer/index.ts'
+import { InlineHost, type WriterFacts } from '../../src/writer/index.ts'
 import { blockBytes, Life, pseudoRandom, readAll } from '../support/log-store.ts'
 
 test('what is committed is there for a reader, for the next writer, and across rolls', async () => {
@@ -166,4 +167,35 @@ test('a reset leaves the epoch that was begun: none of its blocks is in the one 
     assert.deepEqual(epochs, before > 0 ? [{ epoch: 1, blocks: first }, last] : [last])
     assert.equal(report.damage, null)
   }
+})
+
+test('what fails in a message that is of no attempt fails the one under way: its commit is answered, and the next comes through', async () => {
+  const scheduler = new SimulatedScheduler({ seed: 1 })
+  const { clock } = scheduler
+  const storage = new SimulatedStorage({ seed: 1, scheduler })
+  let fails = false
+  const failing: Scheduler = {
+    immediate: fn => scheduler.immediate(fn),
+    after: (ms, fn) => {
+      if (!fails) return scheduler.after(ms, fn)
+      fails = false
+      throw new Error('no memory')
+    },
+  }
+  const tail = { rawBytes: 0, records: 0, logBytes: 0 }
+  const upkeep = { retention: { keepLast: 1, keepMs: 0 }, tail, catalogue: [], follow: false }
+  const host = (facts: Pick<WriterFacts, 'manifest' | 'acceptedEnd' | 'unproven'>): InlineHost =>
+    new InlineHost({
+      ...{ storage, clock, random: pseudoRandom('level'), upkeep: { storage, scheduler: failing, sliceMs: 1 } },
+      facts: { ...facts, compression: 'none', upkeep },
+    })
+  const writer = await scheduler.run(Life.open({ storage, host }))
+  await scheduler.run(writer.mustCommit([[['a', '1']]]))
+  fails = true
+  writer.host.post({ type: 'upkeep-level', level: 'free', ms: 1000 })
+  const answer = await scheduler.run(writer.commit([[['b', '2']]]))
+  assert.ok(answer.type === 'failed' && !answer.fatal)
+  assert.equal(answer.attempt, 1)
+  await scheduler.run(writer.mustCommit([[['b', '2']]]))
+  await scheduler.run(writer.close())
 })
