@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import zlib, { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
+import { atStackEnd } from '../../test/support/stack-end.ts'
 import { hasCode } from '../base/errors.ts'
 import { isShortage, systemError } from '../storage/index.ts'
 import { type CompressionPreference, checkZstdShape, loadedOnce, loadPrebuiltZstd, openCompress, openDecompress } from './compress.ts'
@@ -213,16 +214,18 @@ test('what fails for want of memory says nothing of the bytes, and is told as wh
   }
 })
 
+/** Loads with the first call after these errors. */
+function failing(...errors: readonly Error[]): { load: () => string | undefined; tries: () => number } {
+  let tries = 0
+  const load = loadedOnce(() => {
+    const error = errors[tries++]
+    if (error !== undefined) throw error
+    return 'loaded'
+  })
+  return { load, tries: () => tries }
+}
+
 test('a library that could not be loaded for want of descriptors or memory is loaded when there are some; one that is not there stays so', () => {
-  const failing = (...errors: readonly Error[]): { load: () => string | undefined; tries: () => number } => {
-    let tries = 0
-    const load = loadedOnce(() => {
-      const error = errors[tries++]
-      if (error !== undefined) throw error
-      return 'loaded'
-    })
-    return { load, tries: () => tries }
-  }
   const dlopen = (text: string): Error => Object.assign(new Error(`libzstd.node: ${text}`), { code: 'ERR_DLOPEN_FAILED' })
   const short = [
     systemError('EMFILE', 'open', 'too many open files'),
@@ -238,10 +241,34 @@ test('a library that could not be loaded for want of descriptors or memory is lo
   assert.equal(tries(), short.length + 1)
   for (const error of [
     Object.assign(new Error('none'), { code: 'MODULE_NOT_FOUND' }),
+    Object.assign(new Error("Cannot find module, required by '/srv/allocation/main.js'"), { code: 'MODULE_NOT_FOUND' }),
     dlopen('cannot allocate memory in static TLS block'),
     dlopen('version `GLIBC_2.38` not found'),
   ]) {
     const missing = failing(error)
     assert.deepEqual([missing.load(), missing.load(), missing.tries()], [undefined, undefined, 1])
   }
+})
+
+test('a library in whose loading the stack ended, or the memory of the runtime, is loaded by the next call', () => {
+  const stack = new RangeError('Maximum call stack size exceeded')
+  const memory = new RangeError('Array buffer allocation failed')
+  const errors = [stack, memory, new Error('none of them', { cause: new Error('no musl', { cause: stack }) })]
+  const { load, tries } = failing(...errors)
+  for (const passes of [stack, memory, stack]) assert.throws(load, error => error === passes)
+  assert.deepEqual([load(), tries()], ['loaded', 4])
+})
+
+test('where the stack ends in the look for the addon, it is not told as one that is not there', () => {
+  let [ended, missing] = [0, 0]
+  atStackEnd(() => {
+    try {
+      if (loadPrebuiltZstd() === undefined) missing++
+    } catch (error) {
+      ended++
+      throw error
+    }
+  }, 2)
+  assert.ok(ended > 0)
+  assert.equal(missing, 0)
 })

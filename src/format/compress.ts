@@ -8,9 +8,9 @@
  */
 import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
-import { assert, hasCode, TidemarkError } from '../base/errors.ts'
+import { assert, hasCode, isError, TidemarkError } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES_MAX, ZSTD_OWN_RAW_BYTES_MAX } from '../base/limits.ts'
-import { isOutOfMemory } from '../base/out-of-memory.ts'
+import { isAllocationFailure, isOutOfMemory } from '../base/out-of-memory.ts'
 import { isShortage, shortageIn } from '../storage/index.ts'
 import { COMPRESSION_DEFLATE, COMPRESSION_NONE, COMPRESSION_ZSTD } from './frame.ts'
 import { decodeZstdBlock, hasZstdBlock } from './zstd-block.ts'
@@ -166,7 +166,7 @@ function makeZstd(level: number): Zstd {
 
 /**
  * What `load` gives, or undefined where that fails, which stays so: the addon is an optional native package, and without one for this platform the
- * engine writes deflate. What the process was short of comes back: the next call tries again. @throws the system's error for that
+ * engine writes deflate. What the process was short of comes back: the next call tries again. @throws what `passingIn` gives for that
  */
 export function loadedOnce<T>(load: () => T): () => T | undefined {
   let loaded: { readonly it: T | undefined } | undefined
@@ -175,12 +175,23 @@ export function loadedOnce<T>(load: () => T): () => T | undefined {
     try {
       loaded = { it: load() }
     } catch (error) {
-      const shortage = shortageIn(error)
-      if (shortage !== undefined) throw shortage
+      const passing = passingIn(error)
+      if (passing !== undefined) throw passing
       loaded = { it: undefined }
     }
     return loaded.it
   }
+}
+
+/**
+ * What loading was short of: descriptors and memory of the system, memory of the runtime or the rest of a stack. A loader that tried several ways has
+ * their errors as its causes. The message of any other error may hold any path.
+ */
+function passingIn(error: unknown): Error | undefined {
+  for (let cause = error; isError(cause); cause = cause.cause) {
+    if (isAllocationFailure(cause) || (cause.name === 'RangeError' && isOutOfMemory(cause))) return cause
+  }
+  return shortageIn(error)
 }
 
 /** What `load` gives; the shortage for which it gives nothing this time. */
@@ -232,7 +243,7 @@ type ZstdAddon = Pick<typeof import('@toondepauw/node-zstd'), 'Encoder' | 'Decod
 /**
  * The addon itself, from the package that holds it for this platform: the one above it looks for the C library first, which takes four times as
  * long and is a tenth of what `open` of a store takes otherwise. Undefined where it is not there, cannot be loaded or is not what is expected:
- * then the package above has the word.
+ * then the package above has the word. @throws what `passingIn` gives
  */
 export function loadPrebuiltZstd(): ZstdAddon | undefined {
   const { platform, arch } = process
@@ -242,8 +253,10 @@ export function loadPrebuiltZstd(): ZstdAddon | undefined {
       // Packages are not always flat: it is the other one's dependency.
       const addon = createRequire(from.resolve(ADDON))(`${ADDON}-${platform}-${arch}${libc}`) as Partial<ZstdAddon>
       if (typeof addon.Encoder === 'function' && typeof addon.Decoder === 'function') return addon as ZstdAddon
-    } catch {
-      // The other one, or none.
+    } catch (error) {
+      // The other one, or none; what passes is no answer.
+      const passing = passingIn(error)
+      if (passing !== undefined) throw passing
     }
   }
   return undefined
