@@ -6,6 +6,8 @@
   (import "table" "memory" (memory 1))
   ;; Whether the record at an index, of another block, has the key that stands in this block from start to end.
   (import "table" "same" (func $same (param $index i32) (param $start i32) (param $end i32) (result i32)))
+  ;; What is counted of the table. Right before every record, and at $same, which may throw: nothing in the columns goes uncounted.
+  (global $records (export "records") (mut i32) (i32.const 0))
   (global $tombstones (export "tombstones") (mut i32) (i32.const 0))
   (global $highestId (export "highestId") (mut i32) (i32.const 0))
 
@@ -116,10 +118,10 @@
     (global.set $highestId (local.get $highest))
     (local.get $count))
 
-  ;; Block number $number, of $bytes bytes, into a table of $records records that has room for all the block can hold. Gives how
-  ;; many there are then, or less than 0, -1 less that many, where the bytes are no whole records, or a place is not found within $probesMax slots.
+  ;; Block number $number, of $bytes bytes, into a table that has room for all the block can hold. Gives 0 where the bytes are no whole records, or a
+  ;; place is not found within $probesMax slots; those before it are in the table.
   (func (export "add")
-    (param $bytes i32) (param $number i32) (param $records i32) (param $room i32) (param $columns i32) (param $keyBytesMax i32)
+    (param $bytes i32) (param $number i32) (param $room i32) (param $columns i32) (param $keyBytesMax i32)
     (param $probesMax i32) (result i32)
     (local $at i32) (local $kind i32) (local $collection i32) (local $length i32)
     (local $keyStart i32) (local $keyEnd i32) (local $hash i32) (local $slot i32) (local $stop i32) (local $mask i32) (local $index i32) (local $stride i32)
@@ -134,7 +136,7 @@
     (local.set $mask (i32.sub (i32.shl (local.get $room) (i32.const 1)) (i32.const 1)))
     (block $undone
       (loop $next
-        (if (i32.ge_u (local.get $at) (local.get $bytes)) (then (return (local.get $records))))
+        (if (i32.ge_u (local.get $at) (local.get $bytes)) (then (return (i32.const 1))))
         (local.set $at (call $record (local.get $at) (local.get $bytes) (local.get $keyBytesMax)))
         (br_if $undone (i32.eqz (local.get $at)))
         (local.set $kind (global.get $kind))
@@ -150,9 +152,9 @@
               (i32.sub (i32.load (i32.add (local.get $columns) (i32.shl (local.get $slot) (i32.const 2)))) (i32.const 1)))
             (if (i32.lt_s (local.get $index) (i32.const 0))
               (then
-                (local.set $index (local.get $records))
-                (local.set $records (i32.add (local.get $records) (i32.const 1)))
-                (i32.store (i32.add (local.get $columns) (i32.shl (local.get $slot) (i32.const 2))) (local.get $records))
+                (local.set $index (global.get $records))
+                (global.set $records (i32.add (global.get $records) (i32.const 1)))
+                (i32.store (i32.add (local.get $columns) (i32.shl (local.get $slot) (i32.const 2))) (global.get $records))
                 (i32.store (i32.add (local.get $hashes) (i32.shl (local.get $index) (i32.const 2))) (local.get $hash))
                 (i32.store (i32.add (local.get $collections) (i32.shl (local.get $index) (i32.const 2))) (local.get $collection))
                 (br $found)))
@@ -190,5 +192,4 @@
         (i32.store (i32.add (local.get $starts) (i32.shl (local.get $index) (i32.const 2))) (local.get $keyStart))
         (i32.store (i32.add (local.get $ends) (i32.shl (local.get $index) (i32.const 2))) (local.get $keyEnd))
         (br $next)))
-    ;; As many as there are now, so that nothing in the columns goes uncounted.
-    (i32.sub (i32.const -1) (local.get $records))))
+    (i32.const 0)))

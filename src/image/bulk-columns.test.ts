@@ -92,6 +92,28 @@ test('bytes that are damaged anywhere are refused alike, and what came before th
   )
 })
 
+test('what is in the columns is counted, too, where adding a block threw', () => {
+  let throws = true
+  const columns = BulkColumns.open(1024, () => {
+    if (throws) throw new RangeError('Maximum call stack size exceeded')
+    return true
+  })
+  assert.ok(columns)
+  const tally = { records: 0, tombstones: 0, highestId: 0 }
+  const [a, b, gone] = ['a', 'b', 'gone'].map(key => Buffer.from(key)) as [Buffer, Buffer, Buffer]
+  assert.ok(columns.add(block([{ collection: 1, key: a, valueBytes: 1 }]), 0, tally, 128))
+  const second = block([
+    { collection: 3, key: b, valueBytes: 1 },
+    { collection: 1, key: gone, valueBytes: undefined },
+    { collection: 1, key: a, valueBytes: undefined },
+  ])
+  assert.throws(() => columns.add(second, 1, tally, 128), RangeError)
+  assert.deepEqual(tally, { records: 3, tombstones: 1, highestId: 3 })
+  throws = false
+  assert.ok(columns.add(second, 2, tally, 128))
+  assert.deepEqual(tally, { records: 3, tombstones: 2, highestId: 3 })
+})
+
 test('it grows with what comes, small records and blocks too large for it among them', () => {
   const lists: Write[][] = Array.from({ length: 30 }, (_, at) => {
     const count = at % 7 === 3 ? 3 : 3000

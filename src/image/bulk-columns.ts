@@ -39,10 +39,11 @@ function columnsOf(room: number, words: (count: number) => Uint32Array, bytes: (
 }
 
 interface Exports {
+  readonly records: { value: number }
   readonly tombstones: { value: number }
   readonly highestId: { value: number }
   check(bytes: number, keyBytesMax: number): number
-  add(bytes: number, number: number, records: number, room: number, columns: number, keyBytesMax: number, probesMax: number): number
+  add(bytes: number, number: number, room: number, columns: number, keyBytesMax: number, probesMax: number): number
 }
 
 const PAGE_BYTES = 65536
@@ -119,17 +120,20 @@ export class BulkColumns {
 
   /**
    * Block `number`, which it takes. False where a record is damaged, or its place is not found within so many slots: those before it are in the
-   * columns, and counted.
+   * columns, and counted, as they are where it throws, by `same` or for want of stack.
    */
   add(bytes: Uint8Array, number: number, tally: Tally, probesMax: number): boolean {
-    const { tombstones, highestId, add } = this.#exports
+    const { records, tombstones, highestId, add } = this.#exports
     this.#block.set(bytes)
+    records.value = tally.records
     tombstones.value = tally.tombstones
     highestId.value = tally.highestId
-    const records = add(bytes.length, number, tally.records, this.room, BLOCK_BYTES_MAX, KEY_BYTES_MAX, probesMax)
-    tally.records = records < 0 ? -1 - records : records
-    tally.tombstones = tombstones.value
-    tally.highestId = highestId.value >>> 0
-    return records >= 0
+    try {
+      return add(bytes.length, number, this.room, BLOCK_BYTES_MAX, KEY_BYTES_MAX, probesMax) !== 0
+    } finally {
+      tally.records = records.value
+      tally.tombstones = tombstones.value
+      tally.highestId = highestId.value >>> 0
+    }
   }
 }
