@@ -133,6 +133,20 @@ test('a block for which there is no memory goes on waiting', t => {
   assert.equal(table.records, 1)
 })
 
+test('a look-up that found no memory for what waits leaves that to the next one', t => {
+  const table = new TailTable()
+  table.add(block([put('a', '1')]))
+  for (let at = 0; at < 4; at++) look(table, 'a')
+  const add = t.mock.method(RecordTable.prototype, 'add', () => {
+    throw new RangeError('Array buffer allocation failed')
+  })
+  for (let at = 0; at < 3; at++) assert.throws(() => look(table, 'a'), RangeError)
+  assert.equal(add.mock.callCount(), 3)
+  add.mock.restore()
+  assert.deepEqual(look(table, 'a'), [true, '31'])
+  assert.equal(table.settleSome(), true)
+})
+
 test('a block in which the stack ended goes on waiting, and nothing of it is lost or counted twice', () => {
   const [plain, table] = [new RecordTable(), new TailTable()]
   for (let at = 0; at < 2000; at++) {

@@ -111,7 +111,7 @@ export class TailTable implements Layer {
   /** In what waits, newest first. */
   #search(collection: number, key: Uint8Array): Found | undefined {
     if (this.#waiting.length === 0) return undefined
-    if (this.#looks++ === LOOKS_MAX) {
+    if (this.#looks++ >= LOOKS_MAX) {
       this.#settle()
       return undefined
     }
