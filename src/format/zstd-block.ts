@@ -55,7 +55,7 @@ export function hasZstdBlock(): boolean {
   return opened() !== null
 }
 
-/** The `rawLength` bytes of the only frame in `stored`, which names that length; or why not. */
+/** The `rawLength` bytes of the only frame in `stored`, which names that length; or why not. @throws RangeError where the stack ends in it */
 export function decodeZstdBlock(stored: Uint8Array, rawLength: number): Buffer | ZstdRefusal {
   if (rawLength > ZSTD_OWN_BYTES_MAX || stored.length > ZSTD_OWN_STORED_BYTES_MAX) return 'other'
   const own = opened()
@@ -64,7 +64,9 @@ export function decodeZstdBlock(stored: Uint8Array, rawLength: number): Buffer |
   let refused: number
   try {
     refused = own.decode(stored.length, rawLength)
-  } catch {
+  } catch (error) {
+    // The stack ended in it: that says nothing of the frame.
+    if ((error as Error).name !== 'RuntimeError') throw error
     // It left its memory: nothing that is valid makes it do so.
     return 'damaged'
   }
