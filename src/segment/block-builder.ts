@@ -75,6 +75,8 @@ export class BlockBuilder {
     const closed =
       this.#count > 0 && this.#block.length + most + (this.#count + 1) * SEGMENT_OFFSET_BYTES > this.#bytesMax ? this.end() : undefined
     if (this.#count === 0) this.#begin(collection, bytes, keyStart, keyEnd)
+    // For all the block then holds: a large record would be copied when the offsets come, into twice the room.
+    this.#block.reserve(most + (this.#count + 1) * SEGMENT_OFFSET_BYTES)
     this.#append(record)
     this.#remember(bytes, keyStart, keyEnd)
     this.#collection = collection
