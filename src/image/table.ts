@@ -133,14 +133,16 @@ export class RecordTable implements Layer {
   /** Sorts on, about `moves` records' worth; true when the order is known. */
   sortSome(moves: number): boolean {
     if (this.#order !== undefined) return true
-    this.#sorting ??= this.#sort()
+    const sorting = this.#sorting ?? this.#sort()
+    // A generator that threw is at its end: the next call begins anew.
+    this.#sorting = undefined
     for (let left = moves; left > 0; left -= STRIDE) {
-      const step = this.#sorting.next()
+      const step = sorting.next()
       if (step.done !== true) continue
       this.#order = step.value
-      this.#sorting = undefined
       return true
     }
+    this.#sorting = sorting
     return false
   }
 
