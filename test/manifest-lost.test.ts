@@ -169,3 +169,27 @@ test('the newest manifest is damaged, and the file before the one that it named 
   assert.deepEqual([restored.epoch, restored.lost], [epoch, undefined])
   await world.close()
 })
+
+test('the newest manifest is damaged, and the file before the one that it named is lost from inside what is folded on, its end and signs with it', async () => {
+  const world = new SimulatedStore()
+  world.fileBytesMax = 1000
+  world.thresholds = { records: 1, paced: false }
+  const map = (await world.open()).map<string>('map')
+  map.set('n', 'value 1 '.repeat(200))
+  await world.checkpoint()
+  await world.pass(1000)
+  map.set('n', 'value 2 '.repeat(200))
+  await world.checkpoint()
+  const { disk } = world.storage.crash({ mode: 'kept' })
+  world.storage.powerOff()
+  world.storage = new SimulatedStorage({ seed: 2, scheduler: world.scheduler, disk })
+  const number = (await world.run(listManifests(world.storage))).at(-1) as number
+  const { fold, log } = await world.run(readManifest(world.storage, number))
+  assert.deepEqual([fold?.epoch, log.length, log[0]?.file], [1, 2, fold?.file])
+  disk.lookup(manifestName(number))?.flip(50, 1)
+  const bytes = disk.lookup(fold?.file as string)?.cache.view()
+  bytes?.fill(0, (fold?.bytes as number) - 1000)
+  const { restored } = await world.open()
+  assert.deepEqual([restored.epoch, restored.lost], [2, undefined])
+  await world.close()
+})

@@ -4,35 +4,11 @@ import { test } from 'node:test'
 import type { RecoveryPoint } from 'tidemark'
 import { noFailpoint } from '../src/base/failpoint.ts'
 import type { Manifest } from '../src/format/index.ts'
-import { type FoundManifest, fork, readNewest } from '../src/manifest/index.ts'
+import { fork } from '../src/manifest/index.ts'
 import { listPoints } from '../src/restore/index.ts'
 import { Ownership } from '../src/writer/ownership.ts'
-import { SimulatedStore } from './support/simulated-store.ts'
-
-/** Fold points at epochs 3, 6 and 9 are kept, and epoch 5 is damaged if asked for. */
-async function stored(isDamaged = false): Promise<SimulatedStore> {
-  const world = new SimulatedStore({ retention: { keepLast: 3, keepMs: 0 } })
-  world.thresholds = { records: 8, graceMs: 100, paced: false }
-  const map = (await world.open()).map<string>('map')
-  for (let epoch = 1; epoch <= 10; epoch++) {
-    for (let key = 0; key < (epoch % 3 === 0 ? 8 : 1); key++) map.set(`${key}`, `of epoch ${epoch}.`)
-    await world.checkpoint()
-    await world.pass(3000)
-  }
-  await world.close()
-  const { retained, fold } = await newestOf(world)
-  assert.deepEqual(
-    [...retained, fold].map(point => point?.epoch),
-    [3, 6, 9],
-  )
-  const content = world.storage.disk.lookup(fold?.file as string)
-  if (isDamaged) content?.flip(content.cache.view().indexOf('of epoch 5.'), 1)
-  return world
-}
-
-async function newestOf(world: SimulatedStore): Promise<Manifest> {
-  return ((await world.run(readNewest(world.storage))) as FoundManifest).manifest
-}
+import { newestOf, threeKept } from './support/kept-points.ts'
+import type { SimulatedStore } from './support/simulated-store.ts'
 
 /** Of a listing while which the writer publishes `next`, at the last look at the log. */
 async function listedWhile(world: SimulatedStore, next: (old: Manifest) => Manifest, most?: number): Promise<readonly RecoveryPoint[]> {
@@ -53,7 +29,7 @@ const keeping = (epochs: readonly number[]) => (old: Manifest) => ({
 })
 
 test('points before the oldest that is still kept are left out, and so is what would be said of them at the next', async () => {
-  const world = await stored()
+  const world = await threeKept()
   assert.deepEqual(epochsOf(await listedWhile(world, keeping([3, 6]))), [10, 9, 8, 7, 6, 5, 4, 3])
   const [newest, second, ...others] = await listedWhile(world, keeping([6]), 1)
   assert.deepEqual([newest?.epoch, second?.epoch, epochsOf(others)], [10, 9, [6]])
@@ -62,7 +38,7 @@ test('points before the oldest that is still kept are left out, and so is what w
 })
 
 test('what is lost before the oldest that is still kept is not told of', async () => {
-  const world = await stored(true)
+  const world = await threeKept(true)
   assert.deepEqual(
     (await listedWhile(world, keeping([3, 6]))).map(({ epoch, lost }) => [epoch, lost?.firstLostEpoch]),
     [[10], [9], [8], [7], [6, 5], [4], [3]].map(([epoch, lost]) => [epoch, lost]),
@@ -74,7 +50,7 @@ test('what is lost before the oldest that is still kept is not told of', async (
 })
 
 test('where history went back meanwhile the list is that of what is left', async () => {
-  const world = await stored()
+  const world = await threeKept()
   const { fold } = await newestOf(world)
   assert.ok(fold !== null)
   const points = await listedWhile(world, old => fork(old, fold, 'ef'.repeat(16)))

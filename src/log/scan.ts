@@ -39,6 +39,8 @@ export interface ScanOptions {
   readonly from?: LogPosition | undefined
   /** Stop behind the newest commit not beyond this. Not a time: those of commits need not rise. */
   readonly until?: { readonly epoch: number } | undefined
+  /** The newest fold point: a manifest that names a place says that all before it was synced, so an open file that does not lead to it is damaged. */
+  readonly known?: Pick<LogPosition, 'file' | 'bytes' | 'epoch'> | null | undefined
   /** The newest epoch of files behind `log` that nothing leads to: with damage it is lost, too. */
   readonly leftOverEpoch?: number | undefined
   /** Default 'refuse': damage throws TIDEMARK_LOG_DAMAGED, what cannot be read TIDEMARK_STORAGE. 'fall-back': the scan ends before it and the report says what is lost. */
@@ -122,6 +124,8 @@ type Verdict =
   | { readonly type: 'end'; readonly sealed: boolean }
   | { readonly type: 'damage'; readonly damage: LogDamage }
 
+const ENDS_EARLY = 'the file ends before its known epochs do'
+
 export class LogScan implements AsyncIterable<LogItem> {
   readonly report: ScanReport
   readonly #options: ScanOptions
@@ -161,7 +165,7 @@ export class LogScan implements AsyncIterable<LogItem> {
       try {
         if (opened.healed) this.report.healed.push({ file: entry.file, offset: 0, what: 'a copy of the header' })
         const at = index === inside ? this.report.end.bytes : opened.start
-        if (at > opened.window.limit) await this.#damaged(index, opened.window.limit, 'the file ends before its known epochs do', 0)
+        if (at > opened.window.limit) await this.#damaged(index, opened.window.limit, ENDS_EARLY, 0)
         else yield* this.#file(index, opened, at)
       } finally {
         await opened.window.file.close()
@@ -302,9 +306,11 @@ export class LogScan implements AsyncIterable<LogItem> {
   async #judge(log: OpenLog, from: number, result: Exclude<EpochResult, { type: 'epoch' }>): Promise<Verdict> {
     const { window, header, entry } = log
     const file = entry.file
-    if (result.type === 'end') return { type: 'end', sealed: result.start > from }
+    const { known } = this.#options
+    const isKnown = entry.end === null && known?.file === file && from < known.bytes
+    if (result.type === 'end') return isKnown ? damage(file, result.start, ENDS_EARLY, 0) : { type: 'end', sealed: result.start > from }
     if (result.type === 'broken') return damage(file, result.at, result.message, result.commit?.epoch ?? 0)
-    const { at, walked } = result
+    const { at, walked, cut } = result
     const evidence = await findEvidence(window, at + 1, header.salt, this.report.end.epoch, this.#pause)
     const { first } = evidence
     if (first?.kind === FRAME_ECHO && first.at - (first.end - first.at) === at) {
@@ -316,7 +322,8 @@ export class LogScan implements AsyncIterable<LogItem> {
     }
     // A writer leaves no number out, and appends nothing behind an epoch before that was synced.
     const skipped = first !== undefined && first.commit.epoch > this.report.end.epoch + 1
-    if (entry.end !== null || evidence.sealed || skipped) return damage(file, at, 'a frame is damaged', evidence.lastSeenEpoch)
+    if (entry.end !== null || evidence.sealed || skipped || isKnown)
+      return damage(file, at, isKnown && cut ? ENDS_EARLY : 'a frame is damaged', evidence.lastSeenEpoch)
     this.report.torn = { file, offset: at, bytes: window.limit - from, unsealedEpoch: first?.commit.epoch ?? null }
     return { type: 'end', sealed: walked.start > from }
   }
@@ -352,10 +359,10 @@ export class LogScan implements AsyncIterable<LogItem> {
     cause?: unknown,
     kind: NotALog['kind'] = 'damaged',
   ): Promise<void> {
-    const { log, storage, storeId, until, onDamage, leftOverEpoch = 0 } = this.#options
+    const { log, storage, storeId, until, onDamage, known, leftOverEpoch = 0 } = this.#options
     const file = (log[index] as LogEntry).file
     const firstLostEpoch = this.report.end.epoch + 1
-    let lastSeenEpoch = Math.max(seen, firstLostEpoch, leftOverEpoch)
+    let lastSeenEpoch = Math.max(seen, firstLostEpoch, known?.epoch ?? 0, leftOverEpoch)
     for (const entry of log.slice(index)) {
       const inFile = await lastSeenIn(storage, entry, storeId, this.#pause, true).catch(error => noTrace(error).lastSeenEpoch)
       lastSeenEpoch = Math.max(lastSeenEpoch, inFile)

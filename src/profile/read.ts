@@ -136,7 +136,7 @@ class Reader {
 
   /** What is wrong with the log; undefined: nothing. */
   async #readOn(manifest: Manifest, count: boolean): Promise<Profile['history']['damage']> {
-    const { log, storeId } = manifest
+    const { log, storeId, fold: known } = manifest
     const from = await this.#resume(manifest, count)
     if (from === undefined) return undefined
     if ('message' in from) return from
@@ -145,6 +145,7 @@ class Reader {
       storeId,
       log,
       from,
+      known,
       payloads: count,
       onDamage: 'fall-back',
       take: ({ bytes }) => void countRecords(bytes),

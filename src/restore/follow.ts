@@ -142,7 +142,7 @@ async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readon
   let givesUp: Ends['givesUp'] = nothing
   const isWholeFrom = async (position: LogPosition): Promise<boolean> => {
     try {
-      const scan = new LogScan({ storage, storeId, log: [last], from: position, payloads: false, onDamage: 'refuse' })
+      const scan = new LogScan({ storage, storeId, log: [last], from: position, known: fold, payloads: false, onDamage: 'refuse' })
       for await (const item of scan) if (item.type === 'commit') add(item.position)
       const { end, unproven } = scan.report
       givesUp = ({ epoch }) => epoch < end.epoch && epoch !== unproven?.before.epoch

@@ -47,7 +47,7 @@ export function load(request: LoadRequest): Promise<LoadResult> {
 }
 
 async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: LoadRequest, believe: Believe): Promise<LoadResult> {
-  const { storeId, log } = opened.manifest
+  const { storeId, log, fold: known } = opened.manifest
   const stand = await standOn(storage, opened.manifest, at, pause, believe)
   if (stand === undefined) throw noSuchPoint(at, 'nothing is kept that is so old')
   if (isUnfit(stand)) throw stand.error
@@ -56,7 +56,7 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
   try {
     await assertDecompressible(layers.segments)
     const { leftOverEpoch } = opened
-    const tail = await readTail({ storage, storeId, log, leftOverEpoch, fold: image.fold, until, onDamage, pause })
+    const tail = await readTail({ storage, storeId, log, leftOverEpoch, fold: image.fold, known, until, onDamage, pause })
     const { report, table } = tail
     const { end } = report
     if (report.damage !== null) await believe(report.damage.file)

@@ -63,7 +63,7 @@ async function pointsOf(
   pause: Pause,
   believe: Believe,
 ): Promise<RecoveryPoint[]> {
-  const { storeId, log, lineage } = manifest
+  const { storeId, log, lineage, fold: known } = manifest
   /** What keeps epochs from `next` on from being restored. */
   let wrong: Pick<Unfit, 'file' | 'message'> | undefined
   /** The first fold point on which nothing can stand. */
@@ -100,7 +100,7 @@ async function pointsOf(
     }
     const { fold } = found
     if (fold !== null) add(fold.epoch, fold.timeMs, 0, fold.catalogue, [])
-    const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'fall-back', pause })
+    const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, known, payloads: false, onDamage: 'fall-back', pause })
     let before: LogPosition | null = fold
     for await (const item of scan) {
       if (item.type !== 'commit') continue

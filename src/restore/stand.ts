@@ -48,14 +48,14 @@ async function standAtTime(
   pause: () => Promise<void> | undefined,
   believe: Believe,
 ): Promise<Stand | Unfit | undefined> {
-  const { storeId, log } = newest
+  const { storeId, log, fold: known } = newest
   /** On the newest epoch that is early enough, at the fold point of `image` or behind it; and what ended the look. */
   const behind = async (image: Manifest, until?: { readonly epoch: number }): Promise<Looked> => {
     const from = image.fold ?? undefined
     let mayFollow = from === undefined || from.timeMs <= timeMs
     let found = mayFollow ? (from?.epoch ?? 0) : undefined
     const options = { payloads: false, onDamage: 'fall-back', pause: () => pause() ?? undefined } as const
-    const scan = new LogScan({ storage, storeId, log, from, until, ...options })
+    const scan = new LogScan({ storage, storeId, log, from, known, until, ...options })
     for await (const item of scan) {
       mayFollow = item.commit.timeMs <= timeMs
       if (mayFollow) found = item.commit.epoch

@@ -20,6 +20,7 @@ export interface TailRequest {
   readonly log: readonly LogEntry[]
   /** `null`: nothing is folded, the log is the store. */
   readonly fold: FoldPoint | null
+  readonly known?: ScanOptions['known']
   readonly until?: ScanOptions['until']
   readonly leftOverEpoch?: ScanOptions['leftOverEpoch']
   readonly onDamage: 'refuse' | 'fall-back'
@@ -64,7 +65,7 @@ export async function readTail(request: TailRequest, slackBytes = SLACK_BYTES): 
 
 /** `isWhole`: no record is in the table of an epoch that does not count. */
 async function readOnce(request: TailRequest, slackBytes: number): Promise<{ readonly tail: Tail; readonly isWhole: boolean }> {
-  const { storage, storeId, log, leftOverEpoch, fold, until, onDamage, pause } = request
+  const { storage, storeId, log, leftOverEpoch, fold, known, until, onDamage, pause } = request
   const from = fold ?? undefined
   let table = new TailTable()
   let expected: Commit | undefined
@@ -77,7 +78,7 @@ async function readOnce(request: TailRequest, slackBytes: number): Promise<{ rea
     isWhole = false
     table.add(ownMemory(bytes))
   }
-  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, until, onDamage, take, pause: () => pause() ?? undefined })
+  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, known, until, onDamage, take, pause: () => pause() ?? undefined })
   let packedBytes = 0
   let nextId = fold?.nextId ?? 1
   let records = 0

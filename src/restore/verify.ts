@@ -133,7 +133,7 @@ async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole:
  */
 async function lookAtLog(
   storage: Storage,
-  { storeId, log }: Manifest,
+  { storeId, log, fold: known }: Manifest,
   places: readonly LogPosition[],
   pause: Pauser,
   add: AddSized,
@@ -150,7 +150,7 @@ async function lookAtLog(
       notes.push(`behind the damage in ${broken} the log was not looked at up to the fold point at epoch ${from.epoch}`)
     broken = undefined
     const take = ({ bytes }: BlockItem): void => void countRecords(bytes)
-    const scan = new LogScan({ storage, storeId, log, from, onDamage: 'fall-back', take, pause })
+    const scan = new LogScan({ storage, storeId, log, from, known, onDamage: 'fall-back', take, pause })
     const problem = await problemOf(async () => {
       for await (const _ of scan);
     })

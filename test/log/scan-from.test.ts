@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TidemarkError } from '../../src/base/errors.ts'
-import type { LogPosition } from '../../src/format/index.ts'
+import { LOG_HEADER_BYTES, type LogPosition } from '../../src/format/index.ts'
 import { LogScan } from '../../src/log/index.ts'
 import { MemoryDisk, MemoryStorage, type Storage } from '../../src/storage/index.ts'
 import { filesOf, storageOf } from '../support/files.ts'
@@ -136,5 +136,31 @@ test('where what leads to an epoch that is asked for is damaged or missing, nobo
     })
     const { report } = await readAll(found, { until: { epoch: 7 }, onDamage: 'fall-back' })
     assert.deepEqual([report.damage?.firstLostEpoch, report.damage?.lastSeenEpoch], [first, 15])
+  }
+})
+
+test('an open file that ends before a place that is known is damage; from there on, at a torn echo, or asked for less, nothing is otherwise', async () => {
+  const { storage, ends } = await make()
+  const { file } = ends.at(-1) as LogPosition
+  const files = await filesOf(storage)
+  const whole = files.get(file as string) as Buffer
+  const own = ends.filter(end => end.file === file)
+  assert.equal(own.length, 5)
+  const from = ends.at(-6) as LogPosition
+  for (let length = LOG_HEADER_BYTES; length <= whole.length; length += 97) {
+    const cut = await storageOf(new Map(files).set(file as string, whole.subarray(0, length)))
+    const plain = await readAll(cut, { from })
+    // What a reader took for the end may be folded.
+    for (const known of [plain.report.end, ...own, { ...(own[0] as LogPosition), file: 'log/other' }, null]) {
+      const { report, epochs } = await readAll(cut, { from, known, onDamage: 'fall-back' })
+      if (known?.file === file && known.bytes > length) {
+        const { firstLostEpoch, lastSeenEpoch } = report.damage ?? {}
+        assert.deepEqual([firstLostEpoch, lastSeenEpoch], [plain.report.end.epoch + 1, Math.max(known.epoch, plain.report.end.epoch + 1)])
+        assert.deepEqual([epochs, report.end, report.torn], [plain.epochs, plain.report.end, null])
+        const { epoch } = plain.report.end
+        const asked = await readAll(cut, { from, known, until: { epoch } })
+        assert.deepEqual([asked.epochs, asked.report.damage], [plain.epochs, null])
+      } else assert.deepEqual([epochs, report], [plain.epochs, plain.report])
+    }
   }
 })
