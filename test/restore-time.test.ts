@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { manifestName } from '../src/format/index.ts'
 import { type FoundManifest, readNewest } from '../src/manifest/index.ts'
+import { newestOf, threeKept } from './support/kept-points.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const TIMES = [1000, 5000, 2000, 4000, 9000, 3000, 8000] as const
@@ -152,4 +153,22 @@ test('where no fold point behind damage leads to an epoch that was not later, wh
   for (const onDamage of ['refuse', 'fall-back'] as const) assert.equal(await at(1005, onDamage), 3)
   assert.equal(await at(1012, 'fall-back'), 4)
   await assert.rejects(at(1012, 'refuse'), { code: 'TIDEMARK_LOG_DAMAGED' })
+})
+
+test('damage in the epoch of a fold point takes none: a time before that leads to the epoch before', async () => {
+  for (const epoch of [6, 9]) {
+    const world = await threeKept()
+    const { fold, retained } = await newestOf(world)
+    const content = world.storage.disk.lookup(fold?.file as string)
+    content?.flip(content.cache.view().indexOf(`of epoch ${epoch}.`), 1)
+    const at = new Date(world.points[epoch - 2]?.time as number)
+    const { restored } = await world.open({ readOnly: true, restore: { at } })
+    assert.deepEqual([restored.epoch, restored.lost], [epoch - 1, undefined])
+    await world.close()
+    // Where nothing can stand on it, nobody knows whether the epoch was early enough.
+    const number = retained.find(point => point.epoch === epoch)?.number
+    if (number === undefined) continue
+    world.storage.disk.lookup(manifestName(number))?.flip(50, 1)
+    await assert.rejects(world.open({ readOnly: true, restore: { at } }), { code: 'TIDEMARK_LOG_DAMAGED' })
+  }
 })

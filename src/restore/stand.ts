@@ -5,7 +5,8 @@
  * Invariants: a restore stands on the newest fold point that is kept and not beyond the point asked for. A time means the newest epoch whose
  * barrier was not later by the wall clock: times need not rise, for the clock may have been set back, so all of the log behind a fold point that
  * is early enough is looked at; where none is, for the clock was ahead when they were made, behind each of them, and where
- * damage ends it, behind those beyond the damage. That counts only where an epoch that it took may be the one.
+ * damage ends it, behind those beyond the damage. That counts only where an epoch that it took may be the one: it takes none where the next is that of
+ * a fold point that can be stood on.
  */
 import type { Manifest, RetainedPoint } from '../format/index.ts'
 import { type LogDamage, LogScan, type ScanOptions } from '../log/index.ts'
@@ -63,7 +64,8 @@ async function standAtTime(
     const { damage } = scan.report
     if (damage !== null) await believe(damage.file)
     // Whoever reads to the damage refuses it, or falls back from it.
-    if (damage !== null && mayFollow) return { stand: { image, until: undefined, damage }, damage }
+    if (damage !== null && mayFollow && !(await isHeld(storage, newest, damage.firstLostEpoch)))
+      return { stand: { image, until: undefined, damage }, damage }
     return { stand: found === undefined ? undefined : await standAt(storage, newest, found, believe), damage }
   }
   /** The same behind each fold point from epoch `least` on, the newest first. */
@@ -122,6 +124,13 @@ async function newestKept(
     passed ??= kept
   }
   return passed
+}
+
+/** Whether a fold point at this very epoch can be stood on. */
+async function isHeld(storage: Storage, newest: Manifest, epoch: number): Promise<boolean> {
+  if (newest.fold?.epoch === epoch) return (await unfitSegment(storage, newest)) === undefined
+  const point = newest.retained.find(each => each.epoch === epoch)
+  return point !== undefined && !isUnfit(await readKept(storage, newest, point))
 }
 
 async function believed(kept: Manifest | Unfit, believe: Believe): Promise<Manifest | Unfit> {
