@@ -8,7 +8,7 @@ import { fork } from '../src/manifest/index.ts'
 import { listPoints } from '../src/restore/index.ts'
 import { Ownership } from '../src/writer/ownership.ts'
 import { newestOf, threeKept } from './support/kept-points.ts'
-import type { SimulatedStore } from './support/simulated-store.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
 
 /** Of a listing while which the writer publishes `next`, at the last look at the log. */
 async function listedWhile(world: SimulatedStore, next: (old: Manifest) => Manifest, most?: number): Promise<readonly RecoveryPoint[]> {
@@ -55,4 +55,45 @@ test('where history went back meanwhile the list is that of what is left', async
   assert.ok(fold !== null)
   const points = await listedWhile(world, old => fork(old, fold, 'ef'.repeat(16)))
   assert.deepEqual(epochsOf(points), [9, 8, 7, 6, 5, 4, 3])
+})
+
+/** Folds all there is, with nothing kept before it, while the points are listed: up to `epochMax`, at the first look at the log or at that of each attempt. */
+async function overtaken(epochMax: number, always: boolean): Promise<readonly RecoveryPoint[]> {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  world.thresholds = { records: 8, graceMs: 100, paced: false }
+  const map = (await world.open()).map<number>('map')
+  const commit = async (keys: number): Promise<void> => {
+    for (let key = 0; key < keys; key++) map.set(`${key}`, world.points.length)
+    await world.store.checkpoint()
+    await new Promise<void>(done => void world.scheduler.after(3000, done))
+  }
+  for (const keys of [1, 1, 8, 1, 1]) await world.run(commit(keys))
+  const { fold, retained } = await newestOf(world)
+  assert.deepEqual([fold?.epoch, retained], [3, []])
+  let isLeft = true
+  const storage = new Proxy(world.storage, {
+    get: (target, name) => {
+      const found: unknown = Reflect.get(target, name, target)
+      if (typeof found !== 'function') return found
+      return (...args: unknown[]) => {
+        if (name === 'list') isLeft ||= always
+        return found.apply(target, args)
+      }
+    },
+  })
+  const pause = async (): Promise<void> => {
+    if (!isLeft) return
+    isLeft = false
+    await commit(8)
+  }
+  try {
+    return await world.run(listPoints(storage, epochMax, pause))
+  } finally {
+    await world.close()
+  }
+}
+
+test('where all that was read is folded meanwhile, and nothing kept, the list begins again, up to the fold point at least', async () => {
+  for (const epochMax of [Number.POSITIVE_INFINITY, 5]) assert.deepEqual(epochsOf(await overtaken(epochMax, false)), [6])
+  await assert.rejects(overtaken(5, true), { code: 'TIDEMARK_STORAGE', hint: /try again/ })
 })

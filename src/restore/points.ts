@@ -1,6 +1,6 @@
 /** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
 import { POINTS_LISTED_MAX } from '../base/limits.ts'
-import { type CatalogueEntry, LOG_HEADER_BYTES, type LogPosition, laggingIn, type Manifest } from '../format/index.ts'
+import { type CatalogueEntry, LOG_HEADER_BYTES, type LogPosition, laggingIn, type Manifest, manifestName } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import { newestNumber } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -13,10 +13,10 @@ import type { RecoveryPoint } from './recovery-point.ts'
 const VERIFIED = ['checksums', 'chain'] as const
 
 /**
- * The points up to `epochMax`, newest first: the oldest fold point that is kept, and the log behind it. Where the log is damaged, or what the fold
- * point stands on is missing, the list goes on at the next fold point that is kept; behind the newest of them it ends. Beyond the newest `most` only
- * fold points that are kept are listed, and what is left out between them is counted. What the store gave up meanwhile is not in the list: one that
- * folds beyond its retention, or goes back to the past.
+ * The points up to `epochMax`, or to the fold point where that is later, newest first: the oldest fold point that is kept, and the log behind it. Where
+ * the log is damaged, or what the fold point stands on is missing, the list goes on at the next fold point that is kept; behind the newest of them it
+ * ends. Beyond the newest `most` only fold points that are kept are listed, and what is left out between them is counted. What the store gave up
+ * meanwhile is not in the list: one that folds beyond its retention, or goes back to the past.
  * @throws what is wrong with the first fold point where nothing can stand on any
  */
 export async function listPoints(
@@ -26,13 +26,17 @@ export async function listPoints(
   most = POINTS_LISTED_MAX,
 ): Promise<readonly RecoveryPoint[]> {
   return await besideWriter(storage, await openForReading(storage), async ({ manifest }, believe) => {
-    const points = await pointsOf(storage, manifest, { epochMax, most }, pause, believe)
+    // What is folded was acknowledged, if after this was asked for.
+    const upTo = Math.max(epochMax, manifest.fold?.epoch ?? 0)
+    const points = await pointsOf(storage, manifest, { epochMax: upTo, most }, pause, believe)
     if ((await newestNumber(storage)) === manifest.number) return points
     const newest = (await openAgain(storage))?.manifest ?? manifest
     // Of history that was given up since, nobody can say from here where it ended.
     if (newest.lineage.at(-1)?.id !== manifest.lineage.at(-1)?.id) await believe(undefined)
     const oldest = oldestKept(newest)
     const left = points.findLast(({ epoch }) => epoch >= oldest)
+    // Nothing that was read is kept, and something is.
+    if (left === undefined && oldest > 0) await believe(manifestName(manifest.number))
     const isInside = (left?.unlisted?.lastEpoch ?? 0) >= oldest && (left?.unlisted?.firstEpoch ?? oldest) < oldest
     // Nor how much of what is counted together is kept.
     if (isInside) await believe(undefined)
