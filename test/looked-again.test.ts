@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type LogEntry, manifestName } from '../src/format/index.ts'
 import { newestNumber, readManifest } from '../src/manifest/index.ts'
-import { SimulatedStorage } from '../src/testing/index.ts'
+import { copyStore } from '../src/restore/index.ts'
+import { MemoryStorage } from '../src/storage/index.ts'
+import { SeededRandom, SimulatedStorage } from '../src/testing/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 import { answerReads, flipReads } from './support/wrong-answer.ts'
 
@@ -95,3 +97,17 @@ for (const readOnly of [true, false]) {
     await world.close()
   })
 }
+
+test('a copy of a log that files were left out of, behind one that reads whole only then, is none; nor is one of a log that is damaged still', async () => {
+  const { world, before } = await headless()
+  const offset = before.end.bytes - 1000
+  flipReads(world.storage, before.file, offset, 6)
+  const copied = (target: MemoryStorage) => world.run(copyStore(world.storage, target, new SeededRandom(1), () => undefined))
+  const first = new MemoryStorage()
+  await assert.rejects(copied(first), { code: 'TIDEMARK_STORAGE', file: before.file, message: /otherwise than a moment ago/ })
+  assert.deepEqual(await first.list('manifest'), [])
+  const second = new MemoryStorage()
+  assert.equal((await copied(second)).epoch, 6)
+  world.storage.disk.lookup(before.file)?.flip(offset, 1)
+  await assert.rejects(copied(new MemoryStorage()), { code: 'TIDEMARK_LOG_DAMAGED', hint: /to 6 cannot be read/ })
+})

@@ -46,6 +46,7 @@ import {
 import { type Believe, besideWriter } from './beside.ts'
 import { COPYING, isCutShort, noStoreIn } from './directory.ts'
 import { type OpenedStore, openForReading } from './open.ts'
+import { readsOtherwise } from './tail.ts'
 
 export interface Copied {
   /** The recovery point that the copy holds. */
@@ -182,7 +183,7 @@ export async function copyStore(from: Storage, to: Storage, random: Random, paus
 }
 
 async function attempt(from: Storage, to: Storage, opened: OpenedStore, random: Random, believe: Believe, pause: Pauser): Promise<Copied> {
-  const { manifest } = opened
+  const { manifest, leftOverEpoch } = opened
   await onTarget(() => clear(to))
   const { fold, young, base } = manifest
   const segments: SegmentEntry[] = [...young, ...base.flatMap(range => range.segment ?? [])]
@@ -196,8 +197,10 @@ async function attempt(from: Storage, to: Storage, opened: OpenedStore, random: 
     // After falling back the damaged file may be named though nothing in it counts, and may be lost: what holds nothing is not read.
     const read = log.filter((entry, at) => !holdsNothing(entry, (at === 0 ? fold : log[at - 1]?.end) ?? GENESIS))
     for (const { file } of read) open.set(file, await from.open(file, 'read'))
-    const report = await scan(from, manifest, log, pause)
+    const report = await scan(from, manifest, log, pause, leftOverEpoch)
     if (report.damage !== null) await believe(report.damage.file)
+    // Files were left out for damage that is not there any more.
+    if (report.damage === null && leftOverEpoch > report.end.epoch) throw readsOtherwise(log.at(-1) as LogEntry)
     const lineage = random.bytes(16).toString('hex')
     // A log that was found without the newest manifests may go on in files of a later token than that of the manifest that was read.
     const token = log.reduce((most, { file }) => Math.max(most, logNumbers(nameOf(file))?.token ?? 0), manifest.token)
@@ -276,8 +279,14 @@ async function clear(to: Storage): Promise<void> {
   }
 }
 
-async function scan(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[], pause: Pauser): Promise<ScanReport> {
-  const found = new LogScan({ storage, storeId, log, from: fold ?? undefined, payloads: false, onDamage: 'refuse', pause })
+async function scan(
+  storage: Storage,
+  { storeId, fold }: Manifest,
+  log: readonly LogEntry[],
+  pause: Pauser,
+  leftOverEpoch = 0,
+): Promise<ScanReport> {
+  const found = new LogScan({ storage, storeId, log, from: fold ?? undefined, leftOverEpoch, payloads: false, onDamage: 'refuse', pause })
   for await (const _ of found);
   return found.report
 }
