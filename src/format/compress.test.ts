@@ -4,7 +4,6 @@ import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import zlib, { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
-import { atStackEnd } from '../../test/support/stack-end.ts'
 import { hasCode } from '../base/errors.ts'
 import { isShortage, systemError } from '../storage/index.ts'
 import { type CompressionPreference, checkZstdShape, loadedOnce, loadPrebuiltZstd, openCompress, openDecompress } from './compress.ts'
@@ -257,18 +256,4 @@ test('a library in whose loading the stack ended, or the memory of the runtime, 
   const { load, tries } = failing(...errors)
   for (const passes of [stack, memory, stack]) assert.throws(load, error => error === passes)
   assert.deepEqual([load(), tries()], ['loaded', 4])
-})
-
-test('where the stack ends in the look for the addon, it is not told as one that is not there', () => {
-  let [ended, missing] = [0, 0]
-  atStackEnd(() => {
-    try {
-      if (loadPrebuiltZstd() === undefined) missing++
-    } catch (error) {
-      ended++
-      throw error
-    }
-  }, 2)
-  assert.ok(ended > 0)
-  assert.equal(missing, 0)
 })

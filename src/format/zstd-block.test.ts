@@ -3,10 +3,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { atStackEnd } from '../../test/support/stack-end.ts'
-import { openCompress, openDecompress } from './compress.ts'
-import { COMPRESSION_ZSTD } from './frame.ts'
-import { decodeZstdBlock, hasZstdBlock } from './zstd-block.ts'
+import { hasZstdBlock } from './zstd-block.ts'
 import { ZSTD_BLOCK } from './zstd-block-code.ts'
 
 test('here it runs, or the tests in test/zstd-*.test.ts would show nothing', () => {
@@ -36,28 +33,4 @@ test('where it cannot be made it is tried once: what that costs is not to be pai
     console.log(decodeZstdBlock(Buffer.alloc(20), 100), decodeZstdBlock(Buffer.alloc(20), 100), tried)`
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code])
   assert.equal(stdout.trim(), 'other other 1')
-})
-
-test('where the stack ends inside of it, that is thrown, and says nothing of the frame', async () => {
-  const raw = Buffer.from(Array.from({ length: 2000 }, (_, at) => `${at % 977} of ${at}`).join())
-  const { id, payload } = (await openCompress('zstd'))(raw)
-  assert.equal(id, COMPRESSION_ZSTD)
-  const decompress = await openDecompress(id)
-  const judged: unknown[] = []
-  let ended = 0
-  for (const decode of [decodeZstdBlock, decompress]) {
-    atStackEnd(() => {
-      try {
-        const back = decode(payload as Buffer, raw.length)
-        if (typeof back === 'string') judged.push(back)
-      } catch (error) {
-        if ((error as Error).name === 'RangeError') ended++
-        else judged.push(error)
-        throw error
-      }
-    }, 4)
-    assert.ok(decompress(payload as Buffer, raw.length).equals(raw))
-  }
-  assert.ok(ended > 0)
-  assert.deepEqual(judged, [])
 })

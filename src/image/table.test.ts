@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { atStackEnd } from '../../test/support/stack-end.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { appendRecord, hashPlace } from '../format/index.ts'
 import type { LayerCursor, Range } from '../segment/index.ts'
@@ -105,25 +104,6 @@ test('a table grows, and sorts in steps to the same order as at once', () => {
   assert.deepEqual(walked, walk(atOnce.cursor()))
   assert.equal(walked.length, count)
   for (let at = 0; at < count; at++) assert.equal(find(atOnce, 1, `k${(at * 7919) % count}`), `${at}`)
-})
-
-test('a sort in which the stack ended is begun anew', () => {
-  const writes = Array.from({ length: 20 }, (_, at) => ({ collection: 1, key: `k${(at * 7) % 20}`, value: `${at}` }))
-  const bytes = block(writes)
-  const tables = Array.from({ length: 1000 }, () => new RecordTable())
-  for (const table of tables) table.add(bytes)
-  let [at, ended] = [0, 0]
-  atStackEnd(() => {
-    try {
-      tables[at++]?.sortSome(1000)
-    } catch (error) {
-      ended++
-      throw error
-    }
-  }, 2)
-  assert.ok(ended > 0 && at < tables.length)
-  const expected = writes.toSorted(byPlace)
-  for (const table of tables) assert.deepEqual(walk(table.cursor()), expected)
 })
 
 test('room made beforehand changes nothing, and the highest id is that of a put', () => {

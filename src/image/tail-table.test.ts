@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { atStackEnd } from '../../test/support/stack-end.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { hasCode } from '../base/errors.ts'
 import { appendRecord, hashPlace } from '../format/index.ts'
@@ -145,29 +144,6 @@ test('a look-up that found no memory for what waits leaves that to the next one'
   add.mock.restore()
   assert.deepEqual(look(table, 'a'), [true, '31'])
   assert.equal(table.settleSome(), true)
-})
-
-test('a block in which the stack ended goes on waiting, and nothing of it is lost or counted twice', () => {
-  const [plain, table] = [new RecordTable(), new TailTable()]
-  for (let at = 0; at < 2000; at++) {
-    // The last of each is looked up in the block before.
-    const bytes = block([put(`key ${at}`, `${at}`), { ...put(`gone ${at}`, ''), value: undefined }, put('key', `${at}`)])
-    for (const one of [plain, table]) one.add(bytes)
-  }
-  let ended = 0
-  atStackEnd(() => {
-    try {
-      assert.equal(table.settleSome(), false, 'too few blocks')
-    } catch (error) {
-      ended++
-      throw error
-    }
-  }, 6)
-  assert.ok(ended > 0)
-  assert.equal(table.records, plain.records)
-  assert.equal(table.rawBytes, plain.rawBytes)
-  assert.deepEqual(walked(table), walked(plain))
-  for (let at = 0; at < 2000; at++) assert.deepEqual(look(table, `key ${at}`), look(plain, `key ${at}`))
 })
 
 test('what is no record is refused when it comes, and what came before it stays', () => {
