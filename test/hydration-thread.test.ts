@@ -6,8 +6,10 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Settings, Store } from 'tidemark'
+import { ByteWriter } from '../src/base/bytes.ts'
+import { appendRecord, openCompress, RecordCursor, segmentName } from '../src/format/index.ts'
 import { openStore } from '../src/open.ts'
-import type { BlocksWanted, RawBlocks } from '../src/segment/index.ts'
+import { type BlocksWanted, type RawBlocks, Segment, SegmentWriter } from '../src/segment/index.ts'
 import { FileStorage } from '../src/storage/index.ts'
 import { ThreadHost } from '../src/writer/index.ts'
 import { Life } from './support/log-store.ts'
@@ -27,7 +29,10 @@ async function stored(directory: string): Promise<void> {
   const store = await opened(directory, { checkpoint: { intervalMs: 0 } })
   for (let at = 0; at < COUNT; at++) store.map('map').set(`key ${at}`, contentOf(at))
   await store.checkpoint()
-  while (store.stats().upkeep.foldedEpoch < 1) await setTimeout(20)
+  for (let look = 0; store.stats().upkeep.foldedEpoch < 1; look++) {
+    assert.ok(look < 3000, 'nothing is folded')
+    await setTimeout(20)
+  }
   await store.close()
 }
 
@@ -59,33 +64,44 @@ test("a restart's blocks are unpacked by the writer's thread", async t => {
   await store.close()
 })
 
-test('what the thread cannot give, and what it is asked for when it has ended, is no value and no error', async t => {
+/** A thread without work, and a block that it can give. */
+async function withBlock(t: TestContext): Promise<{ host: ThreadHost; life: Life; wanted: BlocksWanted }> {
   const root = temporaryFolder(t)
   let host: ThreadHost | undefined
+  const storage = new FileStorage(root)
   const life = await Life.open({
-    storage: new FileStorage(root),
+    storage,
     name: 'unpack',
     host: facts => (host = new ThreadHost({ root, facts: { ...facts, compression: 'none' } })),
   })
   assert.ok(host !== undefined)
-  const wanted: BlocksWanted = { file: 'segment/none.seg', salt: 1, ranges: Float64Array.of(0, 10) }
-  assert.equal(await host.unpack(wanted), undefined)
+  await storage.makeFolder('segment')
+  const writer = await SegmentWriter.create({ storage, file: segmentName(1, 1), salt: 7, compress: await openCompress('none') })
+  const bytes = new ByteWriter(64)
+  appendRecord(bytes, 1, Buffer.from('key'), Buffer.from('value'))
+  const cursor = new RecordCursor(bytes.view())
+  assert.ok(cursor.next())
+  const { keyStart, keyEnd, valueStart: start, valueEnd: end } = cursor
+  writer.add({ collection: 1, put: true, bytes: bytes.view(), keyStart, keyEnd, start, end })
+  const segment = await Segment.open(storage, await writer.finish({ from: 1, through: 2 }, async () => {}))
+  const wanted = segment.wanted([0])
+  await segment.close()
+  assert.deepEqual((await host.unpack(wanted))?.ends.length, 1)
+  return { host, life, wanted }
+}
+
+test('what the thread cannot give, and what it is asked for when it has ended, is no value and no error', async t => {
+  const { host, life, wanted } = await withBlock(t)
+  assert.equal(await host.unpack({ ...wanted, file: segmentName(1, 2) }), undefined)
   const underWay = host.unpack(wanted)
   await life.close()
-  assert.equal(await underWay, undefined)
+  await underWay
   assert.equal(await host.unpack(wanted), undefined)
 })
 
 test('a thread that is lost while blocks are with it gives nothing', async t => {
-  const root = temporaryFolder(t)
-  let host: ThreadHost | undefined
-  await Life.open({
-    storage: new FileStorage(root),
-    name: 'unpack',
-    host: facts => (host = new ThreadHost({ root, facts: { ...facts, compression: 'none' } })),
-  })
-  assert.ok(host !== undefined)
-  const underWay = host.unpack({ file: 'segment/none.seg', salt: 1, ranges: Float64Array.of(0, 10) })
+  const { host, wanted } = await withBlock(t)
+  const underWay = host.unpack(wanted)
   host.terminate()
   assert.equal(await underWay, undefined)
 })
@@ -104,7 +120,7 @@ test('a process that waits for all to be home lives until it is, and one that do
          const store = await openStore(${JSON.stringify(directory)}, { checkpoint: { intervalMs: 0 }, lock: 'none' })
          ${rest}`,
       ],
-      { encoding: 'utf8' },
+      { encoding: 'utf8', timeout: 60_000 },
     )
   assert.equal(run("await store.hydrated(); console.log('home')"), 'home\n')
   assert.equal(run("process.on('exit', () => console.log('ended'))"), 'ended\n')

@@ -261,11 +261,11 @@ export const HYDRATION_READ_BYTES = MIB
 export const HYDRATION_RAW_BYTES = 4 * MIB
 
 /**
- * Stored bytes that are not worth the way to another thread and back, and a block that is too large for it: its checksum and its decoding take that
- * thread's turn, for which a commit would wait. No answer in so long, as while a sync hangs, and it is done without.
+ * Stored bytes that are not worth the way to another thread and back, and a block that is too large for it, raw: its checksum and its decoding take
+ * that thread's turn, for which a commit would wait. No answer in so long, as while a sync hangs, and it is done without.
  */
 export const HYDRATION_AWAY_BYTES_MIN = 64 * KIB
-export const HYDRATION_AWAY_BLOCK_MAX = 32 * MIB
+export const HYDRATION_AWAY_RAW_MAX = 32 * MIB
 export const HYDRATION_AWAY_MS_MAX = 250
 
 /** Busier than this, the event loop is left to the service; but after so long hydration goes on, a piece of HYDRATION_READ_BYTES at a time. */

@@ -127,6 +127,27 @@ test('a block that a look-up brought meanwhile stays the one it is', async () =>
   assertAtHome(it, hydration)
 })
 
+test('blocks that look-ups brought before are not asked for, and the few that are missing do not keep those around them', async () => {
+  const it = await world()
+  it.segment.comesHome = true
+  const last = it.segment.blocks - 1
+  let asked = 0
+  const hydration = begin(it, async wanted => {
+    asked += wanted.ranges.length / 2
+    const raw = await unpackBlocks(it.storage, wanted, () => undefined)
+    for (let block = 3; block < last; block++) it.segment.raw(block)
+    return raw
+  })
+  for (const block of [0, 1]) it.segment.raw(block)
+  await it.scheduler.run(hydration.done)
+  assertAtHome(it, hydration)
+  assert.equal(asked, last - 1)
+  for (const block of [2, last]) {
+    const raw = it.segment.raw(block)
+    assert.ok(raw.buffer.byteLength <= 2 * raw.length)
+  }
+})
+
 test('a stop while blocks are elsewhere ends it, and nothing is read here any more', async () => {
   const it = await world()
   let answer: (raw: undefined) => void = () => {}

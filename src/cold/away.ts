@@ -4,7 +4,7 @@
  * Owns: whether an answer is late. Does not own: the thread, which blocks, what is done without it.
  * Invariants: one question is under way at a time; nobody waits for an answer longer than HYDRATION_AWAY_MS_MAX, or than `cancel`; nothing is thrown.
  */
-import { HYDRATION_AWAY_BLOCK_MAX, HYDRATION_AWAY_BYTES_MIN, HYDRATION_AWAY_MS_MAX } from '../base/limits.ts'
+import { HYDRATION_AWAY_BYTES_MIN, HYDRATION_AWAY_MS_MAX, HYDRATION_AWAY_RAW_MAX } from '../base/limits.ts'
 import type { Scheduler } from '../base/scheduler.ts'
 import type { BlocksWanted, RawBlocks } from '../segment/index.ts'
 import type { ColdSegment } from './cold-state.ts'
@@ -29,7 +29,7 @@ export class Away {
     let bytes = 0
     for (const block of blocks) {
       const { length } = segment.storedRange(block)
-      if (length > HYDRATION_AWAY_BLOCK_MAX) return false
+      if (length > HYDRATION_AWAY_RAW_MAX) return false
       bytes += length
     }
     return bytes >= HYDRATION_AWAY_BYTES_MIN

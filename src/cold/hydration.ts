@@ -21,7 +21,7 @@ import {
 } from '../base/limits.ts'
 import type { Scheduler } from '../base/scheduler.ts'
 import type { TouchedPlace } from '../format/index.ts'
-import { rangesTogether } from '../segment/index.ts'
+import { type RawBlocks, rangesTogether } from '../segment/index.ts'
 import { Away, rawOf, type Unpack } from './away.ts'
 import type { ColdSegment, ColdState } from './cold-state.ts'
 import { describeInTurns } from './describe.ts'
@@ -201,8 +201,13 @@ export class Hydration {
   /** False: a later view does without the segment. */
   async #bringPieces(segment: ColdSegment, blocks: Iterable<number>): Promise<boolean> {
     for (const some of batchesOf(segment, blocks)) {
-      const left = await this.#bringAway(segment, some)
+      // Who could not wait may have brought one.
+      const absent = some.filter(block => !segment.has(block))
+      const left = await this.#bringAway(segment, absent)
       if (!(await this.#bringHere(segment, left))) return false
+      if (absent.length === some.length) continue
+      const brought = new Set(absent)
+      for (const block of some) if (!brought.has(block)) this.#isHome(segment, block)
     }
     return true
   }
@@ -226,7 +231,7 @@ export class Hydration {
       const come = left.slice(0, raw.ends.length)
       const storedBytes = come.reduce((sum, _, at) => sum + (wanted.ranges[2 * at + 1] as number), 0)
       await this.#whileBusy(this.#parts.clock.monotonic() - asked, storedBytes)
-      await this.#takeIn(segment, come, (_, at) => rawOf(raw, at), true)
+      await this.#takeIn(segment, come, (_, at) => rawOf(raw, at), isMostAbsent(segment, come, raw))
       left = left.slice(come.length)
     }
     return left
@@ -264,6 +269,12 @@ export class Hydration {
     await this.#takeIn(segment, blocks, unpack, false)
   }
 
+  #isHome(segment: ColdSegment, block: number): void {
+    const { length } = segment.storedRange(block)
+    this.#bytesHome += length
+    this.#bytesOf.set(segment, (this.#bytesOf.get(segment) ?? 0) + length)
+  }
+
   /** What is measured from here on is the time until the bytes are there: our own slices are no reason to wait. */
   #begins(): number {
     this.#parts.loopLoad()
@@ -279,12 +290,10 @@ export class Hydration {
     await this.#turn()
     for (const [at, block] of blocks.entries()) {
       this.#assertGoing()
-      const { length } = segment.storedRange(block)
       try {
         // Who could not wait may have brought it.
         if (!segment.has(block)) segment.keep(block, rawOf(block, at), together)
-        this.#bytesHome += length
-        this.#bytesOf.set(segment, (this.#bytesOf.get(segment) ?? 0) + length)
+        this.#isHome(segment, block)
       } catch (error) {
         this.#failed(segment, error)
       }
@@ -364,6 +373,13 @@ export function cutShort(): TidemarkError {
 
 function* missing(segment: ColdSegment): Generator<number> {
   for (let block = 0; block < segment.blocks; block++) if (!segment.has(block)) yield block
+}
+
+/** Else what came would stay in memory as a whole for the few of it that are kept. */
+function isMostAbsent(segment: ColdSegment, blocks: readonly number[], { ends }: RawBlocks): boolean {
+  let absent = 0
+  for (const [at, block] of blocks.entries()) if (!segment.has(block)) absent += (ends[at] as number) - (ends[at - 1] ?? 0)
+  return 2 * absent >= (ends.at(-1) as number)
 }
 
 /** As many as HYDRATION_READ_BYTES have, wherever they lie, at least one; `blocks`: in their order. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ByteWriter } from '../base/bytes.ts'
-import { HYDRATION_RAW_BYTES } from '../base/limits.ts'
+import { HYDRATION_AWAY_RAW_MAX, HYDRATION_RAW_BYTES } from '../base/limits.ts'
 import { appendRecord, openCompress, RECORD_PUT, RecordCursor, SEGMENT_FOLDER, type SegmentEntry, segmentName } from '../format/index.ts'
 import { MemoryStorage } from '../storage/index.ts'
 import { Segment } from './segment.ts'
@@ -76,6 +76,16 @@ test('no more is given at once than a bound and one block more, and the rest whe
   }
   assert.ok(given.length > 10)
   for (const [block, raw] of given.entries()) assert.ok(raw.equals(segment.readBlock(block)))
+})
+
+test('a block that is very large when unpacked is not given, and those before it are', async () => {
+  const storage = new MemoryStorage()
+  const values = [Buffer.from('small'), Buffer.alloc(HYDRATION_AWAY_RAW_MAX + 1000, 'a'), Buffer.from('small')]
+  const segment = await Segment.open(storage, await writtenOf(storage, 'zstd', values))
+  assert.equal(segment.blocks, 3)
+  assert.equal((await unpackBlocks(storage, segment.wanted([0, 1, 2]), goesOn))?.ends.length, 1)
+  assert.equal(await unpackBlocks(storage, segment.wanted([1]), goesOn), undefined)
+  assert.equal((await unpackBlocks(storage, segment.wanted([2]), goesOn))?.ends.length, 1)
 })
 
 test('it pauses before each block', async () => {

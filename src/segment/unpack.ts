@@ -5,7 +5,7 @@
  * Invariants: no byte is given before its checksum held at its offset in this file; what is given lies in memory of its own, in one piece; beside
  * what was read, no more than HYDRATION_RAW_BYTES and one block of raw bytes are held, twice for a moment; a turn takes one block, or that copy.
  */
-import { HYDRATION_RAW_BYTES } from '../base/limits.ts'
+import { HYDRATION_AWAY_RAW_MAX, HYDRATION_RAW_BYTES } from '../base/limits.ts'
 import {
   type DecompressEvery,
   decodeHeaderOf,
@@ -34,21 +34,23 @@ export interface RawBlocks {
   readonly ends: readonly number[]
 }
 
-/** Undefined: it is not the block that is said to lie there. @throws TIDEMARK_VALUE_DAMAGED, want of memory or of what decompresses */
+/** Undefined: it is not the block that is said to lie there, or has more than `rawMax` bytes. @throws TIDEMARK_VALUE_DAMAGED, want of memory or of what decompresses */
 export function unpackBlock(
   decompress: DecompressEvery,
   salt: number,
   { offset, length }: StoredRange,
   stored: Buffer,
+  rawMax = Number.POSITIVE_INFINITY,
 ): Buffer | undefined {
   const header = decodeHeaderOf(SEGMENT_FRAMES, stored, 0, salt, offset)
+  if (header !== undefined && header.rawLength > rawMax) return undefined
   const payload = stored.subarray(FRAME_HEADER_BYTES)
   if (header?.kind !== SEGMENT_BLOCK || stored.length !== length || !payloadMatches(header, payload)) return undefined
   return decompress(header.compression, payload, header.rawLength)
 }
 
 /**
- * The first of the blocks, up to HYDRATION_RAW_BYTES raw and one more; those before the first that cannot be had. `pause` is awaited before each.
+ * The first of the blocks, up to HYDRATION_RAW_BYTES raw and one more; those before the first that cannot be had, or is too large. `pause` is awaited before each.
  * Undefined: not even the first; whoever reads it by itself learns why.
  */
 export async function unpackBlocks(
@@ -69,7 +71,7 @@ export async function unpackBlocks(
       for (const range of together) {
         await pause()
         const start = range.offset - from
-        const raw = unpackBlock(decompress, salt, range, stored.subarray(start, start + range.length))
+        const raw = unpackBlock(decompress, salt, range, stored.subarray(start, start + range.length), HYDRATION_AWAY_RAW_MAX)
         if (raw === undefined) return inOnePiece(raws)
         raws.push(raw)
         rawBytes += raw.length

@@ -57,15 +57,16 @@ function take(message: ToWriter | UnpackMessage): void {
 /** For the main thread, which is to be held up by it no more than a commit. */
 async function unpack({ id, wanted }: UnpackMessage): Promise<void> {
   const raw = await unpackBlocks(beside, wanted, pause)
-  const post = (answer: UnpackedMessage['raw'], transfer: ArrayBuffer[]): void =>
-    port?.postMessage({ type: 'unpacked', id, raw: answer } satisfies UnpackedMessage, transfer)
-  // Memory that the runtime does not let go, as what an addon made, is copied; for want of memory there is no answer but that.
-  for (const transfer of raw === undefined ? [] : [[raw.bytes.buffer], []]) {
+  const post = (answer: UnpackedMessage['raw']): void =>
+    port?.postMessage({ type: 'unpacked', id, raw: answer } satisfies UnpackedMessage, answer === null ? [] : [answer.bytes.buffer])
+  if (raw === undefined) return post(null)
+  // Memory that the runtime does not let go, as what an addon made, is copied: here, for where it arrives the want of it would be the end of the thread.
+  for (const bytesOf of [() => raw.bytes, () => new Uint8Array(raw.bytes)]) {
     try {
-      return post(raw ?? null, transfer)
+      return post({ bytes: bytesOf(), ends: raw.ends })
     } catch {}
   }
-  post(null, [])
+  post(null)
 }
 
 /**
