@@ -295,6 +295,7 @@ function build(
     : undefined
   if (evictor !== undefined) {
     space.enters = (collection, key, value, came) => evictor.enters(collection, key, value, came)
+    space.changed = (collection, key) => evictor.changed(collection, key)
     space.left = collection => evictor.forget(collection)
   }
   const renewed = (collection: Collection): void => evictor?.renew(collection)

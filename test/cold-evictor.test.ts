@@ -32,6 +32,7 @@ function evicting(rig: Rig, starved: () => void = () => undefined): { evictor: E
     collections: () => rig.collections,
   })
   rig.space.enters = (...entry) => evictor.enters(...entry)
+  rig.space.changed = (...entry) => evictor.changed(...entry)
   return { evictor, pass: ms => scheduler.run(scheduler.clock.monotonic() + ms) }
 }
 
@@ -156,7 +157,7 @@ test('what insignificant changes are compared with counts for the bound, until t
   const collection = rig.cold(cold, entries, true)
   treat(collection, { significant: () => false })
   const resident = new Resident(collection)
-  for (const key of entries.keys()) resident.take(key, collection.get(key))
+  for (const key of entries.keys()) resident.enters(key, collection.get(key))
   const alone = resident.bytes
   for (const key of entries.keys()) collection.set(key, { ...(collection.get(key) as object), n: -1 })
   const twice = alone + 5000 * 150

@@ -5,7 +5,7 @@
  * user that comes back for the very entry it decodes is refused, and does not go round until the stack ends.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import type { Key } from '../codec/index.ts'
+import { type Key, tideCodec } from '../codec/index.ts'
 import { ABSENT, type ColdCursor } from './cold.ts'
 import type { ColdSide } from './cold-side.ts'
 import type { Collection } from './collection.ts'
@@ -41,6 +41,14 @@ export function readCold(name: string, cold: ColdSide, key: Key, cursor: ColdCur
   } finally {
     reading.pop()
   }
+}
+
+/** The value of a stored entry that shows; it stays where it is. One that somebody holds is given itself, as `get` would. */
+export function peekCold(collection: Collection, key: Key, cursor: ColdCursor | undefined): unknown {
+  const { cold, name, codec } = collection
+  if (cold === undefined || cold.hasDecoded(key) || cold.held.peek(key) !== undefined) return collection.getCold(key, cursor)
+  const value = readCold(name, cold, key, cursor)
+  return codec !== tideCodec && collection.live.has(key) ? collection.getAndHandOut(key) : value
 }
 
 /** Makes the object of a stored entry, should it show. It stays cold: an entry that nobody touched keeps its place before all that were. */

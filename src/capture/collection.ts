@@ -147,14 +147,6 @@ export class Collection {
     return this.getAndHandOut(key)
   }
 
-  /** The value of a stored entry that shows; it stays where it is. One that somebody holds is given itself, as `get` would. */
-  peekCold(key: Key, cursor: ColdCursor | undefined): unknown {
-    const { cold } = this
-    if (cold === undefined || cold.hasDecoded(key) || cold.held.peek(key) !== undefined) return this.getCold(key, cursor)
-    const value = readCold(this.name, cold, key, cursor)
-    return this.codec !== tideCodec && this.live.has(key) ? this.getAndHandOut(key) : value
-  }
-
   /** Puts a stored entry that shows into live, clean, or leaves what its codec put there. False when the key was live already, or there is none. */
   bringHome(key: Key, cursor?: ColdCursor): boolean {
     const { cold } = this
@@ -215,8 +207,10 @@ export class Collection {
       if (isNew && live.delete(key)) this.saturated = saturated
       throw error
     }
+    if (cold?.evicts !== true) return
     // It counts already.
-    if (cold?.evicts === true && live.size !== before) this.space.enters?.(this, key, undefined, false)
+    if (live.size === before) this.space.changed?.(this, key)
+    else this.space.enters?.(this, key, value, false)
   }
 
   delete(key: Key): boolean {
@@ -242,6 +236,7 @@ export class Collection {
     }
     this.significance?.settle(key)
     this.returns?.went(key, this.space.transaction)
+    if (this.cold?.evicts === true) this.space.changed?.(this, key)
     return true
   }
 

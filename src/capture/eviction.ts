@@ -20,6 +20,7 @@ const PIECE = 1024
 
 export class Eviction {
   readonly #collection: Collection
+  readonly #went: ((key: Key) => void) | undefined
   #live: ReadonlyMap<Key, unknown> | undefined
   #hand: Iterator<Key> | undefined
   /** The hand knows that the Map is a chain. */
@@ -30,8 +31,10 @@ export class Eviction {
   #late: Key[][] = []
   #lateAt = 0
 
-  constructor(collection: Collection) {
+  /** `went`: is told of each entry that left. */
+  constructor(collection: Collection, went?: (key: Key) => void) {
     this.#collection = collection
+    this.#went = went
   }
 
   /** Nothing can go for now. */
@@ -92,6 +95,7 @@ export class Eviction {
       // Inside a call of the service the stack may end: what comes now may be left out.
       this.#collection.part?.forget(key)
       cold.hold(key, value)
+      this.#went?.(key)
     }
     return went
   }

@@ -7,6 +7,7 @@
  */
 import type { Key } from '../codec/index.ts'
 import { isUnread } from './cold.ts'
+import { peekCold } from './cold-read.ts'
 import { ColdWalk } from './cold-walk.ts'
 import type { Collection } from './collection.ts'
 import { beforeHandOut } from './guard.ts'
@@ -76,7 +77,7 @@ export class LiveIterator {
 
   #read(cold: ColdWalk, key: Key): unknown {
     try {
-      return this.#pick === 'scan' ? this.#collection.peekCold(key, cold.cursor) : this.#collection.getCold(key, cold.cursor)
+      return this.#pick === 'scan' ? peekCold(this.#collection, key, cold.cursor) : this.#collection.getCold(key, cold.cursor)
     } catch (error) {
       // A loop that is taken up again leaves nothing out.
       if (isUnread(error)) cold.owe(key)

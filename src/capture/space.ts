@@ -86,10 +86,12 @@ export class Space {
   /** Entries of one Map; tests take less. */
   mapEntriesMax = MAP_ENTRIES_MAX
   /**
-   * Where entries may leave the heap: one enters it, and `came` when it is stored and clean; `value` is known only then. Called before it is
-   * live, or when it may not leave any more, so that it is not the one to go.
+   * Where entries may leave the heap: one enters it, and `came` when it is stored and clean. Called before it is live, or when it may not leave
+   * any more, so that it is not the one to go.
    */
   enters: ((collection: Collection, key: Key, value: unknown, came: boolean) => void) | undefined
+  /** Where entries may leave the heap: one was overwritten, or deleted. */
+  changed: ((collection: Collection, key: Key) => void) | undefined
   /** Where entries may leave the heap: is told of a collection that is no more. */
   left: ((collection: Collection) => void) | undefined
   /** Room for the one transaction that runs. */

@@ -137,7 +137,7 @@ test("an entry of a codec of one's own takes what its values have as bytes at le
     const resident = new Resident(collection)
     const body = walks ? walk(cold.keys())[0]?.[1] : cold.read(0)
     collection.live.set(0, body)
-    resident.take(0, body)
+    resident.enters(0, body)
     assert.ok(resident.bytes > 5000 && resident.bytes < 6000, `${resident.bytes}`)
   }
 })

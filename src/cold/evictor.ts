@@ -35,11 +35,8 @@ const TICK_MS = 100
 const STARVED_MS = 2000
 /** A slice takes this share of the stall budget. */
 const SLICE_SHARE = 0.35
-/** Of the collections that are looked at in turn, entries looked at in each. */
+/** Of the collections that are looked at in turn, entries of its sample looked at in each. */
 const SAMPLES = 16
-/** Of the entries that come in, those looked at: the first ones all, then one of so many. */
-const SAMPLES_FIRST = 64
-const SAMPLE_EVERY = 16
 /** Entries a hand passes before it is another collection's turn: this share of the collection, so that all lose alike; and at most. */
 const TURN_SHARE = 1 / 64
 const STEP_VISITS = 64
@@ -69,6 +66,7 @@ export class Evictor {
   /** Which collection is looked at. */
   #looks: Iterator<Collection> | undefined
   #entered = 0
+  #lookedAt = 0
   #cancel: Cancel | undefined
   #starvedAt: number | undefined
   #working = false
@@ -105,7 +103,7 @@ export class Evictor {
     if (this.#stopped) return
     const resident = this.#of(collection)
     const nth = this.#entered++
-    if (came && (nth < SAMPLES_FIRST || nth % SAMPLE_EVERY === 0)) resident.take(key, value)
+    resident.enters(key, value)
     this.#count(resident)
     if (nth % ENTERING === 0 && this.#bytes > this.#parts.bytesMax) {
       const { clock, accessed } = this.#parts
@@ -117,6 +115,11 @@ export class Evictor {
     if (!came) return
     resident.eviction.cameHome(key)
     this.#idle = 0
+  }
+
+  /** A live entry was overwritten, or deleted; see Space. Room is not made here: what was written may not go before it is stored. */
+  changed(collection: Collection, key: Key): void {
+    this.#residents.get(collection)?.changed(key)
   }
 
   /** A collection is no more. At once: no look keeps up with many that come and go. */
@@ -143,7 +146,7 @@ export class Evictor {
   }
 
   #tick(): void {
-    this.#slice(expired => this.#look(expired))
+    this.#lookAround()
     if (this.#bytes > this.#parts.bytesMax) this.#work()
     else this.#rest()
   }
@@ -152,7 +155,9 @@ export class Evictor {
   #work(): void {
     this.#working = true
     this.#cancel = this.#parts.scheduler.immediate(() => {
-      this.#slice(() => this.#bytes > this.#parts.bytesMax * ENOUGH && this.#run(STEP_VISITS))
+      // What they take may change while they go.
+      if (this.#parts.clock.monotonic() - this.#lookedAt >= TICK_MS) this.#lookAround()
+      else this.#slice(() => this.#bytes > this.#parts.bytesMax * ENOUGH && this.#run(STEP_VISITS))
       const over = this.#bytes > this.#parts.bytesMax * ENOUGH
       if (over && !this.#stopped && this.#idle <= this.#residents.size) this.#work()
       else if (this.#bytes > this.#parts.bytesMax) this.#starve()
@@ -190,6 +195,11 @@ export class Evictor {
     })
   }
 
+  #lookAround(): void {
+    this.#lookedAt = this.#parts.clock.monotonic()
+    this.#slice(expired => this.#look(expired))
+  }
+
   /** The next collection: what it takes, and what it need not keep. False when all were looked at. */
   #look(expired: () => boolean): boolean {
     this.#looks ??= this.#parts.collections()[Symbol.iterator]()
@@ -201,7 +211,7 @@ export class Evictor {
     const collection = next.value
     if (collection.cold?.evicts !== true) return true
     const resident = this.#of(collection)
-    resident.sample(SAMPLES, expired)
+    resident.look(SAMPLES, expired)
     resident.eviction.keepUp()
     const { held } = collection.cold
     held.sweep(Math.min(SWEEP_MAX, Math.max(SWEEP_MIN, Math.ceil(held.size * SWEEP_SHARE))))

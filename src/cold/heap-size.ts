@@ -39,7 +39,7 @@ const TABLE = 11 * WORD
 const TABLE_SLOT = 3 * WORD
 /** A Map or Set, then a slot and half a bucket for each entry it has room for. */
 const COLLECTION = 9 * WORD
-const MAP_SLOT = 3.5 * WORD
+export const MAP_SLOT = 3.5 * WORD
 const SET_SLOT = 2.5 * WORD
 const COLLECTION_ROOM_MIN = 4
 const SMI_MAX = 0x7fff_ffff

@@ -1,36 +1,66 @@
 /**
- * What the live entries of one collection take in the heap, by the mean of those that were looked at.
+ * What the live entries of one collection take in the heap, by a sample of them.
  *
- * Owns: the mean, its place among the entries. Does not own: the entries, what one of them takes (heap-size.ts).
- * Invariant: the first entries looked at count alike; later ones move the mean by WEIGHT each, so that it follows what changes.
+ * What: the mean of the entries that were drawn, times the entries there are. A drawn entry is looked at after it came, or was
+ * written, and in turn again, since it may be changed in place; it is forgotten when it is deleted or leaves the heap. Where the sample became poor, as when most
+ * entries left, or some entered that nobody told of, another is drawn in a walk over the live Map, piece by piece, and takes its place.
+ * Owns: the sample, that walk. Does not own: the entries, how one is drawn (sample.ts), what one of them takes (heap-size.ts).
+ * Invariants: the estimate does not depend on when or in which order entries came, nor on which of them are written, leave or are deleted: what
+ * goes counts at once, what is written with the next look, and what is changed in place, or put back by a rollback, within a round. While all that entered was drawn it is exact, and without entries nothing.
+ * It knows nothing of what came before the entries that are there, so that it neither drifts nor swings.
+ * Precision: of n drawn, one part in the square root of n, times how far values differ: of a tenth that is large, and all the rest small, three times.
+ * The sample grows with what the collection takes, and takes a twentieth of that at most beyond ROOM_MIN keys.
  */
-import { type Collection, Eviction } from '../capture/index.ts'
+import { type Collection, Eviction, isChain } from '../capture/index.ts'
 import { type Key, tideCodec } from '../codec/index.ts'
-import { entryHeapBytes, KEY_KEPT_BYTES, mapHeapBytes, mapRoom } from './heap-size.ts'
+import { KEY_KEPT_BYTES, mapHeapBytes, mapRoom } from './heap-size.ts'
+import { SAMPLED_BYTES, Sample } from './sample.ts'
 
-const WEIGHT = 1 / 512
+/** Keys in the sample at most: one for so many bytes that the collection takes, within bounds. */
+const BYTES_EACH = 1024
+const ROOM_MIN = 128
+const ROOM_MAX = 2048
+/** Below this share of its room it is poor, unless it has all entries. Between that and the half that is left of a full one nothing happens. */
+const POOR_SHARE = 1 / 4
+/** Entries passed in one step of a walk. */
+const WALKED = 4096
+
+interface Redrawing {
+  readonly sample: Sample
+  readonly hand: Iterator<[Key, unknown]>
+  readonly chained: boolean
+}
 
 export class Resident {
   readonly collection: Collection
   readonly eviction: Eviction
   /** What the sum of all holds of it. */
   counted = 0
+  #live: ReadonlyMap<Key, unknown>
+  #seed: number
+  #sample: Sample
+  /** Whose turn it is to be looked at again. */
+  #hand: Iterator<Key> | undefined
+  /** The sample that is to take the place of a poor one. */
+  #redrawing: Redrawing | undefined
   #meanBytes = 0
-  #samples = 0
   /** Entries the live Map has room for. */
   #room = 0
-  #live: ReadonlyMap<Key, unknown> | undefined
-  #hand: Iterator<[Key, unknown]> | undefined
 
   constructor(collection: Collection) {
     this.collection = collection
-    this.eviction = new Eviction(collection)
+    this.eviction = new Eviction(collection, key => this.#leaves(key))
+    this.#live = collection.live
+    // Collections that are alike draw differently.
+    this.#seed = collection.id
+    this.#sample = new Sample(this.#seed, 0)
   }
 
   /** Estimated bytes, with what the engine keeps for keys that were written, older values included. Weak references to what left go with the garbage, as it does. */
   get bytes(): number {
     const { live, cold, dropped, significance } = this.collection
     if (dropped || cold === undefined) return 0
+    this.#follow()
     const waiting = significance?.size ?? 0
     // A Map of its own each has, whatever leaves; a store of thousands that this run never uses would have no room for entries.
     if (live.size === 0 && waiting === 0 && cold.keysKept === 0) {
@@ -39,32 +69,116 @@ export class Resident {
     }
     this.#room = mapRoom(live.size, this.#room)
     const values = live.size + waiting + cold.valuesKept
-    return values * this.#mean() + mapHeapBytes(this.#room) + (waiting + cold.keysKept) * KEY_KEPT_BYTES
+    const kept = (waiting + cold.keysKept) * KEY_KEPT_BYTES + this.#sample.size * SAMPLED_BYTES
+    return values * this.#mean() + mapHeapBytes(this.#room) + kept
   }
 
-  /** An entry was looked at. */
-  take(key: Key, value: unknown): void {
-    this.#samples++
-    this.#meanBytes += (entryHeapBytes(key, value) - this.#meanBytes) * Math.max(1 / this.#samples, WEIGHT)
+  /** An entry enters; it is live already, or will be directly behind this. */
+  enters(key: Key, value: unknown): void {
+    this.#follow()
+    // The first one again.
+    if (!this.#sample.isWhole && this.#sample.size === 0 && this.#live.size <= 1) this.#restart()
+    if (this.#sample.enters(key, value) && this.#sample.size > this.#sampleRoom()) this.#sample.halve()
+  }
+
+  /** An entry was written, or deleted. */
+  changed(key: Key): void {
+    this.#follow()
+    this.#change(this.#sample, key)
+    if (this.#redrawing !== undefined) this.#change(this.#redrawing.sample, key)
+  }
+
+  /** Looks at so many of the sample in turn, and at those that were written, or walks on: one entry that was drawn, and more until `expired`. */
+  look(count: number, expired: () => boolean): void {
+    this.#follow()
+    if (this.#redrawing === undefined && this.#isPoor()) this.#redraw()
+    if (this.#redrawing !== undefined) {
+      this.#walk(this.#redrawing, expired)
+      return
+    }
+    for (let left = Math.min(count, this.#sample.size); left > 0; left--) {
+      this.#hand ??= this.#sample.keys()
+      const next = this.#hand.next()
+      if (next.done === true) this.#hand = undefined
+      else this.#lookAt(this.#sample, next.value)
+      if (expired()) return
+    }
+    for (const key of this.#sample.due()) {
+      this.#lookAt(this.#sample, key)
+      if (expired()) return
+    }
+  }
+
+  #change(sample: Sample, key: Key): void {
+    if (!sample.has(key)) return
+    if (this.#live.has(key)) sample.changed(key)
+    else sample.drop(key)
   }
 
   /** A codec of the service's own may make objects whose state shows to nobody: they take what its values have as bytes, once some were read. */
   #mean(): number {
     const { codec, cold } = this.collection
+    const next = this.#redrawing?.sample
+    const sample = this.#sample.size > 0 || next === undefined ? this.#sample : next
+    // Of none that is left it is what it was.
+    if (sample.size > 0) this.#meanBytes = sample.bytes / sample.size
     return codec === tideCodec ? this.#meanBytes : Math.max(this.#meanBytes, cold?.cold.meanBytes ?? 0)
   }
 
-  /** Looks at the next entries in turn: one, and more until `expired`. */
-  sample(count: number, expired: () => boolean): void {
-    const { live } = this.collection
-    if (this.#live !== live) this.#hand = undefined
-    this.#live = live
-    for (let left = Math.min(count, live.size); left > 0; left--) {
-      this.#hand ??= live.entries()
-      const next = this.#hand.next()
-      if (next.done === true) this.#hand = undefined
-      else this.take(next.value[0], next.value[1])
-      if (expired()) return
+  #sampleRoom(): number {
+    return Math.min(ROOM_MAX, Math.max(ROOM_MIN, this.bytes / BYTES_EACH))
+  }
+
+  #isPoor(): boolean {
+    const { size } = this.#sample
+    return size < this.#live.size && size < this.#sampleRoom() * POOR_SHARE
+  }
+
+  #redraw(): void {
+    const room = this.#sampleRoom()
+    let halvings = 0
+    while (this.#live.size / 2 ** halvings > room) halvings++
+    const hand = (this.#live as Map<Key, unknown>).entries()
+    this.#redrawing = { sample: new Sample(++this.#seed, halvings), hand, chained: isChain(this.#live) }
+  }
+
+  /** What enters meanwhile is behind the hand of a Map, and is met. */
+  #walk({ sample, hand, chained }: Redrawing, expired: () => boolean): void {
+    for (let left = WALKED; left > 0; left--) {
+      const next = hand.next()
+      if (next.done === true) {
+        this.#redrawing = undefined
+        // Of a Map that became a chain meanwhile it saw the first piece alone.
+        if (chained !== isChain(this.#live)) return
+        this.#sample = sample
+        this.#hand = undefined
+        return
+      }
+      if (sample.meets(next.value[0], next.value[1]) && expired()) return
     }
+  }
+
+  #lookAt(sample: Sample, key: Key): void {
+    const value = this.#live.get(key)
+    if (value === undefined && !this.#live.has(key)) sample.drop(key)
+    else sample.put(key, value)
+  }
+
+  #leaves(key: Key): void {
+    this.#sample.drop(key)
+    this.#redrawing?.sample.drop(key)
+  }
+
+  /** Another Map has other entries. */
+  #follow(): void {
+    if (this.#live === this.collection.live) return
+    this.#live = this.collection.live
+    this.#restart()
+  }
+
+  #restart(): void {
+    this.#sample = new Sample(++this.#seed, 0)
+    this.#hand = undefined
+    this.#redrawing = undefined
   }
 }

@@ -1,0 +1,193 @@
+/** What the entries of a collection are said to take, against what each of them takes, while entries come, change and go. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Collection } from '../src/capture/index.ts'
+import type { Key } from '../src/codec/index.ts'
+import { entryHeapBytes } from '../src/cold/heap-size.ts'
+import { Evictor } from '../src/cold/index.ts'
+import { SimulatedScheduler } from '../src/testing/index.ts'
+import { Rig } from './support/capture-rig.ts'
+import { FakeCold } from './support/fake-cold.ts'
+
+const MIB = 2 ** 20
+/** Long enough for a look at each entry that was drawn. */
+const ROUND_MS = 30_000
+
+const small = (n: number): unknown => ({ n })
+const large = (n: number): unknown => ({ n, text: 'x'.repeat(10_000) })
+
+class World {
+  readonly rig = new Rig()
+  readonly evictor: Evictor
+  readonly scheduler = new SimulatedScheduler({ seed: 1 })
+  readonly #colds = new Map<Collection, FakeCold>()
+
+  constructor(bytesMax = Number.POSITIVE_INFINITY) {
+    const { rig, scheduler } = this
+    this.evictor = new Evictor({
+      clock: scheduler.clock,
+      scheduler,
+      stallMsMax: 10,
+      bytesMax,
+      stalled: () => undefined,
+      accessed: () => undefined,
+      starved: () => undefined,
+      collections: () => rig.collections,
+    })
+    rig.space.enters = (...entry) => this.evictor.enters(...entry)
+    rig.space.changed = (...entry) => this.evictor.changed(...entry)
+    rig.space.coldOf = () => ({ cold: new FakeCold([]), coldCount: 0, evicts: true })
+  }
+
+  collection(): Collection {
+    const cold = new FakeCold([])
+    const collection = this.rig.cold(cold, new Map(), true)
+    this.#colds.set(collection, cold)
+    return collection
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.scheduler.run(this.scheduler.clock.monotonic() + ms)
+  }
+
+  /** An epoch is committed and folded: all may leave the heap. */
+  fold(): void {
+    this.rig.checkpoint()
+    for (const [collection, cold] of this.#colds) {
+      cold.exchange(this.rig.disk.get(collection.id) as Map<Key, unknown>)
+      if (collection.cold?.exchanged(this.rig.committed) === true) this.evictor.renew(collection)
+    }
+  }
+
+  /** What is said of keys and values alone is within this share of what they take. */
+  near(share: number): void {
+    const taken = this.rig.collections.reduce((sum, { live }) => sum + taking(live), 0)
+    const said = this.evictor.bytes
+    assert.ok(Math.abs(said - taken) <= share * taken, `said to take ${said}, and takes ${taken}`)
+  }
+}
+
+function taking(live: ReadonlyMap<Key, unknown>): number {
+  let bytes = 0
+  for (const [key, value] of live) bytes += entryHeapBytes(key, value)
+  return bytes
+}
+
+test('the bound is kept where what is set is larger than all that was there before', async () => {
+  const world = new World(MIB)
+  const collection = world.collection()
+  for (let n = 0; n < 4000; n++) collection.set(`k${n}`, small(n))
+  world.fold()
+  await world.pass(10)
+  for (let batch = 0; batch < 10; batch++) {
+    for (let n = 0; n < 40; n++) collection.set(`l${batch} ${n}`, large(n))
+    world.fold()
+    await world.pass(10)
+  }
+  await world.pass(2000)
+  assert.ok(world.evictor.evicted > 0)
+  assert.ok(taking(collection.live) < MIB, `${taking(collection.live)} bytes`)
+  // Not by letting go of all there is.
+  assert.ok(taking(collection.live) > MIB / 2, `${taking(collection.live)} bytes`)
+  world.evictor.stop()
+})
+
+test('the bound is kept where small values are overwritten by large ones, as new objects or in place', async () => {
+  for (const inPlace of [false, true]) {
+    const world = new World(MIB)
+    const collection = world.collection()
+    for (let n = 0; n < 500; n++) collection.set(`k${n}`, small(n))
+    world.fold()
+    for (let n = 0; n < 500; n++) {
+      const value = collection.get(`k${n}`) as object
+      collection.set(`k${n}`, inPlace ? Object.assign(value, large(n)) : large(n))
+    }
+    await world.pass(100)
+    world.near(0.05)
+    world.fold()
+    await world.pass(2000)
+    assert.ok(taking(collection.live) < MIB, `${taking(collection.live)} bytes`)
+    world.evictor.stop()
+  }
+})
+
+test('with every second value large the estimate stands, and follows when the large ones are deleted', async () => {
+  const world = new World()
+  const collection = world.collection()
+  for (let n = 0; n < 10_000; n++) collection.set(`k${n}`, n % 2 === 0 ? small(n) : large(n))
+  world.near(0.25)
+  await world.pass(100)
+  world.near(0.05)
+  const before = world.evictor.bytes
+  for (let at = 0; at < 20; at++) {
+    await world.pass(500)
+    assert.ok(Math.abs(world.evictor.bytes - before) < before / 100, `${world.evictor.bytes} bytes after ${before}`)
+  }
+  for (let n = 1; n < 10_000; n += 2) collection.delete(`k${n}`)
+  const left = taking(collection.live) + 300_000
+  await world.pass(100)
+  assert.ok(world.evictor.bytes < 2 * left, `${world.evictor.bytes} bytes`)
+  world.evictor.stop()
+})
+
+test('the estimate holds in many rounds of inserts, changes and deletes', async () => {
+  const world = new World()
+  const collections = Array.from({ length: 16 }, () => world.collection())
+  let random = 12_345
+  const below = (count: number): number => {
+    random = (Math.imul(random, 1_103_515_245) + 12_345) >>> 0
+    return Math.floor((random / 2 ** 32) * count)
+  }
+  for (let round = 0; round < 40; round++) {
+    // What is written is of another size in each.
+    const length = [100, 5000, 20, 2000][round % 4] as number
+    for (const collection of collections) {
+      for (let n = 0; n < 400; n++) {
+        const key = `k${below(1500)}`
+        if (below(3) === 0) collection.delete(key)
+        else collection.set(key, 'x'.repeat(length + below(1000)))
+      }
+    }
+    if (round % 8 === 3) collections[round % 16]?.clear()
+    await world.pass(100)
+    if (round > 3) world.near(0.15)
+  }
+  world.evictor.stop()
+})
+
+test('what is changed in place, and of which nobody is told, is seen within a round', async () => {
+  const world = new World()
+  const collection = world.collection()
+  const values = Array.from({ length: 3000 }, (_, n) => small(n) as object)
+  for (const [n, value] of values.entries()) collection.set(`k${n}`, value)
+  for (const value of values) Object.assign(value, large(0))
+  await world.pass(ROUND_MS)
+  world.near(0.05)
+  world.evictor.stop()
+})
+
+test('of a collection that lost nearly all entries the few that are left are told, and those that are put there by nobody', async () => {
+  const world = new World()
+  const collection = world.collection()
+  for (let n = 0; n < 30_000; n++) collection.set(n, n < 100 && n % 2 === 0 ? large(n) : small(n))
+  for (let n = 100; n < 30_000; n++) collection.delete(n)
+  await world.pass(300)
+  world.near(0.05)
+  for (let n = 100; n < 1000; n++) collection.live.set(n, large(n))
+  await world.pass(1000)
+  world.near(0.15)
+  collection.clear()
+  await world.pass(100)
+  assert.equal(world.evictor.bytes, 0)
+  world.evictor.stop()
+})
+
+test('what is drawn of very many small entries is little beside them', () => {
+  const world = new World()
+  const collection = world.collection()
+  for (let n = 0; n < 100_000; n++) collection.set(n, n)
+  const { bytes } = world.evictor
+  // Their Map's table, and a key that was written each.
+  assert.ok(bytes > 100_000 * (28 + 32) && bytes < 1.06 * (262_144 * 28 + 100_000 * 32), `${bytes} bytes`)
+  world.evictor.stop()
+})
