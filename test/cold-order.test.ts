@@ -254,6 +254,27 @@ test('a disk that fails the order fails nothing else', async () => {
   await world.run(store.close())
 })
 
+test('an order that could not be written is written by the close, though nothing was touched since', async () => {
+  const world = await hotWorld()
+  const [before] = world.orders()
+  const store = await world.open('on-demand')
+  const { files } = world.disk
+  const set = files.set.bind(files)
+  let tries = 0
+  files.set = (name, content) => {
+    if (name.startsWith(ORDER_FOLDER) && tries++ === 0) throw new Error('no')
+    return set(name, content)
+  }
+  const map = store.map<unknown, number>('map')
+  for (let round = 0; round < 5; round++) for (const at of HOT) map.get(at)
+  await world.write(store, 0, 10, 3)
+  assert.equal(tries, 1)
+  assert.deepEqual(world.orders(), [before])
+  await world.run(store.close())
+  assert.equal(world.orders().length, 1)
+  assert.notEqual(world.orders()[0], before)
+})
+
 test('a window of notes ends, whatever the keys; who walks over everything touches nothing', async () => {
   const world = await hotWorld()
   const store = await world.open('on-demand')

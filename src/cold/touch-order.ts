@@ -105,12 +105,16 @@ export class TouchOrder {
   #write(): void {
     const { space, clock, token, useful } = this.#parts
     if (this.#writing !== undefined || token === undefined || !useful()) return
+    const written = this.#written
     this.#written = space.touches.count
     this.#writtenAt = clock.monotonic()
     const name = orderName(token, ++this.#sequence)
     this.#writing = this.#encode()
       .then(bytes => this.#put(name, bytes))
-      .catch(() => {})
+      .catch(() => {
+        // They are still to be written: when it is time again, or at the end.
+        this.#written = written
+      })
       .then(() => {
         this.#writing = undefined
       })
