@@ -5,7 +5,8 @@
  *   npm test                        everything
  *   npm test -- --only <substring>  the test files whose path contains it (no lint)
  *   node scripts/test.mjs --tests   the test files alone, on what is built already
- *   ... --tests --again             without those that judge text, or tests and benchmarks: for another Node.js that was judged already
+ *   ... --tests --again             without those that judge text, or tests and benchmarks, and a third of each sweep: for another Node.js,
+ *                                   where all has passed on one
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -100,7 +101,8 @@ function runFile(path, reportFolder) {
     join(root, '.build', path.replace(/\.ts$/, '.js')),
   ]
   // What a debugger or a loader of the developer adds would be in every process that a test starts, and in what it says.
-  const { NODE_OPTIONS: _options, ...env } = process.env
+  const { NODE_OPTIONS: _options, TIDEMARK_TEST_AGAIN: _again, ...inherited } = process.env
+  const env = flags.again ? { ...inherited, TIDEMARK_TEST_AGAIN: '1' } : inherited
   return new Promise(resolve => {
     const start = performance.now()
     // Also one that hangs is ended with everything it started.

@@ -4,10 +4,11 @@ import { test } from 'node:test'
 import { NEED_A_STORE } from './crash/chain.ts'
 import { PLACES } from './crash/failpoints.ts'
 import { run, SEED } from './crash/short.ts'
+import { sweep } from './support/share.ts'
 
 test('killed at every named point of append, sync, commit, roll, manifest and takeover', { concurrency: 2 }, async t => {
   await Promise.all(
-    PLACES.map((place, at) =>
+    sweep([...PLACES.entries()]).map(([at, place]) =>
       t.test(place, async () => {
         let reached = 0
         for (let attempt = 0; attempt < 4 && reached === 0; attempt++) {
@@ -28,7 +29,7 @@ test('killed at every named point of append, sync, commit, roll, manifest and ta
 
 test('killed at random moments', { concurrency: 2 }, async t => {
   await Promise.all(
-    [1, 2].map(chain =>
+    sweep([1, 2]).map(chain =>
       t.test(`chain ${chain}`, async () => {
         const { failures, acks } = await run({ seed: SEED * chain, lives: 6, failpoints: [] })
         assert.deepEqual(failures, [])

@@ -178,6 +178,14 @@ test('the longest test files are begun first; a second run leaves out what judge
   assert.ok(!again.output.includes('tidy'))
 })
 
+test('test files are told of a second run by the command alone', () => {
+  const told = (wanted: string): Record<string, string> => ({
+    'src/a.test.ts': `test('a', () => { if (process.env['TIDEMARK_TEST_AGAIN'] !== ${wanted}) throw new Error('it is not told so') })`,
+  })
+  assert.equal(gate(told("'1'"), {}, ['--again']).closing, '1 passed, 0 failed')
+  assert.equal(gate(told('undefined'), { TIDEMARK_TEST_AGAIN: '1' }).closing, '1 passed, 0 failed')
+})
+
 test('packages are installed again exactly when they are not those of the lock file', async () => {
   interface Entry {
     readonly version: string

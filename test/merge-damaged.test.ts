@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { FRAME_HEADER_BYTES, type Manifest } from '../src/format/index.ts'
 import { readNewest } from '../src/manifest/index.ts'
 import { badSector } from './support/bad-sector.ts'
+import { sweep } from './support/share.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const SMALL = { bytes: 20_000, paced: false, graceMs: 100, fanIn: 3, fewTimes: 1, slackBytes: 5000, slackRecords: 100, baseBytes: 8000 }
@@ -27,12 +28,12 @@ const unread = (world: SimulatedStore, path: string): unknown => world.storage.i
 /** Its name was removed; who has it open reads on. */
 const gone = (world: SimulatedStore, path: string): unknown => world.storage.inject({ operation: 'open', errno: 'ENOENT', path })
 
-for (const [where, victim, spoil] of [
+for (const [where, victim, spoil] of sweep([
   ['damaged base segment in the middle', 1, damage],
   ['damaged base segment at the beginning', 0, damage],
   ['base segment that the device does not give back', 0, unread],
   ['base segment whose name is gone', 0, gone],
-] as const) {
+] as const)) {
   test(`beside a ${where} rounds go on, and young segments stay few`, async () => {
     const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
     world.thresholds = SMALL
@@ -115,10 +116,10 @@ const spoilEnd = (world: SimulatedStore, file: string): unknown => {
   return content?.flip(content.cache.length - 8, 3)
 }
 
-for (const [where, spoilYoung] of [
+for (const [where, spoilYoung] of sweep([
   ['block', damage],
   ['description', spoilEnd],
-] as const) {
+] as const)) {
   test(`beside a young segment with a damaged ${where} young segments stay few`, async () => {
     const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
     world.thresholds = { ...SMALL, youngBytesMax: 5000 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type FoundManifest, filesOf, readNewest } from '../src/manifest/index.ts'
 import { SimulatedStorage } from '../src/testing/index.ts'
+import { sweep } from './support/share.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const RUNS = 20
@@ -54,7 +55,7 @@ function killed(ms: number): (world: SimulatedStore) => Promise<void> {
 
 const NEWEST = { retention: { keepLast: 1, keepMs: 0 } }
 
-for (const ms of [0, 300, 5000]) {
+for (const ms of sweep([0, 300, 5000])) {
   test(`a store that is opened for ${ms} ms at a time and closed does not grow`, async () => {
     const { dead } = await deadAfter(NEWEST, closed(ms))
     assert.ok(dead <= DEAD_MAX, `${dead} files`)
@@ -99,7 +100,7 @@ test('a manifest of an earlier run that cannot be read keeps nothing from being 
   await world.close()
 })
 
-for (const ms of [0, 300]) {
+for (const ms of sweep([0, 300])) {
   test(`a store that is opened for ${ms} ms at a time, sixty times, is merged`, async () => {
     const { young } = await deadAfter(NEWEST, closed(ms), 60)
     assert.ok(young <= 38, `${young} young segments`)
@@ -110,10 +111,10 @@ for (const ms of [0, 300]) {
 const LARGE = { records: 50, slackBytes: 400_000, baseBytes: 2_000_000 }
 const KEYS = 900
 const TEXT = ' and more of it'.repeat(100)
-for (const [how, end] of [
+for (const [how, end] of sweep([
   ['are closed', closed(1500)],
   ['end without it', killed(2500)],
-] as const) {
+] as const)) {
   test(`rounds through the base go on where processes ${how} after seconds`, async () => {
     const world = new SimulatedStore(NEWEST)
     world.thresholds = LARGE

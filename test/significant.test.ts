@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import type { TidemarkMap } from '../src/capture/index.ts'
 import type { CollectionOptions } from '../src/face/index.ts'
 import type { CrashMode } from '../src/testing/index.ts'
+import { share } from './support/share.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 interface Ship {
@@ -337,7 +338,7 @@ test('random programs: a crash brings back a value not older than the last signi
         await world.close()
       },
     ),
-    { seed: 20_261_126, numRuns: Number(process.env.TIDEMARK_RUNS ?? 150) },
+    { seed: 20_261_126, numRuns: Number(process.env.TIDEMARK_RUNS ?? share(150)) },
   )
   assert.ok(beyond > 0, 'no power cut left an epoch that nobody was told of')
 })

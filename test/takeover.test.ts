@@ -10,6 +10,7 @@ import { FRAME_HEADER_BYTES, SEAL_BYTES } from '../src/format/index.ts'
 import { PLACES } from './crash/failpoints.ts'
 import { failing, mounted, NO_MOUNTS, NO_STRACE } from './faults/machine.ts'
 import { Remote } from './faults/remote.ts'
+import { sweep } from './support/share.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 const ASKED: Settings = { checkpoint: { intervalMs: 0 } }
@@ -138,7 +139,7 @@ test('two stores of one process, one overtaking the other', async t => {
   await store.close()
 })
 
-for (const pauseMs of [3, 11, 24, 47, 80]) {
+for (const pauseMs of sweep([3, 11, 24, 47, 80])) {
   test(`a writer stopped in full work after ${pauseMs} ms is overtaken, and nothing it acknowledged is missing`, async t => {
     const directory = temporaryFolder(t)
     const old = new Remote(t)
@@ -167,7 +168,7 @@ for (const pauseMs of [3, 11, 24, 47, 80]) {
   })
 }
 
-for (const place of PLACES.filter(name => !/^(open\.folders|fold|merge|collect)/.test(name))) {
+for (const place of sweep(PLACES.filter(name => !/^(open\.folders|fold|merge|collect)/.test(name)))) {
   test(`stopped at ${place}, overtaken and woken, a writer acknowledges nothing more`, async t => {
     const directory = temporaryFolder(t)
     const first = await open(directory, UNLOCKED)
@@ -223,7 +224,7 @@ for (const place of PLACES.filter(name => !/^(open\.folders|fold|merge|collect)/
   })
 }
 
-for (const place of FAILPOINTS.filter(name => name.startsWith('fail.'))) {
+for (const place of sweep(FAILPOINTS.filter(name => name.startsWith('fail.')))) {
   test(`stopped at ${place} after a failed sync, overtaken and woken, a writer harms nothing of the new one's`, async t => {
     if (NO_STRACE !== undefined) return t.skip(NO_STRACE)
     const directory = temporaryFolder(t)
@@ -263,7 +264,7 @@ for (const place of FAILPOINTS.filter(name => name.startsWith('fail.'))) {
   })
 }
 
-for (const place of UPKEEP_FAILPOINTS) {
+for (const place of sweep(UPKEEP_FAILPOINTS)) {
   test(`stopped at ${place}, overtaken and woken, a writer's upkeep harms nothing of the new one's`, async t => {
     const directory = temporaryFolder(t)
     const retention = { keepLast: 1, keepMs: 0 }
@@ -297,7 +298,7 @@ for (const place of UPKEEP_FAILPOINTS) {
   })
 }
 
-for (const round of [1, 2, 3]) {
+for (const round of sweep([1, 2, 3])) {
   test(`of several openers at once, no acknowledged write of any is missing (round ${round})`, async t => {
     const directory = temporaryFolder(t)
     const openers = Array.from({ length: 4 }, () => new Remote(t))

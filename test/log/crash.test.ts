@@ -5,6 +5,7 @@ import type { Failpoint } from '../../src/base/failpoint.ts'
 import type { ErrnoName, StorageOperation } from '../../src/storage/index.ts'
 import { type CrashMode, SimulatedDisk, SimulatedStorage } from '../../src/testing/index.ts'
 import { type Block, Life, readAll } from '../support/log-store.ts'
+import { STRIDE, share, sweep } from '../support/share.ts'
 
 const MODES: readonly CrashMode[] = ['lost', 'kept', 'names-only', 'data-only', 'prefix', 'torn', 'zeroed', 'random']
 
@@ -81,7 +82,7 @@ test('a power cut after any call, whatever it leaves, loses no acknowledged epoc
   await script(storage, ledger, 'first')
   assert.equal(ledger.acknowledged.size, 8)
   assert.ok(storage.steps > 80, `${storage.steps} steps`)
-  for (const [index, { what, acknowledged, left }] of states.entries()) {
+  for (const [index, { what, acknowledged, left }] of sweep([...states.entries()])) {
     await check(left, acknowledged, ledger, what)
     if (index % 8 !== 0) continue
     // It opens for writing, too, and a second cut right after the next acknowledgement keeps both.
@@ -101,7 +102,7 @@ test('a power cut after any call, whatever it leaves, loses no acknowledged epoc
 
 test('a kill after any call and a power cut after the next acknowledgement lose nothing that was built upon', async () => {
   let steps = Number.POSITIVE_INFINITY
-  for (let cut = 1; cut <= steps; cut++) {
+  for (let cut = 1; cut <= steps; cut += STRIDE) {
     const storage = new SimulatedStorage({ seed: 9, powerCutAtStep: cut })
     const ledger = new Ledger()
     await script(storage, ledger, 'first').catch(() => {})
@@ -174,11 +175,11 @@ test('an epoch whose sync failed and that nobody could disown is on the device b
 
 test('a power cut while what was left is written again takes nothing that was acknowledged', async () => {
   let overwrites = 0
-  for (let cut = 1, steps = 2; cut < steps; cut++) {
+  for (let cut = 1, steps = 2; cut < steps; cut += STRIDE) {
     const storage = new SimulatedStorage({ seed: 9, powerCutAtStep: cut })
     const ledger = new Ledger()
     await script(storage, ledger, 'first').catch(() => {})
-    if (storage.off) steps = cut + 2
+    if (storage.off) steps = cut + 1 + STRIDE
     const again = storage.restart({ seed: cut })
     const states: { what: string; acknowledged: Map<number, string>; left: SimulatedStorage }[] = []
     again.onCall = ({ step, operation, path }) => {
@@ -196,7 +197,7 @@ test('a power cut while what was left is written again takes nothing that was ac
     ledger.acknowledge(epoch, blocks)
     for (const { what, acknowledged, left } of states) await check(left, acknowledged, ledger, what)
   }
-  assert.ok(overwrites > 10, `${overwrites} overwrites`)
+  assert.ok(overwrites > share(10), `${overwrites} overwrites`)
 })
 
 const FAULTS: readonly { operation: StorageOperation; errno: ErrnoName; more?: object }[] = [
@@ -220,7 +221,7 @@ const FAULTS: readonly { operation: StorageOperation; errno: ErrnoName; more?: o
 
 test('after any single failed call the epoch is written again to a new file, and no acknowledged epoch is lost', async () => {
   for (const { operation, errno, more } of FAULTS) {
-    for (let nth = 1; nth < 60; nth++) {
+    for (let nth = 1; nth < 60; nth += STRIDE) {
       const what = `${operation} ${errno} ${JSON.stringify(more ?? {})} number ${nth}`
       const storage = new SimulatedStorage({ seed: nth })
       const ledger = new Ledger()
@@ -288,12 +289,12 @@ test('two writers, stopped at every step against each other, never acknowledge t
   const total = await countSteps()
   assert.ok(total > 60)
   let fenced = 0
-  for (let stopA = 1; stopA <= total; stopA++) {
+  for (let stopA = 1; stopA <= total; stopA += STRIDE) {
     for (let stopB = 0; stopB < 40; stopB += stopA % 5 === 0 ? 1 : 9) {
       fenced += await duel(stopA, stopB)
     }
   }
-  assert.ok(fenced > 50, `${fenced} fenced`)
+  assert.ok(fenced > share(50), `${fenced} fenced`)
 })
 
 /** A runs to its step `stopA`, B then to its step `stopB` (0: to its end), A to its end, B to its end. */

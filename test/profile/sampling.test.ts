@@ -5,8 +5,9 @@ import { KeySample } from '../../src/profile/key-sample.ts'
 import { Spans } from '../../src/profile/spans.ts'
 import type { CollectionProfile } from '../../src/profile/types.ts'
 import { BEGIN_MS, bytesOf, dice, type EpochOf, joined, lifeOf, profileOf, truthOf, type Write } from '../support/profile-history.ts'
+import { share } from '../support/share.ts'
 
-const SEEDS = 6
+const SEEDS = share(6)
 const KEYS_MAX = 2000
 
 for (const [name, exponent, keys] of [
@@ -48,7 +49,7 @@ for (const [name, exponent, keys] of [
 }
 
 test('a key that makes a tenth of all records is followed whether chance takes it or not', () => {
-  for (let seed = 1; seed <= 20; seed++) {
+  for (let seed = 1; seed <= share(20); seed++) {
     const random = dice(seed)
     const sample = new KeySample(256)
     const spans = new Spans()

@@ -12,6 +12,7 @@ import type { CollectionOptions } from '../../src/face/index.ts'
 import type { Settings } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
 import type { CrashMode } from '../../src/testing/index.ts'
+import { share } from '../support/share.ts'
 import { SimulatedStore } from '../support/simulated-store.ts'
 import { SMALL } from './small.ts'
 
@@ -363,7 +364,7 @@ test('random programs under pressure: collections lag by class, and what a trans
         await life.world.close()
       },
     ),
-    { seed: 20_261_127, numRuns: Number(process.env.TIDEMARK_RUNS ?? 150) },
+    { seed: 20_261_127, numRuns: Number(process.env.TIDEMARK_RUNS ?? share(150)) },
   )
   context.diagnostic(JSON.stringify(totals))
   assert.ok(totals.beyond > 0, 'no power cut left an epoch that nobody was told of')

@@ -5,12 +5,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { share } from '../support/share.ts'
 import { program } from './program.ts'
 import { noTotals, runProgram } from './run.ts'
 
 /** Another one finds other programs; this one makes every run the same. */
 const SEED = 20_260_101
-const PROGRAMS = 150
+const PROGRAMS = share(150)
 
 test('a restart brings back the state at a barrier, nothing acknowledged is missing', async context => {
   const totals = noTotals()

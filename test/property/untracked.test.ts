@@ -6,6 +6,7 @@ import { systemScheduler } from '../../src/base/scheduler.ts'
 import { openStore } from '../../src/open.ts'
 import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
 import type { Store } from '../../src/store.ts'
+import { share } from '../support/share.ts'
 import { program } from './program.ts'
 import { noTotals, runProgram } from './run.ts'
 
@@ -145,6 +146,6 @@ test('random programs declare all they do, and nothing of it is named', async co
   context.diagnostic(`seed ${SEED}`)
   await fc.assert(
     fc.asyncProperty(program, one => runProgram(one, noTotals(), true)),
-    { seed: SEED, numRuns: 80, endOnFailure: true },
+    { seed: SEED, numRuns: share(80), endOnFailure: true },
   )
 })
