@@ -17,10 +17,13 @@ import { plainState } from '../examples/flights/service/plain-state.ts'
 import { Flights } from '../examples/flights/service/state.ts'
 import { root } from './root.ts'
 import { childrenOf, childrenUnknown } from './support/processes.ts'
+import { sweep } from './support/share.ts'
 import { temporaryFolder } from './temporary.ts'
 
 /** Of a run that is waited for in one call. Others have no `timeout`: on Node.js 26 its timer outlives the child. */
 const RUN_MS_MAX = 600_000
+/** Where no request is judged there are few: they are most of what a short run takes. */
+const FEW_REQUESTS = ['--requests', '30'] as const
 const MAIN = join(root, '.build', 'examples', 'flights', 'main.js')
 
 /** What the test looks at of the example's report. */
@@ -103,7 +106,7 @@ test('a recent flight that was lost is missed when it would expire', () => {
 })
 
 test('a run over one flight, of airports that nobody asks for first', () => {
-  const { status, output } = run('--events', '1', '--kills', '0')
+  const { status, output } = run('--events', '1', '--kills', '0', ...FEW_REQUESTS)
   assert.equal(status, 0, output)
 })
 
@@ -123,7 +126,7 @@ test('requests that are late are sent over several turns, so that something else
 })
 
 test('one flight too many is found', () => {
-  const { status, report } = run('--events', '20000', '--rate', '10000', '--days', '1', '--kills', '1', '--falsify')
+  const { status, report } = run('--events', '20000', '--rate', '10000', '--days', '1', '--kills', '1', '--falsify', ...FEW_REQUESTS)
   assert.equal(status, 1)
   assert.equal(report.ok, false)
   assert.deepEqual(report.problems, [])
@@ -136,7 +139,22 @@ test('one flight too many is found', () => {
 /** Serves on, and does at each mark what is to be done there. `service`: its process. */
 async function serves(t: TestContext, steps: readonly { mark: string; act(driver: ChildProcess, service: () => number): void }[]) {
   const folder = temporaryFolder(t)
-  const args = [MAIN, '--events', '5000', '--rate', '5000', '--days', '1', '--kills', '0', '--serve', '--port', '0', '--json']
+  const args = [
+    MAIN,
+    '--events',
+    '5000',
+    '--rate',
+    '5000',
+    '--days',
+    '1',
+    '--kills',
+    '0',
+    '--serve',
+    '--port',
+    '0',
+    '--json',
+    ...FEW_REQUESTS,
+  ]
   const child = spawn(process.execPath, args, {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -200,13 +218,13 @@ test('a last close that fails is told, and is in the exit status', { skip: child
   assert.match(said, /^PROBLEM: with the engine: the tidemark service ended with SIGALRM$/m)
 })
 
-for (const [signal, status] of [
+for (const [signal, status] of sweep([
   ['SIGHUP', 129],
   ['SIGTERM', 143],
-] as const) {
+] as const)) {
   test(`a run that is ended by ${signal} leaves no work folder and no service behind`, async t => {
     const folder = temporaryFolder(t)
-    const args = [MAIN, '--events', '20000', '--rate', '1000', '--days', '1', '--kills', '0', '--json']
+    const args = [MAIN, '--events', '20000', '--rate', '1000', '--days', '1', '--kills', '0', '--json', ...FEW_REQUESTS]
     const child = spawn(process.execPath, args, {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -224,13 +242,13 @@ for (const [signal, status] of [
   })
 }
 
-for (const [gone, wanted] of [
+for (const [gone, wanted] of sweep([
   ['stderr', 0],
   ['stdout', 1],
-] as const) {
+] as const)) {
   test(`whoever reads its ${gone} may go away: it ends as it would, with status ${wanted}, and leaves no work folder`, async t => {
     const folder = temporaryFolder(t)
-    const args = [MAIN, '--events', '2000', '--rate', '2000', '--days', '1', '--kills', '0', '--json']
+    const args = [MAIN, '--events', '2000', '--rate', '2000', '--days', '1', '--kills', '0', '--json', ...FEW_REQUESTS]
     const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
     t.after(() => child.kill('SIGKILL'))
     const said = { stdout: '', stderr: '' }
@@ -344,7 +362,7 @@ test('a service whose driver is gone before it is open ends, and closes what it 
   const settings = { engine: 'tidemark', stateFolder: join(folder, 'state'), inputFolder: folder, port: 0, flightsPerSecond: 1 }
   const text = JSON.stringify({ ...settings, batchFlights: 1, keepDays: 1, checkpointIntervalMs: 500, falsifyAt: null })
   const service = join(root, '.build', 'examples', 'flights', 'service', 'main.js')
-  for (const waitMs of [0, 100, 200, 400]) {
+  for (const waitMs of sweep([0, 100, 200, 400])) {
     const child = spawn(process.execPath, [service, text], { stdio: ['ignore', 2, 2, 'ipc'] })
     t.after(() => child.kill('SIGKILL'))
     const ended = once(child, 'exit')
