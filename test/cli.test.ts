@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { defaultCodec, open, verify } from 'tidemark'
 import { say } from '../src/tools/values.ts'
 import { root } from './root.ts'
-import { fails, json, json1, MANUAL, make, run } from './support/cli.ts'
+import { failEach, fails, json, json1, MANUAL, make, run, runEach } from './support/cli.ts'
 import { flipped } from './support/files.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -22,22 +22,31 @@ function contents(folder: string): Map<string, string> {
 test('a command that is wrong ends with 2, help with 0', () => {
   fails(2, /unknown verb 'nothing'/, 'nothing')
   fails(2, /a verb is missing/)
-  fails(2, /too few/, 'status')
-  fails(2, /too many/, 'status', 'a', 'b')
-  fails(2, /--nothing/, 'log', 'a', '--nothing')
-  fails(2, /'x' is no epoch/, 'restore', 'a', '--to', 'x')
-  fails(2, /needs --to/, 'restore', 'a')
-  for (const verb of ['status', 'verify', 'profile', 'import', 'export']) {
-    fails(2, /'' is no directory/, verb, '')
-    fails(2, /:memory: keeps nothing/, verb, ':memory:')
-  }
-  fails(2, /'' is no directory/, 'copy', 'a', '')
-  fails(2, /:memory: keeps nothing/, 'copy', 'a', ':memory:')
+  const directories = ['status', 'verify', 'profile', 'import', 'export'].flatMap(
+    verb =>
+      [
+        [2, /'' is no directory/, verb, ''],
+        [2, /:memory: keeps nothing/, verb, ':memory:'],
+      ] as const,
+  )
+  failEach([
+    [2, /too few/, 'status'],
+    [2, /too many/, 'status', 'a', 'b'],
+    [2, /--nothing/, 'log', 'a', '--nothing'],
+    [2, /'x' is no epoch/, 'restore', 'a', '--to', 'x'],
+    [2, /needs --to/, 'restore', 'a'],
+    ...directories,
+    [2, /'' is no directory/, 'copy', 'a', ''],
+    [2, /:memory: keeps nothing/, 'copy', 'a', ':memory:'],
+  ])
   const help = run(['--help'])
   assert.equal(help.status, 0)
-  for (const verb of ['status', 'log', 'show', 'diff', 'explain', 'verify', 'profile', 'restore', 'copy', 'export', 'import']) {
+  const verbs = ['status', 'log', 'show', 'diff', 'explain', 'verify', 'profile', 'restore', 'copy', 'export', 'import']
+  for (const [at, { status, out }] of runEach(verbs.map(verb => [verb, '--help'])).entries()) {
+    const verb = verbs[at] as string
     assert.match(help.out, new RegExp(`^  ${verb} `, 'm'))
-    assert.match(run([verb, '--help']).out, new RegExp(`^tidemark ${verb} `))
+    assert.match(out, new RegExp(`^tidemark ${verb} `))
+    assert.equal(status, 0)
   }
 })
 
@@ -57,9 +66,8 @@ const READING = [['status'], ['log'], ['show', 'a'], ['diff', '1', '2'], ['expla
 
 test('a directory without a store is named, not made', t => {
   const folder = join(temporaryFolder(t), 'none')
-  for (const args of [...READING, ['restore', '--to', '1'], ['copy', `${folder}-2`]]) {
-    fails(1, /TIDEMARK_NO_STORE/, args[0] as string, folder, ...args.slice(1))
-  }
+  const all = [...READING, ['restore', '--to', '1'], ['copy', `${folder}-2`]]
+  failEach(all.map(([verb, ...args]) => [1, /TIDEMARK_NO_STORE/, verb as string, folder, ...args] as const))
   const { status, err } = run(['status', folder, '--json'])
   assert.equal(status, 1)
   assert.equal((JSON.parse(err) as { error: { code: string } }).error.code, 'TIDEMARK_NO_STORE')
@@ -71,12 +79,14 @@ test('a path that is a file, or leads through one, is refused as such', t => {
   writeFileSync(file, 'mine')
   const good = join(root, 'test/golden/v2/store')
   for (const path of [file, join(file, 'inside')]) {
-    for (const args of [...READING, ['import']]) {
-      fails(1, /is no directory|cannot be used as a directory.*TIDEMARK_DIRECTORY/, args[0] as string, path, ...args.slice(1))
-    }
-    fails(1, /is no directory.*TIDEMARK_DIRECTORY/, 'restore', path, '--to', '1')
-    fails(1, /is no directory.*TIDEMARK_DIRECTORY/, 'copy', path, join(path, 'copy'))
-    fails(1, /is no directory.*TIDEMARK_DIRECTORY/, 'copy', good, path)
+    const refused = /is no directory|cannot be used as a directory.*TIDEMARK_DIRECTORY/
+    fails(1, refused, 'import', path)
+    failEach([
+      ...READING.map(([verb, ...args]) => [1, refused, verb as string, path, ...args] as const),
+      [1, /is no directory.*TIDEMARK_DIRECTORY/, 'restore', path, '--to', '1'],
+      [1, /is no directory.*TIDEMARK_DIRECTORY/, 'copy', path, join(path, 'copy')],
+      [1, /is no directory.*TIDEMARK_DIRECTORY/, 'copy', good, path],
+    ])
   }
   assert.equal(readFileSync(file, 'utf8'), 'mine')
 })

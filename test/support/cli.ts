@@ -29,6 +29,16 @@ export function run(args: readonly string[], input: string | Uint8Array = ''): R
   return { status, out: stdout, err: stderr }
 }
 
+/** Runs commands that read no standard input, one after the other in one process. */
+export function runEach(commands: readonly (readonly string[])[]): Run[] {
+  const several = [join(import.meta.dirname, 'several.js'), cli, JSON.stringify(commands)]
+  const { status, stdout, stderr } = spawnSync(process.execPath, several, { encoding: 'utf8' })
+  const out = stdout.split('\0')
+  const err = stderr.split('\0')
+  assert.deepEqual([status, out.length, err.length], [0, 2 * commands.length + 1, commands.length + 1], stderr)
+  return commands.map((_, at) => ({ status: Number(out[2 * at + 1]), out: out[2 * at] as string, err: err[at] as string }))
+}
+
 /** A line that import takes; the other verbs read none. */
 export const LINE = '{"collection":"a","kind":"map","key":"k","value":1}\n'
 
@@ -40,7 +50,16 @@ export function json(...args: string[]): unknown {
 }
 
 export function fails(status: number, says: RegExp, ...args: string[]): void {
-  const result = run(args, LINE)
+  assertFailed(run(args, LINE), status, says, args)
+}
+
+/** As `fails`, for commands that read no standard input. */
+export function failEach(cases: readonly (readonly [status: number, says: RegExp, ...args: string[]])[]): void {
+  const results = runEach(cases.map(([, , ...args]) => args))
+  for (const [at, [status, says, ...args]] of cases.entries()) assertFailed(results[at] as Run, status, says, args)
+}
+
+function assertFailed(result: Run, status: number, says: RegExp, args: readonly string[]): void {
   assert.equal(result.status, status, `${args.join(' ')}: ${result.out}${result.err}`)
   assert.match(result.err, says)
   assert.match(result.err, /^hint: ./m)
