@@ -52,8 +52,9 @@ function used(): number {
 /** Until the bound is kept, nothing more leaves, and the weak references of what left are gone; a minute at most. */
 async function atRest(store: Store, what: string): Promise<void> {
   let said = ''
-  for (let calm = 0, looks = 0; calm < 8 && looks < 600; calm++, looks++) {
-    await setTimeout(100)
+  // Seldom, for a collection is most of what a look takes.
+  for (let calm = 0, looks = 0; calm < 3 && looks < 200; calm++, looks++) {
+    await setTimeout(300)
     globalThis.gc?.()
     const { memory } = store.stats()
     const now = JSON.stringify([memory?.evicted, memory?.held, store.stats().upkeep.folds])
