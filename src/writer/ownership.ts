@@ -7,8 +7,9 @@
  * is published at a time; upkeep's are published beside the log, and a commit's check of the token waits for none of them: what it finds there
  * is ours or a stranger's. Only a roll waits for one, and who gives a file up. A stranger's first manifest may be gone by the time we look,
  * but then ours, which it stood behind, went before it (manifest/manifest-store.ts), and we never remove our newest: so the next one is looked
- * for first, then our own. Where one of them is missing, only a later one in the list says that somebody has come. Without, the directory was
- * taken away, which is a failure of the storage like any other, or it is back: between two looks nothing is concluded from what is not there.
+ * for first, then our own. Where one of them is missing, only a later one in the list says that somebody has come, and one whose number we have tried
+ * only by what it says: behind a gap, where one that did not read back was removed by hand, it is ours. Without a later one, the directory was taken
+ * away, which is a failure of the storage like any other, or it is back: between two looks nothing is concluded from what is not there.
  * A store that `copy` made has the numbers of its source: so before anything is published, and before files go, what stands under our own number is read.
  * One of ours that does not read back as it was written keeps its number and counts for nothing: the one before it stays the newest, here and
  * for whoever opens the store. What does not verify under a number that we have tried may be ours, half written or spoiled: it is undecided,
@@ -23,6 +24,7 @@ import {
   assertInPlace,
   assertStillOurs,
   directoryGone,
+  listManifests,
   newestNumber,
   pruneManifests,
   publish,
@@ -144,9 +146,12 @@ export class Ownership {
 
   /** The highest number that is there: of the newest manifest, of one of ours that is spoiled, or of one that is undecided. */
   async #look(): Promise<number> {
+    // What is missing up to here is a gap in front of one that may be ours.
+    let gapEnd = 0
     for (;;) {
       const before = this.#newest
-      let number = before
+      let number = Math.max(before, gapEnd)
+      gapEnd = 0
       while (this.#newest === before && (await this.#storage.exists(manifestName(number + 1)))) {
         const found = await this.#ownManifest(number + 1).catch(error => {
           // Meanwhile a later one is the newest: the look begins again from there.
@@ -160,11 +165,18 @@ export class Ownership {
       // Where an attempt of ours may have been there, this one may be kept because that one said so: only what there is tells.
       if (this.#tried <= number && number === before && (await this.#storage.exists(manifestName(number)))) return number
       if (this.#newest !== before) continue
-      const newest = await newestNumber(this.#storage)
+      const numbers = await listManifests(this.#storage)
+      const newest = numbers.at(-1) ?? 0
       // Where it was missing a moment ago, the directory was away, and is back.
       if (newest === number) return number
       if (this.#newest !== before || newest === number + 1) continue
-      if (newest > number) throw fenced(newest)
+      if (newest > number) {
+        const following = numbers.find(one => one > number) as number
+        if (following > this.#tried) throw fenced(newest)
+        // Those between were removed by hand. Whose this one is, it says itself.
+        gapEnd = following - 1
+        continue
+      }
       // An attempt that failed has taken back what it left.
       if (newest >= before) continue
       if (newest < this.manifest.number) throw directoryGone(this.manifest.number)
@@ -264,8 +276,8 @@ export class Ownership {
         // What was there a moment ago was removed by whoever came, and left a later one; or the directory was moved away.
         const newest = await newestNumber(this.#storage)
         if (newest === number) throw error
-        // It was half an attempt of ours, and was taken back.
-        if (newest < number && newest >= this.#newest && number <= this.#tried) return undefined
+        // It was half an attempt of ours, and was taken back, or was removed by hand: a later one that may be ours is looked at for itself.
+        if (newest >= this.#newest && Math.max(newest, number) <= this.#tried) return undefined
         if (newest < number) throw directoryGone(number)
       }
       throw fenced(number)
