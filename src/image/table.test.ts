@@ -133,6 +133,48 @@ test('bytes that are no records are refused', () => {
   assert.throws(() => table.add(Buffer.from([1, 1, 200, 0, 0, 0])), { code: 'TIDEMARK_VALUE_DAMAGED' })
 })
 
+for (const bulk of [false, true]) {
+  test(`a block for which there was no memory, and that comes again, counts once${bulk ? ', added in bulk' : ''}`, () => {
+    const table = new RecordTable({ bulk })
+    const writes = Array.from({ length: 2000 }, (_, at) => ({
+      collection: 1,
+      key: `k${at % 1900}`,
+      value: at % 7 === 0 ? undefined : `${at}`,
+    }))
+    const bytes = block(writes)
+    const Words = globalThis.Uint32Array
+    const lists: { push(...given: unknown[]): number } = Array.prototype
+    const { push } = lists
+    let kept = 0
+    try {
+      lists.push = function (this: unknown[], ...given) {
+        if (given[0] === bytes) kept++
+        return push.apply(this, given)
+      }
+      globalThis.Uint32Array = class extends Words {
+        constructor() {
+          super()
+          throw new RangeError('Array buffer allocation failed')
+        }
+      } as never
+      for (let at = 0; at < 3; at++) {
+        assert.throws(() => table.add(bytes), RangeError)
+        assert.equal(table.rawBytes, 0)
+      }
+      globalThis.Uint32Array = Words
+      table.add(bytes)
+    } finally {
+      lists.push = push
+      globalThis.Uint32Array = Words
+    }
+    assert.equal(kept, 1)
+    const plain = new RecordTable()
+    plain.add(bytes)
+    assert.deepEqual([table.records, table.tombstones, table.rawBytes], [plain.records, plain.tombstones, plain.rawBytes])
+    assert.deepEqual(walk(table.cursor()), walk(plain.cursor()))
+  })
+}
+
 test('a walk goes on over records added meanwhile, and every record it gives is whole', () => {
   const numbered = (from: number, count: number, value: string): Write[] =>
     Array.from({ length: count }, (_, at) => ({ collection: 1, key: `k${String(from + at).padStart(6, '0')}`, value }))

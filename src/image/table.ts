@@ -25,11 +25,13 @@ export class RecordTable implements Layer {
   /** Distinct places, tombstones included. */
   records = 0
   tombstones = 0
-  /** Bytes of all records that were added. */
+  /** Bytes of all blocks that were added. */
   rawBytes = 0
   /** The highest id of a collection of which a put was added. */
   highestId = 0
   readonly #blocks: Buffer[] = []
+  /** The last of them, while adding it has not come to its end. */
+  #begun: Buffer | undefined
   #block!: Uint32Array
   #collection!: Uint32Array
   #keyStart!: Uint32Array
@@ -73,14 +75,23 @@ export class RecordTable implements Layer {
     return this.#bulk?.check(bytes, this) ?? -1
   }
 
-  /** Takes a block of whole records. @throws TIDEMARK_VALUE_DAMAGED for bytes that are none; what came before it stays */
+  /**
+   * Takes a block of whole records. @throws TIDEMARK_VALUE_DAMAGED for bytes that are none; what came before it stays, as it does where memory or the
+   * stack ended: the same block may come again then, and counts once
+   */
   add(bytes: Buffer): void {
-    const block = this.#blocks.push(bytes) - 1
+    if (bytes !== this.#begun) this.#blocks.push(bytes)
+    this.#begun = bytes
     this.#order = this.#sorting = undefined
-    if (this.#isBulk && this.#addInBulk(bytes, block)) return
+    const block = this.#blocks.length - 1
+    if (!this.#isBulk || !this.#addInBulk(bytes, block)) this.#addEach(bytes, block)
+    this.rawBytes += bytes.length
+    this.#begun = undefined
+  }
+
+  #addEach(bytes: Buffer, block: number): void {
     const cursor = new RecordCursor(bytes)
-    for (let start = 0; cursor.next(); start = cursor.at) {
-      this.rawBytes += cursor.at - start
+    while (cursor.next()) {
       const { collection, keyStart, keyEnd } = cursor
       const hash = hashPlace(collection, bytes, keyStart, keyEnd)
       if (this.records + 1 === this.#hash.length) this.#makeRoom(2 * this.#hash.length)
@@ -106,9 +117,7 @@ export class RecordTable implements Layer {
     if (this.#bulk?.takes(bytes.length, this.records) !== true) {
       this.#makeRoom(Math.max(roomInBulk(this.records), this.#hash.length))
     }
-    if (this.#bulk?.add(bytes, block, this, PROBES_MAX) !== true) return false
-    this.rawBytes += bytes.length
-    return true
+    return this.#bulk?.add(bytes, block, this, PROBES_MAX) === true
   }
 
   find(collection: number, key: Uint8Array, hash: number): Found | undefined {

@@ -132,17 +132,25 @@ test('a block for which there is no memory goes on waiting', t => {
   assert.equal(table.records, 1)
 })
 
-test('a look-up that found no memory for what waits leaves that to the next one', t => {
+test('while there is no memory, or no stack, to put what waits into the table it is searched, and each look-up tries again', t => {
   const table = new TailTable()
-  table.add(block([put('a', '1')]))
+  table.add(block([put('a', '1'), put('b', '1')]))
+  table.add(block([put('a', '2')]))
   for (let at = 0; at < 4; at++) look(table, 'a')
+  let failure: Error = new RangeError('Array buffer allocation failed')
   const add = t.mock.method(RecordTable.prototype, 'add', () => {
-    throw new RangeError('Array buffer allocation failed')
+    throw failure
   })
-  for (let at = 0; at < 3; at++) assert.throws(() => look(table, 'a'), RangeError)
-  assert.equal(add.mock.callCount(), 3)
+  const found = (): unknown[] => [look(table, 'a'), look(table, 'b'), look(table, 'c')]
+  assert.deepEqual(found(), [[true, '32'], [true, '31'], undefined])
+  assert.equal(table.mayHave(1, Buffer.from('b'), hashPlace(1, Buffer.from('b'))), true)
+  failure = new RangeError('Maximum call stack size exceeded')
+  assert.deepEqual(found(), [[true, '32'], [true, '31'], undefined])
+  assert.equal(add.mock.callCount(), 7)
+  failure = new TypeError('a defect')
+  assert.throws(() => look(table, 'a'), failure)
   add.mock.restore()
-  assert.deepEqual(look(table, 'a'), [true, '31'])
+  assert.deepEqual(found(), [[true, '32'], [true, '31'], undefined])
   assert.equal(table.settleSome(), true)
 })
 

@@ -5,9 +5,11 @@
  * for the bytes of a place in the blocks that wait takes a millisecond or two.
  * Owns: which blocks wait. Does not own: the table, when there is time (`settleSome`).
  * Invariants: what it answers is the same at every moment; a block waits only after all its records were found whole; no more waits than WAITING_BYTES_MAX
- * and WAITING_RECORDS_MAX, and it is searched no more than LOOKS_MAX times: the next look-up puts all of it into the table.
+ * and WAITING_RECORDS_MAX, and it is searched no more than LOOKS_MAX times: the next look-up puts all of it into the table, or, while there is no memory
+ * for that, searches it, too.
  */
 import { ByteWriter } from '../base/bytes.ts'
+import { isOutOfMemory } from '../base/out-of-memory.ts'
 import { compareBytes, RECORD_PUT, RecordCursor } from '../format/index.ts'
 import type { Found, Layer, LayerCursor, Range } from '../segment/index.ts'
 import { RecordTable } from './table.ts'
@@ -20,7 +22,7 @@ const LOOKS_MAX = 4
 
 export class TailTable implements Layer {
   readonly #table = new RecordTable({ bulk: true })
-  /** Oldest first; none is in the table. */
+  /** Oldest first; of the first some may be in the table, where memory or the stack ended in it. */
   readonly #waiting: { readonly bytes: Buffer; readonly records: number }[] = []
   #waitingBytes = 0
   #waitingRecords = 0
@@ -37,7 +39,7 @@ export class TailTable implements Layer {
     return this.#table.records
   }
 
-  /** Bytes of all records that were added. */
+  /** Bytes of all blocks that were added. */
   get rawBytes(): number {
     return this.#table.rawBytes + this.#waitingBytes
   }
@@ -108,13 +110,22 @@ export class TailTable implements Layer {
     while (!this.settleSome());
   }
 
+  /** False while there is no memory, or no stack, for the table to take what waits. */
+  #settles(): boolean {
+    try {
+      this.#settle()
+      return true
+    } catch (error) {
+      if (isOutOfMemory(error)) return false
+      throw error
+    }
+  }
+
   /** In what waits, newest first. */
   #search(collection: number, key: Uint8Array): Found | undefined {
     if (this.#waiting.length === 0) return undefined
-    if (this.#looks++ >= LOOKS_MAX) {
-      this.#settle()
-      return undefined
-    }
+    if (this.#looks < LOOKS_MAX) this.#looks++
+    else if (this.#settles()) return undefined
     const place = placeBytes(collection, key)
     for (let at = this.#waiting.length - 1; at >= 0; at--) {
       const { bytes } = this.#waiting[at] as { readonly bytes: Buffer }
