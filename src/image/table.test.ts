@@ -175,6 +175,39 @@ for (const bulk of [false, true]) {
   })
 }
 
+test('a table in which the stack ended while it grew is as it was', () => {
+  const before = Array.from({ length: 20 }, (_, at) => ({ collection: 1, key: `k${at}`, value: `${at}` }))
+  const behind = Array.from({ length: 20 }, (_, at) => ({
+    collection: 1,
+    key: `k${10 + at}`,
+    value: at % 3 === 0 ? undefined : `new ${at}`,
+  }))
+  const columns: { set(this: unknown, ...given: unknown[]): void } = Object.getPrototypeOf(Uint8Array.prototype)
+  const { set } = columns
+  let ended = 0
+  for (let last = 0; ended === last; last++) {
+    const [plain, table] = [new RecordTable(), new RecordTable({ bulk: true })]
+    for (const one of [plain, table]) one.add(block(before))
+    let calls = 0
+    try {
+      columns.set = function (...given) {
+        if (calls++ === last) throw new RangeError('Maximum call stack size exceeded')
+        set.apply(this, given)
+      }
+      table.expect(100_000)
+    } catch (error) {
+      assert.ok(error instanceof RangeError)
+      ended++
+    } finally {
+      columns.set = set
+    }
+    for (const one of [plain, table]) one.add(block(behind))
+    assert.deepEqual(walk(table.cursor()), walk(plain.cursor()))
+    for (const { key } of [...before, ...behind]) assert.equal(find(table, 1, key), find(plain, 1, key))
+  }
+  assert.equal(ended, 6)
+})
+
 test('a walk goes on over records added meanwhile, and every record it gives is whole', () => {
   const numbered = (from: number, count: number, value: string): Write[] =>
     Array.from({ length: count }, (_, at) => ({ collection: 1, key: `k${String(from + at).padStart(6, '0')}`, value }))

@@ -202,7 +202,11 @@ export class RecordTable implements Layer {
       this.#slots[slot] = this.records + 1
       return this.records
     }
-    this.#byText ??= this.#handOver()
+    if (this.#byText === undefined) {
+      this.#byText = this.#texts()
+      this.#isBulk = false
+      this.#bulk = undefined
+    }
     const text = textOf(collection, bytes, start, end)
     const known = this.#byText.get(text)
     if (known !== undefined) return known
@@ -225,14 +229,12 @@ export class RecordTable implements Layer {
   }
 
   /** Once, in one step, which takes a fraction of a microsecond a record. */
-  #handOver(): Map<string, number> {
+  #texts(): Map<string, number> {
     const byText = new Map<string, number>()
     for (let index = 0; index < this.records; index++) {
       const [start, end] = [this.#keyStart[index] as number, this.#keyEnd[index] as number]
       byText.set(textOf(this.#collection[index] as number, this.#blockOf(index), start, end), index)
     }
-    this.#isBulk = false
-    this.#bulk = undefined
     return byText
   }
 
@@ -241,27 +243,20 @@ export class RecordTable implements Layer {
       const at = this.#keyStart[index] as number
       return compareBytes(this.#blockOf(index), at, this.#keyEnd[index] as number, this.#blocks.at(-1) as Buffer, start, end) === 0
     }
-    this.#bulk = this.#isBulk ? BulkColumns.open(room, same) : undefined
-    this.#isBulk = this.#bulk !== undefined
-    const columns = this.#bulk?.columns ?? plainColumns(room)
+    const bulk = this.#isBulk ? BulkColumns.open(room, same) : undefined
+    const columns = bulk?.columns ?? plainColumns(room)
     columns.block.set(this.#block)
     columns.collection.set(this.#collection)
     columns.keyStart.set(this.#keyStart)
     columns.keyEnd.set(this.#keyEnd)
     columns.hash.set(this.#hash)
     columns.put.set(this.#put)
+    const byText = this.#byText ?? (fillSlots(columns, this.records) ? undefined : this.#texts())
     this.#use(columns)
-    if (this.#byText !== undefined) return
-    const mask = this.#slots.length - 1
-    for (let index = 0; index < this.records; index++) {
-      const home = (this.#hash[index] as number) & mask
-      let slot = home
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask
-      this.#slots[slot] = index + 1
-      if (((slot - home) & mask) < PROBES_MAX) continue
-      this.#byText = this.#handOver()
-      return
-    }
+    // The stack may end in any call: there is none from here on, or compiled code would add to columns that nobody reads.
+    this.#bulk = byText === undefined ? bulk : undefined
+    this.#isBulk = this.#bulk !== undefined
+    this.#byText = byText
   }
 
   #use({ slots, block, collection, keyStart, keyEnd, hash, put }: Columns): void {
@@ -293,6 +288,19 @@ export class RecordTable implements Layer {
     const [count, collection, keyStart, keyEnd] = [this.records, this.#collection, this.#keyStart, this.#keyEnd]
     return sortPlaces({ count, collection, keyStart, keyEnd, bytesOf: at => this.#blockOf(at) })
   }
+}
+
+/** False where a place would take more than PROBES_MAX looks. */
+function fillSlots({ slots, hash }: Columns, records: number): boolean {
+  const mask = slots.length - 1
+  for (let index = 0; index < records; index++) {
+    const home = (hash[index] as number) & mask
+    let slot = home
+    while (slots[slot] !== 0) slot = (slot + 1) & mask
+    slots[slot] = index + 1
+    if (((slot - home) & mask) >= PROBES_MAX) return false
+  }
+  return true
 }
 
 /** The number before it makes it no number itself: strings that are have a hash that everybody knows. */
