@@ -98,6 +98,30 @@ for (const readOnly of [true, false]) {
   })
 }
 
+test('a time, or an epoch, beyond a log that files were left out of, and that reads whole only then, leads to no older one', async () => {
+  // Two looks and one for what is lost: twice, and once more before a writer publishes what is left.
+  for (const [readOnly, times] of [
+    [true, 6],
+    [false, 6],
+    [false, 9],
+  ] as const) {
+    for (const which of [() => 6, () => 7, (now: number) => new Date(now)]) {
+      const { world, before } = await headless()
+      flipReads(world.storage, before.file, before.end.bytes - 1000, times)
+      const opened = world.open({ readOnly, restore: { at: which(world.clock.now()) } })
+      await assert.rejects(opened, { code: 'TIDEMARK_STORAGE', file: before.file, message: /otherwise than a moment ago/ })
+      if (times > 6) continue
+      assert.equal((await world.open({ readOnly })).restored.epoch, 6, 'nothing was published')
+      await world.close()
+    }
+  }
+  const { world, before } = await headless()
+  flipReads(world.storage, before.file, before.end.bytes - 1000, 6)
+  const { restored } = await world.open({ readOnly: true, restore: { at: 2 } })
+  assert.deepEqual([restored.epoch, restored.lost], [2, undefined])
+  await world.close()
+})
+
 test('a copy of a log that files were left out of, behind one that reads whole only then, is none; nor is one of a log that is damaged still', async () => {
   const { world, before } = await headless()
   const offset = before.end.bytes - 1000

@@ -5,6 +5,7 @@ export { LogLength } from './log-length.ts'
 export { type CommitResult, LogWriter, type LogWriterStart } from './log-writer.ts'
 export { lastSeenIn, openLog } from './open-log.ts'
 export { proveEpoch } from './prove-epoch.ts'
+export { readsOtherwise } from './reads-otherwise.ts'
 export {
   type BlockItem,
   type CommitItem,

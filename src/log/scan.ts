@@ -25,6 +25,7 @@ import { type Storage, unpackError } from '../storage/index.ts'
 import { checkCommit, type EpochResult, type Pause, type Reached, readBlocks, readCommit, walkEpoch, withEcho } from './epoch.ts'
 import { type Evidence, findEvidence } from './evidence.ts'
 import { cureOf, lastSeenIn, type NotALog, type OpenLog, openLog } from './open-log.ts'
+import { readsOtherwise } from './reads-otherwise.ts'
 import { BadBlock, badBlock, unpack } from './unpack.ts'
 import { isGivenUp, isUnreadable } from './window.ts'
 
@@ -41,7 +42,7 @@ export interface ScanOptions {
   readonly until?: { readonly epoch: number } | undefined
   /** The newest fold point: a manifest that names a place says that all before it was synced, so an open file that does not lead to it is damaged. */
   readonly known?: Pick<LogPosition, 'file' | 'bytes' | 'epoch'> | null | undefined
-  /** The newest epoch of files behind `log` that nothing leads to: with damage it is lost, too. */
+  /** The newest epoch of files behind `log` that nothing leads to, for damage: it is lost, too, or, where the log is read to its end, TIDEMARK_STORAGE. */
   readonly leftOverEpoch?: number | undefined
   /** Default 'refuse': damage throws TIDEMARK_LOG_DAMAGED, what cannot be read TIDEMARK_STORAGE. 'fall-back': the scan ends before it and the report says what is lost. */
   readonly onDamage?: 'refuse' | 'fall-back' | undefined
@@ -172,6 +173,8 @@ export class LogScan implements AsyncIterable<LogItem> {
       }
       if (this.report.damage !== null || this.report.stopped) return
     }
+    const { leftOverEpoch = 0 } = this.#options
+    if (!this.#reached() && leftOverEpoch > this.report.end.epoch) throw readsOtherwise(log.at(-1) as LogEntry)
   }
 
   async *#file(index: number, log: OpenLog, start: number): AsyncGenerator<LogItem> {

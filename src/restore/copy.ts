@@ -46,7 +46,6 @@ import {
 import { type Believe, besideWriter } from './beside.ts'
 import { COPYING, isCutShort, noStoreIn } from './directory.ts'
 import { type OpenedStore, openForReading } from './open.ts'
-import { readsOtherwise } from './tail.ts'
 
 export interface Copied {
   /** The recovery point that the copy holds. */
@@ -199,8 +198,6 @@ async function attempt(from: Storage, to: Storage, opened: OpenedStore, random: 
     for (const { file } of read) open.set(file, await from.open(file, 'read'))
     const report = await scan(from, manifest, log, pause, leftOverEpoch)
     if (report.damage !== null) await believe(report.damage.file)
-    // Files were left out for damage that is not there any more.
-    if (report.damage === null && leftOverEpoch > report.end.epoch) throw readsOtherwise(log.at(-1) as LogEntry)
     const lineage = random.bytes(16).toString('hex')
     // A log that was found without the newest manifests may go on in files of a later token than that of the manifest that was read.
     const token = log.reduce((most, { file }) => Math.max(most, logNumbers(nameOf(file))?.token ?? 0), manifest.token)

@@ -23,9 +23,8 @@ import {
   type Manifest,
   manifestName,
 } from '../format/index.ts'
-import { holdsCommit, LogScan, lastSeenIn, openLog } from '../log/index.ts'
+import { holdsCommit, LogScan, lastSeenIn, openLog, readsOtherwise } from '../log/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
-import { readsOtherwise } from './tail.ts'
 import type { Asked } from './there.ts'
 
 interface Candidate {

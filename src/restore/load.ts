@@ -8,16 +8,16 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { ColdState } from '../cold/index.ts'
-import type { CatalogueEntry, LogEntry, Manifest } from '../format/index.ts'
+import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
-import type { ScanReport } from '../log/index.ts'
+import { readsOtherwise, type ScanReport } from '../log/index.ts'
 import { assertDecompressible } from '../segment/index.ts'
 import { mayStayUnread, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
 import { isUnfit } from './kept.ts'
 import type { OpenedStore } from './open.ts'
 import { standOn } from './stand.ts'
-import { readsOtherwise, readTail, type Tail } from './tail.ts'
+import { readTail, type Tail } from './tail.ts'
 
 export interface LoadRequest {
   readonly storage: Storage
@@ -48,7 +48,7 @@ export function load(request: LoadRequest): Promise<LoadResult> {
 
 async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: LoadRequest, believe: Believe): Promise<LoadResult> {
   const { storeId, log, fold: known } = opened.manifest
-  const stand = await standOn(storage, opened.manifest, at, pause, believe)
+  const stand = await standOn(storage, opened, at, pause, believe)
   if (stand === undefined) throw noSuchPoint(at, 'nothing is kept that is so old')
   if (isUnfit(stand)) throw stand.error
   const { image, until } = stand
@@ -60,8 +60,6 @@ async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: Loa
     const { report, table } = tail
     const { end } = report
     if (report.damage !== null) await believe(report.damage.file)
-    // Files were left out for damage that is not there any more.
-    if (report.damage === null && until === undefined && leftOverEpoch > end.epoch) throw readsOtherwise(log.at(-1) as LogEntry)
     if (stand.damage !== undefined && end.epoch >= stand.damage.firstLostEpoch) throw readsOtherwise(stand.damage)
     const isThere = at === 'latest' || (typeof at === 'number' ? end.epoch === at && at > 0 : end.epoch > 0)
     if (!isThere) throw noSuchPoint(at, end.epoch === 0 ? 'there is none before it' : `the one before it is epoch ${end.epoch}`)

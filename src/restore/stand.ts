@@ -13,6 +13,7 @@ import { type LogDamage, LogScan, type ScanOptions } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 import type { Believe } from './beside.ts'
 import { isUnfit, readKept, type Unfit, unfitSegment } from './kept.ts'
+import type { OpenedStore } from './open.ts'
 
 export interface Stand {
   readonly image: Manifest
@@ -32,19 +33,20 @@ interface Looked {
  */
 export async function standOn(
   storage: Storage,
-  newest: Manifest,
+  opened: OpenedStore,
   at: 'latest' | number | Date,
   pause: () => Promise<void> | undefined,
   believe: Believe,
 ): Promise<Stand | Unfit | undefined> {
+  const { manifest: newest } = opened
   if (at === 'latest') return { image: newest, until: undefined }
   if (typeof at === 'number') return await standAt(storage, newest, at, believe)
-  return await standAtTime(storage, newest, at.getTime(), pause, believe)
+  return await standAtTime(storage, opened, at.getTime(), pause, believe)
 }
 
 async function standAtTime(
   storage: Storage,
-  newest: Manifest,
+  { manifest: newest, leftOverEpoch }: OpenedStore,
   timeMs: number,
   pause: () => Promise<void> | undefined,
   believe: Believe,
@@ -56,7 +58,7 @@ async function standAtTime(
     let mayFollow = from === undefined || from.timeMs <= timeMs
     let found = mayFollow ? (from?.epoch ?? 0) : undefined
     const options = { payloads: false, onDamage: 'fall-back', pause: () => pause() ?? undefined } as const
-    const scan = new LogScan({ storage, storeId, log, from, known, until, ...options })
+    const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, known, until, ...options })
     for await (const item of scan) {
       mayFollow = item.commit.timeMs <= timeMs
       if (mayFollow) found = item.commit.epoch

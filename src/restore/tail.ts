@@ -7,11 +7,10 @@
  * plus SLACK_BYTES; `nextId` is above the ids of every catalogue and of every put that was read.
  */
 import { ByteWriter } from '../base/bytes.ts'
-import { TidemarkError } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'
 import { appendRecord, type CatalogueEntry, type Commit, type FoldPoint, GENESIS, type LogEntry } from '../format/index.ts'
 import { TailTable } from '../image/index.ts'
-import { type BlockItem, LogLength, LogScan, ownMemory, type ScanOptions, type ScanReport } from '../log/index.ts'
+import { type BlockItem, LogLength, LogScan, ownMemory, readsOtherwise, type ScanOptions, type ScanReport } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 export interface TailRequest {
@@ -144,12 +143,4 @@ async function pack(table: TailTable, alive: ReadonlySet<number>, tombstones: bo
   }
   packed.add(Buffer.from(writer.view()))
   return packed
-}
-
-export function readsOtherwise({ file, offset = 0 }: { readonly file: string; readonly offset?: number }): TidemarkError {
-  return new TidemarkError('TIDEMARK_STORAGE', `${file} reads otherwise than a moment ago`, {
-    file,
-    info: { offset, operation: 'read' },
-    hint: 'the device or its memory is not reliable: check it before anything else, then try again',
-  })
 }
