@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type LogEntry, manifestName } from '../src/format/index.ts'
 import { newestNumber, readManifest } from '../src/manifest/index.ts'
-import { copyStore } from '../src/restore/index.ts'
-import { MemoryStorage } from '../src/storage/index.ts'
+import { profileStore } from '../src/profile/read.ts'
+import { copyStore, listPoints } from '../src/restore/index.ts'
+import { verifyStore } from '../src/restore/verify.ts'
+import { MemoryStorage, type Storage } from '../src/storage/index.ts'
 import { SeededRandom, SimulatedStorage } from '../src/testing/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 import { answerReads, flipReads } from './support/wrong-answer.ts'
@@ -120,6 +122,24 @@ test('a time, or an epoch, beyond a log that files were left out of, and that re
   const { restored } = await world.open({ readOnly: true, restore: { at: 2 } })
   assert.deepEqual([restored.epoch, restored.lost], [2, undefined])
   await world.close()
+})
+
+test('what is told of a log that files were left out of, and that reads whole only then, is not that it ends there', async () => {
+  const pause = (): undefined => undefined
+  const parts = { monotonic: () => 0, pause, wait: () => Promise.resolve() }
+  const points = async (storage: Storage): Promise<number> => (await listPoints(storage, Number.POSITIVE_INFINITY, pause))[0]?.epoch ?? 0
+  const verified = async (storage: Storage): Promise<number> => (await verifyStore(storage, pause)).epoch
+  const profiled = async (storage: Storage): Promise<number> => (await profileStore(storage, {}, parts)).history.epochs
+  for (const told of [points, verified, profiled]) {
+    const { world, before } = await headless()
+    const offset = before.end.bytes - 1000
+    flipReads(world.storage, before.file, offset, 6)
+    const wrong = { code: 'TIDEMARK_STORAGE', file: before.file, message: /otherwise than a moment ago/ }
+    await assert.rejects(world.run(told(world.storage)), wrong, told.name)
+    assert.equal(await world.run(told(world.storage)), 6, told.name)
+    world.storage.disk.lookup(before.file)?.flip(offset, 1)
+    assert.equal(await world.run(told(world.storage)), before.end.epoch - 1, told.name)
+  }
 })
 
 test('a copy of a log that files were left out of, behind one that reads whole only then, is none; nor is one of a log that is damaged still', async () => {

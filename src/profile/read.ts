@@ -15,7 +15,7 @@ import { systemPauser } from '../base/pauser.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import { countRecords, GENESIS, LOG_HEADER_BYTES, type LogEntry, type LogPosition, logNumbers, type Manifest } from '../format/index.ts'
 import { holdsNothing, LogScan, openLog } from '../log/index.ts'
-import { noStoreIn, openAgain, openForReading } from '../restore/index.ts'
+import { noStoreIn, type OpenedStore, openAgain, openForReading } from '../restore/index.ts'
 import { FileStorage, nameOf, type Storage } from '../storage/index.ts'
 import type { Measuring } from './measure.ts'
 import { Profiler, type ProfilerOptions } from './profiler.ts'
@@ -115,10 +115,11 @@ class Reader {
 
   async #untilRead(count: boolean): Promise<void> {
     for (let attempt = 1; this.whole; attempt++) {
-      const { manifest, damagedManifests, older } = await openForReading(this.#storage)
+      const opened = await openForReading(this.#storage)
+      const { manifest, damagedManifests, older } = opened
       for (const { file } of damagedManifests) this.#profiler.note(`${file} is damaged; the one before it was read`)
       if (older !== undefined) this.#profiler.note(older)
-      const damage = await this.#readOn(manifest, count).catch(error => {
+      const damage = await this.#readOn(opened, count).catch(error => {
         if (hasCode(error, 'TIDEMARK_STORAGE')) return error as TidemarkError
         throw error
       })
@@ -135,7 +136,7 @@ class Reader {
   }
 
   /** What is wrong with the log; undefined: nothing. */
-  async #readOn(manifest: Manifest, count: boolean): Promise<Profile['history']['damage']> {
+  async #readOn({ manifest, leftOverEpoch }: OpenedStore, count: boolean): Promise<Profile['history']['damage']> {
     const { log, storeId, fold: known } = manifest
     const from = await this.#resume(manifest, count)
     if (from === undefined) return undefined
@@ -144,6 +145,7 @@ class Reader {
       storage: this.#storage,
       storeId,
       log,
+      leftOverEpoch,
       from,
       known,
       payloads: count,

@@ -7,7 +7,7 @@ import type { Storage } from '../storage/index.ts'
 import { type Believe, besideWriter, openAgain } from './beside.ts'
 import { isUnfit, readKept, type Unfit, unfitSegment } from './kept.ts'
 import { ListedPoints } from './listed.ts'
-import { openForReading } from './open.ts'
+import { type OpenedStore, openForReading } from './open.ts'
 import type { RecoveryPoint } from './recovery-point.ts'
 
 const VERIFIED = ['checksums', 'chain'] as const
@@ -25,10 +25,11 @@ export async function listPoints(
   pause: Pause,
   most = POINTS_LISTED_MAX,
 ): Promise<readonly RecoveryPoint[]> {
-  return await besideWriter(storage, await openForReading(storage), async ({ manifest }, believe) => {
+  return await besideWriter(storage, await openForReading(storage), async (opened, believe) => {
+    const { manifest } = opened
     // What is folded was acknowledged, if after this was asked for.
     const upTo = Math.max(epochMax, manifest.fold?.epoch ?? 0)
-    const points = await pointsOf(storage, manifest, { epochMax: upTo, most }, pause, believe)
+    const points = await pointsOf(storage, opened, { epochMax: upTo, most }, pause, believe)
     if ((await newestNumber(storage)) === manifest.number) return points
     const newest = (await openAgain(storage))?.manifest ?? manifest
     // Of history that was given up since, nobody can say from here where it ended.
@@ -62,7 +63,7 @@ function since(point: RecoveryPoint, oldest: number): RecoveryPoint {
 
 async function pointsOf(
   storage: Storage,
-  manifest: Manifest,
+  { manifest, leftOverEpoch }: OpenedStore,
   { epochMax, most }: { readonly epochMax: number; readonly most: number },
   pause: Pause,
   believe: Believe,
@@ -104,7 +105,8 @@ async function pointsOf(
     }
     const { fold } = found
     if (fold !== null) add(fold.epoch, fold.timeMs, 0, fold.catalogue, [])
-    const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, known, payloads: false, onDamage: 'fall-back', pause })
+    const options = { known, leftOverEpoch, payloads: false, onDamage: 'fall-back', pause } as const
+    const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, ...options })
     let before: LogPosition | null = fold
     for await (const item of scan) {
       if (item.type !== 'commit') continue

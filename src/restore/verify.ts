@@ -123,7 +123,7 @@ async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole:
     if (problem === undefined) whole.add(entry.sha256)
     add('segment', entry.file, entry.bytes, problem?.message)
   }
-  const epoch = await lookAtLog(storage, manifest, places, pause, addSized, notes)
+  const epoch = await lookAtLog(storage, opened, places, pause, addSized, notes)
   return { ok: files.every(({ problem }) => problem === undefined), epoch, files, notes }
 }
 
@@ -133,12 +133,13 @@ async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole:
  */
 async function lookAtLog(
   storage: Storage,
-  { storeId, log, fold: known }: Manifest,
+  { manifest, leftOverEpoch }: OpenedStore,
   places: readonly LogPosition[],
   pause: Pauser,
   add: AddSized,
   notes: string[],
 ): Promise<number> {
+  const { storeId, log, fold: known } = manifest
   const problems = new Map<string, string>()
   /** The file whose damage ended the scan before. */
   let broken: string | undefined
@@ -150,7 +151,7 @@ async function lookAtLog(
       notes.push(`behind the damage in ${broken} the log was not looked at up to the fold point at epoch ${from.epoch}`)
     broken = undefined
     const take = ({ bytes }: BlockItem): void => void countRecords(bytes)
-    const scan = new LogScan({ storage, storeId, log, from, known, onDamage: 'fall-back', take, pause })
+    const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, known, onDamage: 'fall-back', take, pause })
     const problem = await problemOf(async () => {
       for await (const _ of scan);
     })
