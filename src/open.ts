@@ -137,7 +137,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
     cadence: undefined,
     restored: describeRestore(opened, loaded, surroundings.clock.monotonic() - begin),
     // What came since it was opened can be restored, too; its own point may not be kept any more.
-    points: () => listPoints(surroundings.storage, Number.POSITIVE_INFINITY, pauserOf(surroundings)),
+    points: () => listPoints(surroundings.storage, () => Number.POSITIVE_INFINITY, pauserOf(surroundings)),
     ending: timeoutMs => new Ending({ ...surroundings, ...built }, timeoutMs),
   })
 }
@@ -210,7 +210,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       checkpointer,
       cadence: schedule.cadence,
       restored: describeRestore(opened, loaded, clock.monotonic() - begin),
-      points: () => listPoints(storage, checkpointer.epoch, pauserOf(surroundings)),
+      points: () => listPoints(storage, () => checkpointer.epoch, pauserOf(surroundings)),
       ending: timeoutMs => {
         writer.post({ type: 'ending' })
         // Who was fenced writes nothing more.

@@ -46,7 +46,7 @@ async function spoiled(spoil: (bytes: Bytes, fold: FoldPoint) => void): Promise<
 }
 
 async function pointsOf({ world }: Spoiled): Promise<(readonly number[])[]> {
-  const points = await world.run(listPoints(world.storage, Number.POSITIVE_INFINITY, never))
+  const points = await world.run(listPoints(world.storage, () => Number.POSITIVE_INFINITY, never))
   return points.map(({ epoch, lost }) => (lost === undefined ? [epoch] : [epoch, lost.firstLostEpoch, lost.lastLostEpoch]))
 }
 

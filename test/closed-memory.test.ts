@@ -77,7 +77,11 @@ test('a list of recovery points that such a close overtakes says so, and not tha
   const listing = (opens: number): Promise<unknown> => {
     const storage = new Overtaken(disk)
     storage.opensLeft = opens
-    return listPoints(storage, Number.POSITIVE_INFINITY, () => undefined)
+    return listPoints(
+      storage,
+      () => Number.POSITIVE_INFINITY,
+      () => undefined,
+    )
   }
   let opens = 0
   for (let listed: unknown; listed === undefined; ) {

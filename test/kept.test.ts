@@ -51,11 +51,11 @@ async function lose(storage: SimulatedStorage, path: string, what: 'missing' | '
 for (const what of ['missing', 'cut'] as const) {
   test(`points behind an older fold point are listed and restored where a segment is ${what}`, async () => {
     const { world, storage, kept, newest } = await filled(100)
-    const before = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+    const before = await world.run(listPoints(storage, () => Number.POSITIVE_INFINITY, never))
     const known = new Set(segmentsOf(kept[1] as Manifest))
     const lost = segmentsOf(kept[2] as Manifest).find(file => !known.has(file)) as string
     await world.run(lose(storage, lost, what))
-    const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+    const points = await world.run(listPoints(storage, () => Number.POSITIVE_INFINITY, never))
     assert.deepEqual(
       points.map(({ epoch, lost }) => [epoch, lost]),
       before.map(({ epoch }) => [epoch, undefined]),
@@ -92,7 +92,7 @@ test('where the oldest fold point cannot be stood on, the list begins at the nex
   const lost = own[0] ?? (segmentsOf(oldest)[0] as string)
   await world.run(storage.remove(lost))
   const fit = kept.find(manifest => !segmentsOf(manifest).includes(lost))
-  const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+  const points = await world.run(listPoints(storage, () => Number.POSITIVE_INFINITY, never))
   assert.ok(fit !== undefined, 'a later fold point does without the segment')
   const last = points.at(-1)
   assert.equal(last?.epoch, fit.fold?.epoch)
@@ -115,7 +115,7 @@ for (const [what, error] of [
     await world.run(lose(storage, file, what))
     const told = { ...error, file }
     for (const at of [epoch, new Date(timeMs)]) await assert.rejects(world.open({ readOnly: true, restore: { at } }), told)
-    await assert.rejects(world.run(listPoints(storage, Number.POSITIVE_INFINITY, never)), told)
+    await assert.rejects(world.run(listPoints(storage, () => Number.POSITIVE_INFINITY, never)), told)
     await assert.rejects(world.open({ readOnly: true, restore: { at: epoch - 1 } }), { code: 'TIDEMARK_NO_SUCH_POINT' })
   })
 }
@@ -139,7 +139,7 @@ test('a manifest of another history under the number of a point that is kept is 
     await world.run(putInPlaceOf(storage, strangers(wrong, which === 0 ? right : wrong)[which] as Manifest))
     const refused = { code: 'TIDEMARK_MANIFEST_DAMAGED', file: manifestName(wrong.number), message: /is not that of the point/ }
     await assert.rejects(world.open({ readOnly: true, restore: { at: epoch } }), refused)
-    const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+    const points = await world.run(listPoints(storage, () => Number.POSITIVE_INFINITY, never))
     assert.deepEqual([points.at(-1)?.epoch, points.at(-1)?.lost?.file], [right.fold?.epoch, manifestName(wrong.number)])
     // Nothing that the stranger says of the log is looked for there.
     const fold = right.fold as FoldPoint
@@ -204,7 +204,7 @@ test('an older copy of the manifests, of which a segment was given up since, kee
   const known = new Set(segmentsOf(point))
   await world.run(storage.remove(segmentsOf(newest).find(file => !known.has(file)) as string))
   const at = point.fold?.epoch as number
-  const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+  const points = await world.run(listPoints(storage, () => Number.POSITIVE_INFINITY, never))
   const found = points.find(({ epoch }) => epoch === at)
   assert.ok(found !== undefined && found.lost === undefined)
   const reader = await world.open({ readOnly: true, restore: { at } })
@@ -248,7 +248,7 @@ test('an older copy of the manifests that names a file in which nothing was comm
   assert.ok(isWhole(newest) && kept.some(manifest => !isWhole(manifest)), 'a point is gone that the copy keeps')
   const { ok, files } = await world.run(verifyStore(storage, never))
   assert.ok(ok, JSON.stringify(files.filter(({ problem }) => problem !== undefined)))
-  const points = await world.run(listPoints(storage, Number.POSITIVE_INFINITY, never))
+  const points = await world.run(listPoints(storage, () => Number.POSITIVE_INFINITY, never))
   assert.ok(points.every(({ lost }) => lost === undefined))
   const store = await world.open()
   assert.equal(store.restored.epoch, points[0]?.epoch)

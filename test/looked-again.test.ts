@@ -127,7 +127,8 @@ test('a time, or an epoch, beyond a log that files were left out of, and that re
 test('what is told of a log that files were left out of, and that reads whole only then, is not that it ends there', async () => {
   const pause = (): undefined => undefined
   const parts = { monotonic: () => 0, pause, wait: () => Promise.resolve() }
-  const points = async (storage: Storage): Promise<number> => (await listPoints(storage, Number.POSITIVE_INFINITY, pause))[0]?.epoch ?? 0
+  const points = async (storage: Storage): Promise<number> =>
+    (await listPoints(storage, () => Number.POSITIVE_INFINITY, pause))[0]?.epoch ?? 0
   const verified = async (storage: Storage): Promise<number> => (await verifyStore(storage, pause)).epoch
   const profiled = async (storage: Storage): Promise<number> => (await profileStore(storage, {}, parts)).history.epochs
   for (const told of [points, verified, profiled]) {

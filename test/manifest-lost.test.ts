@@ -37,7 +37,7 @@ async function filled(): Promise<SimulatedStore> {
 test('points are listed, and older ones restored, though a manifest that is kept is there no more', async () => {
   const world = await filled()
   const storage = await damaged(world)
-  const points = await listPoints(storage, Number.POSITIVE_INFINITY, never)
+  const points = await listPoints(storage, () => Number.POSITIVE_INFINITY, never)
   assert.equal(points[0]?.epoch, world.points.at(-1)?.epoch)
   assert.ok(points.length > 20)
   const files = (await verifyStore(storage, never)).files.filter(({ problem }) => problem !== undefined)

@@ -10,9 +10,11 @@ import { Ownership } from '../src/writer/ownership.ts'
 import { newestOf, threeKept } from './support/kept-points.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
+const endless = (): number => Number.POSITIVE_INFINITY
+
 /** Of a listing while which the writer publishes `next`, at the last look at the log. */
 async function listedWhile(world: SimulatedStore, next: (old: Manifest) => Manifest, most?: number): Promise<readonly RecoveryPoint[]> {
-  const listed = (pause: () => Promise<void>) => world.run(listPoints(world.storage, Number.POSITIVE_INFINITY, pause, most))
+  const listed = (pause: () => Promise<void>) => world.run(listPoints(world.storage, endless, pause, most))
   let looks = 0
   await listed(async () => void looks++)
   const own = new Ownership(world.storage, noFailpoint, await newestOf(world))
@@ -57,9 +59,19 @@ test('where history went back meanwhile the list is that of what is left', async
   assert.deepEqual(epochsOf(points), [9, 8, 7, 6, 5, 4, 3])
 })
 
-/** Folds all there is, with nothing kept before it, while the points are listed: up to `epochMax`, at the first look at the log or at that of each attempt. */
-async function overtaken(epochMax: number, always: boolean): Promise<readonly RecoveryPoint[]> {
+interface Overtaken {
+  /** Up to which epoch the points are listed, of the last that was committed. */
+  readonly epochMax: (committed: number) => number
+  /** At the look at the log of each attempt, not of the first alone. */
+  readonly always?: boolean
+  /** Of a file of the log. */
+  readonly fileBytesMax?: number
+}
+
+/** Folds all there is, with nothing kept before it, while the points are listed. */
+async function overtaken({ epochMax, always = false, fileBytesMax }: Overtaken): Promise<readonly RecoveryPoint[]> {
   const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 } })
+  world.fileBytesMax = fileBytesMax
   world.thresholds = { records: 8, graceMs: 100, paced: false }
   const map = (await world.open()).map<number>('map')
   const commit = async (keys: number): Promise<void> => {
@@ -87,13 +99,20 @@ async function overtaken(epochMax: number, always: boolean): Promise<readonly Re
     await commit(8)
   }
   try {
-    return await world.run(listPoints(storage, epochMax, pause))
+    return await world.run(listPoints(storage, () => epochMax(world.points.length), pause))
   } finally {
     await world.close()
   }
 }
 
 test('where all that was read is folded meanwhile, and nothing kept, the list begins again, up to the fold point at least', async () => {
-  for (const epochMax of [Number.POSITIVE_INFINITY, 5]) assert.deepEqual(epochsOf(await overtaken(epochMax, false)), [6])
-  await assert.rejects(overtaken(5, true), { code: 'TIDEMARK_STORAGE', hint: /try again/ })
+  for (const most of [Number.POSITIVE_INFINITY, 5]) assert.deepEqual(epochsOf(await overtaken({ epochMax: () => most })), [6])
+  const moved = { code: 'TIDEMARK_STORAGE', hint: /try again/ }
+  await assert.rejects(overtaken({ epochMax: () => 5, always: true }), moved)
+  // Each epoch in a file of its own, which the manifest that is read does not name.
+  await assert.rejects(overtaken({ epochMax: committed => committed, always: true, fileBytesMax: 1 }), moved)
+})
+
+test('what a writer commits and folds while its points are listed is in the list', async () => {
+  assert.deepEqual(epochsOf(await overtaken({ epochMax: committed => committed, always: true })), [6])
 })

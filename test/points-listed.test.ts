@@ -24,7 +24,14 @@ test('beyond the newest epochs fold points alone are listed, and what lies betwe
     if (value % 10 === 0) await world.pass(60_000)
   }
   const listed = (most?: number): Promise<readonly RecoveryPoint[]> =>
-    world.run(listPoints(world.storage, Number.POSITIVE_INFINITY, () => {}, most))
+    world.run(
+      listPoints(
+        world.storage,
+        () => Number.POSITIVE_INFINITY,
+        () => {},
+        most,
+      ),
+    )
   const all = await listed()
   assert.deepEqual(await world.run(store.recoveryPoints()), all)
   assert.equal(all.length, 60)

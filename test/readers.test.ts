@@ -209,7 +209,13 @@ test('recovery points are listed from a log that begins later meanwhile', async 
   const world = new World()
   await world.begin()
   const { storage, gone } = interruptions(world, 'log', 1)
-  const points = await world.run(listPoints(storage, Number.MAX_SAFE_INTEGER, () => undefined))
+  const points = await world.run(
+    listPoints(
+      storage,
+      () => Number.MAX_SAFE_INTEGER,
+      () => undefined,
+    ),
+  )
   assert.ok((gone[0] as string[]).length > 0)
   assert.equal(points[0]?.epoch, world.store.stats().epoch)
   const { manifest } = await world.run(openForReading(world.storage))
@@ -221,7 +227,15 @@ test('where the look that would tell that files were given back fails, that is t
   const world = new World()
   await world.begin()
   const looks: readonly [string, (storage: Storage) => Promise<unknown>][] = [
-    ['log', storage => listPoints(storage, Number.MAX_SAFE_INTEGER, () => undefined)],
+    [
+      'log',
+      storage =>
+        listPoints(
+          storage,
+          () => Number.MAX_SAFE_INTEGER,
+          () => undefined,
+        ),
+    ],
     ['log', storage => verifyStore(storage, () => undefined)],
     ['segment', storage => verifyStore(storage, () => undefined)],
   ]

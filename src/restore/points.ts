@@ -13,22 +13,22 @@ import type { RecoveryPoint } from './recovery-point.ts'
 const VERIFIED = ['checksums', 'chain'] as const
 
 /**
- * The points up to `epochMax`, or to the fold point where that is later, newest first: the oldest fold point that is kept, and the log behind it. Where
- * the log is damaged, or what the fold point stands on is missing, the list goes on at the next fold point that is kept; behind the newest of them it
- * ends. Beyond the newest `most` only fold points that are kept are listed, and what is left out between them is counted. What the store gave up
- * meanwhile is not in the list: one that folds beyond its retention, or goes back to the past.
+ * The points up to `epochMax`, as of when each is read, or to the fold point where that is later, newest first: the oldest fold point that is kept, and
+ * the log behind it. Where the log is damaged, or what the fold point stands on is missing, the list goes on at the next fold point that is kept; behind
+ * the newest of them it ends. Beyond the newest `most` only fold points that are kept are listed, and what is left out between them is counted. What the
+ * store gave up meanwhile is not in the list: one that folds beyond its retention, or goes back to the past.
  * @throws what is wrong with the first fold point where nothing can stand on any
  */
 export async function listPoints(
   storage: Storage,
-  epochMax: number,
+  epochMax: () => number,
   pause: Pause,
   most = POINTS_LISTED_MAX,
 ): Promise<readonly RecoveryPoint[]> {
   return await besideWriter(storage, await openForReading(storage), async (opened, believe) => {
     const { manifest } = opened
     // What is folded was acknowledged, if after this was asked for.
-    const upTo = Math.max(epochMax, manifest.fold?.epoch ?? 0)
+    const upTo = (): number => Math.max(epochMax(), manifest.fold?.epoch ?? 0)
     const points = await pointsOf(storage, opened, { epochMax: upTo, most }, pause, believe)
     if ((await newestNumber(storage)) === manifest.number) return points
     const newest = (await openAgain(storage))?.manifest ?? manifest
@@ -64,7 +64,7 @@ function since(point: RecoveryPoint, oldest: number): RecoveryPoint {
 async function pointsOf(
   storage: Storage,
   { manifest, leftOverEpoch }: OpenedStore,
-  { epochMax, most }: { readonly epochMax: number; readonly most: number },
+  { epochMax, most }: { readonly epochMax: () => number; readonly most: number },
   pause: Pause,
   believe: Believe,
 ): Promise<RecoveryPoint[]> {
@@ -94,7 +94,7 @@ async function pointsOf(
   for (const point of kept) {
     const { number, epoch: from } = point
     if (from < next) continue
-    if (from > epochMax) break
+    if (from > epochMax()) break
     const found =
       number === manifest.number ? ((await unfitSegment(storage, manifest)) ?? manifest) : await readKept(storage, manifest, point)
     if (isUnfit(found)) {
@@ -111,7 +111,7 @@ async function pointsOf(
     for await (const item of scan) {
       if (item.type !== 'commit') continue
       const { commit, position } = item
-      if (commit.epoch > epochMax) break
+      if (commit.epoch > epochMax()) break
       const start = before?.file === position.file ? before.bytes : LOG_HEADER_BYTES
       add(commit.epoch, commit.timeMs, position.bytes - start, commit.catalogue, VERIFIED)
       before = position
