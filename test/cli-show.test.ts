@@ -94,9 +94,21 @@ test('an ArrayBuffer and a DataView are shown whole, alone and inside of a value
 test('a key is the number that was typed, in whatever form, and none that it would be rounded to', async () => {
   const codec = await defaultCodec()
   const map = new Map<unknown, unknown>(
-    [0, 7, 0.5, 2 ** 53, 1e23, Number.MAX_VALUE, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 2n ** 53n + 1n].map(
-      key => [key, key],
-    ),
+    [
+      0,
+      5,
+      7,
+      15,
+      16,
+      0.5,
+      2 ** 53,
+      1e23,
+      Number.MAX_VALUE,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      Number.NaN,
+      2n ** 53n + 1n,
+    ].map(key => [key, key]),
   )
   const entries: Entries = { ...cell(undefined), kind: 'map', has: key => map.has(key), get: key => map.get(key) }
   const shownAt = (typed: string): string => [...shown(entries, codec, { ...TEXT, typed })].join('').trimEnd()
@@ -116,6 +128,10 @@ test('a key is the number that was typed, in whatever form, and none that it wou
     '+1e-400',
     '.1e-400',
     '0x20000000000001',
+    '0x',
+    '0x10n',
+    '-0x10',
+    `0x${'f'.repeat(400)}`,
     '7.00000000000000000001',
     `1${zeros}`,
     '9'.repeat(400),
@@ -128,6 +144,11 @@ test('a key is the number that was typed, in whatever form, and none that it wou
   for (const [typed, value] of [
     ...(['0', '-0', '0.0', '0e5', '.0', '00'] as const).map(typed => [typed, 0] as const),
     ...(['7', '7.0', '7.', '70e-1', '0.7E1', '+7', '007', ' 7 '] as const).map(typed => [typed, 7] as const),
+    ...(['0x10', '0X10', ' 0x10 ', '0o20', '0b10000', '1.6e1'] as const).map(typed => [typed, 16] as const),
+    ['0b101', 5],
+    ['0o17', 15],
+    ['0xF', 15],
+    ['0x20000000000000', 2 ** 53],
     ...(['0.5', '.5', '5e-1', '00.50'] as const).map(typed => [typed, 0.5] as const),
     ...(['9007199254740992', '9007199254740992.0', '9.007199254740992e+15'] as const).map(typed => [typed, 2 ** 53] as const),
     ...(['1e23', '1e+23', '10.0e22'] as const).map(typed => [typed, 1e23] as const),

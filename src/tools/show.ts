@@ -134,6 +134,11 @@ function fits(as: string, said: () => string): string {
   }
 }
 
+/** Whether the digits of base 16, 8 or 2 in `typed` say this very number. */
+function isOfBase(typed: string, number: number): boolean {
+  return /^0[xob]/i.test(typed) && Number.isFinite(number) && BigInt(typed) === BigInt(number)
+}
+
 /** What was typed as the key it may be: a string first, then a number, then a bigint. @throws UsageError when none is there */
 function keyIn(entries: Entries, typed: string): Key {
   const candidates: Key[] = [typed]
@@ -141,7 +146,7 @@ function keyIn(entries: Entries, typed: string): Key {
   const digits = /^(-?\d+)n?$/.exec(typed)?.[1]
   // Of so many digits the number may be that of others too, or none.
   const isOther = digits === typed && !(Number.isFinite(number) && BigInt(number) === BigInt(digits))
-  const isSaid = typed === String(number) || (typed.trim() !== '' && says(typed.trim(), number))
+  const isSaid = typed === String(number) || (typed.trim() !== '' && (says(typed.trim(), number) || isOfBase(typed.trim(), number)))
   if (isSaid && !isOther) candidates.push(number)
   if (digits !== undefined) candidates.push(BigInt(digits))
   const key = candidates.find(candidate => entries.has(candidate))
