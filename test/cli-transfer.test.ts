@@ -215,12 +215,12 @@ test('import holds a bounded part of the store in memory', { timeout: 240_000 },
   const folder = temporaryFolder(t)
   // Half as much again as the heap, in values of which a thousand are small, and in some of which a thousand are more than the heap.
   for (const [count, characters] of [
-    [60_000, 2000],
-    [125, 1_000_000],
+    [120_000, 2000],
+    [250, 1_000_000],
   ] as const) {
-    const { status, err } = await importIn(80, folder, many(count, characters))
+    const { status, err } = await importIn(160, folder, many(count, characters))
     assert.equal(status, 0, err)
   }
   const store = await statsOf(folder)
-  assert.equal(store.collections['a']?.entries, 60_000)
+  assert.equal(store.collections['a']?.entries, 120_000)
 })
