@@ -7,6 +7,7 @@ import { entryHeapBytes } from '../src/cold/heap-size.ts'
 import { Evictor } from '../src/cold/index.ts'
 import { SimulatedScheduler } from '../src/testing/index.ts'
 import { Rig } from './support/capture-rig.ts'
+import { transaction } from './support/cold-rig.ts'
 import { FakeCold } from './support/fake-cold.ts'
 
 const MIB = 2 ** 20
@@ -179,6 +180,64 @@ test('of a collection that lost nearly all entries the few that are left are tol
   collection.clear()
   await world.pass(100)
   assert.equal(world.evictor.bytes, 0)
+  world.evictor.stop()
+})
+
+/** Half of them large, and looked at. */
+async function halfLarge(world: World): Promise<Collection> {
+  const collection = world.collection()
+  for (let n = 0; n < 500; n++) collection.set(`s${n}`, small(n))
+  for (let n = 0; n < 500; n++) collection.set(`l${n}`, large(n))
+  await world.pass(100)
+  world.near(0.15)
+  return collection
+}
+
+test('what a rollback puts back, and what it takes back, counts as what enters and what is deleted', async () => {
+  const world = new World()
+  const collection = await halfLarge(world)
+  const rollback = (inside: () => void): void => transaction(world.rig, inside, 'rollback')
+  rollback(() => {
+    for (let n = 0; n < 500; n++) collection.delete(`l${n}`)
+  })
+  await world.pass(100)
+  world.near(0.15)
+  rollback(() => {
+    for (let n = 0; n < 5000; n++) collection.set(`n${n}`, large(n))
+    for (let n = 0; n < 500; n += 2) {
+      collection.delete(`l${n}`)
+      collection.set(`l${n}`, small(n))
+    }
+  })
+  // At once: nothing has to be looked at for it.
+  collection.set('one more', 1)
+  world.near(0.5)
+  await world.pass(100)
+  world.near(0.15)
+  world.evictor.stop()
+})
+
+test('a rollback in which the stack ends behind what it puts or takes back is whole, and the sample is drawn anew', async () => {
+  const world = new World()
+  const collection = await halfLarge(world)
+  const { space } = world.rig
+  const { enters, changed } = space
+  const ended = (): never => {
+    throw new RangeError('Maximum call stack size exceeded')
+  }
+  transaction(
+    world.rig,
+    () => {
+      for (let n = 0; n < 500; n++) collection.delete(`l${n}`)
+      for (let n = 0; n < 5000; n++) collection.set(`n${n}`, small(n))
+      Object.assign(space, { enters: ended, changed: ended })
+    },
+    'rollback',
+  )
+  Object.assign(space, { enters, changed })
+  assert.equal(collection.live.size, 1000)
+  await world.pass(200)
+  world.near(0.15)
   world.evictor.stop()
 })
 

@@ -70,6 +70,8 @@ export class ColdSide {
   readonly owed: Key[] = []
   /** Where entries are evicted: keys that may have a change that the stored state lacks. */
   readonly #written = new Generations()
+  /** Where entries are evicted: live ones came or went in a rollback, and whoever counts what they take was not told. He sets it back. */
+  untold = false
   /** Since the last barrier; more than one after a cut was given back. */
   #unresolved: KeySet[] = [new KeySet()]
   /** Of the epoch in flight. */

@@ -92,27 +92,36 @@ export class Undo {
       throw error
     }
     if (this.deleted) this.#waits = { before }
-    else this.#put(before)
+    else this.#put(before, !live.has(key))
   }
 
   /** A key that was deleted is behind all others. */
   comeBack(): void {
     if (this.#waits === undefined || this.collection.live !== this.live) return
     // Inserted again it stands somewhere else.
-    this.live.delete(this.key)
-    this.#put(this.#waits.before)
+    const enters = !this.live.delete(this.key)
+    this.#put(this.#waits.before, enters)
   }
 
   #before(): unknown {
     return this.image === undefined ? this.value : this.collection.codec.decode(this.image.bytes, this.from, this.end)
   }
 
-  #put(before: unknown): void {
+  #put(before: unknown, enters: boolean): void {
     const { collection, live, key } = this
     // It was claimed, but one that is not frozen was forgotten when it was deleted.
     collection.part?.settle(key)
     setIn(live, key, before, collection.space.mapEntriesMax)
     this.#settle()
+    const { cold, space } = collection
+    if (cold?.evicts !== true) return
+    try {
+      if (enters) space.enters?.(collection, key, before, false)
+      else space.changed?.(collection, key)
+    } catch {
+      // Where the stack ends all the rest has to be put back.
+      cold.untold = true
+    }
   }
 
   #settle(): void {
@@ -135,4 +144,11 @@ function removed(collection: Collection, key: Key): void {
   collection.returns?.takenBack(key, collection.space.transaction)
   collection.cold?.tell('deleted', key)
   if (!vanished(collection, key)) collection.markDirty(key)
+  const { cold, space } = collection
+  if (cold?.evicts !== true) return
+  try {
+    space.changed?.(collection, key)
+  } catch {
+    cold.untold = true
+  }
 }

@@ -6,7 +6,7 @@
  * entries left, or some entered that nobody told of, another is drawn in a walk over the live Map, piece by piece, and takes its place.
  * Owns: the sample, that walk. Does not own: the entries, how one is drawn (sample.ts), what one of them takes (heap-size.ts).
  * Invariants: the estimate does not depend on when or in which order entries came, nor on which of them are written, leave or are deleted: what
- * goes counts at once, what is written with the next look, and what is changed in place, or put back by a rollback, within a round. While all that entered was drawn it is exact, and without entries nothing.
+ * goes counts at once, also in a rollback, what is written, and what a rollback puts back, with the next look, and what is changed in place within a round. While all that entered was drawn it is exact, and without entries nothing.
  * It knows nothing of what came before the entries that are there, so that it neither drifts nor swings.
  * Precision: of n drawn, one part in the square root of n, times how far values differ: of a tenth that is large, and all the rest small, three times.
  * The sample grows with what the collection takes, and takes a twentieth of that at most beyond ROOM_MIN keys.
@@ -43,6 +43,8 @@ export class Resident {
   #hand: Iterator<Key> | undefined
   /** The sample that is to take the place of a poor one. */
   #redrawing: Redrawing | undefined
+  /** There may be entries of which the sample was not told: it stands for nothing. */
+  #untold = false
   #meanBytes = 0
   /** Entries the live Map has room for. */
   #room = 0
@@ -91,6 +93,12 @@ export class Resident {
   /** Looks at so many of the sample in turn, and at those that were written, or walks on: one entry that was drawn, and more until `expired`. */
   look(count: number, expired: () => boolean): void {
     this.#follow()
+    const { cold } = this.collection
+    if (cold?.untold === true) {
+      cold.untold = false
+      this.#untold = true
+      this.#redrawing = undefined
+    }
     if (this.#redrawing === undefined && this.#isPoor()) this.#redraw()
     if (this.#redrawing !== undefined) {
       this.#walk(this.#redrawing, expired)
@@ -131,7 +139,7 @@ export class Resident {
 
   #isPoor(): boolean {
     const { size } = this.#sample
-    return size < this.#live.size && size < this.#sampleRoom() * POOR_SHARE
+    return this.#untold || (size < this.#live.size && size < this.#sampleRoom() * POOR_SHARE)
   }
 
   #redraw(): void {
@@ -152,6 +160,7 @@ export class Resident {
         if (chained !== isChain(this.#live)) return
         this.#sample = sample
         this.#hand = undefined
+        this.#untold = false
         return
       }
       if (sample.meets(next.value[0], next.value[1]) && expired()) return
@@ -180,5 +189,6 @@ export class Resident {
     this.#sample = new Sample(++this.#seed, 0)
     this.#hand = undefined
     this.#redrawing = undefined
+    this.#untold = false
   }
 }
