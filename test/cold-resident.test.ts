@@ -241,6 +241,24 @@ test('a rollback in which the stack ends behind what it puts or takes back is wh
   world.evictor.stop()
 })
 
+test('entries that a clear took and a rollback brought back are all counted, whatever enters before the next look', async () => {
+  for (const entering of [0, 40]) {
+    const world = new World()
+    const collection = world.collection()
+    for (let n = 0; n < 500; n++) collection.set(`k${n}`, 'x'.repeat(100_000))
+    await world.pass(100)
+    const inside = (): void => {
+      collection.clear()
+      collection.set('x', 1)
+    }
+    transaction(world.rig, inside, 'rollback')
+    for (let n = 0; n < entering; n++) collection.set(n, n)
+    await world.pass(200)
+    world.near(0.15)
+    world.evictor.stop()
+  }
+})
+
 test('what is drawn of very many small entries is little beside them', () => {
   const world = new World()
   const collection = world.collection()

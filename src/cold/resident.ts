@@ -3,7 +3,7 @@
  *
  * What: the mean of the entries that were drawn, times the entries there are. A drawn entry is looked at after it came, or was
  * written, and in turn again, since it may be changed in place; it is forgotten when it is deleted or leaves the heap. Where the sample became poor, as when most
- * entries left, or some entered that nobody told of, another is drawn in a walk over the live Map, piece by piece, and takes its place.
+ * entries left, or some entered that nobody told of, or a clear was rolled back, another is drawn in a walk over the live Map, piece by piece, and takes its place.
  * Owns: the sample, that walk. Does not own: the entries, how one is drawn (sample.ts), what one of them takes (heap-size.ts).
  * Invariants: the estimate does not depend on when or in which order entries came, nor on which of them are written, leave or are deleted: what
  * goes counts at once, also in a rollback, what is written, and what a rollback puts back, with the next look, and what is changed in place within a round. While all that entered was drawn it is exact, and without entries nothing.
@@ -77,9 +77,9 @@ export class Resident {
 
   /** An entry enters; it is live already, or will be directly behind this. */
   enters(key: Key, value: unknown): void {
-    this.#follow()
+    this.#follow(key)
     // The first one again.
-    if (!this.#sample.isWhole && this.#sample.size === 0 && this.#live.size <= 1) this.#restart()
+    if (!this.#sample.isWhole && this.#sample.size === 0 && !this.#hasOthers(key)) this.#restart()
     if (this.#sample.enters(key, value) && this.#sample.size > this.#sampleRoom()) this.#sample.halve()
   }
 
@@ -127,7 +127,7 @@ export class Resident {
   #mean(): number {
     const { codec, cold } = this.collection
     const next = this.#redrawing?.sample
-    const sample = this.#sample.size > 0 || next === undefined ? this.#sample : next
+    const sample = next !== undefined && (this.#untold || this.#sample.size === 0) ? next : this.#sample
     // Of none that is left it is what it was.
     if (sample.size > 0) this.#meanBytes = sample.bytes / sample.size
     return codec === tideCodec ? this.#meanBytes : Math.max(this.#meanBytes, cold?.cold.meanBytes ?? 0)
@@ -178,11 +178,16 @@ export class Resident {
     this.#redrawing?.sample.drop(key)
   }
 
-  /** Another Map has other entries. */
-  #follow(): void {
+  /** Another Map has other entries, as after a clear that was rolled back: but for one that enters no sample was told of them. */
+  #follow(entering?: Key): void {
     if (this.#live === this.collection.live) return
     this.#live = this.collection.live
     this.#restart()
+    this.#untold = this.#hasOthers(entering)
+  }
+
+  #hasOthers(key: Key | undefined): boolean {
+    return this.#live.size > (key !== undefined && this.#live.has(key) ? 1 : 0)
   }
 
   #restart(): void {
