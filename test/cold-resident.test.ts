@@ -5,6 +5,7 @@ import type { Collection } from '../src/capture/index.ts'
 import type { Key } from '../src/codec/index.ts'
 import { entryHeapBytes } from '../src/cold/heap-size.ts'
 import { Evictor } from '../src/cold/index.ts'
+import { Resident } from '../src/cold/resident.ts'
 import { SimulatedScheduler } from '../src/testing/index.ts'
 import { Rig } from './support/capture-rig.ts'
 import { transaction } from './support/cold-rig.ts'
@@ -257,6 +258,60 @@ test('entries that a clear took and a rollback brought back are all counted, wha
     world.near(0.15)
     world.evictor.stop()
   }
+})
+
+/** A collection of whose entries one Resident alone is told. */
+class Alone {
+  readonly live: Map<Key, unknown>
+  readonly resident: Resident
+
+  constructor(count: number) {
+    const collection = new Rig().cold(new FakeCold([]), new Map(), true)
+    this.live = collection.live
+    this.resident = new Resident(collection)
+    for (let n = 0; n < count; n++) this.set(n, small(n))
+    this.resident.look(16, () => false)
+  }
+
+  set(key: Key, value: unknown): void {
+    const isNew = !this.live.has(key)
+    this.live.set(key, value)
+    if (isNew) this.resident.enters(key, value)
+    else this.resident.changed(key)
+  }
+
+  delete(key: Key): void {
+    this.live.delete(key)
+    this.resident.changed(key)
+  }
+
+  /** Each has time for one step. */
+  looks(count: number): void {
+    for (let left = count; left > 0; left--) this.resident.look(16, () => true)
+  }
+}
+
+test('where a look has time for one entry alone, what was overwritten comes first, in turn with what may have been changed in place', () => {
+  const world = new Alone(100)
+  world.set(99, 'x'.repeat(100_000))
+  world.looks(10)
+  assert.ok(world.resident.bytes > 100_000, `${world.resident.bytes} bytes`)
+  Object.assign(world.live.get(50) as object, { text: 'x'.repeat(1_000_000) })
+  for (let at = 0; at < 250; at++) {
+    for (let n = 0; n < 10; n++) world.set(n, small(n))
+    world.looks(1)
+  }
+  assert.ok(world.resident.bytes > 1_000_000, `${world.resident.bytes} bytes`)
+})
+
+test('what was overwritten is looked at while another sample is drawn, too', () => {
+  const world = new Alone(100)
+  for (let n = 100; n < 20_000; n++) world.live.set(n, small(n))
+  world.looks(2)
+  const { bytes } = world.resident
+  world.set(99, 'x'.repeat(100_000))
+  world.looks(2)
+  assert.ok(world.resident.bytes > 4 * bytes, `${world.resident.bytes} bytes after ${bytes}`)
 })
 
 test('what is drawn of very many small entries is little beside them', () => {

@@ -41,6 +41,8 @@ export class Resident {
   #sample: Sample
   /** Whose turn it is to be looked at again. */
   #hand: Iterator<Key> | undefined
+  /** Otherwise it was the hand's, or the walk's. */
+  #duesTurn = false
   /** The sample that is to take the place of a poor one. */
   #redrawing: Redrawing | undefined
   /** There may be entries of which the sample was not told: it stands for nothing. */
@@ -90,7 +92,7 @@ export class Resident {
     if (this.#redrawing !== undefined) this.#change(this.#redrawing.sample, key)
   }
 
-  /** Looks at so many of the sample in turn, and at those that were written, or walks on: one entry that was drawn, and more until `expired`. */
+  /** Until `expired`, or there is nothing more: looks at what was written, and in turn with that at so many of the sample, or walks on. */
   look(count: number, expired: () => boolean): void {
     this.#follow()
     const { cold } = this.collection
@@ -100,21 +102,13 @@ export class Resident {
       this.#redrawing = undefined
     }
     if (this.#redrawing === undefined && this.#isPoor()) this.#redraw()
-    if (this.#redrawing !== undefined) {
-      this.#walk(this.#redrawing, expired)
-      return
-    }
-    for (let left = Math.min(count, this.#sample.size); left > 0; left--) {
-      this.#hand ??= this.#sample.keys()
-      const next = this.#hand.next()
-      if (next.done === true) this.#hand = undefined
-      else this.#lookAt(this.#sample, next.value)
-      if (expired()) return
-    }
-    for (const key of this.#sample.due()) {
-      this.#lookAt(this.#sample, key)
-      if (expired()) return
-    }
+    let left = Math.min(count, this.#sample.size)
+    const goOn = (): boolean => (this.#redrawing === undefined ? left-- > 0 && this.#lookAgain() : this.#walk(this.#redrawing))
+    do {
+      // From look to look, too: there may be time for one alone.
+      this.#duesTurn = !this.#duesTurn
+      if (!(this.#duesTurn ? this.#lookAtDue() || goOn() : goOn() || this.#lookAtDue())) return
+    } while (!expired())
   }
 
   #change(sample: Sample, key: Key): void {
@@ -126,11 +120,16 @@ export class Resident {
   /** A codec of the service's own may make objects whose state shows to nobody: they take what its values have as bytes, once some were read. */
   #mean(): number {
     const { codec, cold } = this.collection
-    const next = this.#redrawing?.sample
-    const sample = next !== undefined && (this.#untold || this.#sample.size === 0) ? next : this.#sample
+    const sample = this.#shown
     // Of none that is left it is what it was.
     if (sample.size > 0) this.#meanBytes = sample.bytes / sample.size
     return codec === tideCodec ? this.#meanBytes : Math.max(this.#meanBytes, cold?.cold.meanBytes ?? 0)
+  }
+
+  /** The sample that stands for all. */
+  get #shown(): Sample {
+    const next = this.#redrawing?.sample
+    return next !== undefined && (this.#untold || this.#sample.size === 0) ? next : this.#sample
   }
 
   #sampleRoom(): number {
@@ -151,20 +150,39 @@ export class Resident {
   }
 
   /** What enters meanwhile is behind the hand of a Map, and is met. */
-  #walk({ sample, hand, chained }: Redrawing, expired: () => boolean): void {
+  #walk({ sample, hand, chained }: Redrawing): boolean {
     for (let left = WALKED; left > 0; left--) {
       const next = hand.next()
       if (next.done === true) {
         this.#redrawing = undefined
         // Of a Map that became a chain meanwhile it saw the first piece alone.
-        if (chained !== isChain(this.#live)) return
+        if (chained !== isChain(this.#live)) return true
         this.#sample = sample
         this.#hand = undefined
         this.#untold = false
-        return
+        return true
       }
-      if (sample.meets(next.value[0], next.value[1]) && expired()) return
+      if (sample.meets(next.value[0], next.value[1])) return true
     }
+    return true
+  }
+
+  /** False when nothing is to be looked at. */
+  #lookAtDue(): boolean {
+    const sample = this.#shown
+    for (const key of sample.due()) {
+      this.#lookAt(sample, key)
+      return true
+    }
+    return false
+  }
+
+  #lookAgain(): boolean {
+    this.#hand ??= this.#sample.keys()
+    const next = this.#hand.next()
+    if (next.done === true) this.#hand = undefined
+    else this.#lookAt(this.#sample, next.value)
+    return true
   }
 
   #lookAt(sample: Sample, key: Key): void {
