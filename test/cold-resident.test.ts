@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Collection } from '../src/capture/index.ts'
+import { lengthen } from '../src/capture/map-chain.ts'
 import type { Key } from '../src/codec/index.ts'
 import { entryHeapBytes } from '../src/cold/heap-size.ts'
 import { Evictor } from '../src/cold/index.ts'
@@ -64,9 +65,12 @@ class World {
   /** What is said of keys and values alone is within this share of what they take. */
   near(share: number): void {
     const taken = this.rig.collections.reduce((sum, { live }) => sum + taking(live), 0)
-    const said = this.evictor.bytes
-    assert.ok(Math.abs(said - taken) <= share * taken, `said to take ${said}, and takes ${taken}`)
+    assertNear(this.evictor.bytes, taken, share)
   }
+}
+
+function assertNear(said: number, taken: number, share: number): void {
+  assert.ok(Math.abs(said - taken) <= share * taken, `said to take ${said}, and takes ${taken}`)
 }
 
 function taking(live: ReadonlyMap<Key, unknown>): number {
@@ -285,6 +289,10 @@ class Alone {
     this.resident.changed(key)
   }
 
+  near(share: number): void {
+    assertNear(this.resident.bytes, taking(this.live), share)
+  }
+
   /** Each has time for one step. */
   looks(count: number): void {
     for (let left = count; left > 0; left--) this.resident.look(16, () => true)
@@ -312,6 +320,43 @@ test('what was overwritten is looked at while another sample is drawn, too', () 
   world.set(99, 'x'.repeat(100_000))
   world.looks(2)
   assert.ok(world.resident.bytes > 4 * bytes, `${world.resident.bytes} bytes after ${bytes}`)
+})
+
+test('another sample is drawn for as long as there is time', () => {
+  const world = new Alone(100)
+  const value = large(0)
+  for (let n = 100; n < 100_000; n++) world.live.set(n, value)
+  world.resident.look(16, () => false)
+  world.near(0.2)
+})
+
+test('a walk that draws another sample ends, and gives each the same chance, while more come and go than it passes', () => {
+  const world = new Alone(100)
+  const value = large(0)
+  for (let n = 100; n < 20_000; n++) world.live.set(n, value)
+  let next = 20_000
+  let oldest = next
+  for (let look = 0; look < 60; look++) {
+    let asked = 0
+    world.resident.look(16, () => ++asked === 64)
+    for (let count = 0; count < 600; count++) world.set(next++, small(0))
+    // Ahead of the walk, and behind it.
+    for (let count = 0; count < 60; count++) world.delete((look * 7919 + count * 104_729) % 20_000)
+    while (next - oldest > 10_000) world.delete(oldest++)
+  }
+  world.near(0.2)
+})
+
+test('a walk over a Map that becomes a chain meanwhile ends with a sample of all', () => {
+  const world = new Alone(100)
+  const value = large(0)
+  for (let n = 100; n < 10_000; n++) world.live.set(n, value)
+  world.looks(2)
+  lengthen(world.live, 2000)
+  for (let n = 10_000; n < 20_000; n++) world.set(n, small(n))
+  // One has time for all of it.
+  for (let at = 0; at < 2; at++) world.resident.look(16, () => false)
+  world.near(0.2)
 })
 
 test('what is drawn of very many small entries is little beside them', () => {

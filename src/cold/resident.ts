@@ -11,7 +11,7 @@
  * Precision: of n drawn, one part in the square root of n, times how far values differ: of a tenth that is large, and all the rest small, three times.
  * The sample grows with what the collection takes, and takes a twentieth of that at most beyond ROOM_MIN keys.
  */
-import { type Collection, Eviction, isChain } from '../capture/index.ts'
+import { type Collection, Eviction } from '../capture/index.ts'
 import { type Key, tideCodec } from '../codec/index.ts'
 import { KEY_KEPT_BYTES, mapHeapBytes, mapRoom } from './heap-size.ts'
 import { SAMPLED_BYTES, Sample } from './sample.ts'
@@ -22,13 +22,16 @@ const ROOM_MIN = 128
 const ROOM_MAX = 2048
 /** Below this share of its room it is poor, unless it has all entries. Between that and the half that is left of a full one nothing happens. */
 const POOR_SHARE = 1 / 4
-/** Entries passed in one step of a walk. */
-const WALKED = 4096
+/** Entries passed in one step of a walk: between two of them the clock is asked. */
+const WALKED = 256
 
 interface Redrawing {
   readonly sample: Sample
-  readonly hand: Iterator<[Key, unknown]>
-  readonly chained: boolean
+  readonly hand: Iterator<Key>
+  /** Entries that were live when it began, and were not passed: at most. The sample was told of all others. */
+  most: number
+  /** At least: those that went count as not passed. */
+  least: number
 }
 
 export class Resident {
@@ -82,14 +85,17 @@ export class Resident {
     this.#follow(key)
     // The first one again.
     if (!this.#sample.isWhole && this.#sample.size === 0 && !this.#hasOthers(key)) this.#restart()
-    if (this.#sample.enters(key, value) && this.#sample.size > this.#sampleRoom()) this.#sample.halve()
+    this.#enter(this.#sample, key, value)
+    if (this.#redrawing !== undefined) this.#enter(this.#redrawing.sample, key, value)
   }
 
   /** An entry was written, or deleted. */
   changed(key: Key): void {
     this.#follow()
     this.#change(this.#sample, key)
-    if (this.#redrawing !== undefined) this.#change(this.#redrawing.sample, key)
+    if (this.#redrawing === undefined) return
+    this.#change(this.#redrawing.sample, key)
+    if (!this.#live.has(key)) this.#redrawing.least--
   }
 
   /** Until `expired`, or there is nothing more: looks at what was written, and in turn with that at so many of the sample, or walks on. */
@@ -109,6 +115,10 @@ export class Resident {
       this.#duesTurn = !this.#duesTurn
       if (!(this.#duesTurn ? this.#lookAtDue() || goOn() : goOn() || this.#lookAtDue())) return
     } while (!expired())
+  }
+
+  #enter(sample: Sample, key: Key, value: unknown): void {
+    if (sample.enters(key, value) && sample.size > this.#sampleRoom()) sample.halve()
   }
 
   #change(sample: Sample, key: Key): void {
@@ -145,24 +155,26 @@ export class Resident {
     const room = this.#sampleRoom()
     let halvings = 0
     while (this.#live.size / 2 ** halvings > room) halvings++
-    const hand = (this.#live as Map<Key, unknown>).entries()
-    this.#redrawing = { sample: new Sample(++this.#seed, halvings), hand, chained: isChain(this.#live) }
+    const { size } = this.#live
+    this.#redrawing = { sample: new Sample(++this.#seed, halvings), hand: this.#live.keys(), most: size, least: size }
   }
 
-  /** What enters meanwhile is behind the hand of a Map, and is met. */
-  #walk({ sample, hand, chained }: Redrawing): boolean {
+  /**
+   * Passes some entries, until one is drawn. What enters meanwhile is behind all others, and the sample is told of it: it is not met as well, but for
+   * those before the first one that was drawn, where as many went ahead of the hand. So a walk ends, however many come and go.
+   */
+  #walk(redrawing: Redrawing): boolean {
+    const { sample, hand } = redrawing
     for (let left = WALKED; left > 0; left--) {
-      const next = hand.next()
-      if (next.done === true) {
+      const next = redrawing.most-- > 0 ? hand.next() : undefined
+      if (next === undefined || next.done === true || (--redrawing.least < 0 && sample.has(next.value))) {
         this.#redrawing = undefined
-        // Of a Map that became a chain meanwhile it saw the first piece alone.
-        if (chained !== isChain(this.#live)) return true
         this.#sample = sample
         this.#hand = undefined
         this.#untold = false
         return true
       }
-      if (sample.meets(next.value[0], next.value[1])) return true
+      if (sample.meets(next.value, this.#live)) return true
     }
     return true
   }
@@ -193,7 +205,9 @@ export class Resident {
 
   #leaves(key: Key): void {
     this.#sample.drop(key)
-    this.#redrawing?.sample.drop(key)
+    if (this.#redrawing === undefined) return
+    this.#redrawing.sample.drop(key)
+    this.#redrawing.least--
   }
 
   /** Another Map has other entries, as after a clear that was rolled back: but for one that enters no sample was told of them. */

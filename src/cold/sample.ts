@@ -81,9 +81,9 @@ export class Sample {
   }
 
   /** Of a walk, which has the time: it is looked at if it is drawn. True when it was. */
-  meets(key: Key, value: unknown): boolean {
+  meets(key: Key, live: ReadonlyMap<Key, unknown>): boolean {
     if (!this.#chance()) return false
-    this.put(key, value)
+    this.put(key, live.get(key))
     return true
   }
 
