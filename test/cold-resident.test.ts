@@ -4,9 +4,10 @@ import { test } from 'node:test'
 import type { Collection } from '../src/capture/index.ts'
 import { lengthen } from '../src/capture/map-chain.ts'
 import type { Key } from '../src/codec/index.ts'
-import { entryHeapBytes } from '../src/cold/heap-size.ts'
+import { entryHeapBytes, mapHeapBytes, mapRoom } from '../src/cold/heap-size.ts'
 import { Evictor } from '../src/cold/index.ts'
 import { Resident } from '../src/cold/resident.ts'
+import { SAMPLED_BYTES, Sample } from '../src/cold/sample.ts'
 import { SimulatedScheduler } from '../src/testing/index.ts'
 import { Rig } from './support/capture-rig.ts'
 import { transaction } from './support/cold-rig.ts'
@@ -357,6 +358,31 @@ test('a walk over a Map that becomes a chain meanwhile ends with a sample of all
   // One has time for all of it.
   for (let at = 0; at < 2; at++) world.resident.look(16, () => false)
   world.near(0.2)
+})
+
+test('a sample that is being drawn has a bound, also where nobody told of what it meets', () => {
+  for (const told of [false, true]) {
+    const world = new Alone(0)
+    for (let n = 0; n < 10_000; n++) world.live.set(n, n)
+    world.looks(1)
+    for (let n = 10_000; n < 200_000; n++) {
+      if (told) world.set(n, n)
+      else world.live.set(n, n)
+    }
+    for (let at = 0; at < 2; at++) world.resident.look(16, () => false)
+    const beside = world.resident.bytes - mapHeapBytes(mapRoom(world.live.size, 0))
+    assert.ok(beside < 2 * 2048 * SAMPLED_BYTES, `${beside} bytes`)
+  }
+})
+
+test('what is drawn behind a walk that met enough stands for what was met until it is looked at', () => {
+  const sample = new Sample(1, 0)
+  const live = new Map<Key, unknown>()
+  for (let n = 0; n < 200; n++) live.set(n, large(0))
+  for (let n = 0; n < 100; n++) sample.meets(n, live)
+  const { bytes } = sample
+  for (let n = 100; n < 200; n++) sample.enters(n, live.get(n))
+  assert.equal(sample.bytes, 2 * bytes)
 })
 
 test('what is drawn of very many small entries is little beside them', () => {

@@ -76,7 +76,7 @@ export class Resident {
     }
     this.#room = mapRoom(live.size, this.#room)
     const values = live.size + waiting + cold.valuesKept
-    const kept = (waiting + cold.keysKept) * KEY_KEPT_BYTES + this.#sample.size * SAMPLED_BYTES
+    const kept = (waiting + cold.keysKept) * KEY_KEPT_BYTES + (this.#sample.size + (this.#redrawing?.sample.size ?? 0)) * SAMPLED_BYTES
     return values * this.#mean() + mapHeapBytes(this.#room) + kept
   }
 
@@ -118,7 +118,11 @@ export class Resident {
   }
 
   #enter(sample: Sample, key: Key, value: unknown): void {
-    if (sample.enters(key, value) && sample.size > this.#sampleRoom()) sample.halve()
+    if (sample.enters(key, value)) this.#bound(sample)
+  }
+
+  #bound(sample: Sample): void {
+    if (sample.size > this.#sampleRoom()) sample.halve()
   }
 
   #change(sample: Sample, key: Key): void {
@@ -174,7 +178,10 @@ export class Resident {
         this.#untold = false
         return true
       }
-      if (sample.meets(next.value, this.#live)) return true
+      if (sample.meets(next.value, this.#live)) {
+        this.#bound(sample)
+        return true
+      }
     }
     return true
   }

@@ -22,7 +22,7 @@ export class Sample {
   readonly #drawn = new Map<Key, number>()
   /** Of those drawn, the ones that may take something else by now, in the order in which they do. */
   readonly #due = new Set<Key>()
-  /** What the last one took that was looked at as it entered. */
+  /** What the last one took that was looked at as it entered, or was met. */
   #latest = 0
   /** One of `#mask + 1` is drawn. */
   #mask: number
@@ -66,8 +66,7 @@ export class Sample {
   enters(key: Key, value: unknown): boolean {
     if (!this.#chance()) return false
     if (this.#drawn.size < FIRST || (this.#next() & (LOOKED - 1)) <= this.#mask) {
-      this.put(key, value)
-      this.#latest = this.#drawn.get(key) ?? 0
+      this.#putFirst(key, value)
     } else {
       this.#put(key, this.#latest)
       this.#due.add(key)
@@ -83,7 +82,7 @@ export class Sample {
   /** Of a walk, which has the time: it is looked at if it is drawn. True when it was. */
   meets(key: Key, live: ReadonlyMap<Key, unknown>): boolean {
     if (!this.#chance()) return false
-    this.put(key, live.get(key))
+    this.#putFirst(key, live.get(key))
     return true
   }
 
@@ -91,6 +90,11 @@ export class Sample {
   put(key: Key, value: unknown): void {
     this.#due.delete(key)
     this.#put(key, Math.round(entryHeapBytes(key, value)))
+  }
+
+  #putFirst(key: Key, value: unknown): void {
+    this.put(key, value)
+    this.#latest = this.#drawn.get(key) ?? 0
   }
 
   #put(key: Key, bytes: number): void {
