@@ -266,6 +266,7 @@ test('a disk whose syncs fail for good: the service runs on, waiting ends in tim
   const service = new Remote(t, wrapper, env)
   await service.call({ op: 'open', directory, settings: { checkpoint: { intervalMs: 20 } } })
   let durable = 0
+  let named = false
   for (let n = 1; n < 50; n++) {
     await service.call({ op: 'set', key: 'latest', value: n })
     const { failed } = await service.attempt({ op: 'checkpoint', timeoutMs: 500 })
@@ -273,13 +274,14 @@ test('a disk whose syncs fail for good: the service runs on, waiting ends in tim
       assert.equal(failed.code, 'TIDEMARK_TIMEOUT')
       // On a busy machine a commit may take longer than that, and nothing has failed yet.
       if (failed.cause === undefined) continue
-      assert.equal(failed.cause?.code, 'TIDEMARK_STORAGE')
+      assert.equal(failed.cause.code, 'TIDEMARK_STORAGE')
+      named = true
       break
     }
     durable = n
   }
   assertInjected()
-  assert.ok(durable < 49, 'nothing failed')
+  assert.ok(named, 'no wait said why')
   const first = (await service.stats()).failures
   await service.event('degraded', first + 2)
   assert.equal((await service.stats()).status, 'degraded')
