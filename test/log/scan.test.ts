@@ -62,24 +62,27 @@ async function outcome(files: Files): Promise<{ epochs: readonly Epoch[]; healed
   }
 }
 
-/** All bits of what describes the file and its frames, two of each other byte, by turns; of the padding of the header some. */
-function isTried(bytes: Buffer, bit: number): boolean {
+/** All bits of what describes the file and its frames; of each other byte two, where the file is closed one, by turns; of padding some. */
+function isTried(bytes: Buffer, bit: number, isClosed: boolean): boolean {
   const at = bit >> 3
   if (at < LOG_HEADER_BYTES) return at % 512 < 96 || bit % 59 === 0
-  return at < bytes.lastIndexOf(FRAME_MAGIC, at) + FRAME_HEADER_BYTES || (bit + at) % 4 === 0
+  return at < bytes.lastIndexOf(FRAME_MAGIC, at) + FRAME_HEADER_BYTES || (bit + at) % (isClosed ? 8 : 4) === 0
 }
 
 test('a flipped bit of a log file is refused or healed, and no epoch is ever missing or wrong', async () => {
   const open = await make({ lives: [SMALL] })
-  // The same file, closed by the manifest of a second life: of that some bits.
+  // The same file, closed by the manifest of a second life.
   const closed = await make({ lives: [SMALL, [[[['d', '4']]]]] })
-  for (const { files, epochs, ends } of [open, closed]) {
+  const floors = new Map([
+    [open, { refused: 600, healed: 3000, torn: 200, unseen: 0 }],
+    [closed, { refused: 600, healed: 2800, torn: 0, unseen: 200 }],
+  ])
+  for (const [{ files, epochs, ends }, floor] of floors) {
     const path = logFiles(files)[0] as string
     const bytes = files.get(path) as Buffer
     const counts = { refused: 0, healed: 0, torn: 0, unseen: 0 }
-    const stride = files === closed.files ? 3 * STRIDE : STRIDE
-    for (let bit = 0; bit < bytes.length * 8; bit += stride) {
-      if (!isTried(bytes, bit)) continue
+    for (let bit = 0; bit < bytes.length * 8; bit += STRIDE) {
+      if (!isTried(bytes, bit, files === closed.files)) continue
       const result = await outcome(withFile(files, path, flipped(bytes, bit)))
       if (result instanceof TidemarkError) {
         assert.ok(hasCode(result, 'TIDEMARK_LOG_DAMAGED'), `bit ${bit}: ${result.message}`)
@@ -97,7 +100,8 @@ test('a flipped bit of a log file is refused or healed, and no epoch is ever mis
         counts.unseen++
       }
     }
-    assert.ok(counts.refused > share(200) && counts.healed > share(1000), JSON.stringify(counts))
+    for (const what of ['refused', 'healed', 'torn', 'unseen'] as const)
+      assert.ok(counts[what] >= share(floor[what]), JSON.stringify(counts))
   }
 })
 
