@@ -2,11 +2,14 @@
  * What the live entries of one collection take in the heap, by a sample of them.
  *
  * What: the mean of the entries that were drawn, times the entries there are. A drawn entry is looked at after it came, or was
- * written, and in turn again, since it may be changed in place; it is forgotten when it is deleted or leaves the heap. Where the sample became poor, as when most
- * entries left, or some entered that nobody told of, or a clear was rolled back, another is drawn in a walk over the live Map, piece by piece, and takes its place.
+ * written, and in turn again, since it may be changed in place; it is forgotten when it is deleted or leaves the heap. Where the sample became
+ * poor, as when most entries left, or some entered that nobody told of, or a clear was rolled back, another is drawn in a walk over the live Map,
+ * piece by piece, which is told of what enters meanwhile, and takes its place.
  * Owns: the sample, that walk. Does not own: the entries, how one is drawn (sample.ts), what one of them takes (heap-size.ts).
  * Invariants: the estimate does not depend on when or in which order entries came, nor on which of them are written, leave or are deleted: what
- * goes counts at once, also in a rollback, what is written, and what a rollback puts back, with the next look, and what is changed in place within a round. While all that entered was drawn it is exact, and without entries nothing.
+ * goes counts at once, also in a rollback, what is written, or put back by one, with the next looks, and what is changed in place within a round.
+ * None of these looks waits for the others, nor for a walk, however little time there is; and a walk ends, however many come and go.
+ * While all that entered was drawn it is exact, and without entries nothing.
  * It knows nothing of what came before the entries that are there, so that it neither drifts nor swings.
  * Precision: of n drawn, one part in the square root of n, times how far values differ: of a tenth that is large, and all the rest small, three times.
  * The sample grows with what the collection takes, and takes a twentieth of that at most beyond ROOM_MIN keys.
@@ -164,8 +167,8 @@ export class Resident {
   }
 
   /**
-   * Passes some entries, until one is drawn. What enters meanwhile is behind all others, and the sample is told of it: it is not met as well, but for
-   * those before the first one that was drawn, where as many went ahead of the hand. So a walk ends, however many come and go.
+   * Passes some entries, until one is drawn. What enters meanwhile is behind all others, and the sample is told of it. Where entries went ahead of the
+   * hand it may come to some of those: it ends at the first that was drawn, so that about one more of them is drawn than should be.
    */
   #walk(redrawing: Redrawing): boolean {
     const { sample, hand } = redrawing

@@ -3,7 +3,8 @@
  *
  * What: every entry that enters has the same chance to be drawn, whenever it comes and whatever is around it. Whoever has more than there is room
  * for leaves half of them out, by chance, and draws half as many from then on. A look takes time: of all that enter one in LOOKED at most is
- * looked at then and there, and stands for the others that were drawn, which like those that are written wait for a look between turns.
+ * looked at then and there, and the last of these, or that a walk met, stands for the others that were drawn, which like those that are written wait for a
+ * look between turns.
  * Owns: the keys drawn, the chance, the sum. Does not own: the entries, when one enters, changes or leaves (resident.ts).
  * Invariants: `bytes` is the sum over what is in it, in whole bytes, so nothing adds up over months; a call of it that the end of the stack cuts
  * short leaves sum and keys in step; what is drawn depends on nothing but the seed, and no pattern in the order of keys goes with it.
