@@ -9,10 +9,10 @@ import type { LargerPlan, LargerReport } from './support/larger-child.ts'
 import { temporaryFolder } from './temporary.ts'
 
 const MIB = 1024 * 1024
-const ENTRIES = 30_000
-const BOUND = 2.5 * MIB
+const ENTRIES = 60_000
+const BOUND = 5 * MIB
 /** Beside the entries: code that was compiled meanwhile, the engine's own tables, filters and indexes of segments. */
-const BESIDE = 5 * MIB
+const BESIDE = 4 * MIB
 const CHILD = join(import.meta.dirname, 'support', 'larger-child.js')
 
 async function run(plan: LargerPlan): Promise<LargerReport> {
