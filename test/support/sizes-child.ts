@@ -52,14 +52,18 @@ function decoded(make: (n: number) => unknown, count: number): unknown[] {
   return values
 }
 
+/** So many bytes more or less the heap takes by itself: it is counted by pages, and code is compiled meanwhile. */
+const BY_ITSELF_BYTES = 1 << 20
+
 const found: Record<string, { estimated: number; used: number }> = {}
 for (const [kind, make] of Object.entries(KINDS)) {
+  const estimated = decoded(make, 200).reduce<number>((sum, value) => sum + entryHeapBytes(0, value), 0) / 200
   decoded(make, 2000)
-  const count = /long|large/.test(kind) ? 2000 : 20_000
+  // So many that this is less than what the estimate may be wrong by.
+  const count = Math.ceil(BY_ITSELF_BYTES / Math.max(16, estimated / 4))
   const before = used()
   const values = decoded(make, count)
   const after = used()
-  const estimated = values.slice(0, 200).reduce<number>((sum, value) => sum + entryHeapBytes(0, value), 0) / 200
   // What holds them is not theirs.
   found[kind] = { estimated, used: (after - before) / count - 8 }
   values.length = 0
