@@ -76,8 +76,8 @@ export class Ownership {
    */
   publish(plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#look()
-      await this.#publish(this.#storage, plan)
+      const there = await this.#look()
+      await this.#publish(this.#storage, plan, there)
     })
   }
 
@@ -94,10 +94,10 @@ export class Ownership {
   ): Promise<void> {
     let published = this.manifest
     await this.#inTurn(async () => {
-      await this.check()
+      const there = await this.#look()
       await this.checkPlace(storage, end, written)
       await this.#failpoint('fold.manifest')
-      await this.#publish(storage, plan)
+      await this.#publish(storage, plan, there)
       published = this.manifest
     })
     await pruneManifests(storage, published, this.#first)
@@ -148,6 +148,8 @@ export class Ownership {
   async #look(): Promise<number> {
     // What is missing up to here is a gap in front of one that may be ours.
     let gapEnd = 0
+    /** Listed behind all that was found, and not found itself. */
+    let unfound = 0
     for (;;) {
       const before = this.#newest
       let number = Math.max(before, gapEnd)
@@ -169,7 +171,17 @@ export class Ownership {
       const newest = numbers.at(-1) ?? 0
       // Where it was missing a moment ago, the directory was away, and is back.
       if (newest === number) return number
-      if (this.#newest !== before || newest === number + 1) continue
+      if (this.#newest !== before) continue
+      if (newest === number + 1) {
+        // It came just now. Or it is a link to what is away, which the list names and nobody finds: reading it says so.
+        if (unfound === newest) {
+          const found = await this.#ownManifest(newest)
+          if (found === undefined) return newest
+          this.#advance(found)
+        }
+        unfound = newest
+        continue
+      }
       if (newest > number) {
         const following = numbers.find(one => one > number) as number
         if (following > this.#tried) throw fenced(newest)
@@ -186,9 +198,10 @@ export class Ownership {
     }
   }
 
-  async #publish(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined): Promise<void> {
+  /** `there`: the highest number that was there a moment ago; what is made stands behind it. */
+  async #publish(storage: Storage, plan: (manifest: Manifest) => Manifest | undefined, there: number): Promise<void> {
     await this.#assertOurs(storage)
-    let left = this.#spoiled
+    let left = Math.max(this.#spoiled, there)
     let planned: Manifest | undefined
     let resent = 0
     let line: Line | undefined
