@@ -7,6 +7,7 @@
  * every segment of the view is in memory, so it is never true of a view in which a look-up still reads the disk.
  */
 import { Histogram } from '../base/histogram.ts'
+import { sharedMemoryLeft } from '../base/shared-memory.ts'
 import { EMPTY_BASE, type TouchedPlace } from '../format/index.ts'
 import { Image, type SegmentLayer } from '../image/index.ts'
 import type { BlocksWanted, Layer, StoredRange } from '../segment/index.ts'
@@ -112,6 +113,8 @@ export class ColdState {
   /** Gives every descriptor back; rejects with the first error after all were tried. Whoever keeps a closed store keeps nothing of its state. */
   async close(): Promise<void> {
     const left = this.exchange(nothing())
+    // By far the most of it is home by way of another thread, where it comes home.
+    sharedMemoryLeft(left.reduce((sum, { comesHome, entry }) => sum + (comesHome ? entry.rawBytes : 0), 0))
     const results = await Promise.allSettled(left.map(segment => segment.close()))
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }

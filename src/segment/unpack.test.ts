@@ -50,7 +50,7 @@ for (const compression of ['zstd', 'none'] as const) {
     for (const blocks of [all, [0], [3], [1, 4, 5], [0, segment.blocks - 1]]) {
       const raw = await unpackBlocks(storage, structuredClone(segment.wanted(blocks)), goesOn)
       assert.ok(raw !== undefined)
-      assert.equal(raw.bytes.byteLength, raw.bytes.buffer.byteLength, 'memory of its own')
+      assert.equal(raw.bytes.byteLength, raw.bytes.buffer.byteLength, 'memory that holds nothing else')
       assert.deepEqual(
         split(raw).map(bytes => Buffer.from(bytes)),
         blocks.map(block => Buffer.from(segment.readBlock(block))),

@@ -2,10 +2,11 @@
  * Blocks of a segment file unpacked where nobody is held up by it: in a thread that has the storage, and of the segment no more than it is told.
  *
  * Owns: the check of one block, here and where a look-up reads it. Does not own: which blocks are wanted, whose thread it is.
- * Invariants: no byte is given before its checksum held at its offset in this file; what is given lies in memory of its own, in one piece; beside
+ * Invariants: no byte is given before its checksum held at its offset in this file; what is given lies in shared memory of its own, in one piece; beside
  * what was read, no more than HYDRATION_RAW_BYTES and one block of raw bytes are held, twice for a moment; a turn takes one block, or that copy.
  */
 import { HYDRATION_AWAY_RAW_MAX, HYDRATION_RAW_BYTES } from '../base/limits.ts'
+import { sharedMemory } from '../base/shared-memory.ts'
 import {
   type DecompressEvery,
   decodeHeaderOf,
@@ -28,8 +29,8 @@ export interface BlocksWanted {
 
 /** Plain data. */
 export interface RawBlocks {
-  /** Of the first so many that were wanted, one behind the other, in memory that nobody else has. */
-  readonly bytes: Uint8Array<ArrayBuffer>
+  /** Of the first so many that were wanted, one behind the other, in memory that holds nothing else. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>
   /** Where each ends; at least one. */
   readonly ends: readonly number[]
 }
@@ -93,12 +94,7 @@ function pairs(ranges: Float64Array): StoredRange[] {
 function inOnePiece(raws: readonly Buffer[]): RawBlocks | undefined {
   const [first] = raws
   if (first === undefined) return undefined
-  const { buffer } = first
-  // One that is large, as a value of 50 MB in a block of its own, is not copied.
-  if (raws.length === 1 && buffer instanceof ArrayBuffer && buffer.byteLength === first.length) {
-    return { bytes: new Uint8Array(buffer), ends: [first.length] }
-  }
-  const bytes = new Uint8Array(raws.reduce((sum, raw) => sum + raw.length, 0))
+  const bytes = sharedMemory(raws.reduce((sum, raw) => sum + raw.length, 0))
   const ends: number[] = []
   let end = 0
   for (const raw of raws) {

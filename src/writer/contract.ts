@@ -136,7 +136,7 @@ export interface UnpackMessage {
   readonly wanted: BlocksWanted
 }
 
-/** `raw` null: it could not. The thread transfers the memory. */
+/** `raw` null: it could not. The memory is shared, and the thread forgets it. */
 export interface UnpackedMessage {
   readonly type: 'unpacked'
   readonly id: number

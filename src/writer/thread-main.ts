@@ -57,14 +57,11 @@ function take(message: ToWriter | UnpackMessage): void {
 /** For the main thread, which is to be held up by it no more than a commit. */
 async function unpack({ id, wanted }: UnpackMessage): Promise<void> {
   const raw = await unpackBlocks(beside, wanted, pause)
-  const post = (answer: UnpackedMessage['raw']): void =>
-    port?.postMessage({ type: 'unpacked', id, raw: answer } satisfies UnpackedMessage, answer === null ? [] : [answer.bytes.buffer])
-  if (raw === undefined) return post(null)
-  // Memory that the runtime does not let go, as what an addon made, is copied: here, for where it arrives the want of it would be the end of the thread.
-  for (const bytesOf of [() => raw.bytes, () => new Uint8Array(raw.bytes)]) {
-    try {
-      return post({ bytes: bytesOf(), ends: raw.ends })
-    } catch {}
+  const post = (answer: UnpackedMessage['raw']): void => port?.postMessage({ type: 'unpacked', id, raw: answer } satisfies UnpackedMessage)
+  try {
+    return post(raw ?? null)
+  } catch {
+    // For want of memory.
   }
   post(null)
 }
