@@ -112,10 +112,10 @@ export class ColdState {
 
   /** Gives every descriptor back; rejects with the first error after all were tried. Whoever keeps a closed store keeps nothing of its state. */
   async close(): Promise<void> {
-    const left = this.exchange(nothing())
-    // By far the most of it is home by way of another thread, where it comes home.
-    sharedMemoryLeft(left.reduce((sum, { comesHome, entry }) => sum + (comesHome ? entry.rawBytes : 0), 0))
-    const results = await Promise.allSettled(left.map(segment => segment.close()))
+    // By far the most of it is home by way of another thread, where it comes home. Said once nothing here holds it.
+    const bytes = this.#view.segments.reduce((sum, { comesHome, entry }) => sum + (comesHome ? entry.rawBytes : 0), 0)
+    const results = await Promise.allSettled(this.exchange(nothing()).map(segment => segment.close()))
+    sharedMemoryLeft(bytes)
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 }
