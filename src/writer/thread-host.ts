@@ -3,8 +3,7 @@
  *
  * Owns: the thread. Does not own: what it writes. Invariants: an idle thread never keeps the process alive, a commit under way does, for
  * somebody may wait for it, and so do blocks that are being unpacked; a batch's memory is transferred, not copied; a thread that ends before it
- * was asked to, or sends what cannot be
- * read, is reported once, as a failure that ends the writer; `close` resolves when the thread is done, whatever it was reported for.
+ * was asked to, or sends what cannot be read, is reported once, as a failure that ends the writer; `close` resolves when the thread is done, whatever it was reported for.
  */
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { TidemarkError } from '../base/errors.ts'
