@@ -51,6 +51,20 @@ test('however often a collection is emptied between two barriers, it takes one i
   assert.equal(rig.disk.get(map.id), undefined)
 })
 
+test('a clear that is rolled back leaves known whether the incarnation has records: the next one takes an id of its own', () => {
+  const rig = new Rig()
+  const map = rig.collection(numbered(3))
+  rig.checkpoint()
+  map.clear()
+  map.set('gone', 1)
+  rig.pass(1000)
+  transaction(rig, () => map.clear(), 'rollback')
+  map.clear()
+  map.set('new', 1)
+  rig.checkpoint()
+  rig.check(map)
+})
+
 /** The next open finds that the ids before this one are taken. */
 async function take(storage: Storage, nextId: number): Promise<void> {
   const file = await storage.open(`manifest/${(await storage.list('manifest')).at(-1)}`, 'read')
