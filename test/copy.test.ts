@@ -172,6 +172,31 @@ test('a copy that is cut short at any step is no store or a whole one, and can b
   await world.run(world.store.close())
 })
 
+test('the manifest that a copy cut short left in part is gone for good before the next one makes its own', async () => {
+  const world = new World()
+  await world.begin()
+  await world.run(world.store.close())
+  const target = new SimulatedStorage({ seed: 1 })
+  await target.createIfAbsent('copying', new Uint8Array(0))
+  for (const folder of ['manifest', 'log', 'segment']) await target.makeFolder(folder)
+  await target.createIfAbsent('manifest/00000999.manifest', new Uint8Array(100))
+  for (const folder of ['', 'manifest']) await target.syncFolder(folder)
+  let cuts = 0
+  target.onCall = ({ operation, path }) => {
+    if (operation !== 'createIfAbsent' || !path.startsWith('manifest/')) return
+    for (let seed = 0; seed < 50; seed++, cuts++) {
+      const manifests = target
+        .crash({ names: 'random', seed })
+        .disk.paths()
+        .filter(name => name.startsWith('manifest/'))
+      // Of two none is known to be that of a copy.
+      assert.ok(manifests.length < 2, `seed ${seed}: ${manifests}`)
+    }
+  }
+  await world.run(copyStore(world.source, target, new SeededRandom(1), () => undefined))
+  assert.equal(cuts, 50)
+})
+
 test('what is damaged is not copied', async () => {
   const world = new World()
   await world.begin()
