@@ -46,29 +46,35 @@ test('of two dead files the second goes where the first cannot be removed, which
   await world.close()
 })
 
-test('a file of the log that no manifest names yet stays, however long the storage takes until one does', async () => {
-  const world = new SimulatedStore()
-  world.thresholds = { graceMs: 100 }
-  const { storage, scheduler } = world
-  await world.open()
-  await world.run(storage.makeFolder('segment'))
-  const orphan = await world.run(storage.open(`segment/${ORPHANS[0]}`, 'create'))
-  await world.run(orphan.close())
-  const syncFolder = storage.syncFolder.bind(storage)
-  storage.syncFolder = async folder => {
-    if (folder === 'log') await scheduler.sleep(5000)
-    await syncFolder(folder)
+test('a file of the log, or a segment, that no manifest names yet stays, however long the storage takes until one does', async () => {
+  for (const slow of ['log', 'segment']) {
+    const world = new SimulatedStore()
+    world.thresholds = { graceMs: 100, records: 1, paced: false }
+    const { storage, scheduler } = world
+    await world.open()
+    await world.run(storage.makeFolder('segment'))
+    const orphan = await world.run(storage.open(`segment/${ORPHANS[0]}`, 'create'))
+    await world.run(orphan.close())
+    const syncFolder = storage.syncFolder.bind(storage)
+    storage.syncFolder = async folder => {
+      if (folder === slow) await scheduler.sleep(5000)
+      await syncFolder(folder)
+    }
+    const failures: unknown[] = []
+    world.store.on('degraded', failure => failures.push(failure))
+    world.store.map('map').set('k', 1)
+    const checkpoint = world.store.checkpoint()
+    await world.pass(4000)
+    const segments = await world.run(storage.list('segment'))
+    assert.ok(!segments.includes(ORPHANS[0] as string), 'what is dead went meanwhile')
+    assert.equal(segments.length, slow === 'segment' ? 1 : 0)
+    assert.deepEqual(await world.run(storage.list('log')), ['00000001-00000001.log'])
+    await world.run(checkpoint)
+    await world.pass(4000)
+    const { failures: failed, folds } = world.store.stats().upkeep
+    assert.deepEqual([failures, failed, folds], [[], 0, 1])
+    await world.close()
   }
-  const failures: unknown[] = []
-  world.store.on('degraded', failure => failures.push(failure))
-  world.store.map('map').set('k', 1)
-  const checkpoint = world.store.checkpoint()
-  await world.pass(4000)
-  assert.deepEqual(await world.run(storage.list('segment')), [], 'what is dead went meanwhile')
-  assert.deepEqual(await world.run(storage.list('log')), ['00000001-00000001.log'])
-  await world.run(checkpoint)
-  assert.deepEqual(failures, [])
-  await world.close()
 })
 
 test('a manifest of our own that cannot be removed stays alone; an older one keeps those up to our first', async () => {
