@@ -2,7 +2,7 @@
  * Whether barriers wait because the process or its storage has no room for a capture now.
  *
  * Owns: whether it is so, and since when. Does not own: the RPO, which goes before it.
- * Invariant: it begins and ends by thresholds that lie apart, and each state lasts an interval at least.
+ * Invariant: it begins and ends by thresholds that lie apart; each state lasts an interval at least, and so does the calm that ends it.
  */
 import { IN_FLIGHT_BYTES_MAX } from '../base/limits.ts'
 import type { Waits } from './pressure.ts'
@@ -21,16 +21,19 @@ const LOAD_LEAVE = 0.8
 
 export class Pause {
   paused = false
+  /** It turned, or was last seen not to be calm. */
   #since = Number.NEGATIVE_INFINITY
 
   /** Gives why it began, or 'calm' when it ended. */
   look({ now, load, inFlightBytes, flightMs, behind, intervalMs }: PauseFacts): DecisionReason<'pause' | 'resume'> | undefined {
-    if (now - this.#since < intervalMs) return undefined
     const share = inFlightBytes / IN_FLIGHT_BYTES_MAX
     if (this.paused) {
       const calm = load <= LOAD_LEAVE && share <= 0.25 && flightMs <= intervalMs / 2
-      return calm ? this.#turn(now, 'calm') : undefined
+      // Within an epoch no other barrier falls: a pause that ended with it would put none off.
+      if (!calm) this.#since = now
+      return now - this.#since >= intervalMs && calm ? this.#turn(now, 'calm') : undefined
     }
+    if (now - this.#since < intervalMs) return undefined
     if (flightMs >= intervalMs) return this.#turn(now, 'storage')
     if (share >= 0.75) return this.#turn(now, behind)
     return load >= LOAD_ENTER ? this.#turn(now, 'loop') : undefined
