@@ -8,6 +8,7 @@ export function sharedMemory(bytes: number): Uint8Array<SharedArrayBuffer> {
 
 /** Nobody holds so many bytes of it any more: as much that V8 counts, and that nobody touches, makes it look for what can be given back. */
 export function sharedMemoryLeft(bytes: number): void {
+  if (bytes === 0) return
   try {
     new ArrayBuffer(bytes)
   } catch {

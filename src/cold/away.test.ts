@@ -160,3 +160,45 @@ test('a stop while blocks are elsewhere ends it, and nothing is read here any mo
   assert.equal(it.read(), 0)
   assert.equal(it.segment.has(0), false)
 })
+
+/** What is asked of V8's own memory meanwhile, each in bytes. */
+async function bytesAsked(during: () => Promise<void>): Promise<number[]> {
+  const original = globalThis.ArrayBuffer
+  const asked: number[] = []
+  globalThis.ArrayBuffer = class extends original {
+    constructor(bytes: number) {
+      super(bytes)
+      asked.push(bytes)
+    }
+  } as typeof ArrayBuffer
+  try {
+    await during()
+  } finally {
+    globalThis.ArrayBuffer = original
+  }
+  return asked
+}
+
+test('a close says as much to have gone as lay in memory that threads share: nothing, where nothing came from another thread', async () => {
+  for (const [how, unpack] of [
+    ['before a block came', () => new Promise<never>(() => {})],
+    ['all unpacked here', undefined],
+  ] as const) {
+    const it = await world()
+    const hydration = begin(it, unpack)
+    if (unpack === undefined) await it.scheduler.run(hydration.done)
+    await it.scheduler.run(hydration.stop())
+    await hydration.done.catch(() => {})
+    assert.deepEqual(await bytesAsked(() => it.state.close()), [], how)
+  }
+  const it = await world()
+  let bytes = 0
+  const hydration = begin(it, async wanted => {
+    const raw = await unpackBlocks(it.storage, wanted, () => undefined)
+    bytes += raw?.bytes.length ?? 0
+    return raw
+  })
+  await it.scheduler.run(hydration.done)
+  assert.ok(bytes > it.segment.entry.rawBytes / 2)
+  assert.deepEqual(await bytesAsked(() => it.state.close()), [bytes])
+})

@@ -26,6 +26,8 @@ export interface ColdSegment extends SegmentLayer {
   readonly blocks: number
   /** Every block is in memory, and the file is not read any more. */
   readonly atHome: boolean
+  /** Of the blocks in memory: what lies in memory that threads share. */
+  readonly sharedBytes: number
   /** Blocks that look-ups read stay in memory: they would come home anyway. */
   comesHome: boolean
   /** The block is in memory. */
@@ -112,8 +114,8 @@ export class ColdState {
 
   /** Gives every descriptor back; rejects with the first error after all were tried. Whoever keeps a closed store keeps nothing of its state. */
   async close(): Promise<void> {
-    // By far the most of it is home by way of another thread, where it comes home. Said once nothing here holds it.
-    const bytes = this.#view.segments.reduce((sum, { comesHome, entry }) => sum + (comesHome ? entry.rawBytes : 0), 0)
+    // Said once nothing here holds it.
+    const bytes = this.#view.segments.reduce((sum, { sharedBytes }) => sum + sharedBytes, 0)
     const results = await Promise.allSettled(this.exchange(nothing()).map(segment => segment.close()))
     sharedMemoryLeft(bytes)
     for (const result of results) if (result.status === 'rejected') throw result.reason

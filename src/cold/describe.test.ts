@@ -11,6 +11,7 @@ import { Hydration } from './hydration.ts'
 class Described extends RecordTable implements ColdSegment {
   readonly entry: SegmentEntry
   readonly blocks = 0
+  readonly sharedBytes = 0
   comesHome = false
   atHome = false
   tries = 0

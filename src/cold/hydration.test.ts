@@ -42,6 +42,7 @@ class Played extends RecordTable implements ColdSegment {
     this.entry = { file: 'segment/a.seg', bytes: at, sha256: '', describedAt: at, ...counts, first: place, last: place }
   }
 
+  readonly sharedBytes = 0
   comesHome = false
 
   async describe(): Promise<void> {

@@ -32,6 +32,7 @@ import {
 } from './description.ts'
 import { Ends, type Place } from './ends.ts'
 import { filterHas } from './filter.ts'
+import { HomeBlocks, isMostOfItsMemory } from './home-blocks.ts'
 import type { Found, Layer, LayerCursor, Range } from './layer.ts'
 import { SegmentCursor } from './segment-cursor.ts'
 import type { StoredRange } from './together.ts'
@@ -69,8 +70,7 @@ export class Segment implements Layer {
   readonly #cache: BlockCache
   /** Blocks in the cache. */
   readonly #cached = new Map<number, Buffer>()
-  readonly #home: Buffer[] = []
-  #homeCount = 0
+  readonly #home = new HomeBlocks()
   #described: Description | undefined
   /** What describes the blocks could not be read as one. */
   #inParts = false
@@ -175,11 +175,15 @@ export class Segment implements Layer {
 
   /** The filter may be missing then: what it would spare is a look into a block. */
   get atHome(): boolean {
-    return this.#described !== undefined && this.#homeCount === this.#described.index.count
+    return this.#described !== undefined && this.#home.count === this.#described.index.count
+  }
+
+  get sharedBytes(): number {
+    return this.#home.sharedBytes
   }
 
   has(block: number): boolean {
-    return this.#home[block] !== undefined
+    return this.#home.of(block) !== undefined
   }
 
   /** Of a key that was cut it is the block in which such keys begin. */
@@ -236,9 +240,7 @@ export class Segment implements Layer {
    * it stays, with the blocks around this one.
    */
   keep(block: number, raw: Buffer, together = false): void {
-    const kept = together || isMostOfItsMemory(raw) ? raw : this.#copyOf(raw)
-    if (this.#home[block] === undefined) this.#homeCount++
-    this.#home[block] = kept
+    this.#home.keep(block, together || isMostOfItsMemory(raw) ? raw : this.#copyOf(raw))
     if (this.atHome) this.#cache.forget(this.#cached)
   }
 
@@ -294,7 +296,7 @@ export class Segment implements Layer {
 
   /** A raw block: at home, in the cache, or read now; then it stays at home, or in the cache. */
   raw(block: number): Buffer {
-    const known = this.#home[block] ?? this.#cached.get(block)
+    const known = this.#home.of(block) ?? this.#cached.get(block)
     if (known !== undefined) return known
     const raw = this.readBlock(block)
     if (this.comesHome) this.keep(block, raw)
@@ -391,9 +393,4 @@ export class Segment implements Layer {
       this.#filterDamage = error as TidemarkError
     }
   }
-}
-
-/** A decoder may leave as much again behind what it decoded. */
-function isMostOfItsMemory(raw: Buffer): boolean {
-  return raw.buffer.byteLength <= 2 * raw.length
 }
