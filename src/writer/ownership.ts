@@ -148,7 +148,7 @@ export class Ownership {
   async #look(): Promise<number> {
     // What is missing up to here is a gap in front of one that may be ours.
     let gapEnd = 0
-    /** Listed behind all that was found, and not found itself. */
+    /** The first that is listed behind all that was found, and was not found itself. */
     let unfound = 0
     for (;;) {
       const before = this.#newest
@@ -172,21 +172,19 @@ export class Ownership {
       // Where it was missing a moment ago, the directory was away, and is back.
       if (newest === number) return number
       if (this.#newest !== before) continue
-      if (newest === number + 1) {
-        // It came just now. Or it is a link to what is away, which the list names and nobody finds: reading it says so.
-        if (unfound === newest) {
-          const found = await this.#ownManifest(newest)
-          if (found === undefined) return newest
-          this.#advance(found)
-        }
-        unfound = newest
-        continue
-      }
       if (newest > number) {
         const following = numbers.find(one => one > number) as number
-        if (following > this.#tried) throw fenced(newest)
+        if (following > this.#tried && newest > number + 1) throw fenced(newest)
         // Those between were removed by hand. Whose this one is, it says itself.
         gapEnd = following - 1
+        // It came just now. Or it is a link to what is away, which the list names and nobody finds: reading it says so, and whether it hides others.
+        if (unfound === following) {
+          const found = await this.#ownManifest(following)
+          if (found !== undefined) this.#advance(found)
+          else if (following === newest) return newest
+          else gapEnd = following
+        }
+        unfound = following
         continue
       }
       // An attempt that failed has taken back what it left.

@@ -137,6 +137,71 @@ test('a name that the list gives and nobody finds, as a link to what is away, is
   assert.equal(own.manifest.number, number)
 })
 
+test('nor is it in front of later ones that may be its own, behind which the next one stands', async () => {
+  for (const [removed, away] of [
+    [[], [1]],
+    [[], [2]],
+    [[], [1, 2]],
+    [[1], [2]],
+    [[1], [2, 3]],
+  ] as const) {
+    const storage = await store()
+    const { manifest } = await openForWriting(storage, facts('own'))
+    const own = new Ownership(storage, noFailpoint, manifest)
+    storage.lies = 4
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      storage.inject({ operation: 'syncFolder', errno: 'EIO', nth: 1 })
+      await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+    }
+    for (const at of removed) await storage.remove(manifestName(manifest.number + at))
+    const gone = new Set(away.map(at => manifestName(manifest.number + at)))
+    const { exists, open } = storage
+    let calls = 0
+    storage.exists = async path => {
+      assert.ok(++calls < 300, 'it is looked for without end')
+      return !gone.has(path) && (await exists.call(storage, path))
+    }
+    storage.open = async (path, mode) => {
+      if (gone.has(path)) throw storageError('open', path, systemError('ENOENT', 'open'))
+      return await open.call(storage, path, mode)
+    }
+    await own.check()
+    assert.equal(own.manifest.number, manifest.number)
+    await own.publish(next)
+    assert.equal(own.manifest.number, manifest.number + 5)
+    await own.check()
+    Object.assign(storage, { exists, open })
+    await openForWriting(storage, facts('rival'))
+    await assert.rejects(own.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
+  }
+})
+
+test('a rival behind a name of its own that nobody finds fences its writer', async () => {
+  for (const behind of [2, 3]) {
+    const storage = await store()
+    const { manifest } = await openForWriting(storage, facts('own'))
+    const own = new Ownership(storage, noFailpoint, manifest)
+    for (let attempt = 2; attempt <= behind; attempt++) {
+      storage.lies = 1
+      storage.inject({ operation: 'syncFolder', errno: 'EIO', nth: 1 })
+      await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+    }
+    await openForWriting(storage, facts('rival'))
+    const away = manifestName(manifest.number + 1)
+    const { exists, open } = storage
+    let calls = 0
+    storage.exists = async path => {
+      assert.ok(++calls < 300, 'it is looked for without end')
+      return path !== away && (await exists.call(storage, path))
+    }
+    storage.open = async (path, mode) => {
+      if (path === away) throw storageError('open', path, systemError('ENOENT', 'open'))
+      return await open.call(storage, path, mode)
+    }
+    await assert.rejects(own.check(), error => hasCode(error, 'TIDEMARK_FENCED'), `${behind}`)
+  }
+})
+
 test('nor is it where the gap comes while a look is at it', async () => {
   const { storage, own, number } = await gap()
   storage.lies = 1
