@@ -14,8 +14,8 @@
  * One of ours that does not read back as it was written keeps its number and counts for nothing: the one before it stays the newest, here and
  * for whoever opens the store. What does not verify under a number that we have tried may be ours, half written or spoiled: it is undecided,
  * and read again at each look. Nobody has opened the store with it yet, for an opener reads his manifest back before he reads the log: what
- * was synced before the look he will find. So is what is not given back, where the storage said that we made it; of any other the rival who made it
- * may have read it whole.
+ * was synced before the look he will find. So is what is not given back, where the storage said that we made it and no list lacked it since; of any
+ * other the rival who made it may have read it whole.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
@@ -56,8 +56,8 @@ export class Ownership {
   #spoiled = 0
   /** The same while it stands there: whoever comes is behind it. 0 once it was seen that somebody removed it. */
   #standing = 0
-  /** Numbers under which the storage said that we made one, since the last that was published. */
-  readonly #made = new Set<number>()
+  /** Numbers under which the storage said that we made one, since the last that was published, each with a mark of that making. */
+  readonly #made = new Map<number, symbol>()
   /** The first line of the last that was published, so that the newest needs not be encoded again. */
   #line: Line | undefined
   /** The number that this writer came with. */
@@ -167,8 +167,12 @@ export class Ownership {
       // Where an attempt of ours may have been there, this one may be kept because that one said so: only what there is tells.
       if (this.#tried <= number && number === before && (await this.#storage.exists(manifestName(number)))) return number
       if (this.#newest !== before) continue
+      const noted = [...this.#made]
       const numbers = await listManifests(this.#storage)
       const newest = numbers.at(-1) ?? 0
+      // The number of one that was removed by hand is free for a rival. Where the directory is away, nothing was removed.
+      if (newest >= this.manifest.number)
+        for (const [made, mark] of noted) if (!numbers.includes(made) && this.#made.get(made) === mark) this.#made.delete(made)
       // Where it was missing a moment ago, the directory was away, and is back.
       if (newest === number) return number
       if (this.#newest !== before) continue
@@ -192,7 +196,6 @@ export class Ownership {
       if (newest < this.manifest.number) throw directoryGone(this.manifest.number)
       // The spoiled one was removed by hand. Its number is free for whoever comes: the look begins again from the newest.
       this.#standing = 0
-      this.#made.delete(before)
     }
   }
 
@@ -210,7 +213,7 @@ export class Ownership {
       const again = next.number <= this.#tried
       this.#tried = Math.max(this.#tried, next.number)
       const published = await publish(storage, next, this.#failpoint, bytes => {
-        this.#made.add(next.number)
+        this.#made.set(next.number, Symbol())
         line = { number: next.number, bytes }
       })
       if (published === 'spoiled') {

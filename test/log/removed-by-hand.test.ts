@@ -45,6 +45,52 @@ test('a rival that takes the number of one that was removed by hand fences its w
   await assert.rejects(own.publish(next), error => hasCode(error, 'TIDEMARK_FENCED'))
 })
 
+test('nor is it taken for its own where it is not given back', async () => {
+  for (const lies of [0, 1]) {
+    const storage = await store()
+    const { manifest } = await openForWriting(storage, facts('own'))
+    const own = new Ownership(storage, noFailpoint, manifest)
+    storage.lies = lies
+    storage.inject({ operation: 'syncFolder', errno: 'EIO', nth: 1 })
+    await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+    const path = manifestName(manifest.number + 1)
+    await storage.remove(path)
+    await own.check()
+    const rival = await openForWriting(storage, facts('rival'))
+    assert.equal(rival.manifest.number, manifest.number + 1)
+    const heal = storage.inject({ operation: 'read', errno: 'EIO', path, times: Number.POSITIVE_INFINITY })
+    await assert.rejects(own.check(), { code: 'TIDEMARK_STORAGE' })
+    heal()
+    await assert.rejects(own.check(), error => hasCode(error, 'TIDEMARK_FENCED'))
+  }
+})
+
+test('what was made since a list began is not forgotten because that list lacks it', async () => {
+  for (const failing of ['createIfAbsent', 'syncFolder'] as const) {
+    const storage = await store()
+    const { manifest } = await openForWriting(storage, facts('own'))
+    const own = new Ownership(storage, noFailpoint, manifest)
+    const path = manifestName(manifest.number + 1)
+    storage.inject({ operation: failing, errno: 'EIO', nth: 1 })
+    await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+    if (failing === 'syncFolder') await storage.remove(path)
+    const { list } = storage
+    storage.list = async (folder, ...rest) => {
+      const names = await list.call(storage, folder, ...rest)
+      storage.list = list
+      storage.inject({ operation: 'syncFolder', errno: 'EIO', nth: 1 })
+      await assert.rejects(own.publish(next), { code: 'TIDEMARK_STORAGE' })
+      return names
+    }
+    await own.check()
+    assert.ok(await storage.exists(path))
+    storage.inject({ operation: 'read', errno: 'EIO', path, times: Number.POSITIVE_INFINITY })
+    await own.check()
+    await own.publish(next)
+    assert.equal(own.manifest.number, manifest.number + 2)
+  }
+})
+
 /** Two of ours did not read back and are removed by hand, and the writer has seen that: the next number leaves a gap. */
 async function gap() {
   const storage = await store()
