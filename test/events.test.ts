@@ -4,6 +4,7 @@ import { type EventEmitter, on, once } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { open } from 'tidemark'
+import { Events } from '../src/face/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 import { failsWith } from './temporary.ts'
 
@@ -57,6 +58,54 @@ test('addListener and removeListener are on and off', async () => {
   await world.checkpoint()
   assert.equal(told, 1)
   await world.close()
+})
+
+test('a listener that is written as function has the store as this, one of once, too', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const told: unknown[] = []
+  function listener(this: unknown): void {
+    told.push(this)
+  }
+  store.on('checkpoint', listener).once('checkpoint', listener).addListener('checkpoint', listener)
+  store.map<number>('map').set('a', 1)
+  await world.checkpoint()
+  assert.deepEqual(
+    told.map(one => one === store),
+    [true, true, true],
+  )
+  await world.close()
+})
+
+test('a listener of once that makes its event itself is told once', () => {
+  const events = new Events()
+  let told = 0
+  const listener = (): void => {
+    told++
+    events.emit('recovered')
+  }
+  events.once('recovered', listener)
+  events.emit('recovered')
+  events.emit('recovered')
+  events.once('recovered', listener)
+  events.off('recovered', listener)
+  events.emit('recovered')
+  assert.equal(told, 1)
+})
+
+test('many listeners of one event are nothing to warn of: the warning names a method that a store has not', async () => {
+  const warnings: string[] = []
+  const warned = ({ name }: Error): unknown => warnings.push(name)
+  process.on('warning', warned)
+  try {
+    await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+    for (let n = 0; n < 20; n++) store.on('checkpoint', () => {})
+    // Node.js warns in a turn of its own.
+    await setImmediate()
+    assert.ok(!warnings.includes('MaxListenersExceededWarning'))
+  } finally {
+    process.off('warning', warned)
+  }
 })
 
 test('an event that does not exist, and what is no function, is refused by name', async () => {

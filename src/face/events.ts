@@ -87,7 +87,10 @@ export class Events {
   listenersMs = 0
   /** Measures what listeners take. */
   clock: Clock | undefined
-  readonly #emitter = new EventEmitter<StoreEvents>()
+  /** The `this` of listeners: whoever they were given to. */
+  owner: unknown
+  /** Each part of a service may listen; a warning of many would name a method of the emitter, which nobody outside has. */
+  readonly #emitter = new EventEmitter<StoreEvents>().setMaxListeners(0)
   #inside = false
   /** While the store closes: each throws what a listener threw, or rejects as it did. */
   #kept: (() => void)[] | undefined
@@ -99,7 +102,18 @@ export class Events {
 
   once<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
     check('once', name, listener)
-    this.#emitter.once(name, listener as never)
+    const emitter = this.#emitter
+    let called = false
+    // That of the emitter would call it with the emitter as `this`.
+    function once(this: unknown, ...args: StoreEvents[Name]): unknown {
+      if (called) return undefined
+      called = true
+      emitter.off(name, once as never)
+      return listener.apply(this, args)
+    }
+    // `off` finds it by that.
+    once.listener = listener
+    emitter.on(name, once as never)
   }
 
   off<Name extends keyof StoreEvents>(name: Name, listener: (...args: StoreEvents[Name]) => void): void {
@@ -136,7 +150,7 @@ export class Events {
   #call(listeners: readonly unknown[], args: unknown[]): void {
     for (const listener of listeners) {
       try {
-        const result = (listener as (...args: unknown[]) => unknown).apply(this.#emitter, args)
+        const result = (listener as (...args: unknown[]) => unknown).apply(this.owner, args)
         if (isAsync(listener) && types.isPromise(result)) this.#follow(result)
       } catch (error) {
         this.#failed(() => {

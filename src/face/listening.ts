@@ -1,6 +1,6 @@
 /**
  * The listeners of a store, under the names that an EventEmitter has for them: `once` and `on` of node:events take them away by these.
- * Owns nothing but the way in: every call goes to the Events.
+ * Owns nothing but the way in: every call goes to the Events, which call the listeners with the store as `this`, as an emitter does.
  */
 import type { Events, StoreEvents } from './events.ts'
 
@@ -9,6 +9,7 @@ export abstract class Listening {
 
   constructor(events: Events) {
     this.#events = events
+    events.owner = this
   }
 
   /** @throws TIDEMARK_ARGUMENT for an event that does not exist, and a listener that is no function; so do `once` and `off` */
