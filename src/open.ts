@@ -353,6 +353,7 @@ function build(
     },
     closeFiles: async (): Promise<void> => {
       held.table = undefined
+      evictor?.ended()
       await cold.close().catch(() => {})
       own?.end()
     },

@@ -46,6 +46,15 @@ for (const way of WAYS) {
   })
 }
 
+test('a store that was closed says that none of its entries takes memory', async () => {
+  const world = new World()
+  const store = await world.open({ restore: { hydrate: 'on-demand' }, budget: { memoryBytesMax: 1e9 } })
+  await fill(world, store, 200)
+  assert.ok((store.stats().memory?.liveBytes ?? 0) > 0)
+  await world.run(store.close())
+  assert.equal(store.stats().memory?.liveBytes, 0)
+})
+
 test('a store in memory that was closed keeps no byte of its files', async () => {
   const world = new World()
   const { scheduler } = world

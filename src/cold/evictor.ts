@@ -98,6 +98,11 @@ export class Evictor {
     this.#resident = undefined
   }
 
+  /** The entries went with their store. */
+  ended(): void {
+    this.#bytes = 0
+  }
+
   /** An entry enters the heap; see Space. */
   enters(collection: Collection, key: Key, value: unknown, came: boolean): void {
     if (this.#stopped) return
