@@ -337,3 +337,15 @@ test('getOrInsertComputed takes a function that gives a value, and stores nothin
   await store.close()
   await failsWith('TIDEMARK_CLOSED', () => map.getOrInsertComputed('a', never))
 })
+
+test('a key that is an object is named by what it is where the function is refused: it may have no text', async () => {
+  await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
+  const map = store.map('map') as unknown as TidemarkMap<never, number>
+  const late = (async () => {}) as never
+  for (const key of [Object.create(null), { toString: () => assert.fail('its text was asked for') }] as never[]) {
+    const wanted = { collection: 'map', says: ['key an object (Object)'] }
+    for (const call of [() => map.update(key, 5 as never), () => map.update(key, late), () => map.getOrInsertComputed(key, 5 as never)])
+      assert.equal((await failsWith('TIDEMARK_ARGUMENT', call, wanted)).key, key)
+    await failsWith('TIDEMARK_KEY', () => map.update(key, () => 5), { collection: 'map' })
+  }
+})

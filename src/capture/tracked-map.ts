@@ -268,11 +268,16 @@ function assertFunction(
   hint = 'give a function that changes the value, or returns a new one; set() takes a value',
 ): void {
   if (typeof given === 'function') return
-  throw new TidemarkError('TIDEMARK_ARGUMENT', `'${name}', key ${String(key)}: ${call} takes a function, not ${describe(given)}`, {
+  throw new TidemarkError('TIDEMARK_ARGUMENT', `'${name}', key ${textOf(key)}: ${call} takes a function, not ${describe(given)}`, {
     collection: name,
     key,
     hint,
   })
+}
+
+/** Nobody has looked at the key yet: an object may have no text, or run code for it. */
+function textOf(key: unknown): string {
+  return isObject(key) ? describe(key) : String(key)
 }
 
 function noCallback({ name }: Collection, callback: unknown): TidemarkError {
@@ -286,7 +291,7 @@ function settled(collection: Collection, key: Key, next: unknown, call = 'update
   if (isStray(next)) {
     throw new TidemarkError(
       'TIDEMARK_ARGUMENT',
-      `'${collection.name}', key ${String(key)}: the function given to ${call} returned a promise or a generator`,
+      `'${collection.name}', key ${textOf(key)}: the function given to ${call} returned a promise or a generator`,
       {
         collection: collection.name,
         key,
