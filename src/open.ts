@@ -379,7 +379,10 @@ function forward(events: Events, { upkeep, following, order }: Pick<Built, 'upke
     barrier: info => events.emit('barrier', info),
     degraded: error => upkeep.commitFailed(error),
     recovered: () => upkeep.committedAgain(),
-    failed: error => events.emit('error', error),
+    failed: error => {
+      upkeep.ended()
+      events.emit('error', error)
+    },
     refused: refusal => events.emit('refused', refusal),
     voided: info => events.emit('voided', info),
     holdBroken: info => events.emit('holdBroken', info),

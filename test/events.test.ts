@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { open } from 'tidemark'
 import { Events } from '../src/face/index.ts'
+import { type FromWriter, InlineHost } from '../src/writer/index.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 import { failsWith } from './temporary.ts'
 
@@ -91,6 +92,36 @@ test('a listener of once that makes its event itself is told once', () => {
   events.off('recovered', listener)
   events.emit('recovered')
   assert.equal(told, 1)
+})
+
+test('behind error nothing more is said of durability, whatever the writer says of its upkeep', async t => {
+  let say: ((message: FromWriter) => void) | undefined
+  const { onMessage } = InlineHost.prototype
+  t.mock.method(InlineHost.prototype, 'onMessage', function (this: InlineHost, listener: (message: FromWriter) => void) {
+    say = listener
+    onMessage.call(this, listener)
+  })
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const told: string[] = []
+  for (const name of ['degraded', 'recovered', 'error'] as const) store.on(name, () => void told.push(name))
+  const figures = { foldedEpoch: 0, segments: 0, segmentBytes: 0, bytesWritten: 0, allBytes: 0, ms: 0, files: 0 }
+  const unread = (message: string): void => {
+    say?.({ type: 'upkeep', did: 'failed', ...figures, unread: true, error: { code: 'TIDEMARK_LOG_DAMAGED', message } })
+  }
+  const folded = (): void => say?.({ type: 'upkeep', did: 'folded', ...figures })
+  unread('a file is damaged')
+  folded()
+  unread('another file is damaged')
+  assert.deepEqual(told, ['degraded', 'recovered', 'degraded'])
+  say?.({ type: 'failed', attempt: 0, fatal: true, error: { code: 'TIDEMARK_STORAGE', message: 'no file can be made' } })
+  folded()
+  unread('a third file is damaged')
+  assert.deepEqual(told.slice(3), ['error'])
+  const { upkeep, degradedBy } = store.stats()
+  assert.deepEqual([upkeep.folds, upkeep.failures, upkeep.lastError], [2, 3, 'a third file is damaged'])
+  assert.deepEqual([store.status, degradedBy], ['failed', 'no file can be made'])
+  await assert.rejects(world.run(store.close()), { code: 'TIDEMARK_STORAGE' })
 })
 
 test('many listeners of one event are nothing to warn of: the warning names a method that a store has not', async () => {

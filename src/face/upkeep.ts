@@ -3,7 +3,8 @@
  *
  * Owns: the sums; whether folding cannot read the log back, so that no restart would come to what is committed, however well commits go. Does not
  * own: the work, which is the writer's (fold/), commits that fail (checkpoint/).
- * Invariants: a log that cannot be read is told once for each cause; `recovered` is told when neither that nor commits that fail are left.
+ * Invariants: a log that cannot be read is told once for each cause; `recovered` is told when neither that nor commits that fail are left;
+ * behind `error` nothing of that is told.
  */
 import { TidemarkError } from '../base/errors.ts'
 import type { EngineStatus } from '../checkpoint/index.ts'
@@ -38,6 +39,7 @@ export class Upkeep {
   readonly #events: Events
   #stats: UpkeepStats
   #commitsFail = false
+  #ended = false
   /** Why folding cannot read the log back. */
   unread: TidemarkError | undefined
 
@@ -81,11 +83,17 @@ export class Upkeep {
     if (this.unread === undefined) this.#events.emit('recovered')
   }
 
+  /** The engine stopped for good, and nothing is durable any more: what folding does from now on changes none of that, and only adds to the figures. */
+  ended(): void {
+    this.#ended = true
+  }
+
   take(message: UpkeepMessage): void {
     this.#add(message)
     const { did, behind, error, unread } = message
     if (behind !== undefined) this.#events.emit('behind', behind)
     if (did === 'caughtUp') this.#events.emit('caughtUp')
+    if (this.#ended) return
     if (unread && error !== undefined) this.#cannotRead(error)
     if (did === 'folded' && this.unread !== undefined) {
       this.unread = undefined
