@@ -382,11 +382,12 @@ test('what comes to a store at rest, or just opened, is written as soon as it is
 })
 
 test('whoever waits for the next barrier, when all is in the epoch under way, is not told that the store closed', async () => {
-  const { scheduler, host, map, checkpointer } = alone()
+  const { scheduler, host, map, space, checkpointer } = alone()
   map.set('k', 1)
   const first = checkpointer.checkpoint(1e9)
   const second = checkpointer.checkpoint(1e9)
   quiet(second)
+  space.forbidden = 'closed'
   const closing = checkpointer.durable(1e9).then(() => checkpointer.stop(new Error('closed') as never))
   scheduler.pass(1000)
   host.commit()

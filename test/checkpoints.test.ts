@@ -221,6 +221,28 @@ test('two checkpoints that were asked for before `close` both resolve', async ()
   )
 })
 
+test('a checkpoint that waits for the epoch under way has a barrier of its own, also where `durable` waits for that epoch', async () => {
+  const { scheduler, storage, store, map } = await opened()
+  let position = 1
+  store.on('barrier', () => map.set('position', position))
+  map.set('k', 1)
+  const asked = [store.checkpoint()]
+  position = 2
+  asked.push(store.checkpoint())
+  const durable = store.durable()
+  const points = await scheduler.run(Promise.all(asked))
+  assert.deepEqual(
+    points.map(({ epoch }) => epoch),
+    [1, 2],
+  )
+  await scheduler.run(Promise.all([durable, store.close()]))
+  const again: Store = await scheduler.run(
+    openStore('simulated', { compression: 'none' }, { storage, scheduler, clock: scheduler.clock, random: new SeededRandom(2) }),
+  )
+  assert.equal(again.map('map').get('position'), 2)
+  await scheduler.run(again.close())
+})
+
 test('a checkpoint that waits for its barrier when `close` is called resolves', async () => {
   const { scheduler, store, map } = await opened()
   map.set('k', 1)

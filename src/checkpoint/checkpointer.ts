@@ -142,14 +142,14 @@ export class Checkpointer implements CaptureOwner {
   async durable(timeoutMs: number): Promise<void> {
     this.classes.takeIn(this.#flight)
     // `close` leaves nobody behind whose barrier has not fallen yet.
+    const closes = this.#parts.space.forbidden === 'closed'
     const whole = this.#flight?.refused.count === 0
-    const asked = this.#parts.space.forbidden === 'closed' && this.#waiters.waiting && !whole
-    if (this.dirty || asked) await this.#refusals.unlessGone(this.checkpoint(timeoutMs, true))
+    if (this.dirty || (closes && this.#waiters.waiting && !whole)) await this.#refusals.unlessGone(this.checkpoint(timeoutMs, true))
     else if (this.#flight !== undefined) {
       this.#round.hurry()
       this.#flight.hurried = true
-      // All that the next barrier would take is in it: who waits for that one need not, unless this one refused what was gone before they asked.
-      if (whole) this.#waiters.depart()
+      // All that the last barrier would take is in it: who waits for that one need not, unless this one refused what was gone before they asked.
+      if (closes && whole) this.#waiters.depart()
       if (!this.#waiters.waiting) this.#wish.callOff(this.classes)
       await this.#refusals.unlessGone(this.#waiters.join(timeoutMs))
     } else this.#refusals.assertNone()

@@ -56,7 +56,7 @@ export class Waiters {
     return this.#enter(this.#aboard, timeoutMs)
   }
 
-  /** The barrier fell, or nothing has changed since it did. */
+  /** The barrier fell, or nothing has changed since it did in a store that closes. */
   depart(): void {
     if (this.#next.size === 0) return
     this.#aboard = moved(this.#next, this.#aboard)
