@@ -83,6 +83,57 @@ test('what could not be written is tried again though nothing came since, once a
   }
 })
 
+for (const operation of ['list', 'open', 'read'] as const) {
+  test(`what the device did not give back for a moment at the begin is taken over later, and not written over: ${operation}`, async () => {
+    const world = rig()
+    const { scheduler, storage, remembered, state } = world
+    await writeSome(world.begin(), world, 2)
+    const files = await scheduler.run(storage.list(SCHEDULE_FOLDER))
+    storage.inject({ operation, errno: 'EMFILE' })
+    const keeper = world.begin()
+    await writeSome(keeper, world, 2)
+    storage.heal()
+    assert.deepEqual(await scheduler.run(storage.list(SCHEDULE_FOLDER)), files)
+    assert.deepEqual(remembered, [])
+    state.cycleMs = DAY + 7
+    await scheduler.run(keeper.stop())
+    assert.deepEqual(
+      remembered.map(({ cycleMs }) => cycleMs),
+      [DAY + 2],
+    )
+    assert.equal((await scheduler.run(newestRecord(storage)))?.cycleMs, DAY + 7)
+  })
+}
+
+test('what could not be read at the begin is taken over also where there is nothing to keep', async () => {
+  const world = rig()
+  const { scheduler, storage, clock, remembered } = world
+  await writeSome(world.begin(), world, 2)
+  storage.inject({ operation: 'open', errno: 'EIO' })
+  const keeper = world.begin()
+  await scheduler.run(clock.monotonic() + 61_000)
+  storage.heal()
+  const files = await scheduler.run(storage.list(SCHEDULE_FOLDER))
+  keeper.look(0)
+  await scheduler.run(clock.monotonic() + 100)
+  assert.equal(remembered.length, 1)
+  assert.deepEqual(await scheduler.run(storage.list(SCHEDULE_FOLDER)), files)
+  await scheduler.run(keeper.stop())
+})
+
+test('what the device does not give back at all is learned again, and kept', async () => {
+  const world = rig()
+  const { scheduler, storage, remembered } = world
+  await writeSome(world.begin(), world, 2)
+  storage.inject({ operation: 'read', errno: 'EIO' })
+  const keeper = world.begin()
+  await writeSome(keeper, world, 10)
+  storage.heal()
+  assert.equal((await scheduler.run(newestRecord(storage)))?.cycleMs, DAY + 10)
+  assert.deepEqual(remembered, [])
+  await scheduler.run(keeper.stop())
+})
+
 test('damage, files of another kind and records that are too old are passed over', async () => {
   const world = rig()
   const { scheduler, storage, clock } = world

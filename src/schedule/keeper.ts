@@ -4,15 +4,19 @@
  * Does: reads the newest file that verifies, in the background after `open`; writes a new one at most once in SCHEDULE_SAVE_MS and at the end,
  * whole under a new name, then removes those before the last two.
  * Owns: the files. Does not own: what is in them. Invariants: nothing thrown gets out, nobody waits for it but `stop`; a
- * record too old to be of use is none; one read or write is under way at most; a write that failed is made again when the next may be.
+ * record too old to be of use is none; one read or write is under way at most; a write that failed is made again when the next may be, and so is a read,
+ * READS_MAX times in all: before that nothing is written over what the device did not give back for a moment.
  */
 import type { Clock } from '../base/clock.ts'
+import { hasCode } from '../base/errors.ts'
 import { SCHEDULE_BYTES_MAX, SCHEDULE_SAVE_MS } from '../base/limits.ts'
 import { decodeSchedule, encodeSchedule, SCHEDULE_FOLDER, type ScheduleRecord, scheduleName, scheduleNumber } from '../format/index.ts'
 import { makeFolderInPlace } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 
 const KEPT = 2
+/** What the device did not give back so often, in minutes, it will not give back. */
+const READS_MAX = 5
 /** Of what was learned so long ago little is true today. */
 const STALE_MS = 30 * 86_400_000
 /** 2020-01-01: a clock that says an earlier time was not set yet. */
@@ -30,6 +34,8 @@ export class Keeper {
   readonly #parts: KeeperParts
   #under: Promise<void>
   #busy = true
+  /** 0: what was kept is known, or given up. */
+  #readsLeft = READS_MAX
   #savedAt: number
   /** What was taken over was as of then: nothing that is written while the clock is not set says that it is older. */
   #tookMs = Number.NEGATIVE_INFINITY
@@ -46,15 +52,16 @@ export class Keeper {
   /** `changes` rises when there is more to keep. It is written when it is time. */
   look(changes: number): void {
     this.#changes = changes
-    if (changes === this.#kept || this.#busy || this.#parts.clock.monotonic() - this.#savedAt < SCHEDULE_SAVE_MS) return
-    this.#under = this.#run(() => this.#write())
+    if ((changes === this.#kept && this.#readsLeft === 0) || this.#busy) return
+    if (this.#parts.clock.monotonic() - this.#savedAt < SCHEDULE_SAVE_MS) return
+    this.#under = this.#run(() => this.#save())
   }
 
   /** Writes what is left to keep; nothing is under way afterwards. `changes`: as of now, by default as of the last look. */
   async stop(changes = this.#changes): Promise<void> {
     await this.#under
     this.#changes = changes
-    if (this.#changes !== this.#kept) await this.#run(() => this.#write())
+    if (this.#changes !== this.#kept) await this.#run(() => this.#save())
   }
 
   async #run(work: () => Promise<void>): Promise<void> {
@@ -70,7 +77,10 @@ export class Keeper {
 
   async #read(): Promise<void> {
     const { storage, clock, remember } = this.#parts
-    const record = await newestRecord(storage)
+    this.#readsLeft--
+    const { record, unread } = await readNewest(storage)
+    if (unread !== undefined) throw unread
+    this.#readsLeft = 0
     if (record === undefined || clock.now() - record.savedMs > STALE_MS) return
     this.#tookMs = record.savedMs
     remember(record)
@@ -80,6 +90,11 @@ export class Keeper {
     const record = this.#parts.record()
     // Once it is set it is believed: what a clock wrote that was ahead would stay true for ever.
     return record.savedMs >= SET_MS ? record : { ...record, savedMs: Math.max(record.savedMs, this.#tookMs) }
+  }
+
+  async #save(): Promise<void> {
+    if (this.#readsLeft > 0) await this.#read()
+    if (this.#changes !== this.#kept) await this.#write()
   }
 
   async #write(): Promise<void> {
@@ -93,13 +108,23 @@ export class Keeper {
   }
 }
 
-/** Undefined: none verifies. @throws TIDEMARK_STORAGE when the folder cannot be listed */
+/** Undefined: none that can be read verifies. @throws TIDEMARK_STORAGE when the folder cannot be listed */
 export async function newestRecord(storage: Storage): Promise<ScheduleRecord | undefined> {
+  return (await readNewest(storage)).record
+}
+
+/** `unread`: there is none, but the device did not give one back. @throws TIDEMARK_STORAGE when the folder cannot be listed */
+async function readNewest(storage: Storage): Promise<{ readonly record?: ScheduleRecord; readonly unread?: unknown }> {
+  let unread: unknown
   for (const number of (await numbersOf(storage)).slice(0, KEPT + 1)) {
-    const record = await readOne(storage, scheduleName(number)).catch(() => undefined)
-    if (record !== undefined) return record
+    try {
+      const record = await readOne(storage, scheduleName(number))
+      if (record !== undefined) return { record }
+    } catch (error) {
+      if (hasCode(error, 'TIDEMARK_STORAGE')) unread ??= error
+    }
   }
-  return undefined
+  return { unread }
 }
 
 async function readOne(storage: Storage, name: string): Promise<ScheduleRecord | undefined> {
