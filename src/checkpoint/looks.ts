@@ -120,8 +120,22 @@ export function changedIn(
     const { id, space, saturated, live, journal, arrivals, fresh } = collection
     // After a failure, or many of them, arrivals were forgotten. A refused key stays fresh, and was written once.
     const keys = saturated ? live.size : journal.end + Math.max(arrivals.end, fresh.size - space.refusedKeys(id))
-    if (keys > 0) changed.push({ id, keys, ...(saturated ? DISTINCT : undefined), ...(left.has(collection) ? WAITS : undefined) })
+    if (keys > 0)
+      changed.push({
+        id,
+        keys,
+        ...(saturated ? DISTINCT : undefined),
+        ...(left.has(collection) ? WAITS : undefined),
+        ...drainedOf(collection),
+      })
     if (saturated) counted = false
   }
   return { changed, counted }
+}
+
+function drainedOf({ drained, drainedBytes, journal, arrivals }: Collection): Pick<Changed, 'drained'> | undefined {
+  if (drainedBytes === 0) return undefined
+  const passed = journal.end - journal.untaken(journal.end) + arrivals.end - arrivals.untaken(arrivals.end)
+  // Of what a void cut gives back the records stand, and the lists begin anew.
+  return { drained: { keys: Math.max(passed, drained.length), bytes: drainedBytes } }
 }

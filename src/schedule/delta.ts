@@ -1,7 +1,8 @@
 /**
- * How large the delta would be if the barrier fell now: keys listed as changed x record bytes a listed key came to in earlier commits.
+ * How large the delta would be if the barrier fell now: keys listed as changed x record bytes a listed key came to in earlier commits, or, before there
+ * was one of the collection, in what the drain made of some; no less than the bytes it made.
  *
- * Owns: that ratio of each collection, and what was listed at the barrier of the epoch under way. Does not own: the keys.
+ * Owns: that ratio of each collection, and what was listed at the barrier of the epoch under way. Does not own: the keys, what is drained.
  * Invariants: a key that was written many times counts for its listings in one ratio, and once in the other, and neither is applied to what the
  * other was learned of; memory is two numbers a collection that the last commit knew.
  */
@@ -11,6 +12,7 @@ import type { Changed } from './types.ts'
 const BYTES_FIRST = 100
 /** How much of the last commit goes into the ratio. */
 const SHARE = 0.3
+const NONE_DRAINED = { keys: 0, bytes: 0 } as const
 
 export class Delta {
   readonly #perListing = new Ratio()
@@ -20,12 +22,18 @@ export class Delta {
 
   bytes(changed: readonly Changed[]): number {
     let sum = 0
-    for (const { id, keys, distinct, waits } of changed) {
-      if (waits === true) continue
-      const [own, other] = distinct === true ? [this.#perKey, this.#perListing] : [this.#perListing, this.#perKey]
-      sum += keys * (own.of(id) ?? other.of(id) ?? own.mean ?? other.mean ?? BYTES_FIRST)
-    }
+    for (const one of changed) if (one.waits !== true) sum += this.#bytesOf(one)
     return sum
+  }
+
+  #bytesOf({ id, keys, distinct, drained = NONE_DRAINED }: Changed): number {
+    const [own, other] = distinct === true ? [this.#perKey, this.#perListing] : [this.#perListing, this.#perKey]
+    const known = own.of(id) ?? other.of(id)
+    if (known !== undefined) return Math.max(keys * known, drained.bytes)
+    const mean = own.mean ?? other.mean ?? BYTES_FIRST
+    // Where the drain met hardly anything but what is written again and again, its few records say nothing of that.
+    const each = drained.keys === 0 ? mean : Math.max(mean, drained.bytes / drained.keys)
+    return Math.max(keys * each, drained.bytes)
   }
 
   cut(changed: readonly Changed[]): void {

@@ -81,6 +81,8 @@ export interface Changed {
   readonly distinct?: true
   /** The next barrier would leave it out. */
   readonly waits?: true
+  /** What the drain has made of so many of the keys, those included that it passed over because they were written again. */
+  readonly drained?: { readonly keys: number; readonly bytes: number }
 }
 
 /** Of a critical collection: at most so old is its change that waits for a barrier, of what it asked for; and so late that was noticed. */
