@@ -87,3 +87,30 @@ test('windows grow and shrink between the interval and the RPO less its reserve,
   const fixed = new Window({ ...settings, elastic: false })
   for (let n = 0; n < 20; n++) assert.equal(fixed.committed(busy), undefined)
 })
+
+test('at its upper end, which follows the commits, a window is not said to change for a few milliseconds, and reaches never beyond it', () => {
+  const window = new Window({ ...settings, intervalMsMax: 4000 })
+  const commit = (commitMs: number) => {
+    const why = window.committed({ rewrites: 0.5, load: 0.8, commitMs, reserveMs: 1.5 * commitMs })
+    assert.ok(window.targetMs <= 4000 - 1.5 * commitMs)
+    return why
+  }
+  const said = (commits: readonly number[]): string[] => commits.flatMap(commitMs => commit(commitMs) ?? [])
+  const alternate = Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? 660 : 654))
+  assert.deepEqual(said(alternate), ['rewrites', 'rewrites', 'rewrites'])
+  assert.deepEqual(said(alternate), [])
+  // Each of them a little, and in the end it is less by far.
+  const slower = Array.from({ length: 60 }, (_, n) => 660 + 10 * n)
+  const told = said(slower)
+  assert.ok(told.length > 2 && told.length < 12 && told.every(why => why === 'slow-commits'), `${told}`)
+})
+
+test('a window that has shrunk for slow commits grows at the second commit behind that, at the earliest', () => {
+  const window = new Window(settings)
+  const commit = (commitMs: number) => window.committed({ rewrites: 0.5, load: 0.9, commitMs, reserveMs: 1.5 * commitMs })
+  for (let n = 0; n < 20; n++) commit(10)
+  assert.equal(window.targetMs, 4985)
+  assert.equal(commit(10), undefined)
+  assert.equal(commit(1000), 'slow-commits')
+  assert.deepEqual([commit(10), commit(10)], [undefined, 'rewrites'])
+})

@@ -3,7 +3,8 @@
  *
  * Owns: the target. Does not own: the barrier, what is observed.
  * Invariants: the RPO goes before everything else; a window that is not elastic is `intervalMs`, and ends earlier only for `deltaBytesMax` or
- * the RPO; the target changes at commits only, at most every second one, and by thresholds that lie apart.
+ * the RPO; the target changes at commits only, by thresholds that lie apart, and grows at the second commit behind any change, at the earliest; it
+ * never reaches into the reserve, and what that takes from it commit by commit is said once it has come to something.
  */
 import type { BarrierReason, CadenceSettings } from './types.ts'
 
@@ -49,6 +50,8 @@ export interface WindowCommit {
 }
 
 const STEP = 1.5
+/** Less is not worth saying: how long commits take is never quite the same. */
+const WORTH = 1.1
 const REWRITES_MIN = 0.3
 const LOAD_HIGH = 0.7
 const LOAD_LOW = 0.5
@@ -57,11 +60,13 @@ const COMMITS_BETWEEN = 2
 export class Window {
   targetMs: number
   readonly #settings: CadenceSettings
+  /** The target that was said last. */
+  #saidMs: number
   #commits = 0
 
   constructor(settings: CadenceSettings) {
     this.#settings = settings
-    this.targetMs = settings.intervalMs
+    this.targetMs = this.#saidMs = settings.intervalMs
   }
 
   /** Gives why the target changed. */
@@ -70,20 +75,22 @@ export class Window {
     if (!elastic) return undefined
     const longestMs = Math.max(intervalMs, intervalMsMax - reserveMs)
     if (this.targetMs > longestMs) {
+      if (this.#saidMs >= longestMs * WORTH) return this.#change(longestMs, 'slow-commits')
       this.targetMs = longestMs
-      return 'slow-commits'
+      this.#commits = 0
+      return undefined
     }
     if (++this.#commits < COMMITS_BETWEEN) return undefined
     const loaded = load >= LOAD_HIGH || commitMs >= this.targetMs / 2
     const calm = load < LOAD_LOW && commitMs < this.targetMs / 4
-    if (loaded && rewrites >= REWRITES_MIN && this.targetMs < longestMs)
-      return this.#change(Math.min(longestMs, this.targetMs * STEP), 'rewrites')
+    const longerMs = Math.min(longestMs, this.targetMs * STEP)
+    if (loaded && rewrites >= REWRITES_MIN && longerMs >= this.targetMs * WORTH) return this.#change(longerMs, 'rewrites')
     if (calm && this.targetMs > intervalMs) return this.#change(Math.max(intervalMs, this.targetMs / STEP), 'calm')
     return undefined
   }
 
   #change<Why>(targetMs: number, why: Why): Why {
-    this.targetMs = targetMs
+    this.targetMs = this.#saidMs = targetMs
     this.#commits = 0
     return why
   }
