@@ -29,6 +29,7 @@ import {
   type OpenedStore,
   openForReading,
   openForWriting,
+  Trial,
   takeDirectory,
 } from './restore/index.ts'
 import { endedBy, FileStorage, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
@@ -153,8 +154,11 @@ async function openWriter(surroundings: Surroundings, components: Components): P
   let host: WriterHost | undefined
   let loaded: LoadResult | undefined
   let forked: Awaited<ReturnType<typeof forkAt>> | undefined
+  const trial = new Trial(storage, opened => loadInto(surroundings, opened))
   try {
-    const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint, create, atPoint: !create, onDamage: settings.onDamage }
+    const asked = { create, atPoint: !create, onDamage: settings.onDamage }
+    const tryOut = (opened: OpenedStore): Promise<void> => trial.run(opened)
+    const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint, ...asked, tryOut }
     const opened = await openForWriting(storage, facts)
     loaded = await loadInto(surroundings, opened)
     const { report } = loaded
@@ -222,9 +226,10 @@ async function openWriter(surroundings: Surroundings, components: Components): P
     host?.terminate()
     // What a writer may have built upon stays.
     const told = host === undefined ? await forked?.takeBack(failure) : forked?.leave(failure)
+    const error = await trial.told(told ?? failure)
     lock?.release()
     await loaded?.cold.close().catch(() => {})
-    throw told ?? failure
+    throw error
   }
 }
 

@@ -1,11 +1,12 @@
 /** A folder of the store is away at one open, as a disk that is not mounted: that open is refused, has written nothing, and costs nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Failpoint, noFailpoint } from '../src/base/failpoint.ts'
 import { manifestName, ORDER_FOLDER, SCHEDULE_FOLDER } from '../src/format/index.ts'
 import { type FoundManifest, listManifests, readNewest } from '../src/manifest/index.ts'
 import { openStore } from '../src/open.ts'
 import { copyStore, openForWriting } from '../src/restore/index.ts'
-import { MemoryStorage } from '../src/storage/index.ts'
+import { MemoryStorage, storageError, systemError } from '../src/storage/index.ts'
 import { SeededRandom, SimulatedStorage } from '../src/testing/index.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf } from './support/files.ts'
 import { Life, pseudoRandom, readAll } from './support/log-store.ts'
@@ -114,6 +115,70 @@ test('who asks to fall back from a log that is lost, folder and all, goes on wit
   store.map('map').set('key', 1)
   await store.checkpoint()
   await store.close()
+})
+
+/** At a recovery point, and falling back, through `failpoint`. */
+async function openAt(at: number, storage: MemoryStorage, failpoint: Failpoint = noFailpoint) {
+  const settings = { checkpoint: { intervalMs: 0 }, restore: { at, onDamage: 'fall-back' } } as const
+  return await openStore('away', settings, { storage, writer: 'inline', failpoint })
+}
+
+test('a damaged newest manifest, and the log or a file of it away for an open at a point, with a fall-back: it rejects, and no epoch is lost by that', async () => {
+  const { files } = await run(3)
+  const found = await damaged(files)
+  for (const [part, at] of [
+    ['log', 3],
+    ['log', 1],
+    [logFiles(files)[1] as string, 3],
+    [logFiles(files)[1] as string, 2],
+  ] as const) {
+    const lacking = new Map([...found].filter(([path]) => !path.startsWith(part)))
+    const away = await storageOf(lacking)
+    await assert.rejects(openAt(at, away), { code: 'TIDEMARK_NO_SUCH_POINT' }, `${part} ${at}`)
+    assert.deepEqual([...(await filesOf(away)).keys()].sort(), [...lacking.keys()].sort(), 'nothing is published')
+    const back = await Life.open({ storage: await storageOf(new Map([...found, ...(await filesOf(away))])), name: 'back' })
+    assert.equal(back.found.report.end.epoch, 3)
+    await back.close()
+  }
+})
+
+test('a point before a file that is away, behind a damaged newest manifest, is gone back to with a fall-back', async () => {
+  const { files } = await run(3)
+  const storage = await storageOf(await damaged(files))
+  await storage.remove(logFiles(files)[1] as string)
+  const store = await openAt(1, storage)
+  assert.equal(store.restored.epoch, 1)
+  await store.close()
+})
+
+test('an open that rejects once it has published behind a damaged newest manifest says what is not looked for any more', async () => {
+  const { files } = await run(3)
+  const lacking = await damaged(files)
+  lacking.delete(logFiles(files)[1] as string)
+  const newest = (await listManifests(await storageOf(files))).at(-1) as number
+  const told = { message: new RegExp(`only ${manifestName(newest)} named.* not looked for`), hint: /copy of the directory/ }
+  for (const name of ['open.scan', 'manifest.sync-folder']) {
+    const fails = async (reached: string): Promise<void> => {
+      if (reached === name) throw storageError('read', 'log', systemError('EIO', 'read'))
+    }
+    await assert.rejects(openAt(1, await storageOf(lacking), fails), { code: 'TIDEMARK_STORAGE', ...told }, name)
+  }
+  // Not where nothing was published, nor where nothing was hidden.
+  const fails = async (reached: string): Promise<void> => {
+    if (reached === 'manifest.create' || reached === 'open.scan') throw storageError('read', 'log', systemError('EIO', 'read'))
+  }
+  for (const found of [lacking, files])
+    await assert.rejects(openAt(1, await storageOf(found), fails), ({ message }: Error) => !told.message.test(message))
+})
+
+test('whoever came while an open found that a file is away has given it back: that open is fenced', async () => {
+  const { files } = await run(3)
+  const storage = await storageOf(await damaged(files))
+  const tryOut = async (): Promise<void> => {
+    await openForWriting(storage, { ...facts, random: pseudoRandom('rival') })
+    throw new Error('it is away')
+  }
+  await assert.rejects(openForWriting(storage, { ...facts, atPoint: true, tryOut }), { code: 'TIDEMARK_FENCED' })
 })
 
 test('a copy whose log ends at its fold point, made without empty folders, is a store to commit to', async () => {

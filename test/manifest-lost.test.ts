@@ -113,7 +113,8 @@ test('a fold point whose segments are gone is kept by nobody', async () => {
   }
 })
 
-test('the newest manifest is damaged, and so is the file before the one that it named: the report reaches to the newest epoch', async () => {
+/** The newest manifest is damaged, and so is the file before the one that it alone named: `flip` damages the file, and undoes it. */
+async function bothDamaged() {
   const world = new SimulatedStore()
   world.fileBytesMax = 4000
   const map = (await world.open()).map<string>('map')
@@ -129,13 +130,45 @@ test('the newest manifest is damaged, and so is the file before the one that it 
   const { file, end } = log.at(-2) as LogEntry
   assert.ok(end !== null && end.epoch > 1 && end.epoch < 6)
   disk.lookup(manifestName(newest))?.flip(50, 1)
-  disk.lookup(file)?.flip(end.bytes - 1000, 1)
+  const flip = (): void => disk.lookup(file)?.flip(end.bytes - 1000, 1)
+  flip()
+  return { world, newest, flip, time: new Date(world.points.at(-1)?.time as number) }
+}
+
+test('the newest manifest is damaged, and so is the file before the one that it named: the report reaches to the newest epoch', async () => {
+  const { world, newest } = await bothDamaged()
   for (const readOnly of [true, false, false])
     await assert.rejects(world.open({ readOnly }), { code: 'TIDEMARK_LOG_DAMAGED', hint: /to 6 cannot be read/ })
   assert.equal((await world.run(listManifests(world.storage))).at(-1), newest, 'nothing is published')
   const { restored } = await world.open({ restore: { onDamage: 'fall-back' } })
   assert.deepEqual([restored.lost?.firstLostEpoch, restored.lost?.lastSeenEpoch], [restored.epoch + 1, 6])
   await world.close()
+})
+
+test('the same, and a point is asked for that lies in what is damaged: that open rejects, and costs no epoch of a file that is put back', async () => {
+  const { world, newest, flip, time } = await bothDamaged()
+  const refused = [
+    [{ at: 6, onDamage: 'fall-back' }, 'TIDEMARK_NO_SUCH_POINT'],
+    [{ at: 6 }, 'TIDEMARK_LOG_DAMAGED'],
+    [{ at: time }, 'TIDEMARK_LOG_DAMAGED'],
+  ] as const
+  for (const [restore, code] of refused) {
+    await assert.rejects(world.open({ restore }), { code })
+    assert.equal((await world.run(listManifests(world.storage))).at(-1), newest, 'nothing is published')
+  }
+  flip()
+  assert.equal((await world.open()).restored.epoch, 6)
+  await world.close()
+})
+
+test('the same, and a point is asked for that lies before it: the store goes on from there', async () => {
+  for (const onDamage of ['refuse', 'fall-back'] as const) {
+    const { world } = await bothDamaged()
+    assert.equal((await world.open({ restore: { at: 1, onDamage } })).restored.epoch, 1)
+    await world.close()
+    assert.equal((await world.open()).restored.epoch, 1)
+    await world.close()
+  }
 })
 
 test('the newest manifest is damaged, and the file before the one that it named is in what is folded: nothing is lost by that', async () => {

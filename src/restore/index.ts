@@ -9,4 +9,5 @@ export { type OpenedStore, type OpenFacts, openForReading, openForWriting } from
 export { listPoints } from './points.ts'
 export type { LostEpochs, RecoveryPoint, UnlistedEpochs } from './recovery-point.ts'
 export { readTail, type Tail, type TailRequest } from './tail.ts'
+export { Trial } from './trial.ts'
 export { type FileReport, type Verification, verifyDirectory } from './verify.ts'

@@ -35,6 +35,8 @@ export interface OpenFacts extends Asked {
   /** Default true: an empty directory becomes a store. */
   readonly create?: boolean
   readonly failpoint?: Failpoint
+  /** Reads what is about to be published, where that hides what only lost manifests named; throws where the open would reject. */
+  readonly tryOut?: (opened: OpenedStore) => Promise<void>
 }
 
 export interface OpenedStore {
@@ -76,6 +78,8 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   await assertThere(storage, found, followed, there, facts)
   await assertStillDamaged(storage, followed, leftOverEpoch, facts)
   const next = takeOver(await withKept(storage, found, log, there), found.newestNumber, log, author, highestToken(token, there))
+  const about = { created: false, shared: false, damagedManifests: found.damaged, older, leftOverEpoch }
+  await tryOut(storage, found, { ...about, manifest: next }, facts)
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
   // It may have gone with the files that are given up, or, where it was empty, with a tool that copies files alone.
@@ -84,7 +88,17 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   // Where it falls back, or goes back to a point, what is missing may come back, and with it what only older manifests name.
   if (missingOf(followed, there).length === 0) await pruneManifests(storage, manifest)
   await failpoint('open.scan')
-  return { manifest, created: false, shared: false, damagedManifests: found.damaged, older, leftOverEpoch }
+  return { ...about, manifest }
+}
+
+/** Who neither goes back nor falls back is refused by now where something is missing, or damaged in front of others. */
+async function tryOut(storage: Storage, { damaged, isOld, newestNumber: number }: NewestManifest, opened: OpenedStore, facts: OpenFacts) {
+  const isNewest = damaged.length === 0 && !isOld
+  if (isNewest || (facts.atPoint !== true && facts.onDamage !== 'fall-back')) return
+  await facts.tryOut?.(opened).catch(async error => {
+    // A writer who came meanwhile gives files back; whoever claims a number behind him is told.
+    if ((await newestNumber(storage)) === number) throw error
+  })
 }
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. */
