@@ -5,7 +5,7 @@ import { optionsIn } from './base/given.ts'
 import { systemScheduler } from './base/scheduler.ts'
 import type { Codec } from './codec/index.ts'
 import type { Profile, ProfileOptions } from './profile/index.ts'
-import type { Copied, CopyOptions, Verification } from './restore/index.ts'
+import type { Copied, CopyOptions, RecoveryPoint, Verification } from './restore/index.ts'
 import type { Explanation } from './schedule/index.ts'
 import { checkSettings, type Settings } from './settings.ts'
 import type { Store } from './store.ts'
@@ -64,6 +64,17 @@ export async function verify(directory: string): Promise<Verification> {
   const path = pathGiven('verify', directory)
   const { verifyDirectory } = await import('./apart.ts')
   return await verifyDirectory(path)
+}
+
+/**
+ * What can be restored, newest first, as `recoveryPoints()` of a store lists it, in a directory whose newest state need not open: an open with
+ * `restore.at` reaches each. The store may be in use, and nothing is written. What keeps the newest state from opening is not told.
+ * @throws TIDEMARK_ARGUMENT, TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE; damage that hides all
+ */
+export async function recoveryPoints(directory: string): Promise<readonly RecoveryPoint[]> {
+  const path = pathGiven('recoveryPoints', directory)
+  const { pointsOfDirectory } = await import('./apart.ts')
+  return await pointsOfDirectory(path)
 }
 
 /**

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { closeSync, existsSync, mkdirSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { copy, explain, open, profile, type Settings, verify } from 'tidemark'
+import { copy, explain, open, profile, recoveryPoints, type Settings, verify } from 'tidemark'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 const ASKED: Settings = { checkpoint: { intervalMs: 0 } }
@@ -68,6 +68,7 @@ test('a relative path is that of the call, wherever the process stands when the 
   assert.equal((await from(() => copy('state', 'copied'))).entries, 1)
   assert.ok(existsSync(join(here, 'copied')))
   assert.equal((await from(() => profile('state'))).ok, true)
+  assert.equal((await from(() => recoveryPoints('state'))).length, 1)
   await from(() => explain('state'))
 })
 

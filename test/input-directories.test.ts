@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { copy, explain, open, profile, verify } from 'tidemark'
+import { copy, explain, open, profile, recoveryPoints, verify } from 'tidemark'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 test('a directory that holds something else is left as it is', async t => {
@@ -114,6 +114,7 @@ test('where a first opening died there is no store, and whoever reads is told wh
     () => copy(folder, target),
     () => profile(folder),
     () => explain(folder),
+    () => recoveryPoints(folder),
   ])
     await failsWith('TIDEMARK_NO_STORE', call, { says: [folder, /a first opening died before it had made one/] })
   assert.deepEqual(readdirSync(folder, { recursive: true }), before)

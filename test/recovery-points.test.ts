@@ -1,13 +1,13 @@
 /** What can be restored where a part of the past is damaged. */
 import assert from 'node:assert/strict'
-import { truncateSync } from 'node:fs'
+import { renameSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type FileReport, open, type RecoveryPoint, type Settings, verify } from 'tidemark'
+import { type ErrorCode, type FileReport, open, type RecoveryPoint, recoveryPoints, type Settings, verify } from 'tidemark'
 import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES, manifestName, SEAL_BYTES } from '../src/format/index.ts'
 import { openForReading } from '../src/restore/index.ts'
 import { FileStorage } from '../src/storage/index.ts'
-import { json, run } from './support/cli.ts'
+import { json, run, runEach } from './support/cli.ts'
 import { damage, epochsOf, flip, makeHistory } from './support/history.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
@@ -162,6 +162,55 @@ test('status and log say so where the newest epoch can be read and not be restor
     assert.deepEqual([status, out], [1, ''], verb)
     assert.match(err, /manifest\/.*TIDEMARK_MANIFEST_DAMAGED/)
   }
+})
+
+test('where the newest state does not open, what can be restored is listed all the same, and status says who lists it', {
+  timeout: 60_000,
+}, async t => {
+  const folder = temporaryFolder(t)
+  // Fold points at 2 and 4, and 5 behind them.
+  await makeHistory(folder, { days: 2, epochsADay: 2, tailBytes: 1000, keepLast: 3 })
+  const { manifest } = await openForReading(new FileStorage(folder))
+  const segment = manifest.young[0]?.file as string
+  const lists = async (epochs: number[], code: ErrorCode, file: string): Promise<void> => {
+    await failsWith(code, () => open(folder, { readOnly: true }))
+    assert.deepEqual(
+      (await recoveryPoints(folder)).map(({ epoch }) => epoch),
+      epochs,
+    )
+    const [listed, told, status] = runEach([
+      ['log', folder, '--json'],
+      ['log', folder],
+      ['status', folder],
+    ])
+    assert.deepEqual([listed?.status, (JSON.parse(listed?.out ?? '') as RecoveryPoint[]).map(({ epoch }) => epoch)], [0, epochs])
+    const lines = told?.out.split('\n') ?? []
+    assert.match(lines[0] ?? '', new RegExp(`^note {8}the newest state does not open: .*${file}.*\\(${code}\\)$`))
+    assert.deepEqual([told?.status, lines.length], [0, epochs.length + 3])
+    assert.deepEqual([status?.status, status?.out], [1, ''])
+    assert.match(status?.err ?? '', new RegExp(`${code}\\)\\nhint: .*tidemark log lists what can be restored`))
+  }
+  renameSync(join(folder, segment), join(folder, 'away'))
+  await lists([5, 4, 3, 2, 1], 'TIDEMARK_STORAGE', segment)
+  renameSync(join(folder, 'away'), join(folder, segment))
+  await lists([4, 3, 2, 1], 'TIDEMARK_LOG_DAMAGED', await damage(folder, 5))
+})
+
+test('where nothing can be restored, whoever asks for a list is told what the newest state does not open for', async t => {
+  const folder = temporaryFolder(t)
+  await makeHistory(folder, { days: 0, epochsADay: 0, tailBytes: 1000 })
+  const file = await damage(folder, 1)
+  assert.deepEqual(await recoveryPoints(folder), [])
+  for (const { status, out, err } of runEach([
+    ['log', folder],
+    ['status', folder],
+  ])) {
+    assert.deepEqual([status, out], [1, ''])
+    assert.match(err, new RegExp(`${file}.*TIDEMARK_LOG_DAMAGED\\)\\nhint: `))
+    assert.doesNotMatch(err, /tidemark log lists/)
+  }
+  for (const directory of [join(folder, 'absent'), 5 as never, ''])
+    await failsWith(directory === join(folder, 'absent') ? 'TIDEMARK_NO_STORE' : 'TIDEMARK_ARGUMENT', () => recoveryPoints(directory))
 })
 
 test('a reader lists what can be restored by now: the points behind its own too, and those alone where its own is not kept any more', async () => {

@@ -1,10 +1,13 @@
 /** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
+import { resolve } from 'node:path'
 import { POINTS_LISTED_MAX } from '../base/limits.ts'
+import { systemPauser } from '../base/pauser.ts'
 import { type CatalogueEntry, LOG_HEADER_BYTES, type LogPosition, laggingIn, type Manifest, manifestName } from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import { newestNumber } from '../manifest/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { FileStorage, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter, openAgain } from './beside.ts'
+import { noStoreIn } from './directory.ts'
 import { isUnfit, readKept, type Unfit, unfitSegment } from './kept.ts'
 import { ListedPoints } from './listed.ts'
 import { type OpenedStore, openForReading } from './open.ts'
@@ -43,6 +46,15 @@ export async function listPoints(
     if (isInside) await believe(undefined)
     return points.filter(({ epoch }) => epoch >= oldest).map(point => (point === left ? since(point, oldest) : point))
   })
+}
+
+/** As `listPoints`, for who has no store: an open at the newest point may not succeed where others do. @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY */
+export async function pointsOfDirectory(directory: string): Promise<readonly RecoveryPoint[]> {
+  try {
+    return await listPoints(new FileStorage(directory), () => Number.POSITIVE_INFINITY, systemPauser())
+  } catch (error) {
+    throw noStoreIn(resolve(directory), error, 'correct the path')
+  }
 }
 
 /** The epoch of the oldest fold point that is kept. */

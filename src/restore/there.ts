@@ -151,7 +151,7 @@ export async function assertNotOutlived(
     {
       file,
       info: { missing },
-      hint: "put the newest copy of the folder `manifest` back: nothing was written; where it is lost, open with restore.at, at one of recoveryPoints(), and onDamage: 'fall-back'",
+      hint: "put the newest copy of the folder `manifest` back: nothing was written; where it is lost, open with restore.at, at one that `tidemark log` lists, and onDamage: 'fall-back'",
     },
   )
 }

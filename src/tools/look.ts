@@ -1,5 +1,15 @@
 /** The verbs that tell about a store and write nothing, but for show: status, log, diff, verify. Own no state; safe beside a living writer. */
-import { type Codec, defaultCodec, type Key, type LostEpochs, type RecoveryPoint, type UnlistedEpochs, verify } from 'tidemark'
+import {
+  type Codec,
+  defaultCodec,
+  type Key,
+  type LostEpochs,
+  type RecoveryPoint,
+  recoveryPoints,
+  TidemarkError,
+  type UnlistedEpochs,
+  verify,
+} from 'tidemark'
 import { writePieces } from './output.ts'
 import { keyText } from './show.ts'
 import { Contents, type Entries, reading } from './stores.ts'
@@ -39,8 +49,8 @@ export const status: Verb = {
   usage: 'status <dir> [--json]',
   what: 'newest epoch, collections, segments and log',
   positionals: [1, 1],
-  run: ({ positionals: [directory] }) =>
-    reading(directory as string, undefined, async store => {
+  run: ({ positionals: [directory] }) => {
+    const told = reading(directory as string, undefined, async store => {
       const { restored, collections, upkeep } = store.stats()
       const points = await store.recoveryPoints()
       const lost = points.flatMap(point => point.lost ?? [])
@@ -76,32 +86,63 @@ export const status: Verb = {
           ...lost.map(lostText),
         ],
       }
-    }),
+    })
+    return told.catch(error => namingLog(directory as string, error))
+  },
+}
+
+/** @throws that error, with a hint at what lists the points that are left where there are any */
+async function namingLog(directory: string, error: unknown): Promise<never> {
+  if (!(error instanceof TidemarkError) || (error.kind !== 'damage' && error.code !== 'TIDEMARK_STORAGE')) throw error
+  const points = await recoveryPoints(directory).catch(() => [])
+  if (points.length === 0) throw error
+  const { code, message, file, info, hint } = error
+  const where = 'tidemark log lists what can be restored'
+  throw new TidemarkError(code, message, {
+    cause: error,
+    hint: hint === undefined ? where : `${hint}; ${where}`,
+    ...(file === undefined ? {} : { file }),
+    ...(info === undefined ? {} : { info }),
+  })
 }
 
 export const log: Verb = {
   usage: 'log <dir> [--json]',
   what: 'recovery points, newest first, and the lineages they are of',
   positionals: [1, 1],
-  run: ({ positionals: [directory] }) =>
-    reading(directory as string, undefined, async store => {
-      const points = await store.recoveryPoints()
-      return {
-        json: points,
-        text: [
-          ...lostBehind(points, store.stats().restored.epoch).map(note => `note        ${note}`),
-          ...points.flatMap(({ epoch, time: ms, lineage, bytes, entries, lagging, lost, unlisted }, at) => [
-            ...(lineage === points[at - 1]?.lineage ? [] : [`lineage ${lineage}`]),
-            [
-              `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`,
-              ...lagging.map(({ collection, epoch: asOf }) => `${JSON.stringify(collection)} as of ${asOf}`),
-            ].join('  '),
-            ...(unlisted === undefined ? [] : [unlistedText(unlisted)]),
-            ...(lost === undefined ? [] : [lostText(lost)]),
-          ]),
-        ],
-      }
-    }),
+  run: async ({ positionals: [directory] }) => {
+    // First: a living writer may have committed more by the time of the list.
+    const newest = await newestOf(directory as string)
+    const points = await recoveryPoints(directory as string)
+    const fails = newest instanceof TidemarkError
+    if (fails && points.length === 0) throw newest
+    const notes = fails ? [`the newest state does not open: ${newest.message} (${newest.code})`] : lostBehind(points, newest)
+    return {
+      json: points,
+      text: [
+        ...notes.map(note => `note        ${note}`),
+        ...points.flatMap(({ epoch, time: ms, lineage, bytes, entries, lagging, lost, unlisted }, at) => [
+          ...(lineage === points[at - 1]?.lineage ? [] : [`lineage ${lineage}`]),
+          [
+            `${epoch}  ${time(ms)}  ${bytes} bytes  ${entriesText(entries)}`,
+            ...lagging.map(({ collection, epoch: asOf }) => `${JSON.stringify(collection)} as of ${asOf}`),
+          ].join('  '),
+          ...(unlisted === undefined ? [] : [unlistedText(unlisted)]),
+          ...(lost === undefined ? [] : [lostText(lost)]),
+        ]),
+      ],
+    }
+  },
+}
+
+/** The epoch that an open gives, or what is wrong where it rejects: older points may be whole. */
+async function newestOf(directory: string): Promise<number | TidemarkError> {
+  try {
+    return await reading(directory, undefined, store => store.stats().restored.epoch)
+  } catch (error) {
+    if (error instanceof TidemarkError) return error
+    throw error
+  }
 }
 
 export const diff: Verb = {
