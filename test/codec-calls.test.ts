@@ -277,3 +277,48 @@ test('a codec that catches what a transaction inside of another one threw, while
   assert.deepEqual([calls.made, map.size, other.size], [1, 0, 0])
   await world.close()
 })
+
+test('what a codec writes while a transaction is looked over is looked over too, also under a key that was before', async () => {
+  const { world, calls, maps } = await calling(['a'])
+  const [map] = maps as [TidemarkMap<string, unknown>]
+  const other = world.store.map<unknown, string>('other')
+  const refused = { code: 'TIDEMARK_VALUE_REFUSED', collection: 'other', key: 'last' }
+  const change = (): void => {
+    other.set('last', 1)
+    map.set('k', { n: 1 })
+  }
+  calls.armed = () => void other.set('last', () => {})
+  assert.throws(() => world.store.transaction(change), refused)
+  assert.deepEqual([calls.made, map.size, other.size], [1, 0, 0])
+  calls.armed = () => void other.set('last', 2)
+  world.store.transaction(change)
+  await world.checkpoint()
+  assert.deepEqual([calls.made, map.get('k'), other.get('last')], [2, { n: 1 }, 2])
+  await world.close()
+})
+
+test('a codec that writes an entry of its own at each call ends a transaction where that never ends', async () => {
+  const { world, calls, maps } = await calling(['a'])
+  const [map] = maps as [TidemarkMap<string, unknown>]
+  const other = world.store.map<unknown, string>('other')
+  const write = (into: TidemarkMap<string, unknown>, last: (n: number) => unknown): void => {
+    let n = 0
+    const again = (): void => {
+      into.set('last', last(n++))
+      calls.armed = again
+    }
+    calls.armed = again
+    world.store.transaction(() => {
+      for (let key = 0; key < 2000; key++) map.set(`k${key}`, key)
+      into.set('last', 'before')
+    })
+    assert.equal(calls.made, n)
+    calls.made = 0
+  }
+  write(other, n => n)
+  write(map, () => 'same')
+  assert.throws(() => write(map, n => n), { code: 'TIDEMARK_VALUE_REFUSED', collection: 'a' })
+  calls.armed = undefined
+  assert.equal(map.get('last'), 'same')
+  await world.close()
+})

@@ -8,8 +8,8 @@
  * does not. Not kept: the place in the iteration order of keys that were deleted: they come back behind all others, in the order in which they went.
  */
 import { ByteWriter } from '../base/bytes.ts'
-import { TidemarkError } from '../base/errors.ts'
-import { TRANSACTION_IMAGES_BYTES } from '../base/limits.ts'
+import type { TidemarkError } from '../base/errors.ts'
+import { TRANSACTION_IMAGES_BYTES, VALIDATION_ROUNDS_MAX } from '../base/limits.ts'
 import { isAllocationFailure } from '../base/out-of-memory.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import { shortageError } from '../storage/index.ts'
@@ -18,6 +18,7 @@ import type { Collection } from './collection.ts'
 import { treat } from './importance.ts'
 import type { Links } from './links.ts'
 import { setIn } from './map-chain.ts'
+import { endless, notPutBack, stale } from './transaction-refusals.ts'
 import { Undo } from './undo.ts'
 
 /** Something else to put back. */
@@ -58,6 +59,8 @@ export class Transaction {
   readonly #cleared = new Map<Collection, readonly Cleared[]>()
   /** The images are being written to: whoever comes back in takes room of his own. */
   #encoding = false
+  /** While it is validated: what codecs wrote of keys that were known, and have validated again. */
+  #again: Set<Undo> | undefined
   /** Those that were to become what they are: an epoch may have them older, by the class that they have or had. */
   readonly #asIs = new Set<Collection>()
   /** Cells whose initial value was handed out. */
@@ -138,6 +141,8 @@ export class Transaction {
     const known = this.#find(collection, key)
     if (known !== undefined) {
       if (typeof value === 'object' && value !== null) this.#assertFresh(collection, key, value, known.handedOut ? undefined : known.value)
+      // The same that is no object was validated, or will be.
+      if (typeof value === 'object' || value === undefined || !Object.is(value, known.after)) this.#again?.add(known)
       known.written = true
       known.interrupted = false
       known.after = value
@@ -225,19 +230,37 @@ export class Transaction {
     const end = images.length
     this.#encoding = true
     try {
-      for (const undo of this.#steps) {
-        if (!(undo instanceof Undo) || undo.collection.live !== undo.live) continue
-        // Got and not written, or deleted; `undefined` that was set has to be encoded as any other value.
-        if (undo.after === undefined && !(undo.written && undo.live.has(undo.key))) continue
+      this.#validateAll(undo => {
         images.length = end
         undo.validate(images)
-      }
+      })
     } finally {
       this.#encoding = false
+      this.#again = undefined
       images.length = end
     }
     // A codec may have called what joins, and have caught what that threw.
     if (this.#failure !== undefined) throw (this.#failure as { readonly error: unknown }).error
+  }
+
+  /** In rounds: each takes what codecs wrote in the one before. */
+  #validateAll(validate: (undo: Undo) => void): void {
+    const steps = this.#steps
+    let again: Iterable<Undo> = []
+    for (let at = 0, round = 0; ; round++) {
+      const written = new Set<Undo>()
+      this.#again = written
+      const last = steps.length
+      for (; at < last; at++) {
+        const step = steps[at]
+        if (step instanceof Undo && step.mayCount) validate(step)
+      }
+      for (const undo of again) if (undo.mayCount) validate(undo)
+      const more = steps[at] ?? written.values().next().value
+      if (more === undefined) return
+      if (round === VALIDATION_ROUNDS_MAX) throw endless(more.collection.name)
+      again = written
+    }
   }
 
   /** What it changed has to be in one cut, and what it found as it was to be. */
@@ -265,7 +288,7 @@ export class Transaction {
         if (step instanceof Restore) step.run()
         else this.#undo(step)
       } catch (error) {
-        failure ??= notPutBack(step, error, cause)
+        failure ??= notPutBack(step.collection.name, step instanceof Undo ? step : undefined, error, cause)
       }
     }
     // Behind all others in any case, they come in the order in which they went.
@@ -356,27 +379,4 @@ export class Transaction {
     this.#lastKeys = this.#known.get(live)
     return this.#lastKeys
   }
-}
-
-function stale(collection: string, key: Key): TidemarkError {
-  return new TidemarkError(
-    'TIDEMARK_TRANSACTION_STALE',
-    `'${collection}': the object set for key ${String(key)} is the one already there, but this transaction did not get it from the store`,
-    {
-      collection,
-      key,
-      hint: 'get the object inside the transaction, then change and set it; a change made before cannot be rolled back',
-    },
-  )
-}
-
-function notPutBack(step: Undo | Restore, error: unknown, cause: unknown): TidemarkError {
-  const { name } = step.collection
-  const known = step instanceof Undo ? { collection: name, key: step.key } : { collection: name }
-  const what = step instanceof Undo ? `'${name}', key ${String(step.key)}` : `a value of '${name}'`
-  return new TidemarkError('TIDEMARK_CODEC', `${what} could not be put back as it was: ${(error as Error).message}`, {
-    ...known,
-    cause,
-    hint: step instanceof Undo && !step.saved ? 'set the value anew' : 'a codec decodes whatever it encodes; set the value anew',
-  })
 }

@@ -51,6 +51,11 @@ export class Undo {
     this.handedOut = handedOut
   }
 
+  /** Something was set, and its incarnation is not gone. Not what was got and not written, or deleted; `undefined` that was set is as any other value. */
+  get mayCount(): boolean {
+    return this.collection.live === this.live && (this.after !== undefined || (this.written && this.live.has(this.key)))
+  }
+
   /** No rollback brings back what went. */
   tellGone(): void {
     if (this.wentFrom !== undefined) this.collection.space.leftNothing(this.wentFrom, this.key)
