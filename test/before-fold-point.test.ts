@@ -97,3 +97,64 @@ test('rot in the last epoch of a file is damage without a sign behind it, where 
     }
   }
 })
+
+/**
+ * Fold points at 3, 6 and 9, the last one at the end of its file, of whose echo a byte is gone since; epochs 10 and 11, in the next file, have the time
+ * of epoch 7.
+ */
+async function endCut(): Promise<SimulatedStore> {
+  const world = await threeKept()
+  const { fold } = await newestOf(world)
+  const { file, bytes } = fold as { file: string; bytes: number }
+  const content = world.storage.disk.lookup(file)
+  content?.cache.truncate(bytes)
+  const map = (await world.open()).map<string>('map')
+  const timeMs = world.points[6]?.time as number
+  world.clock.now = () => timeMs
+  for (const epoch of [10, 11]) {
+    map.set('0', `of epoch ${epoch}.`)
+    assert.equal((await world.checkpoint()).epoch, epoch)
+  }
+  await world.close()
+  const { log, fold: same } = await newestOf(world)
+  assert.deepEqual(
+    log.map(({ end }) => end?.epoch),
+    [9, undefined],
+  )
+  assert.deepEqual([log[0]?.file, log[0]?.end?.bytes, same?.epoch], [file, bytes, 9])
+  content?.cache.truncate(bytes - 1)
+  return world
+}
+
+test('where the file of the log is damaged that ends with a fold point, behind its last commit, the next one is read from there on', async () => {
+  const world = await endCut()
+  const points = await world.run(listPoints(world.storage, () => Number.POSITIVE_INFINITY, never))
+  assert.deepEqual(
+    points.map(({ epoch, lost }) => [epoch, lost]),
+    [11, 10, 9, 8, 7, 6, 5, 4, 3].map(epoch => [epoch, undefined]),
+  )
+  const { file } = (await newestOf(world)).fold as FoldPoint
+  const { ok, epoch, files, notes } = await world.run(verifyStore(world.storage, never))
+  const wrong = files.filter(({ problem }) => problem !== undefined)
+  assert.deepEqual([ok, epoch, wrong.map(each => each.file), notes], [false, 11, [file], []])
+  for (const at of [10, 11, 'latest', new Date(world.points[6]?.time as number)] as const) {
+    const { restored } = await world.open({ readOnly: true, restore: { at } })
+    assert.deepEqual([restored.epoch, restored.lost], [at === 10 ? 10 : 11, undefined], `${at}`)
+    await world.close()
+  }
+})
+
+test('where the next one is damaged, too, the list ends with the fold point, and verify names both', async () => {
+  const world = await endCut()
+  const { log } = await newestOf(world)
+  const content = world.storage.disk.lookup(log[1]?.file as string)
+  for (const offset of [0, 512]) content?.flip(offset, 1)
+  const points = await world.run(listPoints(world.storage, () => Number.POSITIVE_INFINITY, never))
+  assert.deepEqual(
+    points.map(({ epoch, lost }) => [epoch, lost]),
+    [9, 8, 7, 6, 5, 4, 3].map(epoch => [epoch, undefined]),
+  )
+  const { ok, epoch, files } = await world.run(verifyStore(world.storage, never))
+  const wrong = files.filter(({ problem }) => problem !== undefined)
+  assert.deepEqual([ok, epoch, wrong.map(({ file }) => file)], [false, 9, log.map(({ file }) => file)])
+})

@@ -17,9 +17,9 @@ const VERIFIED = ['checksums', 'chain'] as const
 
 /**
  * The points up to `epochMax`, as of when each is read, or to the fold point where that is later, newest first: the oldest fold point that is kept, and
- * the log behind it. Where the log is damaged, or what the fold point stands on is missing, the list goes on at the next fold point that is kept; behind
- * the newest of them it ends. Beyond the newest `most` only fold points that are kept are listed, and what is left out between them is counted. What the
- * store gave up meanwhile is not in the list: one that folds beyond its retention, or goes back to the past.
+ * the log behind it. Where the log is damaged, or what the fold point stands on is missing, the list goes on at the next fold point that is kept, be it the
+ * last epoch that was read; behind the newest of them it ends. Beyond the newest `most` only fold points that are kept are listed, and what is left out
+ * between them is counted. What the store gave up meanwhile is not in the list: one that folds beyond its retention, or goes back to the past.
  * @throws what is wrong with the first fold point where nothing can stand on any
  */
 export async function listPoints(
@@ -105,7 +105,8 @@ async function pointsOf(
   }
   for (const point of kept) {
     const { number, epoch: from } = point
-    if (from < next) continue
+    // One at the last epoch that was read leads on where its file ends with it, and was damaged behind that epoch.
+    if (from < next - 1) continue
     if (from > epochMax()) break
     const found =
       number === manifest.number ? ((await unfitSegment(storage, manifest)) ?? manifest) : await readKept(storage, manifest, point)
@@ -116,7 +117,7 @@ async function pointsOf(
       continue
     }
     const { fold } = found
-    if (fold !== null) add(fold.epoch, fold.timeMs, 0, fold.catalogue, [])
+    if (fold !== null && fold.epoch >= next) add(fold.epoch, fold.timeMs, 0, fold.catalogue, [])
     const options = { known, leftOverEpoch, payloads: false, onDamage: 'fall-back', pause } as const
     const scan = new LogScan({ storage, storeId, log, from: fold ?? undefined, ...options })
     let before: LogPosition | null = fold

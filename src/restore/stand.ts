@@ -5,8 +5,8 @@
  * Invariants: a restore stands on the newest fold point that is kept and not beyond the point asked for. A time means the newest epoch whose
  * barrier was not later by the wall clock: times need not rise, for the clock may have been set back, so all of the log behind a fold point that
  * is early enough is looked at; where none is, for the clock was ahead when they were made, behind each of them, and where
- * damage ends it, behind those beyond the damage. That counts only where an epoch that it took may be the one: it takes none where the next is that of
- * a fold point that can be stood on.
+ * damage ends it, behind those beyond the damage, and one right before it. That counts only where an epoch that it took may be the one: it takes none
+ * where the next is that of a fold point that can be stood on.
  */
 import type { Manifest, RetainedPoint } from '../format/index.ts'
 import { type LogDamage, LogScan, type ScanOptions } from '../log/index.ts'
@@ -90,8 +90,8 @@ async function standAtTime(
   if (image === undefined || isUnfit(image)) return (await behindEach(0)) ?? image
   const { stand, damage } = await behind(image)
   if (damage === null) return stand
-  // Behind it the clock may have been set back: what a later fold point leads to is newer than all that is lost.
-  const later = await behindEach(damage.firstLostEpoch)
+  // Behind it the clock may have been set back: what a later fold point leads to, or one right before the damage, is newer than all that is lost.
+  const later = await behindEach(damage.firstLostEpoch - 1)
   return later === undefined || isUnfit(later) ? stand : later
 }
 

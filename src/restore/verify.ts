@@ -146,8 +146,9 @@ async function lookAtLog(
   let epoch = -1
   // Before the first fold point there is the beginning of the store.
   for (const from of places.toSorted((a, b) => a.epoch - b.epoch)) {
-    if (from.epoch <= epoch) continue
-    if (broken !== undefined)
+    // One at the last epoch that was read leads on where its file ends with it, and was damaged behind that epoch.
+    if (from.epoch < epoch) continue
+    if (broken !== undefined && from.epoch > epoch)
       notes.push(`behind the damage in ${broken} the log was not looked at up to the fold point at epoch ${from.epoch}`)
     broken = undefined
     const take = ({ bytes }: BlockItem): void => void countRecords(bytes)
