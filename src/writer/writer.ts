@@ -205,13 +205,14 @@ export class Writer {
       await this.#ownership.check()
       await assertInPlace(this.#storage, [{ file: log.file, bytes: log.length }])
       await this.#failpoint('commit.acknowledge')
-      this.#end = result.position
-      this.#catalogue = { epoch, collections: catalogue }
       credit()
       const totalMs = this.#parts.monotonic() - begin
       const rolled = this.#rolled
       this.#rolled = false
       this.#send({ type: 'committed', attempt, epoch, ...result, fileBytes: log.length, rolled, totalMs })
+      // Behind both answers: of what cannot be posted, for want of memory, nobody is told, and the epoch comes again.
+      this.#end = result.position
+      this.#catalogue = { epoch, collections: catalogue }
       this.#folding?.committed(result.rawBytes, result.records, catalogue)
       await this.#sealSoon(log)
     } finally {
