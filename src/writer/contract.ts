@@ -172,6 +172,7 @@ export interface UpkeepFacts {
 
 /** The door to a writer, wherever it runs. */
 export interface WriterHost {
+  /** Throws where a message of an attempt cannot be posted; any other is advice, and is dropped then. */
   post(message: ToWriter): void
   /** One listener; messages that came before it are kept for it. */
   onMessage(listener: (message: FromWriter) => void): void

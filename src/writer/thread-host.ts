@@ -3,7 +3,8 @@
  *
  * Owns: the thread. Does not own: what it writes. Invariants: an idle thread never keeps the process alive, a commit under way does, for
  * somebody may wait for it, and so do blocks that are being unpacked; a batch's memory is transferred, not copied; a thread that ends before it
- * was asked to, or sends what cannot be read, is reported once, as a failure that ends the writer; `close` resolves when the thread is done, whatever it was reported for.
+ * was asked to, sends what cannot be read, or cannot be asked to end, is reported once, as a failure that ends the writer; `close` resolves when
+ * the thread is done, whatever it was reported for.
  */
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { TidemarkError } from '../base/errors.ts'
@@ -103,8 +104,9 @@ export class ThreadHost implements WriterHost {
       this.#worker.postMessage(message, transfer)
     } catch (error) {
       // Memory that the runtime does not let go (its pool of small buffers) is copied.
-      if (transfer.length === 0 || (error as Error).name !== 'DataCloneError') throw error
-      this.#worker.postMessage(message)
+      if (transfer.length > 0 && (error as Error).name === 'DataCloneError') this.#worker.postMessage(message)
+      // Any other is advice: the engine is right without it, and nobody is ready for the error.
+      else if ('attempt' in message) throw error
     }
   }
 
@@ -115,7 +117,7 @@ export class ThreadHost implements WriterHost {
   close(): Promise<void> {
     if (!this.#mailbox.ended && !this.#mailbox.closing) {
       this.#worker.ref()
-      if (!this.#ended) this.#worker.postMessage({ type: 'close' } satisfies ToWriter)
+      if (!this.#ended) this.#postClose()
     }
     return this.#mailbox.close()
   }
@@ -162,6 +164,15 @@ export class ThreadHost implements WriterHost {
     Object.assign(this.#reasons, reasons)
     if (Object.values(this.#reasons).includes(true)) this.#worker.ref()
     else this.#worker.unref()
+  }
+
+  #postClose(): void {
+    try {
+      this.#worker.postMessage({ type: 'close' } satisfies ToWriter)
+    } catch (error) {
+      // For want of memory. It cannot end by itself, and whoever closes waits until it has ended.
+      this.#lost(error)
+    }
   }
 
   #end(): void {

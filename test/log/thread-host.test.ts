@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { syncBuiltinESMExports } from 'node:module'
 import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import threads from 'node:worker_threads'
 import { openStore } from '../../src/open.ts'
@@ -121,6 +121,46 @@ test('a terminated writer is silent, and its store opens again', async () => {
   await second.mustCommit([[['a', '2']]])
   await second.close()
   assert.equal((await readAll(new FileStorage(root))).epochs.length, 2)
+})
+
+/** The first message of this type is not taken, as for want of memory. */
+function refusesOne(t: TestContext, type: string): { readonly refused: boolean } {
+  const state = { refused: false }
+  const { postMessage } = threads.Worker.prototype
+  t.mock.method(threads.Worker.prototype, 'postMessage', function (this: threads.Worker, message: { type: string }, transfer?: []) {
+    if (message.type !== type || state.refused) return postMessage.call(this, message, transfer)
+    state.refused = true
+    throw new RangeError('Array buffer allocation failed')
+  })
+  return state
+}
+
+for (const type of ['ending', 'close']) {
+  test(`a close of which the message '${type}' cannot be posted gives back the lock, and nothing is lost`, async t => {
+    const root = temporary()
+    const store = await openStore(root)
+    store.value('a', 0).set(1)
+    const state = refusesOne(t, type)
+    const errors: unknown[] = []
+    store.on('error', error => errors.push(error))
+    await store.close()
+    assert.deepEqual([state.refused, store.status, errors], [true, 'closed', []])
+    const again = await openStore(root)
+    assert.equal(again.value('a', 0).get(), 1)
+    await again.close()
+  })
+}
+
+test('advice that cannot be posted is dropped, and nobody is thrown at; of an attempt whoever posts is told', async t => {
+  const { host } = await threaded(temporary(), 'advice')
+  for (const message of [{ type: 'ending' }, { type: 'fold' }, { type: 'upkeep-level', level: 'held', ms: 1000 }] as const) {
+    const state = refusesOne(t, message.type)
+    host.post(message)
+    assert.ok(state.refused)
+  }
+  refusesOne(t, 'reset')
+  assert.throws(() => host.post({ type: 'reset', attempt: 2 }), RangeError)
+  await host.close()
 })
 
 function runScript(
