@@ -2,10 +2,11 @@
  * Holds: no barrier while work that spans turns is under way, within a bound.
  * Owns: the running holds, and those that wait to begin. Does not own: the barrier.
  * Invariants: a hold stands in the way for at most its `msMax`, less where the store closes; while a barrier waits no hold begins, so that holds
- * which follow one another without a gap cannot keep it from falling.
+ * which follow one another without a gap cannot keep it from falling; the process does not end while one waits to begin.
  */
 import type { Clock } from '../base/clock.ts'
 import { TidemarkError } from '../base/errors.ts'
+import { TIMER_MS_MAX } from '../base/limits.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import { isStray } from '../base/stray.ts'
 import { Inside } from './inside.ts'
@@ -30,6 +31,8 @@ export class Holds {
   #running = 0
   #barrierWaits = false
   #waiting: (() => void)[] = []
+  /** Of the timer that keeps the process alive while there are any: all that they wait for are timers which do not. */
+  #letGo: Cancel | undefined
   readonly #inside: Inside<Hold>
   readonly #cancels = new Set<Cancel>()
   /** Of the running ones. */
@@ -62,6 +65,8 @@ export class Holds {
   /** No barrier waits any more. */
   barrierFell(): void {
     this.#barrierWaits = false
+    this.#letGo?.()
+    this.#letGo = undefined
     const waiting = this.#waiting
     this.#waiting = []
     for (const begin of waiting) begin()
@@ -81,6 +86,7 @@ export class Holds {
   /** `assertOpen`: a store that began to close while a barrier was waited for takes no hold any more. */
   async run<T>(fn: () => T | PromiseLike<T>, msMax: number, assertOpen: () => void = () => {}): Promise<T> {
     while (this.#barrierWaits) {
+      this.#letGo ??= this.#scheduler.after(TIMER_MS_MAX, () => {}, true)
       await new Promise<void>(resolve => {
         this.#waiting.push(resolve)
       })
