@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RecoveryPoint } from 'tidemark'
 import { noFailpoint } from '../src/base/failpoint.ts'
-import type { Manifest } from '../src/format/index.ts'
+import type { LogPosition, Manifest } from '../src/format/index.ts'
+import { LogScan } from '../src/log/index.ts'
 import { fork } from '../src/manifest/index.ts'
 import { listPoints } from '../src/restore/index.ts'
 import { Ownership } from '../src/writer/ownership.ts'
@@ -57,6 +58,30 @@ test('where history went back meanwhile the list is that of what is left', async
   assert.ok(fold !== null)
   const points = await listedWhile(world, old => fork(old, fold, 'ef'.repeat(16)))
   assert.deepEqual(epochsOf(points), [9, 8, 7, 6, 5, 4, 3])
+})
+
+test('where of epochs that are counted together some are not kept any more, the list begins again', async () => {
+  for (const oldest of [11, 12]) {
+    const world = await threeKept(false, 13)
+    const { storeId, log, fold } = await newestOf(world)
+    assert.ok(fold !== null)
+    const scan = new LogScan({ storage: world.storage, storeId, log, from: fold, payloads: false })
+    let place: LogPosition | undefined
+    const reading = async (): Promise<void> => {
+      for await (const item of scan) if (item.type === 'commit' && item.position.epoch === oldest) place = item.position
+    }
+    await world.run(reading())
+    // Behind the fold point at 9 three have no entry of their own.
+    const [{ epoch, unlisted } = { epoch: 0, unlisted: undefined }] = await world.run(listPoints(world.storage, endless, () => {}, 1))
+    assert.deepEqual([epoch, unlisted?.firstEpoch, unlisted?.lastEpoch], [13, 10, 12])
+    const points = await listedWhile(
+      world,
+      old => ({ ...old, number: old.number + 1, fold: { ...fold, ...place, file: fold.file }, retained: [] }),
+      1,
+    )
+    assert.deepEqual(epochsOf(points), [13, oldest])
+    assert.deepEqual([points[0]?.unlisted?.epochs, points[1]?.unlisted], [oldest === 11 ? 1 : undefined, undefined])
+  }
 })
 
 interface Overtaken {
