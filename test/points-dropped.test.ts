@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RecoveryPoint } from 'tidemark'
 import { noFailpoint } from '../src/base/failpoint.ts'
-import type { LogPosition, Manifest } from '../src/format/index.ts'
+import { type LogPosition, type Manifest, manifestName } from '../src/format/index.ts'
 import { LogScan } from '../src/log/index.ts'
 import { fork } from '../src/manifest/index.ts'
 import { listPoints } from '../src/restore/index.ts'
@@ -50,6 +50,18 @@ test('what is lost before the oldest that is still kept is not told of', async (
     (await listedWhile(world, keeping([6]))).map(({ epoch, lost }) => [epoch, lost]),
     [10, 9, 8, 7, 6].map(epoch => [epoch, undefined]),
   )
+})
+
+test('of what is lost before and behind the oldest point that is still kept, the part behind it is told of', async () => {
+  const world = await threeKept(true)
+  const { number } = (await newestOf(world)).retained.find(({ epoch }) => epoch === 6) ?? { number: 0 }
+  world.storage.disk.lookup(manifestName(number))?.flip(40, 1)
+  const lostOf = (points: readonly RecoveryPoint[]) => points.map(({ epoch, lost }) => [epoch, lost?.firstLostEpoch, lost?.lastLostEpoch])
+  const left = [
+    [10, undefined, undefined],
+    [9, 6, 8],
+  ]
+  assert.deepEqual(lostOf(await listedWhile(world, keeping([6]))), left)
 })
 
 test('where history went back meanwhile the list is that of what is left', async () => {

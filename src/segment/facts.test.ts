@@ -9,14 +9,17 @@ import {
   COMPRESSION_NONE,
   encodeHeaderOf,
   encodeSegmentFacts,
+  encodeSegmentHeader,
   FRAME_HEADER_BYTES,
   openCompress,
   RECORD_PUT,
   RecordCursor,
   SEGMENT_FACTS,
+  SEGMENT_FILTER,
   SEGMENT_FOLDER,
   SEGMENT_FRAMES,
   SEGMENT_HEADER_BYTES,
+  SEGMENT_INDEX,
   type SegmentCollection,
   type SegmentEntry,
   type SegmentFacts,
@@ -170,4 +173,85 @@ test('what a file says of its collections is read by itself, and refused where a
     if (read !== undefined) assert.deepEqual(read, facts)
   }
   assert.equal(refused, entry.bytes - entry.describedAt - FRAME_HEADER_BYTES - filterBytes(entry.records), 'of the filter nothing is read')
+})
+
+/** Puts the file together anew, `changed` by what stands behind its blocks: frames with their kinds and payloads, then the header. */
+async function described(
+  entry: SegmentEntry,
+  whole: Buffer,
+  changed: {
+    readonly kind?: number
+    readonly filter?: Buffer
+    readonly gap?: Buffer
+    readonly facts?: Buffer
+    readonly behind?: Buffer
+    readonly describedAt?: number
+  },
+): Promise<[MemoryStorage, SegmentEntry]> {
+  const parts = [whole.subarray(0, entry.describedAt)]
+  let at = entry.describedAt
+  let from = at
+  const end = entry.bytes - SEGMENT_HEADER_BYTES
+  for (const kind of [SEGMENT_INDEX, SEGMENT_FILTER, SEGMENT_FACTS]) {
+    const old = whole.subarray(from + FRAME_HEADER_BYTES, kind === SEGMENT_FACTS ? end : undefined)
+    const length = kind === SEGMENT_FACTS ? old.length : whole.readUInt32LE(from + 12)
+    from += FRAME_HEADER_BYTES + length
+    const payload =
+      (kind === SEGMENT_FILTER ? changed.filter : kind === SEGMENT_FACTS ? changed.facts : undefined) ?? old.subarray(0, length)
+    const named = kind === SEGMENT_FILTER ? (changed.kind ?? kind) : kind
+    const lengths = { rawLength: payload.length, storedLength: payload.length }
+    const frame = { kind: named, compression: COMPRESSION_NONE, ...lengths, payloadCrc: crc32(payload) }
+    const gap = (kind === SEGMENT_FILTER && changed.gap) || Buffer.alloc(0)
+    parts.push(encodeHeaderOf(SEGMENT_FRAMES, frame, SALT, at), payload, gap)
+    at += FRAME_HEADER_BYTES + payload.length + gap.length
+  }
+  const { describedAt } = { describedAt: entry.describedAt, ...changed }
+  parts.push(changed.behind ?? Buffer.alloc(0), encodeSegmentHeader({ token: 1, sequence: 1, salt: SALT, describedAt }))
+  const bytes = Buffer.concat(parts)
+  const storage = new MemoryStorage()
+  await storage.makeFolder(SEGMENT_FOLDER)
+  await storage.createIfAbsent(entry.file, bytes)
+  return [storage, { ...entry, bytes: bytes.length }]
+}
+
+test('what describes a segment is as long as it should be, stands where it should, and is what the manifest says', async () => {
+  const storage = new MemoryStorage()
+  const list = Array.from(
+    { length: 120 },
+    (_, at): Write => ({ collection: 1, key: Buffer.from(String(100 + at)), value: Buffer.alloc(9) }),
+  )
+  const entry = await write(storage, list)
+  const whole = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  const describe = async ([copy, named]: [MemoryStorage, SegmentEntry]): Promise<void> => (await Segment.open(copy, named)).describe()
+  assert.equal(filterBytes(entry.records), 192)
+  await describe(await described(entry, whole, {}))
+  for (const wrong of [
+    // With fewer blocks it would leave out what was put in.
+    { filter: Buffer.alloc(128, 0xff), gap: Buffer.alloc(64) },
+    { kind: SEGMENT_FACTS },
+    { behind: Buffer.alloc(8) },
+    { describedAt: entry.describedAt + 1 },
+  ]) {
+    const made = await described(entry, whole, wrong)
+    await assert.rejects(describe(made), { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file }, Object.keys(wrong).join())
+  }
+  for (const name of ['from', 'through', 'tombstones', 'rawBytes', 'records'] as const) {
+    await assert.rejects(readFacts(storage, { ...entry, [name]: entry[name] + 1 }), { code: 'TIDEMARK_SEGMENT_DAMAGED' }, name)
+  }
+  const other = { collection: 1, key: Buffer.from('150').toString('hex') }
+  for (const name of ['first', 'last']) {
+    await assert.rejects(readFacts(storage, { ...entry, [name]: other }), { code: 'TIDEMARK_SEGMENT_DAMAGED' }, name)
+  }
+})
+
+test('what describes a segment is checked in pieces, all of it', async () => {
+  const storage = new MemoryStorage()
+  const entry = await write(storage, [{ collection: 1, key: Buffer.from('key'), value: Buffer.alloc(1) }])
+  const whole = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
+  const { facts } = await Segment.open(storage, entry)
+  const collections = Array.from({ length: 30_000 }, (_, at) => ({ ...(facts.collections[0] as SegmentCollection), id: 1 + at }))
+  const payload = encodeSegmentFacts({ ...facts, collections })
+  assert.ok(payload.length > 300_000, `${payload.length} bytes`)
+  const [copy, named] = await described(entry, whole, { facts: payload })
+  assert.equal((await readFacts(copy, named)).collections.length, 30_000)
 })

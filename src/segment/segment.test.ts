@@ -247,7 +247,6 @@ test('a file that is cut short, or stands in the place of another, is damage', a
     (_, at): Write => ({ collection: 1, key: Buffer.from(String(1000 + at)), value: Buffer.alloc(20) }),
   )
   const entry = await write(storage, list)
-  const other = await write(storage, list, 2)
   const whole = await (await storage.open(entry.file, 'read')).read(0, entry.bytes)
   for (const bytes of [whole.subarray(0, entry.bytes - 1), whole.subarray(0, 100), Buffer.alloc(0)]) {
     const broken = new MemoryStorage()
@@ -257,10 +256,12 @@ test('a file that is cut short, or stands in the place of another, is damage', a
     assert.throws(() => ask(segment, list[0] as Write), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
     await assert.rejects(segment.describe(), { code: 'TIDEMARK_SEGMENT_DAMAGED', file: entry.file })
   }
-  const swapped = new MemoryStorage()
-  await swapped.makeFolder(SEGMENT_FOLDER)
-  await swapped.createIfAbsent(other.file, whole)
-  await assert.rejects((await Segment.open(swapped, other)).describe(), { code: 'TIDEMARK_SEGMENT_DAMAGED' })
+  for (const file of [segmentName(1, 2), segmentName(2, 1)]) {
+    const swapped = new MemoryStorage()
+    await swapped.makeFolder(SEGMENT_FOLDER)
+    await swapped.createIfAbsent(file, whole)
+    await assert.rejects((await Segment.open(swapped, { ...entry, file })).describe(), { code: 'TIDEMARK_SEGMENT_DAMAGED', file })
+  }
 })
 
 test('places must rise, and an abandoned file is gone', async () => {
