@@ -5,6 +5,7 @@ import type { RecoveryPoint, Store } from 'tidemark'
 import { POINTS_LISTED_MAX } from '../src/base/limits.ts'
 import { readNewest } from '../src/manifest/index.ts'
 import { listPoints } from '../src/restore/index.ts'
+import { ListedPoints } from '../src/restore/listed.ts'
 import { hasPast } from '../src/tools/import.ts'
 import { totalsOf } from '../src/tools/look.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
@@ -62,6 +63,24 @@ test('beyond the newest epochs fold points alone are listed, and what lies betwe
     await world.run(then.close())
   }
   await world.run(store.close())
+})
+
+test('a point that tells of loss has an entry of its own, however many are listed, and what is left out is counted on both sides of it', () => {
+  for (const most of [1, 2, 5]) {
+    const points = new ListedPoints(most, () => false)
+    const lost = { firstLostEpoch: 10, lastLostEpoch: 12, file: 'log/1.log', message: 'damaged' }
+    for (let epoch = 1; epoch <= 40; epoch++) {
+      if (epoch >= 10 && epoch <= 12) continue
+      points.add({ epoch, bytes: 1, entries: epoch, lost: epoch === 13 ? lost : undefined, unlisted: undefined } as RecoveryPoint)
+    }
+    const listed = points.newestFirst()
+    assert.deepEqual(epochsOf(listed), [...Array.from({ length: most }, (_, at) => 40 - at), 13])
+    const told = listed.at(-1)
+    assert.deepEqual([told?.lost, told?.unlisted], [lost, { firstEpoch: 1, lastEpoch: 9, epochs: 9, bytes: 9, entriesMost: 9 }])
+    const last = 40 - most
+    const behind = { firstEpoch: 14, lastEpoch: last, epochs: last - 13, bytes: last - 13, entriesMost: last }
+    assert.deepEqual(listed.at(-2)?.unlisted, behind)
+  }
 })
 
 test('what was stored at a point that is not listed is a past that an import keeps', async () => {
