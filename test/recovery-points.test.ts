@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { type ErrorCode, type FileReport, open, type RecoveryPoint, recoveryPoints, type Settings, verify } from 'tidemark'
 import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES, manifestName, SEAL_BYTES } from '../src/format/index.ts'
+import { openStore } from '../src/open.ts'
 import { openForReading } from '../src/restore/index.ts'
 import { FileStorage } from '../src/storage/index.ts'
+import { SeededRandom } from '../src/testing/index.ts'
 import { json, run, runEach } from './support/cli.ts'
 import { damage, epochsOf, flip, makeHistory } from './support/history.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
@@ -244,4 +246,33 @@ test('a reader lists what can be restored by now: the points behind its own too,
   }
   await world.run(reader.close())
   await world.run(writer.close())
+})
+
+test('a point names the lineage that its epoch was written in, however often history went back, and a service that goes back at each start makes no list', async () => {
+  const world = new SimulatedStore()
+  const random = new SeededRandom(1)
+  const known = new Map<number, string>()
+  const seen = new Set<string>()
+  for (const at of ['latest', 4, 3, 3, 3, 5, 4, 2, 2, 2] as const) {
+    const { storage, scheduler, clock } = world
+    const settings: Settings = {
+      checkpoint: { intervalMs: 0 },
+      compression: 'none',
+      restore: { at },
+      retention: { keepLast: 5, keepMs: 0 },
+    }
+    const store = await world.run(openStore('simulated', settings, { storage, scheduler, clock, random }))
+    for (let epoch = 0; epoch < 5; epoch++) {
+      store.map<number>('map').set('key', epoch)
+      await world.run(store.checkpoint())
+    }
+    const points = await world.run(store.recoveryPoints())
+    const newest = points[0]?.lineage as string
+    assert.ok(!seen.has(newest))
+    seen.add(newest)
+    for (const { epoch, lineage } of points) assert.equal(lineage, at === 'latest' || epoch > at ? newest : known.get(epoch), `${epoch}`)
+    for (const { epoch, lineage } of points) known.set(epoch, lineage)
+    await world.run(store.close())
+  }
+  assert.equal((await world.run(openForReading(world.storage))).manifest.lineage.length, 2)
 })

@@ -165,7 +165,7 @@ export const RETAINED_POINTS_MAX = 8192
 /** Newest recovery points that are listed one by one, an hour of those that come each 50 ms: an entry takes some 200 bytes. Before them fold points are. */
 export const POINTS_LISTED_MAX = 65_536
 
-/** Forks of one history; each is an operator's act. */
+/** Forks of one history, each from a later epoch than the one before: what goes back further takes the place of those; each is an operator's act. */
 export const LINEAGE_MAX = 65_536
 
 /**

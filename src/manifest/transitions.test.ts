@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode } from '../base/errors.ts'
 import { GENESIS, type LogPosition, logName, type Manifest } from '../format/index.ts'
-import { firstManifest, fork, giveUp, roll, takeOver } from './transitions.ts'
+import { firstManifest, fork, giveUp, roll, takeOver, unfork } from './transitions.ts'
 
 const author = { writer: '01'.repeat(16), createdBy: 'test' }
 const rival = { writer: '02'.repeat(16), createdBy: 'test' }
@@ -70,4 +70,39 @@ test('only a fork goes back behind a closed end, and it says so in the lineage',
   assert.throws(() => fork(old, at(one, 2), 'bb'.repeat(16)), isBug)
   assert.throws(() => giveUp(old, at(one, 2)), isBug)
   assert.deepEqual(giveUp(old, at(two, 6)).log.at(-1)?.end?.epoch, 6)
+})
+
+test('a fork forgets the lineages of which no epoch is left, so that going back again and again makes no list of them', () => {
+  const forks = ({ lineage }: Manifest): number[] => lineage.map(({ forkEpoch }) => forkEpoch)
+  let next = roll(sample(), at(two, 6), three, null)
+  let ids = 0
+  const back = (epoch: number): string => {
+    const id = (++ids).toString(16).padStart(32, '0')
+    next = fork(next, epoch === 0 ? GENESIS : at(epoch > 3 ? two : one, epoch), id)
+    assert.equal(next.lineage.at(-1)?.id, id)
+    return id
+  }
+  const [first] = next.lineage
+  back(3)
+  const second = back(2)
+  assert.deepEqual(forks(next), [0, 2])
+  next = { ...next, log: sample().log }
+  back(5)
+  back(5)
+  assert.deepEqual(forks(next), [0, 2, 5])
+  assert.deepEqual(next.lineage.slice(0, 2), [first, { id: second, forkEpoch: 2 }])
+  for (let times = 0; times < 3; times++) back(1)
+  assert.deepEqual(forks(next), [0, 1])
+  for (let times = 0; times < 3; times++) back(0)
+  assert.deepEqual(forks(next), [0, 0])
+  assert.equal(next.lineage[0], first)
+})
+
+test('nothing but a fork changes the lineages', () => {
+  const old = sample()
+  const other = { ...old, lineage: [...old.lineage, { id: 'cc'.repeat(16), forkEpoch: 2 }] }
+  assert.equal(roll(other, at(two, 5), three, null).lineage, other.lineage)
+  assert.equal(giveUp(other, at(two, 5)).lineage, other.lineage)
+  assert.equal(takeOver(other, other.number, other.log, rival).lineage, other.lineage)
+  assert.equal(unfork(old, fork(old, at(one, 3), 'dd'.repeat(16))).lineage, old.lineage)
 })

@@ -1,9 +1,9 @@
 /**
  * How one manifest becomes the next: pure functions, each guarded by predicates on (old, new) before anything is written.
  *
- * Invariants: numbers rise; the token never falls and rises with every opener; a store keeps its id; lineages are only added; the log
- * list keeps its closed files and their ends, except where a fork says that history ends earlier, or a fold that nobody asks for its
- * beginning (folding.ts); what is dropped from its end holds no epoch at or before the accepted end.
+ * Invariants: numbers rise; the token never falls and rises with every opener; a store keeps its id; lineages change by forks only, which add one
+ * and forget those of which no epoch is left; the log list keeps its closed files and their ends, except where a fork says that history ends earlier,
+ * or a fold that nobody asks for its beginning (folding.ts); what is dropped from its end holds no epoch at or before the accepted end.
  */
 import { assert } from '../base/errors.ts'
 import { EMPTY_BASE, type LogEntry, type LogPosition, type Manifest, STORE_FORMAT } from '../format/index.ts'
@@ -50,7 +50,6 @@ export function takeOver(old: Manifest, newestNumber: number, log: readonly LogE
     old.log.every((entry, index) => (entry.end === null ? next.log[index] !== undefined : sameEntry(entry, next.log[index]))),
     'a takeover keeps the log',
   )
-  assert(next.lineage === old.lineage, 'a takeover keeps the lineage')
   const folded = log.find(entry => entry.file === old.fold?.file)
   assert(
     old.fold === null || (folded !== undefined && (folded.end === null || folded.end.epoch >= old.fold.epoch)),
@@ -104,11 +103,13 @@ export function fork(old: Manifest, end: LogPosition, lineageId: string, image: 
     base: image.base,
     retained: old.retained.filter(point => point.epoch < covered),
     log: closeLog(old.log, end),
-    lineage: [...old.lineage, { id: lineageId, forkEpoch: end.epoch }],
+    // The epochs of the others are given up: a service that goes back at each start would add to the list for ever.
+    lineage: [...old.lineage.filter(({ forkEpoch }, at) => at === 0 || forkEpoch < end.epoch), { id: lineageId, forkEpoch: end.epoch }],
   }
-  checkCommon(old, next)
+  checkCommon(old, next, 'forked')
   assert(next.token === old.token, 'a fork keeps the token')
   assert(!old.lineage.some(entry => entry.id === lineageId), 'a fork begins a new lineage')
+  assert(next.lineage[0] === old.lineage[0], 'a fork keeps the first lineage')
   assert(lastEpoch(next.log) === end.epoch, 'a fork ends where it says')
   assert(
     next.log.every((entry, index) => index === next.log.length - 1 || sameEntry(entry, old.log[index])),
@@ -134,15 +135,12 @@ export function closeLog(log: readonly LogEntry[], end: LogPosition): readonly L
     .map((entry, index) => (index === at ? { file: entry.file, end: { bytes: end.bytes, epoch: end.epoch, digest: end.digest } } : entry))
 }
 
-function checkCommon(old: Manifest, next: Manifest): void {
+function checkCommon(old: Manifest, next: Manifest, lineage: 'kept' | 'forked' = 'kept'): void {
   assert(next.number > old.number, 'manifest numbers rise')
   assert(next.token >= old.token, 'the token never falls')
   assertNumbers(next)
   assert(next.storeId === old.storeId, 'a store keeps its id')
-  assert(
-    old.lineage.every((entry, index) => next.lineage[index] === entry),
-    'lineages are only added',
-  )
+  assert(lineage === 'forked' || next.lineage === old.lineage, 'a fork alone changes the lineages')
   let epoch = 0
   for (const [index, entry] of next.log.entries()) {
     assert(entry.end !== null || index === next.log.length - 1, 'only the last log file is open')

@@ -83,7 +83,8 @@ class Reader {
   readonly #profiler: Profiler
   readonly #pause: Measuring['pause']
   #position: LogPosition | undefined
-  #lineages = 0
+  /** Of the manifest that was read last. */
+  #lineages: ReadonlySet<string> | undefined
 
   constructor(storage: Storage, profiler: Profiler, pause: Measuring['pause']) {
     this.#storage = storage
@@ -181,11 +182,12 @@ class Reader {
   /** Where to read on: behind what was read, or at the first thing that is still there. Undefined: nothing is. */
   async #resume(manifest: Manifest, count: boolean): Promise<LogPosition | undefined | NonNullable<Profile['history']['damage']>> {
     const { log, lineage } = manifest
-    const forks = this.#lineages === 0 ? [] : lineage.slice(this.#lineages)
+    // A fork takes the place of those that went on from its epoch, or a later one.
+    const forks = lineage.filter(({ id }) => this.#lineages?.has(id) === false)
     if (forks.length > 0) this.#profiler.note('the store went back to an earlier point meanwhile: epochs that were given up are counted')
     let at = this.#position
     // Where nothing is there to go on in, the next look has to know of the fork, too.
-    if (at === undefined || log.length > 0) this.#lineages = lineage.length
+    if (at === undefined || log.length > 0) this.#lineages = new Set(lineage.map(({ id }) => id))
     const here = at === undefined ? undefined : log.find(({ file }) => file === at?.file)
     if (at !== undefined && here !== undefined) {
       const { end, file } = here

@@ -190,10 +190,20 @@ test('followed: of a store that wrote nothing a collection that is not there is 
   assert.deepEqual([history.epochs, history.coveredMs, all.records], [0, 600, 0])
 })
 
-test('followed: a store that is taken back meanwhile is followed on from there', async () => {
-  for (const [at, firstCounted] of [
-    [5, 6],
-    [8, 9],
+test('followed: a store that is taken back meanwhile is followed on from there, though it was taken back as far before', async () => {
+  const takenBack = async (disk: MemoryDisk, at: number, epochs: number): Promise<void> => {
+    const store = await openStore('simulated', { restore: { at }, checkpoint: { intervalMs: 0 } }, { storage: new MemoryStorage(disk) })
+    for (let count = 0; count < epochs; count++) {
+      store.map<number>('more').set('key', count)
+      await store.checkpoint()
+    }
+    await store.close()
+  }
+  for (const [before, at, firstCounted] of [
+    [undefined, 5, 6],
+    [undefined, 8, 9],
+    [8, 5, 6],
+    [8, 8, 9],
   ] as const) {
     const disk = new MemoryDisk()
     for (const name of ['a', 'b']) {
@@ -201,22 +211,14 @@ test('followed: a store that is taken back meanwhile is followed on from there',
       for (let count = 0; count < 5; count++) await life.mustCommit(epochOf(count))
       await life.close()
     }
+    if (before !== undefined) await takenBack(disk, before, 2)
     let rounds = 0
-    const { ok, history } = await profileStore(
-      new MemoryStorage(disk),
-      { forMs: 600 },
-      parts(async () => {
-        if (rounds++ > 0) return
-        const settings = { restore: { at }, checkpoint: { intervalMs: 0 } }
-        const store = await openStore('simulated', settings, { storage: new MemoryStorage(disk) })
-        for (let count = 0; count < 4; count++) {
-          store.map<number>('more').set('key', count)
-          await store.checkpoint()
-        }
-        await store.close()
-      }),
-    )
+    const waited = async (): Promise<void> => {
+      if (rounds++ === 0) await takenBack(disk, at, 4)
+    }
+    const { ok, history } = await profileStore(new MemoryStorage(disk), { forMs: 600 }, parts(waited))
     assert.deepEqual([ok, history.firstEpoch, history.epochs, history.missedEpochs], [true, firstCounted, 4, 0])
+    assert.match(history.notes.join(), /went back to an earlier point meanwhile/)
   }
 })
 
