@@ -16,6 +16,9 @@ const NODE_MIN = [20, 15]
 export const SYSTEM_PROGRAMS = [
   { program: 'strace', package: 'strace', why: 'makes system calls of a test fail or lie, one at a time' },
   { program: 'unshare', package: 'util-linux', why: 'gives a test a small file system of its own, to fill it up' },
+  { program: 'git', package: 'git', why: 'says which files of a checkout are judged; without it that is found by hand' },
+  { program: 'bash', package: 'bash', why: 'runs the gate for a test' },
+  { program: 'tar', package: 'tar', why: 'unpacks the package for a test' },
 ]
 
 /** A network that hangs must not hang who waits for this. */
@@ -157,14 +160,15 @@ function tellLacking(paths) {
 }
 
 function onPath(program) {
-  return (process.env.PATH ?? '').split(delimiter).some(folder => folder !== '' && existsSync(join(folder, program)))
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .some(folder => folder !== '' && [program, `${program}.exe`].some(name => existsSync(join(folder, name))))
 }
 
 /** Installs missing system programs where that is ours to do, and returns those that are still missing. */
 export function setUpSystem() {
-  if (process.platform !== 'linux') return SYSTEM_PROGRAMS
   const missing = SYSTEM_PROGRAMS.filter(({ program }) => !onPath(program))
-  if (missing.length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {
+  if (missing.length > 0 && process.platform === 'linux' && process.getuid?.() === 0 && onPath('apt-get')) {
     const packages = missing.map(entry => entry.package)
     console.error(`setting up: apt-get install ${packages.join(' ')}`)
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }

@@ -8,7 +8,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, type TestContext, test } from 'node:test'
-import { cannot, NO_MOUNTS, NO_STRACE } from './faults/machine.ts'
+import { NO_MOUNTS, NO_STRACE } from './faults/machine.ts'
+import { cannot } from './support/cannot.ts'
 
 const MODULE = JSON.stringify(new URL('../src/storage/index.js', import.meta.url).href)
 const CASE_MS_MAX = 30_000

@@ -3,11 +3,12 @@
  * breaks it and text that does not, because a rule that cannot fail is a defect.
  */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { root } from './root.ts'
+import { listFiles } from './support/checkout.ts'
+import { temporaryFolder } from './temporary.ts'
 import * as rules from './tidy-rules.ts'
 
 const FILE_BYTES_MAX = 1 << 20
@@ -179,12 +180,11 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
   },
 }
 
-/** Every file of the checkout that git does not ignore; those not added yet too, so that a violation shows before the commit. */
+/** Every file of the checkout that git does not ignore. */
 function checkout(): Map<string, string> {
-  const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
   const files = new Map<string, string>()
-  for (const path of new Set(listed.split('\0'))) {
-    if (path === '' || !existsSync(join(root, path))) continue
+  for (const path of listFiles(root)) {
+    if (!existsSync(join(root, path))) continue
     if (!statSync(join(root, path)).isFile() || statSync(join(root, path)).size > FILE_BYTES_MAX) continue
     const bytes = readFileSync(join(root, path))
     if (!bytes.includes(0)) files.set(path, bytes.toString('utf8'))
@@ -196,6 +196,18 @@ const files = checkout()
 
 test('the checkout is really read', () => {
   for (const path of ['src/base/errors.ts', 'package-lock.json', 'test/tidy.test.ts', 'scripts/test.mjs']) assert.ok(files.has(path), path)
+})
+
+test('a checkout that git does not list is read all the same, without what is ignored', t => {
+  const folder = temporaryFolder(t)
+  const gitignore = readFileSync(join(root, '.gitignore'), 'utf8')
+  const kept = ['.ci/run', '.gitignore', 'a.ts', 'src/b/c.ts', 'src/data/d.tgz.ts', 'src/dist']
+  const left = ['.git/config', 'node_modules/a/a.ts', 'examples/node_modules/a.ts', 'dist/a.ts', '.build/a.js', '.data/a', 'b.tgz']
+  for (const path of [...kept, ...left]) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), path === '.gitignore' ? gitignore : '')
+  }
+  assert.deepEqual(listFiles(folder).toSorted(), kept)
 })
 
 for (const [name, { rule, bad, good }] of Object.entries(SAMPLES)) {

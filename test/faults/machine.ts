@@ -1,18 +1,13 @@
 /** What tests of faults need from the machine. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { cannot } from '../support/cannot.ts'
 import { temporaryFolder } from '../temporary.ts'
-
-/** Why a command cannot do its work here; undefined when it can. */
-export function cannot(command: string, args: readonly string[]): string | undefined {
-  const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8' })
-  return status === 0 ? undefined : `${command} does not work here: ${error?.message ?? (stderr.trim() || `exit status ${status}`)}`
-}
 
 const MOUNT = 'mount -t tmpfs -o size=64k none "$0" && exec nsenter -t $$ -m -- true'
 /** Why mounts cannot be made here, or entered; undefined where they can. To be root is not enough: a container may forbid them. */
