@@ -115,12 +115,16 @@ export class SimulatedFileContent {
     this.#pending = []
   }
 
-  /** Flips a bit wherever the byte is: on the disk and in the cache. */
+  /** Flips a bit wherever the byte is: on the disk, in the cache, and in what is not synced yet, which would bring the old one back. */
   flip(offset: number, bit: number): void {
-    for (const bytes of [this.cache, this.#disk]) {
-      const view = bytes.view()
-      if (offset < view.length) view[offset] = (view[offset] as number) ^ (1 << bit)
-    }
+    for (const bytes of [this.cache, this.#disk]) flipIn(bytes.view(), offset, bit)
+    this.#pending = this.#pending.map(change => {
+      if (change.kind !== 'write' || !isInside(change.bytes, offset - change.offset)) return change
+      // Not in memory that a caller may have given.
+      const bytes = Buffer.from(change.bytes)
+      flipIn(bytes, offset - change.offset, bit)
+      return { ...change, bytes }
+    })
   }
 
   /** The bytes a power cut leaves. */
@@ -158,6 +162,14 @@ export class SimulatedFileContent {
       }
     }
   }
+}
+
+function isInside(bytes: Buffer, at: number): boolean {
+  return at >= 0 && at < bytes.length
+}
+
+function flipIn(bytes: Buffer, at: number, bit: number): void {
+  if (isInside(bytes, at)) bytes[at] = (bytes[at] as number) ^ (1 << bit)
 }
 
 interface NameState {

@@ -327,6 +327,26 @@ describe('faults', () => {
     assert.equal(await contentOf(storage.crash({ mode: 'lost' }), 'f'), flipped.toString('latin1'))
     assert.deepEqual(new SimulatedStorage().rot(3), [])
   })
+
+  test('bit rot of what is not synced yet stays when it is, and wherever a power cut leaves those bytes', async () => {
+    const storage = new SimulatedStorage()
+    const file = await storage.open('f', 'create')
+    await file.append([bytes('a'.repeat(8))])
+    await file.sync()
+    await storage.syncFolder('')
+    // Of the file the first half is on the disk, the middle is written anew over that, and the end is in memory alone.
+    const given = bytes('b'.repeat(8))
+    await file.overwrite(4, given.subarray(0, 4))
+    await file.append([given])
+    await file.overwrite(6, given.subarray(0, 4))
+    for (const offset of [1, 5, 7, 15]) storage.disk.lookup('f')?.flip(offset, 4)
+    assert.equal(given.toString(), 'b'.repeat(8))
+    assert.equal(await contentOf(storage, 'f'), 'aqaabrbrbbbbbbbr')
+    assert.equal(await contentOf(storage.crash({ mode: 'kept' }), 'f'), 'aqaabrbrbbbbbbbr')
+    assert.equal(await contentOf(storage.crash({ mode: 'lost' }), 'f'), 'aqaaaqaq')
+    await file.sync()
+    for (const mode of ['lost', 'kept'] as const) assert.equal(await contentOf(storage.crash({ mode }), 'f'), 'aqaabrbrbbbbbbbr')
+  })
 })
 
 test('one seed is one life: calls, faults, interleaving and what a crash leaves', async () => {
