@@ -20,7 +20,7 @@ export interface Fault {
   readonly times?: number
   /** append: bytes that are written before the error; default 0, 'random' for a part drawn by chance. */
   readonly writtenBytes?: number | 'random'
-  /** createIfAbsent, remove, open, syncFolder, truncate, close: it happened, and only the answer is an error. */
+  /** createIfAbsent, remove, open (the name that it makes), syncFolder, truncate, close: it happened, and only the answer is an error. */
   readonly applied?: boolean
   /**
    * sync: what becomes of the data. drop (default): forgotten, while reads go on to show it and a second sync succeeds, as Linux does.

@@ -347,6 +347,18 @@ describe('faults', () => {
     await file.sync()
     for (const mode of ['lost', 'kept'] as const) assert.equal(await contentOf(storage.crash({ mode }), 'f'), 'aqaabrbrbbbbbbbr')
   })
+
+  test('an open that fails though it made the file leaves a name, and nothing open', async () => {
+    const storage = new SimulatedStorage({ capacityBytes: 10 })
+    await storage.createIfAbsent('there', bytes('0123456789'))
+    storage.inject({ operation: 'open', errno: 'EIO', times: 2, applied: true })
+    await assert.rejects(storage.open('made', 'create'), isSystem('EIO'))
+    await assert.rejects(storage.open('there', 'append'), isSystem('EIO'))
+    assert.deepEqual([await storage.list(''), storage.openFiles], [['made', 'there'], 0])
+    await storage.remove('there')
+    assert.equal(storage.disk.usedBytes, 0, 'nobody keeps its space')
+    await (await storage.open('made', 'append')).close()
+  })
 })
 
 test('one seed is one life: calls, faults, interleaving and what a crash leaves', async () => {

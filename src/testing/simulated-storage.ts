@@ -25,7 +25,7 @@ import {
   systemError,
 } from '../storage/index.ts'
 import { SeededRandom } from './random.ts'
-import { type DataFate, type NameFate, SimulatedDisk } from './simulated-disk.ts'
+import { type DataFate, type NameFate, SimulatedDisk, type SimulatedFileContent } from './simulated-disk.ts'
 import { type Fault, FaultPlan } from './simulated-faults.ts'
 import { SimulatedFile } from './simulated-file.ts'
 
@@ -183,7 +183,7 @@ export class SimulatedStorage implements Storage {
   }
 
   open(path: string, mode: OpenMode): Promise<StorageFile> {
-    return this.#path('open', path, checkPath, () => {
+    const find = (): SimulatedFileContent => {
       let content = this.disk.lookup(path)
       if (mode === 'create') {
         this.#needFolder(path)
@@ -192,11 +192,20 @@ export class SimulatedStorage implements Storage {
         this.disk.setName(path, content)
       }
       if (content === undefined) throw systemError('ENOENT', 'open')
+      return content
+    }
+    const effect = (): StorageFile => {
+      const content = find()
       const file = new SimulatedFile(path, mode, content, this)
       this.disk.use(content)
       this.#open.add(file)
       return file
-    })
+    }
+    // Nobody has what was opened: no more is left than a name.
+    const faulty = ({ applied }: Fault): void => {
+      if (applied === true) find()
+    }
+    return this.#path('open', path, checkPath, effect, 0, faulty)
   }
 
   createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
@@ -297,9 +306,16 @@ export class SimulatedStorage implements Storage {
     if (this.#open.delete(file)) this.disk.unuse(file.content)
   }
 
-  async #path<T>(operation: StorageOperation, path: string, check: (path: string) => string, effect: () => T, bytes = 0): Promise<T> {
+  async #path<T>(
+    operation: StorageOperation,
+    path: string,
+    check: (path: string) => string,
+    effect: () => T,
+    bytes = 0,
+    faulty?: (fault: Fault) => void,
+  ): Promise<T> {
     check(path)
-    return this.run(operation, path, bytes, effect)
+    return this.run(operation, path, bytes, effect, faulty)
   }
 
   #needFolder(path: string): void {
