@@ -16,6 +16,15 @@ test('a second storage over the same disk sees what the first wrote; over anothe
   assert.deepEqual(await new MemoryStorage().list('log'), [])
 })
 
+test('want of memory is an error of the storage, and makes no file', async () => {
+  const storage = new MemoryStorage()
+  const tooLong = { length: constants.MAX_LENGTH + 1 } as Uint8Array
+  const file = await storage.open('appended', 'create')
+  await assert.rejects(file.append([tooLong]), { code: 'TIDEMARK_STORAGE', file: 'appended' })
+  await assert.rejects(storage.createIfAbsent('made', tooLong), { code: 'TIDEMARK_STORAGE', file: 'made' })
+  assert.deepEqual(await storage.list(''), ['appended'])
+})
+
 test('a file grows by doubling, to the longest buffer there is and no further', () => {
   const most = constants.MAX_LENGTH
   assert.equal(capacityFor(1, 0), 256)

@@ -162,7 +162,11 @@ export class MemoryStorage implements Storage {
     this.#needFolder('createIfAbsent', path)
     if (this.#there.files.has(path)) return false
     const content = new Content()
-    content.write(0, [bytes])
+    try {
+      content.write(0, [bytes])
+    } catch (cause) {
+      throw storageError('createIfAbsent', path, cause)
+    }
     this.#there.files.set(path, content)
     return true
   }
