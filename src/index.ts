@@ -92,8 +92,8 @@ export async function copy(directory: string, target: string, options: CopyOptio
 
 /**
  * What the retained log of a store says about how it is written, and what could be set otherwise with which effect; the store may be in use, and
- * nothing is written. Damage is in the answer, not thrown: `ok` is false, and the figures are of what lies before it. Reading gives way every 5 ms;
- * at its end it may hold the event loop for half a second and more, so a service leaves it to the command line.
+ * nothing is written. Damage is in the answer, not thrown: `ok` is false, and the figures are of what lies before it. Reading gives way twice
+ * a millisecond; at its end it may hold the event loop for half a second and more, so a service leaves it to the command line.
  *
  * @throws TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_MANIFEST_DAMAGED, TIDEMARK_FORMAT_NEWER, TIDEMARK_STORAGE, and TIDEMARK_ARGUMENT for what
  * is no path, for options that it does not know, and for a collection that the history does not
