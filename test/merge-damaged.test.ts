@@ -110,6 +110,20 @@ for (const how of ['damaged', 'not given back by the device'] as const) {
   })
 }
 
+/** What was just written, and damaged before a round takes it in: rounds are quick here, so it is where it is folded. */
+async function spoilFolded(world: SimulatedStore, spoil: (world: SimulatedStore, file: string) => unknown): Promise<string> {
+  const before = new Set((await world.run(world.storage.list('segment'))) as string[])
+  await world.checkpoint()
+  for (let ms = 0; ms < 5000; ms++) {
+    await world.pass(1)
+    const victim = (await manifestOf(world)).young.find(entry => !before.has(entry.file.slice('segment/'.length)))?.file
+    if (victim === undefined) continue
+    spoil(world, victim)
+    return victim
+  }
+  return assert.fail('no young segment')
+}
+
 /** What describes a segment stands at its end. */
 const spoilEnd = (world: SimulatedStore, file: string): unknown => {
   const content = world.storage.disk.lookup(file)
@@ -127,17 +141,8 @@ for (const [where, spoilYoung] of sweep([
     const map = store.map<string, number>('map')
     const write = (round: number): Promise<void> => writeRound(world, round)
     for (let round = 0; round < 3; round++) await write(round)
-    // Folded, and damaged before a round takes it in: rounds are quick here, so it is where it is written.
-    const before = new Set((await world.run(world.storage.list('segment'))) as string[])
     for (let at = 0; at < ENTRIES; at++) map.set(at, text(at, 3))
-    await world.checkpoint()
-    let victim: string | undefined
-    for (let ms = 0; ms < 5000 && victim === undefined; ms++) {
-      await world.pass(1)
-      victim = (await manifestOf(world)).young.find(entry => !before.has(entry.file.slice('segment/'.length)))?.file
-    }
-    assert.ok(victim !== undefined, 'a young segment')
-    spoilYoung(world, victim)
+    await spoilFolded(world, spoilYoung)
     const counts: number[] = []
     for (let round = 4; round < 31; round++) {
       await write(round)
@@ -147,6 +152,48 @@ for (const [where, spoilYoung] of sweep([
     await world.crash()
     const again = world.store.map<string, number>('map')
     for (let at = 0; at < ENTRIES; at++) assert.equal(again.get(at), text(at, 30))
+    await world.close()
+  })
+}
+
+for (const [how, spoil, failuresMax] of sweep([
+  ['is not described, for that is damaged', spoilEnd, 1],
+  ['cannot be opened, for its name is gone', gone, 6],
+  ['is not given back by the device', unread, 6],
+] as const)) {
+  test(`a young segment that ${how} holds up no round over ranges of the base that it does not reach`, async () => {
+    const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
+    world.thresholds = { ...SMALL, baseBytes: 3000 }
+    const store = await world.open()
+    const [cold, hot] = [store.map<string, number>('cold'), store.map<string, number>('hot')]
+    const write = (map: typeof hot, round: number): void => {
+      for (let at = 0; at < ENTRIES; at++) map.set(at, text(at, round))
+    }
+    const behindIn = async (collection: number): Promise<number> => {
+      const { base, fold } = await manifestOf(world)
+      return base.filter(({ segment, through }) => segment?.first.collection === collection && through < (fold?.epoch ?? 0) - 3).length
+    }
+    for (let round = 0; round < 3; round++) {
+      write(cold, round)
+      write(hot, round)
+      await world.checkpoint()
+      await world.pass(20_000)
+    }
+    const { base } = await manifestOf(world)
+    const reached = base.filter(({ segment }) => segment?.last.collection === base[0]?.segment?.first.collection).length
+    assert.ok(reached >= 7, `${reached} ranges`)
+    write(cold, 3)
+    const victim = await spoilFolded(world, spoil)
+    for (let round = 4; round < 10; round++) {
+      write(hot, round)
+      await world.checkpoint()
+      await world.pass(6000)
+    }
+    const [one, other] = [base[0]?.segment?.first.collection ?? 0, base.at(-1)?.segment?.last.collection ?? 0]
+    assert.deepEqual({ cold: (await behindIn(one)) >= reached, hot: await behindIn(other) }, { cold: true, hot: 0 })
+    const { failures, lastError } = store.stats().upkeep
+    assert.ok(lastError?.includes(victim), lastError)
+    assert.ok(failures <= failuresMax, `${failures} failures`)
     await world.close()
   })
 }

@@ -304,10 +304,12 @@ export class Folding {
         this.#late || countSmall(this.#parts.manifest().young, this.#limits, this.#unreadable.stuck) > most
           ? Number.POSITIVE_INFINITY
           : rateOf(job, this.#tail.flow, this.#density.left)
-      await this.#work({ bytes: job.work, stored: job.stored, rate }, async (parts, rhythm) => {
+      let described = false
+      let goesOn = false
+      const work = async (parts: WriteParts, rhythm: Rhythm): Promise<void> => {
         await failpoint('merge.read')
-        const outputs = await mergeSegments(parts, job.request, rhythm).catch(error => {
-          this.#unreadable.failed(plan, error)
+        const outputs = await mergeSegments(parts, job.request, rhythm, () => (described = true)).catch(error => {
+          goesOn = this.#unreadable.failed({ plan, manifest: before, described, error })
           throw error
         })
         this.#unreadable.merged(plan)
@@ -315,7 +317,14 @@ export class Folding {
         await failpoint('merge.written')
         await this.#publisher.withSegments('merge', old => job.next(old, outputs), outputs)
         await failpoint('merge.end')
-      })
+      }
+      try {
+        await this.#work({ bytes: job.work, stored: job.stored, rate }, work)
+      } catch (error) {
+        if (!goesOn || this.#stopped) throw error
+        this.#failed('merge', error)
+        return 0
+      }
     }
     this.#late &&= isOverdue(this.#parts.manifest(), this.#limits, this.#unreadable.stuck)
     report({ type: 'merged', manifest: this.#parts.manifest(), bytesWritten, ms: monotonic() - begin })

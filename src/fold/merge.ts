@@ -41,8 +41,13 @@ export interface MergeRequest extends WriteRequest {
 /** Complete blocks are written when the beat is over, and at the latest when they are so many bytes. */
 const FLUSH_BYTES = 64 * 1024
 
-/** New segments in the order of places; none when nothing counts any more. */
-export async function mergeSegments(parts: WriteParts, request: MergeRequest, rhythm: Rhythm): Promise<SegmentEntry[]> {
+/** New segments in the order of places; none when nothing counts any more. `described` is called when all inputs are open, and said what they hold. */
+export async function mergeSegments(
+  parts: WriteParts,
+  request: MergeRequest,
+  rhythm: Rhythm,
+  described: () => void = () => {},
+): Promise<SegmentEntry[]> {
   const opened: Segment[] = []
   const aheads: ReadAhead[] = []
   const open = async (entry: SegmentEntry, range: Range): Promise<SegmentLayer> => {
@@ -66,6 +71,8 @@ export async function mergeSegments(parts: WriteParts, request: MergeRequest, rh
       for (const ahead of aheads) if (!ahead.ready) await ahead.fill()
     }
     const cursor = image.cursor(request.range)
+    for (const segment of opened) await segment.describeBlocks()
+    described()
     await fill()
     while (cursor.open()) {
       rhythm.stepped()

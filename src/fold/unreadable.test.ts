@@ -5,7 +5,7 @@ import { FIRST_PLACE, type SegmentEntry } from '../format/index.ts'
 import { type ErrnoName, storageError, systemError } from '../storage/index.ts'
 import { SimulatedScheduler } from '../testing/index.ts'
 import type { MergePlan } from './policy.ts'
-import { Unreadable } from './unreadable.ts'
+import { type Failure, Unreadable } from './unreadable.ts'
 
 const segment = (through: number): SegmentEntry => ({
   file: `segment/00000001-0000000${through}.seg`,
@@ -21,6 +21,8 @@ const PLAN: MergePlan = {
   ...{ end: undefined, young: [YOUNG], through: 3 },
 }
 
+const failure = (error: unknown, plan = PLAN): Failure => ({ plan, manifest: { base: [] }, described: true, error })
+
 const made = (monotonic = () => 0): Unreadable => new Unreadable({ monotonic, scheduler: new SimulatedScheduler(), again: () => {} })
 
 const read = (file: string, errno: ErrnoName): TidemarkError => storageError('read', file, systemError(errno, 'read'))
@@ -28,7 +30,7 @@ const read = (file: string, errno: ErrnoName): TidemarkError => storageError('re
 test('damage counts at once, a file that is not given back at the third merge in a row that fails for it', () => {
   const unreadable = made()
   const fails = (file: string, errno: ErrnoName): number => {
-    unreadable.failed(PLAN, read(file, errno))
+    unreadable.failed(failure(read(file, errno)))
     return unreadable.stuck.size
   }
   assert.deepEqual([fails(BASE.file, 'EIO'), fails(BASE.file, 'EIO')], [0, 0])
@@ -37,10 +39,10 @@ test('damage counts at once, a file that is not given back at the third merge in
   assert.equal(fails(BASE.file, 'EIO'), 1)
   assert.deepEqual([...unreadable.stuck], [BASE.file])
   const stale = made()
-  for (let times = 0; times < 3; times++) stale.failed(PLAN, read(BASE.file, 'ESTALE'))
+  for (let times = 0; times < 3; times++) stale.failed(failure(read(BASE.file, 'ESTALE')))
   assert.deepEqual([...stale.stuck], [BASE.file], 'for whatever reason, if it does not pass')
   const damaged = made()
-  damaged.failed(PLAN, new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: YOUNG.file }))
+  damaged.failed(failure(new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: YOUNG.file })))
   assert.deepEqual([...damaged.stuck], [YOUNG.file, BASE.file], 'nor the range that needs it')
 })
 
@@ -48,19 +50,19 @@ test('what waits for a file that cannot be read is tried again some minutes afte
   let now = 0
   const unreadable = made(() => now)
   const other = { ...PLAN, ranges: [{ start: FIRST_PLACE, through: 1, segment: segment(2) }] }
-  for (let times = 0; times < 3; times++) unreadable.failed(PLAN, read(YOUNG.file, 'ESTALE'))
+  for (let times = 0; times < 3; times++) unreadable.failed(failure(read(YOUNG.file, 'ESTALE')))
   now = 300_000
-  unreadable.failed(other, read(YOUNG.file, 'ESTALE'))
-  unreadable.failed(PLAN, new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: segment(9).file }))
+  unreadable.failed(failure(read(YOUNG.file, 'ESTALE'), other))
+  unreadable.failed(failure(new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: segment(9).file })))
   assert.deepEqual([...unreadable.stuck].sort(), [BASE.file, segment(2).file, YOUNG.file, segment(9).file].sort())
   now = 899_999
   assert.ok(unreadable.stuck.has(segment(2).file) && unreadable.stuck.has(YOUNG.file))
   now = 900_000
   assert.deepEqual([...unreadable.stuck], [segment(9).file, BASE.file])
-  unreadable.failed(other, read(YOUNG.file, 'ESTALE'))
-  unreadable.failed(other, read(YOUNG.file, 'ESTALE'))
+  unreadable.failed(failure(read(YOUNG.file, 'ESTALE'), other))
+  unreadable.failed(failure(read(YOUNG.file, 'ESTALE'), other))
   assert.equal(unreadable.stuck.has(segment(2).file), false, 'it has all its tries again')
-  unreadable.failed(other, read(YOUNG.file, 'ESTALE'))
+  unreadable.failed(failure(read(YOUNG.file, 'ESTALE'), other))
   assert.ok(unreadable.stuck.has(segment(2).file))
 })
 
@@ -75,7 +77,7 @@ test('when what waited is to be tried again is told once for each, and not after
   }
   const unreadable: Unreadable = new Unreadable({ monotonic, scheduler, again })
   const fails = (file: string, times: number): void => {
-    for (let time = 0; time < times; time++) unreadable.failed(PLAN, read(file, 'ESTALE'))
+    for (let time = 0; time < times; time++) unreadable.failed(failure(read(file, 'ESTALE')))
   }
   const pass = async (ms: number): Promise<void> => await scheduler.run(scheduler.sleep(ms))
   fails(BASE.file, 2)
@@ -100,7 +102,7 @@ test('a file counts so that is gone, that this user may not read, or whose compr
   for (const error of [storageError('open', BASE.file, systemError('ENOENT', 'open')), read(BASE.file, 'EACCES'), lacking]) {
     const unreadable = made()
     for (const stuck of [[], [], [BASE.file]]) {
-      unreadable.failed(PLAN, error)
+      unreadable.failed(failure(error))
       assert.deepEqual([...unreadable.stuck], stuck)
     }
   }
@@ -109,9 +111,38 @@ test('a file counts so that is gone, that this user may not read, or whose compr
 test('what the system is short of, and a file of its own that a merge cannot read back, keep nothing from being merged', () => {
   const unreadable = made()
   for (let times = 0; times < 10; times++) {
-    for (const errno of ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'] as const) unreadable.failed(PLAN, read(BASE.file, errno))
-    unreadable.failed(PLAN, read(segment(9).file, 'EIO'))
-    unreadable.failed(PLAN, new Error('of nothing'))
+    for (const errno of ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'] as const) unreadable.failed(failure(read(BASE.file, errno)))
+    unreadable.failed(failure(read(segment(9).file, 'EIO')))
+    unreadable.failed(failure(new Error('of nothing')))
   }
   assert.equal(unreadable.stuck.size, 0)
+})
+
+/** Three ranges, over which the young segment reaches. */
+const THREE = ['10', '80', 'f0'].map((key, at) => ({ start: { collection: 1, key }, through: 1, segment: segment(4 + at) }))
+const FILES = THREE.map(({ segment }) => segment.file)
+
+test('a young segment that cannot be described has all ranges that need it wait: at once where it is damaged, else at the sixth failure', () => {
+  const [range] = THREE
+  const reach = { ...YOUNG, last: { collection: 1, key: 'ef' } }
+  const plan: MergePlan = { ...PLAN, ranges: range === undefined ? [] : [range], end: THREE[1]?.start, young: [reach] }
+  const damage = new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: YOUNG.file })
+  const fails = (error: unknown, described: boolean, times = 1): { goesOn: boolean; stuck: string[] } => {
+    const unreadable = made()
+    let goesOn = false
+    for (let time = 0; time < times; time++) goesOn = unreadable.failed({ plan, manifest: { base: THREE }, described, error })
+    return { goesOn, stuck: [...unreadable.stuck] }
+  }
+  const one = [YOUNG.file, ...FILES.slice(0, 1)]
+  const two = [YOUNG.file, ...FILES.slice(0, 2)]
+  assert.deepEqual(fails(damage, false), { goesOn: true, stuck: two })
+  assert.deepEqual(fails(damage, true), { goesOn: true, stuck: one }, 'a block is in one range')
+  const gone = storageError('open', YOUNG.file, systemError('ENOENT', 'open'))
+  assert.deepEqual(fails(gone, false, 2), { goesOn: false, stuck: [] })
+  assert.deepEqual(fails(gone, false, 3), { goesOn: false, stuck: one }, 'it may be back')
+  assert.deepEqual(fails(gone, false, 6), { goesOn: true, stuck: two })
+  assert.deepEqual(fails(read(YOUNG.file, 'EIO'), true, 2), { goesOn: false, stuck: [] })
+  assert.deepEqual(fails(read(YOUNG.file, 'EIO'), true, 3), { goesOn: true, stuck: one })
+  const own = new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: segment(9).file })
+  assert.equal(fails(own, true).goesOn, false, 'the next one writes another')
 })

@@ -3,25 +3,41 @@
  *
  * Owns: which, how often a file could not be read, until when it is let be, and that somebody hears of the end of that: on a store at rest nothing
  * else begins a merge. Does not own: what a plan does without it (policy.ts). What is damaged stays so until the end of the run, for it may be mended
- * then; what could not be read is tried again some time later.
+ * then; what could not be read is tried again some time later. A young segment that cannot even be opened or described has every range that needs it
+ * wait at once: each would cost a try of its own, and those behind them wait for all of these.
  */
 import { TidemarkError } from '../base/errors.ts'
 import { leastOf } from '../base/extremes.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
-import type { SegmentEntry } from '../format/index.ts'
+import type { Manifest, SegmentEntry } from '../format/index.ts'
+import { wordsOn } from '../manifest/index.ts'
 import { type ErrnoName, isErrno } from '../storage/index.ts'
-import { type MergePlan, type Stuck, stuckBy } from './policy.ts'
+import { type MergePlan, nameOfRange, type Stuck, stuckBy } from './policy.ts'
 
 /** Merges in a row that failed because a file could not be read, whatever the reason; one that fails for longer is not waited for. */
 const UNREAD_MAX = 3
+/**
+ * So many, and a young segment that cannot be opened or described counts as lost, for all ranges that need it: half a minute after the first, for a
+ * mount is away for some seconds more often than a file is lost.
+ */
+const LOST_MAX = 6
 /** What the system is short of says nothing of the file. */
 const SHORT_OF: readonly ErrnoName[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'ENOSPC', 'EDQUOT']
 
 /**
  * A mount that is away comes back, and one file that stays unread has every range that needs it wait. So long after the last failure, for one that is
- * lost costs a few tries again each time, of a range each.
+ * lost costs a few tries again each time.
  */
 export const UNREAD_MS = 600_000
+
+export interface Failure {
+  /** What was to be merged, and of which manifest. */
+  readonly plan: MergePlan
+  readonly manifest: Pick<Manifest, 'base'>
+  /** All that was to be merged was opened and described: what failed is a block. */
+  readonly described: boolean
+  readonly error: unknown
+}
 
 export interface UnreadableParts {
   readonly monotonic: () => number
@@ -57,22 +73,27 @@ export class Unreadable {
     return stuck
   }
 
-  failed(plan: MergePlan, error: unknown): void {
-    if (!(error instanceof TidemarkError) || error.file === undefined) return
+  /** Whether the others are to be merged at once: something is in no plan any more, and so this comes to an end. */
+  failed({ plan, manifest, described, error }: Failure): boolean {
+    if (!(error instanceof TidemarkError) || error.file === undefined) return false
     const { file, kind } = error
+    const names = (whole: boolean): string[] => [...stuckBy(plan, file), ...(whole && !described ? neededBy(plan, file, manifest) : [])]
+    const isInput = inputsOf(plan).some(entry => entry.file === file)
     if (kind === 'damage') {
-      for (const name of stuckBy(plan, file)) this.#damaged.add(name)
-      return
+      for (const name of names(true)) this.#damaged.add(name)
+      return isInput
     }
     // Not so what the merge itself wrote: the next one writes to another file.
-    if (isErrno(error, ...SHORT_OF) || !inputsOf(plan).some(entry => entry.file === file)) return
+    if (isErrno(error, ...SHORT_OF) || !isInput) return false
     const failures = (this.#failures.get(file) ?? 0) + 1
     this.#failures.set(file, failures)
-    if (failures < UNREAD_MAX) return
-    const names = this.#waiting.get(file)?.names ?? new Set()
-    for (const name of stuckBy(plan, file)) names.add(name)
-    this.#waiting.set(file, { names, until: this.#parts.monotonic() + UNREAD_MS })
+    if (failures < UNREAD_MAX) return false
+    const isLost = failures >= LOST_MAX
+    const waiting = this.#waiting.get(file)?.names ?? new Set()
+    for (const name of names(isLost)) waiting.add(name)
+    this.#waiting.set(file, { names: waiting, until: this.#parts.monotonic() + UNREAD_MS })
     this.#cancel ??= this.#parts.scheduler.after(UNREAD_MS, () => this.#look())
+    return isLost || described
   }
 
   merged(plan: MergePlan): void {
@@ -103,4 +124,10 @@ export class Unreadable {
 function inputsOf(plan: MergePlan): readonly SegmentEntry[] {
   if (plan.type === 'young') return plan.run
   return plan.type === 'base' ? [...plan.young, ...plan.ranges.flatMap(range => range.segment ?? [])] : []
+}
+
+/** The ranges that need a young segment of the plan. */
+function neededBy(plan: MergePlan, file: string, { base }: Failure['manifest']): string[] {
+  const young = plan.type === 'base' ? plan.young.filter(entry => entry.file === file) : []
+  return base.filter((range, at) => wordsOn(young, range, base[at + 1]?.start, Number.POSITIVE_INFINITY).length > 0).map(nameOfRange)
 }
