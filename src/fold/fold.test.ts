@@ -5,7 +5,7 @@ import { type Block, blockBytes, catalogue, Life } from '../../test/support/log-
 import { ByteWriter } from '../base/bytes.ts'
 import { FOLD_TABLE_BYTES } from '../base/limits.ts'
 import { systemRandom } from '../base/random.ts'
-import { appendRecord, openCompress, SEGMENT_FOLDER, type SegmentEntry, segmentName } from '../format/index.ts'
+import { appendRecord, type FoldPoint, openCompress, SEGMENT_FOLDER, type SegmentEntry, segmentName } from '../format/index.ts'
 import type { Rhythm } from '../pace/index.ts'
 import { openForReading } from '../restore/index.ts'
 import { Segment } from '../segment/index.ts'
@@ -21,6 +21,8 @@ class Folds {
   life!: Life
   /** What the next commits say instead. */
   change: Partial<CommitMessage> = {}
+  /** The fold point before. */
+  from: FoldPoint | null = null
   /** Names that are given. */
   names = 0
   namesMax = Number.POSITIVE_INFINITY
@@ -49,7 +51,7 @@ class Folds {
     }
     const folded = await foldLog(
       { storage, random: systemRandom, compress: await openCompress('none'), newFile },
-      manifest,
+      { ...manifest, fold: this.from },
       end,
       rhythm,
       enough,
@@ -150,4 +152,9 @@ test('a fold point is above every id that a catalogue or a record has, and says 
   await folds.commit([['k', 'end']])
   const parts = await folds.fold()
   assert.deepEqual([parts.point.epoch, parts.point.nextId, parts.segments.length], [4, 21, 2])
+  // What was given before the last fold point is in that alone.
+  folds.from = { ...parts.point, nextId: 50 }
+  await folds.commit([['k', 'behind']])
+  const behind = await folds.fold()
+  assert.deepEqual([behind.point.nextId, behind.segments.map(({ from, through }) => [from, through])], [50, [[4, 5]]])
 })
