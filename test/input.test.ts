@@ -243,7 +243,14 @@ const BAD_KEYS: readonly (readonly [string, unknown])[] = [
   ['a function', () => 1],
   ['an array', [1]],
   ['a Date', new Date(0)],
+  ['a proxy that was revoked', revoked()],
 ]
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
 
 test('keys of other types are refused, naming the collection', t =>
   unharmed(t, async store => {

@@ -2,8 +2,9 @@
 
 /** Neither a list nor something else with a purpose of its own, a Map or a Date: its properties are what it says. */
 export function isPlain(value: unknown): value is object {
-  const tag = Object.prototype.toString.call(value)
-  return typeof value === 'object' && value !== null && (tag === '[object Object]' || tag === '[object Module]')
+  if (typeof value !== 'object' || value === null) return false
+  const kind = kindOf(value)
+  return kind === ' (Object)' || kind === ' (Module)'
 }
 
 /** Those that show, whoever it has them from; not what somebody gave to every object there is. */
@@ -21,8 +22,17 @@ export function valueIn(value: object, name: string): unknown {
 /** For a message: what was given instead. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'
-  if (typeof value === 'object') return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`
+  if (typeof value === 'object') return `an object${kindOf(value)}`
   return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`
+}
+
+/** Asking runs code of the object's, if it has a tag of its own or is a proxy, which may throw: the call is refused for something else. */
+function kindOf(value: object): string {
+  try {
+    return ` (${Object.prototype.toString.call(value).slice(8, -1)})`
+  } catch {
+    return ''
+  }
 }
 
 /** Refuses what is no plain object, or has an option that is not known: it would count as left out. Gives those that it has, each read once. */
