@@ -105,6 +105,19 @@ test('the hint for a file of the log that is not there, or is another, is to put
     await assert.rejects(readAll(await storageOf(found)), { code: 'TIDEMARK_LOG_DAMAGED', hint }, String(hint))
 })
 
+test('an older copy of the manifests, and the log away for an open at a point, with a fall-back: it rejects, and no epoch is lost by that', async () => {
+  const { files } = await run(2)
+  const storage = await storageOf(files)
+  const later = await Life.open({ storage, name: 'later' })
+  await later.mustCommit([[['key', 'later']]])
+  await later.close()
+  const logs = without(without(await filesOf(storage), 'manifest'), 'segment')
+  const away = await storageOf(without(files, 'log'))
+  await assert.rejects(openAt(2, away), { code: 'TIDEMARK_NO_SUCH_POINT' })
+  const back = await storageOf(new Map([...(await filesOf(away)), ...logs]))
+  assert.equal((await Life.open({ storage: back, name: 'back' })).found.report.end.epoch, 3)
+})
+
 test('who asks to fall back from a log that is lost, folder and all, goes on without it, and commits', async () => {
   const { files } = await run(2)
   const storage = await storageOf(without(files, 'log'))

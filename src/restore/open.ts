@@ -79,22 +79,25 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
   await assertStillDamaged(storage, followed, leftOverEpoch, facts)
   const next = takeOver(await withKept(storage, found, log, there), found.newestNumber, log, author, highestToken(token, there))
   const about = { created: false, shared: false, damagedManifests: found.damaged, older, leftOverEpoch }
-  await tryOut(storage, found, { ...about, manifest: next }, facts)
+  const missing = missingOf(followed, there).length > 0
+  if (missing || found.damaged.length > 0 || found.isOld) await tryOut(storage, found.newestNumber, { ...about, manifest: next }, facts)
   await failpoint('open.takeover')
   const manifest = await claim(storage, next, failpoint)
   // It may have gone with the files that are given up, or, where it was empty, with a tool that copies files alone.
   if (![...there].some(file => file.startsWith(`${LOG_FOLDER}/`))) await storage.makeFolder(LOG_FOLDER)
   await endCopy(storage)
   // Where it falls back, or goes back to a point, what is missing may come back, and with it what only older manifests name.
-  if (missingOf(followed, there).length === 0) await pruneManifests(storage, manifest)
+  if (!missing) await pruneManifests(storage, manifest)
   await failpoint('open.scan')
   return { ...about, manifest }
 }
 
-/** Who neither goes back nor falls back is refused by now where something is missing, or damaged in front of others. */
-async function tryOut(storage: Storage, { damaged, isOld, newestNumber: number }: NewestManifest, opened: OpenedStore, facts: OpenFacts) {
-  const isNewest = damaged.length === 0 && !isOld
-  if (isNewest || (facts.atPoint !== true && facts.onDamage !== 'fall-back')) return
+/**
+ * Of a manifest that may not be the newest: where a file is missing it may be an older copy, and what tells that is away. Who neither goes back nor falls
+ * back is refused by now where something is missing, or damaged in front of others.
+ */
+async function tryOut(storage: Storage, number: number, opened: OpenedStore, facts: OpenFacts): Promise<void> {
+  if (facts.atPoint !== true && facts.onDamage !== 'fall-back') return
   await facts.tryOut?.(opened).catch(async error => {
     // A writer who came meanwhile gives files back; whoever claims a number behind him is told.
     if ((await newestNumber(storage)) === number) throw error
