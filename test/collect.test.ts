@@ -8,6 +8,7 @@ import { Collector } from '../src/fold/collect.ts'
 import { logName, type Manifest, manifestName, segmentName } from '../src/format/index.ts'
 import { fork, listManifests, roll } from '../src/manifest/index.ts'
 import { openForWriting } from '../src/restore/index.ts'
+import { nameOf } from '../src/storage/index.ts'
 import { SimulatedStorage } from '../src/testing/index.ts'
 import { Ownership } from '../src/writer/ownership.ts'
 import { pseudoRandom } from './support/log-store.ts'
@@ -143,6 +144,33 @@ test('what is published while the collector looks is looked at again', async () 
   })
   assert.equal(await collector.sweep(), true)
   assert.equal(await collector.sweep(), false)
+})
+
+test('a file that the last look at the manifests names after all stays: one that was begun and failed may turn out to count', async () => {
+  const storage = new SimulatedStorage({ seed: 1 })
+  const own = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('own'))).manifest)
+  const { token } = own.manifest
+  const [named, orphan] = [1, 2].map(sequence => segmentName(token, sequence)) as [string, string]
+  await storage.makeFolder('segment')
+  for (const file of [named, orphan]) await (await storage.open(file, 'create')).close()
+  let now = 0
+  const fold = { bytes: 1, epoch: 1, digest: 'cd'.repeat(32), file: logName(token, 1), timeMs: 1, nextId: 1, catalogue: [] }
+  const collector = new Collector({
+    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, monotonic: () => now },
+    pause: async () => {},
+    manifest: () => own.manifest,
+    check: async () => {
+      if (now > 10) return
+      await own.publish(of => ({ ...next(of), log: [{ file: fold.file, end: null }], fold, young: [{ ...segment(1, 1, 0), file: named }] }))
+    },
+  })
+  await collector.sweep()
+  now = 10
+  assert.equal(await collector.sweep(), true)
+  assert.deepEqual(await storage.list('segment'), [named, orphan].map(nameOf))
+  now = 20
+  await collector.sweep()
+  assert.deepEqual(await storage.list('segment'), [nameOf(named)])
 })
 
 test('of a point that is kept the log does not count behind what the newest manifest names: files of history that was given up go', async () => {
