@@ -173,6 +173,37 @@ test('a file that the last look at the manifests names after all stays: one that
   assert.deepEqual(await storage.list('segment'), [nameOf(named)])
 })
 
+test('what the last manifest but one of the run before named has a grace, also where the manifests are away for the first look', async () => {
+  for (const isAway of [false, true]) {
+    const storage = new SimulatedStorage({ seed: 1 })
+    const older = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('older'))).manifest)
+    const { token } = older.manifest
+    const files = [1, 2].map(sequence => segmentName(token, sequence))
+    await storage.makeFolder('segment')
+    for (const file of files) await (await storage.open(file, 'create')).close()
+    const fold = { bytes: 1, epoch: 1, digest: 'cd'.repeat(32), file: logName(token, 1), timeMs: 1, nextId: 1, catalogue: [] }
+    const log = [{ file: fold.file, end: null }]
+    for (const file of files) await older.publish(of => ({ ...next(of), log, fold, young: [{ ...segment(1, 1, 0), file }] }))
+    const begun = { ...next(older.manifest), token: token + 1 }
+    const own = new Ownership(storage, noFailpoint, older.manifest)
+    await own.publish(() => begun)
+    let now = 0
+    const collector = new Collector({
+      ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, monotonic: () => now },
+      pause: async () => {},
+      manifest: () => own.manifest,
+      check: async () => {},
+    })
+    const list = storage.list.bind(storage)
+    storage.list = async folder => (isAway && now === 0 && folder === 'manifest' ? [] : list(folder))
+    await collector.sweep()
+    assert.deepEqual(await storage.list('segment'), files.map(nameOf), `${isAway}`)
+    now = 10
+    await collector.sweep()
+    assert.deepEqual(await storage.list('segment'), files.slice(1).map(nameOf), `${isAway}`)
+  }
+})
+
 test('of a point that is kept the log does not count behind what the newest manifest names: files of history that was given up go', async () => {
   const storage = new SimulatedStorage({ seed: 1 })
   const own = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('own'))).manifest)
