@@ -1,0 +1,65 @@
+/** What a merge makes of a manifest in which its inputs do not stand any more, as behind one that failed and turned out to count. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type BaseRange, FIRST_PLACE, type Manifest, type Place, type SegmentEntry, segmentName } from '../format/index.ts'
+import { jobOf } from './merge-job.ts'
+import { MERGE_LIMITS, type MergePlan } from './policy.ts'
+
+const place = (key: string): Place => ({ collection: 1, key: Buffer.from(key).toString('hex') })
+
+function segment(sequence: number, from: number, through: number, [first, last]: readonly [string, string]): SegmentEntry {
+  const sizes = { bytes: 5000, describedAt: 4000, records: 10, tombstones: 0, rawBytes: 9000 }
+  return { file: segmentName(1, sequence), sha256: 'ef'.repeat(32), ...sizes, from, through, first: place(first), last: place(last) }
+}
+
+/** Two young segments over a base of two ranges. */
+function manifestOf(below: SegmentEntry | null): Manifest {
+  const file = 'log/00000001-00000001.log'
+  const catalogue = [{ id: 1, kind: 'map' as const, name: 'map', codec: 'tide', entries: 20, bytes: 1 }]
+  const base: BaseRange[] = [
+    { start: FIRST_PLACE, through: 1, segment: below },
+    { start: place('m'), through: 1, segment: segment(2, 0, 1, ['m', 'z']) },
+  ]
+  return {
+    ...{ number: 5, storeId: 'ab'.repeat(16), lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }], token: 1, writer: '03'.repeat(16) },
+    ...{ format: 2, createdBy: 'tidemark', log: [{ file, end: null }], catalogue: null, retained: [], base },
+    fold: { file, bytes: 900, epoch: 3, digest: 'ab'.repeat(32), timeMs: 3, nextId: 2, catalogue },
+    young: [segment(4, 2, 3, ['a', 'z']), segment(3, 1, 2, ['a', 'z'])],
+  }
+}
+
+type Inputs = Extract<MergePlan, { type: 'young' | 'base' }>
+
+/** The manifest with what `plan` makes of it, and what the same merge makes of that. */
+function twice(manifest: Manifest, plan: Inputs, outputs: readonly SegmentEntry[]): [Manifest | undefined, Manifest | undefined] {
+  const job = jobOf(plan, manifest, MERGE_LIMITS)
+  const next = job.next(manifest, outputs)
+  assert.ok(next)
+  return [next, job.next(next, outputs)]
+}
+
+test('young segments that are merged already are not merged again, and one that came meanwhile stays above', () => {
+  const manifest = manifestOf(null)
+  const merged = segment(9, 1, 3, ['a', 'z'])
+  const plan: Inputs = { type: 'young', run: manifest.young }
+  const [next, again] = twice(manifest, plan, [merged])
+  assert.deepEqual([next?.young, again], [[merged], undefined])
+  const later = { ...segment(8, 3, 4, ['a', 'z']) }
+  const fold = { ...(manifest.fold as NonNullable<Manifest['fold']>), epoch: 4 }
+  const grown = jobOf(plan, manifest, MERGE_LIMITS).next({ ...manifest, fold, young: [later, ...manifest.young] }, [merged])
+  assert.deepEqual(grown?.young, [later, merged])
+})
+
+test('ranges of the base that know as much already are not merged again, whether they hold something or not', () => {
+  for (const below of [null, segment(1, 0, 1, ['a', 'c'])]) {
+    const manifest = manifestOf(below)
+    const plan: Inputs = {
+      ...{ type: 'base', ranges: manifest.base.slice(0, 1), end: manifest.base[1]?.start, young: manifest.young },
+      through: 3,
+    }
+    for (const outputs of [[], [segment(9, 0, 3, ['a', 'd'])]]) {
+      const [next, again] = twice(manifest, plan, outputs)
+      assert.deepEqual([next?.base[0]?.through, next?.base[0]?.segment ?? undefined, again], [3, outputs[0], undefined])
+    }
+  }
+})
