@@ -63,3 +63,18 @@ test('ranges of the base that know as much already are not merged again, whether
     }
   }
 })
+
+test('a merge into the base begins with the store and leaves no tombstone, one of young segments covers their epochs and keeps them', () => {
+  const manifest = manifestOf(segment(1, 0, 1, ['a', 'c']))
+  const young = jobOf({ type: 'young', run: manifest.young }, manifest, MERGE_LIMITS).request
+  assert.deepEqual([young.from, young.through, young.tombstones, young.alive, young.ranges], [1, 3, true, [1], []])
+  assert.deepEqual(young.range, { from: { collection: 0, key: Buffer.alloc(0) } })
+  const within = { start: place('c'), end: place('m') }
+  const cut = jobOf({ type: 'young', run: manifest.young, within }, manifest, MERGE_LIMITS).request
+  const bound = (key: string) => ({ collection: 1, key: Buffer.from(key) })
+  assert.deepEqual(cut.range, { from: bound('c'), to: bound('m') })
+  const rest = { type: 'base', ranges: manifest.base.slice(1), end: undefined, young: manifest.young, through: 3 } as const
+  const base = jobOf(rest, manifest, MERGE_LIMITS).request
+  assert.deepEqual([base.from, base.through, base.tombstones, base.alive, base.young], [0, 3, false, [1], manifest.young])
+  assert.deepEqual(base.range, { from: bound('m') })
+})

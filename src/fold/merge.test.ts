@@ -140,3 +140,43 @@ test('large records that may lie in the range are read one in a turn, and none a
   }
   assert.ok(inside.reads < (YOUNG + 1) * LARGE, `${inside.reads} bytes`)
 })
+
+test('a merge that ends between two files, or within one, leaves none of them, and those that it read stand', async () => {
+  for (const [where, stopsAt, namesMax] of [
+    ['between two files', Number.POSITIVE_INFINITY, 1],
+    ['within the first', 1, 9],
+    ['within the second', 4, 9],
+  ] as const) {
+    const storage = new MemoryStorage()
+    await storage.makeFolder(SEGMENT_FOLDER)
+    const young = [await write(storage, 2, { b: 20_000, d: 20_000 }), await write(storage, 1, { a: 20_000, c: 20_000, e: 20_000 })]
+    const before = await storage.list(SEGMENT_FOLDER)
+    const request = {
+      ...{ young, ranges: [], range: rangeOf({ collection: 0, key: '' }, undefined), alive: [1], tombstones: true },
+      ...{ from: 0, through: 2, cutBytes: 30_000 },
+    }
+    let steps = 0
+    let names = 0
+    const ended = new Error('ended')
+    const rhythm = {
+      get due(): boolean {
+        return steps >= stopsAt
+      },
+      spent: true,
+      done: () => void steps++,
+      wrote: () => {},
+      stepped: () => {},
+      rest: async () => {
+        if (steps >= stopsAt) throw ended
+      },
+    }
+    const newFile = (): string => {
+      if (names === namesMax) throw ended
+      return segmentName(1, 100 + names++)
+    }
+    const parts = { storage, random: systemRandom, compress: await openCompress('none'), newFile }
+    await assert.rejects(mergeSegments(parts, request, rhythm as unknown as Rhythm), ended, where)
+    assert.equal(names, where === 'within the second' ? 2 : 1, where)
+    assert.deepEqual(await storage.list(SEGMENT_FOLDER), before, where)
+  }
+})
