@@ -26,3 +26,25 @@ test('a large record takes its block alone, once: it is not copied into twice th
       assert.ok(block.raw.buffer.byteLength < block.raw.length + 100, `${block.raw.buffer.byteLength} bytes for ${block.raw.length}`)
   }
 })
+
+test('keys that are long, and alike for most of it, are told apart by all of it', () => {
+  const record = (key: string) => {
+    const bytes = Buffer.from(`${key}${'v'.repeat(500)}`)
+    return { collection: 1, put: true, bytes, keyStart: 0, keyEnd: key.length, start: key.length, end: bytes.length }
+  }
+  const alike = 'k'.repeat(700)
+  const builder = new BlockBuilder(1200)
+  assert.equal(builder.add(record(`${alike}a`)), undefined)
+  const between: (string | undefined)[] = []
+  const note = (closed: ClosedBlock | undefined): void => void between.push(closed?.between.toString('latin1', 0, closed.betweenEnd))
+  note(builder.add(record(`${alike}bb`)))
+  assert.throws(() => builder.add(record(`${alike}ba`)), { code: 'TIDEMARK_BUG' })
+  note(builder.add(record(`${alike}c`)))
+  note(builder.end())
+  assert.deepEqual(between, ['', `${alike}b`, `${alike}c`])
+  const { first, last } = builder.facts()
+  assert.deepEqual(
+    [first.key, last.key].map(key => Buffer.from(key, 'hex').toString('latin1')),
+    [`${alike}a`, `${alike}c`],
+  )
+})
