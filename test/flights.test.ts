@@ -16,6 +16,7 @@ import { onFirstAnswer } from '../examples/flights/service/http.ts'
 import { plainState } from '../examples/flights/service/plain-state.ts'
 import { Flights } from '../examples/flights/service/state.ts'
 import { root } from './root.ts'
+import { mounts } from './support/cli.ts'
 import { childrenOf, childrenUnknown } from './support/processes.ts'
 import { sweep } from './support/share.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -261,6 +262,16 @@ for (const [gone, wanted] of sweep([
     else assert.match(said.stderr, /\nPROBLEM: the report could not be written: write EPIPE\n$/)
   })
 }
+
+test('what a full disk takes a part of is no success', { skip: !mounts && 'nothing can be mounted here' }, t => {
+  const full = temporaryFolder(t)
+  // A page in all, with room for the beginning.
+  const script = 'mount -t tmpfs -o size=4k none "$0" && head -c 4000 /dev/zero > "$0/said" && exec "$@" >> "$0/said"'
+  const command = ['-m', 'sh', '-c', script, full, process.execPath, MAIN, '--help']
+  const { status, stderr } = spawnSync('unshare', command, { encoding: 'utf8' })
+  assert.equal(status, 1, stderr)
+  assert.match(stderr, /^PROBLEM: the report could not be written: ENOSPC/)
+})
 
 test('what cannot be asked for is told before anything is unpacked, in words', async t => {
   const server = createServer().listen(0, '127.0.0.1')

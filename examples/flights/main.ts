@@ -9,6 +9,7 @@ import { planDrill, runDrill } from './driver/drill.ts'
 import { Lane } from './driver/lane.ts'
 import { Load, SAMPLE_FLIGHTS } from './driver/load.ts'
 import { type Options, readOptions, USAGE, UsageError } from './driver/options.ts'
+import { print } from './driver/output.ts'
 import { Progress } from './driver/progress.ts'
 import { createRandom } from './driver/random.ts'
 import { makeReport, type Report, tableOf } from './driver/report.ts'
@@ -27,19 +28,16 @@ const DRAW_MS = 200
 const progress = new Progress()
 let lanes: Lane[] = []
 const problems: string[] = []
-/** The report is out: a problem that comes later is told when it comes. */
+/** The report is made: a problem that comes later is told when it comes. */
 let reported = false
 
 // Who has seen enough of the progress may still want the report; without one the run has failed.
 process.stderr.on('error', () => {})
-process.stdout.on('error', error => {
-  problem(`the report could not be written: ${error.message}`)
-  process.exitCode = 1
-})
+process.stdout.on('error', unwritten)
 
 try {
   const options = readOptions(process.argv.slice(2))
-  if (options === 'help') process.stdout.write(`${USAGE}\n`)
+  if (options === 'help') tell(USAGE)
   else process.exitCode = await main(options)
 } catch (error) {
   progress.end()
@@ -70,8 +68,7 @@ async function main(options: Options): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupted)
   try {
     const { report, engine } = await run(options, folder)
-    process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : `${tableOf(report)}\n`)
-    reported = true
+    tell(options.json ? JSON.stringify(report, undefined, 2) : tableOf(report))
     if (options.serve) {
       const stopped = new Promise<void>(resolve => {
         stopServing = resolve
@@ -86,6 +83,21 @@ async function main(options: Options): Promise<number> {
     await Promise.allSettled(lanes.map(lane => lane.terminate()))
     if (options.keep) progress.say(`left behind: ${folder}`)
   }
+}
+
+/** What was asked for: the report, or the options. */
+function tell(text: string): void {
+  reported = true
+  try {
+    print(`${text}\n`)
+  } catch (error) {
+    unwritten(error as Error)
+  }
+}
+
+function unwritten(error: Error): void {
+  problem(`the report could not be written: ${error.message}`)
+  process.exitCode = 1
 }
 
 function problem(text: string): void {
