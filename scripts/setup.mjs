@@ -113,7 +113,18 @@ function readJson(path) {
   return JSON.parse(readFileSync(join(root, path), 'utf8'))
 }
 
-// npm writes this file last, so an installation that was cut short has none.
+/** What an earlier set-up wrote down; undefined where it did not, or was cut short in it. */
+function recordIn(path) {
+  if (!existsSync(join(root, path))) return undefined
+  const text = readFileSync(join(root, path), 'utf8')
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+// npm writes this file last, so an installation that was cut short has none, or a part of it.
 const RECORD = 'node_modules/.package-lock.json'
 /** By path of a package, how many installations in a row did not bring it. npm removes it with all the rest. */
 const UNAVAILABLE = 'node_modules/.unavailable.json'
@@ -125,11 +136,12 @@ const UNAVAILABLE = 'node_modules/.unavailable.json'
 export function setUpPackages() {
   checkNode()
   const lock = readJson('package-lock.json')
-  const lacking = () => (existsSync(join(root, RECORD)) ? packagesLacking(lock, readJson(RECORD)) : [])
-  const missed = existsSync(join(root, UNAVAILABLE)) ? readJson(UNAVAILABLE) : {}
+  const lackingIn = installed => (installed === undefined ? [] : packagesLacking(lock, installed))
+  const installed = recordIn(RECORD)
+  const missed = recordIn(UNAVAILABLE) ?? {}
   const unavailable = Object.keys(missed).filter(path => missed[path] > 1 && mayFail(lock.packages[path]))
-  if (existsSync(join(root, RECORD)) && packagesCurrent(lock, readJson(RECORD), unavailable)) {
-    tellLacking(lacking())
+  if (installed !== undefined && packagesCurrent(lock, installed, unavailable)) {
+    tellLacking(lackingIn(installed))
     return
   }
   // Not to the standard output, which belongs to what is set up.
@@ -145,7 +157,7 @@ export function setUpPackages() {
     console.error('npm ci failed; see above')
     process.exit(1)
   }
-  const after = lacking()
+  const after = lackingIn(recordIn(RECORD))
   const failed = after.filter(path => mayFail(lock.packages[path]))
   if (failed.length > 0)
     writeFileSync(join(root, UNAVAILABLE), JSON.stringify(Object.fromEntries(failed.map(path => [path, (missed[path] ?? 0) + 1]))))

@@ -270,6 +270,18 @@ test('a package of this platform that npm did not bring is tried for once more, 
     // As an earlier version left it behind.
     write('node_modules/.unavailable.json', { 'node_modules/compiler': 2 })
     assert.equal(setUp().calls, 11)
+    // As a power cut, or a full disk, left them behind.
+    write('brought.json', { packages: { ...all, 'node_modules/compiler': { ...a, dev: true } } })
+    assert.equal(setUp().calls, 12)
+    for (const [calls, broken] of [
+      [13, ''],
+      [14, '{ "packages": {'],
+    ] as const) {
+      write('node_modules/.package-lock.json', broken)
+      assert.equal(setUp().calls, calls)
+    }
+    write('node_modules/.unavailable.json', '')
+    assert.deepEqual(setUp(), { calls: 14, said: '' })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
