@@ -97,9 +97,10 @@ test('when what waited is to be tried again is told once for each, and not after
   assert.equal(told.length, 2)
 })
 
-test('a file counts so that is gone, that this user may not read, or whose compression this runtime lacks', () => {
+test('a file counts so that is gone, that this user may not read, whose compression this runtime lacks, or that a later version wrote', () => {
   const lacking = new TidemarkError('TIDEMARK_COMPRESSION_UNAVAILABLE', 'lacking', { file: BASE.file })
-  for (const error of [storageError('open', BASE.file, systemError('ENOENT', 'open')), read(BASE.file, 'EACCES'), lacking]) {
+  const newer = new TidemarkError('TIDEMARK_FORMAT_NEWER', 'newer', { file: BASE.file })
+  for (const error of [storageError('open', BASE.file, systemError('ENOENT', 'open')), read(BASE.file, 'EACCES'), lacking, newer]) {
     const unreadable = made()
     for (const stuck of [[], [], [BASE.file]]) {
       unreadable.failed(failure(error))

@@ -28,6 +28,7 @@ import {
   type SegmentSums,
   segmentNumbers,
 } from '../format/index.ts'
+import { withFile } from '../storage/index.ts'
 import { filterBytes } from './filter.ts'
 
 /** Bytes checked in one step: a quarter of a millisecond. */
@@ -93,7 +94,7 @@ export async function readUnfiltered(entry: SegmentEntry, read: (offset: number,
   const header = await part(bytes - SEGMENT_HEADER_BYTES, bytes)
   const head = await part(describedAt, describedAt + FRAME_HEADER_BYTES)
   const salt = decodeSegmentHeader(header.bytes, 0, entry.file)?.salt ?? 0
-  const index = decodeHeaderOf(SEGMENT_FRAMES, head.bytes, 0, salt, describedAt)
+  const index = frameHeader(entry, head.bytes, salt, describedAt)
   const filterAt = describedAt + FRAME_HEADER_BYTES + (index?.storedLength ?? 0)
   const factsAt = filterAt + FRAME_HEADER_BYTES + filterBytes(entry.records)
   const parts = [await part(describedAt, filterAt), await part(factsAt, bytes)]
@@ -103,7 +104,7 @@ export async function readUnfiltered(entry: SegmentEntry, read: (offset: number,
   }
 }
 
-/** @throws TIDEMARK_SEGMENT_DAMAGED where what it says of collections is none */
+/** @throws TIDEMARK_SEGMENT_DAMAGED where what it says of collections is none, TIDEMARK_FORMAT_NEWER */
 export function factsOf(entry: SegmentEntry, { factBytes }: Description): SegmentFacts {
   try {
     return decodeSegmentFacts(factBytes)
@@ -113,7 +114,9 @@ export function factsOf(entry: SegmentEntry, { factBytes }: Description): Segmen
 }
 
 function asDamage({ file, describedAt }: SegmentEntry, error: unknown): unknown {
-  return hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? segmentDamage(file, describedAt, (error as Error).message, error) : error
+  return hasCode(error, 'TIDEMARK_VALUE_DAMAGED')
+    ? segmentDamage(file, describedAt, (error as Error).message, error)
+    : withFile(file, error)
 }
 
 /** The filter; ends a step after each piece of work. @throws TIDEMARK_SEGMENT_DAMAGED, and what `read` throws */
@@ -125,10 +128,18 @@ export function* readFilter(entry: SegmentEntry, description: Description, read:
 }
 
 function place(entry: SegmentEntry, kind: number, at: number, salt: number, read: ReadPart): FramePlace {
-  const frame = decodeHeaderOf(SEGMENT_FRAMES, read(at, FRAME_HEADER_BYTES), 0, salt, at)
+  const frame = frameHeader(entry, read(at, FRAME_HEADER_BYTES), salt, at)
   const end = entry.bytes - SEGMENT_HEADER_BYTES
   if (frame?.kind !== kind || at + FRAME_HEADER_BYTES + frame.storedLength > end) throw unverified(entry, at)
   return { ...frame, at: at + FRAME_HEADER_BYTES }
+}
+
+function frameHeader({ file }: SegmentEntry, bytes: Buffer, salt: number, at: number): FrameHeader<number> | undefined {
+  try {
+    return decodeHeaderOf(SEGMENT_FRAMES, bytes, 0, salt, at)
+  } catch (error) {
+    throw withFile(file, error)
+  }
 }
 
 function* checked(

@@ -82,10 +82,12 @@ export class ReadAhead implements Layer {
   cursor(range: Range = {}): LayerCursor {
     const segment = this.#segment
     const source = {
-      index: () => segment.index,
+      get index() {
+        return segment.index
+      },
       endsBefore: (block: number, place: NonNullable<Range['from']>) => segment.endsBefore(block, place),
       raw: (block: number) => this.#take(block),
-      damaged: (block: number, cause: unknown) => segment.damaged(block, cause),
+      failed: (block: number, error: unknown) => segment.failed(block, error),
     }
     return new SegmentCursor(source, range)
   }

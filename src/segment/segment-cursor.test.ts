@@ -19,7 +19,7 @@ test('a walk that met a damaged record meets it again at the next step', () => {
   const raw = Buffer.concat([writer.view(), tail])
   const damage = new Error('damaged')
   const cursor = new SegmentCursor(
-    { index: () => ({ count: 1 }) as SegmentIndex, endsBefore: () => false, raw: () => raw, damaged: () => damage },
+    { index: { count: 1 } as SegmentIndex, endsBefore: () => false, raw: () => raw, failed: () => damage },
     {},
   )
   assert.ok(cursor.next())

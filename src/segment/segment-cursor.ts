@@ -3,18 +3,18 @@
  * Owns: the place of the walk. Does not own: where blocks come from. Invariant: after damage, or a read that failed, it throws
  * again or goes on where it was, and never passes over a record.
  */
-import { hasCode } from '../base/errors.ts'
 import { compareBytes, type RecordCursor, SegmentBlockReader, type SegmentIndex } from '../format/index.ts'
 import type { LayerCursor, Range } from './layer.ts'
 
 /** What a walk needs of a segment. */
 export interface BlockSource {
   /** Reads it when nobody did yet. */
-  index(): SegmentIndex
+  readonly index: SegmentIndex
   /** As far as can be told unread: the block need not be looked into by a walk from `place` on. */
   endsBefore(block: number, place: NonNullable<Range['from']>): boolean
   raw(block: number): Buffer
-  damaged(block: number, cause: unknown): Error
+  /** Why it is not to be had, told of this segment: `error` is what was thrown, here or there. */
+  failed(block: number, error: unknown): unknown
 }
 
 export class SegmentCursor implements LayerCursor {
@@ -44,13 +44,12 @@ export class SegmentCursor implements LayerCursor {
     try {
       return this.#step()
     } catch (error) {
-      if (hasCode(error, 'TIDEMARK_VALUE_DAMAGED')) throw this.#source.damaged(this.#reading, error)
-      throw error
+      throw this.#source.failed(this.#reading, error)
     }
   }
 
   #step(): boolean {
-    const index = this.#source.index()
+    const index = this.#source.index
     if (this.#block < 0) this.#begin(index)
     while (this.#reader === undefined || this.#at >= this.#reader.count) {
       if (this.#block + 1 >= index.count) return this.#end()

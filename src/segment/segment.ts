@@ -18,7 +18,7 @@ import {
   type SegmentIndex,
   type TouchedPlace,
 } from '../format/index.ts'
-import { type Storage, type StorageFile, unpackError } from '../storage/index.ts'
+import { type Storage, type StorageFile, unpackError, withFile } from '../storage/index.ts'
 import { BlockCache } from './block-cache.ts'
 import {
   type Description,
@@ -267,7 +267,7 @@ export class Segment implements Layer {
     } catch (error) {
       // Without the filter a block was asked that need not have been.
       if (filter === undefined && !this.#mayHold(hash)) return undefined
-      throw hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : error
+      throw this.failed(block, error)
     }
   }
 
@@ -285,13 +285,7 @@ export class Segment implements Layer {
 
   /** Reads block by block, each when the walk comes to it; a merge takes a ReadAhead instead. */
   cursor(range: Range = {}): LayerCursor {
-    const source = {
-      index: () => this.index,
-      endsBefore: (block: number, place: Place) => this.endsBefore(block, place),
-      raw: (block: number) => this.raw(block),
-      damaged: (block: number, cause: unknown) => this.damaged(block, cause),
-    }
-    return new SegmentCursor(source, range)
+    return new SegmentCursor(this, range)
   }
 
   /** A raw block: at home, in the cache, or read now; then it stays at home, or in the cache. */
@@ -319,6 +313,11 @@ export class Segment implements Layer {
     } catch (error) {
       throw unpackError(this.entry.file, error)
     }
+  }
+
+  /** Of what reading a block threw: bytes that are none of ours are damage, and whatever is wrong with them names the file. */
+  failed(block: number, error: unknown): unknown {
+    return hasCode(error, 'TIDEMARK_VALUE_DAMAGED') ? this.damaged(block, error) : withFile(this.entry.file, error)
   }
 
   damaged(block: number, cause?: unknown): TidemarkError {

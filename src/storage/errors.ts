@@ -2,7 +2,7 @@
  * System errors as TIDEMARK_STORAGE. Owns the hints; decides by errno alone, for libuv has no name for some (EDQUOT, ESTALE).
  */
 import { getSystemErrorMap } from 'node:util'
-import { hasCode, TidemarkError } from '../base/errors.ts'
+import { type ErrorCode, hasCode, TidemarkError } from '../base/errors.ts'
 import { isAllocationFailure, isOutOfMemory } from '../base/out-of-memory.ts'
 import type { StorageOperation } from './contract.ts'
 
@@ -183,14 +183,21 @@ export function handOverError(cause: unknown): TidemarkError {
 }
 
 /**
- * For what unpacking a block of `file` threw and says nothing of its bytes, which is told without the file that needs them: a compression that this
- * runtime lacks, and want of memory or descriptors, which passes as that of the system does. Any other error as it is.
+ * For what unpacking a block of `file` threw and says nothing of its bytes, which is told without the file that needs them: what `withFile`
+ * names, and want of memory or descriptors, which passes as that of the system does. Any other error as it is.
  */
 export function unpackError(file: string, error: unknown): unknown {
   if (isOutOfMemory(error)) return storageError('unpack', file, memoryError('unpack', error))
   // Of what loading a decoder takes.
   if (isErrno(error, 'EMFILE', 'ENFILE', 'ENOMEM')) return storageError('unpack', file, error)
-  if (!(error instanceof TidemarkError) || error.code !== 'TIDEMARK_COMPRESSION_UNAVAILABLE' || error.file !== undefined) return error
+  return withFile(file, error)
+}
+
+const TOLD_WITHOUT_FILE: readonly string[] = ['TIDEMARK_COMPRESSION_UNAVAILABLE', 'TIDEMARK_FORMAT_NEWER'] satisfies ErrorCode[]
+
+/** What bytes of `file` need that this runtime, or this version, does not have, which who decodes them tells without it. Any other error as it is. */
+export function withFile(file: string, error: unknown): unknown {
+  if (!(error instanceof TidemarkError) || error.file !== undefined || !TOLD_WITHOUT_FILE.includes(error.code)) return error
   const { code, message, hint, info } = error
   return new TidemarkError(code, `${file}: ${message}`, {
     file,

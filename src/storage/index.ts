@@ -14,6 +14,7 @@ export {
   storageError,
   systemError,
   unpackError,
+  withFile,
 } from './errors.ts'
 export { acquireLock, isForeignLock, LOCK_FILE, type Lock, type LockHolder, type LockOptions, lockHolder } from './file-lock.ts'
 export { FileStorage, type FileStorageOptions, type TemporaryFile } from './file-storage.ts'
