@@ -99,3 +99,24 @@ test('a collection gives its space back though the device was away when it was a
   for (const name of ['first', 'gone', 'last']) for (let at = 0; at < 10; at++) assert.equal(world.store.map(name).get(`${at}`), TEXT)
   await world.close()
 })
+
+test('nor do runs of seconds leave it to each other for ever, though none of them lives as long as such a merge takes', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
+  await filled(world)
+  world.store.delete('big')
+  await world.close()
+  world.thresholds = { ...LIMITS, paced: true }
+  const sizes: number[] = []
+  for (let run = 0; run < 3; run++) {
+    await world.open()
+    await world.pass(3000)
+    const { base } = await manifestOf(world)
+    sizes.push(base.reduce((sum, { segment }) => sum + (segment?.bytes ?? 0), 0))
+    await world.close()
+  }
+  assert.ok((sizes[0] ?? 0) > 300_000, `${sizes}: the merge takes longer than a run`)
+  assert.ok((sizes[1] ?? 0) < 20_000, `${sizes}`)
+  await world.open()
+  for (const name of ['first', 'gone', 'last']) for (let at = 0; at < 10; at++) assert.equal(world.store.map(name).get(`${at}`), TEXT)
+  await world.close()
+})

@@ -74,6 +74,8 @@ export class Folding {
   #finishing = false
   /** So do merges: earlier runs were too short for them, or this one was. */
   #late = false
+  /** The merge that is under way, or was the last one, frees what collections that are gone hold in the base. */
+  #frees = false
   #collectUntil = Number.POSITIVE_INFINITY
   #stopped = false
 
@@ -179,7 +181,8 @@ export class Folding {
   async #finishMerges(): Promise<void> {
     const { manifest } = this.#parts
     this.#timers.get('late')?.()
-    for (let before = 0; !this.#stopped && before !== manifest().number && isLeft(manifest(), this.#limits, this.#unreadable.stuck); ) {
+    const left = (): boolean => this.#frees || isLeft(manifest(), this.#limits, this.#unreadable.stuck)
+    for (let before = 0; !this.#stopped && before !== manifest().number && left(); ) {
       this.#late = true
       for (const rhythm of this.#rhythms) rhythm.nudge()
       const running = this.#loops.running('merge')
@@ -291,7 +294,9 @@ export class Folding {
     const { stuck } = this.#unreadable
     if (this.#limits.paced && !this.#late && this.#level.holdsMerge(begin, before, this.#limits, stuck)) return undefined
     const limits = this.#limits.paced ? this.#level.limits(begin, this.#limits) : this.#limits
-    const plan = planMerge(before, limits, stuck) ?? (await this.#gone.plan(before, limits, stuck))
+    const planned = planMerge(before, limits, stuck)
+    const plan = planned ?? (await this.#gone.plan(before, limits, stuck))
+    this.#frees = planned === undefined && plan !== undefined
     if (plan === undefined) return void (this.#late = false)
     let bytesWritten = 0
     if (plan.type === 'raise') await this.#publisher.plain(old => raiseBase(old, plan.through))
@@ -304,8 +309,7 @@ export class Folding {
         this.#late || countSmall(this.#parts.manifest().young, this.#limits, this.#unreadable.stuck) > most
           ? Number.POSITIVE_INFINITY
           : rateOf(job, this.#tail.flow, this.#density.left)
-      let described = false
-      let goesOn = false
+      let [described, goesOn] = [false, false]
       const work = async (parts: WriteParts, rhythm: Rhythm): Promise<void> => {
         await failpoint('merge.read')
         const outputs = await mergeSegments(parts, job.request, rhythm, () => (described = true)).catch(error => {
