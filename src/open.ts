@@ -14,10 +14,10 @@ import { type Random, systemRandom } from './base/random.ts'
 import { type Scheduler, systemScheduler } from './base/scheduler.ts'
 import { VERSION } from './base/version.ts'
 import { Collection, Space, Untracked } from './capture/index.ts'
-import { Checkpointer, type CheckpointerEvents, Contract, type Hold, Inside } from './checkpoint/index.ts'
+import { Checkpointer, Contract, type Hold, Inside } from './checkpoint/index.ts'
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
-import { describeRestore, Ending, Events, noPath, startSchedule, Upkeep } from './face/index.ts'
+import { describeRestore, Ending, Events, forward, noPath, startSchedule, Upkeep } from './face/index.ts'
 import { MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import {
@@ -367,33 +367,6 @@ function build(
 
 /** Records of the tail put in order between two looks at the clock: the first of them by code that was never run, at microseconds each. */
 const SORT_RECORDS = 32
-
-type Built = ReturnType<typeof build>
-type Told = Omit<CheckpointerEvents, 'looked'>
-
-function forward(events: Events, { upkeep, following, order }: Pick<Built, 'upkeep' | 'following' | 'order'>): Told {
-  return {
-    upkeep: message => {
-      upkeep.take(message)
-      if (message.named !== undefined) following?.take(message.named)
-    },
-    checkpoint: point => {
-      order.committed()
-      events.emit('checkpoint', point)
-    },
-    barrier: info => events.emit('barrier', info),
-    degraded: error => upkeep.commitFailed(error),
-    recovered: () => upkeep.committedAgain(),
-    failed: error => {
-      upkeep.ended()
-      events.emit('error', error)
-    },
-    refused: refusal => events.emit('refused', refusal),
-    voided: info => events.emit('voided', info),
-    holdBroken: info => events.emit('holdBroken', info),
-    stall: info => events.emit('stall', info),
-  }
-}
 
 /** Temporary files of openers that died: in the background, and no failure when it fails. */
 function sweep(storage: FileStorage, clock: Clock): void {

@@ -4,6 +4,7 @@ export { checkOptions } from './collection-options.ts'
 export { type CollectionStats, collectionStats } from './collection-stats.ts'
 export { ahead, Ending, type EndingParts } from './ending.ts'
 export { Events, type StoreEvents } from './events.ts'
+export { forward } from './forward.ts'
 export { Listening } from './listening.ts'
 export { memoryStats } from './memory.ts'
 export {
