@@ -1,4 +1,4 @@
-/** A fold whose manifest is made though the storage says that it is not. */
+/** A fold whose manifest is made though the storage says that it is not, and one whose manifest cannot be made. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type FoundManifest, readNewest } from '../src/manifest/index.ts'
@@ -43,5 +43,26 @@ test('a fold that failed, and whose manifest counts all the same, is not done tw
   const later = (await world.run(readNewest(storage))) as FoundManifest
   assert.deepEqual([store.status, store.stats().upkeep.failures, later.manifest.fold?.epoch], ['ok', 1, 3])
   assert.equal((await world.run(verifyStore(storage, () => undefined))).ok, true)
+  await world.close()
+})
+
+test('folds whose manifests cannot be made leave no heap of segments, though none of them ends', async () => {
+  const world = new SimulatedStore()
+  world.thresholds = { records: 8, graceMs: 100, paced: false }
+  const store = await world.open()
+  const { storage } = world
+  const map = store.map<number>('map')
+  await world.checkpoint()
+  const heal = storage.inject({ operation: 'createIfAbsent', path: 'manifest/', errno: 'EIO' })
+  for (let at = 0; at < 10; at++) map.set(`${at}`, at)
+  await world.checkpoint()
+  await world.pass(600_000)
+  const { failures } = store.stats().upkeep
+  assert.ok(failures > 8, `${failures} failures`)
+  const segments = await world.run(storage.list('segment'))
+  assert.ok(segments.length <= 1, `${segments}`)
+  heal()
+  await world.pass(120_000)
+  assert.equal(store.stats().upkeep.folds, 1)
   await world.close()
 })
