@@ -204,6 +204,23 @@ test('what the last manifest but one of the run before named has a grace, also w
   }
 })
 
+test('what was dead before a run begins goes in its close, however short the run is', async () => {
+  const world = new SimulatedStore()
+  await world.open()
+  await world.checkpoint()
+  await world.close()
+  const orphan = 'segment/00000001-00000009.seg'
+  const leave = async (): Promise<void> => {
+    await world.storage.makeFolder('segment')
+    await (await world.storage.open(orphan, 'create')).close()
+  }
+  await world.run(leave())
+  await world.open()
+  assert.equal(await world.run(world.storage.exists(orphan)), true)
+  await world.close()
+  assert.equal(await world.run(world.storage.exists(orphan)), false)
+})
+
 test('of a point that is kept the log does not count behind what the newest manifest names: files of history that was given up go', async () => {
   const storage = new SimulatedStorage({ seed: 1 })
   const own = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('own'))).manifest)
