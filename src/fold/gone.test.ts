@@ -151,3 +151,39 @@ test('reading is paused before each file, and what was read before it was ended 
   assert.equal((await plan())?.type, 'base')
   assert.deepEqual(storage.opened, files)
 })
+
+test('one id that is not alive among those of a segment is enough to read it', async () => {
+  const storage = new Watched()
+  await storage.makeFolder(SEGMENT_FOLDER)
+  const segments = [await write(storage, 1, [1, 2, 3, 4])]
+  for (const [alive, reads] of [
+    [[1, 2, 3, 4], 0],
+    [[0, 1, 2, 3, 4, 5], 0],
+    [[1, 2, 3], 1],
+    [[2, 3, 4, 5, 6], 1],
+    [[1, 2, 4], 1],
+  ] as const) {
+    storage.opened = []
+    await made(storage).plan(manifest(segments, alive), LIMITS, new Set())
+    assert.equal(storage.opened.length, reads, `${alive}`)
+  }
+})
+
+test('a segment whose word on its collections is damaged is let be for good, and nobody is told', async () => {
+  const whole = new MemoryStorage()
+  await whole.makeFolder(SEGMENT_FOLDER)
+  const segment = await write(whole, 1, [1, 2])
+  const bytes = await (await whole.open(segment.file, 'read')).read(0, segment.bytes)
+  bytes[segment.bytes - 100] = (bytes[segment.bytes - 100] as number) ^ 1
+  const storage = new Watched()
+  await storage.makeFolder(SEGMENT_FOLDER)
+  await storage.createIfAbsent(segment.file, bytes)
+  const scheduler = new SimulatedScheduler()
+  let told = 0
+  const gone = made(storage, { scheduler, again: () => void told++ })
+  for (let at = 0; at < 2; at++) {
+    assert.equal(await gone.plan(manifest([segment], [2]), LIMITS, new Set()), undefined)
+    await scheduler.run(scheduler.clock.monotonic() + 3_600_000)
+  }
+  assert.deepEqual([storage.opened.length, told], [1, 0])
+})
