@@ -62,3 +62,13 @@ test('what a fold took that failed is taken off once, when its manifest turns ou
   tail.reached(0, 5)
   assert.deepEqual(tail.size, epoch)
 })
+
+test('a tail is behind from when it became too long, that which an opener finds from the start, until it is not', () => {
+  const tail = new Tail(LIMITS, { rawBytes: 2500, records: 0, logBytes: 0 }, 500)
+  assert.deepEqual([tail.isLong, tail.behindMs(5500), tail.behindMs(5501)], [true, 0, 5001])
+  tail.folded(6000, { rawBytes: 1000, records: 0, logBytes: 0 })
+  assert.deepEqual([tail.isLong, tail.behindMs(60_000)], [false, 0])
+  tail.committed(7000, { rawBytes: 600, records: 0, logBytes: 0 })
+  tail.committed(8000, { rawBytes: 600, records: 0, logBytes: 0 })
+  assert.deepEqual([tail.isLong, tail.behindMs(60_000)], [true, 53_000])
+})
