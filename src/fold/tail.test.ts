@@ -71,4 +71,21 @@ test('a tail is behind from when it became too long, that which an opener finds 
   tail.committed(7000, { rawBytes: 600, records: 0, logBytes: 0 })
   tail.committed(8000, { rawBytes: 600, records: 0, logBytes: 0 })
   assert.deepEqual([tail.isLong, tail.behindMs(60_000)], [true, 53_000])
+  assert.equal(tail.behindMs(12_500), 0, 'of an interval as long as that of these commits some may pass')
+  assert.equal(new Tail(LIMITS, { rawBytes: 2000, records: 0, logBytes: 0 }, 0).isLong, true)
+})
+
+test('a fold takes all there is, but what may lie behind the fold point, unless somebody waits for it', () => {
+  const taken = (more: number, asked: boolean): [number, boolean] => {
+    const tail = new Tail(LIMITS, { rawBytes: 3000, records: 0, logBytes: 300 }, 0)
+    tail.allow(more)
+    if (asked) tail.ask()
+    const { rawBytes, all } = tail.take()
+    return [Math.round(rawBytes), all]
+  }
+  assert.deepEqual(taken(0, false), [3000, true])
+  assert.deepEqual(taken(-0.5, false), [3000, true])
+  assert.deepEqual(taken(2, false), [1000, false])
+  assert.deepEqual(taken(2, true), [3000, true])
+  assert.deepEqual(taken(3, false), [3000, true])
 })
