@@ -103,3 +103,21 @@ test('of the manifests that are kept no more is held than where each lets the lo
   const [before, whileLogIsRead] = held as [number, number]
   assert.ok(whileLogIsRead - before < 2 * MIB, `${whileLogIsRead - before} bytes are held for ${kept.length} manifests`)
 })
+
+test('what costs nothing is a note, with its file and place: a copy that is damaged, and an end that was never acknowledged', async () => {
+  const disk = await make()
+  const storage = new MemoryStorage(disk)
+  const [first, second] = (await storage.list('log')).sort().map(name => `log/${name}`) as [string, string]
+  assert.deepEqual((await verifyStore(storage, never)).notes, [])
+  const header = await storage.open(first, 'append')
+  await header.overwrite(20, Buffer.from([0xee]))
+  const tail = await storage.open(second, 'append')
+  const { length } = await tail.read(0, MIB)
+  await tail.append([Buffer.alloc(100, 7)])
+  const { ok, epoch, notes } = await verifyStore(storage, never)
+  assert.deepEqual([ok, epoch], [true, 2])
+  assert.deepEqual(notes, [
+    `${first} at 0: a copy of the header is damaged; nothing is lost by it`,
+    `${second} at ${length}: 100 bytes of an epoch that was never acknowledged`,
+  ])
+})

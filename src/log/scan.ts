@@ -327,7 +327,7 @@ export class LogScan implements AsyncIterable<LogItem> {
     const skipped = first !== undefined && first.commit.epoch > this.report.end.epoch + 1
     if (entry.end !== null || evidence.sealed || skipped || isKnown)
       return damage(file, at, isKnown && cut ? ENDS_EARLY : 'a frame is damaged', evidence.lastSeenEpoch)
-    this.report.torn = { file, offset: at, bytes: window.limit - from, unsealedEpoch: first?.commit.epoch ?? null }
+    this.report.torn = { file, offset: at, bytes: window.limit - walked.start, unsealedEpoch: first?.commit.epoch ?? null }
     return { type: 'end', sealed: walked.start > from }
   }
 
