@@ -1,0 +1,50 @@
+/** When a round through the base goes on, and how many small young segments are let be. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type BaseRange, FIRST_PLACE, type Manifest, type Place, type SegmentEntry, segmentName } from '../format/index.ts'
+import { MERGE_LIMITS, planMerge } from './policy.ts'
+
+const place = (key: string): Place => ({ collection: 1, key: Buffer.from(key).toString('hex') })
+
+function segment(sequence: number, from: number, through: number, [first, last]: readonly [string, string]): SegmentEntry {
+  const sizes = { bytes: 5000, describedAt: 4000, records: 10, tombstones: 0, rawBytes: 9000 }
+  return { file: segmentName(1, sequence), sha256: 'ef'.repeat(32), ...sizes, from, through, first: place(first), last: place(last) }
+}
+
+function manifestOf(young: readonly SegmentEntry[], base: readonly BaseRange[]): Manifest {
+  const file = 'log/00000001-00000001.log'
+  const catalogue = [{ id: 1, kind: 'map' as const, name: 'map', codec: 'tide', entries: 20, bytes: 1 }]
+  return {
+    ...{ number: 5, storeId: 'ab'.repeat(16), lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }], token: 1, writer: '03'.repeat(16) },
+    ...{ format: 2, createdBy: 'tidemark', log: [{ file, end: null }], catalogue: null, retained: [], young, base },
+    fold: { file, bytes: 900, epoch: 100, digest: 'ab'.repeat(32), timeMs: 3, nextId: 2, catalogue },
+  }
+}
+
+const ranges = (...through: readonly [number, number]): BaseRange[] => [
+  { start: FIRST_PLACE, through: through[0], segment: segment(1, 0, through[0], ['a', 'c']) },
+  { start: place('m'), through: through[1], segment: segment(2, 0, through[1], ['m', 'z']) },
+]
+
+test('a round that has begun goes on to where it came, however little the young segments hold, and takes in nothing newer', () => {
+  const [newer, word, known] = [segment(5, 3, 4, ['a', 'z']), segment(4, 1, 3, ['a', 'z']), segment(3, 0, 1, ['a', 'z'])]
+  const young = [newer, word]
+  assert.equal(planMerge(manifestOf(young, ranges(1, 1))), undefined, 'too little to begin one')
+  const base = ranges(3, 1)
+  assert.deepEqual(planMerge(manifestOf([...young, known], base)), {
+    ...{ type: 'base', ranges: base.slice(1), end: undefined, young: [word], through: 3 },
+  })
+  const other = ranges(1, 3)
+  assert.deepEqual(planMerge(manifestOf(young, other)), {
+    ...{ type: 'base', ranges: other.slice(0, 1), end: place('m'), young: [word], through: 3 },
+  })
+  assert.equal(planMerge(manifestOf([newer], ranges(3, 3))), undefined)
+})
+
+test('so many small young segments are let be, and of one more the newest are merged', () => {
+  const { fanIn, fewTimes } = MERGE_LIMITS
+  const few = Array.from({ length: fewTimes * fanIn }, (_, at) => segment(100 - at, 99 - at, 100 - at, ['a', 'z']))
+  assert.equal(planMerge(manifestOf(few, ranges(1, 1))), undefined)
+  const more = [segment(101, 100, 101, ['a', 'z']), ...few]
+  assert.deepEqual(planMerge(manifestOf(more, ranges(1, 1))), { type: 'young', run: more.slice(0, fanIn) })
+})
