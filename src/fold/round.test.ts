@@ -48,3 +48,21 @@ test('so many small young segments are let be, and of one more the newest are me
   const more = [segment(101, 100, 101, ['a', 'z']), ...few]
   assert.deepEqual(planMerge(manifestOf(more, ranges(1, 1))), { type: 'young', run: more.slice(0, fanIn) })
 })
+
+test('a range that is stuck is in no plan of a round, neither first nor beside another', () => {
+  const base: BaseRange[] = [
+    { start: FIRST_PLACE, through: 1, segment: segment(1, 0, 1, ['a', 'c']) },
+    { start: place('g'), through: 1, segment: segment(2, 0, 1, ['g', 'h']) },
+    { start: place('m'), through: 3, segment: segment(3, 0, 3, ['m', 'z']) },
+  ]
+  const word = segment(4, 1, 3, ['a', 'z'])
+  for (const [stuck, at] of [
+    [[], [0, 2]],
+    [[0], [1, 2]],
+    [[1], [0, 1]],
+  ] as const) {
+    const files = new Set(stuck.map(index => base[index]?.segment?.file as string))
+    const plan = planMerge(manifestOf([word], base), MERGE_LIMITS, files)
+    assert.deepEqual(plan?.type === 'base' && plan.ranges, base.slice(...at), `${stuck}`)
+  }
+})
