@@ -108,31 +108,6 @@ test('barriers come in the lull behind a burst when the RPO has room, and at the
   assert.deepEqual(new Set(plain.of('barrier').map(({ reason }) => reason)), new Set(['interval']))
 })
 
-test('a loop without a free moment makes barriers wait as long as the RPO lets them; then capture wins and says so', () => {
-  const world = new CadenceWorld({ rate: () => 1000, load: ms => (ms > 20_000 && ms < 60_000 ? 0.99 : 0.2), settings: elastic })
-  world.run(100_000)
-  assert.equal(world.of('pause', 'loop').length, 1, 'once, no flapping')
-  assert.equal(world.of('resume').length, 1)
-  const during = world.of('barrier').filter(({ at }) => at > 25_000 && at < 60_000)
-  assert.deepEqual(new Set(during.map(({ reason }) => reason)), new Set(['rpo']))
-  assert.ok(world.worstMs <= 5000, `${world.worstMs}`)
-  assert.deepEqual(world.of('rpo-broken'), [])
-})
-
-test('behind an epoch that takes longer than an interval barriers wait: within it none could have fallen', () => {
-  const world = new CadenceWorld({ rate: () => 1000, commitMs: () => 2500, settings: { ...elastic, intervalMsMax: 10_000 } })
-  world.run(100_000)
-  assert.ok(world.of('pause', 'storage').length > 10)
-  // Less what passed between the last look at the epoch and its end.
-  const waitedMs = 1000 - 125
-  for (const { at } of world.of('resume')) {
-    const fell = world.of('barrier').findLast(barrier => barrier.at < at)?.at ?? Number.NaN
-    assert.ok(at - fell >= 2500 + waitedMs, `${at - fell} ms behind a barrier`)
-  }
-  for (const windowMs of windows(world)) assert.ok(windowMs >= 2500 + waitedMs, `${windowMs}`)
-  assert.ok(world.worstMs <= 10_000, `${world.worstMs}`)
-})
-
 test('pressure rises with an epoch that takes long, is told once each way, and is 0 when all goes well', () => {
   const slow = (ms: number): boolean => ms > 30_000 && ms < 60_000
   const world = new CadenceWorld({ rate: () => 1000, commitMs: ms => (slow(ms) ? 2500 : 20) })

@@ -2,7 +2,8 @@
  * Whether barriers wait because the process or its storage has no room for a capture now.
  *
  * Owns: whether it is so, and since when. Does not own: the RPO, which goes before it.
- * Invariant: it begins and ends by thresholds that lie apart; each state lasts an interval at least, and so does the calm that ends it.
+ * Invariants: it begins and ends by thresholds that lie apart; each state lasts an interval at least; what was seen of calm in a pause comes to an
+ * interval, be it in one piece or not, when it ends: so it ends wherever calm comes again and again.
  */
 import { IN_FLIGHT_BYTES_MAX } from '../base/limits.ts'
 import type { Waits } from './pressure.ts'
@@ -21,17 +22,22 @@ const LOAD_LEAVE = 0.8
 
 export class Pause {
   paused = false
-  /** It turned, or was last seen not to be calm. */
   #since = Number.NEGATIVE_INFINITY
+  #looked = 0
+  /** Of this pause. */
+  #calmMs = 0
 
   /** Gives why it began, or 'calm' when it ended. */
   look({ now, load, inFlightBytes, flightMs, behind, intervalMs }: PauseFacts): DecisionReason<'pause' | 'resume'> | undefined {
     const share = inFlightBytes / IN_FLIGHT_BYTES_MAX
+    const ms = now - this.#looked
+    this.#looked = now
     if (this.paused) {
       const calm = load <= LOAD_LEAVE && share <= 0.25 && flightMs <= intervalMs / 2
+      if (!calm) return undefined
       // Within an epoch no other barrier falls: a pause that ended with it would put none off.
-      if (!calm) this.#since = now
-      return now - this.#since >= intervalMs && calm ? this.#turn(now, 'calm') : undefined
+      this.#calmMs += ms
+      return this.#calmMs >= intervalMs ? this.#turn(now, 'calm') : undefined
     }
     if (now - this.#since < intervalMs) return undefined
     if (flightMs >= intervalMs) return this.#turn(now, 'storage')
@@ -42,6 +48,7 @@ export class Pause {
   #turn<Why>(now: number, why: Why): Why {
     this.paused = !this.paused
     this.#since = now
+    this.#calmMs = 0
     return why
   }
 }
