@@ -316,9 +316,49 @@ test('a codec that writes an entry of its own at each call ends a transaction wh
     calls.made = 0
   }
   write(other, n => n)
+  write(map, () => null)
   write(map, () => 'same')
   assert.throws(() => write(map, n => n), { code: 'TIDEMARK_VALUE_REFUSED', collection: 'a' })
   calls.armed = undefined
   assert.equal(map.get('last'), 'same')
+  await world.close()
+})
+
+test('a codec that writes two entries of its own at each call ends a transaction before they have doubled too often', async () => {
+  const { world, calls, maps } = await calling(['a'])
+  const [map] = maps as [TidemarkMap<string, unknown>]
+  const write = (callsMax: number): void => {
+    calls.made = 0
+    const again = (): void => {
+      for (const half of ['left', 'right']) map.set(`${half} ${calls.made}`, half)
+      calls.armed = calls.made < callsMax ? again : undefined
+    }
+    calls.armed = again
+    world.store.transaction(() => map.set('k', 1))
+  }
+  write(100)
+  assert.deepEqual([calls.made, map.size], [100, 201])
+  assert.throws(() => write(100_000), { code: 'TIDEMARK_VALUE_REFUSED', collection: 'a' })
+  assert.ok(calls.made < 2000, `${calls.made}`)
+  calls.armed = undefined
+  assert.equal(map.size, 201)
+  await world.close()
+})
+
+test('what a codec writes for each value, however much, and what its own codec writes for that, is looked over', async () => {
+  const { world, calls, maps } = await calling(['a', 'b'])
+  const [map, rows] = maps as [TidemarkMap<string, unknown>, TidemarkMap<string, unknown>]
+  const index = world.store.map<unknown, string>('index')
+  calls.armed = () => {
+    for (let row = 0; row < 5000; row++) rows.set(`${row}`, row)
+    const again = (): void => {
+      index.set(`${calls.made}`, calls.made === 2000 ? () => {} : 1)
+      calls.armed = again
+    }
+    calls.armed = again
+  }
+  assert.throws(() => world.store.transaction(() => map.set('k', 1)), { code: 'TIDEMARK_VALUE_REFUSED', collection: 'index', key: '2000' })
+  calls.armed = undefined
+  assert.deepEqual([calls.made, map.size, rows.size, index.size], [5001, 0, 0, 0])
   await world.close()
 })

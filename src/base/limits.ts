@@ -81,8 +81,12 @@ export const PRE_IMAGE_BYTES_MAX = 64 * MIB
 /** Of what a transaction may have to put back, bytes in one buffer, beyond which there is another: one for all would be copied whole when it grows, in one call. */
 export const TRANSACTION_IMAGES_BYTES = 16 * MIB
 
-/** A transaction looks over what codecs wrote while it was looked over, and so on: so often, and one that writes at each call is refused. */
-export const VALIDATION_ROUNDS_MAX = 1000
+/**
+ * A transaction looks over what codecs wrote while it was looked over, and so on. Whatever the first two rounds came to ends of itself; of what is
+ * written behind them so much, and so many times as much as they came to, and one that writes at each call is refused, however many entries each writes.
+ */
+export const VALIDATIONS_MORE_MAX = 1000
+export const VALIDATIONS_MORE_TIMES = 10
 
 /** Copies of last records, and how many, by which a record that equals the last of its key is seen: an hour of looks costs no more memory than a minute. */
 export const REDUNDANT_RING_BYTES = 8 * MIB

@@ -9,7 +9,7 @@
  */
 import { ByteWriter } from '../base/bytes.ts'
 import type { TidemarkError } from '../base/errors.ts'
-import { TRANSACTION_IMAGES_BYTES, VALIDATION_ROUNDS_MAX } from '../base/limits.ts'
+import { TRANSACTION_IMAGES_BYTES, VALIDATIONS_MORE_MAX, VALIDATIONS_MORE_TIMES } from '../base/limits.ts'
 import { isAllocationFailure } from '../base/out-of-memory.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import { shortageError } from '../storage/index.ts'
@@ -140,9 +140,10 @@ export class Transaction {
   beforeWrite(collection: Collection, key: Key, value: unknown, old: unknown, there: boolean): void {
     const known = this.#find(collection, key)
     if (known !== undefined) {
-      if (typeof value === 'object' && value !== null) this.#assertFresh(collection, key, value, known.handedOut ? undefined : known.value)
+      const isObject = typeof value === 'object' && value !== null
+      if (isObject) this.#assertFresh(collection, key, value, known.handedOut ? undefined : known.value)
       // The same that is no object was validated, or will be.
-      if (typeof value === 'object' || value === undefined || !Object.is(value, known.after)) this.#again?.add(known)
+      if (isObject || value === undefined || !Object.is(value, known.after)) this.#again?.add(known)
       known.written = true
       known.interrupted = false
       known.after = value
@@ -246,20 +247,25 @@ export class Transaction {
   /** In rounds: each takes what codecs wrote in the one before. */
   #validateAll(validate: (undo: Undo) => void): void {
     const steps = this.#steps
-    let again: Iterable<Undo> = []
-    for (let at = 0, round = 0; ; round++) {
+    let made = 0
+    let most = Number.POSITIVE_INFINITY
+    const look = (undo: Undo): void => {
+      if (!undo.mayCount) return
+      if (made++ >= most) throw endless(undo.collection.name)
+      validate(undo)
+    }
+    let again: ReadonlySet<Undo> = new Set()
+    for (let at = 0, round = 0; at < steps.length || again.size > 0; round++) {
       const written = new Set<Undo>()
       this.#again = written
       const last = steps.length
       for (; at < last; at++) {
         const step = steps[at]
-        if (step instanceof Undo && step.mayCount) validate(step)
+        if (step instanceof Undo) look(step)
       }
-      for (const undo of again) if (undo.mayCount) validate(undo)
-      const more = steps[at] ?? written.values().next().value
-      if (more === undefined) return
-      if (round === VALIDATION_ROUNDS_MAX) throw endless(more.collection.name)
+      for (const undo of again) look(undo)
       again = written
+      if (round === 1) most = made + VALIDATIONS_MORE_MAX + VALIDATIONS_MORE_TIMES * made
     }
   }
 
