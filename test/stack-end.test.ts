@@ -6,6 +6,7 @@ import { Capture } from '../src/capture/capture.ts'
 import { TidemarkMap } from '../src/capture/index.ts'
 import { Outbox } from '../src/capture/outbox.ts'
 import { Significance } from '../src/capture/significance.ts'
+import { Transaction } from '../src/capture/transaction.ts'
 import { tideCodec, type ValueCodec } from '../src/codec/index.ts'
 import { Rig } from './support/capture-rig.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
@@ -347,3 +348,42 @@ for (const then of ['slice', 'failure', 'void in the call'] as const) {
     assert.equal(checkpointer.dirty, false)
   })
 }
+
+test('what a transaction gives up to keep while it is looked over leaves no other value out', () => {
+  const rig = new Rig()
+  const map = rig.collection([['k', new Set([1])]])
+  let called = (): void => {}
+  const calling: ValueCodec = {
+    ...tideCodec,
+    encodeInto(into, value) {
+      called()
+      tideCodec.encodeInto(into, value)
+    },
+  }
+  const caller = rig.collection([], calling)
+  const transaction = new Transaction()
+  rig.space.transaction = transaction
+  rig.space.refresh()
+  const { now } = rig.space
+  const end = (): never => {
+    throw new RangeError('Maximum call stack size exceeded')
+  }
+  /** `keepsNote`: not even what was noted of it can go. */
+  const failing = (keepsNote: boolean): void => {
+    const forget = keepsNote ? mock.method(Map.prototype as { delete(key: unknown): boolean }, 'delete', end) : undefined
+    Object.assign(rig.space, { now: end })
+    assert.throws(() => map.get('k'), RangeError)
+    Object.assign(rig.space, { now })
+    forget?.mock.restore()
+  }
+  failing(true)
+  caller.set('calls', 1)
+  map.set('bad', () => {})
+  called = () => failing(false)
+  assert.throws(() => transaction.validate(), { code: 'TIDEMARK_VALUE_REFUSED', key: 'bad' })
+  // Changed behind that it is kept anew, and not what the one that was given up says.
+  ;(map.get('k') as Set<number>).add(2)
+  transaction.rollback()
+  rig.space.endTransaction()
+  assert.deepEqual(map.live, new Map([['k', new Set([1])]]))
+})

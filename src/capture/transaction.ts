@@ -292,7 +292,7 @@ export class Transaction {
     for (const step of this.#steps.reverse()) {
       try {
         if (step instanceof Restore) step.run()
-        else this.#undo(step)
+        else if (!step.takenOff) this.#undo(step)
       } catch (error) {
         failure ??= notPutBack(step.collection.name, step instanceof Undo ? step : undefined, error, cause)
       }
@@ -375,8 +375,10 @@ export class Transaction {
   #takeOff(undo: Undo): void {
     if (undo.written) return
     this.#keysOf(undo.live)?.delete(undo.key)
-    this.#steps.splice(this.#steps.lastIndexOf(undo), 1)
     this.#last = undefined
+    // Who is walking over the steps would pass over one.
+    if (this.#again !== undefined) undo.takenOff = true
+    else this.#steps.splice(this.#steps.lastIndexOf(undo), 1)
   }
 
   #keysOf(live: Map<Key, unknown>): Map<Key, Undo> | undefined {

@@ -28,6 +28,8 @@ export class Undo {
   handedOut: boolean
   /** It was to be handed out, and was not, because the stack ended before it was saved. */
   interrupted = false
+  /** What was to be kept was given up, and the key counts as unknown. */
+  takenOff = false
   /** Where the bytes of a value that was handed out are. */
   image: ByteWriter | undefined
   from = 0
