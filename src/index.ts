@@ -109,7 +109,7 @@ export async function profile(directory: string, options?: ProfileOptions): Prom
 
 /**
  * What the scheduler of this store decided of late and why, and how busy the parts of the day are, as the running or the last process kept it: at
- * most a minute old. Writes nothing. @throws TIDEMARK_ARGUMENT, TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_STORAGE
+ * most a minute old, or five where the device did not give back what was kept before, and older where it takes nothing (`savedMs`). Writes nothing. @throws TIDEMARK_ARGUMENT, TIDEMARK_NO_STORE, TIDEMARK_DIRECTORY, TIDEMARK_STORAGE
  */
 export async function explain(directory: string): Promise<Explanation> {
   const path = pathGiven('explain', directory)

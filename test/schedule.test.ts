@@ -253,6 +253,14 @@ test('what was decided behind the last look is kept, too', async () => {
   )
 })
 
+test('explain says that the device does not give back what was kept, and not that nothing was', async () => {
+  const { store, storage, scheduler, map } = await opened({ intervalMs: 1000 })
+  map.set('k', 1)
+  await scheduler.run(store.close())
+  storage.inject({ operation: 'read', errno: 'EIO', path: 'schedule/' })
+  await assert.rejects(scheduler.run(explainStore(storage, 'simulated')), { code: 'TIDEMARK_STORAGE', file: 'schedule/00000001.schedule' })
+})
+
 test('a storage that fails, and a hold that lasts, are named as what broke the RPO', async () => {
   const { store, storage, scheduler, map, pass, decisions } = await opened({ intervalMs: 100, intervalMsMax: 300 })
   const heal = storage.inject({ operation: 'append', errno: 'ENOSPC' })

@@ -134,6 +134,43 @@ test('what the device does not give back at all is learned again, and kept', asy
   await scheduler.run(keeper.stop())
 })
 
+test('runs that are over soon keep what they learned where the device gives nothing back; what passes by itself is waited for', async () => {
+  for (const errno of ['EIO', 'EMFILE'] as const) {
+    const world = rig()
+    const { scheduler, storage, state } = world
+    await writeSome(world.begin(), world, 2)
+    const before = await scheduler.run(storage.list(SCHEDULE_FOLDER))
+    storage.inject({ operation: 'read', errno })
+    state.cycleMs = DAY + 7
+    await scheduler.run(world.begin().stop(1))
+    const files = await scheduler.run(storage.list(SCHEDULE_FOLDER))
+    assert.deepEqual(files, errno === 'EIO' ? ['00000002.schedule', '00000003.schedule'] : before)
+    storage.heal()
+    assert.equal((await scheduler.run(newestRecord(storage)))?.cycleMs, errno === 'EIO' ? DAY + 7 : DAY + 2)
+  }
+})
+
+test('of what the device did not give back the newest outlives one write', async () => {
+  const world = rig()
+  const { scheduler, storage, state } = world
+  await writeSome(world.begin(), world, 2)
+  await scheduler.run(storage.createIfAbsent(scheduleName(3), Buffer.from('tidemark-schedule 1')))
+  storage.inject({ operation: 'open', errno: 'EIO', path: scheduleName(1) })
+  storage.inject({ operation: 'open', errno: 'EIO', path: scheduleName(2) })
+  const keeper = world.begin()
+  state.cycleMs = DAY + 7
+  await scheduler.run(keeper.stop(1))
+  assert.deepEqual(
+    await scheduler.run(storage.list(SCHEDULE_FOLDER)),
+    [2, 3, 4].map(number => `0000000${number}.schedule`),
+  )
+  await scheduler.run(world.begin().stop(1))
+  assert.deepEqual(
+    await scheduler.run(storage.list(SCHEDULE_FOLDER)),
+    [4, 5].map(number => `0000000${number}.schedule`),
+  )
+})
+
 test('damage, files of another kind and records that are too old are passed over', async () => {
   const world = rig()
   const { scheduler, storage, clock } = world

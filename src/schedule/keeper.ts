@@ -5,14 +5,15 @@
  * whole under a new name, then removes those before the last two.
  * Owns: the files. Does not own: what is in them. Invariants: nothing thrown gets out, nobody waits for it but `stop`; a
  * record too old to be of use is none; one read or write is under way at most; a write that failed is made again when the next may be, and so is a read,
- * READS_MAX times in all: before that nothing is written over what the device did not give back for a moment.
+ * READS_MAX times in all: before that nothing is written over what the device did not give back for a moment, but at the end, where it will not pass by
+ * itself; the newest of it outlives one write in any case.
  */
 import type { Clock } from '../base/clock.ts'
 import { hasCode } from '../base/errors.ts'
 import { SCHEDULE_BYTES_MAX, SCHEDULE_SAVE_MS } from '../base/limits.ts'
 import { decodeSchedule, encodeSchedule, SCHEDULE_FOLDER, type ScheduleRecord, scheduleName, scheduleNumber } from '../format/index.ts'
 import { makeFolderInPlace } from '../manifest/index.ts'
-import type { Storage } from '../storage/index.ts'
+import { passesByItself, type Storage } from '../storage/index.ts'
 
 const KEPT = 2
 /** What the device did not give back so often, in minutes, it will not give back. */
@@ -36,6 +37,8 @@ export class Keeper {
   #busy = true
   /** 0: what was kept is known, or given up. */
   #readsLeft = READS_MAX
+  /** The number of the newest file that the device did not give back at the last read, until something is written. */
+  #unread: number | undefined
   #savedAt: number
   /** What was taken over was as of then: nothing that is written while the clock is not set says that it is older. */
   #tookMs = Number.NEGATIVE_INFINITY
@@ -61,7 +64,7 @@ export class Keeper {
   async stop(changes = this.#changes): Promise<void> {
     await this.#under
     this.#changes = changes
-    if (this.#changes !== this.#kept) await this.#run(() => this.#save())
+    if (this.#changes !== this.#kept) await this.#run(() => this.#save(true))
   }
 
   async #run(work: () => Promise<void>): Promise<void> {
@@ -79,7 +82,8 @@ export class Keeper {
     const { storage, clock, remember } = this.#parts
     this.#readsLeft--
     const { record, unread } = await readNewest(storage)
-    if (unread !== undefined) throw unread
+    this.#unread = unread?.number
+    if (record === undefined && unread !== undefined) throw unread.error
     this.#readsLeft = 0
     if (record === undefined || clock.now() - record.savedMs > STALE_MS) return
     this.#tookMs = record.savedMs
@@ -92,8 +96,13 @@ export class Keeper {
     return record.savedMs >= SET_MS ? record : { ...record, savedMs: Math.max(record.savedMs, this.#tookMs) }
   }
 
-  async #save(): Promise<void> {
-    if (this.#readsLeft > 0) await this.#read()
+  async #save(isLast = false): Promise<void> {
+    try {
+      if (this.#readsLeft > 0) await this.#read()
+    } catch (error) {
+      // Runs that are over before it is given up would never keep anything.
+      if (!isLast || passesByItself(error)) throw error
+    }
     if (this.#changes !== this.#kept) await this.#write()
   }
 
@@ -104,24 +113,35 @@ export class Keeper {
     const numbers = await numbersOf(storage)
     await storage.createIfAbsent(scheduleName((numbers[0] ?? 0) + 1), encodeSchedule(this.#record()))
     this.#kept = changes
-    for (const number of numbers.slice(KEPT - 1)) await storage.remove(scheduleName(number))
+    const unread = this.#unread
+    this.#unread = undefined
+    for (const number of numbers.slice(KEPT - 1)) if (number !== unread) await storage.remove(scheduleName(number))
   }
 }
 
-/** Undefined: none that can be read verifies. @throws TIDEMARK_STORAGE when the folder cannot be listed */
+/** Undefined: none verifies. @throws TIDEMARK_STORAGE when the folder cannot be listed, or one cannot be read and no other verifies */
 export async function newestRecord(storage: Storage): Promise<ScheduleRecord | undefined> {
-  return (await readNewest(storage)).record
+  const { record, unread } = await readNewest(storage)
+  if (record === undefined && unread !== undefined) throw unread.error
+  return record
 }
 
-/** `unread`: there is none, but the device did not give one back. @throws TIDEMARK_STORAGE when the folder cannot be listed */
-async function readNewest(storage: Storage): Promise<{ readonly record?: ScheduleRecord; readonly unread?: unknown }> {
-  let unread: unknown
+interface Newest {
+  readonly record?: ScheduleRecord
+  /** The newest file that the device did not give back, of those that were looked at, and why; where one of them passes by itself, that. */
+  readonly unread: { readonly number: number; readonly error: unknown } | undefined
+}
+
+/** @throws TIDEMARK_STORAGE when the folder cannot be listed */
+async function readNewest(storage: Storage): Promise<Newest> {
+  let unread: Newest['unread']
   for (const number of (await numbersOf(storage)).slice(0, KEPT + 1)) {
     try {
       const record = await readOne(storage, scheduleName(number))
-      if (record !== undefined) return { record }
+      if (record !== undefined) return { record, unread }
     } catch (error) {
-      if (hasCode(error, 'TIDEMARK_STORAGE')) unread ??= error
+      if (!hasCode(error, 'TIDEMARK_STORAGE')) continue
+      if (unread === undefined || passesByItself(error)) unread = { number: unread?.number ?? number, error }
     }
   }
   return { unread }

@@ -61,7 +61,9 @@ export function isNotGivenBack(error: unknown): boolean {
 }
 
 /** What the process or the machine is short of comes back. */
-const PASSING: readonly ErrnoName[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']
+export function passesByItself(error: unknown): boolean {
+  return isErrno(error, 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR')
+}
 
 /**
  * A read that may fail however often it is tried: what is not given back, and whatever else does not pass by itself, as behind a network mount that was
@@ -70,7 +72,7 @@ const PASSING: readonly ErrnoName[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', '
 export function mayStayUnread(error: unknown): boolean {
   if (isNotGivenBack(error)) return true
   const isRead = hasCode(error, 'TIDEMARK_STORAGE') && (error as TidemarkError).info?.['operation'] === 'read'
-  return isRead && errnoIn(error) !== undefined && !isErrno(error, ...PASSING)
+  return isRead && errnoIn(error) !== undefined && !passesByItself(error)
 }
 
 function errnoIn(error: unknown): number | undefined {

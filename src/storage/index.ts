@@ -10,6 +10,7 @@ export {
   isNotGivenBack,
   mayStayUnread,
   notWhereItWas,
+  passesByItself,
   shortageError,
   storageError,
   systemError,
