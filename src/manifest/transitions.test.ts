@@ -98,6 +98,24 @@ test('a fork forgets the lineages of which no epoch is left, so that going back 
   assert.equal(next.lineage[0], first)
 })
 
+test('nor does going back to points that rise, where those before are not kept: what is kept has the lineage that it had', () => {
+  const ofEpoch = (lineage: Manifest['lineage'], epoch: number) => lineage.findLast(({ forkEpoch }) => forkEpoch < epoch)?.id
+  let next = sample()
+  let all = next.lineage
+  for (let round = 1; round <= 50; round++) {
+    const [fold, to] = [{ ...at(one, round * 10), file: one, timeMs: 1, nextId: 1, catalogue: [] }, round * 10 + (round % 3)]
+    const retained = round % 4 === 0 ? [] : [{ number: 1, epoch: fold.epoch - 15, timeMs: 1 }]
+    const folded = { ...next, fold, retained, log: [{ file: one, end: at(one, to + 5) }] }
+    const id = round.toString(16).padStart(32, '0')
+    next = fork(folded, at(one, to), id)
+    all = [...all, { id, forkEpoch: to }]
+    assert.ok(next.lineage.length <= 5, next.lineage.map(({ forkEpoch }) => forkEpoch).join())
+    for (let epoch = retained[0]?.epoch ?? fold.epoch; epoch <= to + 1; epoch++)
+      assert.equal(ofEpoch(next.lineage, epoch), ofEpoch(all, epoch), `round ${round}, epoch ${epoch}`)
+  }
+  assert.equal(next.lineage[0], all[0])
+})
+
 test('nothing but a fork changes the lineages', () => {
   const old = sample()
   const other = { ...old, lineage: [...old.lineage, { id: 'cc'.repeat(16), forkEpoch: 2 }] }

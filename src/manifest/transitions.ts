@@ -95,16 +95,16 @@ export function giveUp(old: Manifest, end: LogPosition): Manifest {
 export function fork(old: Manifest, end: LogPosition, lineageId: string, image: Manifest = old): Manifest {
   const covered = image.fold?.epoch ?? 0
   assert(covered <= end.epoch, 'a fork stands on segments that know nothing beyond it')
+  const retained = old.retained.filter(point => point.epoch < covered)
   const next: Manifest = {
     ...old,
     number: old.number + 1,
     fold: image.fold,
     young: image.young,
     base: image.base,
-    retained: old.retained.filter(point => point.epoch < covered),
+    retained,
     log: closeLog(old.log, end),
-    // The epochs of the others are given up: a service that goes back at each start would add to the list for ever.
-    lineage: [...old.lineage.filter(({ forkEpoch }, at) => at === 0 || forkEpoch < end.epoch), { id: lineageId, forkEpoch: end.epoch }],
+    lineage: [...lineagesLeft(old.lineage, retained[0]?.epoch ?? covered, end.epoch), { id: lineageId, forkEpoch: end.epoch }],
   }
   checkCommon(old, next, 'forked')
   assert(next.token === old.token, 'a fork keeps the token')
@@ -116,6 +116,15 @@ export function fork(old: Manifest, end: LogPosition, lineageId: string, image: 
     'a fork keeps what comes before it',
   )
   return next
+}
+
+/**
+ * Of the others no epoch is left, and a service that goes back at each start would add to the list for ever: what they have is given up, or lies
+ * before the oldest epoch that is kept, as that does with which the one behind them begins. The first stays in any case: a list begins with one at 0.
+ */
+function lineagesLeft(lineage: Manifest['lineage'], oldestEpoch: number, forkEpoch: number): Manifest['lineage'] {
+  const below = lineage.filter((entry, at) => at === 0 || entry.forkEpoch < forkEpoch)
+  return below.filter((_, at) => at === 0 || (below[at + 1]?.forkEpoch ?? forkEpoch) >= oldestEpoch)
 }
 
 /** A fork whose open did not end well is undone: all is as before it, above it. `last`: the newest manifest, which stands on the fork. */
