@@ -24,6 +24,11 @@ async function writeRound(world: SimulatedStore, round: number): Promise<void> {
 }
 
 const damage = (world: SimulatedStore, file: string): unknown => world.storage.disk.lookup(file)?.flip(500, 3)
+/** What describes a segment stands at its end. */
+const spoilEnd = (world: SimulatedStore, file: string): unknown => {
+  const content = world.storage.disk.lookup(file)
+  return content?.flip(content.cache.length - 8, 3)
+}
 const unread = (world: SimulatedStore, path: string): unknown => world.storage.inject({ operation: 'read', errno: 'EIO', path })
 /** Its name was removed; who has it open reads on. */
 const gone = (world: SimulatedStore, path: string): unknown => world.storage.inject({ operation: 'open', errno: 'ENOENT', path })
@@ -88,6 +93,33 @@ test('where the device was away for some seconds while a round went on, every ra
   await world.close()
 })
 
+test('a close merges what is overdue beside each that it finds damaged', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
+  world.thresholds = SMALL
+  await world.open()
+  for (let round = 0; round < 3; round++) await writeRound(world, round)
+  await world.close()
+  world.thresholds = { ...SMALL, fanIn: 100, slackBytes: 1e9, slackRecords: 1e9 }
+  await world.open()
+  for (let round = 3; round < 6; round++) await writeRound(world, round)
+  await world.close()
+  const files = (await manifestOf(world)).base.map(({ segment }) => segment?.file ?? '')
+  assert.ok(files.length >= 4, `${files.length} ranges`)
+  for (const file of files.slice(0, -1)) spoilEnd(world, file)
+  world.thresholds = { ...SMALL, paced: true }
+  await world.open()
+  await world.close()
+  const { base, fold } = await manifestOf(world)
+  assert.equal(base.at(-1)?.through, fold?.epoch)
+  assert.deepEqual(
+    base.slice(0, files.length - 1).map(({ segment }) => segment?.file),
+    files.slice(0, -1),
+  )
+  await world.open()
+  for (let at = 0; at < ENTRIES; at++) assert.equal(world.store.map('map').get(at), text(at, 5))
+  await world.close()
+})
+
 for (const how of ['damaged', 'not given back by the device'] as const) {
   test(`a segment whose filter is ${how} is merged as any other, for merges ask no filter`, async () => {
     const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })
@@ -122,12 +154,6 @@ async function spoilFolded(world: SimulatedStore, spoil: (world: SimulatedStore,
     return victim
   }
   return assert.fail('no young segment')
-}
-
-/** What describes a segment stands at its end. */
-const spoilEnd = (world: SimulatedStore, file: string): unknown => {
-  const content = world.storage.disk.lookup(file)
-  return content?.flip(content.cache.length - 8, 3)
 }
 
 for (const [where, spoilYoung] of sweep([

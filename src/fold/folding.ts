@@ -21,22 +21,17 @@ import type { FoldingParts, Thresholds } from './contract.ts'
 import { Density } from './density.ts'
 import { foldLog, foldWork } from './fold.ts'
 import { Gone } from './gone.ts'
-import { isLeft, isOverdue, Level } from './level.ts'
+import { isCrowded, isLeft, isOverdue, Level } from './level.ts'
 import { type Loop, Loops } from './loops.ts'
 import { mergeSegments, type WriteParts } from './merge.ts'
 import { jobOf, rateOf } from './merge-job.ts'
 import { SegmentNames } from './names.ts'
-import { countSmall, deadFiles, MERGE_LIMITS, planMerge } from './policy.ts'
+import { deadFiles, MERGE_LIMITS, planMerge } from './policy.ts'
 import { Publisher } from './publisher.ts'
 import { bytesOf } from './sums.ts'
 import { TAIL_LIMITS, Tail, type TailSize } from './tail.ts'
 import { Unreadable } from './unreadable.ts'
 
-/**
- * So many times `fanIn` young segments that merging makes fewer: it goes as fast as it can, for each look-up asks all of them. Those that wait for
- * the round through the base do not count: of a large base they are many for most of the time.
- */
-const YOUNG_TIMES_MAX = 6
 /** At the end so many tables are folded, in this time or not. */
 const FINISH_TABLES_MIN = 1
 const FINISH_TABLES_MAX = 16
@@ -76,6 +71,8 @@ export class Folding {
   #late = false
   /** The merge that is under way, or was the last one, frees what collections that are gone hold in the base. */
   #frees = false
+  /** It failed, and what it failed for is in no plan any more. */
+  #goesOn = false
   #collectUntil = Number.POSITIVE_INFINITY
   #stopped = false
 
@@ -182,7 +179,7 @@ export class Folding {
     const { manifest } = this.#parts
     this.#timers.get('late')?.()
     const left = (): boolean => this.#frees || isLeft(manifest(), this.#limits, this.#unreadable.stuck)
-    for (let before = 0; !this.#stopped && before !== manifest().number && left(); ) {
+    for (let before = 0; !this.#stopped && (this.#goesOn || before !== manifest().number) && left(); ) {
       this.#late = true
       for (const rhythm of this.#rhythms) rhythm.nudge()
       const running = this.#loops.running('merge')
@@ -291,6 +288,7 @@ export class Folding {
     const { monotonic, failpoint, report } = this.#parts
     const begin = monotonic()
     const before = this.#parts.manifest()
+    this.#goesOn = false
     const { stuck } = this.#unreadable
     if (this.#limits.paced && !this.#late && this.#level.holdsMerge(begin, before, this.#limits, stuck)) return undefined
     const limits = this.#limits.paced ? this.#level.limits(begin, this.#limits) : this.#limits
@@ -304,16 +302,15 @@ export class Folding {
     else {
       this.#publisher.assertNotFull('merge')
       const job = jobOf(plan, before, limits)
-      const most = YOUNG_TIMES_MAX * this.#limits.fanIn
       const rate = (): number =>
-        this.#late || countSmall(this.#parts.manifest().young, this.#limits, this.#unreadable.stuck) > most
+        this.#late || isCrowded(this.#parts.manifest(), this.#limits, this.#unreadable.stuck)
           ? Number.POSITIVE_INFINITY
           : rateOf(job, this.#tail.flow, this.#density.left)
-      let [described, goesOn] = [false, false]
+      let described = false
       const work = async (parts: WriteParts, rhythm: Rhythm): Promise<void> => {
         await failpoint('merge.read')
         const outputs = await mergeSegments(parts, job.request, rhythm, () => (described = true)).catch(error => {
-          goesOn = this.#unreadable.failed({ plan, manifest: before, described, error })
+          this.#goesOn = this.#unreadable.failed({ plan, manifest: before, described, error })
           throw error
         })
         this.#unreadable.merged(plan)
@@ -325,7 +322,7 @@ export class Folding {
       try {
         await this.#work({ bytes: job.work, stored: job.stored, rate }, work)
       } catch (error) {
-        if (!goesOn || this.#stopped) throw error
+        if (!this.#goesOn || this.#stopped) throw error
         this.#failed('merge', error)
         return 0
       }

@@ -30,6 +30,11 @@ const FREE_ROUNDS = 0.5
 /** Of the base, deleted entry by entry: what is left is written in no time, and more can hardly be deleted. */
 const HELD_DELETED_SHARE = 0.9
 
+/**
+ * Merging goes as fast as it can beyond so many times `fanIn` of those that it makes fewer, for each look-up asks all of them; those that wait for the
+ * round through the base do not count here either.
+ */
+const CROWDED_YOUNG_TIMES = 6
 /** More small ones than a run that ends leaves: half a merge beyond those that are let be. */
 const LEFT_YOUNG_TIMES = 0.5
 
@@ -40,6 +45,11 @@ export function isOverdue(manifest: Manifest, limits: MergeLimits, stuck = NONE,
   if (countSmall(manifest.young, limits, stuck) > youngMax) return true
   if (isBaseDue(manifest, limits, stuck, HELD_ROUNDS)) return true
   return isMostlyDeleted(manifest, limits, { stuck, share: HELD_DELETED_SHARE })
+}
+
+/** Merging does not keep to its pace any more. */
+export function isCrowded({ young }: Manifest, limits: MergeLimits, stuck = NONE): boolean {
+  return countSmall(young, limits, stuck) > CROWDED_YOUNG_TIMES * limits.fanIn
 }
 
 /** A run that ends does not leave it to the next, which may be as short. */
