@@ -6,7 +6,7 @@ import { Loops } from './loops.ts'
 const JOB_MS = 1000
 
 /** The times at which the job began, of which each gives the next pause. */
-function rig(pauses: (number | undefined | Error)[]) {
+function rig(pauses: (number | undefined | Error)[], failed = () => {}) {
   const scheduler = new SimulatedScheduler()
   const start = scheduler.clock.monotonic()
   const now = (): number => scheduler.clock.monotonic() - start
@@ -19,7 +19,11 @@ function rig(pauses: (number | undefined | Error)[]) {
     return pause
   }
   const failures: number[] = []
-  const loops = new Loops({ scheduler, job, failed: () => void failures.push(now()) })
+  const told = (): void => {
+    failures.push(now())
+    failed()
+  }
+  const loops = new Loops({ scheduler, job, failed: told })
   const pass = (ms: number): Promise<void> => scheduler.run(scheduler.clock.monotonic() + ms)
   return { loops, begun, failures, pass }
 }
@@ -100,4 +104,13 @@ test('a failure behind the end is not told', async () => {
   await pass(5000)
   await ended
   assert.deepEqual(failures, [])
+})
+
+test('a failure of which nobody can be told is tried again like any other', async () => {
+  const { loops, begun, pass } = rig([new Error('failed')], () => {
+    throw new Error('not told')
+  })
+  loops.wake('merge', 0)
+  await pass(100_000)
+  assert.deepEqual(begun, [0, 2000])
 })

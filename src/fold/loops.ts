@@ -80,7 +80,11 @@ export class Loops {
     } catch (error) {
       if (error !== STOPPED && !this.#halted) {
         again = Math.min(RETRY_MS_FIRST * 2 ** this.#failures[loop]++, RETRY_MS_MAX)
-        failed(loop, error)
+        try {
+          failed(loop, error)
+        } catch {
+          // Nobody can be told: it is tried again all the same.
+        }
       }
     }
     again ??= this.#woken.get(loop)

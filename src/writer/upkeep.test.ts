@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import type { FoldNews } from '../fold/index.ts'
 import type { Manifest } from '../format/index.ts'
 import { firstManifest } from '../manifest/index.ts'
-import { messagesOf } from './upkeep.ts'
+import type { UpkeepMessage } from './contract.ts'
+import { reporterOf } from './upkeep.ts'
 
 const segment = { file: 'young', bytes: 10 }
 const catalogue = [{ id: 1, kind: 'map' as const, name: 'many', codec: 'tide', entries: 1, bytes: 1 }]
@@ -18,15 +19,19 @@ test('who follows is sent what another manifest than the one before names, or a 
     base: [{ segment: null }],
     fold: { epoch: 3, catalogue },
   } as unknown as Manifest
-  const messageOf = messagesOf(
+  const sent: UpkeepMessage[] = []
+  const send = (message: UpkeepMessage): void => void sent.push(message)
+  const report = reporterOf(
     () => manifest,
     true,
     () => 0,
+    send,
   )
   const told = (type: FoldNews['type'], next: Partial<Manifest>): unknown => {
     manifest = { ...manifest, ...next, number: manifest.number + 1 }
     const news = { type, manifest, files: 1, ms: 1, bytesWritten: 1, error: new Error('no') } as unknown as FoldNews
-    const message = messageOf(news)
+    report(news)
+    const message = sent.at(-1) ?? assert.fail('nothing was sent')
     assert.deepEqual([message.did, message.segments, message.foldedEpoch], [type, manifest.young.length, manifest.fold?.epoch ?? 0])
     return message.named
   }
@@ -48,12 +53,44 @@ test('who follows is sent what another manifest than the one before names, or a 
     fold: { epoch: 4 },
   })
   assert.deepEqual(told('merged', { fold: null }), { young: [], base: [], fold: null })
-  assert.equal(
-    messagesOf(
-      () => manifest,
-      false,
-      () => 0,
-    )({ type: 'folded', manifest, bytesWritten: 0, ms: 0 }).named,
-    undefined,
+  reporterOf(
+    () => manifest,
+    false,
+    () => 0,
+    send,
+  )({ type: 'folded', manifest, bytesWritten: 0, ms: 0 })
+  assert.deepEqual([sent.at(-1)?.did, sent.at(-1)?.named], ['folded', undefined])
+})
+
+test('what cannot be sent for want of memory throws nothing, and the next message brings what it had', () => {
+  const first = firstManifest('aa'.repeat(16), 'bb'.repeat(16), { writer: '01'.repeat(16), createdBy: 'test' })
+  const manifest = { ...first, young: [segment] } as unknown as Manifest
+  let failures: Error[] = [new DOMException('Data cannot be cloned, out of memory.', 'DataCloneError')]
+  const sent: UpkeepMessage[] = []
+  const send = (message: UpkeepMessage): void => {
+    const failure = failures.shift()
+    if (failure !== undefined) throw failure
+    sent.push(message)
+  }
+  let written = 100
+  const report = reporterOf(
+    () => manifest,
+    true,
+    () => written,
+    send,
   )
+  report({ type: 'folded', manifest, bytesWritten: 10, ms: 1 })
+  assert.equal(sent.length, 0)
+  written = 130
+  report({ type: 'collected', files: 1 })
+  report({ type: 'collected', files: 1 })
+  assert.deepEqual(
+    sent.map(({ allBytes, named }) => [allBytes, named?.young]),
+    [
+      [130, [segment]],
+      [0, undefined],
+    ],
+  )
+  failures = [new Error('another')]
+  assert.throws(() => report({ type: 'collected', files: 1 }), /another/)
 })

@@ -1,5 +1,6 @@
 /** Upkeep beside a writer: how it is begun, and what the main thread is told of it. Owns what who follows was sent last. */
 import { TidemarkError } from '../base/errors.ts'
+import { isAllocationFailure } from '../base/out-of-memory.ts'
 import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
 import { LOG_FOLDER, type Manifest, type NamedSegments } from '../format/index.ts'
 import { isNotGivenBack } from '../storage/index.ts'
@@ -15,8 +16,7 @@ export function startFolding(
 ): Folding | undefined {
   if (facts.upkeep === undefined || upkeep === undefined) return undefined
   const { retention, tail, catalogue, follow, thresholds } = facts.upkeep
-  const messageOf = messagesOf(own.manifest, follow, () => own.budget.written.upkeep)
-  const report = (news: FoldNews): void => send(messageOf(news))
+  const report = reporterOf(own.manifest, follow, () => own.budget.written.upkeep, send)
   const parts = { ...upkeep, ...own, monotonic, random, retention, report, ...(thresholds === undefined ? {} : { thresholds }) }
   const folding = new Folding(parts, tail)
   folding.start(catalogue)
@@ -25,19 +25,30 @@ export function startFolding(
 
 /**
  * `follow`: what the manifest names is sent, whatever the news, unless it is what was sent last, fold point included: sending and following it takes
- * time in proportion to the segments. A list that is another may hold the same, which does no harm. `written`: by upkeep so far.
+ * time in proportion to the segments. A list that is another may hold the same, which does no harm. `written`: by upkeep so far. Of what cannot be sent,
+ * for want of memory, nobody is told, and no job fails by it: what the manifest names, and what was written, the next message brings.
  */
-export function messagesOf(newest: () => Manifest, follow: boolean, written: () => number): (news: FoldNews) => UpkeepMessage {
+export function reporterOf(
+  newest: () => Manifest,
+  follow: boolean,
+  written: () => number,
+  send: (message: UpkeepMessage) => void,
+): (news: FoldNews) => void {
   let sent: Manifest | undefined
   let told = 0
   return news => {
     const manifest = newest()
     const { young, base, fold } = manifest
     const isNews = young !== sent?.young || base !== sent.base || fold?.epoch !== sent.fold?.epoch
-    if (follow && isNews) sent = manifest
     const allBytes = written() - told
+    try {
+      send({ ...upkeepMessage(news, manifest, follow && isNews), allBytes })
+    } catch (error) {
+      if (isAllocationFailure(error)) return
+      throw error
+    }
+    if (follow && isNews) sent = manifest
     told += allBytes
-    return { ...upkeepMessage(news, manifest, follow && isNews), allBytes }
   }
 }
 
