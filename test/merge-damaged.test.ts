@@ -1,7 +1,7 @@
 /** A block in the base that is damaged, or not given back: what lies elsewhere is merged as ever, and that one is not tried again and again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FRAME_HEADER_BYTES, type Manifest } from '../src/format/index.ts'
+import { FRAME_HEADER_BYTES, type Manifest, SEGMENT_HEADER_BYTES } from '../src/format/index.ts'
 import { readNewest } from '../src/manifest/index.ts'
 import { badSector } from './support/bad-sector.ts'
 import { sweep } from './support/share.ts'
@@ -143,15 +143,18 @@ for (const how of ['damaged', 'not given back by the device'] as const) {
 }
 
 /** What was just written, and damaged before a round takes it in: rounds are quick here, so it is where it is folded. */
-async function spoilFolded(world: SimulatedStore, spoil: (world: SimulatedStore, file: string) => unknown): Promise<string> {
+async function spoilFolded(
+  world: SimulatedStore,
+  spoil: (world: SimulatedStore, file: string, describedAt: number) => unknown,
+): Promise<string> {
   const before = new Set((await world.run(world.storage.list('segment'))) as string[])
   await world.checkpoint()
   for (let ms = 0; ms < 5000; ms++) {
     await world.pass(1)
-    const victim = (await manifestOf(world)).young.find(entry => !before.has(entry.file.slice('segment/'.length)))?.file
+    const victim = (await manifestOf(world)).young.find(entry => !before.has(entry.file.slice('segment/'.length)))
     if (victim === undefined) continue
-    spoil(world, victim)
-    return victim
+    spoil(world, victim.file, victim.describedAt)
+    return victim.file
   }
   return assert.fail('no young segment')
 }
@@ -182,10 +185,14 @@ for (const [where, spoilYoung] of sweep([
   })
 }
 
+const blocksUnread = (world: SimulatedStore, file: string, describedAt: number): unknown =>
+  badSector(world.storage, file, SEGMENT_HEADER_BYTES, describedAt)
+
 for (const [how, spoil, failuresMax] of sweep([
   ['is not described, for that is damaged', spoilEnd, 1],
   ['cannot be opened, for its name is gone', gone, 6],
   ['is not given back by the device', unread, 6],
+  ['is described, and none of its blocks given back', blocksUnread, 6],
 ] as const)) {
   test(`a young segment that ${how} holds up no round over ranges of the base that it does not reach`, async () => {
     const world = new SimulatedStore({ retention: { keepLast: 1, keepMs: 0 }, restore: { hydrate: 'on-demand' } })

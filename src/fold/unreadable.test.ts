@@ -123,7 +123,7 @@ test('what the system is short of, and a file of its own that a merge cannot rea
 const THREE = ['10', '80', 'f0'].map((key, at) => ({ start: { collection: 1, key }, through: 1, segment: segment(4 + at) }))
 const FILES = THREE.map(({ segment }) => segment.file)
 
-test('a young segment that cannot be described has all ranges that need it wait: at once where it is damaged, else at the sixth failure', () => {
+test('a young segment has all ranges that need it wait: at once where what describes it is damaged, else at the sixth failure in a row', () => {
   const [range] = THREE
   const reach = { ...YOUNG, last: { collection: 1, key: 'ef' } }
   const plan: MergePlan = { ...PLAN, ranges: range === undefined ? [] : [range], end: THREE[1]?.start, young: [reach] }
@@ -144,6 +144,21 @@ test('a young segment that cannot be described has all ranges that need it wait:
   assert.deepEqual(fails(gone, false, 6), { goesOn: true, stuck: two })
   assert.deepEqual(fails(read(YOUNG.file, 'EIO'), true, 2), { goesOn: false, stuck: [] })
   assert.deepEqual(fails(read(YOUNG.file, 'EIO'), true, 3), { goesOn: true, stuck: one })
+  assert.deepEqual(fails(read(YOUNG.file, 'EIO'), true, 6), { goesOn: true, stuck: two }, 'one range after the other')
   const own = new TidemarkError('TIDEMARK_SEGMENT_DAMAGED', 'damaged', { file: segment(9).file })
   assert.equal(fails(own, true).goesOn, false, 'the next one writes another')
+})
+
+test('of a young segment of which one block is not given back only the range waits that needs that block: the others are merged between', () => {
+  const plan = (at: number): MergePlan => ({ ...PLAN, ranges: THREE.slice(at, at + 1), end: THREE[at + 1]?.start })
+  const unreadable = made()
+  const fails = (): boolean =>
+    unreadable.failed({ plan: plan(0), manifest: { base: THREE }, described: true, error: read(YOUNG.file, 'EIO') })
+  for (let round = 0; round < 5; round++) {
+    fails()
+    fails()
+    assert.equal(fails(), true)
+    unreadable.merged(plan(1))
+    assert.deepEqual([...unreadable.stuck], [YOUNG.file, ...FILES.slice(0, 1)])
+  }
 })

@@ -4,7 +4,7 @@
  * Owns: which, how often a file could not be read, until when it is let be, and that somebody hears of the end of that: on a store at rest nothing
  * else begins a merge. Does not own: what a plan does without it (policy.ts). What is damaged stays so until the end of the run, for it may be mended
  * then; what could not be read is tried again some time later. A young segment that cannot even be opened or described has every range that needs it
- * wait at once: each would cost a try of its own, and those behind them wait for all of these.
+ * wait at once, and so does one whose blocks fail range after range: each would cost a try of its own, and those behind them wait for all of these.
  */
 import { TidemarkError } from '../base/errors.ts'
 import { leastOf } from '../base/extremes.ts'
@@ -17,8 +17,9 @@ import { type MergePlan, nameOfRange, type Stuck, stuckBy } from './policy.ts'
 /** Merges in a row that failed because a file could not be read, whatever the reason; one that fails for longer is not waited for. */
 const UNREAD_MAX = 3
 /**
- * So many, and a young segment that cannot be opened or described counts as lost, for all ranges that need it: half a minute after the first, for a
- * mount is away for some seconds more often than a file is lost.
+ * So many, and a young segment counts as lost, for all ranges that need it. Where it cannot be opened or described that is half a minute after the first,
+ * for a mount is away for some seconds more often than a file is lost; where its blocks are not given back it is when the three tries of one range
+ * are followed by as many other ranges that fail for it, and none that needs it was merged between.
  */
 const LOST_MAX = 6
 /** What the system is short of says nothing of the file. */
@@ -77,10 +78,10 @@ export class Unreadable {
   failed({ plan, manifest, described, error }: Failure): boolean {
     if (!(error instanceof TidemarkError) || error.file === undefined) return false
     const { file, kind } = error
-    const names = (whole: boolean): string[] => [...stuckBy(plan, file), ...(whole && !described ? neededBy(plan, file, manifest) : [])]
+    const names = (whole: boolean): string[] => [...stuckBy(plan, file), ...(whole ? neededBy(plan, file, manifest) : [])]
     const isInput = inputsOf(plan).some(entry => entry.file === file)
     if (kind === 'damage') {
-      for (const name of names(true)) this.#damaged.add(name)
+      for (const name of names(!described)) this.#damaged.add(name)
       return isInput
     }
     // Not so what the merge itself wrote: the next one writes to another file.
