@@ -1,7 +1,8 @@
 /** Walks over cold entries on a disk that now and then does not give back what is stored: each entry is given once, as it is. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { Eviction } from '../src/capture/index.ts'
+import type { Key } from '../src/codec/index.ts'
 import { begin } from './support/cold-rig.ts'
 
 const entriesOf = (iterator: Iterator<[unknown, unknown]>): [unknown, unknown][] => {
@@ -82,5 +83,52 @@ for (const evicts of [false, true]) {
     assert.deepEqual([...walk], ['k1', 'k2', 'k0'])
     cold.damaged = false
     assert.equal(map.size, 3)
+  })
+}
+
+/** The keys that a loop gives in steps of which each passes few live entries. */
+function evenly(t: TestContext, keys: Iterator<Key>, body: (key: Key) => void = () => {}): Key[] {
+  const passed = t.mock.method(Object.getPrototypeOf(new Map().entries()) as Iterator<unknown>, 'next')
+  const given: Key[] = []
+  for (let done = false; !done; ) {
+    const before = passed.mock.callCount()
+    const step = keys.next()
+    const count = passed.mock.callCount() - before
+    assert.ok(count < 10, `${count} live entries in the step behind ${given.length}`)
+    done = step.done === true
+    if (step.done === true) continue
+    given.push(step.value)
+    body(step.value)
+  }
+  passed.mock.restore()
+  return given
+}
+
+const keysOf = function* (entries: Iterable<[Key, unknown]>): Generator<Key> {
+  for (const [key] of entries) yield key
+}
+
+for (const evicts of [false, true]) {
+  const name = evicts ? 'with' : 'without'
+  test(`the last step of a loop passes nothing that it brought home (${name} eviction)`, t => {
+    const home = ['k1', 'k3'] as const
+    const { map } = begin(500, { evicts, home: [...home] })
+    const walk = keysOf(map)
+    const first = walk.next().value as Key
+    // By others, before the walk and behind it; and by a set.
+    map.get('k499')
+    map.get('k0')
+    map.set('k498', 'new')
+    const given = [first, ...evenly(t, walk)]
+    assert.deepEqual([given.length, new Set(given).size, map.size], [500, 500, 500])
+    assert.deepEqual(given.slice(-4), [...home, 'k499', 'k498'])
+  })
+
+  test(`nor where entries are deleted while it brings them home (${name} eviction)`, t => {
+    const { map } = begin(500, { evicts })
+    const given = evenly(t, keysOf(map), key => {
+      if (Number(String(key).slice(1)) % 2 === 0) map.delete(key)
+    })
+    assert.deepEqual([given.length, new Set(given).size, map.size], [500, 500, 250])
   })
 }

@@ -61,6 +61,8 @@ export class ColdSide {
    * move it back, because what a later state holds before it is live or hidden, and comes to show by leaving the heap alone.
    */
   first: Key | undefined
+  /** Of entries, cold or live, no fewer than there were: counted before each goes, because the stack may end before that is told. */
+  deletes = 0
   #broughtHome = 0
   #evicted = 0
   #hidden = new Generations()

@@ -7,7 +7,9 @@
  * a key behind that shows was given or is owed; a live key that was given as a cold one is in `given`; where entries can leave the heap,
  * so is every live key that was given, and no other: a walk over a collection larger than memory must not remember all of it. As with a Map, a
  * key that was deleted and inserted again is another entry. A walk begins at the first stored key of which no earlier one found that it does not
- * show, or who looks at the first entry again and again would meet all before it each time, and the tombstones there.
+ * show, or who looks at the first entry again and again would meet all before it each time, and the tombstones there. What came home behind the walk
+ * lies beside each other in the live half: so that the last step need not pass all of it, the live entries that were given are counted, as long as that
+ * is certain.
  */
 import { compareKeys, type Key } from '../codec/index.ts'
 import type { ColdCursor } from './cold.ts'
@@ -26,6 +28,12 @@ export class ColdWalk {
   #version = 0
   #last: Key | undefined
   #through = false
+  /** Live entries that were given and are not in `given`. */
+  #givenLive = 0
+  /** Deletes that count, as far as was told. */
+  #deletes: number
+  /** All that was given, and is live, is counted. */
+  #isCounted = true
   #watch: Watch | undefined
   #seen: Link
 
@@ -34,11 +42,12 @@ export class ColdWalk {
     this.#live = live
     this.#watch = side.beginWalk(this)
     this.#seen = this.#watch.newest
+    this.#deletes = side.deletes
   }
 
   /** The next cold key; undefined when there is none for now. */
   next(): Key | undefined {
-    this.catchUp()
+    this.#catchUp()
     // Every stored key is live or hidden.
     if (this.#side.countMax === 0) this.#endStored()
     // While nothing was met, nor can anything change: before all that this walk meets now, nothing shows.
@@ -75,10 +84,23 @@ export class ColdWalk {
   gives(key: Key): boolean {
     if (this.#given.has(key)) return false
     if (this.#side.evicts) this.#given.add(key)
+    else this.#givenLive++
     return true
   }
 
-  /** A rollback put this key back, and it was given before. Follows `catchUp`. */
+  /** The live half has nothing more to give, for certain. Follows a `next` that gave nothing. */
+  get gaveAll(): boolean {
+    if (!this.#isCounted || this.#side.deletes !== this.#deletes) return false
+    return this.#live.size === this.#given.size + this.#givenLive
+  }
+
+  /** A rollback put something back, which may be given a second time. */
+  meetRollback(): void {
+    this.#isCounted = false
+    this.#catchUp()
+  }
+
+  /** A rollback put this key back, and it was given before. Follows `meetRollback`. */
   gave(key: Key): void {
     // It may have left the heap since.
     if (!this.#owed.delete(key) && this.#live.has(key)) this.#given.add(key)
@@ -90,7 +112,7 @@ export class ColdWalk {
     this.#watch = undefined
   }
 
-  catchUp(): void {
+  #catchUp(): void {
     for (let link = this.#seen.next; link !== undefined; link = link.next) {
       this.#take(link.change, link.key)
       this.#seen = link
@@ -99,7 +121,9 @@ export class ColdWalk {
 
   #take(change: Change, key: Key): void {
     if (change === 'deleted') {
-      this.#given.delete(key)
+      this.#deletes++
+      // Nobody knows whether it was one of these.
+      if (!this.#given.delete(key) && this.#givenLive > 0) this.#isCounted = false
       this.#owed.delete(key)
     } else if (this.#behind(key)) {
       if (change === 'left') {

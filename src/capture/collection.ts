@@ -164,6 +164,7 @@ export class Collection {
       cold.cameHome(key)
     } catch (error) {
       // Where the stack ends it is not home, or it is counted as home.
+      cold.deletes++
       this.live.delete(key)
       throw error
     }
@@ -204,6 +205,7 @@ export class Collection {
       // The service's own recursion may end the stack at any call: from here on only what is built in is called.
       const { saturated } = this
       this.saturated = true
+      if (cold !== undefined) cold.deletes++
       if (isNew && live.delete(key)) this.saturated = saturated
       throw error
     }
@@ -326,6 +328,7 @@ export class Collection {
   #deleteBeside(cold: ColdSide, key: Key, stored: boolean): boolean {
     const lives = this.live.has(key)
     if (!lives && (stored ? cold.hides(key) : !cold.shows(key))) return false
+    cold.deletes++
     if (!lives || !vanished(this, key)) {
       this.#gone(key)
       const { countMax } = cold

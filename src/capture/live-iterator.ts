@@ -53,14 +53,11 @@ export class LiveIterator {
           return { done: false, value: this.#pick === 'values' ? value : [key, value] }
         }
       }
+      if (cold?.gaveAll === true) return this.#end()
       const result = (this.#inner as Iterator<[Key, unknown]>).next()
       if (result.done === true) {
         if (this.#continue()) continue
-        this.#ended = true
-        cold?.end()
-        given.end()
-        this.#cold = this.#live = this.#inner = this.#given = undefined
-        return { done: true, value: undefined }
+        return this.#end()
       }
       const [key, value] = result.value
       if ((given.has(key) && !this.#isAnew(key)) || (cold !== undefined && !cold.gives(key))) continue
@@ -73,6 +70,14 @@ export class LiveIterator {
 
   [Symbol.iterator](): this {
     return this
+  }
+
+  #end(): IteratorResult<unknown, undefined> {
+    this.#ended = true
+    this.#cold?.end()
+    this.#given?.end()
+    this.#cold = this.#live = this.#inner = this.#given = undefined
+    return { done: true, value: undefined }
   }
 
   #read(cold: ColdWalk, key: Key): unknown {
@@ -88,7 +93,7 @@ export class LiveIterator {
   /** What a rollback put back is met again, in either half. */
   #catchUp(given: Given): void {
     const cold = this.#cold
-    cold?.catchUp()
+    cold?.meetRollback()
     given.catchUp(cold === undefined ? undefined : key => void (this.#isAnew(key) || cold.gave(key)))
   }
 

@@ -86,7 +86,8 @@ export class Undo {
   putBack(): void {
     const { collection, live, key, existed } = this
     if (!existed) {
-      // Deleted again, it is listed already where it has to be.
+      // One too many is counted where it was deleted again; then it is listed already where it has to be.
+      if (collection.cold !== undefined) collection.cold.deletes++
       if (live.delete(key)) removed(collection, key)
       this.tellGone()
       return
@@ -105,6 +106,7 @@ export class Undo {
   /** A key that was deleted is behind all others. */
   comeBack(): void {
     if (this.#waits === undefined || this.collection.live !== this.live) return
+    if (this.collection.cold !== undefined) this.collection.cold.deletes++
     // Inserted again it stands somewhere else.
     const enters = !this.live.delete(this.key)
     this.#put(this.#waits.before, enters)
