@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Eviction } from '../src/capture/index.ts'
+import type { Key } from '../src/codec/index.ts'
 import { MergeCursor } from '../src/image/merge.ts'
 import { begin } from './support/cold-rig.ts'
 import { fill, value, World } from './support/cold-world.ts'
@@ -94,6 +95,37 @@ test('a walk begins at the first stored key that shows, whatever leaves the heap
   map.get('k1')
   assert.deepEqual([...open], ['k5', 'k6', 'k7', 'k8', 'k2', 'k1'])
   assert.equal(map.keys().next().value, 'k2')
+})
+
+test('a loop begins behind what those before it brought home, which were left half way', () => {
+  for (const evicts of [false, true]) {
+    const { cold, map } = begin(500, { evicts, home: ['k1', 'k10'] })
+    const given = new Set<unknown>()
+    for (const last of [100, 200, 300]) {
+      const { steps } = cold
+      const walk = map.entries()
+      given.add(walk.next().value?.[0])
+      assert.ok(cold.steps - steps < 10, `${cold.steps - steps} steps`)
+      while (given.size < last) given.add(walk.next().value?.[0])
+    }
+    const { steps } = cold
+    for (let at = 0; at < 100; at++) map.delete(map.keys().next().value as Key)
+    assert.ok(cold.steps - steps < 300, `${cold.steps - steps} steps`)
+    assert.equal([...map.keys()].length, 400)
+  }
+})
+
+test('what leaves the heap behind a loop that goes on is before all others for the next one', () => {
+  const { cold, collection, map } = begin(9, { evicts: true })
+  const open = map.entries()
+  for (let at = 0; at < 4; at++) open.next()
+  assert.equal(new Eviction(collection).run(2), 2)
+  assert.equal(open.next().value?.[0], 'k4')
+  assert.equal(open.next().value?.[0], 'k5')
+  const { steps } = cold
+  assert.equal(map.keys().next().value, 'k0')
+  assert.equal(cold.steps - steps, 1)
+  assert.deepEqual([...map.keys()], ['k0', 'k1', 'k6', 'k7', 'k8', 'k2', 'k3', 'k4', 'k5'])
 })
 
 test('a walk that broke off at its first step begins anew, and leaves nothing out', () => {

@@ -50,8 +50,8 @@ export class ColdWalk {
     this.#catchUp()
     // Every stored key is live or hidden.
     if (this.#side.countMax === 0) this.#endStored()
-    // While nothing was met, nor can anything change: before all that this walk meets now, nothing shows.
-    const begins = this.#last === undefined
+    // Before all that this walk meets now nothing shows, nor can that change before it is met.
+    const begins = this.#last === undefined || (this.#side.first === this.#last && !this.#shows(this.#last))
     while (!this.#through) {
       const { cold } = this.#side
       if (this.#cursor === undefined || this.#last === undefined || cold.version !== this.#version) {
@@ -65,7 +65,7 @@ export class ColdWalk {
       }
       this.#last = key
       if (begins) this.#side.first = key
-      if (!this.#live.has(key) && !this.#side.hides(key)) return key
+      if (this.#shows(key)) return key
     }
     return this.#nextOwed()
   }
@@ -157,6 +157,11 @@ export class ColdWalk {
     }
     this.#owing = undefined
     return undefined
+  }
+
+  /** Of a stored key. */
+  #shows(key: Key): boolean {
+    return !this.#live.has(key) && !this.#side.hides(key)
   }
 
   #endStored(): void {
