@@ -21,6 +21,8 @@ export class Classes {
   readonly #rpo: Rpo
   readonly #refusals: Refusals
   #whole = false
+  /** Found dirty last: it mostly is still, and the others need not be asked. */
+  #dirty: Collection | undefined
   /** As `Flight.captureBy`, of the epoch that failed. */
   #captureBy = Number.POSITIVE_INFINITY
 
@@ -49,7 +51,15 @@ export class Classes {
 
   /** Some collection has changes that no barrier has cut. */
   get dirty(): boolean {
-    for (const collection of this.#parts.collections.values()) if (collection.dirty) return true
+    const { collections } = this.#parts
+    const last = this.#dirty
+    if (last?.dirty === true && collections.get(last.name) === last) return true
+    this.#dirty = undefined
+    for (const collection of collections.values()) {
+      if (!collection.dirty) continue
+      this.#dirty = collection
+      return true
+    }
     return false
   }
 
