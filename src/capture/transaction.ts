@@ -32,7 +32,7 @@ class Restore {
   }
 }
 
-/** What a collection had when it was emptied. */
+/** What a collection had when it was emptied first. What it had later came in this transaction, and a rollback leaves nothing of that. */
 interface Cleared {
   readonly live: Map<Key, unknown>
   readonly cold: ColdSide | undefined
@@ -56,7 +56,7 @@ export class Transaction {
   #images: ByteWriter
   readonly #imagesBytes: number
   /** Entries of collections that were emptied, kept as they are, those that left the heap included. */
-  readonly #cleared = new Map<Collection, readonly Cleared[]>()
+  readonly #cleared = new Map<Collection, Cleared>()
   /** The images are being written to: whoever comes back in takes room of his own. */
   #encoding = false
   /** While it is validated: what codecs wrote of keys that were known, and have validated again. */
@@ -194,7 +194,7 @@ export class Transaction {
       significance,
       returns,
     }
-    this.#cleared.set(collection, [...(this.#cleared.get(collection) ?? []), { live, cold }])
+    if (!this.#cleared.has(collection)) this.#cleared.set(collection, { live, cold })
     this.#steps.push(
       new Restore(collection, () => {
         // Given meanwhile, it counts from then on.
@@ -340,8 +340,10 @@ export class Transaction {
 
   /** What the undo log keeps as it is (`kept`) must not have been changed: whoever sets that very object again has held it since before. */
   #assertFresh(collection: Collection, key: Key, value: object, kept: unknown): void {
-    if (value !== kept && (this.#cleared.size === 0 || this.#cleared.get(collection)?.some(one => this.#keeps(one, key, value)) !== true))
-      return
+    if (value !== kept) {
+      const cleared = this.#cleared.size === 0 ? undefined : this.#cleared.get(collection)
+      if (cleared === undefined || !this.#keeps(cleared, key, value)) return
+    }
     throw stale(collection.name, key)
   }
 
