@@ -76,6 +76,17 @@ test('callers arrive in the order in which they came, also after an epoch that f
   )
 })
 
+test('all who wait for an epoch that refused a value are told so by one error', async () => {
+  const { waiters } = watched()
+  const waits = [waiters.add(1000), waiters.add(1000), waiters.add(1000)]
+  waiters.depart()
+  const refused = [{ collection: 'map', key: 'k', reason: 'a function' }]
+  waiters.arrive({ refused, refusedCount: 1 } as unknown as CheckpointPoint)
+  const errors = await Promise.all(waits.map(wait => wait.catch((error: TidemarkError) => error)))
+  assert.equal((errors[0] as TidemarkError).code, 'TIDEMARK_VALUE_REFUSED')
+  assert.equal(new Set(errors).size, 1)
+})
+
 test('whoever waits is told when there is nothing to wait for any more', async () => {
   const { waiters, ended, wait } = watched()
   wait('a')

@@ -72,10 +72,12 @@ export class Waiters {
   arrive(point: CheckpointPoint): void {
     const aboard = this.#aboard
     this.#aboard = new Set()
+    // One for all of them: each would have a stack of its own.
+    const refused = point.refused.length > 0 && aboard.size > 0 ? refusalError(point.refused, point.refusedCount, point) : undefined
     for (const waiter of aboard) {
       waiter.cancel()
-      if (point.refused.length > 0) waiter.reject(refusalError(point.refused, point.refusedCount, point))
-      else waiter.resolve(point)
+      if (refused === undefined) waiter.resolve(point)
+      else waiter.reject(refused)
     }
   }
 
