@@ -49,17 +49,17 @@ export interface FoundCommit {
 }
 
 export interface Evidence {
-  /** The first commit or echo. */
+  /** The first commit or echo behind the very place where the search began. */
   readonly first: FoundCommit | undefined
   /** The highest epoch that a commit, an echo or a seal speaks of. */
   readonly lastSeenEpoch: number
-  /** Something was written after the first commit found was synced, or a seal says so. */
+  /** Something was written after a commit was synced that is found, or of which a header is left, or a seal says so. */
   readonly sealed: boolean
 }
 
 /**
- * Looks at everything from `from` to the window's limit that speaks of epochs after `afterEpoch`. `gaps`: goes on behind what the device does not
- * give back; what is found then proves that it is there, and what is not proves nothing.
+ * Looks at everything from `from`, where no whole frame is known to stand, to the window's limit that speaks of epochs after `afterEpoch`. `gaps`:
+ * goes on behind what the device does not give back; what is found then proves that it is there, and what is not proves nothing.
  */
 export async function findEvidence(
   window: Window,
@@ -73,6 +73,8 @@ export async function findEvidence(
   let first: FoundCommit | undefined
   let lastSeenEpoch = 0
   let sealed = false
+  /** Behind the echo of the first commit of which a header holds, and what it says does not. */
+  let leftBehind = Number.POSITIVE_INFINITY
   let looked = 0
   const lookedMost = window.limit - from
   for (let at = from; at < window.limit; ) {
@@ -96,13 +98,18 @@ export async function findEvidence(
       if (looks) looked += header.storedLength
       const isLater = found !== undefined && found.epoch > afterEpoch
       if (looks && (looked > lookedMost || (isLater && end > at + piece.length))) behind = end - at
+      // Nothing is appended behind a commit and its echo before these were synced.
+      if (offset >= leftBehind) sealed = true
       if (found === undefined) {
+        if (header.kind === FRAME_COMMIT) leftBehind = Math.min(leftBehind, end + (end - offset))
+        // One at the very place is the echo of the epoch before.
+        else if (header.kind === FRAME_ECHO && offset > from) leftBehind = Math.min(leftBehind, end)
         // The echo leaves with its commit; whatever else lies behind was written later.
         if (first !== undefined && offset >= first.end && !(header.kind === FRAME_ECHO && offset === first.end)) sealed = true
       } else if (isLater) {
         lastSeenEpoch = Math.max(lastSeenEpoch, found.epoch)
         if (found.commit === undefined) sealed = true
-        else if (first === undefined) first = found.commit
+        else if (first === undefined) first = offset > from ? found.commit : undefined
         else if (!(found.commit.kind === FRAME_ECHO && found.commit.payload.equals(first.payload))) sealed = true
       }
       if (behind >= piece.length) {

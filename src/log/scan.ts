@@ -314,7 +314,7 @@ export class LogScan implements AsyncIterable<LogItem> {
     if (result.type === 'end') return isKnown ? damage(file, result.start, ENDS_EARLY, 0) : { type: 'end', sealed: result.start > from }
     if (result.type === 'broken') return damage(file, result.at, result.message, result.commit?.epoch ?? 0)
     const { at, walked, cut } = result
-    const evidence = await findEvidence(window, at + 1, header.salt, this.report.end.epoch, this.#pause)
+    const evidence = await findEvidence(window, at, header.salt, this.report.end.epoch, this.#pause)
     const { first } = evidence
     if (first?.kind === FRAME_ECHO && first.at - (first.end - first.at) === at) {
       const commit = checkCommit(first.payload, walked, at)

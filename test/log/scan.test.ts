@@ -203,6 +203,53 @@ test('a trace of the epoch after the next is damage, not a torn tail: the one be
   }
 })
 
+test('a commit and its echo of which a header is left are damage, not a torn tail, where a header stands behind both', async () => {
+  const { files, ends } = await make({ lives: [[SMALL[0], SMALL[1], SMALL[0]] as readonly (readonly Block[])[]] })
+  const path = logFiles(files)[0] as string
+  const [first, second, third] = ends as [number, number, number]
+  const whole = files.get(path) as Buffer
+  const frame = second - whole.lastIndexOf(FRAME_MAGIC, second - 1)
+  const commit = second - 2 * frame
+  const echo = second - frame
+  const seal = second + 64
+  // Behind the place of the seal the first block of epoch 3, or its header alone; and nothing at all, as where nobody was told of epoch 2.
+  const block = whole.indexOf(FRAME_MAGIC, seal + FRAME_HEADER_BYTES)
+  assert.ok(whole.subarray(seal).indexOf(FRAME_MAGIC) === 0 && block < third)
+  const payloads = [commit + FRAME_HEADER_BYTES, echo + FRAME_HEADER_BYTES] as const
+  const spoils: readonly (readonly (readonly [from: number, to: number])[])[] = [
+    [
+      [payloads[0], echo],
+      [payloads[1], seal],
+    ],
+    [
+      [commit, echo],
+      [payloads[1], seal],
+    ],
+    [[payloads[0], seal]],
+    // Its last block and its commit.
+    [
+      [first + 64 + FRAME_HEADER_BYTES, commit],
+      [payloads[0], echo],
+      [payloads[1], seal],
+    ],
+  ]
+  for (const [index, spoil] of spoils.entries()) {
+    const bytes = Buffer.from(whole)
+    for (const [from, to] of spoil) bytes.fill(0, from, to)
+    for (const end of [block, seal + FRAME_HEADER_BYTES]) {
+      const error = await outcome(withFile(files, path, bytes.subarray(0, end)))
+      assert.ok(error instanceof TidemarkError && error.code === 'TIDEMARK_LOG_DAMAGED', `${index}, to ${end}: ${JSON.stringify(error)}`)
+      assert.equal(error.info?.['firstLostEpoch'], 2)
+      assert.equal(error.info?.['lastSeenEpoch'], 2)
+    }
+    for (const end of [second, seal]) {
+      const result = await outcome(withFile(files, path, bytes.subarray(0, end)))
+      assert.ok(!(result instanceof TidemarkError), `${index}, to ${end}: ${(result as TidemarkError).message}`)
+      assert.deepEqual([result.epochs.length, result.torn], [1, true])
+    }
+  }
+})
+
 test('damage in the middle says where it is and what is lost, and falling back gives the epochs before it', async () => {
   const life = [SMALL[0], SMALL[1], SMALL[0]] as readonly (readonly Block[])[]
   const { files, epochs } = await make({ lives: [life, life] })
