@@ -127,7 +127,10 @@ export function readCommit(payload: Buffer): Commit | undefined {
   }
 }
 
-/** The epoch, and its echo looked at. The end of the epoch is behind it even when it is damaged, and before it when the file ends there. */
+/**
+ * The epoch, and its echo looked at. The end of the epoch is behind it even when it is damaged, and before it when the file ends there; but where `limit`,
+ * the end of a closed file, is behind it, so is that of the epoch, whatever of the echo is there.
+ */
 export async function withEcho(
   window: Window,
   epoch: EpochResult & { type: 'epoch' },
@@ -137,17 +140,18 @@ export async function withEcho(
   const { commit, start, commitAt, commitEnd, payload } = epoch
   if (limit === commitEnd) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
   const length = commitEnd - commitAt
+  const end = commitEnd + length
   const bytes = await window.view(commitEnd, length).catch(error => {
     if (!isUnreadable(error)) throw error
   })
   // The commit is whole: the epoch needs no echo.
-  if (bytes === undefined && commitEnd + length <= window.limit)
-    return { commit, start, commitAt, end: commitEnd + length, echoMissing: true }
+  if (bytes === undefined ? end <= window.limit || limit === end : bytes.length < length && limit === end)
+    return { commit, start, commitAt, end, echoMissing: true }
   if (bytes === undefined || bytes.length < length) return { commit, start, commitAt, end: commitEnd, echoMissing: false }
   const header = decodeFrameHeader(bytes, 0, salt, commitEnd)
   const body = bytes.subarray(FRAME_HEADER_BYTES)
   const whole = header?.kind === FRAME_ECHO && payloadMatches(header, body) && body.equals(payload)
-  return { commit, start, commitAt, end: commitEnd + length, echoMissing: !whole }
+  return { commit, start, commitAt, end, echoMissing: !whole }
 }
 
 /** Reads a payload piece by piece, into the digest and for its checksum. */

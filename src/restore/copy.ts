@@ -202,10 +202,12 @@ async function attempt(from: Storage, to: Storage, opened: OpenedStore, random: 
     // A log that was found without the newest manifests may go on in files of a later token than that of the manifest that was read.
     const token = log.reduce((most, { file }) => Math.max(most, logNumbers(nameOf(file))?.token ?? 0), manifest.token)
     const next = fork({ ...manifest, number: numberBehind(opened), token, log, retained: [] }, report.end, lineage)
-    const lengths = new Map<string, number>([
-      ...segments.map(({ file, bytes }) => [file, bytes] as const),
-      ...next.log.filter(({ file }) => open.has(file)).map(({ file, end }) => [file, end?.bytes ?? 0] as const),
-    ])
+    const lengths = new Map<string, number>(segments.map(({ file, bytes }) => [file, bytes] as const))
+    for (const { file, end } of next.log) {
+      // One that was closed may have lost of its last echo, which nothing needs.
+      const size = await open.get(file)?.size()
+      if (size !== undefined) lengths.set(file, Math.min(end?.bytes ?? 0, size))
+    }
     let bytes = 0
     for (const [file, length] of lengths) {
       await copyFile(open.get(file) as StorageFile, to, file, length)

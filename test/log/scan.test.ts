@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { hasCode, TidemarkError } from '../../src/base/errors.ts'
 import { FRAME_HEADER_BYTES, FRAME_MAGIC, LOG_HEADER_BYTES } from '../../src/format/index.ts'
+import { copyStore, openForReading } from '../../src/restore/index.ts'
 import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf, withFile } from '../support/files.ts'
-import { type Block, type Epoch, Life, readAll } from '../support/log-store.ts'
+import { type Block, type Epoch, Life, pseudoRandom, readAll } from '../support/log-store.ts'
 import { STRIDE, share } from '../support/share.ts'
 
 interface Made {
@@ -125,12 +126,32 @@ test('cut at any length, the open file gives exactly the epochs whose commit is 
   assert.equal(whole, epochs.length)
 })
 
-test('a file that the manifest has closed is refused when it is cut', async () => {
-  const { files } = await make({ lives: [SMALL, SMALL] })
+test('a file that the manifest has closed is refused when it is cut, and healed where that is inside its last echo', async () => {
+  const { files, epochs } = await make({ lives: [SMALL, SMALL] })
   const path = logFiles(files)[0] as string
   const bytes = files.get(path) as Buffer
-  for (let length = 0; length < bytes.length - 64; length += 7 * STRIDE) {
+  const end = (await openForReading(await storageOf(files))).manifest.log[0]?.end?.bytes as number
+  const echo = bytes.lastIndexOf(FRAME_MAGIC, end - 1)
+  for (let length = 0; length < echo; length = length === echo - 1 ? echo : Math.min(length + 7 * STRIDE, echo - 1)) {
     assert.ok(hasCode(await outcome(withFile(files, path, bytes.subarray(0, length))), 'TIDEMARK_LOG_DAMAGED'), `length ${length}`)
+  }
+  for (let length = echo; length <= end; length++) {
+    const result = await outcome(withFile(files, path, bytes.subarray(0, length)))
+    assert.deepEqual(result, { epochs, healed: length < end ? 1 : 0, torn: false }, `length ${length}`)
+  }
+  // A copy is made of it all the same, and goes on.
+  for (const length of [echo, end - 1]) {
+    const source = await storageOf(withFile(files, path, bytes.subarray(0, length)))
+    const target = new MemoryStorage()
+    const copied = await copyStore(source, target, pseudoRandom('copy'), () => undefined)
+    assert.equal(copied.epoch, epochs.length)
+    const { epochs: found, report } = await readAll(target)
+    assert.deepEqual(found, epochs)
+    assert.equal(report.healed.length, 1)
+    const writer = await Life.open({ storage: target, name: 'of the copy' })
+    await writer.mustCommit([[['e', '5']]])
+    await writer.close()
+    assert.equal((await readAll(target)).epochs.length, epochs.length + 1)
   }
 })
 
