@@ -93,6 +93,29 @@ test('under load, windows that save rewrites become longer, never beyond the RPO
   assert.deepEqual(world.of('rpo-broken'), [])
 })
 
+test('what a window was before it changed is what was said of it last, however it followed the commits meanwhile', () => {
+  const commitMs = (ms: number): number => 500 + (ms < 150_000 ? ms / 200 : (300_000 - ms) / 200)
+  const world = new CadenceWorld({
+    rate: () => 20_000,
+    load: () => 0.8,
+    keysMax: 500,
+    commitMs,
+    settings: { ...elastic, intervalMsMax: 4000 },
+  })
+  world.run(300_000)
+  assert.ok(world.of('narrow', 'slow-commits').length >= 3)
+  assert.ok(world.of('widen').length >= 4)
+  let said = 1000
+  for (const { type, numbers } of world.decisions) {
+    if (type !== 'widen' && type !== 'narrow') continue
+    const { windowMs = 0, windowMsBefore = 0 } = numbers
+    assert.equal(windowMsBefore, said)
+    const grew = windowMs / windowMsBefore
+    assert.ok((type === 'widen' ? grew : 1 / grew) >= 1.099, `${type} ${windowMsBefore} to ${windowMs}`)
+    said = windowMs
+  }
+})
+
 test('barriers come in the lull behind a burst when the RPO has room, and at the interval when it has none', () => {
   const burst = (ms: number): boolean => ms % 3000 < 1500
   const options = { rate: (ms: number) => (burst(ms) ? 5000 : 10), load: (ms: number) => (burst(ms) ? 0.9 : 0.05) }

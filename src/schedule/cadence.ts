@@ -235,13 +235,13 @@ export class Cadence {
     const listed = this.#listedAtBarrier.reduce((sum, { id, keys }) => sum + (bytesOf.get(id) === undefined ? 0 : keys), 0)
     const rewrites = listed === 0 ? 0 : Math.max(0, 1 - records / listed)
     const load = this.#activity.load.value
-    const old = this.#window.targetMs
+    const { saidMs } = this.#window
     const why = this.#window.committed({ rewrites, load, commitMs, reserveMs })
     const { targetMs } = this.#window
     tell?.()
     this.#decideLeftOut(written.filter(({ asOf }) => asOf !== undefined).length, now)
     if (why === undefined) return
-    const numbers = { windowMs: targetMs, windowMsBefore: old, rewriteShare: rewrites, loopLoad: load, commitMs }
+    const numbers = { windowMs: targetMs, windowMsBefore: saidMs, rewriteShare: rewrites, loopLoad: load, commitMs }
     if (why === 'rewrites') this.#decide('widen', why, numbers)
     else this.#decide('narrow', why, numbers)
   }

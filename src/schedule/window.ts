@@ -4,7 +4,7 @@
  * Owns: the target. Does not own: the barrier, what is observed.
  * Invariants: the RPO goes before everything else; a window that is not elastic is `intervalMs`, and ends earlier only for `deltaBytesMax` or
  * the RPO; the target changes at commits only, by thresholds that lie apart, and grows at the second commit behind any change, at the earliest; it
- * never reaches into the reserve, and what that takes from it commit by commit is said once it has come to something.
+ * never reaches into the reserve, and what that takes from it commit by commit, and gives it back, is said once it has come to something.
  */
 import type { BarrierReason, CadenceSettings } from './types.ts'
 
@@ -59,14 +59,14 @@ const COMMITS_BETWEEN = 2
 
 export class Window {
   targetMs: number
-  readonly #settings: CadenceSettings
   /** The target that was said last. */
-  #saidMs: number
+  saidMs: number
+  readonly #settings: CadenceSettings
   #commits = 0
 
   constructor(settings: CadenceSettings) {
     this.#settings = settings
-    this.targetMs = this.#saidMs = settings.intervalMs
+    this.targetMs = this.saidMs = settings.intervalMs
   }
 
   /** Gives why the target changed. */
@@ -75,23 +75,26 @@ export class Window {
     if (!elastic) return undefined
     const longestMs = Math.max(intervalMs, intervalMsMax - reserveMs)
     if (this.targetMs > longestMs) {
-      if (this.#saidMs >= longestMs * WORTH) return this.#change(longestMs, 'slow-commits')
-      this.targetMs = longestMs
-      this.#commits = 0
-      return undefined
+      return this.saidMs >= longestMs * WORTH ? this.#change(longestMs, 'slow-commits') : this.#follow(longestMs)
     }
     if (++this.#commits < COMMITS_BETWEEN) return undefined
     const loaded = load >= LOAD_HIGH || commitMs >= this.targetMs / 2
     const calm = load < LOAD_LOW && commitMs < this.targetMs / 4
     const longerMs = Math.min(longestMs, this.targetMs * STEP)
-    if (loaded && rewrites >= REWRITES_MIN && longerMs >= this.targetMs * WORTH) return this.#change(longerMs, 'rewrites')
+    if (loaded && rewrites >= REWRITES_MIN && longerMs >= this.targetMs * WORTH)
+      return longerMs >= this.saidMs * WORTH ? this.#change(longerMs, 'rewrites') : this.#follow(longerMs)
     if (calm && this.targetMs > intervalMs) return this.#change(Math.max(intervalMs, this.targetMs / STEP), 'calm')
     return undefined
   }
 
   #change<Why>(targetMs: number, why: Why): Why {
-    this.targetMs = this.#saidMs = targetMs
-    this.#commits = 0
+    this.saidMs = targetMs
+    this.#follow(targetMs)
     return why
+  }
+
+  #follow(targetMs: number): undefined {
+    this.targetMs = targetMs
+    this.#commits = 0
   }
 }
