@@ -338,12 +338,19 @@ test('getOrInsertComputed takes a function that gives a value, and stores nothin
   await failsWith('TIDEMARK_CLOSED', () => map.getOrInsertComputed('a', never))
 })
 
-test('a key that is an object is named by what it is where the function is refused: it may have no text', async () => {
+test('a key that is an object, or a function, is named by what it is where the function is refused: it may have no text', async () => {
   await using store = await open(':memory:', { checkpoint: { intervalMs: 0 } })
   const map = store.map('map') as unknown as TidemarkMap<never, number>
   const late = (async () => {}) as never
-  for (const key of [Object.create(null), { toString: () => assert.fail('its text was asked for') }] as never[]) {
-    const wanted = { collection: 'map', says: ['key an object (Object)'] }
+  const gone = Proxy.revocable(class {}, {})
+  gone.revoke()
+  for (const [key, says] of [
+    [Object.create(null), 'key an object (Object)'],
+    [{ toString: () => assert.fail('its text was asked for') }, 'key an object (Object)'],
+    [class {}, 'key a function'],
+    [gone.proxy, 'key a function'],
+  ] as [never, string][]) {
+    const wanted = { collection: 'map', says: [`${says}: `] }
     for (const call of [() => map.update(key, 5 as never), () => map.update(key, late), () => map.getOrInsertComputed(key, 5 as never)])
       assert.equal((await failsWith('TIDEMARK_ARGUMENT', call, wanted)).key, key)
     await failsWith('TIDEMARK_KEY', () => map.update(key, () => 5), { collection: 'map' })

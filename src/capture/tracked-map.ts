@@ -275,9 +275,9 @@ function assertFunction(
   })
 }
 
-/** Nobody has looked at the key yet: an object may have no text, or run code for it. */
+/** Nobody has looked at the key yet: an object may have no text, or run code for it, and that of a function is its source. */
 function textOf(key: unknown): string {
-  return isObject(key) ? describe(key) : String(key)
+  return isObject(key) || typeof key === 'function' ? describe(key) : String(key)
 }
 
 function noCallback({ name }: Collection, callback: unknown): TidemarkError {
