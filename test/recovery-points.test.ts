@@ -186,6 +186,9 @@ test('where the newest state does not open, what can be restored is listed all t
       ['status', folder],
     ])
     assert.deepEqual([listed?.status, (JSON.parse(listed?.out ?? '') as RecoveryPoint[]).map(({ epoch }) => epoch)], [0, epochs])
+    const { error } = JSON.parse(listed?.err ?? '') as { error: { code: string; message: string; hint: string } }
+    assert.deepEqual([error.code, error.message.includes(file), error.hint.length > 0], [code, true, true])
+    assert.equal(told?.err, `tidemark: ${error.message} (${code})\nhint: ${error.hint}\n`)
     const lines = told?.out.split('\n') ?? []
     assert.match(lines[0] ?? '', new RegExp(`^note {8}the newest state does not open: .*${file}.*\\(${code}\\)$`))
     assert.deepEqual([told?.status, lines.length], [0, epochs.length + 3])

@@ -13,7 +13,7 @@ import {
 import { writePieces } from './output.ts'
 import { keyText } from './show.ts'
 import { Contents, type Entries, reading } from './stores.ts'
-import { epochOf, type Verb } from './usage.ts'
+import { epochOf, problemText, type Verb } from './usage.ts'
 import { say } from './values.ts'
 
 const time = (ms: number): string => (ms === 0 ? '-' : new Date(ms).toISOString())
@@ -110,12 +110,14 @@ export const log: Verb = {
   usage: 'log <dir> [--json]',
   what: 'recovery points, newest first, and the lineages they are of',
   positionals: [1, 1],
-  run: async ({ positionals: [directory] }) => {
+  run: async ({ positionals: [directory], flags }) => {
     // First: a living writer may have committed more by the time of the list.
     const newest = await newestOf(directory as string)
     const points = await recoveryPoints(directory as string)
     const fails = newest instanceof TidemarkError
     if (fails && points.length === 0) throw newest
+    // The list holds, and is alone on the output.
+    if (fails) process.stderr.write(problemText('error', newest, flags['json'] === true))
     const notes = fails ? [`the newest state does not open: ${newest.message} (${newest.code})`] : lostBehind(points, newest)
     return {
       json: points,
