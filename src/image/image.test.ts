@@ -296,6 +296,28 @@ test('a walk enters base segments one after another, and asks no young segment w
   assert.ok(base.every(({ cursors }) => cursors === 1))
 })
 
+test('a walk looks at no base range behind its end, whether young segments have a say there or not', () => {
+  const looked = new Set<number>()
+  const part = (at: number, through: number): ImageParts['base'][number] => ({
+    start: at === 0 ? FIRST_PLACE : placeOf({ collection: at, key: '' }),
+    layer: null,
+    get through() {
+      looked.add(at)
+      return through
+    },
+  })
+  for (const through of [0, 5]) {
+    const young = new Played([{ collection: 20, key: 'a', value: 'young' }], new Open(), 5)
+    const image = new Image({ tables: [], young: [young], base: Array.from({ length: 100 }, (_, at) => part(at, through)) })
+    assert.equal(walkLive(image, 20).length, through === 0 ? 1 : 0)
+    assert.ok(
+      [...looked].every(at => at === 20 || at === 21),
+      [...looked].join(),
+    )
+    looked.clear()
+  }
+})
+
 test('a look-up asks one base segment, and a young one only where it has a say', () => {
   const { image, base, young } = wide(100)
   assert.equal(ask(image, { collection: 1, key: '000010' }), 'base')

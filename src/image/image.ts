@@ -88,10 +88,11 @@ export class Image implements Layer {
   /** The stretches of base ranges in which the segment has a say, each as long as it can be. */
   *#youngWalks(segment: SegmentLayer, range: Range): Walks {
     const hasSay = (at: number): boolean => (this.#base[at] as BasePart).through < segment.entry.through
-    for (let at = this.#firstRange(range); at < this.#base.length; at++) {
+    const last = this.#lastRange(range)
+    for (let at = this.#firstRange(range); at <= last; at++) {
       if (!hasSay(at)) continue
       let end = at + 1
-      while (end < this.#base.length && hasSay(end)) end++
+      while (end <= last && hasSay(end)) end++
       const part = this.#cut(range, at, end)
       if (part === undefined) return
       yield segment.cursor(part)
@@ -120,6 +121,10 @@ export class Image implements Layer {
 
   #firstRange({ from }: Range): number {
     return from === undefined ? 0 : this.#rangeOf(from.collection, from.key)
+  }
+
+  #lastRange({ to }: Range): number {
+    return to === undefined ? this.#base.length - 1 : this.#rangeOf(to.collection, to.key)
   }
 
   /** The last base range that does not start behind the place. */
