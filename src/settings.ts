@@ -83,7 +83,10 @@ export interface Settings {
    */
   readonly codecs?: readonly Codec[]
   readonly debug?: {
-    /** Re-encode a sample of clean entries before each barrier and name changes that nobody declared. Default false. */
+    /**
+     * Re-encode a sample of clean entries before each barrier and name changes that nobody declared. That is done in the turn of the barrier, whatever
+     * `stallMsMax` is: for as long as encoding the sample takes, and a walk over the keys that were written. For development. Default false.
+     */
     readonly untracked?: boolean
     /** Entries sampled per barrier and collection. Default 1,000. */
     readonly sample?: number

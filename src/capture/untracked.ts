@@ -14,7 +14,6 @@ import type { Key } from '../codec/index.ts'
 import { appendPut } from '../format/index.ts'
 import type { Collection } from './collection.ts'
 import { keysIn } from './journal.ts'
-import { KeySet } from './key-set.ts'
 import { setIn } from './map-chain.ts'
 
 export interface UntrackedChange {
@@ -99,9 +98,9 @@ export class Untracked {
   }
 
   #inspect(collection: Collection, watched: Watched): void {
-    const dirty = new KeySet()
-    for (const group of collection.written()) for (const key of keysIn(group)) if (key !== undefined) dirty.add(key)
-    const { digests } = watched
+    const { digests, suspects } = watched
+    const sample = this.#sampleOf(collection, watched)
+    const clean = cleanOf(collection, [...suspects, ...sample])
     const changed = (key: Key): boolean => {
       const digest = this.#digest(collection, key)
       const known = digests.get(key)
@@ -113,13 +112,13 @@ export class Untracked {
     }
     const differs = (key: Key): boolean => {
       // The codec may drop the collection.
-      if (collection.dropped || dirty.has(key) || collection.significance?.waits(key) === true) return false
+      if (collection.dropped || !clean.has(key) || collection.significance?.waits(key) === true) return false
       if (collection.live.has(key)) return changed(key)
       // Cold entries have nobody who could change them, unless somebody holds them.
       if (collection.cold?.held.peek(key) === undefined) digests.delete(key)
       return false
     }
-    for (const key of watched.suspects) {
+    for (const key of suspects) {
       const isChanged = digests.has(key) && differs(key)
       const digest = isChanged ? this.#digest(collection, key) : ''
       if (collection.dropped) return
@@ -128,9 +127,20 @@ export class Untracked {
       this.#found({ collection: collection.name, key })
     }
     if (collection.dropped) return
-    const suspects: Key[] = []
+    const found: Key[] = []
+    for (const key of sample) {
+      if (differs(key)) found.push(key)
+      if (collection.dropped) return
+    }
+    watched.suspects = found
+  }
+
+  /** The next in turn. */
+  #sampleOf({ live }: Collection, watched: Watched): Key[] {
+    const { digests } = watched
+    const sample: Key[] = []
     // What left the heap is no part of the sample: it is passed over, faster than it comes.
-    const left = Math.min(Math.max(0, digests.size - collection.live.size), PASSED_MAX * this.#sample)
+    const left = Math.min(Math.max(0, digests.size - live.size), PASSED_MAX * this.#sample)
     let looked = 0
     for (let steps = Math.min(this.#sample + left, digests.size); steps > 0 && looked < this.#sample; steps--) {
       watched.turn ??= digests.keys()
@@ -139,11 +149,10 @@ export class Untracked {
         watched.turn = undefined
         continue
       }
-      if (differs(value)) suspects.push(value)
-      if (collection.dropped) return
-      if (collection.live.has(value)) looked++
+      sample.push(value)
+      if (live.has(value)) looked++
     }
-    watched.suspects = suspects
+    return sample
   }
 
   /** Encoding runs code of the user (a codec, a proxy): what it reads of a stored collection may come back in here. */
@@ -171,6 +180,16 @@ export class Untracked {
     }
     return watched
   }
+}
+
+/** Those of them that nobody wrote. All that was written is walked over; a table of it would take many times as long. */
+function cleanOf(collection: Collection, keys: readonly Key[]): ReadonlySet<Key> {
+  const clean = new Set(keys)
+  for (const group of collection.written()) {
+    for (const key of keysIn(group)) if (key !== undefined) clean.delete(key)
+    if (clean.size === 0) break
+  }
+  return clean
 }
 
 function prefixOf({ codecs }: Watched): string {

@@ -3,9 +3,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { systemScheduler } from '../../src/base/scheduler.ts'
+import { Untracked } from '../../src/capture/index.ts'
+import { KeySet } from '../../src/capture/key-set.ts'
+import type { Key } from '../../src/codec/index.ts'
 import { openStore } from '../../src/open.ts'
 import { MemoryDisk, MemoryStorage } from '../../src/storage/index.ts'
 import type { Store } from '../../src/store.ts'
+import { Rig } from '../support/capture-rig.ts'
 import { share } from '../support/share.ts'
 import { program } from './program.ts'
 import { noTotals, runProgram } from './run.ts'
@@ -118,6 +122,27 @@ test('a change that is declared before the barrier after next is not named', asy
   await barriers(store, 5)
   assert.deepEqual(named, [])
   await store.close()
+})
+
+test('of keys that were written no table is made at a barrier, however many they are, and none of them is named', ({ mock }) => {
+  const rig = new Rig()
+  const map = rig.collection(Array.from({ length: 2000 }, (_, n) => [n, item(n)]))
+  const named: Key[] = []
+  const untracked = new Untracked(2000, ({ key }) => named.push(key))
+  untracked.loaded(map)
+  rig.checkpoint()
+  for (let n = 5; n < 2000; n++) {
+    const value = item(n)
+    map.set(n, value)
+    value.n = -1
+  }
+  map.delete(1)
+  map.set(1, item(-1))
+  ;(map.live.get(3) as Item).n = -1
+  const added = mock.method(KeySet.prototype, 'add')
+  for (let barrier = 0; barrier < 3; barrier++) untracked.inspect(rig.collections)
+  assert.equal(added.mock.callCount(), 0)
+  assert.deepEqual(named, [3])
 })
 
 test('a change that makes a value impossible to store is named', async () => {
