@@ -125,7 +125,7 @@ export async function openWith(
 
 async function openReader(surroundings: Surroundings): Promise<Store> {
   const begin = surroundings.clock.monotonic()
-  const opened = await openForReading(surroundings.storage).catch(error => {
+  const opened = await openForReading(surroundings.storage, pauserOf(surroundings)).catch(error => {
     throw noStoreIn(surroundings.directory, error)
   })
   const loaded = await loadInto(surroundings, opened)
@@ -158,7 +158,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
   try {
     const asked = { create, atPoint: !create, onDamage: settings.onDamage }
     const tryOut = (opened: OpenedStore): Promise<void> => trial.run(opened)
-    const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint, ...asked, tryOut }
+    const facts = { createdBy: `tidemark/${VERSION}`, random, failpoint, pause: pauserOf(surroundings), ...asked, tryOut }
     const opened = await openForWriting(storage, facts)
     loaded = await loadInto(surroundings, opened)
     const { report } = loaded

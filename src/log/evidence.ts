@@ -94,6 +94,8 @@ export async function findEvidence(
       if (header === undefined) continue
       const end = offset + FRAME_HEADER_BYTES + header.storedLength
       const looks = speaksOfEpochs(header) && end <= window.limit
+      // A piece may hold hundreds.
+      if (looks) await pause()
       const found = looks ? await readFound(views, header, offset, end) : undefined
       if (looks) looked += header.storedLength
       const isLater = found !== undefined && found.epoch > afterEpoch

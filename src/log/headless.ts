@@ -9,16 +9,18 @@
 import { hasCode } from '../base/errors.ts'
 import { decodeCommit, FRAME_HEADER_BYTES, FRAME_MAGIC, LOG_HEADER_BYTES, payloadMatches, unplacedCommit } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
+import type { Pause } from './epoch.ts'
 import { Window } from './window.ts'
 
 const STEP_BYTES = 256 * 1024
 
-export async function holdsCommit(storage: Storage, path: string): Promise<boolean> {
+export async function holdsCommit(storage: Storage, path: string, pause: Pause): Promise<boolean> {
   const file = await storage.open(path, 'read')
   try {
     const window = new Window(file, await file.size())
     let looked = 0
     for (let at = LOG_HEADER_BYTES; at + FRAME_HEADER_BYTES <= window.limit; ) {
+      await pause()
       const piece = await window.view(at, STEP_BYTES)
       if (piece.length < FRAME_HEADER_BYTES) break
       for (let index = piece.indexOf(FRAME_MAGIC); index >= 0; index = piece.indexOf(FRAME_MAGIC, index + 1)) {

@@ -104,7 +104,7 @@ class Reader {
 
   /** Of the collections there are. None where the log cannot tell just now. */
   async names(): Promise<string[]> {
-    const { manifest } = await openForReading(this.#storage)
+    const { manifest } = await openForReading(this.#storage, this.#pause)
     const { log, storeId, fold } = manifest
     const scan = new LogScan({ storage: this.#storage, storeId, log, from: fold ?? undefined, payloads: false, pause: this.#pause })
     const report = await scan.run().catch(error => {
@@ -116,7 +116,7 @@ class Reader {
 
   async #untilRead(count: boolean): Promise<void> {
     for (let attempt = 1; this.whole; attempt++) {
-      const opened = await openForReading(this.#storage)
+      const opened = await openForReading(this.#storage, this.#pause)
       const { manifest, damagedManifests, older } = opened
       for (const { file } of damagedManifests) this.#profiler.note(`${file} is damaged; the one before it was read`)
       if (older !== undefined) this.#profiler.note(older)
@@ -127,7 +127,7 @@ class Reader {
       if (damage === undefined) return
       // What cannot be read begins no epoch that counts.
       this.#profiler.takenBack()
-      const newest = await openAgain(this.#storage)
+      const newest = await openAgain(this.#storage, this.#pause)
       const moved = newest !== undefined && newest.manifest.number !== manifest.number
       if (moved && attempt < READ_ATTEMPTS_MAX) continue
       if (damage instanceof TidemarkError) throw damage

@@ -8,6 +8,7 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { type Manifest, manifestName } from '../format/index.ts'
+import type { Pause } from '../log/index.ts'
 import { filesOf, isOfPoint, readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type OpenedStore, openForReading } from './open.ts'
@@ -32,6 +33,7 @@ class MovedOn extends Error {
 export async function besideWriter<T>(
   storage: Storage,
   opened: OpenedStore,
+  pause: Pause,
   work: (opened: OpenedStore, believe: Believe) => Promise<T>,
 ): Promise<T> {
   let from = opened
@@ -39,7 +41,7 @@ export async function besideWriter<T>(
     const { manifest, shared } = from
     const believe: Believe = async file => {
       if (!shared) return
-      const newest = await openAgain(storage)
+      const newest = await openAgain(storage, pause)
       if (newest === undefined || newest.manifest.number === manifest.number) return
       if (attempt < READ_ATTEMPTS_MAX) throw new MovedOn(newest)
       if (file === undefined || (await neededBy(storage, newest.manifest)).has(file)) return
@@ -58,9 +60,9 @@ export async function besideWriter<T>(
  * At a second look; undefined where there is none that counts any more. @throws whatever else fails: nobody knows then whether there is a later manifest,
  * which does without the file that was missed
  */
-export async function openAgain(storage: Storage): Promise<OpenedStore | undefined> {
+export async function openAgain(storage: Storage, pause: Pause): Promise<OpenedStore | undefined> {
   try {
-    return await openForReading(storage)
+    return await openForReading(storage, pause)
   } catch (error) {
     const isNone = hasCode(error, 'TIDEMARK_NO_STORE') || hasCode(error, 'TIDEMARK_DIRECTORY')
     if (isNone || (error instanceof TidemarkError && error.kind === 'damage')) return undefined

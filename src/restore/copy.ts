@@ -75,7 +75,8 @@ const OWN: Readonly<Record<string, (name: string) => boolean>> = {
 export async function copyDirectory(directory: string, target: string, { lock: wanted = 'os' }: CopyOptions = {}): Promise<Copied> {
   const from = new FileStorage(directory)
   const to = new FileStorage(target)
-  const opened = await openForReading(from).catch(error => {
+  const pause = systemPauser()
+  const opened = await openForReading(from, pause).catch(error => {
     throw noStoreIn(resolve(directory), error, 'correct the path')
   })
   const lock = await prepare(to, target, wanted === 'os').catch(error => {
@@ -85,7 +86,7 @@ export async function copyDirectory(directory: string, target: string, { lock: w
     // Somebody may have been faster.
     await refuseUsed(to, await to.names(), target)
     await to.removeTemporaries('', Number.POSITIVE_INFINITY)
-    return await copyStore(from, to, systemRandom, systemPauser(), opened)
+    return await copyStore(from, to, systemRandom, pause, opened)
   } finally {
     lock?.release()
   }
@@ -173,9 +174,9 @@ async function whose(error: unknown, from: Storage, segments: readonly SegmentEn
 
 /** `to`: empty, or what a copy that was cut short left. */
 export async function copyStore(from: Storage, to: Storage, random: Random, pause: Pauser, opened?: OpenedStore): Promise<Copied> {
-  const begin = opened ?? (await openForReading(from))
+  const begin = opened ?? (await openForReading(from, pause))
   try {
-    return await besideWriter(from, begin, (newest, believe) => attempt(from, to, newest, random, believe, pause))
+    return await besideWriter(from, begin, pause, (newest, believe) => attempt(from, to, newest, random, believe, pause))
   } catch (error) {
     throw error instanceof TargetFailed ? error.cause : error
   }

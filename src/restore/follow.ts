@@ -23,7 +23,7 @@ import {
   type Manifest,
   manifestName,
 } from '../format/index.ts'
-import { holdsCommit, LogScan, lastSeenIn, openLog, readsOtherwise } from '../log/index.ts'
+import { holdsCommit, LogScan, lastSeenIn, openLog, type Pause, readsOtherwise } from '../log/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { Asked } from './there.ts'
 
@@ -50,18 +50,18 @@ export async function hasLaterFiles(storage: Storage, manifest: Manifest): Promi
  * The log list of the manifest, and what chains on to it. `damaged`: the newest manifest, which does not verify; undefined where it is not there.
  * @throws TIDEMARK_MANIFEST_DAMAGED when there is more, and only that manifest could say how it goes on
  */
-export async function followChain(storage: Storage, manifest: Manifest, damaged: string | undefined): Promise<Followed> {
+export async function followChain(storage: Storage, manifest: Manifest, damaged: string | undefined, pause: Pause): Promise<Followed> {
   const log = [...manifest.log]
-  const found = await findCandidates(storage, manifest)
+  const found = await findCandidates(storage, manifest, pause)
   const { token, headless } = found
   let { candidates } = found
   const unknown = headless.find(file => damaged !== undefined || tokenOf(file) > manifest.token)
   if (unknown !== undefined) throw leftOver(unknown, undefined, manifest, damaged)
   if (damaged === undefined && !candidates.some(({ header }) => header.token > manifest.token)) candidates = []
   while (candidates.length > 0) {
-    let { ends, whole, least, givesUp } = await endsOf(storage, manifest, log)
+    let { ends, whole, least, givesUp } = await endsOf(storage, manifest, log, pause)
     // What is read wrong once would give up all of these.
-    if (!whole && !candidates.some(goesOn(ends))) ({ ends, whole, least, givesUp } = await endsOf(storage, manifest, log))
+    if (!whole && !candidates.some(goesOn(ends))) ({ ends, whole, least, givesUp } = await endsOf(storage, manifest, log, pause))
     const next = candidates.find(goesOn(ends))
     if (next === undefined) {
       const forked = candidates.find(({ header }) => header.baseEpoch < least)
@@ -97,9 +97,10 @@ export async function assertStillDamaged(
   { storeId, fold, log }: Manifest,
   leftOverEpoch: number,
   { atPoint = false, onDamage }: Asked,
+  pause: Pause,
 ): Promise<void> {
   if (leftOverEpoch === 0) return
-  const options = { storage, storeId, log, from: fold ?? undefined, leftOverEpoch, payloads: false } as const
+  const options = { storage, storeId, log, from: fold ?? undefined, leftOverEpoch, payloads: false, pause } as const
   const { damage } = await new LogScan({ ...options, onDamage: atPoint ? 'fall-back' : onDamage }).run()
   if (damage === null) throw readsOtherwise(log.at(-1) as LogEntry)
 }
@@ -121,7 +122,7 @@ interface Ends {
 
 const nothing = (): boolean => false
 
-async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[]): Promise<Ends> {
+async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[], pause: Pause): Promise<Ends> {
   const ends = new Map<string, LogPosition>()
   const add = (position: LogPosition): void => {
     ends.set(`${position.epoch} ${position.digest}`, position)
@@ -141,7 +142,7 @@ async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readon
   let givesUp: Ends['givesUp'] = nothing
   const isWholeFrom = async (position: LogPosition): Promise<boolean> => {
     try {
-      const scan = new LogScan({ storage, storeId, log: [last], from: position, known: fold, payloads: false, onDamage: 'refuse' })
+      const scan = new LogScan({ storage, storeId, log: [last], from: position, known: fold, payloads: false, onDamage: 'refuse', pause })
       for await (const item of scan) if (item.type === 'commit') add(item.position)
       const { end, unproven } = scan.report
       givesUp = ({ epoch }) => epoch < end.epoch && epoch !== unproven?.before.epoch
@@ -169,7 +170,7 @@ interface Beyond {
   readonly token: number
 }
 
-async function findCandidates(storage: Storage, manifest: Manifest): Promise<Beyond> {
+async function findCandidates(storage: Storage, manifest: Manifest, pause: Pause): Promise<Beyond> {
   const named = new Set(manifest.log.map(entry => entry.file))
   const last = manifest.log.at(-1)?.file ?? ''
   const candidates: Candidate[] = []
@@ -185,12 +186,12 @@ async function findCandidates(storage: Storage, manifest: Manifest): Promise<Bey
       const ahead = tokenOf(file) - manifest.token
       if (opened.kind !== 'damaged' || ahead < 0 || ahead > MANIFEST_NUMBERS_AHEAD_MAX) continue
       token = Math.max(token, tokenOf(file))
-      if (await holdsCommit(storage, file)) headless.push(file)
+      if (await holdsCommit(storage, file, pause)) headless.push(file)
       continue
     }
     await opened.window.file.close()
     token = Math.max(token, opened.header.token)
-    const look = (): Promise<number> => lastSeenIn(storage, entry, manifest.storeId, () => {})
+    const look = (): Promise<number> => lastSeenIn(storage, entry, manifest.storeId, pause)
     let seen = await look()
     // One of these that is read wrong would be passed over without a word.
     if (seen <= opened.header.baseEpoch) seen = await look()

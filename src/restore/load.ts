@@ -43,7 +43,7 @@ export interface LoadResult {
 
 /** @throws TIDEMARK_LOG_DAMAGED, TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_NO_SUCH_POINT, TIDEMARK_STORAGE, TIDEMARK_COMPRESSION_UNAVAILABLE */
 export function load(request: LoadRequest): Promise<LoadResult> {
-  return besideWriter(request.storage, request.opened, (opened, believe) => loadFrom({ ...request, opened }, believe))
+  return besideWriter(request.storage, request.opened, request.pause, (opened, believe) => loadFrom({ ...request, opened }, believe))
 }
 
 async function loadFrom({ storage, opened, at, onDamage, monotonic, pause }: LoadRequest, believe: Believe): Promise<LoadResult> {

@@ -11,6 +11,7 @@ import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import { LOG_FOLDER, MANIFEST_FOLDER, type Manifest, manifestName } from '../format/index.ts'
+import type { Pause } from '../log/index.ts'
 import {
   type Author,
   type FoundManifest,
@@ -35,6 +36,8 @@ export interface OpenFacts extends Asked {
   /** Default true: an empty directory becomes a store. */
   readonly create?: boolean
   readonly failpoint?: Failpoint
+  /** Gives way while the log is followed, where the newest manifest is lost. Default: it does not. */
+  readonly pause?: Pause
   /** Reads what is about to be published, where that hides what only lost manifests named; throws where the open would reject. */
   readonly tryOut?: (opened: OpenedStore) => Promise<void>
 }
@@ -55,7 +58,7 @@ export interface OpenedStore {
 
 /** Creates or takes over the store. The caller holds the lock and then scans `manifest.log`. */
 export async function openForWriting(storage: Storage, facts: OpenFacts): Promise<OpenedStore> {
-  const failpoint = facts.failpoint ?? noFailpoint
+  const { failpoint = noFailpoint, pause = () => {} } = facts
   const author: Author = { writer: hex(facts.random.bytes(16)), createdBy: facts.createdBy }
   const { found: newest, left } = await findStore(storage)
   if (newest === undefined) {
@@ -71,12 +74,12 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
     const manifest = await claim(storage, { ...first, number, token: number }, failpoint)
     return { manifest, created: true, shared: false, damagedManifests: [], older: undefined, leftOverEpoch: 0 }
   }
-  const [{ log, token, leftOverEpoch, found }, there] = await Promise.all([followOn(storage, newest), filesThere(storage)])
+  const [{ log, token, leftOverEpoch, found }, there] = await Promise.all([followOn(storage, newest, pause), filesThere(storage)])
   const followed = { ...found.manifest, log }
   const older = olderThan(found, log)
   if (older !== undefined) await assertNotOutlived(storage, found, followed, there, facts)
   await assertThere(storage, found, followed, there, facts)
-  await assertStillDamaged(storage, followed, leftOverEpoch, facts)
+  await assertStillDamaged(storage, followed, leftOverEpoch, facts, pause)
   const next = takeOver(await withKept(storage, found, log, there), found.newestNumber, log, author, highestToken(token, there))
   const about = { created: false, shared: false, damagedManifests: found.damaged, older, leftOverEpoch }
   const missing = missingOf(followed, there).length > 0
@@ -104,13 +107,13 @@ async function tryOut(storage: Storage, number: number, opened: OpenedStore, fac
   })
 }
 
-/** The store as it is; nothing is written. A living writer may go on meanwhile. */
-export async function openForReading(storage: Storage): Promise<OpenedStore> {
+/** The store as it is; nothing is written. A living writer may go on meanwhile. `pause`: as in OpenFacts. */
+export async function openForReading(storage: Storage, pause: Pause = () => {}): Promise<OpenedStore> {
   const { found: newest, left } = await findStore(storage).catch(error => {
     throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
   })
   if (newest === undefined) throw noStore(left > 0)
-  const { log, leftOverEpoch, found } = await followOn(storage, newest)
+  const { log, leftOverEpoch, found } = await followOn(storage, newest, pause)
   const isAll = (found.damaged.length === 0 && !found.isOld) || found.manifest.retained.length === 0
   const kept = isAll ? found.manifest : await withKept(storage, found, log, await filesThere(storage))
   const manifest: Manifest = { ...kept, log }
@@ -166,18 +169,18 @@ function olderThan({ manifest, isOld }: NewestManifest, log: Manifest['log']): s
 }
 
 /** The log; and `newest`, told by what is in the files that have later tokens in their names: one of another store says nothing of the manifests here. */
-async function followOn(storage: Storage, newest: NewestManifest): Promise<Followed & { readonly found: NewestManifest }> {
-  const followed = await logOf(storage, newest)
+async function followOn(storage: Storage, newest: NewestManifest, pause: Pause): Promise<Followed & { readonly found: NewestManifest }> {
+  const followed = await logOf(storage, newest, pause)
   return { ...followed, found: { ...newest, isOld: newest.isOld && followed.token > newest.manifest.token } }
 }
 
-async function logOf(storage: Storage, found: NewestManifest): Promise<Followed> {
+async function logOf(storage: Storage, found: NewestManifest, pause: Pause): Promise<Followed> {
   const { manifest, damaged, unread, isOld } = found
   const [newest] = damaged
-  if (isOld) return await followChain(storage, manifest, undefined)
+  if (isOld) return await followChain(storage, manifest, undefined, pause)
   if (newest === undefined) return { log: manifest.log, token: manifest.token, leftOverEpoch: 0 }
   try {
-    const followed = await followChain(storage, manifest, newest.file)
+    const followed = await followChain(storage, manifest, newest.file, pause)
     if (unread === undefined || missingOf({ ...manifest, log: followed.log }, await filesThere(storage)).length === 0) return followed
   } catch (error) {
     if (unread === undefined || !hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) throw error

@@ -28,13 +28,13 @@ export async function listPoints(
   pause: Pause,
   most = POINTS_LISTED_MAX,
 ): Promise<readonly RecoveryPoint[]> {
-  return await besideWriter(storage, await openForReading(storage), async (opened, believe) => {
+  return await besideWriter(storage, await openForReading(storage, pause), pause, async (opened, believe) => {
     const { manifest } = opened
     // What is folded was acknowledged, if after this was asked for.
     const upTo = (): number => Math.max(epochMax(), manifest.fold?.epoch ?? 0)
     const points = await pointsOf(storage, opened, { epochMax: upTo, most }, pause, believe)
     if ((await newestNumber(storage)) === manifest.number) return points
-    const newest = (await openAgain(storage))?.manifest ?? manifest
+    const newest = (await openAgain(storage, pause))?.manifest ?? manifest
     // Of history that was given up since, nobody can say from here where it ended.
     if (newest.lineage.at(-1)?.id !== manifest.lineage.at(-1)?.id) await believe(undefined)
     const oldest = oldestKept(newest)

@@ -52,13 +52,13 @@ export async function verifyDirectory(directory: string): Promise<Verification> 
 export async function verifyStore(storage: Storage, pause: Pauser): Promise<Verification> {
   const whole = new Set<string>()
   for (let attempt = 1; ; attempt++) {
-    const opened = await openForReading(storage).catch(error => {
+    const opened = await openForReading(storage, pause).catch(error => {
       if (hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED')) return error as TidemarkError
       throw error
     })
     const number = opened instanceof TidemarkError ? -1 : opened.manifest.number
     const later = async (): Promise<Manifest | undefined> => {
-      const now = await openAgain(storage)
+      const now = await openAgain(storage, pause)
       return now === undefined || now.manifest.number === number ? undefined : now.manifest
     }
     let result: Verification

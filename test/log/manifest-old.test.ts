@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
+import { systemScheduler } from '../../src/base/scheduler.ts'
 import { FRAME_HEADER_BYTES, LOG_HEADER_BYTES, logName, logNumbers, manifestName, segmentName } from '../../src/format/index.ts'
 import { listManifests } from '../../src/manifest/index.ts'
+import { openStore } from '../../src/open.ts'
 import { forkAt, openForReading, openForWriting } from '../../src/restore/index.ts'
 import { verifyStore } from '../../src/restore/verify.ts'
 import { MemoryDisk, MemoryStorage, nameOf, type Storage } from '../../src/storage/index.ts'
@@ -67,6 +69,47 @@ test('where an older copy of the manifests is put back, the log is followed to w
     assert.deepEqual(again.epochs, [...epochs, { epoch: next, blocks: block('after') }])
     assert.equal(again.opened.older, undefined)
   }
+})
+
+test('what is read of the log without the newest manifests is read in slices, by whoever opens', async () => {
+  const disk = new MemoryDisk()
+  const storage = new MemoryStorage(disk)
+  const count = 200
+  let older: Files = new Map()
+  for (const life of [0, 1]) {
+    const writer = await Life.open({ storage, name: `life ${life}` })
+    for (let at = 0; at < (life === 0 ? 1 : count); at++) await writer.mustCommit(block(`${life}.${at}`))
+    await writer.close()
+    if (life === 0) older = manifestsOf(await filesOf(storage))
+  }
+  const files = withManifests(await filesOf(storage), older)
+  const begin = async (): Promise<Storage> => await storageOf(files)
+  let pauses = 0
+  const pause = (): void => void pauses++
+  await openForReading(await begin(), pause)
+  assert.ok(pauses > count, `${pauses} pauses of who reads`)
+  pauses = 0
+  await openForWriting(await begin(), { ...facts('slices'), pause })
+  assert.ok(pauses > count, `${pauses} pauses of who writes`)
+  // A store gives way itself: until it is taken over its time is always up here, so each pause takes a turn.
+  let turns = 0
+  let before = 0
+  let now = 0
+  const clock = { now: () => 0, monotonic: () => (before === 0 ? now++ : now) }
+  const immediate = (fn: () => void) => {
+    turns++
+    return systemScheduler.immediate(fn)
+  }
+  const scheduler = { ...systemScheduler, immediate }
+  const taken = await begin()
+  const createIfAbsent = taken.createIfAbsent.bind(taken)
+  taken.createIfAbsent = async (...given) => {
+    before ||= turns
+    return await createIfAbsent(...given)
+  }
+  const store = await openStore('memory', {}, { storage: taken, clock, scheduler, writer: 'inline' })
+  await store.close()
+  assert.ok(before > count, `${before} turns before it was taken over`)
 })
 
 test('where nobody can follow to what a later writer acknowledged, the store is not opened, and nothing is written', async () => {
