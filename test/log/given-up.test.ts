@@ -1,12 +1,12 @@
 /** A file that was given up keeps the sign that its last epoch was whole: what is damaged later in that epoch is no torn tail. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { noFailpoint } from '../../src/base/failpoint.ts'
+import { type Failpoint, noFailpoint } from '../../src/base/failpoint.ts'
 import { FRAME_HEADER_BYTES, GENESIS, LOG_HEADER_BYTES, openCompress } from '../../src/format/index.ts'
 import { LogWriter } from '../../src/log/index.ts'
 import { readNewest } from '../../src/manifest/index.ts'
 import { SimulatedStorage } from '../../src/testing/index.ts'
-import { blockBytes, scanAll } from '../support/log-store.ts'
+import { blockBytes, Life, readAll, scanAll } from '../support/log-store.ts'
 import { SimulatedStore } from '../support/simulated-store.ts'
 
 /** A byte of the first block. */
@@ -69,3 +69,22 @@ for (const sealed of [true, false]) {
     }
   })
 }
+
+test('an epoch of which the commit is whole and the echo is not is disowned before its file is cut: a kill there leaves it to nobody', async () => {
+  for (const before of [1, 3]) {
+    const storage = new SimulatedStorage()
+    const killed: Failpoint = async name => {
+      if (name === 'fail.truncate') throw new Error('killed')
+    }
+    const writer = await Life.open({ storage, compression: 'none', failpoint: killed })
+    let epochBytes = 0
+    for (let count = 0; count < before; count++) epochBytes = (await writer.mustCommit([])).logBytes
+    // Of an epoch without blocks one half is the commit, and the other its echo.
+    storage.inject({ operation: 'append', errno: 'ENOSPC', nth: 1, writtenBytes: epochBytes / 2 + 10 })
+    assert.equal((await writer.commit([])).type, 'failed')
+    const { epochs, report, opened } = await readAll(storage)
+    assert.deepEqual([epochs.length, report.unproven, report.damage], [before, null, null])
+    assert.ok(opened.manifest.log.every(entry => entry.end !== null))
+    await writer.close()
+  }
+})
