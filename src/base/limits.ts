@@ -85,7 +85,7 @@ export const TRANSACTION_IMAGES_BYTES = 16 * MIB
  * A transaction looks over what codecs wrote while it was looked over, and so on. Whatever the first two rounds came to ends of itself; of what is
  * written behind them so much, and so many times as much as they came to, and one that writes at each call is refused, however many entries each writes.
  */
-export const VALIDATIONS_MORE_MAX = 1000
+export const VALIDATIONS_MORE_MAX = 100_000
 export const VALIDATIONS_MORE_TIMES = 10
 
 /** Copies of last records, and how many, by which a record that equals the last of its key is seen: an hour of looks costs no more memory than a minute. */

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { FoldNews } from '../fold/index.ts'
 import type { Manifest } from '../format/index.ts'
 import { firstManifest } from '../manifest/index.ts'
+import { SimulatedScheduler } from '../testing/index.ts'
 import type { UpkeepMessage } from './contract.ts'
 import { reporterOf } from './upkeep.ts'
 
@@ -21,12 +22,8 @@ test('who follows is sent what another manifest than the one before names, or a 
   } as unknown as Manifest
   const sent: UpkeepMessage[] = []
   const send = (message: UpkeepMessage): void => void sent.push(message)
-  const report = reporterOf(
-    () => manifest,
-    true,
-    () => 0,
-    send,
-  )
+  const scheduler = new SimulatedScheduler()
+  const report = reporterOf({ manifest: () => manifest, follow: true, written: () => 0, send, scheduler })
   const told = (type: FoldNews['type'], next: Partial<Manifest>): unknown => {
     manifest = { ...manifest, ...next, number: manifest.number + 1 }
     const news = { type, manifest, files: 1, ms: 1, bytesWritten: 1, error: new Error('no') } as unknown as FoldNews
@@ -53,44 +50,43 @@ test('who follows is sent what another manifest than the one before names, or a 
     fold: { epoch: 4 },
   })
   assert.deepEqual(told('merged', { fold: null }), { young: [], base: [], fold: null })
-  reporterOf(
-    () => manifest,
-    false,
-    () => 0,
-    send,
-  )({ type: 'folded', manifest, bytesWritten: 0, ms: 0 })
+  const other = reporterOf({ manifest: () => manifest, follow: false, written: () => 0, send, scheduler })
+  other({ type: 'folded', manifest, bytesWritten: 0, ms: 0 })
   assert.deepEqual([sent.at(-1)?.did, sent.at(-1)?.named], ['folded', undefined])
 })
 
-test('what cannot be sent for want of memory throws nothing, and the next message brings what it had', () => {
+test('what cannot be sent for want of memory throws nothing, and is sent later, in order, with what came meanwhile', async () => {
   const first = firstManifest('aa'.repeat(16), 'bb'.repeat(16), { writer: '01'.repeat(16), createdBy: 'test' })
   const manifest = { ...first, young: [segment] } as unknown as Manifest
-  let failures: Error[] = [new DOMException('Data cannot be cloned, out of memory.', 'DataCloneError')]
+  const failures: Error[] = [1, 2].map(() => new DOMException('Data cannot be cloned, out of memory.', 'DataCloneError'))
   const sent: UpkeepMessage[] = []
   const send = (message: UpkeepMessage): void => {
     const failure = failures.shift()
     if (failure !== undefined) throw failure
     sent.push(message)
   }
+  const scheduler = new SimulatedScheduler()
   let written = 100
-  const report = reporterOf(
-    () => manifest,
-    true,
-    () => written,
-    send,
-  )
+  const report = reporterOf({ manifest: () => manifest, follow: true, written: () => written, send, scheduler })
+  const pass = (): Promise<void> => scheduler.run(scheduler.clock.monotonic() + 5000)
   report({ type: 'folded', manifest, bytesWritten: 10, ms: 1 })
-  assert.equal(sent.length, 0)
   written = 130
-  report({ type: 'collected', files: 1 })
-  report({ type: 'collected', files: 1 })
+  report({ type: 'caughtUp' })
+  assert.equal(sent.length, 0)
+  await pass()
+  const told = (): unknown => sent.splice(0).map(({ did, bytesWritten, allBytes, named }) => [did, bytesWritten, allBytes, named?.young])
+  assert.deepEqual(told(), [
+    ['folded', 10, 130, [segment]],
+    ['caughtUp', 0, 0, undefined],
+  ])
+  for (let times = 0; times < 1000; times++) failures.push(new RangeError('Array buffer allocation failed'))
+  for (let files = 1; files < 1000; files++) report({ type: 'collected', files })
+  assert.equal(failures.length, 1)
+  await pass()
   assert.deepEqual(
-    sent.map(({ allBytes, named }) => [allBytes, named?.young]),
-    [
-      [130, [segment]],
-      [0, undefined],
-    ],
+    sent.splice(0).map(({ files }) => files),
+    Array.from({ length: 64 }, (_, at) => 936 + at),
   )
-  failures = [new Error('another')]
+  failures.push(new Error('another'))
   assert.throws(() => report({ type: 'collected', files: 1 }), /another/)
 })

@@ -1,6 +1,7 @@
-/** Upkeep beside a writer: how it is begun, and what the main thread is told of it. Owns what who follows was sent last. */
+/** Upkeep beside a writer: how it is begun, and what the main thread is told of it. Owns what who follows was sent last, and what could not be sent. */
 import { TidemarkError } from '../base/errors.ts'
 import { isAllocationFailure } from '../base/out-of-memory.ts'
+import type { Scheduler } from '../base/scheduler.ts'
 import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
 import { LOG_FOLDER, type Manifest, type NamedSegments } from '../format/index.ts'
 import { isNotGivenBack } from '../storage/index.ts'
@@ -16,39 +17,68 @@ export function startFolding(
 ): Folding | undefined {
   if (facts.upkeep === undefined || upkeep === undefined) return undefined
   const { retention, tail, catalogue, follow, thresholds } = facts.upkeep
-  const report = reporterOf(own.manifest, follow, () => own.budget.written.upkeep, send)
+  const { manifest, budget } = own
+  const report = reporterOf({ manifest, follow, written: () => budget.written.upkeep, send, scheduler: upkeep.scheduler })
   const parts = { ...upkeep, ...own, monotonic, random, retention, report, ...(thresholds === undefined ? {} : { thresholds }) }
   const folding = new Folding(parts, tail)
   folding.start(catalogue)
   return folding
 }
 
-/**
- * `follow`: what the manifest names is sent, whatever the news, unless it is what was sent last, fold point included: sending and following it takes
- * time in proportion to the segments. A list that is another may hold the same, which does no harm. `written`: by upkeep so far. Of what cannot be sent,
- * for want of memory, nobody is told, and no job fails by it: what the manifest names, and what was written, the next message brings.
- */
-export function reporterOf(
-  newest: () => Manifest,
-  follow: boolean,
-  written: () => number,
-  send: (message: UpkeepMessage) => void,
-): (news: FoldNews) => void {
+/** News that could not be sent are sent after so long, and behind them what came meanwhile, but no more than so many: who has no memory keeps little. */
+const AGAIN_MS = 1000
+const KEPT_MAX = 64
+
+export interface ReporterParts {
+  readonly manifest: () => Manifest
+  /** What the manifest names is sent, whatever the news, unless it is what was sent last: sending and following it takes time in proportion to it. */
+  readonly follow: boolean
+  /** Bytes, by upkeep so far. */
+  readonly written: () => number
+  readonly send: (message: UpkeepMessage) => void
+  readonly scheduler: Pick<Scheduler, 'after'>
+}
+
+/** For want of memory a message may not be sent: no job fails by that, and it is sent later, for behind it there may be none for long. */
+export function reporterOf({ manifest: newest, follow, written, send, scheduler }: ReporterParts): (news: FoldNews) => void {
   let sent: Manifest | undefined
   let told = 0
-  return news => {
+  let isWaiting = false
+  const left: FoldNews[] = []
+  const post = (news: FoldNews): boolean => {
     const manifest = newest()
     const { young, base, fold } = manifest
+    // A list that is another may hold the same, which does no harm.
     const isNews = young !== sent?.young || base !== sent.base || fold?.epoch !== sent.fold?.epoch
     const allBytes = written() - told
     try {
       send({ ...upkeepMessage(news, manifest, follow && isNews), allBytes })
     } catch (error) {
-      if (isAllocationFailure(error)) return
+      if (isAllocationFailure(error)) return false
       throw error
     }
     if (follow && isNews) sent = manifest
     told += allBytes
+    return true
+  }
+  const tell = (): void => {
+    while (left.length > 0) {
+      const news = left.shift() as FoldNews
+      if (post(news)) continue
+      left.unshift(news)
+      if (left.length > KEPT_MAX) left.shift()
+      if (isWaiting) return
+      isWaiting = true
+      scheduler.after(AGAIN_MS, () => {
+        isWaiting = false
+        tell()
+      })
+      return
+    }
+  }
+  return news => {
+    left.push(news)
+    tell()
   }
 }
 

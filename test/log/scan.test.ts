@@ -155,18 +155,6 @@ test('a file that the manifest has closed is refused when it is cut, and healed 
   }
 })
 
-test('one that is cut inside its last echo, too, until it has its length again', async () => {
-  const { files, epochs } = await make({ lives: [SMALL, SMALL] })
-  const path = logFiles(files)[0] as string
-  const bytes = files.get(path) as Buffer
-  // Behind the echo stands a seal.
-  for (const cut of [65, 100, 150]) {
-    const short = bytes.subarray(0, bytes.length - cut)
-    assert.ok(hasCode(await outcome(withFile(files, path, short)), 'TIDEMARK_LOG_DAMAGED'), `${cut} bytes`)
-    assert.deepEqual(await outcome(withFile(files, path, Buffer.concat([short, Buffer.alloc(cut)]))), { epochs, healed: 1, torn: false })
-  }
-})
-
 test('whatever follows the last commit is a torn tail: zeros, garbage, half a frame', async () => {
   const { files, epochs } = await make({ lives: [SMALL] })
   const path = logFiles(files)[0] as string
