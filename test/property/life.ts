@@ -6,59 +6,21 @@
 import assert from 'node:assert/strict'
 import { hasCode } from '../../src/base/errors.ts'
 import type { TidemarkMap, TidemarkValue } from '../../src/capture/index.ts'
-import type { Key } from '../../src/codec/index.ts'
+import type { Codec, Key } from '../../src/codec/index.ts'
 import { type Components, openStore } from '../../src/open.ts'
 import type { Settings } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
-import { SeededRandom, SimulatedClock, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
+import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
+import { injectAtOpen } from './faults.ts'
 import type { Copy, Kind, Model } from './model.ts'
-import { Objects } from './objects.ts'
+import { type HeldIterator, Objects, type Reference } from './objects.ts'
 import { perform } from './operations.ts'
-import { CELL, type LifePlan } from './program.ts'
-import { hydrateOf, SMALL } from './small.ts'
-
-/** Time passes whenever it is looked at, so a slice of the capture ends after its first look. */
-class RestlessClock extends SimulatedClock {
-  override monotonic(): number {
-    this.advance(0.4)
-    return super.monotonic()
-  }
-}
-
-export interface Reference {
-  readonly name: string
-  readonly key: Key
-  readonly object: object
-}
-
-export interface HeldIterator {
-  readonly name: string
-  readonly mine: Iterator<[Key, unknown]>
-  readonly models: Iterator<[Key, unknown]>
-}
-
-export interface Totals {
-  programs: number
-  lives: number
-  turns: number
-  operations: number
-  barriers: number
-  commits: number
-  voids: number
-  forced: number
-  failures: number
-  rollbacks: number
-  stale: number
-  refused: number
-  crashes: number
-  /** Lives whose engine gave up, with power. */
-  stopped: number
-  folds: number
-  merges: number
-  removed: number
-  evicted: number
-  drained: number
-}
+import { lookBack } from './points.ts'
+import { CELL, type LifePlan, type Op, RETAKEN } from './program.ts'
+import { meddlingCodec } from './retaken.ts'
+import { hydrateOf, RestlessClock, SMALL } from './small.ts'
+import { Listeners } from './told.ts'
+import type { Totals } from './totals.ts'
 
 const DIRECTORY = 'simulated'
 
@@ -73,7 +35,11 @@ export class Life {
   serial: number
   references: Reference[] = []
   iterators: HeldIterator[] = []
-  hold: { running: boolean; broken: boolean } | undefined
+  /** Those that run. */
+  readonly holds = new Set<{ broken: boolean; untilMs: number }>()
+  /** The collection that is retaken has the codec. */
+  coded = false
+  readonly codec: Codec
   inTransaction = false
   closing = false
   /** From its first fault on an epoch may take longer than whoever waits for it. */
@@ -84,6 +50,7 @@ export class Life {
   readonly problems: unknown[] = []
   readonly #untracked: boolean
   #lazy = false
+  #opens: (() => Promise<Store>) | undefined
   /** Entries leave the heap as soon as they may. */
   readonly evicts: boolean
   readonly #aligned = new Set<string>()
@@ -99,6 +66,7 @@ export class Life {
     this.model = model
     this.#untracked = untracked
     this.plan = plan
+    this.codec = meddlingCodec(this)
     this.totals = totals
     this.serial = model.changes + 1
     this.evicts = hydrateOf(seed) === 'on-demand' && seed % 5 < 3
@@ -137,7 +105,7 @@ export class Life {
       if (turn.wait > 0) await this.#pass(turn.wait / 10)
     }
     if (!this.storage.off) this.#alive(() => this.check())
-    if (this.plan.end === 'close' && !this.storage.off) await this.#close()
+    if ((this.plan.end === 'close' || this.plan.end === 'hurry') && !this.storage.off) await this.#close()
     if (this.plan.end === 'rest' && !this.storage.off) await this.scheduler.run(Promise.all(this.#waiting))
     this.#raise()
     const { voids, forcedSlices, failures, upkeep, memory, drain } = this.store.stats()
@@ -152,14 +120,26 @@ export class Life {
     return this.#disk()
   }
 
-  map(name: string): TidemarkMap<Key, unknown> {
-    this.model.collection(name, 'map')
-    return this.store.map<unknown, Key>(name)
+  perform(op: Op): void {
+    perform(this, op)
   }
 
-  cell(): TidemarkValue<unknown> {
-    this.model.collection(CELL, 'value')
-    return this.store.value<unknown>(CELL, undefined)
+  map(name: string): TidemarkMap<Key, unknown> {
+    this.model.collection(name, 'map')
+    return this.store.map<unknown, Key>(name, this.#codecOf(name))
+  }
+
+  cell(name: string = CELL): TidemarkValue<unknown> {
+    this.model.collection(name, 'value')
+    return this.store.value<unknown>(name, undefined, this.#codecOf(name))
+  }
+
+  isCell(name: string): boolean {
+    return name === CELL || this.model.collections.get(name)?.kind === 'value'
+  }
+
+  #codecOf(name: string): { codec?: Codec } {
+    return name === RETAKEN && this.coded ? { codec: this.codec } : {}
   }
 
   /** The store gave this, whichever way: it is what the model has, and somebody holds it now. */
@@ -177,8 +157,8 @@ export class Life {
     const { kind } = this.model.collections.get(name) as { kind: Kind }
     this.#aligned.add(name)
     // The first walk gives those that were away first, and puts them last; in a transaction it is a hand-out like any other.
-    for (const [key, value] of this.#entriesOf(name, kind)) this.given(name, key, value)
-    this.model.reorder(name, [...this.#entriesOf(name, kind).keys()])
+    for (const [key, value] of this.entriesOf(name, kind)) this.given(name, key, value)
+    this.model.reorder(name, [...this.entriesOf(name, kind).keys()])
   }
 
   /** The model went back to an order of before. */
@@ -191,7 +171,7 @@ export class Life {
     for (const [name, { kind }] of this.model.collections) {
       if (only !== undefined && only !== name) continue
       this.align(name)
-      this.model.same(name, this.#entriesOf(name, kind), !this.evicts)
+      this.model.same(name, this.entriesOf(name, kind), !this.evicts)
     }
   }
 
@@ -207,6 +187,19 @@ export class Life {
   /** What must hold when a caller is told that all it had done when the copy was made is durable. */
   assertDurable(copy: Copy, what: string): void {
     assert.ok(this.model.durable(copy), `${what} resolved, but change ${copy.changes} is not durable (${this.model.acked.changes} is)`)
+  }
+
+  /** A call that the storage fails, or that a close overtakes. */
+  mayFail(error: unknown): void {
+    if (error === undefined || this.storage.off) return
+    if (this.faulted && hasCode(error, 'TIDEMARK_STORAGE')) return
+    if (this.closing && hasCode(error, 'TIDEMARK_CLOSED')) return
+    throw error
+  }
+
+  /** A reader beside the life. */
+  openBeside(): Promise<Store> {
+    return (this.#opens as () => Promise<Store>)()
   }
 
   changesOf(epoch: number): number {
@@ -246,19 +239,35 @@ export class Life {
       restore: { hydrate: hydrateOf(storage.seed) },
       checkpoint: { intervalMs: this.plan.intervalMs },
       compression: 'none' as const,
-      retention: { keepLast: 1 + (storage.seed % 3), keepMs: 0 },
+      retention: { keepLast: 1 + (storage.seed % 3), keepMs: storage.seed % 7 < 2 ? 3_600_000 : 0 },
       budget: { stallMsMax: 1, memoryBytesMax: this.evicts ? 0 : Number.POSITIVE_INFINITY },
       debug: { untracked: this.#untracked },
     }
-    const store = await scheduler.run(openStore(DIRECTORY, settings, components))
-    this.store = store
+    this.#opens = () => openStore(DIRECTORY, { ...settings, readOnly: true }, { ...components, random: new SeededRandom(7) })
+    const at = this.plan.back === 0 ? undefined : await lookBack(this, DIRECTORY, settings, components)
+    const goes = at === undefined ? settings : { ...settings, restore: { ...settings.restore, at } }
+    if (at !== undefined) model.goesBack(at)
+    if (this.plan.openFault > 0) injectAtOpen(this, this.plan.openFault)
+    const store = await scheduler.run(openStore(DIRECTORY, goes, components)).catch(error => {
+      if (this.plan.openFault === 0 || storage.off) throw error
+      storage.heal()
+      this.totals.reopened++
+      return scheduler.run(openStore(DIRECTORY, goes, components))
+    })
+    storage.heal()
+    if (at !== undefined) {
+      this.totals.back++
+      model.wentBack(at)
+    }
     this.#early = []
+    this.store = store
     this.#listen(store)
     const names = new Map<string, Kind>()
     for (const [name, { kind }] of Object.entries(store.stats().collections)) names.set(name, kind)
+    this.coded = store.stats().collections[RETAKEN]?.codec === this.codec.name
     // Looking at everything brings everything home: so in most lives somebody else looks.
     const seen = storage.seed % 4 === 0 ? store : await this.#beside(settings, components)
-    model.restarted(store.restored.epoch, names, name => this.#entriesOf(name, names.get(name) as Kind, seen))
+    model.restarted(store.restored.epoch, names, name => this.entriesOf(name, names.get(name) as Kind, seen))
     this.#lazy = seen !== store
     if (seen !== store) await scheduler.run(seen.close())
     this.#epochs.set(store.restored.epoch, model.changes)
@@ -277,17 +286,21 @@ export class Life {
   /** What the store says from its first turn on; what it says before the model knows what it brought back is told to the model then. */
   #listen(store: Store): void {
     const { model } = this
+    const told = new Listeners(this)
     store.on('barrier', ({ epoch, time }) => {
+      // What they write is in the epoch.
+      told.tell('barrier')
       this.totals.barriers++
       if (this.inTransaction) this.problems.push(new Error('a barrier inside a transaction'))
-      if (this.hold?.running === true && !this.hold.broken) this.problems.push(new Error('a barrier during a hold'))
+      if ([...this.holds].some(({ broken }) => !broken)) this.problems.push(new Error('a barrier during a hold'))
       this.#note(() => model.barrier(epoch, time))
     })
     store.on('untracked', ({ collection, key }) => this.problems.push(new Error(`'${collection}', ${String(key)} was declared, yet named`)))
     store.on('voided', () => this.#note(() => model.voided()))
     store.on('degraded', () => this.#note(() => model.failed()))
     store.on('holdBroken', () => {
-      if (this.hold !== undefined) this.hold.broken = true
+      const [next] = [...this.holds].filter(({ broken }) => !broken).sort((one, other) => one.untilMs - other.untilMs)
+      if (next !== undefined) next.broken = true
     })
     store.on('error', error => {
       // The one fault that nothing can be built upon is a failed sync of the file that the last life left open.
@@ -302,24 +315,27 @@ export class Life {
         this.#epochs.set(point.epoch, model.committed(point).changes)
       }),
     )
+    // When the model knows.
+    for (const what of ['checkpoint', 'voided', 'degraded', 'refused'] as const) store.on(what, () => told.tell(what))
   }
 
   async #close(): Promise<void> {
-    this.storage.heal()
+    const hurries = this.plan.end === 'hurry'
+    if (!hurries) this.storage.heal()
     this.closing = true
-    const refused = [...this.model.collections].some(([, { entries }]) =>
-      [...entries.values()].some(value => value?.constructor?.name === 'Unstorable'),
-    )
+    const refused = (): boolean =>
+      [...this.model.collections].some(([, { entries }]) => [...entries.values()].some(value => value?.constructor?.name === 'Unstorable'))
     let error: unknown
     try {
-      await this.scheduler.run(this.store.close())
+      await this.scheduler.run(this.store.close(hurries ? { timeoutMs: 100 + (this.storage.seed % 2000) } : {}))
     } catch (cause) {
       error = cause
     }
     if (this.storage.off) return
-    const code = this.stopped ? 'TIDEMARK_FAILED' : refused ? 'TIDEMARK_VALUE_REFUSED' : undefined
-    assert.equal((error as { code?: string } | undefined)?.code, code, `close: ${String(error)}`)
-    if (!this.stopped) this.assertDurable(this.model.copy(0), 'close')
+    this.#raise()
+    const code = this.stopped ? 'TIDEMARK_FAILED' : refused() ? 'TIDEMARK_VALUE_REFUSED' : undefined
+    if (!hurries) assert.equal((error as { code?: string } | undefined)?.code, code, `close: ${String(error)}`)
+    if (!this.stopped && (!hurries || error === undefined)) this.assertDurable(this.model.copy(0), 'close')
     await this.scheduler.run(Promise.all(this.#waiting))
   }
 
@@ -336,16 +352,17 @@ export class Life {
     return this.storage.crash({ mode: 'random' }).disk
   }
 
-  #entriesOf(name: string, kind: Kind, store = this.store): ReadonlyMap<Key, unknown> {
+  entriesOf(name: string, kind: Kind, store = this.store): ReadonlyMap<Key, unknown> {
+    const codec = store.stats().collections[name]?.codec === this.codec.name ? { codec: this.codec } : {}
     if (kind === 'map') {
-      const map = store.map<unknown, Key>(name)
+      const map = store.map<unknown, Key>(name, codec)
       const walked = [...map]
       const entries = new Map(walked)
       assert.equal(walked.length, entries.size, `a walk of '${name}' gives a key twice`)
       assert.equal(map.size, entries.size, `size of '${name}'`)
       return entries
     }
-    const cell = store.value<unknown>(name)
+    const cell = store.value<unknown>(name, undefined, codec)
     return store.stats().collections[name]?.entries === 0 ? new Map() : new Map([['value', cell.get()]])
   }
 
@@ -357,6 +374,11 @@ export class Life {
       if (!this.storage.off) throw error
     }
     return !this.storage.off
+  }
+
+  /** The model knows what the store brought back. */
+  get begun(): boolean {
+    return this.store !== undefined && this.#early === undefined
   }
 
   #note(fn: () => void): void {

@@ -51,6 +51,10 @@ export class Model {
   #base: Copy = EMPTY
   /** What may be durable beyond the acknowledged one, oldest first. */
   copies: Copy[] = []
+  /** Of each epoch of this history. */
+  readonly history = new Map<number, Copy>()
+  /** Where an open that was to go back failed, the store may have gone back all the same. */
+  #maybe: Copy[] = []
   #incarnations = 0
   /** What keys were set to since the last epoch. */
   #past: { readonly changes: number; readonly name: string; readonly incarnation: number; readonly key: Key; readonly value: unknown }[] =
@@ -182,6 +186,7 @@ export class Model {
     assert.deepEqual(point.refused.map(({ collection, key }) => `${collection}/${show(key)}`).sort(), copy.refused, 'what was refused')
     this.#past = this.#past.filter(at => at.changes > copy.changes)
     this.acked = copy
+    this.history.set(copy.epoch, copy)
     this.#base = copy
     this.copies = []
     this.#attempt = 0
@@ -190,9 +195,38 @@ export class Model {
 
   // ---- comparing
 
+  /** An open begins that is to go back to this epoch. */
+  goesBack(epoch: number): void {
+    const copy = epoch === 0 ? EMPTY : this.history.get(epoch)
+    if (copy !== undefined) this.#maybe.push(copy)
+  }
+
+  /** It did. */
+  wentBack(epoch: number): void {
+    const back = this.#maybe.findLast(copy => copy.epoch === epoch)
+    this.#maybe = []
+    // Or it went where it was, perhaps to what nobody was told of.
+    if (back === undefined) return
+    this.acked = back
+    this.copies = []
+  }
+
+  /** What is wrong with a recovery point; whatever is listed was the state once. */
+  wrongAt(epoch: number, names: ReadonlyMap<string, Kind>, entriesOf: (name: string) => ReadonlyMap<Key, unknown>): string[] {
+    const copy = epoch === 0 ? EMPTY : this.history.get(epoch)
+    // What nobody was told of is looked at by the open.
+    if (copy === undefined) return this.copies.some(other => other.epoch === epoch) ? [] : [`epoch ${epoch} never was`]
+    const problems = differences(copy, names, entriesOf)
+    if (problems.length === 0) return []
+    const others = [...this.copies, ...this.#maybe].filter(other => other.epoch === epoch)
+    return others.some(other => differences(other, names, entriesOf).length === 0) ? [] : problems
+  }
+
   /** The process died and came back with this: it must be the copy of an epoch acknowledged, or cut and perhaps durable. */
   restarted(epoch: number, names: ReadonlyMap<string, Kind>, entriesOf: (name: string) => ReadonlyMap<Key, unknown>): void {
-    const candidates = epoch === this.acked.epoch ? [this.acked] : this.copies.filter(copy => copy.epoch === epoch && !copy.voided)
+    const back = this.#maybe.filter(copy => copy.epoch === epoch)
+    const latest = epoch === this.acked.epoch ? [this.acked] : this.copies.filter(copy => copy.epoch === epoch && !copy.voided)
+    const candidates = [...latest, ...back]
     assert.ok(
       candidates.length > 0,
       `restored epoch ${epoch}; acknowledged ${this.acked.epoch}, cut since: ${this.copies.map(copy => copy.epoch).join(' ')}`,
@@ -201,6 +235,7 @@ export class Model {
     const match = problems.findIndex(list => list.length === 0)
     assert.ok(match >= 0, `epoch ${epoch} is not what it was at its barrier:\n${problems[0]?.slice(0, 8).join('\n')}`)
     const matched = candidates[match] as Copy
+    const isBack = match >= latest.length
     const exact = new Map<string, CopiedCollection>()
     this.collections.clear()
     this.#past = []
@@ -214,10 +249,13 @@ export class Model {
       exact.set(name, { kind, incarnation: collection.incarnation, allowed })
     }
     // One that was found before, and built upon, and never acknowledged: it is what is left when the later one turns out not to be durable.
-    const doubtful = this.copies.filter(copy => copy.found === true && copy.epoch < matched.epoch)
+    const doubtful = isBack ? [] : this.copies.filter(copy => copy.found === true && copy.epoch < matched.epoch)
     this.#base = { ...matched, collections: exact, changes: ++this.changes, found: true }
     // What was found beyond the acknowledged epoch may be in the page cache alone, and is not acknowledged by being found.
-    if (matched === this.acked) this.acked = this.#base
+    if (matched === this.acked || isBack) this.acked = this.#base
+    this.#maybe = []
+    for (const later of [...this.history.keys()]) if (later > epoch) this.history.delete(later)
+    this.history.set(epoch, this.#base)
     this.copies = this.acked === this.#base ? [] : [...doubtful, this.#base]
     this.#attempt = this.copies.length
   }

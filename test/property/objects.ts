@@ -6,6 +6,18 @@
  */
 import type { Key } from '../../src/codec/index.ts'
 
+export interface Reference {
+  readonly name: string
+  readonly key: Key
+  readonly object: object
+}
+
+export interface HeldIterator {
+  readonly name: string
+  readonly mine: Iterator<[Key, unknown]>
+  readonly models: Iterator<[Key, unknown]>
+}
+
 interface Touched {
   readonly handedOut: boolean
   readonly original: unknown
@@ -53,6 +65,11 @@ export class Objects {
       const touched = this.#find(live, key)
       return object === (touched === undefined ? live.get(key) : touched.handedOut ? undefined : touched.original)
     })
+  }
+
+  /** The object is what is there. */
+  has(name: string, key: Key, object: object): boolean {
+    return this.#live(name).get(key) === object
   }
 
   /** A transaction begins. */

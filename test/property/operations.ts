@@ -1,17 +1,21 @@
 /** Every operation of a program, done to the store and to the model in step. All of it is synchronous: one turn of the event loop. */
 import assert from 'node:assert/strict'
+import { hasCode } from '../../src/base/errors.ts'
 import type { Key } from '../../src/codec/index.ts'
 import { assertRejection, attempt, checkpoint, patienceOf } from './durability.ts'
+import { INTENDED, isUnstorable, read, remove, write } from './entries.ts'
 import { Expected } from './expected.ts'
 import { inject } from './faults.ts'
 import type { Life } from './life.ts'
+import { listPoints, lookBeside } from './points.ts'
 import { CELL, NAMES, type Op } from './program.ts'
+import { retake, useTaken } from './retaken.ts'
 import { alter, isThing, keyOf, makeValue, Unstorable, unstorableOf } from './values.ts'
+import { insertWithin, updateWithin } from './within.ts'
 
 const nameOf = (m: number): string => NAMES[m % NAMES.length] as string
 const CELL_KEY = 'value'
 const HOUR_MS = 3_600_000
-const INTENDED = new Error('intended')
 
 export function perform(life: Life, op: Op): void {
   life.totals.operations++
@@ -25,6 +29,24 @@ export function perform(life: Life, op: Op): void {
       return
     case 'update':
       update(life, op, nameOf(op.m), keyOf(op.m, op.k))
+      return
+    case 'within':
+      updateWithin(life, op, nameOf(op.m), keyOf(op.m, op.k))
+      return
+    case 'insert':
+      insertWithin(life, op, nameOf(op.m), keyOf(op.m, op.k))
+      return
+    case 'beside':
+      if (life.begun) life.await(lookBeside(life, op.ms), (_, error) => life.mayFail(error))
+      return
+    case 'points':
+      if (!life.closing) life.await(listPoints(life), (_, error) => life.mayFail(error))
+      return
+    case 'retake':
+      retake(life, op)
+      return
+    case 'taken':
+      useTaken(life, op)
       return
     case 'delete':
       remove(life, nameOf(op.m), keyOf(op.m, op.k))
@@ -100,7 +122,7 @@ export function perform(life: Life, op: Op): void {
       attempt(life, () => {
         life.await(life.store.durable({ timeoutMs: patienceOf(life) }), (_, error) => {
           if (error === undefined) life.assertDurable(copy, 'durable')
-          else assertRejection(life, error, copy.changes)
+          else assertRejection(life, error, copy)
         })
       })
       return
@@ -122,37 +144,12 @@ export function perform(life: Life, op: Op): void {
 
 // ---- single entries
 
-function read(life: Life, name: string, key: Key): unknown {
-  const value = name === CELL ? life.cell().get() : life.map(name).get(key)
-  life.given(name, key, value)
-  return value
-}
-
-function write(life: Life, name: string, key: Key, value: unknown, models: unknown = value): void {
-  if (name === CELL) life.cell().set(value)
-  else life.map(name).set(key, value)
-  life.objects.written(name, key, value)
-  life.model.set(name, key, models)
-}
-
-function remove(life: Life, name: string, key: Key): void {
-  const there = life.model.collections.get(name)?.entries.has(key) ?? false
-  assert.equal(life.map(name).delete(key), there, 'what delete returns')
-  if (!there) return
-  life.objects.removed(name, key)
-  life.model.delete(name, key)
-}
-
 /** What everybody does: get, change in place, set, all in one turn. */
 function mutate(life: Life, name: string, key: Key): void {
   const value = read(life, name, key)
   if (!isThing(value) || isUnstorable(life, name, key)) return
   alter(value, life.serial++)
   write(life, name, key, value)
-}
-
-function isUnstorable(life: Life, name: string, key: Key): boolean {
-  return life.model.collections.get(name)?.entries.get(key) instanceof Unstorable
 }
 
 function update(life: Life, op: Op & { op: 'update' }, name: string, key: Key): void {
@@ -177,7 +174,6 @@ function update(life: Life, op: Op & { op: 'update' }, name: string, key: Key): 
   const run = (): unknown =>
     map.update(key, value => {
       assert.equal(value, before)
-      if (op.how === 'checkpoint') checkpoint(life, 1)
       alter(before, serial)
       if (op.how === 'throw') throw INTENDED
     })
@@ -234,11 +230,13 @@ function iterate(life: Life, op: Op & { op: 'iterate' }): void {
   let visited = 0
   const visit = (key: Key | undefined, value: unknown): void => {
     const want = expected.next(key)
-    if (op.how !== 'keys') life.given(name, want, value)
+    // What is scanned may be an object that nobody else has.
+    if (op.how === 'scan' && !(isThing(value) && life.objects.has(name, want, value))) life.model.assertValue(name, want, value)
+    else if (op.how !== 'keys') life.given(name, want, value)
     if (visited++ >= op.count || op.act === 'none') return
     if (op.act === 'delete') remove(life, name, want)
     else if (op.act === 'insert') write(life, name, keyOf(op.m, 200 + (life.serial % 50)), makeValue(visited, life.serial++))
-    else if (op.how !== 'keys' && isThing(value) && !isUnstorable(life, name, want)) {
+    else if (op.how !== 'keys' && op.how !== 'scan' && isThing(value) && !isUnstorable(life, name, want)) {
       alter(value, life.serial++)
       write(life, name, want, value)
     }
@@ -251,7 +249,7 @@ function iterate(life: Life, op: Op & { op: 'iterate' }): void {
       if (visited > op.count) break
     }
   } else {
-    for (const [key, value] of op.how === 'of' ? map : map.entries()) {
+    for (const [key, value] of op.how === 'of' ? map : op.how === 'scan' ? map.scan() : map.entries()) {
       visit(key, value)
       if (visited > op.count) break
     }
@@ -295,8 +293,10 @@ function transaction(life: Life, op: Op & { op: 'transaction' }): void {
   const restoreObjects = life.objects.begin()
   const all = (ops: readonly Op[]): void => {
     for (const one of ops) perform(life, one)
-    assert.throws(() => life.store.checkpoint(), { code: 'TIDEMARK_INSIDE' })
-    assert.throws(() => life.store.durable(), { code: 'TIDEMARK_INSIDE' })
+    // A listener of the last barrier of a store may still write.
+    const code = life.closing ? 'TIDEMARK_CLOSED' : 'TIDEMARK_INSIDE'
+    assert.throws(() => life.store.checkpoint(), { code })
+    assert.throws(() => life.store.durable(), { code })
   }
   const half = op.ops.length >> 1
   const throws = op.end === 'throw' || (op.end === 'nested' && half % 2 === 1)
@@ -340,29 +340,31 @@ function transaction(life: Life, op: Op & { op: 'transaction' }): void {
 // ---- what spans turns
 
 function hold(life: Life, op: Op & { op: 'hold' }): void {
-  if (life.hold !== undefined) return
+  if (life.holds.size > 2) return
   // It begins now, or once a barrier that waits has fallen.
-  const mine = { running: false, broken: false }
-  life.hold = mine
+  const mine = { broken: false, untilMs: 0 }
   const held = life.store.hold(
     async () => {
       if (life.closing) return
-      mine.running = true
-      for (const one of op.ops) perform(life, one)
-      assert.throws(() => life.store.checkpoint(), { code: 'TIDEMARK_INSIDE' })
-      await life.scheduler.sleep(op.ms)
-      if (!life.closing) {
+      mine.untilMs = life.scheduler.clock.monotonic() + op.msMax
+      life.holds.add(mine)
+      try {
+        for (const one of op.ops) perform(life, one)
+        assert.throws(() => life.store.checkpoint(), { code: 'TIDEMARK_INSIDE' })
+        await life.scheduler.sleep(op.ms)
+        if (life.closing) return
         for (const one of op.ops) perform(life, one)
         // One that ran past its time is no hold any more.
         if (!mine.broken) assert.throws(() => life.store.durable(), { code: 'TIDEMARK_INSIDE' })
+      } finally {
+        life.holds.delete(mine)
       }
-      mine.running = false
-      life.hold = undefined
     },
     { msMax: op.msMax },
   )
   life.await(held, (_, error) => {
-    // What is not in the heap cannot be read without power.
-    if (error !== undefined && !life.storage.off) throw error
+    // One that waited for a barrier begins no more; and what is not in the heap cannot be read without power.
+    if (error === undefined || (life.closing && hasCode(error, 'TIDEMARK_CLOSED')) || life.storage.off) return
+    throw error
   })
 }

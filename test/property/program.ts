@@ -4,7 +4,17 @@ import fc from 'fast-check'
 export type Op =
   | { readonly op: 'set'; readonly m: number; readonly k: number; readonly v: number }
   | { readonly op: 'mutate'; readonly m: number; readonly k: number }
-  | { readonly op: 'update'; readonly m: number; readonly k: number; readonly how: 'place' | 'replace' | 'throw' | 'checkpoint' | 'async' }
+  | { readonly op: 'update'; readonly m: number; readonly k: number; readonly how: 'place' | 'replace' | 'throw' | 'async' }
+  /** Its function does all this before it changes the value. */
+  | { readonly op: 'within'; readonly m: number; readonly k: number; readonly how: 'place' | 'new' | 'throw'; readonly ops: readonly Op[] }
+  /** `getOrInsert`, or with a function that does all this before it gives a value. */
+  | { readonly op: 'insert'; readonly m: number; readonly k: number; readonly v: number; readonly ops: readonly Op[] }
+  /** Somebody opens the store beside it, looks at everything after a while, and closes; or lists the recovery points. */
+  | { readonly op: 'beside'; readonly ms: number }
+  | { readonly op: 'points' }
+  /** Another collection takes the name of one that is dropped, of another kind or with a codec. */
+  | { readonly op: 'retake'; readonly as: number; readonly count: number }
+  | { readonly op: 'taken'; readonly how: 'write' | 'mutate' | 'delete' | 'clear'; readonly k: number; readonly v: number }
   | { readonly op: 'delete' | 'reinsert' | 'hold-reference' | 'grasp'; readonly m: number; readonly k: number }
   | { readonly op: 'clear' | 'drop' | 'check'; readonly m: number }
   | { readonly op: 'burst'; readonly m: number; readonly k: number; readonly count: number; readonly v: number }
@@ -12,7 +22,7 @@ export type Op =
   | {
       readonly op: 'iterate'
       readonly m: number
-      readonly how: 'values' | 'entries' | 'keys' | 'forEach' | 'of'
+      readonly how: 'values' | 'entries' | 'keys' | 'forEach' | 'of' | 'scan'
       readonly act: 'mutate' | 'delete' | 'insert' | 'none'
       readonly count: number
     }
@@ -29,9 +39,17 @@ export type Op =
   /** Somebody sets the wall clock. */
   | { readonly op: 'jump'; readonly hours: number }
 
-/** The collections of every program: three maps, whose number is the kind of their keys, and a cell. */
+/** The collections of every program: three maps, whose number is the kind of their keys, a cell, and one that changes its kind. */
 export const NAMES = ['a', 'b', 'c'] as const
 export const CELL = 'cell'
+export const RETAKEN = 'retaken'
+
+/** Done by whoever is told of every so-manieth event of its kind. */
+export interface Told {
+  readonly what: 'barrier' | 'checkpoint' | 'voided' | 'degraded' | 'refused'
+  readonly every: number
+  readonly ops: readonly Op[]
+}
 
 export interface Turn {
   readonly ops: readonly Op[]
@@ -41,11 +59,18 @@ export interface Turn {
 
 export interface LifePlan {
   readonly turns: readonly Turn[]
+  readonly told: readonly Told[]
+  /** What the codec of the collection that is retaken does while it encodes. */
+  readonly encodes: readonly Op[]
   readonly intervalMs: number
   /** The power goes at this call of the storage; 0: not. */
   readonly powerCutAt: number
-  /** 'rest': killed when all who waited have been told. */
-  readonly end: 'close' | 'kill' | 'rest' | 'power'
+  /** The recovery points are looked at before it begins, and it goes back to one of them; 0: neither, 1: it only looks. */
+  readonly back: number
+  /** A call fails while it opens, and it is opened again; 0: none. */
+  readonly openFault: number
+  /** 'hurry': a close that has little time, whatever fails. 'rest': killed when all who waited have been told. */
+  readonly end: 'close' | 'hurry' | 'kill' | 'rest' | 'power'
 }
 
 export interface Program {
@@ -77,7 +102,7 @@ const inner: fc.WeightedArbitrary<Op>[] = [
   record<Op & { op: 'iterate' }>(3, {
     op: as('iterate'),
     m,
-    how: as('values', 'entries', 'keys', 'forEach', 'of'),
+    how: as('values', 'entries', 'keys', 'forEach', 'of', 'scan'),
     act: as('mutate', 'mutate', 'delete', 'insert', 'none'),
     count: fc.nat({ max: 12 }),
   }),
@@ -86,6 +111,11 @@ const inner: fc.WeightedArbitrary<Op>[] = [
   record<Op & { op: 'cell' }>(2, { op: as('cell'), how: as('set', 'update', 'get'), v }),
   record<Op & { op: 'no-key' }>(1, { op: as('no-key'), m, k }),
 ]
+
+const taken: fc.WeightedArbitrary<Op>[] = [
+  record<Op & { op: 'taken' }>(4, { op: as('taken'), how: as('write', 'write', 'mutate', 'delete', 'clear'), k, v }),
+]
+inner.push(...taken)
 
 const transaction = record<Op & { op: 'transaction' }>(6, {
   op: as('transaction'),
@@ -96,20 +126,40 @@ const transaction = record<Op & { op: 'transaction' }>(6, {
 /** What spans turns or waits is not done inside a hold's function, except to see it refused. */
 const simple = [...inner, transaction]
 
-const outer: fc.WeightedArbitrary<Op>[] = [
-  ...simple,
-  record<Op & { op: 'update' }>(2, { op: as('update'), m, k, how: as('checkpoint') }),
-  record<Op & { op: 'drop' | 'check' }>(1, { op: as('drop', 'check'), m }),
-  record<Op & { op: 'iterator' }>(2, { op: as('iterator'), m, count: fc.nat({ max: 8 }) }),
+const within = (ops: readonly fc.WeightedArbitrary<Op>[], weight: number): fc.WeightedArbitrary<Op> =>
+  record<Op & { op: 'within' }>(weight, {
+    op: as('within'),
+    m,
+    k,
+    how: as('place', 'place', 'new', 'throw'),
+    ops: fc.array(fc.oneof(...ops), { minLength: 1, maxLength: 3 }),
+  })
+
+const drop = record<Op & { op: 'drop' }>(1, { op: as('drop'), m })
+
+const asked: readonly fc.WeightedArbitrary<Op>[] = [
   record<Op & { op: 'checkpoint' }>(5, { op: as('checkpoint'), callers: fc.integer({ min: 1, max: 3 }) }),
   record<Op & { op: 'durable' }>(2, { op: as('durable') }),
-  record<Op & { op: 'hold' }>(1, {
+]
+
+const outer: fc.WeightedArbitrary<Op>[] = [
+  ...simple,
+  within([...simple, drop, ...asked], 4),
+  record<Op & { op: 'insert' }>(2, { op: as('insert'), m, k, v, ops: fc.array(fc.oneof(...simple, ...asked), { maxLength: 2 }) }),
+  record<Op & { op: 'beside' }>(1, { op: as('beside'), ms: fc.nat({ max: 120 }) }),
+  record<Op & { op: 'points' }>(1, { op: as('points') }),
+  record<Op & { op: 'retake' }>(1, { op: as('retake'), as: fc.nat({ max: 3 }), count: fc.nat({ max: 12 }) }),
+  drop,
+  record<Op & { op: 'check' }>(1, { op: as('check'), m }),
+  record<Op & { op: 'iterator' }>(2, { op: as('iterator'), m, count: fc.nat({ max: 8 }) }),
+  ...asked,
+  record<Op & { op: 'hold' }>(2, {
     op: as('hold'),
     ms: fc.integer({ min: 1, max: 20 }),
     msMax: fc.integer({ min: 1, max: 15 }),
     ops: fc.array(fc.oneof(...simple), { maxLength: 3 }),
   }),
-  record<Op & { op: 'fault' }>(1, { op: as('fault'), kind: fc.nat({ max: 17 }), ms: fc.integer({ min: 1, max: 300 }) }),
+  record<Op & { op: 'fault' }>(1, { op: as('fault'), kind: fc.nat({ max: 29 }), ms: fc.integer({ min: 1, max: 300 }) }),
   record<Op & { op: 'jump' }>(1, { op: as('jump'), hours: fc.integer({ min: -96, max: 96 }) }),
 ]
 
@@ -119,8 +169,17 @@ const turn: fc.Arbitrary<Turn> = fc.record({
   wait: fc.oneof({ weight: 5, arbitrary: fc.nat({ max: 12 }) }, { weight: 1, arbitrary: fc.nat({ max: 400 }) }),
 })
 
+const told: fc.Arbitrary<Told> = fc.record({
+  what: as<Told['what']>('barrier', 'barrier', 'checkpoint', 'voided', 'degraded', 'refused'),
+  every: fc.integer({ min: 1, max: 4 }),
+  ops: fc.array(fc.oneof(...simple, drop, ...asked), { minLength: 1, maxLength: 3 }),
+})
+
 const life: fc.Arbitrary<LifePlan> = fc.record({
   turns: fc.array(turn, { minLength: 1, maxLength: 30, size: 'max' }),
+  // In most lives nobody does.
+  told: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(told, { maxLength: 3 }) }),
+  encodes: fc.oneof({ weight: 1, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(fc.oneof(...inner), { maxLength: 4 }) }),
   intervalMs: fc.constantFrom(0, 3, 10, 50),
   // While it opens or soon behind that, or once folds, merges and removals are under way.
   powerCutAt: fc.oneof(
@@ -128,7 +187,9 @@ const life: fc.Arbitrary<LifePlan> = fc.record({
     { weight: 2, arbitrary: fc.nat({ max: 120 }) },
     { weight: 1, arbitrary: fc.nat({ max: 3000 }) },
   ),
-  end: fc.constantFrom('close', 'kill', 'kill', 'rest', 'power'),
+  back: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.nat({ max: 7 }) }),
+  openFault: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.nat({ max: 400 }) }),
+  end: fc.constantFrom('close', 'hurry', 'kill', 'kill', 'rest', 'power'),
 })
 
 export const program: fc.Arbitrary<Program> = fc.record({

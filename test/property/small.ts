@@ -1,5 +1,15 @@
 /** What makes a short life see what a long one sees. */
 
+import { SimulatedClock } from '../../src/testing/index.ts'
+
+/** Time passes whenever it is looked at, so a slice of the capture ends after its first look. */
+export class RestlessClock extends SimulatedClock {
+  override monotonic(): number {
+    this.advance(0.4)
+    return super.monotonic()
+  }
+}
+
 /** Segments of a few records, so that a short life sees merges of every kind, and files that go. */
 export const SMALL = {
   fanIn: 2,

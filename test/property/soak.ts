@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util'
 import fc from 'fast-check'
 import { type Program, program } from './program.ts'
-import { noTotals, runProgram } from './run.ts'
+import { runProgram } from './run.ts'
+import { noTotals } from './totals.ts'
 
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '1' }, seed: { type: 'string' }, path: { type: 'string' } } })
 const ROUND_MS_MIN = 2000
