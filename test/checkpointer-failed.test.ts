@@ -47,3 +47,26 @@ test('an epoch that failed and held nothing but what collections there are leave
   await Promise.all([first, waits])
   assert.equal(checkpointer.dirty, false)
 })
+
+test('the answer to a commit of an attempt that is over acknowledges nothing', async () => {
+  const { scheduler, host, checkpointer, map, seen } = alone()
+  map.set('a', 1)
+  let durable = false
+  const point = checkpointer.checkpoint(1e6).then(() => {
+    durable = true
+  })
+  scheduler.pass(0)
+  const [first] = host.commits
+  host.fail(0)
+  scheduler.pass(1000)
+  assert.deepEqual(
+    host.commits.map(({ attempt }) => attempt),
+    [0, 1],
+  )
+  host.commit(first)
+  await Promise.resolve()
+  assert.deepEqual([durable, checkpointer.epoch, seen.includes('checkpoint')], [false, 0, false])
+  host.commit()
+  await point
+  assert.equal(checkpointer.epoch, 1)
+})

@@ -69,9 +69,8 @@ export class FakeHost implements WriterHost {
     return this.posted.filter(message => message.type === 'commit')
   }
 
-  /** Acknowledges the newest commit. */
-  commit(): void {
-    const { attempt, epoch } = this.commits.at(-1) as Extract<ToWriter, { type: 'commit' }>
+  /** Acknowledges the newest commit, or this one. */
+  commit({ attempt, epoch } = this.commits.at(-1) as Extract<ToWriter, { type: 'commit' }>): void {
     const none = { records: 0, blocks: 0, rawBytes: 0, logBytes: 0, fileBytes: 0, rolled: false, syncMs: 0, commitMs: 0, totalMs: 0 }
     this.say({ type: 'committed', attempt, epoch, position: { file: '', bytes: 0, epoch, digest: '' }, ...none })
   }
