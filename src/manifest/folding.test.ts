@@ -77,6 +77,27 @@ test('empty neighbours in the base that know as much are one, however they came 
   assert.equal(show(dropDead(dead, gone)), ':2 20:2* 30:3 40:2*')
 })
 
+test('a young segment goes once every range of the base knows what it holds, and no sooner', () => {
+  const young = [segment(3, '10', '20', 2), segment(2, '00', '70', 1), segment(1, '00', '70')]
+  const left = ({ young }: Manifest): number[] => young.map(({ through }) => through)
+  let now = manifest(3, young, [range('', 1), range('30', 0), range('60', 2)])
+  const merge = (at: number, through: number): void => {
+    const replaced = now.base[at] as BaseRange
+    now = mergeBase(now, [replaced], [range(replaced.start.key as string, through, true)])
+  }
+  merge(0, 2)
+  assert.deepEqual(left(now), [3, 2, 1])
+  merge(1, 1)
+  assert.deepEqual(left(now), [3, 2])
+  merge(1, 2)
+  assert.deepEqual(left(now), [3])
+  merge(1, 3)
+  assert.deepEqual(left(raiseBase(now, 3)), [3])
+  merge(0, 3)
+  assert.deepEqual(left(now), [3])
+  assert.deepEqual(left(raiseBase(now, 3)), [])
+})
+
 test('a log of more files than are to be named loses its beginning, and the points kept for their age that stand on it', () => {
   const count = LOG_FILES_KEPT_MAX + 100
   const log = Array.from({ length: count }, (_, at) => ({

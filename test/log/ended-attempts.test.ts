@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { manifestName } from '../../src/format/index.ts'
 import { readNewest } from '../../src/manifest/index.ts'
 import { MemoryStorage } from '../../src/storage/index.ts'
+import { SimulatedStorage } from '../../src/testing/index.ts'
 import { type Block, blockBytes, catalogue, Life, readAll } from '../support/log-store.ts'
 
 const commitOf = (attempt: number, epoch: number, block: Block) =>
@@ -53,4 +54,17 @@ test('a manifest that does not verify, under a number that was never tried, is o
   writer.host.post(commitOf(2, 2, [['a', '2']]))
   await writer.close()
   assert.deepEqual(writer.acknowledged, [1])
+})
+
+test('a file that no manifest came to name is closed, however often that fails', async () => {
+  const storage = new SimulatedStorage()
+  const writer = await Life.open({ storage, compression: 'none' })
+  const before = storage.openFiles
+  for (let count = 0; count < 3; count++) {
+    storage.inject({ operation: 'createIfAbsent', path: 'manifest/', errno: 'ENOSPC', nth: 1 })
+    assert.equal((await writer.commit([[['a', '1']]])).type, 'failed')
+    assert.equal(storage.openFiles, before)
+  }
+  await writer.mustCommit([[['a', '1']]])
+  await writer.close()
 })
