@@ -5,6 +5,7 @@ import {
   appendRecord,
   FIRST_PLACE,
   FRAME_HEADER_BYTES,
+  type Manifest,
   openCompress,
   RecordCursor,
   SEGMENT_FOLDER,
@@ -12,6 +13,7 @@ import {
   segmentName,
 } from '../format/index.ts'
 import { Image } from '../image/index.ts'
+import { namedChange } from '../manifest/index.ts'
 import { BlockCache, Segment, SegmentWriter } from '../segment/index.ts'
 import { MemoryStorage } from '../storage/index.ts'
 import { ColdState } from './cold-state.ts'
@@ -73,11 +75,12 @@ test('a damaged segment that the view holds already keeps no manifest from being
     const { following, state } = follows(storage, known ? [await Segment.open(storage, entry)] : [], () => {
       failed = true
     })
-    following.take({ young: [entry], base, fold: { epoch: 1 } })
+    const first = { young: [entry], base, fold: { epoch: 1 } } as unknown as Manifest
+    following.take(namedChange(1, undefined, first))
     while (state.version === 0 && !failed) await new Promise(setImmediate)
     assert.equal(state.version, known ? 1 : 0)
     assert.match(following.lastError ?? '', /is damaged/)
-    following.take({ young: [], base, fold: { epoch: 1 } })
+    following.take(namedChange(2, first, { ...first, young: [] }))
     const before = state.version
     while (state.version === before) await new Promise(setImmediate)
     assert.equal(following.lastError, undefined)
@@ -113,7 +116,7 @@ test('a manifest of many ranges is followed in many turns', async () => {
     through: 1,
     segment: null,
   }))
-  following.take({ young: [], base, fold: { epoch: 1 } })
+  following.take(namedChange(1, undefined, { young: [], base, fold: { epoch: 1 } } as unknown as Manifest))
   while (state.version === 0 && following.lastError === undefined) await new Promise(setImmediate)
   assert.equal(following.lastError, undefined)
   assert.ok(turns >= 15, `${turns} turns`)

@@ -13,6 +13,7 @@ import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { NamedSegments } from '../format/index.ts'
 import { Image, openSegments, type Reused, type TailTable } from '../image/index.ts'
+import { Named, type NamedChange } from '../manifest/index.ts'
 import type { Segment } from '../segment/index.ts'
 import type { Storage } from '../storage/index.ts'
 import type { ColdState } from './cold-state.ts'
@@ -47,6 +48,7 @@ export class Following {
   /** What the view stands on, if one was followed. */
   #followed: NamedSegments | undefined
   #next: NamedSegments | undefined
+  readonly #named = new Named()
   #running: Promise<void> | undefined
   #retry: Cancel | undefined
   #failures = 0
@@ -58,8 +60,15 @@ export class Following {
     this.#layers = layers
   }
 
-  /** What a newer manifest names. Of several that come while one is being opened, the last one counts. */
-  take(named: NamedSegments): void {
+  /**
+   * What a newer manifest names, each as it differs from the one before. Of several that come while one is being opened, the last one counts.
+   * @throws TIDEMARK_BUG: one is missing between
+   */
+  take(change: NamedChange): void {
+    if (!this.#stopped) this.#take(this.#named.take(change))
+  }
+
+  #take(named: NamedSegments): void {
     if (this.#stopped) return
     this.#retry?.()
     this.#retry = undefined
@@ -99,7 +108,7 @@ export class Following {
   #again(named: NamedSegments): void {
     if (this.#stopped || this.#next !== undefined) return
     const ms = Math.min(RETRY_MS_FIRST * 2 ** this.#failures++, RETRY_MS_MAX)
-    this.#retry = this.#parts.scheduler.after(ms, () => this.take(named))
+    this.#retry = this.#parts.scheduler.after(ms, () => this.#take(named))
   }
 
   /** Gives what cannot be read, and keeps nothing from being followed. */

@@ -21,8 +21,9 @@ export interface Knowing {
 export function forward(events: Events, { upkeep, following, order }: Knowing): Omit<CheckpointerEvents, 'looked'> {
   return {
     upkeep: message => {
-      upkeep.take(message)
+      // First: the next change goes on from this one.
       if (message.named !== undefined) following?.take(message.named)
+      upkeep.take(message)
     },
     checkpoint: point => {
       order.committed()

@@ -6,9 +6,9 @@
  */
 import type { ErrorCode } from '../base/errors.ts'
 import type { TailSize, Thresholds } from '../fold/index.ts'
-import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest, NamedSegments } from '../format/index.ts'
+import type { CatalogueEntry, CompressionPreference, LogPosition, Manifest } from '../format/index.ts'
 import type { EpochPlace } from '../log/index.ts'
-import type { Retention } from '../manifest/index.ts'
+import type { NamedChange, Retention } from '../manifest/index.ts'
 import type { UpkeepLevel } from '../schedule/index.ts'
 import type { BlocksWanted, RawBlocks } from '../segment/index.ts'
 
@@ -106,10 +106,10 @@ export interface UpkeepMessage {
   /** With 'failed': it is the log behind the fold point that is damaged or not given back, and a restart would need it. */
   readonly unread?: boolean
   /**
-   * What the newest manifest names, for a host that asked to follow it; not where it is the same as before. The log, the points that are kept and the
-   * catalogues are no part of it: whoever reads this is the main thread, in one turn.
+   * What the newest manifest names, for a host that asked to follow it, as it differs from what was sent before; not where it is the same. The log, the
+   * points that are kept and the catalogues are no part of it: whoever reads this is the main thread, in one turn.
    */
-  readonly named?: NamedSegments
+  readonly named?: NamedChange
 }
 
 /** The bytes of a batch or commit were taken in. */

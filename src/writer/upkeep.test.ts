@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FoldNews } from '../fold/index.ts'
 import type { Manifest } from '../format/index.ts'
-import { firstManifest } from '../manifest/index.ts'
+import { firstManifest, Named } from '../manifest/index.ts'
 import { SimulatedScheduler } from '../testing/index.ts'
 import type { UpkeepMessage } from './contract.ts'
 import { reporterOf } from './upkeep.ts'
@@ -24,15 +24,17 @@ test('who follows is sent what another manifest than the one before names, or a 
   const send = (message: UpkeepMessage): void => void sent.push(message)
   const scheduler = new SimulatedScheduler()
   const report = reporterOf({ manifest: () => manifest, follow: true, written: () => 0, send, scheduler })
+  const host = new Named()
+  const none = undefined
   const told = (type: FoldNews['type'], next: Partial<Manifest>): unknown => {
     manifest = { ...manifest, ...next, number: manifest.number + 1 }
     const news = { type, manifest, files: 1, ms: 1, bytesWritten: 1, error: new Error('no') } as unknown as FoldNews
     report(news)
     const message = sent.at(-1) ?? assert.fail('nothing was sent')
     assert.deepEqual([message.did, message.segments, message.foldedEpoch], [type, manifest.young.length, manifest.fold?.epoch ?? 0])
-    return message.named
+    return message.named === undefined ? none : host.take(structuredClone(message.named))
   }
-  const [{ young, base }, none] = [manifest, undefined]
+  const { young, base } = manifest
   assert.deepEqual(told('folded', {}), { young, base, fold: { epoch: 3 } })
   assert.equal(told('collected', {}), none)
   assert.equal(told('failed', {}), none)
@@ -49,6 +51,7 @@ test('who follows is sent what another manifest than the one before names, or a 
     base: [],
     fold: { epoch: 4 },
   })
+  assert.deepEqual(sent.at(-1)?.named?.base.come, [], 'only what is new')
   assert.deepEqual(told('merged', { fold: null }), { young: [], base: [], fold: null })
   const other = reporterOf({ manifest: () => manifest, follow: false, written: () => 0, send, scheduler })
   other({ type: 'folded', manifest, bytesWritten: 0, ms: 0 })
@@ -74,10 +77,11 @@ test('what cannot be sent for want of memory throws nothing, and is sent later, 
   report({ type: 'caughtUp' })
   assert.equal(sent.length, 0)
   await pass()
-  const told = (): unknown => sent.splice(0).map(({ did, bytesWritten, allBytes, named }) => [did, bytesWritten, allBytes, named?.young])
+  const told = (): unknown =>
+    sent.splice(0).map(({ did, bytesWritten, allBytes, named }) => [did, bytesWritten, allBytes, named?.sequence, named?.young.come])
   assert.deepEqual(told(), [
-    ['folded', 10, 130, [segment]],
-    ['caughtUp', 0, 0, undefined],
+    ['folded', 10, 130, 1, [segment]],
+    ['caughtUp', 0, 0, undefined, undefined],
   ])
   for (let times = 0; times < 1000; times++) failures.push(new RangeError('Array buffer allocation failed'))
   for (let files = 1; files < 1000; files++) report({ type: 'collected', files })

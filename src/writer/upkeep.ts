@@ -3,7 +3,8 @@ import { TidemarkError } from '../base/errors.ts'
 import { isAllocationFailure } from '../base/out-of-memory.ts'
 import type { Scheduler } from '../base/scheduler.ts'
 import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
-import { LOG_FOLDER, type Manifest, type NamedSegments } from '../format/index.ts'
+import { LOG_FOLDER, type Manifest } from '../format/index.ts'
+import { namedChange } from '../manifest/index.ts'
 import { isNotGivenBack } from '../storage/index.ts'
 import type { UpkeepMessage, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
@@ -31,7 +32,7 @@ const KEPT_MAX = 64
 
 export interface ReporterParts {
   readonly manifest: () => Manifest
-  /** What the manifest names is sent, whatever the news, unless it is what was sent last: sending and following it takes time in proportion to it. */
+  /** What the manifest names is sent, as it differs from what was sent last, whatever the news: following it takes time in proportion to the segments. */
   readonly follow: boolean
   /** Bytes, by upkeep so far. */
   readonly written: () => number
@@ -42,6 +43,7 @@ export interface ReporterParts {
 /** For want of memory a message may not be sent: no job fails by that, and it is sent later, for behind it there may be none for long. */
 export function reporterOf({ manifest: newest, follow, written, send, scheduler }: ReporterParts): (news: FoldNews) => void {
   let sent: Manifest | undefined
+  let changes = 0
   let told = 0
   let isWaiting = false
   const left: FoldNews[] = []
@@ -51,13 +53,17 @@ export function reporterOf({ manifest: newest, follow, written, send, scheduler 
     // A list that is another may hold the same, which does no harm.
     const isNews = young !== sent?.young || base !== sent.base || fold?.epoch !== sent.fold?.epoch
     const allBytes = written() - told
+    const named = follow && isNews ? namedChange(changes + 1, sent, manifest) : undefined
     try {
-      send({ ...upkeepMessage(news, manifest, follow && isNews), allBytes })
+      send({ ...upkeepMessage(news, manifest), ...(named === undefined ? {} : { named }), allBytes })
     } catch (error) {
       if (isAllocationFailure(error)) return false
       throw error
     }
-    if (follow && isNews) sent = manifest
+    if (named !== undefined) {
+      sent = manifest
+      changes++
+    }
     told += allBytes
     return true
   }
@@ -82,7 +88,7 @@ export function reporterOf({ manifest: newest, follow, written, send, scheduler 
   }
 }
 
-function upkeepMessage(news: FoldNews, manifest: Manifest, send: boolean): Omit<UpkeepMessage, 'allBytes'> {
+function upkeepMessage(news: FoldNews, manifest: Manifest): Omit<UpkeepMessage, 'allBytes'> {
   const segments = [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]
   return {
     type: 'upkeep',
@@ -95,12 +101,7 @@ function upkeepMessage(news: FoldNews, manifest: Manifest, send: boolean): Omit<
     files: news.type === 'collected' ? news.files : 0,
     ...(news.type === 'behind' ? { behind: { ms: news.ms, rawBytes: news.rawBytes, records: news.records } } : {}),
     ...(news.type === 'failed' ? { error: toErrorData(news.error), unread: news.of === 'fold' && isLogUnread(news.error) } : {}),
-    ...(send ? { named: namedBy(manifest) } : {}),
   }
-}
-
-function namedBy({ young, base, fold }: Manifest): NamedSegments {
-  return { young, base, fold: fold === null ? null : { epoch: fold.epoch } }
 }
 
 /** Of a fold that failed: not for want of room, say, nor in writing again what was left there, which leaves the log to the next restart as it is. */
