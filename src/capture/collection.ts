@@ -300,16 +300,13 @@ export class Collection {
 
   /** Insignificant changes are to be written too, with the next barrier. */
   takeIn(): void {
-    const { significance } = this
-    // Asked of very many, and often.
-    if (significance === undefined || significance.size === 0) return
-    const taken = significance.take()
-    for (const group of taken.pieces()) {
+    const taken = this.significance?.take()
+    for (const group of taken?.pieces() ?? []) {
       if (!this.saturated) this.journal.adopt(group)
     }
     if (this.journal.length > this.#listedMax) this.#saturate()
     // What waits may not leave the heap; what does no longer may not either, before it is stored.
-    this.cold?.writtenAll(taken)
+    if (taken !== undefined) this.cold?.writtenAll(taken)
   }
 
   /** The key's state on disk may differ from now on, whatever it is. */

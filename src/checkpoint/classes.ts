@@ -65,7 +65,8 @@ export class Classes {
 
   /** Insignificant changes are to be written; the epoch that follows a failure of the one under way takes everything. */
   takeIn(flight: Flight | undefined): void {
-    for (const collection of this.#parts.space.treated) collection.takeIn()
+    // They may be very many, and in most of them nothing waits.
+    for (const collection of this.#parts.space.treated) if ((collection.significance?.size ?? 0) > 0) collection.takeIn()
     if (flight !== undefined) flight.whole = true
   }
 
