@@ -10,7 +10,7 @@ import {
   type Place,
   type SegmentEntry,
 } from '../format/index.ts'
-import { dropDead, foldTo, isDead, mergeBase, raiseBase, trim } from './folding.ts'
+import { dropDead, foldTo, isDead, mergeBase, raiseBase, trim, wordsOn } from './folding.ts'
 import { agesAt } from './retention.ts'
 import { firstManifest } from './transitions.ts'
 
@@ -75,6 +75,16 @@ test('empty neighbours in the base that know as much are one, however they came 
   const dead = manifest(3, [young], [range('', 2), range('10', 2, true), range('20', 2, true), range('30', 3), range('40', 2, true)])
   const gone = new Set(dead.base.slice(0, 2).flatMap(one => one.segment?.file ?? []))
   assert.equal(show(dropDead(dead, gone)), ':2 20:2* 30:3 40:2*')
+})
+
+test('a young segment has a word on the range that begins with its last key, and none on the one that ends before its first', () => {
+  const base = [range('', 2), range('10', 2, true), range('20', 2)]
+  const raised = (young: SegmentEntry): string => show(raiseBase(manifest(3, [young], base), 3))
+  const [upTo, from] = [segment(3, '05', '10', 2), segment(3, '10', '15', 2)]
+  assert.equal(raised(upTo), ':2 10:2* 20:3')
+  assert.equal(raised(from), ':3 10:2* 20:3')
+  const ten = base[1] as BaseRange
+  assert.deepEqual(wordsOn([upTo, from, segment(3, '20', '25', 2)], ten, place('20'), 3), [upTo, from])
 })
 
 test('a young segment goes once every range of the base knows what it holds, and no sooner', () => {
