@@ -1,6 +1,9 @@
 /** What an epoch that failed leaves to be done: all that it took, and what was captured beside it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Collection } from '../src/capture/index.ts'
+import { Transaction } from '../src/capture/transaction.ts'
+import { tideCodec } from '../src/codec/index.ts'
 import { alone, quiet } from './support/checkpointer-rig.ts'
 
 for (const behind of ['no barrier', 'a commit that is under way']) {
@@ -69,4 +72,31 @@ test('the answer to a commit of an attempt that is over acknowledges nothing', a
   host.commit()
   await point
   assert.equal(checkpointer.epoch, 1)
+})
+
+test('what a transaction emptied and put back, while another collection made the cut void, is in the attempt that follows a failure', () => {
+  const { scheduler, host, map, space, collections, checkpointer } = alone(0, true)
+  const other = new Collection(space, 'other', 'map', tideCodec, space.nextId++)
+  collections.set('other', other)
+  for (let n = 0; n < 5; n++) map.set(`k${n}`, n)
+  for (let n = 0; n < 60; n++) other.set(`o${n}`, n)
+  quiet(checkpointer.checkpoint(1e9))
+  const transaction = new Transaction()
+  space.transaction = transaction
+  space.refresh()
+  map.clear()
+  checkpointer.outbox.inFlight = 100 * 1024 * 1024
+  if (space.capture !== undefined) space.capture.preImageBytes = 100 * 1024 * 1024
+  other.set('o50', 'changed')
+  assert.equal(checkpointer.counters.voids, 1)
+  checkpointer.outbox.inFlight = 0
+  transaction.rollback()
+  space.transaction = undefined
+  space.refresh()
+  checkpointer.transactionEnded()
+  scheduler.pass(1000)
+  host.fail(0)
+  scheduler.pass(2000)
+  assert.equal(host.commits.at(-1)?.attempt, 1)
+  assert.equal(host.keys(1), 65)
 })
