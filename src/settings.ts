@@ -88,7 +88,7 @@ export interface Settings {
      * `stallMsMax` is: for as long as encoding the sample takes, and a walk over the keys that were written. For development. Default false.
      */
     readonly untracked?: boolean
-    /** Entries sampled per barrier and collection. Default 1,000. */
+    /** Entries sampled per barrier and collection, in turn; 500,000 at most count. Default 1,000. */
     readonly sample?: number
   }
 }

@@ -27,6 +27,9 @@ const PASSED_MAX = 16
 /** Of an entry that can no longer be encoded. */
 const NO_RECORD = ''
 
+/** Of more, with those that are passed over, a Set could not hold the keys. The next barrier goes on behind them. */
+const SAMPLE_MAX = 500_000
+
 class Watched {
   /** By key, of the last record, each with the number of its codec. */
   readonly digests = new Map<Key, string>()
@@ -44,9 +47,9 @@ export class Untracked {
   /** It is being written to: whoever comes back in takes room of his own. */
   #encoding = false
 
-  /** `sample`: entries looked at per barrier and collection. */
+  /** `sample`: entries looked at per barrier and collection, SAMPLE_MAX at most. */
   constructor(sample: number, found: (change: UntrackedChange) => void) {
-    this.#sample = sample
+    this.#sample = Math.min(sample, SAMPLE_MAX)
     this.#found = found
   }
 

@@ -72,7 +72,7 @@ export function reporterOf({ manifest: newest, follow, written, send, scheduler 
       const news = left.shift() as FoldNews
       if (post(news)) continue
       left.unshift(news)
-      if (left.length > KEPT_MAX) left.shift()
+      if (left.length > KEPT_MAX) left.splice(leastIn(left), 1)
       if (isWaiting) return
       isWaiting = true
       scheduler.after(AGAIN_MS, () => {
@@ -86,6 +86,14 @@ export function reporterOf({ manifest: newest, follow, written, send, scheduler 
     left.push(news)
     tell()
   }
+}
+
+/** The oldest that may go: what is told of a state stays, or a later word on it. */
+function leastIn(left: readonly FoldNews[]): number {
+  const isOver = ({ type }: FoldNews, at: number): boolean => {
+    return type === 'collected' || type === 'merged' || type === 'failed' || left.slice(at + 1).some(later => later.type === type)
+  }
+  return Math.max(0, left.findIndex(isOver))
 }
 
 function upkeepMessage(news: FoldNews, manifest: Manifest): Omit<UpkeepMessage, 'allBytes'> {
