@@ -370,6 +370,6 @@ test('a copy holds the newest recovery point, own codecs included; a target with
   const log = join(old, 'log/00000001-00000001.log')
   const bytes = readFileSync(log)
   writeFileSync(log, flipped(bytes, 8 * bytes.indexOf('ada')))
-  fails(1, /TIDEMARK_LOG_DAMAGED/, 'log', old)
+  fails(1, /TIDEMARK_LOG_DAMAGED/, 'status', old)
   fails(1, / is not empty \(TIDEMARK_DIRECTORY\)/, 'copy', folder, old)
 })

@@ -299,10 +299,8 @@ async function copyUnread(from: Storage, to: Storage, file: string, length: numb
   let source: StorageFile | undefined
   try {
     source = await from.open(file, 'read')
-    // It may have lost of its last echo, too.
-    const bytes = Math.min(length, await source.size())
-    await copyFile(source, to, file, bytes)
-    return bytes
+    await copyFile(source, to, file, length)
+    return length
   } catch (error) {
     if (!hasCode(error, 'TIDEMARK_STORAGE')) throw error
     if (source !== undefined) await onTarget(() => to.remove(file))

@@ -12,7 +12,8 @@ import { noTotals } from './totals.ts'
 
 /** Another one finds other programs; this one makes every run the same. */
 const SEED = 20_260_101
-const PROGRAMS = share(90)
+const ALL = 90
+const PROGRAMS = share(ALL)
 
 test('a restart brings back the state at a barrier, nothing acknowledged is missing', async context => {
   const totals = noTotals()
@@ -41,5 +42,7 @@ test('a restart brings back the state at a barrier, nothing acknowledged is miss
     'back',
     'reopened',
   ] as const
-  for (const what of happens) assert.ok(totals[what] > 0, `no ${what}`)
+  // A third of them may do without what few do.
+  const rare: readonly string[] = PROGRAMS < ALL ? ['back', 'reopened'] : []
+  for (const what of happens.filter(one => !rare.includes(one))) assert.ok(totals[what] > 0, `no ${what}`)
 })
