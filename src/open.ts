@@ -1,6 +1,6 @@
 /**
  * Opening a store: settings -> directory and lock -> takeover -> load -> writer -> store, in this order; what was taken is given back when
- * a later step fails.
+ * a later step fails. The composition root: it makes the stages and wires them.
  * Owns: the order. Does not own: any of the steps. Invariant: the lock is held from before the first write to after the last.
  */
 import { resolve } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * The store: the composition root behind `open`. Wires the stages in the order of the data and holds what they share; the only file that
- * knows them all, with open.ts, which builds it.
+ * The store, as a user holds it: maps and values by name, transactions and holds, what is asked for and what is said of it, and the close. The
+ * stages behind it are wired by open.ts, and come as `StoreParts`.
  *
  * Owns: names -> collections, the public face. Does not own: entries (capture/), epochs (checkpoint/), bytes (writer/, log/, manifest/).
  * Invariants: a name is a map or a value, never both; a transaction and a barrier never overlap; the lock is released whatever `close` meets.
