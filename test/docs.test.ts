@@ -1,4 +1,4 @@
-/** What the documents point to exists, and every RFC stands in the index. */
+/** What the documents point to and name exists, and every RFC stands in the index. */
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -30,6 +30,22 @@ test('links between documents lead somewhere', () => {
   assert.ok(found.includes('README.md') && found.includes('docs/rfcs/README.md'))
   assert.deepEqual(
     found.flatMap(path => broken(path, readFileSync(join(root, path), 'utf8'))),
+    [],
+  )
+})
+
+/** Files of the repository that a document names and that are not there; not where a name stands for several. */
+function missing(path: string, text: string): string[] {
+  return [...text.matchAll(/`((?:src|test|scripts|bench|docs|examples)\/[\w./-]+\.[a-z]+)`/g)]
+    .map(([, file]) => file as string)
+    .filter(file => !existsSync(join(root, file)))
+    .map(file => `${path} names ${file}`)
+}
+
+test('the files that documents name exist', () => {
+  assert.deepEqual(missing('docs/a.md', '`src/store.ts`, `src/nowhere.ts`, `src/format/*.test.ts`'), ['docs/a.md names src/nowhere.ts'])
+  assert.deepEqual(
+    documents().flatMap(path => missing(path, readFileSync(join(root, path), 'utf8'))),
     [],
   )
 })
