@@ -8,7 +8,7 @@ export function damagedManifest(file: string, what: string, cause?: unknown): Ti
 /** For one that would be longer than a reader allows, or leaves too little room. */
 export function manifestFull(what: string): TidemarkError {
   return new TidemarkError('TIDEMARK_MANIFEST_FULL', `one manifest cannot name all that is to be named (${what})`, {
-    hint: 'keep fewer recovery points or collections, let keys differ early, or put a part into a store of its own: see docs/limits.md',
+    hint: 'keep fewer recovery points or collections, let keys differ early, or put a part into a store of its own: see Limits in the README, and docs/limits.md',
   })
 }
 
