@@ -83,7 +83,7 @@ export class Checkpointer implements CaptureOwner {
     this.#void = new VoidCut({ space, turns: this.#turns, outbox: this.outbox, holds: this.holds, givenBack: () => this.#gaveBack() })
     this.#pace = new Pace(cadence.settings.intervalMs)
     this.#drain = new Drain(this.outbox)
-    const slices = { clock, space, stallMsMax, load: () => cadence.load, turns: this.#turns, outbox: this.outbox, pace: this.#pace }
+    const slices = { clock, space, stallMsMax, load: () => cadence.load(), turns: this.#turns, outbox: this.outbox, pace: this.#pace }
     this.#drainer = new Drainer({
       ...slices,
       drain: this.#drain,
@@ -93,6 +93,7 @@ export class Checkpointer implements CaptureOwner {
     })
     this.#round = new Round({
       ...slices,
+      bursts: cadence.bursts,
       captureBy: () => cadence.captureBy,
       captured: flight => this.#captured(flight),
       failed: error => this.#failed(error),

@@ -19,6 +19,9 @@ const RATE_FACTOR = 1.5
 const STEPS_MIN = 16
 /** Keys written in a millisecond beyond which nothing is drained: noting each of them would take the time of the writer. */
 const WRITES_PER_MS_MAX = 300
+const TIMER_MS_MIN = 1
+/** Slices make up for so much at most, of timers that came late. */
+const OWED_MS_MAX = 2
 /** A look goes through all collections: where there are more than this it comes that much less often than the slices. */
 const COLLECTIONS_MANY = 1024
 
@@ -58,6 +61,8 @@ export class Drainer {
   /** The mean rate at which steps become due, per ms. */
   #rate = 0
   #idleMs = 0
+  /** When the next slice may come, by the share of the time that they take. */
+  #restUntil = 0
 
   constructor(parts: DrainerParts) {
     this.#parts = parts
@@ -89,14 +94,16 @@ export class Drainer {
   #turn(): void {
     this.#cancel = undefined
     const delay = this.#parts.allowed() ? this.#tick() : undefined
+    const { turns } = this.#parts
+    const turn = (): void => this.#turn()
     // Where it is not allowed, whoever forbade it wakes it.
     if (delay === undefined) this.#tickedAt = this.#lookedAt = undefined
-    else if (!this.#stopped) this.#cancel ??= this.#parts.turns.after(delay, () => this.#turn())
+    else if (!this.#stopped) this.#cancel ??= delay < TIMER_MS_MIN ? turns.later(turn) : turns.after(delay, turn)
   }
 
   /** Gives the time until the next tick. */
   #tick(): number | undefined {
-    const { clock, drain, pace, outbox, stallMsMax, load } = this.#parts
+    const { clock, drain, pace, outbox, stallMsMax } = this.#parts
     const { tickMs, cadenceMs } = pace
     const begin = clock.monotonic()
     const ageMs = pace.ageMsAt(begin)
@@ -104,7 +111,8 @@ export class Drainer {
     const passed = Math.max(1, begin - (this.#tickedAt ?? begin - tickMs))
     this.#tickedAt = begin
     const ticksALook = Math.ceil(drain.collections / COLLECTIONS_MANY)
-    if (ticksALook <= 1 || this.#lookedAt === undefined || begin - this.#lookedAt >= ticksALook * tickMs) this.#look(begin)
+    const lookMs = ticksALook <= 1 ? TIMER_MS_MIN : ticksALook * tickMs
+    if (this.#lookedAt === undefined || begin - this.#lookedAt >= lookMs) this.#look(begin)
     const { left } = drain
     outbox.sendEarly(begin)
     if (this.#hot || outbox.full) return tickMs
@@ -115,13 +123,22 @@ export class Drainer {
     const end = begin + stallMsMax * SLICE_SHARE
     drain.run(begin, ageMs, quota, () => clock.monotonic() >= end || outbox.full)
     const took = clock.monotonic() - begin
-    if (took >= stallMsMax * SLICE_SHARE) return Math.min(Math.max(took / shareOf(load()), 1), tickMs)
+    if (took >= stallMsMax * SLICE_SHARE) return Math.min(this.#restMs(begin, took), tickMs)
     // However long there was no barrier: those that follow may come at the cadence again.
     if (!drain.idle) return left > 0 ? tickMs : Math.max(tickMs, Math.min(cadenceMs, ageMs / MARKS))
     // Nobody writes: looks become rare, and where somebody else looks there are none.
     if (this.#idleMs >= cadenceMs && this.#parts.watched) return undefined
     this.#idleMs = Math.min(cadenceMs, this.#idleMs * 2)
     return this.#idleMs
+  }
+
+  /**
+   * From the begin of a slice that took so long until the next. No timer comes sooner than a millisecond, and most come later than they should: what
+   * that took from the share the next slices make up for, each in a turn of the loop of its own.
+   */
+  #restMs(begin: number, tookMs: number): number {
+    this.#restUntil = Math.max(this.#restUntil, begin - OWED_MS_MAX) + tookMs / shareOf(this.#parts.load())
+    return this.#restUntil - begin
   }
 
   #look(nowMs: number): void {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { Histogram } from '../base/histogram.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import { type Capture, Outbox, Space } from '../capture/index.ts'
+import { Bursts } from '../schedule/index.ts'
 import { type Flight, newFlight } from './flight.ts'
 import { Pace } from './pace.ts'
 import { Round } from './round.ts'
@@ -106,6 +107,7 @@ function rounds(
     pace,
     stallMsMax: STALL_MS,
     load: () => load,
+    bursts: new Bursts(),
     captureBy: () => captureBy,
     captured: () => {
       endedAt = loop.nowMs

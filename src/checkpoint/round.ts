@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Outbox, Space } from '../capture/index.ts'
+import type { Bursts } from '../schedule/index.ts'
 import { mayStayUnread } from '../storage/index.ts'
 import { Count } from './count.ts'
 import { Doubts } from './doubts.ts'
@@ -27,11 +28,10 @@ const LOAD_SHARE = 0.15
 const IDLE_SHARE = 0.5
 /**
  * So many budgets of engine time in the calls between two slices, and this share of the time between them, are a burst of writes: not a loop that
- * was held up and makes up for it. After two rounds with one it is expected in so many.
+ * was held up and makes up for it.
  */
 const BURST_BUDGETS = 5
 const BURST_SHARE = 0.3
-const BURSTS_EXPECTED = 8
 /** So many steps are worth a slice. */
 const STEPS_MIN = 64
 /** After so many epochs in a row that failed because the device did not give back a block, nothing waits for that block any more. */
@@ -51,6 +51,7 @@ export interface RoundParts {
   readonly stallMsMax: number
   /** How busy the loop is, 0 to 1. */
   readonly load: () => number
+  readonly bursts: Bursts
   /** When all has to be captured, or the RPO of the store breaks; by the monotonic clock. */
   readonly captureBy: () => number
   /** All is captured and counted. */
@@ -73,10 +74,6 @@ export class Round {
   /** Engine time in calls up to the last slice, and when that was. */
   #accessMs = 0
   #slicedAt = 0
-  /** Whether a burst came in this round and in the one before, and in how many to come one is expected. */
-  #burst = false
-  #burstBefore = false
-  #burstsExpected = 0
   /** Counts in a row that met a block which the device does not give back. */
   #unread = 0
 
@@ -94,12 +91,9 @@ export class Round {
     this.#plannedAt = undefined
     this.#accessMs = this.#parts.space.accessMs
     this.#slicedAt = this.#begunAt
-    this.#burstBefore = this.#burst
-    this.#burst = false
-    if (this.#burstsExpected > 0) {
-      this.#burstsExpected--
-      flight.hurried = true
-    }
+    const { bursts } = this.#parts
+    flight.hurried ||= bursts.expected
+    bursts.cut()
     this.resume()
   }
 
@@ -164,15 +158,14 @@ export class Round {
 
   /** Writes that come in bursts find much that is not captured yet, all in one turn of the service: the sooner the rest is captured the better. */
   #lookForBurst(flight: Flight, nowMs: number): void {
-    const { space, stallMsMax } = this.#parts
+    const { space, stallMsMax, bursts } = this.#parts
     const ms = space.accessMs - this.#accessMs
     const passedMs = nowMs - this.#slicedAt
     this.#accessMs = space.accessMs
     this.#slicedAt = nowMs
     if (ms < stallMsMax * BURST_BUDGETS || ms < passedMs * BURST_SHARE) return
     flight.hurried = true
-    this.#burst = true
-    if (this.#burstBefore) this.#burstsExpected = BURSTS_EXPECTED
+    bursts.met()
   }
 
   /** All of the time, once the rest would not be done by then at the pace so far, however that came about. */

@@ -46,6 +46,11 @@ export class Activity {
     return this.rate.value > 1.25 * this.#recentRate.value || this.load.value > 0.8
   }
 
+  /** Keys a second, of the last while. */
+  get recentRate(): number {
+    return this.#recentRate.value
+  }
+
   get lullsExpected(): boolean {
     return this.#lulls.value >= EXPECTED_SHARE
   }

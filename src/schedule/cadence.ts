@@ -10,6 +10,7 @@
 import { LAG_INTERVALS_MAX, LOOP_LATE_MS } from '../base/limits.ts'
 import type { ScheduleRecord, StoredDecision } from '../format/index.ts'
 import { Activity } from './activity.ts'
+import { Bursts } from './bursts.ts'
 import { Delta } from './delta.ts'
 import { Exposure } from './exposure.ts'
 import { Learned } from './learned.ts'
@@ -46,6 +47,7 @@ const RECENT_SHARE = 1 / 1440
 
 export class Cadence {
   readonly settings: CadenceSettings
+  readonly bursts = new Bursts()
   readonly #parts: CadenceParts
   readonly #learned: Learned
   readonly #activity: Activity
@@ -101,9 +103,18 @@ export class Cadence {
     return Math.max(0, this.#windowStart + this.#window.targetMs - this.#parts.clock.monotonic())
   }
 
-  /** How busy the loop was of late, 0 to 1; 1 where nobody looks. */
-  get load(): number {
-    return this.#activity.load.knownMs === 0 ? 1 : this.#activity.load.value
+  /** How busy the loop was of late, 0 to 1; 1 while that is not known. */
+  load(): number {
+    const { load } = this.#activity
+    if (this.settings.intervalMs === 0) {
+      // There are no looks.
+      const now = this.#parts.clock.monotonic()
+      if (now - this.#looked >= this.#lookTimes.lookMs) {
+        load.add(this.#parts.loopLoad(), now - this.#looked)
+        this.#looked = now
+      }
+    }
+    return load.knownMs === 0 ? 1 : load.value
   }
 
   /** When the epoch under way has to be captured, by the monotonic clock, so that the RPO is met. */
@@ -327,7 +338,8 @@ export class Cadence {
   }
 
   #plan(now: number, seen: Seen): Look {
-    const { lull, lullsExpected, busy } = this.#activity
+    const { lull, lullsExpected, busy, recentRate } = this.#activity
+    const behindBurst = this.#lookTimes.isFew(seen.collections) ? this.bursts.ended(this.#written.rate, recentRate) : undefined
     const plan = planBarrier(this.settings, {
       elapsedMs: now - this.#windowStart,
       ageMs: now - this.#exposure.uncutSince,
@@ -338,8 +350,10 @@ export class Cadence {
       lull,
       lullsExpected,
       busy,
+      behindBurst,
       paused: this.#strain.paused,
     })
+    if (behindBurst === true && plan.falls !== undefined) this.bursts.fallsBehind()
     const lookMs = this.#lookTimes.dirtyMs(seen.collections)
     if (plan.falls !== undefined) return { barrier: plan.falls, againMs: lookMs }
     return { barrier: undefined, againMs: Math.max(1, Math.min(lookMs, plan.inMs)) }

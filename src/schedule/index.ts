@@ -1,4 +1,5 @@
 /** When the barrier falls and when upkeep may run, with reasons. */
+export { Bursts } from './bursts.ts'
 export { Cadence } from './cadence.ts'
 export { type DayPart, type Explanation, explainDirectory, explainStore } from './explain.ts'
 export { Keeper } from './keeper.ts'

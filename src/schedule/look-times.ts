@@ -45,6 +45,11 @@ export class LookTimes {
     return Math.max(1, Math.min(lookMs, this.#unseenMsMax(reserveMs), lagLeftMs > 0 ? lagLeftMs : lookMs))
   }
 
+  /** Looks may come much more often than they have to. */
+  isFew(collections: number): boolean {
+    return collections <= LOOK_COLLECTIONS
+  }
+
   /** Within that there are some looks, be they as far apart as can be. */
   fewMs(collections: number): number {
     return FEW_LOOKS * this.#apart(collections, LOOK_MS_MAX)

@@ -22,6 +22,7 @@ const facts: WindowFacts = {
   lull: false,
   lullsExpected: false,
   busy: false,
+  behindBurst: undefined,
   paused: false,
 }
 const anyFacts = fc.record({
@@ -34,6 +35,7 @@ const anyFacts = fc.record({
   lull: fc.boolean(),
   lullsExpected: fc.boolean(),
   busy: fc.boolean(),
+  behindBurst: fc.constantFrom(undefined, true, false),
   paused: fc.boolean(),
 })
 
@@ -50,18 +52,28 @@ test('whatever else is so, a change that would become too old makes the barrier 
   )
 })
 
-test('a window that is not elastic ends at its interval, before it for the delta alone, and never before intervalMsMin', () => {
+test('a window that is not elastic ends at its interval, before it for the delta and behind a burst, and never before intervalMsMin', () => {
   fc.assert(
-    fc.property(anyFacts, some => {
+    fc.property(anyFacts, fc.constantFrom(250, 1000), (some, intervalMsMin) => {
       const young = { ...some, ageMs: 0, lagLeftMs: Number.POSITIVE_INFINITY, paused: false, targetMs: 1000 }
-      const plan = planBarrier({ ...settings, elastic: false }, young)
-      const { elapsedMs, deltaBytes } = young
-      const delta = deltaBytes >= settings.deltaBytesMax && elapsedMs >= settings.intervalMsMin
-      assert.equal(plan.falls, delta ? 'delta' : elapsedMs >= 1000 ? 'interval' : undefined)
+      const plan = planBarrier({ ...settings, intervalMsMin, elastic: false }, young)
+      const { elapsedMs, deltaBytes, behindBurst } = young
+      const delta = deltaBytes >= settings.deltaBytesMax && elapsedMs >= intervalMsMin
+      const early = behindBurst === true && elapsedMs >= Math.max(intervalMsMin, 1000 * (15 / 16))
+      assert.equal(plan.falls, delta ? 'delta' : early || elapsedMs >= 1000 ? 'interval' : undefined)
       if (plan.falls === undefined) assert.ok(plan.inMs <= 1000 - elapsedMs)
     }),
     { numRuns: 5000 },
   )
+})
+
+test('where bursts are expected looks come often in the last sixteenth of the window, and not before', () => {
+  const bursts = { ...facts, behindBurst: false }
+  assert.deepEqual(planBarrier(settings, { ...bursts, elapsedMs: 500 }), { falls: undefined, inMs: 437.5 })
+  assert.deepEqual(planBarrier(settings, { ...bursts, elapsedMs: 940 }), { falls: undefined, inMs: 5 })
+  assert.deepEqual(planBarrier(settings, { ...bursts, elapsedMs: 998 }), { falls: undefined, inMs: 2 })
+  assert.deepEqual(planBarrier(settings, { ...bursts, elapsedMs: 937, behindBurst: true }), { falls: undefined, inMs: 5 })
+  assert.deepEqual(planBarrier(settings, { ...bursts, elapsedMs: 938, behindBurst: true }), { falls: 'interval' })
 })
 
 test('a lull takes the barrier from half of the window on, a burst puts it off where lulls are to be expected', () => {

@@ -2,8 +2,8 @@
  * When the barrier falls: a pure function of what is known, and the length of the window it aims at.
  *
  * Owns: the target. Does not own: the barrier, what is observed.
- * Invariants: the RPO goes before everything else; a window that is not elastic is `intervalMs`, and ends earlier only for `deltaBytesMax` or
- * the RPO; the target changes at commits only, by thresholds that lie apart, and grows at the second commit behind any change, at the earliest; it
+ * Invariants: the RPO goes before everything else; a window that is not elastic is `intervalMs`, and ends earlier only for `deltaBytesMax`, the RPO, or
+ * behind a burst of writes that ends in its last sixteenth; the target changes at commits only, by thresholds that lie apart, and grows at the second commit behind any change, at the earliest; it
  * never reaches into the reserve, and what that takes from it commit by commit, and gives it back, is said once it has come to something.
  */
 import type { BarrierReason, CadenceSettings } from './types.ts'
@@ -22,15 +22,22 @@ export interface WindowFacts {
   readonly lull: boolean
   readonly lullsExpected: boolean
   readonly busy: boolean
+  /** Whether a burst of writes has just ended; undefined: none is to be expected. */
+  readonly behindBurst: boolean | undefined
   readonly paused: boolean
 }
+
+/** Of the window, at its end: a barrier may fall so early behind a burst. */
+const EARLY_SHARE = 1 / 16
+/** Between two looks for its end. */
+const BURST_LOOK_MS = 5
 
 export type WindowPlan = { readonly falls: BarrierReason } | { readonly falls: undefined; readonly inMs: number }
 
 /** `inMs`: nothing is due before, unless something else happens. */
 export function planBarrier(settings: CadenceSettings, facts: WindowFacts): WindowPlan {
   const { intervalMsMin, intervalMsMax, deltaBytesMax, elastic } = settings
-  const { elapsedMs, ageMs, reserveMs, lagLeftMs, deltaBytes, targetMs, lull, lullsExpected, busy, paused } = facts
+  const { elapsedMs, ageMs, reserveMs, lagLeftMs, deltaBytes, targetMs, lull, lullsExpected, busy, behindBurst, paused } = facts
   const leftMs = Math.min(intervalMsMax - reserveMs - ageMs, lagLeftMs)
   const late = elapsedMs >= targetMs
   if (leftMs <= 0) return { falls: late && !paused && !elastic ? 'interval' : 'rpo' }
@@ -38,7 +45,10 @@ export function planBarrier(settings: CadenceSettings, facts: WindowFacts): Wind
   if (paused) return { falls: undefined, inMs: leftMs }
   if (elastic && lull && elapsedMs >= Math.max(intervalMsMin, targetMs / 2)) return { falls: late ? 'interval' : 'lull' }
   if (late) return elastic && busy && lullsExpected ? { falls: undefined, inMs: leftMs } : { falls: 'interval' }
-  return { falls: undefined, inMs: Math.min(targetMs - elapsedMs, leftMs) }
+  if (behindBurst === undefined) return { falls: undefined, inMs: Math.min(targetMs - elapsedMs, leftMs) }
+  const earlyMs = Math.max(intervalMsMin, targetMs * (1 - EARLY_SHARE))
+  if (behindBurst && elapsedMs >= earlyMs) return { falls: 'interval' }
+  return { falls: undefined, inMs: Math.min(Math.max(earlyMs - elapsedMs, Math.min(BURST_LOOK_MS, targetMs - elapsedMs)), leftMs) }
 }
 
 export interface WindowCommit {

@@ -1,0 +1,103 @@
+/** The drain beside a loop whose timers are as coarse as libuv's: how much of the time its slices take, when much is due. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Histogram } from '../base/histogram.ts'
+import type { Cancel, Scheduler } from '../base/scheduler.ts'
+import { type Drain, Outbox, Space } from '../capture/index.ts'
+import { Drainer, type DrainerParts } from './drainer.ts'
+import { Pace } from './pace.ts'
+import { SLICE_SHARE } from './round.ts'
+import { Turns } from './turns.ts'
+
+const STALL_MS = 1
+const STEP_MS = 0.005
+
+/** Timers are due by whole milliseconds of the loop's own time, one at least, which stands still in a turn; a turn takes 0.02 ms beside what is done in it. */
+class CoarseLoop implements Scheduler {
+  nowMs = 0.4
+  #turnMs = 0
+  #timers: { at: number; fn: () => void }[] = []
+  #immediates: (() => void)[] = []
+
+  immediate(fn: () => void): Cancel {
+    this.#immediates.push(fn)
+    return () => {
+      this.#immediates = this.#immediates.filter(other => other !== fn)
+    }
+  }
+
+  after(ms: number, fn: () => void): Cancel {
+    const timer = { at: Math.floor(this.#turnMs) + Math.max(1, Math.trunc(ms)), fn }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter(other => other !== timer)
+    }
+  }
+
+  run(untilMs: number): void {
+    while (this.nowMs < untilMs) {
+      this.#turnMs = this.nowMs
+      const due = this.#timers.filter(({ at }) => at <= Math.floor(this.#turnMs))
+      this.#timers = this.#timers.filter(timer => !due.includes(timer))
+      for (const { fn } of due) fn()
+      for (const fn of this.#immediates.splice(0)) fn()
+      this.nowMs += 0.02
+    }
+  }
+}
+
+/** So much is due, and more comes each look, so that the slices end by the clock. */
+function slicesIn(ms: number, load: number): { readonly share: number; readonly longest: number; readonly turns: number } {
+  const loop = new CoarseLoop()
+  const clock = { monotonic: () => loop.nowMs, now: () => 0 }
+  const slices: number[] = []
+  const watch = { turnBegins: () => {}, turnEnded: (took: number) => void slices.push(took) }
+  const turns = new Turns({ clock, scheduler: loop }, error => assert.fail(error), watch)
+  const drain = {
+    collections: 1,
+    idle: false,
+    left: 0,
+    look() {
+      this.left = 1_000_000
+      return this.left
+    },
+    run(_now: number, _age: number, steps: number, expired: () => boolean) {
+      let made = 0
+      for (; made < steps && !expired(); made++) loop.nowMs += STEP_MS
+      this.left -= made
+      return made
+    },
+    barrier() {},
+  }
+  const parts: DrainerParts = {
+    clock,
+    turns,
+    outbox: new Outbox(() => {}),
+    drain: drain as unknown as Drain,
+    space: new Space(new Histogram(), () => 0),
+    pace: new Pace(1000),
+    stallMsMax: STALL_MS,
+    load: () => load,
+    collections: () => [],
+    watched: true,
+    allowed: () => true,
+  }
+  const drainer = new Drainer(parts)
+  drainer.wake()
+  loop.run(ms)
+  drainer.stop()
+  return { share: slices.reduce((sum, one) => sum + one, 0) / ms, longest: Math.max(...slices), turns: slices.length }
+}
+
+test('slices that are behind take their share of the time, although no timer comes sooner than a millisecond', () => {
+  for (const [load, least, most] of [
+    [0, 0.55, 0.66],
+    [0.5, 0.33, 0.41],
+    [1, 0.1, 0.16],
+  ] as const) {
+    const { share, longest, turns } = slicesIn(500, load)
+    assert.ok(share > least && share < most, `${share} of a loop with a load of ${load}`)
+    assert.ok(longest <= STALL_MS * SLICE_SHARE + 2 * STEP_MS, `${longest} ms`)
+    assert.ok(turns > 100)
+  }
+})
