@@ -98,11 +98,6 @@ export class Cadence {
     return this.#lookTimes.firstMs(this.#exposure.reserveMs)
   }
 
-  /** How long from now until the next barrier is expected to fall, ms: what is to be done before it is spread over that time. */
-  get untilBarrierMs(): number {
-    return Math.max(0, this.#windowStart + this.#window.targetMs - this.#parts.clock.monotonic())
-  }
-
   /** How busy the loop was of late, 0 to 1; 1 while that is not known. */
   load(): number {
     const { load } = this.#activity
