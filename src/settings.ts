@@ -12,7 +12,7 @@ export interface Settings {
   /** Open beside a live writer without writing; sees the newest recovery point at the time of opening. Default false. */
   readonly readOnly?: boolean
   readonly checkpoint?: {
-    /** Time between automatic checkpoints in ms; 0: only when asked. Default 1,000. */
+    /** Time between automatic checkpoints in ms, or up to a sixteenth less where writes come in bursts; 0: only when asked. Default 1,000. */
     readonly intervalMs?: number
     /**
      * No automatic checkpoint follows another sooner, ms, whatever `deltaBytesMax` says, but for the `rpoMs` of a critical collection, and where
