@@ -18,7 +18,7 @@ import { Checkpointer, Contract, type Hold, Inside } from './checkpoint/index.ts
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
 import { describeRestore, Ending, Events, forward, noPath, startSchedule, Upkeep } from './face/index.ts'
-import { MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
+import { foldedIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import {
   forkAt,
@@ -284,10 +284,8 @@ function build(
     collections.set(name, new Collection(space, name, kind, codec, id, new Map(), { cold: side, coldCount: entries, evicts }))
   }
   if (evicts) space.coldOf = (id, codec) => ({ cold: new ColdCollection(cold, id, codec), coldCount: 0, evicts })
-  const segments = [...image.young, ...image.base.flatMap(range => range.segment ?? [])]
-  const segmentBytes = segments.reduce((sum, entry) => sum + entry.bytes, 0)
   const events = new Events()
-  const upkeep = new Upkeep({ foldedEpoch: image.fold?.epoch ?? 0, segments: segments.length, segmentBytes }, events)
+  const upkeep = new Upkeep(foldedIn(image), events)
   const reader = { stalls: new Histogram(), contract: new Contract(space, stallMsMax, info => events.emit('stall', info)) }
   let counting: Pick<Checkpointer, 'stalls' | 'contract'> = reader
   const stalled = (ms: number): void => {

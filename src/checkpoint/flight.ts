@@ -1,7 +1,7 @@
 /** The epoch under way, from its barrier to its acknowledgement. Owns nothing: the checkpointer has it, one at a time. */
 import { PRE_IMAGE_BYTES_MAX, TIME_MS_MAX } from '../base/limits.ts'
 import type { Block, Capture, Collection, LinkGroup, Spared, VoidReason } from '../capture/index.ts'
-import type { CatalogueEntry } from '../format/index.ts'
+import { type CatalogueEntry, entriesOf } from '../format/index.ts'
 import type { ToWriter } from '../writer/index.ts'
 import type { Count } from './count.ts'
 import { REFUSALS_LISTED, type Refusal } from './refusals.ts'
@@ -107,7 +107,7 @@ export function noteTime(flight: Flight, now: number): void {
 /** The cut takes these. */
 export function noteTaken(flight: Flight, taken: Iterable<Collection>): void {
   flight.catalogue = catalogueOf(taken, flight.leftEntries)
-  flight.entries = flight.catalogue.reduce((sum, { entries }) => sum + entries, 0)
+  flight.entries = entriesOf(flight.catalogue)
 }
 
 /** What a commit says: of the collections as they are now, but for the bytes, and of those it leaves out; in the order of their ids. */

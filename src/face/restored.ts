@@ -1,5 +1,5 @@
 /** What an open store says of how it was restored. Owns nothing. */
-import { laggingIn } from '../format/index.ts'
+import { entriesOf, laggingIn } from '../format/index.ts'
 import type { LoadResult, OpenedStore } from '../restore/index.ts'
 import type { Restored } from './types.ts'
 
@@ -20,7 +20,7 @@ export function describeRestore(opened: OpenedStore, loaded: LoadResult, duratio
   return {
     epoch,
     timeMs,
-    entries: catalogue.reduce((sum, entry) => sum + entry.entries, 0),
+    entries: entriesOf(catalogue),
     records,
     durationMs,
     lost: damage ?? undefined,

@@ -6,9 +6,8 @@
  * under way; a fold is asked for no sooner than REPEAT_MS behind the last manifest; after `stop` nothing is asked for.
  */
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
-import type { CatalogueEntry, Manifest } from '../format/index.ts'
+import { type CatalogueEntry, type Manifest, segmentsOf } from '../format/index.ts'
 import { ageLookMs, type Retention } from '../manifest/index.ts'
-import { isMissing } from './sums.ts'
 
 /** Nothing was published for so long: the newest manifest is written once more, where the one before it keeps files from going. */
 export const REPEAT_MS = 30_000
@@ -75,11 +74,11 @@ export class AtRest {
   }
 
   /** What was emptied entry by entry before it was dropped has no entry, but whole segments where it was large: each has a record of it at an end. */
-  #isMissing({ number, fold, young, base }: Manifest): boolean {
+  #isMissing(manifest: Manifest): boolean {
+    const { number, fold } = manifest
     const isHeld = (id: number): boolean => {
       if (this.#held?.number !== number) {
-        const segments = [...young, ...base.flatMap(range => range.segment ?? [])]
-        this.#held = { number, ids: new Set(segments.flatMap(({ first, last }) => [first.collection, last.collection])) }
+        this.#held = { number, ids: new Set(segmentsOf(manifest).flatMap(({ first, last }) => [first.collection, last.collection])) }
       }
       return this.#held.ids.has(id)
     }
@@ -97,4 +96,14 @@ export class AtRest {
     }
     this.#look = scheduler.after(ageLookMs(retention), look)
   }
+}
+
+/** Whether something is not alive any more that has entries, or of which there are records all the same (`held`); both are in the order of ids. */
+function isMissing(before: readonly CatalogueEntry[], alive: readonly CatalogueEntry[], held: (collection: number) => boolean): boolean {
+  let at = 0
+  for (const { id, entries } of before) {
+    while ((alive[at]?.id ?? Number.POSITIVE_INFINITY) < id) at++
+    if (alive[at]?.id !== id && (entries > 0 || held(id))) return true
+  }
+  return false
 }

@@ -4,8 +4,7 @@
  * Owns: the two shares. Does not own: what is made of them.
  * Invariants: a share is no less than SHARE_MIN and no more than 1.
  */
-import type { SegmentEntry } from '../format/index.ts'
-import { bytesOf } from './sums.ts'
+import { bytesOf, type SegmentEntry } from '../format/index.ts'
 
 /** Less than this share of what is folded is not expected to be left of it: where the next fold has more to write, the floor would be a burst. */
 const SHARE_MIN = 1 / 16

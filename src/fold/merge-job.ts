@@ -2,7 +2,7 @@
  * From a plan to a merge: what it reads, how much that is and what merging costs on the whole, and how its outputs change the manifest.
  * Owns nothing. Invariant: a manifest in which the inputs do not stand any more is not changed.
  */
-import { type BaseRange, FIRST_PLACE, type Manifest, type SegmentEntry, startBetween } from '../format/index.ts'
+import { type BaseRange, bytesOf, FIRST_PLACE, type Manifest, type SegmentEntry, startBetween } from '../format/index.ts'
 import { mergeBase, mergeYoung } from '../manifest/index.ts'
 import { type Flow, type MergeCost, mergeRate } from '../pace/index.ts'
 import { type MergeRequest, RECORD_BYTES, rangeOf } from './merge.ts'
@@ -85,7 +85,7 @@ export function rateOf({ cost, work }: Pick<MergeJob, 'cost' | 'work'>, flow: Fl
 function effort(entries: readonly SegmentEntry[]): { work: number; stored: number } {
   return {
     work: entries.reduce((sum, entry) => sum + entry.rawBytes + entry.records * RECORD_BYTES, 0),
-    stored: entries.reduce((sum, entry) => sum + entry.bytes, 0),
+    stored: bytesOf(entries),
   }
 }
 

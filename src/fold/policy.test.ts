@@ -7,16 +7,18 @@ import {
   EMPTY_BASE,
   encodeManifest,
   FIRST_PLACE,
+  held,
   type Manifest,
   type Place,
   type SegmentEntry,
+  segmentsOf,
 } from '../format/index.ts'
 import { raiseBase } from '../manifest/index.ts'
 import { Flow, mergeRate } from '../pace/index.ts'
 import { isLeft, isOverdue, Level } from './level.ts'
 import { RECORD_BYTES } from './merge.ts'
 import { jobOf, rateOf } from './merge-job.ts'
-import { held, MERGE_LIMITS, type MergePlan, planGone, planMerge } from './policy.ts'
+import { MERGE_LIMITS, type MergePlan, planGone, planMerge } from './policy.ts'
 
 /** Every fold is followed by a round through the base. */
 const LIMITS = { ...MERGE_LIMITS, rounds: 0 }
@@ -277,7 +279,7 @@ test('a round through the base writes so many times what came in, and no more, h
   assert.equal(planMerge(small(9, { bytes: 400_000, describedAt: 300_000, records: 30_000, rawBytes: 900_000 })), undefined)
   // Too full to be merged with each other.
   const size = { bytes: 6 * MIB, describedAt: 5 * MIB, records: 600_000, rawBytes: 12 * MIB }
-  const below = held(small(0, size).base.flatMap(range => range.segment ?? [])).bytes
+  const below = held(segmentsOf(small(0, size))).bytes
   let count = 1
   while (planMerge(small(count, size))?.type !== 'base') count++
   const above = count * size.bytes

@@ -21,7 +21,17 @@ import {
   TABLE_RECORDS,
   YOUNG_SEGMENT_BYTES_MAX,
 } from '../base/limits.ts'
-import { type BaseRange, comparePlaces, highest, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
+import {
+  type BaseRange,
+  comparePlaces,
+  entriesOf,
+  held,
+  highest,
+  type Manifest,
+  type Place,
+  type SegmentEntry,
+  segmentsOf,
+} from '../format/index.ts'
 import { isDead, sweep, untouched, wordsOn } from '../manifest/index.ts'
 
 /** When segments are merged. */
@@ -128,8 +138,11 @@ export function aliveIn({ fold }: Manifest): readonly number[] {
 /** Segments of which nothing counts any more, by name. Those of a collection that has no entry are not among them: a round finds out what is left. */
 export function deadFiles(manifest: Manifest): ReadonlySet<string> {
   const alive = aliveIn(manifest)
-  const segments = [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]
-  return new Set(segments.filter(segment => isDead(segment, alive)).map(segment => segment.file))
+  return new Set(
+    segmentsOf(manifest)
+      .filter(segment => isDead(segment, alive))
+      .map(segment => segment.file),
+  )
 }
 
 /** A young segment that is merged into the base alone. Small records fill a file long before it has many bytes. */
@@ -235,7 +248,7 @@ function deletedBytes(base: readonly SegmentEntry[], tombstones: number, { fold 
     const gone = Math.max(0, Math.min(most, records - live))
     return { records: gone, bytes: gone === 0 ? 0 : (gone * bytes) / records }
   }
-  const live = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
+  const live = entriesOf(catalogue)
   const all = deletedOf(base, live, tombstones)
   const alone = new Map<number, SegmentEntry[]>()
   for (const segment of base) {
@@ -302,20 +315,6 @@ function isRoundDue(young: readonly SegmentEntry[], base: readonly SegmentEntry[
   const { bytes, records } = held(young)
   const at = roundAt(base, { ...limits, rounds: times * limits.rounds })
   return bytes >= at.bytes || (records >= at.records && bytes >= at.least)
-}
-
-export interface Held {
-  readonly bytes: number
-  readonly records: number
-  readonly tombstones: number
-}
-
-export function held(entries: readonly SegmentEntry[]): Held {
-  return {
-    bytes: entries.reduce((sum, entry) => sum + entry.bytes, 0),
-    records: entries.reduce((sum, entry) => sum + entry.records, 0),
-    tombstones: entries.reduce((sum, entry) => sum + entry.tombstones, 0),
-  }
 }
 
 /**

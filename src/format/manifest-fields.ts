@@ -3,9 +3,11 @@
  * Invariant: every number and list is bounded and every name has its form before anything uses it; what must hold between parts is
  * checked here too, whoever wrote them.
  */
+
 import { COLLECTIONS_MAX, KEY_BYTES_MAX, LINEAGE_MAX, LOG_FILES_MAX, MANIFESTS_MAX, SEGMENTS_MAX, TIME_MS_MAX } from '../base/limits.ts'
 import type { CatalogueEntry } from './commit.ts'
 import { damagedManifest, isObject } from './manifest-errors.ts'
+import { segmentsOf } from './manifest-sums.ts'
 import {
   type BaseRange,
   comparePlaces,
@@ -197,11 +199,9 @@ export function tooLong({ lineage, log, catalogue, fold, young, base, retained }
 }
 
 /** What must hold between the parts, whoever wrote them. */
-function checkImage(
-  { number, token, fold, young, base, retained, log }: Manifest,
-  check: (condition: boolean, what: string) => void,
-): void {
-  const segments = [...young, ...base.flatMap(range => range.segment ?? [])]
+function checkImage(manifest: Manifest, check: (condition: boolean, what: string) => void): void {
+  const { number, token, fold, young, base, retained, log } = manifest
+  const segments = segmentsOf(manifest)
   const covered = fold?.epoch ?? 0
   for (const one of segments) {
     check(Number.parseInt(one.file.slice(8, 16), 16) <= token, 'the token of a segment')

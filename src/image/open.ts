@@ -3,7 +3,7 @@
  *
  * Owns: nothing; who asks closes what is opened. Invariant: after an error nothing is left open that it opened.
  */
-import type { Manifest, SegmentEntry } from '../format/index.ts'
+import { type Manifest, type SegmentEntry, segmentsOf } from '../format/index.ts'
 import { BlockCache, type Layer, ReadAhead, Segment } from '../segment/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type BasePart, boundOf, Image, type SegmentLayer } from './image.ts'
@@ -37,7 +37,7 @@ export async function openSegments(
 ): Promise<OpenedSegments> {
   const cache = reused?.cache ?? new BlockCache()
   const known = new Map(reused?.segments.map(segment => [segment.entry.file, segment]))
-  const entries = [...named.young, ...named.base.flatMap(({ segment }) => segment ?? [])]
+  const entries = segmentsOf(named)
   const opened: Segment[] = []
   try {
     const missing = entries.filter(({ file }) => !known.has(file))

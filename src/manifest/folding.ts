@@ -22,6 +22,7 @@ import {
   type Place,
   type RetainedPoint,
   type SegmentEntry,
+  segmentsOf,
 } from '../format/index.ts'
 import { assertNumbers } from './numbers.ts'
 import { type AgesOf, type Retention, retain } from './retention.ts'
@@ -255,7 +256,7 @@ function checkFolded(old: Manifest, next: Manifest): void {
   assertNumbers(next)
   assert(next.token === old.token && next.storeId === old.storeId && next.lineage === old.lineage, 'folding changes no owner')
   const covered = next.fold?.epoch ?? 0
-  const segments = [...next.young, ...next.base.flatMap(range => range.segment ?? [])]
+  const segments = segmentsOf(next)
   assert(new Set(segments.map(entry => entry.file)).size === segments.length, 'a segment is named once')
   assert(
     segments.every(entry => entry.from < entry.through && entry.through <= covered),

@@ -23,6 +23,7 @@ import {
   ORDER_FOLDER,
   SCHEDULE_FOLDER,
   SEGMENT_FOLDER,
+  segmentsOf,
 } from '../format/index.ts'
 import { errnoOf, isErrno, isNotGivenBack, notWhereItWas, type Storage, type StorageFile, systemError } from '../storage/index.ts'
 
@@ -243,8 +244,8 @@ export async function makeFolderInPlace(storage: Storage, folder: string): Promi
 }
 
 /** The segments and log files that a manifest names. */
-export function filesOf({ log, young, base }: Pick<Manifest, 'log' | 'young' | 'base'>): ReadonlySet<string> {
-  return new Set([...log, ...young, ...base.flatMap(range => range.segment ?? [])].map(entry => entry.file))
+export function filesOf(manifest: Pick<Manifest, 'log' | 'young' | 'base'>): ReadonlySet<string> {
+  return new Set([...manifest.log, ...segmentsOf(manifest)].map(entry => entry.file))
 }
 
 /**

@@ -7,7 +7,7 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
-import { type Manifest, manifestName } from '../format/index.ts'
+import { type Manifest, manifestName, segmentsOf } from '../format/index.ts'
 import type { Pause } from '../log/index.ts'
 import { filesOf, isOfPoint, readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -91,8 +91,7 @@ export async function neededBy(storage: Storage, manifest: Manifest): Promise<Re
     try {
       const kept = await readManifest(storage, point.number)
       if (!isOfPoint(kept, manifest.storeId, point)) continue
-      const { young, base } = kept
-      for (const { file } of [...young, ...base.flatMap(range => range.segment ?? [])]) needed.add(file)
+      for (const { file } of segmentsOf(kept)) needed.add(file)
     } catch (error) {
       if (!hasCode(error, 'TIDEMARK_MANIFEST_DAMAGED') && !hasCode(error, 'TIDEMARK_STORAGE')) throw error
     }

@@ -15,6 +15,7 @@ import { COPY_BYTES, COPY_SYNC_BYTES, MANIFEST_NUMBER_MAX, MANIFEST_NUMBERS_AHEA
 import { type Pauser, systemPauser } from '../base/pauser.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import {
+  entriesOf,
   GENESIS,
   LOG_FOLDER,
   type LogEntry,
@@ -26,6 +27,7 @@ import {
   SEGMENT_FOLDER,
   type SegmentEntry,
   segmentNumbers,
+  segmentsOf,
 } from '../format/index.ts'
 import { holdsNothing, LogScan, type ScanReport } from '../log/index.ts'
 import { fork, publish, readManifest, spoiled } from '../manifest/index.ts'
@@ -185,8 +187,8 @@ export async function copyStore(from: Storage, to: Storage, random: Random, paus
 async function attempt(from: Storage, to: Storage, opened: OpenedStore, random: Random, believe: Believe, pause: Pauser): Promise<Copied> {
   const { manifest, leftOverEpoch } = opened
   await onTarget(() => clear(to))
-  const { fold, young, base } = manifest
-  const segments: SegmentEntry[] = [...young, ...base.flatMap(range => range.segment ?? [])]
+  const { fold } = manifest
+  const segments = segmentsOf(manifest)
   // From here on their names may go.
   const open = new Map<string, StorageFile>()
   try {
@@ -220,7 +222,7 @@ async function attempt(from: Storage, to: Storage, opened: OpenedStore, random: 
       throw await whose(error, from, segments, pause)
     })
     const catalogue = report.lastCommit?.catalogue ?? fold?.catalogue ?? []
-    const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
+    const entries = entriesOf(catalogue)
     return { epoch: report.end.epoch, entries, files: lengths.size + (unread > 0 ? 1 : 0), bytes: bytes + unread }
   } finally {
     for (const file of open.values()) await file.close().catch(() => {})

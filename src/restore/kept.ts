@@ -4,7 +4,7 @@
  * Owns nothing; no byte of a segment is read: `verify` does that.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
-import { type Manifest, manifestName, type RetainedPoint } from '../format/index.ts'
+import { type Manifest, manifestName, type RetainedPoint, segmentsOf } from '../format/index.ts'
 import { isOfPoint, readManifest } from '../manifest/index.ts'
 import { isErrno, isNotGivenBack, type Storage } from '../storage/index.ts'
 
@@ -45,8 +45,8 @@ export function ofAnother({ fold }: Manifest, { number, epoch }: RetainedPoint):
   })
 }
 
-export async function unfitSegment(storage: Storage, { young, base }: Manifest): Promise<Unfit | undefined> {
-  for (const { file, bytes } of [...young, ...base.flatMap(range => range.segment ?? [])]) {
+export async function unfitSegment(storage: Storage, manifest: Manifest): Promise<Unfit | undefined> {
+  for (const { file, bytes } of segmentsOf(manifest)) {
     try {
       const length = await storage.size(file)
       if (length !== bytes) return unfit(file, wrongLength(file, `${file} is ${length} bytes long, not ${bytes}`))

@@ -2,7 +2,15 @@
 import { resolve } from 'node:path'
 import { POINTS_LISTED_MAX } from '../base/limits.ts'
 import { systemPauser } from '../base/pauser.ts'
-import { type CatalogueEntry, LOG_HEADER_BYTES, type LogPosition, laggingIn, type Manifest, manifestName } from '../format/index.ts'
+import {
+  type CatalogueEntry,
+  entriesOf,
+  LOG_HEADER_BYTES,
+  type LogPosition,
+  laggingIn,
+  type Manifest,
+  manifestName,
+} from '../format/index.ts'
 import { LogScan, type Pause } from '../log/index.ts'
 import { newestNumber } from '../manifest/index.ts'
 import { FileStorage, type Storage } from '../storage/index.ts'
@@ -96,7 +104,7 @@ async function pointsOf(
     catalogue: readonly CatalogueEntry[],
     verified: RecoveryPoint['verified'],
   ): void => {
-    const entries = catalogue.reduce((sum, entry) => sum + entry.entries, 0)
+    const entries = entriesOf(catalogue)
     const lost = wrong && next < epoch ? { firstLostEpoch: Math.max(1, next), lastLostEpoch: epoch - 1, ...wrong } : undefined
     const lagging = laggingIn(catalogue)
     points.add({ epoch, time, lineage: lineageOf(lineage, epoch), bytes, entries, lagging, verified, lost, unlisted: undefined })

@@ -11,7 +11,7 @@ import { resolve } from 'node:path'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
 import { type Pauser, systemPauser } from '../base/pauser.ts'
-import { countRecords, GENESIS, type LogPosition, type Manifest, manifestName, type SegmentEntry } from '../format/index.ts'
+import { countRecords, GENESIS, type LogPosition, type Manifest, manifestName, type SegmentEntry, segmentsOf } from '../format/index.ts'
 import { type BlockItem, LogScan } from '../log/index.ts'
 import { isOfPoint, readManifest } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
@@ -104,8 +104,9 @@ async function look(storage: Storage, opened: OpenedStore, pause: Pauser, whole:
   const segments = new Map<string, SegmentEntry>()
   const places: LogPosition[] = []
   // Of a manifest no more stays than this: together those that are kept may be larger than the memory.
-  const take = ({ young, base, fold }: Manifest): void => {
-    for (const entry of [...young, ...base.flatMap(range => range.segment ?? [])]) segments.set(entry.file, entry)
+  const take = (taken: Manifest): void => {
+    const { fold } = taken
+    for (const entry of segmentsOf(taken)) segments.set(entry.file, entry)
     places.push(fold === null ? GENESIS : { file: fold.file, bytes: fold.bytes, epoch: fold.epoch, digest: fold.digest })
   }
   take(manifest)

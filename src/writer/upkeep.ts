@@ -3,7 +3,7 @@ import { TidemarkError } from '../base/errors.ts'
 import { isAllocationFailure } from '../base/out-of-memory.ts'
 import type { Scheduler } from '../base/scheduler.ts'
 import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
-import { LOG_FOLDER, type Manifest } from '../format/index.ts'
+import { foldedIn, LOG_FOLDER, type Manifest } from '../format/index.ts'
 import { namedChange } from '../manifest/index.ts'
 import { isNotGivenBack } from '../storage/index.ts'
 import type { UpkeepMessage, WriterFacts } from './contract.ts'
@@ -97,13 +97,10 @@ function leastIn(left: readonly FoldNews[]): number {
 }
 
 function upkeepMessage(news: FoldNews, manifest: Manifest): Omit<UpkeepMessage, 'allBytes'> {
-  const segments = [...manifest.young, ...manifest.base.flatMap(range => range.segment ?? [])]
   return {
     type: 'upkeep',
     did: news.type,
-    foldedEpoch: manifest.fold?.epoch ?? 0,
-    segments: segments.length,
-    segmentBytes: segments.reduce((sum, entry) => sum + entry.bytes, 0),
+    ...foldedIn(manifest),
     bytesWritten: 'bytesWritten' in news ? news.bytesWritten : 0,
     ms: 'ms' in news ? news.ms : 0,
     files: news.type === 'collected' ? news.files : 0,
