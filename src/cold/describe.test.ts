@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TidemarkError } from '../base/errors.ts'
+import type { Pauser } from '../base/pauser.ts'
 import { FIRST_PLACE, type SegmentEntry } from '../format/index.ts'
 import { Image, RecordTable } from '../image/index.ts'
 import { SimulatedScheduler } from '../testing/index.ts'
@@ -24,7 +25,7 @@ class Described extends RecordTable implements ColdSegment {
     this.entry = { file: 'segment/a.seg', bytes: 1, sha256: '', describedAt: 1, ...counts, first: FIRST_PLACE, last: FIRST_PLACE }
   }
 
-  async describe(pause: () => Promise<void> | undefined = () => undefined): Promise<void> {
+  async describe(pause: Pauser = () => undefined): Promise<void> {
     if (this.tries++ === 0) throw new TidemarkError('TIDEMARK_STORAGE', 'EIO')
     for (const ms of [3, 4]) {
       await pause()

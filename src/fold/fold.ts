@@ -9,6 +9,7 @@
  */
 import { assert } from '../base/errors.ts'
 import { FOLD_TABLE_BYTES, FOLD_TABLE_RECORDS } from '../base/limits.ts'
+import type { Pauser } from '../base/pauser.ts'
 import { type FoldPoint, GENESIS, type LogPosition, type Manifest, type SegmentEntry } from '../format/index.ts'
 import { RecordTable } from '../image/index.ts'
 import { type BlockItem, LogLength, LogScan, ownMemory } from '../log/index.ts'
@@ -51,13 +52,13 @@ export async function foldLog(
 ): Promise<Folded | undefined> {
   const { fold, storeId } = manifest
   const log = closeLog(manifest.log, end)
-  const pause = (): Promise<void> | undefined => (rhythm.due ? rhythm.rest() : undefined)
+  const pause: Pauser = () => (rhythm.due ? rhythm.rest() : undefined)
   const length = new LogLength(fold ?? GENESIS)
   const from = fold?.epoch ?? 0
   const segments: SegmentEntry[] = []
   let table = new RecordTable()
   const take = ({ bytes }: BlockItem): void => table.add(ownMemory(bytes))
-  const scan = new LogScan({ storage: parts.storage, storeId, log, from: fold ?? undefined, take, pause: () => pause() ?? undefined })
+  const scan = new LogScan({ storage: parts.storage, storeId, log, from: fold ?? undefined, take, pause })
   let nextId = fold?.nextId ?? 1
   let point: FoldPoint | undefined
   let rawBytes = 0

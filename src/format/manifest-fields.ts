@@ -3,7 +3,6 @@
  * Invariant: every number and list is bounded and every name has its form before anything uses it; what must hold between parts is
  * checked here too, whoever wrote them.
  */
-
 import { COLLECTIONS_MAX, KEY_BYTES_MAX, LINEAGE_MAX, LOG_FILES_MAX, MANIFESTS_MAX, SEGMENTS_MAX, TIME_MS_MAX } from '../base/limits.ts'
 import type { CatalogueEntry } from './commit.ts'
 import { damagedManifest, isObject } from './manifest-errors.ts'

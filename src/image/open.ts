@@ -3,6 +3,7 @@
  *
  * Owns: nothing; who asks closes what is opened. Invariant: after an error nothing is left open that it opened.
  */
+import type { Pauser } from '../base/pauser.ts'
 import { type Manifest, type SegmentEntry, segmentsOf } from '../format/index.ts'
 import { BlockCache, type Layer, ReadAhead, Segment } from '../segment/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -33,7 +34,7 @@ export async function openSegments(
   storage: Storage,
   named: Named,
   reused?: Reused,
-  pause: () => Promise<void> | undefined = () => undefined,
+  pause: Pauser = () => undefined,
 ): Promise<OpenedSegments> {
   const cache = reused?.cache ?? new BlockCache()
   const known = new Map(reused?.segments.map(segment => [segment.entry.file, segment]))
@@ -72,11 +73,7 @@ export async function openSegments(
 }
 
 /** Counts the live records of each collection, by reading everything; for where nobody knows better. `pause` is awaited often. */
-export async function countImage(
-  opened: OpenedSegments,
-  tables: readonly Layer[],
-  pause: () => Promise<void> | undefined,
-): Promise<Map<number, number>> {
+export async function countImage(opened: OpenedSegments, tables: readonly Layer[], pause: Pauser): Promise<Map<number, number>> {
   const aheads: ReadAhead[] = []
   const ahead = (segment: Segment): SegmentLayer => {
     const layer = new ReadAhead(segment)

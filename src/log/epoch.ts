@@ -8,6 +8,7 @@
 import { crc32 } from 'node:zlib'
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { SCAN_READ_BYTES } from '../base/limits.ts'
+import type { Pauser } from '../base/pauser.ts'
 import {
   ChainDigest,
   type Commit,
@@ -24,8 +25,6 @@ import {
   payloadMatches,
 } from '../format/index.ts'
 import { isUnreadable, type Window } from './window.ts'
-
-export type Pause = () => Promise<void> | void
 
 export interface Walked {
   readonly chain: ChainDigest
@@ -61,7 +60,7 @@ export interface Reached {
 }
 
 /** Walks from `from`, the end of the commit before, to the end of the next commit. */
-export async function walkEpoch(window: Window, from: number, salt: number, previous: string, pause: Pause): Promise<EpochResult> {
+export async function walkEpoch(window: Window, from: number, salt: number, previous: string, pause: Pauser): Promise<EpochResult> {
   const chain = new ChainDigest(previous)
   let start = from
   let at = from
@@ -155,7 +154,7 @@ export async function withEcho(
 }
 
 /** Reads a payload piece by piece, into the digest and for its checksum. */
-async function blockMatches(window: Window, from: number, header: FrameHeader, chain: ChainDigest, pause: Pause): Promise<boolean> {
+async function blockMatches(window: Window, from: number, header: FrameHeader, chain: ChainDigest, pause: Pauser): Promise<boolean> {
   let sum = 0
   for (let done = 0; done < header.storedLength; ) {
     const piece = await window.view(from + done, Math.min(header.storedLength - done, SCAN_READ_BYTES))

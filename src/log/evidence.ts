@@ -13,6 +13,7 @@
  * an error, since what it holds may be what decides.
  */
 import { hasCode } from '../base/errors.ts'
+import type { Pauser } from '../base/pauser.ts'
 import {
   type Commit,
   decodeCommit,
@@ -26,7 +27,6 @@ import {
   type FrameHeader,
   payloadMatches,
 } from '../format/index.ts'
-import type { Pause } from './epoch.ts'
 import { isUnreadable, type Window } from './window.ts'
 
 const STEP_BYTES = 256 * 1024
@@ -66,7 +66,7 @@ export async function findEvidence(
   from: number,
   salt: number,
   afterEpoch: number,
-  pause: Pause,
+  pause: Pauser,
   gaps = false,
 ): Promise<Evidence> {
   const views = new Views(window, gaps)

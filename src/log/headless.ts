@@ -7,14 +7,14 @@
  * Invariant: memory is one piece of the file, or one commit; what asks for more looks than a file of the engine's does, counts as an epoch.
  */
 import { hasCode } from '../base/errors.ts'
+import type { Pauser } from '../base/pauser.ts'
 import { decodeCommit, FRAME_HEADER_BYTES, FRAME_MAGIC, LOG_HEADER_BYTES, payloadMatches, unplacedCommit } from '../format/index.ts'
 import type { Storage } from '../storage/index.ts'
-import type { Pause } from './epoch.ts'
 import { Window } from './window.ts'
 
 const STEP_BYTES = 256 * 1024
 
-export async function holdsCommit(storage: Storage, path: string, pause: Pause): Promise<boolean> {
+export async function holdsCommit(storage: Storage, path: string, pause: Pauser): Promise<boolean> {
   const file = await storage.open(path, 'read')
   try {
     const window = new Window(file, await file.size())

@@ -1,8 +1,8 @@
 /** Opening one log file for reading: its header, checked against the manifest and against what came before. */
 import { hasCode } from '../base/errors.ts'
+import type { Pauser } from '../base/pauser.ts'
 import { decodeLogHeader, LOG_HEADER_BYTES, type LogEntry, type LogHeader, type LogPosition, logNumbers } from '../format/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
-import type { Pause } from './epoch.ts'
 import { findEvidence } from './evidence.ts'
 import { readExactly, Window } from './window.ts'
 
@@ -75,7 +75,7 @@ export function cureOf(kind: NotALog['kind'], first: number, last: number, asked
 }
 
 /** The highest epoch of which this file has a trace; 0 when there is none. `gaps`: as far as the device gives it back. */
-export async function lastSeenIn(storage: Storage, entry: LogEntry, storeId: string, pause: Pause, gaps = false): Promise<number> {
+export async function lastSeenIn(storage: Storage, entry: LogEntry, storeId: string, pause: Pauser, gaps = false): Promise<number> {
   if (entry.end !== null) return entry.end.epoch
   const opened = await openLog(storage, entry, storeId, undefined)
   if (!('window' in opened)) return 0

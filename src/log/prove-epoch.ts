@@ -10,7 +10,8 @@ import { hasCode, TidemarkError } from '../base/errors.ts'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, type LogEntry, type LogPosition, payloadMatches } from '../format/index.ts'
 import { notWhereItWas, type Storage, type StorageFile } from '../storage/index.ts'
 import { MISSING, openLog } from './open-log.ts'
-import { type EpochPlace, LogScan } from './scan.ts'
+import { LogScan } from './scan.ts'
+import type { EpochPlace } from './scan-items.ts'
 import { isUnreadable, type Window } from './window.ts'
 
 /**

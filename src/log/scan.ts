@@ -10,6 +10,7 @@
  * behind the one before is not looked at; memory is a few pieces of a file and one block.
  */
 import { TidemarkError } from '../base/errors.ts'
+import type { Pauser } from '../base/pauser.ts'
 import {
   type Commit,
   decodeFrameHeader,
@@ -22,10 +23,11 @@ import {
   SEAL_BYTES,
 } from '../format/index.ts'
 import { type Storage, unpackError } from '../storage/index.ts'
-import { checkCommit, type EpochResult, type Pause, type Reached, readBlocks, readCommit, walkEpoch, withEcho } from './epoch.ts'
+import { checkCommit, type EpochResult, type Reached, readBlocks, readCommit, walkEpoch, withEcho } from './epoch.ts'
 import { type Evidence, findEvidence } from './evidence.ts'
 import { cureOf, lastSeenIn, type NotALog, type OpenLog, openLog } from './open-log.ts'
 import { readsOtherwise } from './reads-otherwise.ts'
+import type { BlockItem, LogDamage, LogItem, ScanReport } from './scan-items.ts'
 import { BadBlock, badBlock, unpack } from './unpack.ts'
 import { isGivenUp, isUnreadable } from './window.ts'
 
@@ -51,72 +53,7 @@ export interface ScanOptions {
   /** Called with each block before it comes. Where it throws TIDEMARK_VALUE_DAMAGED that is damage there, as where a block does not unpack. */
   readonly take?: ((block: BlockItem) => void) | undefined
   /** Called about every block; await something in it to give way. */
-  readonly pause?: Pause | undefined
-}
-
-export interface BlockItem {
-  readonly type: 'block'
-  /** Whole records; the memory stays good, and a large piece of the file may be kept alive by it. */
-  readonly bytes: Buffer
-  readonly file: string
-  readonly offset: number
-  /** As its frame names it. */
-  readonly compression: number
-  /** The verified commit that this block belongs to; its own item follows the last block. */
-  readonly commit: Commit
-}
-
-export interface CommitItem {
-  readonly type: 'commit'
-  readonly commit: Commit
-  /** The end of the log, were this the last epoch. */
-  readonly position: LogPosition
-}
-
-export type LogItem = BlockItem | CommitItem
-
-export interface LogDamage {
-  readonly file: string
-  readonly offset: number
-  readonly message: string
-  readonly firstLostEpoch: number
-  /** The newest epoch of which a trace was found; at least `firstLostEpoch`. */
-  readonly lastSeenEpoch: number
-}
-
-export interface TornTail {
-  readonly file: string
-  readonly offset: number
-  readonly bytes: number
-  /** An epoch whose commit is there and whose blocks are not, with no sign that it was ever acknowledged. */
-  readonly unsealedEpoch: number | null
-}
-
-/** An epoch of an open file. */
-export interface EpochPlace {
-  /** Behind the epoch before it. */
-  readonly before: LogPosition
-  /** Of its first block. */
-  readonly start: number
-  /** Of its commit, behind which its echo may stand. */
-  readonly commitAt: number
-}
-
-export interface ScanReport {
-  /** Behind the last epoch that was yielded. */
-  end: LogPosition
-  /**
-   * The last epoch that was yielded, while it lies in an open file and nothing there shows that it was synced: neither its seal nor a whole epoch
-   * behind it.
-   */
-  unproven: EpochPlace | null
-  lastCommit: Commit | null
-  commits: number
-  /** True when `until` ended the scan and more may follow. */
-  stopped: boolean
-  readonly healed: { readonly file: string; readonly offset: number; readonly what: string }[]
-  torn: TornTail | null
-  damage: LogDamage | null
+  readonly pause?: Pauser | undefined
 }
 
 type Verdict =
@@ -130,13 +67,13 @@ const ENDS_EARLY = 'the file ends before its known epochs do'
 export class LogScan implements AsyncIterable<LogItem> {
   readonly report: ScanReport
   readonly #options: ScanOptions
-  readonly #pause: Pause
+  readonly #pause: Pauser
 
   constructor(options: ScanOptions) {
     this.#options = options
     const end = options.from ?? GENESIS
     this.report = { end, unproven: null, lastCommit: null, commits: 0, stopped: false, healed: [], torn: null, damage: null }
-    this.#pause = options.pause ?? (() => {})
+    this.#pause = options.pause ?? (() => undefined)
   }
 
   /** Runs to the end without looking at payloads. */

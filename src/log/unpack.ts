@@ -6,8 +6,9 @@
  */
 import { hasCode } from '../base/errors.ts'
 import { isOutOfMemory } from '../base/out-of-memory.ts'
+import type { Pauser } from '../base/pauser.ts'
 import { type Decompress, openDecompress } from '../format/index.ts'
-import type { Pause, StoredBlock } from './epoch.ts'
+import type { StoredBlock } from './epoch.ts'
 
 export interface UnpackedBlock {
   readonly offset: number
@@ -33,7 +34,7 @@ export function badBlock(error: unknown, offset: number): unknown {
 }
 
 /** `pause` is awaited before each block. */
-export async function* unpack(blocks: AsyncIterable<StoredBlock>, pause: Pause): AsyncGenerator<UnpackedBlock> {
+export async function* unpack(blocks: AsyncIterable<StoredBlock>, pause: Pauser): AsyncGenerator<UnpackedBlock> {
   const opened = new Map<number, Decompress>()
   for await (const { header, offset, payload } of blocks) {
     await pause()

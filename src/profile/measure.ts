@@ -8,6 +8,7 @@ import { ByteWriter } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
 import { BLOCK_RAW_BYTES, SEGMENT_BLOCK_RAW_BYTES } from '../base/limits.ts'
+import type { Pauser } from '../base/pauser.ts'
 import {
   COMPRESSION_DEFLATE,
   COMPRESSION_NONE,
@@ -30,7 +31,7 @@ import type { BlockMeasurement } from './types.ts'
 export interface Measuring {
   readonly monotonic: Clock['monotonic']
   /** Gives way to other work when it is time; undefined when it is not. */
-  readonly pause: () => Promise<void> | undefined
+  readonly pause: Pauser
 }
 
 const KIB = 1024

@@ -7,8 +7,8 @@
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
+import type { Pauser } from '../base/pauser.ts'
 import { type Manifest, manifestName, segmentsOf } from '../format/index.ts'
-import type { Pause } from '../log/index.ts'
 import { filesOf, isOfPoint, readManifest } from '../manifest/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type OpenedStore, openForReading } from './open.ts'
@@ -33,7 +33,7 @@ class MovedOn extends Error {
 export async function besideWriter<T>(
   storage: Storage,
   opened: OpenedStore,
-  pause: Pause,
+  pause: Pauser,
   work: (opened: OpenedStore, believe: Believe) => Promise<T>,
 ): Promise<T> {
   let from = opened
@@ -60,7 +60,7 @@ export async function besideWriter<T>(
  * At a second look; undefined where there is none that counts any more. @throws whatever else fails: nobody knows then whether there is a later manifest,
  * which does without the file that was missed
  */
-export async function openAgain(storage: Storage, pause: Pause): Promise<OpenedStore | undefined> {
+export async function openAgain(storage: Storage, pause: Pauser): Promise<OpenedStore | undefined> {
   try {
     return await openForReading(storage, pause)
   } catch (error) {

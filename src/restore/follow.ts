@@ -13,6 +13,7 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { mostOf } from '../base/extremes.ts'
 import { MANIFEST_NUMBERS_AHEAD_MAX } from '../base/limits.ts'
+import type { Pauser } from '../base/pauser.ts'
 import {
   GENESIS,
   LOG_FOLDER,
@@ -23,7 +24,7 @@ import {
   type Manifest,
   manifestName,
 } from '../format/index.ts'
-import { holdsCommit, LogScan, lastSeenIn, openLog, type Pause, readsOtherwise } from '../log/index.ts'
+import { holdsCommit, LogScan, lastSeenIn, openLog, readsOtherwise } from '../log/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
 import type { Asked } from './there.ts'
 
@@ -50,7 +51,7 @@ export async function hasLaterFiles(storage: Storage, manifest: Manifest): Promi
  * The log list of the manifest, and what chains on to it. `damaged`: the newest manifest, which does not verify; undefined where it is not there.
  * @throws TIDEMARK_MANIFEST_DAMAGED when there is more, and only that manifest could say how it goes on
  */
-export async function followChain(storage: Storage, manifest: Manifest, damaged: string | undefined, pause: Pause): Promise<Followed> {
+export async function followChain(storage: Storage, manifest: Manifest, damaged: string | undefined, pause: Pauser): Promise<Followed> {
   const log = [...manifest.log]
   const found = await findCandidates(storage, manifest, pause)
   const { token, headless } = found
@@ -97,7 +98,7 @@ export async function assertStillDamaged(
   { storeId, fold, log }: Manifest,
   leftOverEpoch: number,
   { atPoint = false, onDamage }: Asked,
-  pause: Pause,
+  pause: Pauser,
 ): Promise<void> {
   if (leftOverEpoch === 0) return
   const options = { storage, storeId, log, from: fold ?? undefined, leftOverEpoch, payloads: false, pause } as const
@@ -122,7 +123,7 @@ interface Ends {
 
 const nothing = (): boolean => false
 
-async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[], pause: Pause): Promise<Ends> {
+async function endsOf(storage: Storage, { storeId, fold }: Manifest, log: readonly LogEntry[], pause: Pauser): Promise<Ends> {
   const ends = new Map<string, LogPosition>()
   const add = (position: LogPosition): void => {
     ends.set(`${position.epoch} ${position.digest}`, position)
@@ -170,7 +171,7 @@ interface Beyond {
   readonly token: number
 }
 
-async function findCandidates(storage: Storage, manifest: Manifest, pause: Pause): Promise<Beyond> {
+async function findCandidates(storage: Storage, manifest: Manifest, pause: Pauser): Promise<Beyond> {
   const named = new Set(manifest.log.map(entry => entry.file))
   const last = manifest.log.at(-1)?.file ?? ''
   const candidates: Candidate[] = []

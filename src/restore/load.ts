@@ -7,6 +7,7 @@
  * had to be counted; nothing later than the time that was asked for is loaded.
  */
 import { hasCode, TidemarkError } from '../base/errors.ts'
+import type { Pauser } from '../base/pauser.ts'
 import { ColdState } from '../cold/index.ts'
 import type { CatalogueEntry, Manifest } from '../format/index.ts'
 import { countImage, Image, openSegments, type Reused } from '../image/index.ts'
@@ -26,7 +27,7 @@ export interface LoadRequest {
   readonly onDamage: 'refuse' | 'fall-back'
   readonly monotonic: () => number
   /** Gives way to other work when it is time; undefined when it is not. */
-  readonly pause: () => Promise<void> | undefined
+  readonly pause: Pauser
 }
 
 export interface LoadResult {

@@ -9,9 +9,9 @@
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import { type Failpoint, noFailpoint } from '../base/failpoint.ts'
 import { READ_ATTEMPTS_MAX } from '../base/limits.ts'
+import type { Pauser } from '../base/pauser.ts'
 import type { Random } from '../base/random.ts'
 import { LOG_FOLDER, MANIFEST_FOLDER, type Manifest, manifestName } from '../format/index.ts'
-import type { Pause } from '../log/index.ts'
 import {
   type Author,
   type FoundManifest,
@@ -37,7 +37,7 @@ export interface OpenFacts extends Asked {
   readonly create?: boolean
   readonly failpoint?: Failpoint
   /** Gives way while the log is followed, where the newest manifest is lost. Default: it does not. */
-  readonly pause?: Pause
+  readonly pause?: Pauser
   /** Reads what is about to be published, where that hides what only lost manifests named; throws where the open would reject. */
   readonly tryOut?: (opened: OpenedStore) => Promise<void>
 }
@@ -108,7 +108,7 @@ async function tryOut(storage: Storage, number: number, opened: OpenedStore, fac
 }
 
 /** The store as it is; nothing is written. A living writer may go on meanwhile. `pause`: as in OpenFacts. */
-export async function openForReading(storage: Storage, pause: Pause = () => {}): Promise<OpenedStore> {
+export async function openForReading(storage: Storage, pause: Pauser = () => undefined): Promise<OpenedStore> {
   const { found: newest, left } = await findStore(storage).catch(error => {
     throw storage instanceof FileStorage ? directoryError(storage.root, error, 'reads') : error
   })
@@ -169,12 +169,12 @@ function olderThan({ manifest, isOld }: NewestManifest, log: Manifest['log']): s
 }
 
 /** The log; and `newest`, told by what is in the files that have later tokens in their names: one of another store says nothing of the manifests here. */
-async function followOn(storage: Storage, newest: NewestManifest, pause: Pause): Promise<Followed & { readonly found: NewestManifest }> {
+async function followOn(storage: Storage, newest: NewestManifest, pause: Pauser): Promise<Followed & { readonly found: NewestManifest }> {
   const followed = await logOf(storage, newest, pause)
   return { ...followed, found: { ...newest, isOld: newest.isOld && followed.token > newest.manifest.token } }
 }
 
-async function logOf(storage: Storage, found: NewestManifest, pause: Pause): Promise<Followed> {
+async function logOf(storage: Storage, found: NewestManifest, pause: Pauser): Promise<Followed> {
   const { manifest, damaged, unread, isOld } = found
   const [newest] = damaged
   if (isOld) return await followChain(storage, manifest, undefined, pause)

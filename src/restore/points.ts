@@ -1,7 +1,7 @@
 /** Recovery points: the oldest fold point that is kept, and the committed epochs the log still holds behind it. Reads and verifies the log; keeps no state. */
 import { resolve } from 'node:path'
 import { POINTS_LISTED_MAX } from '../base/limits.ts'
-import { systemPauser } from '../base/pauser.ts'
+import { type Pauser, systemPauser } from '../base/pauser.ts'
 import {
   type CatalogueEntry,
   entriesOf,
@@ -11,7 +11,7 @@ import {
   type Manifest,
   manifestName,
 } from '../format/index.ts'
-import { LogScan, type Pause } from '../log/index.ts'
+import { LogScan } from '../log/index.ts'
 import { newestNumber } from '../manifest/index.ts'
 import { FileStorage, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter, openAgain } from './beside.ts'
@@ -33,7 +33,7 @@ const VERIFIED = ['checksums', 'chain'] as const
 export async function listPoints(
   storage: Storage,
   epochMax: () => number,
-  pause: Pause,
+  pause: Pauser,
   most = POINTS_LISTED_MAX,
 ): Promise<readonly RecoveryPoint[]> {
   return await besideWriter(storage, await openForReading(storage, pause), pause, async (opened, believe) => {
@@ -85,7 +85,7 @@ async function pointsOf(
   storage: Storage,
   { manifest, leftOverEpoch }: OpenedStore,
   { epochMax, most }: { readonly epochMax: () => number; readonly most: number },
-  pause: Pause,
+  pause: Pauser,
   believe: Believe,
 ): Promise<RecoveryPoint[]> {
   const { storeId, log, lineage, fold: known } = manifest

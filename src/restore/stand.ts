@@ -8,6 +8,7 @@
  * damage ends it, behind those beyond the damage, and one right before it. That counts only where an epoch that it took may be the one: it takes none
  * where the next is that of a fold point that can be stood on.
  */
+import type { Pauser } from '../base/pauser.ts'
 import type { Manifest, RetainedPoint } from '../format/index.ts'
 import { type LogDamage, LogScan, type ScanOptions } from '../log/index.ts'
 import type { Storage } from '../storage/index.ts'
@@ -35,7 +36,7 @@ export async function standOn(
   storage: Storage,
   opened: OpenedStore,
   at: 'latest' | number | Date,
-  pause: () => Promise<void> | undefined,
+  pause: Pauser,
   believe: Believe,
 ): Promise<Stand | Unfit | undefined> {
   const { manifest: newest } = opened
@@ -48,7 +49,7 @@ async function standAtTime(
   storage: Storage,
   { manifest: newest, leftOverEpoch }: OpenedStore,
   timeMs: number,
-  pause: () => Promise<void> | undefined,
+  pause: Pauser,
   believe: Believe,
 ): Promise<Stand | Unfit | undefined> {
   const { storeId, log, fold: known } = newest
@@ -57,7 +58,7 @@ async function standAtTime(
     const from = image.fold ?? undefined
     let mayFollow = from === undefined || from.timeMs <= timeMs
     let found = mayFollow ? (from?.epoch ?? 0) : undefined
-    const options = { payloads: false, onDamage: 'fall-back', pause: () => pause() ?? undefined } as const
+    const options = { payloads: false, onDamage: 'fall-back', pause } as const
     const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, known, until, ...options })
     for await (const item of scan) {
       mayFollow = item.commit.timeMs <= timeMs

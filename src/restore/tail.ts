@@ -8,6 +8,7 @@
  */
 import { ByteWriter } from '../base/bytes.ts'
 import { BLOCK_RAW_BYTES } from '../base/limits.ts'
+import type { Pauser } from '../base/pauser.ts'
 import { appendRecord, type CatalogueEntry, type Commit, type FoldPoint, GENESIS, type LogEntry } from '../format/index.ts'
 import { TailTable } from '../image/index.ts'
 import { type BlockItem, LogLength, LogScan, ownMemory, readsOtherwise, type ScanOptions, type ScanReport } from '../log/index.ts'
@@ -24,7 +25,7 @@ export interface TailRequest {
   readonly leftOverEpoch?: ScanOptions['leftOverEpoch']
   readonly onDamage: 'refuse' | 'fall-back'
   /** Gives way to other work when it is time; undefined when it is not. */
-  readonly pause: () => Promise<void> | undefined
+  readonly pause: Pauser
 }
 
 export interface Tail {
@@ -77,7 +78,7 @@ async function readOnce(request: TailRequest, slackBytes: number): Promise<{ rea
     isWhole = false
     table.add(ownMemory(bytes))
   }
-  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, known, until, onDamage, take, pause: () => pause() ?? undefined })
+  const scan = new LogScan({ storage, storeId, log, leftOverEpoch, from, known, until, onDamage, take, pause })
   let packedBytes = 0
   let nextId = fold?.nextId ?? 1
   let records = 0

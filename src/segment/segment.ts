@@ -7,6 +7,7 @@
  */
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import { SEGMENT_AHEAD_BYTES } from '../base/limits.ts'
+import type { Pauser } from '../base/pauser.ts'
 import {
   type DecompressEvery,
   hashPlace,
@@ -52,8 +53,6 @@ const SMALL_BYTES = 64 * 1024
  * which makes V8 collect all of the heap the sooner.
  */
 const scratch = Buffer.allocUnsafeSlow(16 * 1024)
-
-type Pause = () => Promise<void> | undefined
 
 export interface SegmentOptions {
   /** Raw blocks read last, shared by as many segments as like; default one of its own. */
@@ -104,7 +103,7 @@ export class Segment implements Layer {
    * awaited before each piece of the work: a filter is up to a megabyte and more, whose checksum alone takes a millisecond. Where the filter cannot be
    * read all else is, before that is thrown.
    */
-  async describe(pause: Pause = () => undefined): Promise<void> {
+  async describe(pause: Pauser = () => undefined): Promise<void> {
     let unread: unknown
     try {
       if (this.#filter === undefined) await this.#bringFilter(pause)
@@ -118,7 +117,7 @@ export class Segment implements Layer {
   }
 
   /** All of it but the filter, of which no byte is read: what a walk needs, and look-ups can do with. */
-  async describeBlocks(pause: Pause = () => undefined): Promise<void> {
+  async describeBlocks(pause: Pauser = () => undefined): Promise<void> {
     if (this.#isChecked) return
     if (this.#undescribed !== undefined) throw this.#undescribed
     if (this.#described === undefined) {
@@ -130,7 +129,7 @@ export class Segment implements Layer {
   }
 
   /** With all that is not known yet, which is one read. */
-  async #bringFilter(pause: Pause): Promise<void> {
+  async #bringFilter(pause: Pauser): Promise<void> {
     if (this.#undescribed !== undefined) throw this.#undescribed
     if (this.#filterDamage !== undefined) return
     const { describedAt, bytes } = this.entry
@@ -140,7 +139,7 @@ export class Segment implements Layer {
   }
 
   /** Reads on until `there`: by itself, or because somebody could not wait. */
-  async #bring(read: ReadPart, there: () => boolean, pause: Pause): Promise<void> {
+  async #bring(read: ReadPart, there: () => boolean, pause: Pauser): Promise<void> {
     const steps = this.#reading(read)
     while (!there()) {
       await pause()

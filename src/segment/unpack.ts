@@ -6,6 +6,7 @@
  * what was read, no more than HYDRATION_RAW_BYTES and one block of raw bytes are held, twice for a moment; a turn takes one block, or that copy.
  */
 import { HYDRATION_AWAY_RAW_MAX, HYDRATION_RAW_BYTES } from '../base/limits.ts'
+import type { Pauser } from '../base/pauser.ts'
 import { sharedMemory } from '../base/shared-memory.ts'
 import {
   type DecompressEvery,
@@ -57,7 +58,7 @@ export function unpackBlock(
 export async function unpackBlocks(
   storage: Storage,
   { file: name, salt, ranges }: BlocksWanted,
-  pause: () => Promise<void> | undefined,
+  pause: Pauser,
 ): Promise<RawBlocks | undefined> {
   const raws: Buffer[] = []
   let file: StorageFile | undefined

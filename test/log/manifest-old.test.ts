@@ -85,7 +85,7 @@ test('what is read of the log without the newest manifests is read in slices, by
   const files = withManifests(await filesOf(storage), older)
   const begin = async (): Promise<Storage> => await storageOf(files)
   let pauses = 0
-  const pause = (): void => void pauses++
+  const pause = (): undefined => void pauses++
   await openForReading(await begin(), pause)
   assert.ok(pauses > count, `${pauses} pauses of who reads`)
   pauses = 0
