@@ -5,8 +5,11 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { open } from 'tidemark'
-import { PAST, retentionOf } from '../src/tools/import.ts'
+import { open, type RecoveryPoint } from 'tidemark'
+import { retentionOf } from '../src/tools/import.ts'
+import { PAST } from '../src/tools/past.ts'
+import { reading } from '../src/tools/stores.ts'
+import { restore } from '../src/tools/transfer.ts'
 import { fails, json, LINE, MANUAL, run } from './support/cli.ts'
 import { flipped } from './support/files.ts'
 import { damage, epochsOf, makeHistory } from './support/history.ts'
@@ -38,6 +41,28 @@ test('restore and import drop no recovery point, however old', { timeout: 300_00
   const after = await epochsOf(folder)
   assert.deepEqual(after.slice(-before.length), before)
 })
+
+test('a restore to an earlier point leaves all points before it, whatever it folds', { timeout: 300_000 }, async t => {
+  const folder = temporaryFolder(t)
+  await makeHistory(folder, { days: 6, epochsADay: 1, tailBytes: TAIL_BYTES })
+  const store = await open(folder, { ...MANUAL, retention: { keepLast: 10, keepMs: 30 * 86_400_000 } })
+  store.map('map').set(8, 'given up')
+  await store.close()
+  const pointsOf = async (): Promise<readonly RecoveryPoint[]> => await reading(folder, undefined, opened => opened.recoveryPoints())
+  const before = await pointsOf()
+  assert.equal(before.length, 8)
+  for (let attempt = 0; attempt < 40; attempt++) {
+    await restore.run({ positionals: [folder], flags: { to: '7' } })
+    assert.deepEqual((await pointsOf()).map(comparable), before.slice(1).map(comparable))
+    if (await reading(folder, undefined, opened => opened.stats().upkeep.foldedEpoch === 7)) return
+  }
+  assert.fail('nothing was folded')
+})
+
+/** Without its lineage, which a restore begins anew, and what was verified. */
+function comparable({ epoch, time, entries, lost, unlisted }: RecoveryPoint): Partial<RecoveryPoint> {
+  return { epoch, time, entries, lost, unlisted }
+}
 
 test('restore and import drop no recovery point of the same minute, behind damage in the log either', { timeout: 300_000 }, async t => {
   const folder = temporaryFolder(t)

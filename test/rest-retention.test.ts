@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type FoundManifest, filesOf, readNewest } from '../src/manifest/index.ts'
-import { PAST } from '../src/tools/import.ts'
+import { PAST } from '../src/tools/past.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
 
 const MINUTE_MS = 60_000

@@ -7,6 +7,7 @@
  */
 import { defaultCodec, hasCode, type Key, open, type Settings, type Store, TidemarkError } from 'tidemark'
 import { type Line, LineReader } from './lines.ts'
+import { PAST } from './past.ts'
 import { reading, setterOf } from './stores.ts'
 import { LOCK_OPTION, lockOf, problemText, UsageError, type Verb } from './usage.ts'
 import { wait } from './wait.ts'
@@ -25,12 +26,6 @@ const LOOK_MS = 20
 const TIMEOUT_MS = 3_600_000
 /** That of what was stored before the import failed. */
 const GIVE_UP_MS = 30_000
-
-/**
- * Of a store that has a past: what the service keeps of it is known to the service alone, so all of it stays. Of the fold points that the import makes
- * only the newest: each holds what was merged since, and all of them together several times what was imported. The name is the engine's own.
- */
-export const PAST = { keepLast: 3, keepMs: 0, [Symbol.for('tidemark.keepPast')]: true }
 
 export const importLines: Verb = {
   usage: 'import <dir> [--no-lock] [--json]',

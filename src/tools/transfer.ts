@@ -6,14 +6,9 @@
 import { type Codec, copy as copyStore, defaultCodec, open, type Store, TidemarkError } from 'tidemark'
 import { BEGIN_LINE, emptyLine, endLine, entryLine } from './lines.ts'
 import { writePieces } from './output.ts'
+import { PAST } from './past.ts'
 import { Contents, openToRead, reading } from './stores.ts'
 import { assertDirectory, epochOf, LOCK_OPTION, lockOf, UsageError, type Verb } from './usage.ts'
-
-/**
- * What the service keeps is known to the service alone: every fold point stays, the most that settings take. The oldest would do for a log that is
- * whole; behind damage in it a later one is the only way to the epochs that came after.
- */
-export const RETENTION = { keepLast: 32_768, keepMs: Number.MAX_SAFE_INTEGER }
 
 export const restore: Verb = {
   usage: 'restore <dir> --to EPOCH [--no-lock] [--json]',
@@ -28,7 +23,7 @@ export const restore: Verb = {
     const store = await open(directory as string, {
       restore: { at: epoch, hydrate: 'on-demand' },
       checkpoint: { intervalMs: 0 },
-      retention: RETENTION,
+      retention: PAST,
       lock: lockOf(flags),
     })
     await store.close()
