@@ -6,64 +6,50 @@
  * Invariants: a name is a map or a value, never both; a transaction and a barrier never overlap; the lock is released whatever `close` meets.
  */
 import { TidemarkError } from './base/errors.ts'
-import { Histogram } from './base/histogram.ts'
 import { COLLECTIONS_MAX } from './base/limits.ts'
 import { assertStack } from './base/stack.ts'
 import { isGenerator } from './base/stray.ts'
-import { Collection, type CollectionKind, checkName, type Space, TidemarkMap, TidemarkValue, Transaction, treat } from './capture/index.ts'
+import { Collection, type CollectionKind, checkName, TidemarkMap, TidemarkValue, Transaction, treat } from './capture/index.ts'
 import type { Checkpointer, CheckpointPoint, EngineStatus } from './checkpoint/index.ts'
 import { type Codec, type Key, tideCodec, type ValueCodec, wrapCodec } from './codec/index.ts'
 import {
   ahead,
   assertNotAsync,
   type CollectionOptions,
-  type CollectionStats,
   checkOptions,
   closeCollection,
   closed,
   closedWith,
   codecMismatch,
-  collectionStats,
   dropped,
   type Ending,
   type Events,
   endCollection,
   joined,
   Listening,
-  memoryStats,
   milliseconds,
   nameTaken,
   noFunction,
   type Restored,
+  type StatsParts,
   type StoreStats,
-  scheduleStats,
   stopped,
+  storeStats,
   synchronous,
   type TimeoutOptions,
   tooMany,
-  type Upkeep,
 } from './face/index.ts'
 import type { ResolvedSettings } from './options.ts'
 import type { RecoveryPoint } from './restore/index.ts'
 import type { Cadence } from './schedule/index.ts'
 
 /** What the store needs beside its collections; made by `open`. */
-export interface StoreParts {
+export interface StoreParts extends StatsParts {
   readonly settings: ResolvedSettings
   readonly directory: string
-  readonly space: Space
   readonly events: Events
-  readonly access: Histogram
-  readonly coldReads: Histogram
-  readonly reader: Pick<Checkpointer, 'stalls' | 'contract'>
   readonly collections: Map<string, Collection>
   readonly encoded: ReadonlySet<string>
-  readonly upkeep: Upkeep
-  readonly checkpointer: Checkpointer | undefined
-  readonly cadence: Cadence | undefined
-  readonly restored: Restored
-  /** Of live entries, where they are bounded. */
-  memory(): Omit<NonNullable<StoreStats['memory']>, 'held'> | undefined
   /** The codec of a stored collection is known now. */
   takeCodec(collection: Collection, codec: ValueCodec): void
   /** Resolves when no stored entry needs the disk any more. */
@@ -239,49 +225,7 @@ export class Store extends Listening implements AsyncDisposable {
   }
 
   stats(): StoreStats {
-    const { checkpointer, collections, access, coldReads, restored, space } = this.#parts
-    const byName: Record<string, CollectionStats> = Object.create(null)
-    let dirtyMax = 0
-    let entries = 0
-    if (!this.#closed) {
-      for (const collection of collections.values()) {
-        byName[collection.name] = collectionStats(collection)
-        dirtyMax += collection.dirtyKeysMax
-        entries += collection.sizeMax
-      }
-    }
-    const { stalls, contract } = checkpointer ?? this.#parts.reader
-    const counters = checkpointer?.counters
-    return {
-      status: this.status,
-      epoch: checkpointer?.epoch ?? restored.epoch,
-      collections: byName,
-      dirtyMax,
-      entries,
-      stalls: stalls.snapshot(),
-      stallsOver: contract.broken,
-      giants: space.giants.list(),
-      access: access.snapshot(),
-      coldReads: coldReads.snapshot(),
-      commits: (counters?.commits ?? new Histogram()).snapshot(),
-      syncs: (counters?.syncs ?? new Histogram()).snapshot(),
-      checkpoints: counters?.checkpoints ?? 0,
-      failures: counters?.failures ?? 0,
-      voids: counters?.voids ?? 0,
-      forcedSlices: counters?.forced ?? 0,
-      bytesWritten: counters?.bytes ?? 0,
-      writeAmplification: this.#parts.upkeep.amplification(counters?.bytes ?? 0),
-      bytesRaw: counters?.rawBytes ?? 0,
-      recordsWritten: counters?.records ?? 0,
-      bytesInFlight: checkpointer?.outbox.inFlight ?? 0,
-      drain: checkpointer?.drained ?? { records: 0, bytes: 0, wasteRecords: 0, wasteBytes: 0 },
-      refused: checkpointer?.refusals ?? [],
-      degradedBy: (checkpointer?.degradedBy ?? this.#parts.upkeep.unread)?.message,
-      memory: memoryStats(this.#parts.memory(), collections.values()),
-      upkeep: this.#parts.upkeep.stats,
-      schedule: scheduleStats(this.#parts.cadence, checkpointer, this.#closed ? [] : collections.values()),
-      restored,
-    }
+    return storeStats(this.#parts, this.status, this.#closed)
   }
 
   /**

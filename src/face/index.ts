@@ -1,12 +1,11 @@
 /** What a user of the store sees beside its methods. */
 export { closeCollection, endCollection } from './closed-map.ts'
 export { checkOptions } from './collection-options.ts'
-export { type CollectionStats, collectionStats } from './collection-stats.ts'
+export type { CollectionStats } from './collection-stats.ts'
 export { ahead, Ending, type EndingParts } from './ending.ts'
 export { Events, type StoreEvents } from './events.ts'
 export { forward } from './forward.ts'
 export { Listening } from './listening.ts'
-export { memoryStats } from './memory.ts'
 export {
   assertNotAsync,
   closed,
@@ -23,6 +22,7 @@ export {
   tooMany,
 } from './refusals.ts'
 export { describeRestore } from './restored.ts'
-export { type Schedule, scheduleStats, startSchedule } from './schedule.ts'
+export { type Schedule, startSchedule } from './schedule.ts'
+export { type StatsParts, storeStats } from './store-stats.ts'
 export type { CollectionOptions, Restored, StoreStats, TimeoutOptions } from './types.ts'
 export { Upkeep, type UpkeepStats } from './upkeep.ts'
