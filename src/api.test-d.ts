@@ -3,14 +3,29 @@ import type { Assignable, Equal, Expect, Not } from '../test/type-assert.ts'
 import {
   type CheckpointPoint,
   type Codec,
+  type CollectionClass,
+  type CollectionOptions,
+  type Decision,
+  type DecisionReason,
+  type DecisionType,
   defaultCodec,
+  type Giant,
+  type HistogramSnapshot,
   type Key,
+  type Lagging,
+  type MemoryStats,
   open,
   type Settings,
+  type Spared,
+  type StallInfo,
   type Store,
+  type StoredDecision,
+  type StoreEvents,
   type StoreStats,
   type TidemarkMap,
   type TidemarkValue,
+  type UpkeepStats,
+  type VoidReason,
 } from './index.ts'
 
 interface Player {
@@ -110,6 +125,12 @@ export async function uses(): Promise<void> {
   // @ts-expect-error a point does not change
   point.epoch = 1
   store.on('checkpoint', ({ epoch }) => epoch.toFixed()).once('degraded', error => error.code)
+  store.on('voided', ({ reason, key }) => {
+    const why: VoidReason = reason
+    const of: Key | undefined = key
+    // @ts-expect-error none of the reasons
+    void [why, of, reason === 'no reason']
+  })
   // @ts-expect-error there is no such event
   store.on('chekpoint', () => {})
   const typed: [number, string, CheckpointPoint] = [moved, held, point]
@@ -127,6 +148,18 @@ export type Interfaces = [
   Expect<Equal<ReturnType<TidemarkMap<string, Player>['get']>, Player | undefined>>,
   Expect<Equal<ReturnType<TidemarkMap<string, Player>['update']>, Player | undefined>>,
   Expect<Equal<ReturnType<Store['stats']>, StoreStats>>,
+  Expect<Equal<ReturnType<Store['decisions']>, readonly StoredDecision[]>>,
+  Expect<Equal<StoreEvents['untracked'][0]['key'] | StoreEvents['significantFailed'][0]['key'], Key>>,
+  // What is told in parts has names, too.
+  Expect<Equal<StoreStats['stalls'], HistogramSnapshot>>,
+  Expect<Equal<StoreStats['upkeep'], UpkeepStats>>,
+  Expect<Equal<StoreStats['memory'], MemoryStats | undefined>>,
+  Expect<Equal<StoreStats['giants'], readonly Giant[]>>,
+  Expect<Equal<StoreEvents['stall'], [info: StallInfo]>>,
+  Expect<Equal<CheckpointPoint['lagging'], readonly Lagging[]>>,
+  Expect<Equal<CheckpointPoint['redundant'], Spared>>,
+  Expect<Equal<NonNullable<CollectionOptions<Player>['class']>, CollectionClass>>,
+  Expect<Equal<[Decision['type'], Decision['reason']], [DecisionType, DecisionReason]>>,
   Expect<Equal<ReturnType<Store['durable']>, Promise<void>>>,
   Expect<Equal<ReturnType<Store['close']>, Promise<void>>>,
   Expect<Equal<ReturnType<Store['checkpoint']>, Promise<CheckpointPoint>>>,

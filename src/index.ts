@@ -11,11 +11,21 @@ import { checkSettings, type Settings } from './settings.ts'
 import type { Store } from './store.ts'
 
 export { CODES, type ErrorCode, type ErrorKind, hasCode, TidemarkError } from './base/errors.ts'
-export type { TidemarkMap, TidemarkValue } from './capture/index.ts'
-export type { CheckpointPoint, EngineStatus, Refusal } from './checkpoint/index.ts'
+export type { HistogramSnapshot } from './base/histogram.ts'
+export type { CollectionClass, CollectionKind, Giant, Spared, TidemarkMap, TidemarkValue, VoidReason } from './capture/index.ts'
+export type { CheckpointPoint, EngineStatus, Refusal, StallInfo } from './checkpoint/index.ts'
 export type { Codec, Key } from './codec/index.ts'
-export type { CollectionOptions, CollectionStats, Restored, StoreEvents, StoreStats, TimeoutOptions } from './face/index.ts'
-export type { StoredDecision } from './format/index.ts'
+export type {
+  CollectionOptions,
+  CollectionStats,
+  MemoryStats,
+  Restored,
+  StoreEvents,
+  StoreStats,
+  TimeoutOptions,
+  UpkeepStats,
+} from './face/index.ts'
+export type { Lagging, StoredDecision } from './format/index.ts'
 export type {
   BlockMeasurement,
   CollectionProfile,
@@ -30,7 +40,7 @@ export type {
   Recommendation,
 } from './profile/index.ts'
 export type { Copied, CopyOptions, FileReport, LostEpochs, RecoveryPoint, UnlistedEpochs, Verification } from './restore/index.ts'
-export type { DayPart, Decision, Explanation, ScheduleStats } from './schedule/index.ts'
+export type { DayPart, Decision, DecisionReason, DecisionType, Explanation, ScheduleStats } from './schedule/index.ts'
 export type { Settings } from './settings.ts'
 export type { Store } from './store.ts'
 

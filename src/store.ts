@@ -39,9 +39,9 @@ import {
   type TimeoutOptions,
   tooMany,
 } from './face/index.ts'
+import type { StoredDecision } from './format/index.ts'
 import type { ResolvedSettings } from './options.ts'
 import type { RecoveryPoint } from './restore/index.ts'
-import type { Cadence } from './schedule/index.ts'
 
 /** What the store needs beside its collections; made by `open`. */
 export interface StoreParts extends StatsParts {
@@ -99,7 +99,7 @@ export class Store extends Listening implements AsyncDisposable {
   }
 
   /** What the scheduler decided of late and why, oldest first, that of earlier runs included; like decisions in a row are one. */
-  decisions(): Cadence['decisions'] {
+  decisions(): readonly StoredDecision[] {
     return this.#parts.cadence?.decisions ?? []
   }
 

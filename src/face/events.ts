@@ -11,7 +11,9 @@ import { TidemarkError } from '../base/errors.ts'
 import { describe } from '../base/given.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import { follow, isAsyncFunction } from '../base/stray.ts'
+import type { VoidReason } from '../capture/index.ts'
 import type { CheckpointPoint, Refusal, StallInfo } from '../checkpoint/index.ts'
+import type { Key } from '../codec/index.ts'
 import type { Decision } from '../schedule/index.ts'
 import { noFunction } from './refusals.ts'
 
@@ -35,7 +37,7 @@ export interface StoreEvents {
    * The cut moved: an object was changed across a barrier, a collection was emptied, or pre-images grew beyond the bound. Told inside the call that
    * did it; where that is in a transaction or a hold, in a later turn, outside of it. So it is of a call that had no stack left to capture in.
    */
-  voided: [info: { readonly reason: string; readonly collection: string; readonly key: unknown; readonly voids: number }]
+  voided: [info: { readonly reason: VoidReason; readonly collection: string; readonly key: Key | undefined; readonly voids: number }]
   /** A hold ran past its `msMax` and no longer stands in the way of the barrier. */
   holdBroken: [info: { readonly ms: number }]
   /**
@@ -55,9 +57,9 @@ export interface StoreEvents {
   /** Folding keeps up again after `behind`. */
   caughtUp: []
   /** A collection's `significant` threw, or returned a promise or a generator, and the change counts as significant; once until it answers again, or another is given. */
-  significantFailed: [info: { readonly collection: string; readonly key: unknown; readonly error: unknown }]
+  significantFailed: [info: { readonly collection: string; readonly key: Key; readonly error: unknown }]
   /** `debug.untracked`: a value changed in place without `set` or `update`. */
-  untracked: [info: { readonly collection: string; readonly key: unknown }]
+  untracked: [info: { readonly collection: string; readonly key: Key }]
 }
 
 /** Every one of them: the compiler says when one is missing. */

@@ -24,5 +24,5 @@ export {
 export { describeRestore } from './restored.ts'
 export { type Schedule, startSchedule } from './schedule.ts'
 export { type StatsParts, storeStats } from './store-stats.ts'
-export type { CollectionOptions, Restored, StoreStats, TimeoutOptions } from './types.ts'
+export type { CollectionOptions, MemoryStats, Restored, StoreStats, TimeoutOptions } from './types.ts'
 export { Upkeep, type UpkeepStats } from './upkeep.ts'
