@@ -76,10 +76,12 @@ export class Store extends Listening implements AsyncDisposable {
     this.#encoded = new Set(parts.encoded)
   }
 
+  /** As an absolute path; ':memory:' of a store in memory. */
   get directory(): string {
     return this.#parts.directory
   }
 
+  /** Opened with `readOnly`. */
   get readOnly(): boolean {
     return this.#parts.settings.readOnly
   }
@@ -89,11 +91,15 @@ export class Store extends Listening implements AsyncDisposable {
     return this.#closing !== undefined ? 'closed' : this.#parts.upkeep.status(this.#parts.checkpointer?.status ?? 'ok')
   }
 
+  /** What `open` found and did. */
   get restored(): Restored {
     return this.#parts.restored
   }
 
-  /** From 0, durability keeps up, to 1: less should be written. The `pressure` event tells of 0.8, and of 0.4 again; none with `intervalMs: 0`. */
+  /**
+   * From 0, durability keeps up, to 1: less should be written. The `pressure` event tells of 0.8, and of 0.4 again. With `intervalMs: 0` it is 1 while
+   * commits fail, and 0 otherwise, and there is no event.
+   */
   get pressure(): number {
     return this.#parts.cadence?.pressure ?? 0
   }
@@ -178,6 +184,7 @@ export class Store extends Listening implements AsyncDisposable {
   /**
    * Runs `fn` with no barrier falling before it settles, for at most `msMax` (default 1,000); after that, or half of the time of a `close`, the
    * barrier goes ahead and the `holdBroken` event says so. Nothing is rolled back. A generator that `fn` returns is refused: it would run later.
+   * @throws by rejecting: what `fn` throws; TIDEMARK_INSIDE inside a transaction or another hold, TIDEMARK_ARGUMENT, TIDEMARK_READ_ONLY, TIDEMARK_CLOSED
    */
   async hold<T>(fn: () => T | PromiseLike<T>, options: { readonly msMax?: number } = {}): Promise<T> {
     this.#assertOpen()
@@ -224,6 +231,7 @@ export class Store extends Listening implements AsyncDisposable {
     return await this.#parts.points()
   }
 
+  /** What was counted since `open`, and how things stand now: plain data, a copy. Also of a store that is closed. */
   stats(): StoreStats {
     return storeStats(this.#parts, this.status, this.#closed)
   }

@@ -31,24 +31,35 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
     return this.#collection.size
   }
 
+  /**
+   * @throws TIDEMARK_CLOSED. Where the entry is not in memory and does not read: TIDEMARK_SEGMENT_DAMAGED, TIDEMARK_VALUE_DAMAGED, TIDEMARK_STORAGE,
+   * TIDEMARK_CODEC, TIDEMARK_COMPRESSION_UNAVAILABLE
+   */
   get(key: K): V | undefined {
     return this.#collection.get(key) as V | undefined
   }
 
+  /** @throws as `get`, but for what a value alone has wrong */
   has(key: K): boolean {
     return this.#collection.has(key)
   }
 
-  /** @throws TIDEMARK_KEY for a key that is no string, number or bigint, or is too long */
+  /**
+   * A value that cannot be stored is found out when it is captured, and told by the `refused` event; in a transaction, at its end.
+   * @throws TIDEMARK_KEY for a key that is no string, number or bigint, or is too long, TIDEMARK_READ_ONLY, TIDEMARK_CLOSED; in a transaction
+   * TIDEMARK_TRANSACTION_STALE, and what `get` throws of the entry that was there
+   */
   set(key: K, value: V): this {
     this.#collection.set(key, value)
     return this
   }
 
+  /** @throws TIDEMARK_READ_ONLY, TIDEMARK_CLOSED, and as `has`; in a transaction as `get` */
   delete(key: K): boolean {
     return this.#collection.delete(key)
   }
 
+  /** @throws TIDEMARK_READ_ONLY, TIDEMARK_CLOSED, TIDEMARK_IDS_SPENT */
   clear(): void {
     this.#collection.clear()
   }
@@ -58,6 +69,8 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
    * absent, and then nothing is stored unless it returns a value. What it sets or deletes itself stands when it returns nothing. Returns what
    * is stored afterwards.
    *
+   * @throws what `change` throws, and what it changed in place stands; TIDEMARK_ARGUMENT for no function, and for one that returns a promise or a
+   * generator; as `get` and `set`
    * @example
    * players.update('ada', player => { player.score++ })
    */
@@ -161,18 +174,20 @@ export class TidemarkValue<V> {
     return new TidemarkMap(this.#collection)
   }
 
+  /** @throws as `get` of a map */
   get(): V {
     const value = this.#collection.get(CELL_KEY)
     return value === undefined && !this.#collection.live.has(CELL_KEY) ? this.#handOutInitial() : (value as V)
   }
 
+  /** @throws TIDEMARK_READ_ONLY, TIDEMARK_CLOSED; in a transaction as `set` of a map */
   set(value: V): void {
     const { transaction } = this.#collection.space
     if (transaction !== undefined && value === this.#initial) transaction.beforeSetInitial(this.#collection, CELL_KEY, this, value)
     this.#collection.set(CELL_KEY, value)
   }
 
-  /** As `update` of a map; starts from the initial value, which is stored only where it is an object: that may have been changed in place. */
+  /** As `update` of a map; starts from the initial value, which is stored only where it is an object: that may have been changed in place. @throws as that */
   update(change: (value: V) => V | void): V {
     const collection = this.#collection
     assertFunction(collection, CELL_KEY, change)

@@ -55,6 +55,7 @@ export interface MemoryStats {
  */
 export interface StoreStats {
   readonly status: EngineStatus
+  /** The newest that is durable; 0: none is. */
   readonly epoch: number
   readonly collections: Readonly<Record<string, CollectionStats>>
   /** Upper bound of the entries written since the last barrier. */
@@ -85,9 +86,13 @@ export interface StoreStats {
   readonly commits: HistogramSnapshot
   /** Of each commit, its one sync; those that came early, while blocks were written, are not in it. */
   readonly syncs: HistogramSnapshot
+  /** Epochs that became durable, automatic ones included. */
   readonly checkpoints: number
+  /** Attempts to make an epoch durable that failed; each is made again. */
   readonly failures: number
+  /** Cuts that moved; each is a `voided` event too. */
   readonly voids: number
+  /** How often the rest of an epoch was captured in one slice, because its cut had moved too often. */
   readonly forcedSlices: number
   /** Appended to the log by epochs that were acknowledged, framing included; without what attempts that failed appended, seals, and headers of files. */
   readonly bytesWritten: number
@@ -98,12 +103,15 @@ export interface StoreStats {
   readonly writeAmplification: number | undefined
   /** Record bytes before compression. */
   readonly bytesRaw: number
+  /** Changed and deleted keys, of the same epochs as `bytesWritten`. */
   readonly recordsWritten: number
+  /** Record bytes that were handed to the writer and are not on their way to the disk yet. */
   readonly bytesInFlight: number
   /** Captured before their barrier; and of all that was captured, what was written again before its barrier, estimated from one key in 16. */
   readonly drain: { readonly records: number; readonly bytes: number; readonly wasteRecords: number; readonly wasteBytes: number }
   /** Entries that cannot be encoded, which keep their last good value on disk: the first 1,000. */
   readonly refused: readonly Refusal[]
+  /** The message of what made the status 'degraded' or 'failed'. */
   readonly degradedBy: string | undefined
   /** With `budget.memoryBytesMax`. */
   readonly memory: MemoryStats | undefined

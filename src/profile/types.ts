@@ -49,7 +49,7 @@ export interface CollectionProfile {
   readonly redundantBytesShare: number
   /** Bytes of records that another one of the same epoch made void: what was captured before the barrier and written again. */
   readonly wastedBytesShare: number
-  /** Records of LARGE_BYTES and more. */
+  /** Records of 64 KiB and more. */
   readonly large: { readonly records: number; readonly bytesShare: number; readonly maxBytes: number }
   /** Keys that were followed, chosen by a hash; 1: all, and nothing here is estimated. Keys with very many records are followed always. */
   readonly sampledShare: number
@@ -88,6 +88,7 @@ export interface BlockMeasurement {
 }
 
 export interface Lull {
+  /** Where it begins, ms since 1970. */
   readonly fromMs: number
   readonly durationMs: number
   readonly recordsPerSecond: number
