@@ -208,7 +208,7 @@ export class Redundancy {
   /** More keys take part than did before, and it is not known for long whether that pays. */
   #widened = false
 
-  /** One in so many keys takes part. */
+  /** One in so many keys takes part. For tests. */
   get oneIn(): number {
     return this.#mask + 1
   }

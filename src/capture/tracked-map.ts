@@ -144,7 +144,7 @@ export class TidemarkMap<K extends Key, V> implements Map<K, V> {
 }
 
 /** The key under which a cell keeps its value. */
-export const CELL_KEY = 'value'
+const CELL_KEY = 'value'
 
 /** No part of the public contract: the command line finds it by this name, for nothing but the package itself is shared with it. */
 const AS_MAP = Symbol.for('tidemark.asMap')

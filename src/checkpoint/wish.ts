@@ -23,7 +23,7 @@ export class Wish {
 
   /** Nobody has it any more, nor one for everything. */
   callOff(classes: Pick<Classes, 'calledOff'>): void {
-    this.wanted = this.hurry = this.rpoDue = false
+    this.grant()
     classes.calledOff()
   }
 

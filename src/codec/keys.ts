@@ -28,11 +28,6 @@ export function encodeKeyInto(writer: ByteWriter, key: Key): void {
   else throw notAKey(key)
 }
 
-/** Throws TIDEMARK_KEY, naming the type, for what is no key; says nothing about its length. */
-export function assertKey(key: unknown): asserts key is Key {
-  if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') throw notAKey(key)
-}
-
 function encodeNumber(writer: ByteWriter, key: number): void {
   writer.reserve(9)
   // + 0 makes -0 the key 0; every NaN is written with the same bits.

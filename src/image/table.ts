@@ -53,7 +53,7 @@ export class RecordTable implements Layer {
     this.#use(plainColumns(RECORDS_FIRST))
   }
 
-  /** Too many places collided: it is a Map that finds them. */
+  /** Too many places collided: it is a Map that finds them. For tests. */
   get crowded(): boolean {
     return this.#byText !== undefined
   }

@@ -11,7 +11,7 @@ import { STOPPED } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import type { Budget } from './budget.ts'
 
-export const BEAT_MS = 25
+const BEAT_MS = 25
 /** A beat in which less than this would be written is longer: a block of a segment, stored. At most so long. */
 const QUOTA_BYTES_MIN = 4096
 const BEAT_MS_MAX = 1000

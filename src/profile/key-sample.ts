@@ -81,6 +81,7 @@ export class KeySample {
     return this.#sample.count
   }
 
+  /** For tests. */
   get heldKeys(): number {
     return this.#held.count
   }

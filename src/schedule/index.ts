@@ -3,7 +3,7 @@ export { Bursts } from './bursts.ts'
 export { Cadence } from './cadence.ts'
 export { type DayPart, type Explanation, explainDirectory, explainStore } from './explain.ts'
 export { Keeper } from './keeper.ts'
-export { PRESSURE_HIGH, PRESSURE_LOW } from './pressure.ts'
+export { PRESSURE_HIGH } from './pressure.ts'
 export {
   type BarrierReason,
   type CadenceParts,

@@ -22,7 +22,7 @@ export interface Waits {
 }
 
 export const PRESSURE_HIGH = 0.8
-export const PRESSURE_LOW = 0.4
+const PRESSURE_LOW = 0.4
 
 export class Pressure {
   high = false

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hashPlace } from '../format/index.ts'
-import { buildFilter, filterBytes, filterHas } from './filter.ts'
+import { addToFilter, emptyFilter, filterBytes, filterHas } from './filter.ts'
 
 const hashes = (from: number, count: number): Uint32Array =>
   Uint32Array.from({ length: count }, (_, at) => hashPlace(1, Buffer.from(`0player:${from + at}`)))
+
+function buildFilter(hashes: Uint32Array, count: number): Buffer {
+  const filter = emptyFilter(count)
+  addToFilter(filter, hashes, count)
+  return filter
+}
 
 test('a filter has every place that was put in, and few others', () => {
   for (const count of [1, 50, 52, 20_000]) {

@@ -8,19 +8,12 @@ const BITS_PER_RECORD = 10
 const BLOCK_BYTES = 64
 const BLOCK_BITS = BLOCK_BYTES * 8
 
-/** The filter over the first `count` hashes of places (see hashPlace). */
-export function buildFilter(hashes: Uint32Array, count: number): Buffer {
-  const filter = emptyFilter(count)
-  addToFilter(filter, hashes, count)
-  return filter
-}
-
 /** A filter for so many records, with none in it. */
 export function emptyFilter(count: number): Buffer {
   return Buffer.alloc(filterBytes(count))
 }
 
-/** Puts the first `count` hashes in. */
+/** Puts the first `count` hashes of places (see hashPlace) in. */
 export function addToFilter(filter: Buffer, hashes: Uint32Array, count: number): void {
   const blocks = filter.length / BLOCK_BYTES
   for (let at = 0; at < count; at++) {

@@ -2,7 +2,7 @@
 
 export type { SegmentRecord } from './block-builder.ts'
 export { BlockCache } from './block-cache.ts'
-export { buildFilter, filterBytes, filterHas } from './filter.ts'
+export { filterBytes, filterHas } from './filter.ts'
 export type { Found, Layer, LayerCursor, Range } from './layer.ts'
 export { ReadAhead } from './read-ahead.ts'
 export { readFacts } from './read-facts.ts'

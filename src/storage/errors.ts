@@ -92,7 +92,7 @@ export function systemError(name: ErrnoName, syscall: string, message?: string):
 }
 
 /** Ends the hint of an error that a store which stays open gets over. */
-export const GO_ON = '; commits go on by themselves afterwards'
+const GO_ON = '; commits go on by themselves afterwards'
 
 const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
   [['ENOSPC'], `the disk is out of space or inodes: free some (df -h, df -i)${GO_ON}`],

@@ -4,7 +4,6 @@ export {
   type ErrnoName,
   endedBy,
   errnoOf,
-  GO_ON,
   handOverError,
   isErrno,
   isNotGivenBack,
