@@ -19,13 +19,13 @@ import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
 import { describeRestore, Ending, Events, forward, noPath, startSchedule, Upkeep } from './face/index.ts'
 import { foldedIn, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from './format/index.ts'
+import { noStoreIn } from './manifest/index.ts'
 import { type ResolvedSettings, resolveSettings, type Settings } from './options.ts'
 import {
   forkAt,
   type LoadResult,
   listPoints,
   load,
-  noStoreIn,
   type OpenedStore,
   openForReading,
   openForWriting,

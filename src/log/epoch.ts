@@ -6,7 +6,7 @@
  * bytes may have changed in between.
  */
 import { crc32 } from 'node:zlib'
-import { hasCode, TidemarkError } from '../base/errors.ts'
+import { hasCode } from '../base/errors.ts'
 import { SCAN_READ_BYTES } from '../base/limits.ts'
 import type { Pauser } from '../base/pauser.ts'
 import {
@@ -24,6 +24,7 @@ import {
   type FrameHeader,
   payloadMatches,
 } from '../format/index.ts'
+import { readsOtherwise } from './reads-otherwise.ts'
 import { isUnreadable, type Window } from './window.ts'
 
 export interface Walked {
@@ -179,11 +180,8 @@ export async function* readBlocks(window: Window, start: number, commitAt: numbe
     const header = decodeFrameHeader(await window.view(at, FRAME_HEADER_BYTES), 0, salt, at)
     const payload = header === undefined ? undefined : await window.view(at + FRAME_HEADER_BYTES, header.storedLength)
     if (header === undefined || payload === undefined || !payloadMatches(header, payload)) {
-      throw new TidemarkError('TIDEMARK_STORAGE', `a block of ${window.file.path} at ${at} reads otherwise than a moment ago`, {
-        file: window.file.path,
-        info: { offset: at, operation: 'read' },
-        hint: 'the device or its memory is not reliable: check it before anything else',
-      })
+      const { path: file } = window.file
+      throw readsOtherwise({ file, offset: at }, `a block of ${file} at ${at}`)
     }
     yield { header, offset: at, payload }
     at += FRAME_HEADER_BYTES + header.storedLength

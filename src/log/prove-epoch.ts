@@ -10,6 +10,7 @@ import { hasCode, TidemarkError } from '../base/errors.ts'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, type LogEntry, type LogPosition, payloadMatches } from '../format/index.ts'
 import { notWhereItWas, type Storage, type StorageFile } from '../storage/index.ts'
 import { MISSING, openLog } from './open-log.ts'
+import { readsOtherwise } from './reads-otherwise.ts'
 import { LogScan } from './scan.ts'
 import type { EpochPlace } from './scan-items.ts'
 import { isUnreadable, type Window } from './window.ts'
@@ -57,14 +58,14 @@ async function writeAgain(
   try {
     for (let at = start; at < commitAt; ) {
       const length = await again(at)
-      if (length === 0) throw readsOtherwise(handle.path, at)
+      if (length === 0) throw readsOtherwise({ file: handle.path, offset: at }, left(handle.path))
       at += length
     }
     // Either may be damaged or missing; they are of one length.
     const length = await again(commitAt)
     const echoAt = length > 0 ? commitAt + length : (commitAt + end.bytes) / 2
     const echo = Number.isInteger(echoAt) && echoAt < end.bytes ? await again(echoAt, length > 0) : 0
-    if (length === 0 && echo === 0) throw readsOtherwise(handle.path, commitAt)
+    if (length === 0 && echo === 0) throw readsOtherwise({ file: handle.path, offset: commitAt }, left(handle.path))
   } finally {
     await window.file.close().catch(() => {})
   }
@@ -76,14 +77,6 @@ async function wholeFrame(window: Window, at: number, salt: number): Promise<Buf
   if (header === undefined) return undefined
   const payload = await window.view(at + FRAME_HEADER_BYTES, header.storedLength)
   return payloadMatches(header, payload) ? Buffer.concat([head, payload]) : undefined
-}
-
-function readsOtherwise(file: string, offset: number): TidemarkError {
-  return new TidemarkError('TIDEMARK_STORAGE', `what the last run left in ${file} reads otherwise than a moment ago`, {
-    file,
-    info: { offset, operation: 'read' },
-    hint: 'the device or its memory is not reliable: check it before anything else',
-  })
 }
 
 /** Its file, as if it were closed there. */
@@ -105,9 +98,11 @@ function readsNoMore(file: string, found: unknown, why: string): TidemarkError {
   return found === MISSING ? notWhereItWas(file, 'is gone') : failed(file, `does not read any more as it did: ${why}`)
 }
 
+const left = (file: string): string => `what the last run left in ${file}`
+
 function failed(file: string, what: string, cause?: unknown): TidemarkError {
   const why = cause === undefined ? '' : `: ${(cause as Error).message}`
-  return new TidemarkError('TIDEMARK_FAILED', `what the last run left in ${file} ${what}${why}`, {
+  return new TidemarkError('TIDEMARK_FAILED', `${left(file)} ${what}${why}`, {
     ...(cause === undefined ? {} : { cause }),
     file,
     hint: 'check the device, then open the store again: it goes on with what it finds whole, once that is on the device',

@@ -1,10 +1,12 @@
 /** The error for bytes that are not what they were at the look before: nobody knows which of the two is stored. */
 import { TidemarkError } from '../base/errors.ts'
+import { UNRELIABLE } from '../storage/index.ts'
 
-export function readsOtherwise({ file, offset = 0 }: { readonly file: string; readonly offset?: number }): TidemarkError {
-  return new TidemarkError('TIDEMARK_STORAGE', `${file} reads otherwise than a moment ago`, {
+/** `what`: as the message is to name it. */
+export function readsOtherwise({ file, offset = 0 }: { readonly file: string; readonly offset?: number }, what = file): TidemarkError {
+  return new TidemarkError('TIDEMARK_STORAGE', `${what} reads otherwise than a moment ago`, {
     file,
     info: { offset, operation: 'read' },
-    hint: 'the device or its memory is not reliable: check it before anything else, then try again',
+    hint: `${UNRELIABLE}, then try again`,
   })
 }

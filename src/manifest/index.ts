@@ -2,6 +2,7 @@
 export * from './folding.ts'
 export * from './manifest-store.ts'
 export * from './named-change.ts'
+export * from './no-store.ts'
 export * from './numbers.ts'
 export * from './point-ages.ts'
 export * from './retention.ts'

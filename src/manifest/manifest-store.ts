@@ -7,7 +7,6 @@
  * to the first of whoever removes them: so nobody's newest manifest outlives the one that a rival put behind it, which is how a writer that
  * slept learns of that one (writer/ownership.ts). The newest of all never goes. Reading writes nothing.
  */
-
 import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { MANIFEST_BYTES_MAX, MANIFESTS_KEPT } from '../base/limits.ts'
@@ -25,7 +24,16 @@ import {
   SEGMENT_FOLDER,
   segmentsOf,
 } from '../format/index.ts'
-import { errnoOf, isErrno, isNotGivenBack, notWhereItWas, type Storage, type StorageFile, systemError } from '../storage/index.ts'
+import {
+  errnoOf,
+  isErrno,
+  isNotGivenBack,
+  notWhereItWas,
+  type Storage,
+  type StorageFile,
+  systemError,
+  UNRELIABLE,
+} from '../storage/index.ts'
 
 import { assertNumbers } from './numbers.ts'
 
@@ -184,7 +192,7 @@ export function spoiled(number: number): TidemarkError {
   return new TidemarkError('TIDEMARK_STORAGE', `${file} does not read back as it was written`, {
     file,
     info: { operation: 'read' },
-    hint: 'the device or its memory is not reliable: check it before anything else',
+    hint: UNRELIABLE,
   })
 }
 

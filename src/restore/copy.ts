@@ -30,7 +30,7 @@ import {
   segmentsOf,
 } from '../format/index.ts'
 import { holdsNothing, LogScan, type ScanReport } from '../log/index.ts'
-import { fork, publish, readManifest, spoiled } from '../manifest/index.ts'
+import { fork, noStoreIn, publish, readManifest, spoiled } from '../manifest/index.ts'
 import { verifySegment } from '../segment/index.ts'
 import {
   acquireLock,
@@ -46,7 +46,7 @@ import {
   type StorageFile,
 } from '../storage/index.ts'
 import { type Believe, besideWriter } from './beside.ts'
-import { COPYING, isCutShort, noStoreIn } from './directory.ts'
+import { COPYING, isCutShort } from './directory.ts'
 import { type OpenedStore, openForReading } from './open.ts'
 
 export interface Copied {

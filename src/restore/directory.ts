@@ -1,13 +1,13 @@
 /**
  * The directory of a store before anything is written into it: ours, empty, or somebody else's, which stays as it is.
  *
- * Owns: which names are those of a store, what is told of others, where there is no store, and where a copy was cut short.
+ * Owns: which names are those of a store, what is told of others, and where a copy was cut short.
  * Does not own: what a manifest says (open.ts), how it is locked.
  * Invariant: the lock file is not touched, nor made, where there is no manifest and something of others.
  */
-import { hasCode, TidemarkError } from '../base/errors.ts'
+import { TidemarkError } from '../base/errors.ts'
 import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, ORDER_FOLDER, SCHEDULE_FOLDER } from '../format/index.ts'
-import { newestNumber, strayManifests } from '../manifest/index.ts'
+import { newestNumber, noStore, strayManifests } from '../manifest/index.ts'
 import {
   acquireLock,
   directoryError,
@@ -55,21 +55,6 @@ export async function takeDirectory(files: FileStorage, holder: LockHolder | und
 export async function refuseForeign(storage: Storage): Promise<void> {
   const names = (await storage.list('')).filter(name => name !== LOCK_FILE)
   await refuse(storage, 'the directory', [...names, ...(await strayManifests(storage))], await logsIn(storage))
-}
-
-const HERE = 'this directory'
-
-/** `unbegun`: all that is there is what a first opening that died left. */
-export function noStore(unbegun = false): TidemarkError {
-  const why = unbegun ? ': a first opening died before it had made one' : ''
-  return new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${HERE}${why}`, { hint: 'open it for writing once to create it' })
-}
-
-/** That error with the path in it, and perhaps another hint; any other error as it is. */
-export function noStoreIn(directory: string, error: unknown, hint = (error as TidemarkError).hint): unknown {
-  if (!hasCode(error, 'TIDEMARK_NO_STORE')) return error
-  const message = (error as TidemarkError).message.replace(HERE, () => directory)
-  return new TidemarkError('TIDEMARK_NO_STORE', message, { cause: error, ...(hint === undefined ? {} : { hint }) })
 }
 
 /** By their paths; a file where the folder would be, and a folder that is not to be looked into, stand for themselves. */

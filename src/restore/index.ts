@@ -2,7 +2,7 @@
 
 export { openAgain } from './beside.ts'
 export { type Copied, type CopyOptions, copyDirectory, copyStore } from './copy.ts'
-export { noStoreIn, takeDirectory } from './directory.ts'
+export { takeDirectory } from './directory.ts'
 export { forkAt } from './fork.ts'
 export { type LoadRequest, type LoadResult, load } from './load.ts'
 export { type OpenedStore, type OpenFacts, openForReading, openForWriting } from './open.ts'

@@ -18,6 +18,7 @@ import {
   firstManifest,
   isUnbegun,
   newestNumber,
+  noStore,
   pruneManifests,
   publish,
   readManifest,
@@ -26,7 +27,7 @@ import {
   takeOver,
 } from '../manifest/index.ts'
 import { directoryError, FileStorage, isErrno, type Storage } from '../storage/index.ts'
-import { endCopy, noStore, refuseForeign } from './directory.ts'
+import { endCopy, refuseForeign } from './directory.ts'
 import { assertStillDamaged, type Followed, followChain, hasLaterFiles } from './follow.ts'
 import { type Asked, assertNotOutlived, assertThere, filesThere, highestToken, missingOf, type NewestManifest, withKept } from './there.ts'
 

@@ -12,10 +12,9 @@ import {
   manifestName,
 } from '../format/index.ts'
 import { LogScan } from '../log/index.ts'
-import { newestNumber } from '../manifest/index.ts'
+import { newestNumber, noStoreIn } from '../manifest/index.ts'
 import { FileStorage, type Storage } from '../storage/index.ts'
 import { type Believe, besideWriter, openAgain } from './beside.ts'
-import { noStoreIn } from './directory.ts'
 import { isUnfit, readKept, type Unfit, unfitSegment } from './kept.ts'
 import { ListedPoints } from './listed.ts'
 import { type OpenedStore, openForReading } from './open.ts'

@@ -1,8 +1,8 @@
 /** What the scheduler of a store kept, for people and programs; safe beside a living writer. Owns nothing, writes nothing. */
 import { resolve } from 'node:path'
-import { hasCode, TidemarkError } from '../base/errors.ts'
+import { hasCode } from '../base/errors.ts'
 import type { StoredDecision } from '../format/index.ts'
-import { isUnbegun, newestNumber, readNewest } from '../manifest/index.ts'
+import { isUnbegun, newestNumber, noStore, noStoreIn, readNewest } from '../manifest/index.ts'
 import { directoryError, FileStorage, type Storage } from '../storage/index.ts'
 import { newestRecord } from './keeper.ts'
 
@@ -36,13 +36,9 @@ export async function explainDirectory(directory: string): Promise<Explanation> 
 }
 
 export async function explainStore(storage: Storage, name: string): Promise<Explanation> {
-  if ((await newestNumber(storage)) === 0)
-    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${name}`, { hint: 'correct the path' })
+  if ((await newestNumber(storage)) === 0) throw noStoreIn(name, noStore(), 'correct the path')
   const record = await newestRecord(storage)
-  if (record === undefined && (await isDeadAtBirth(storage)))
-    throw new TidemarkError('TIDEMARK_NO_STORE', `there is no store in ${name}: a first opening died before it had made one`, {
-      hint: 'open it for writing once to create it',
-    })
+  if (record === undefined && (await isDeadAtBirth(storage))) throw noStoreIn(name, noStore(true))
   if (record === undefined) return { savedMs: 0, cycleMs: 0, decisions: [], day: [] }
   const { savedMs, cycleMs, decisions, load, rate, weight } = record
   const day = weight.flatMap((seen, part) =>

@@ -91,6 +91,9 @@ export function systemError(name: ErrnoName, syscall: string, message?: string):
   return Object.assign(new Error(`${code}: ${message ?? text}, ${syscall}`), { errno, code, syscall })
 }
 
+/** The hint where bytes are not what they were when they were written or read before. */
+export const UNRELIABLE = 'the device or its memory is not reliable: check it before anything else'
+
 /** Ends the hint of an error that a store which stays open gets over. */
 const GO_ON = '; commits go on by themselves afterwards'
 

@@ -13,6 +13,7 @@ export {
   shortageError,
   storageError,
   systemError,
+  UNRELIABLE,
   unpackError,
   withFile,
 } from './errors.ts'
