@@ -43,6 +43,8 @@ export async function bundle() {
       absWorkingDir: root,
       minifySyntax: true,
       minifyWhitespace: true,
+      // Where nobody catches an error Node.js shows the line that threw it, and as many blanks: of a file in one line that is all that is seen.
+      lineLimit: 120,
       logLevel: 'warning',
     })
     return Object.keys(metafile.outputs)

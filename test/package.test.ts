@@ -57,6 +57,14 @@ test('to open a directory no writer is loaded, and of what throws in any file of
   await assert.rejects(verify(join(root, 'src')), TidemarkError)
 })
 
+test('an error that nobody catches is told in a few lines, not behind a file of the package', () => {
+  const url = JSON.stringify(pathToFileURL(join(root, 'dist/bundle/index.js')).href)
+  const program = `const { open } = await import(${url}); (await open(':memory:')).map('m').set({}, 1)`
+  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  assert.match(stderr, /TidemarkError: 'm': a key must be/)
+  assert.ok(stderr.length < 4096, `${stderr.length} characters`)
+})
+
 for (const format of ['esm', 'cjs'] as const) {
   test(`bundled into one file (${format}) the package refuses to open, and makes nothing`, async () => {
     mkdirSync(join(root, '.build'), { recursive: true })
