@@ -91,3 +91,29 @@ test("what listeners throw that were called before the close costs nothing, eith
   )
   await store.close()
 })
+
+const CAUGHT = `
+import { open } from 'tidemark'
+const [folder] = process.argv.slice(1)
+const store = await open(folder, { checkpoint: { intervalMs: 0 } })
+let told = 0
+process.on('uncaughtException', async error => {
+  console.log(error.message)
+  // Node.js goes on so for ever.
+  if (++told > 3) process.exit(1)
+  await store.close()
+  console.log('closed')
+})
+const map = store.map('map')
+for (let at = 0; at < 30_000; at++) map.set(at, { at })
+store.once('barrier', () => {
+  throw new Error('of a listener')
+})
+await store.checkpoint()
+`
+
+test('a store is closed by who catches what a listener threw (uncaughtException), in the midst of a capture', t => {
+  const args = ['--input-type=module', '-e', CAUGHT, temporaryFolder(t)]
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+  assert.deepEqual([stdout, status], ['of a listener\nclosed\n', 0], stderr.slice(-500))
+})

@@ -5,7 +5,7 @@
 import timers from 'node:timers'
 
 /** As they are when this is loaded, and not the globals: what fakes timers in a test of the service replaces those, and then no time passes for it. */
-const { setImmediate, clearImmediate, setTimeout, clearTimeout } = timers
+const { setImmediate, setTimeout, clearTimeout } = timers
 
 /** Takes the call back; harmless when it has run or was cancelled before. */
 export type Cancel = () => void
@@ -19,8 +19,12 @@ export interface Scheduler {
 
 export const systemScheduler: Scheduler = {
   immediate(fn) {
-    const handle = setImmediate(fn)
-    return () => clearImmediate(handle)
+    // It stays in the queue: where the one before it threw, and who catches that cancels this one, Node.js would throw in every turn from then on.
+    let wanted: (() => void) | undefined = fn
+    setImmediate(() => wanted?.())
+    return () => {
+      wanted = undefined
+    }
   },
   after(ms, fn, keepAlive = false) {
     const handle = setTimeout(fn, ms)
