@@ -34,7 +34,7 @@ import {
 } from './restore/index.ts'
 import { endedBy, FileStorage, lockHolder, MemoryStorage, type Storage } from './storage/index.ts'
 import { Store } from './store.ts'
-import { assertThreadThere, InlineHost, ThreadHost, type UpkeepFacts, type WriterFacts, type WriterHost } from './writer/index.ts'
+import { assertThreadStarts, InlineHost, ThreadHost, type UpkeepFacts, type WriterFacts, type WriterHost } from './writer/index.ts'
 
 /** Injected objects, for tests and simulation. */
 export interface Components {
@@ -146,7 +146,7 @@ async function openReader(surroundings: Surroundings): Promise<Store> {
 async function openWriter(surroundings: Surroundings, components: Components): Promise<Store> {
   const { storage, clock, scheduler, inside, random, failpoint, settings, onFiles } = surroundings
   const begin = clock.monotonic()
-  if (hasThread(surroundings, components)) assertThreadThere()
+  if (hasThread(surroundings, components)) assertThreadStarts()
   const holder = settings.lock === 'none' ? undefined : lockHolder(clock.now())
   // Where there is none there is no point to go back to either.
   const create = settings.at === 'latest'

@@ -150,10 +150,11 @@ test('a read-only open of what is no store', async t => {
   assert.deepEqual(readdirSync(folder), [])
 })
 
-test('where the working directory was removed a relative path is an input to be corrected', {
+test('where the working directory was removed a relative path is an input to be corrected, and so is any where a thread is to write', {
   skip: process.platform === 'win32' && 'it cannot be removed there',
 }, async t => {
-  const folder = join(temporaryFolder(t), 'gone')
+  const around = temporaryFolder(t)
+  const folder = join(around, 'gone')
   const before = process.cwd()
   mkdirSync(folder)
   process.chdir(folder)
@@ -164,6 +165,10 @@ test('where the working directory was removed a relative path is an input to be 
       const { cause } = await failsWith('TIDEMARK_DIRECTORY', () => call('state'), { says: ['state', 'working directory'] })
       assert.equal((cause as NodeJS.ErrnoException).code, 'ENOENT')
     }
+    const state = join(around, 'state')
+    const { hint } = await failsWith('TIDEMARK_DIRECTORY', () => open(state), { says: ['working directory', 'no thread'] })
+    assert.match(String(hint), /process\.chdir/)
+    assert.deepEqual(readdirSync(around), [])
     // Memory lies in none.
     await (await open(':memory:')).close()
   } finally {

@@ -19,7 +19,7 @@ export {
 } from './errors.ts'
 export { acquireLock, isForeignLock, LOCK_FILE, type Lock, type LockHolder, type LockOptions, lockHolder } from './file-lock.ts'
 export { FileStorage, type FileStorageOptions, type TemporaryFile } from './file-storage.ts'
-export { isThere } from './file-there.ts'
+export { isThere, workingDirectoryGone } from './file-there.ts'
 export { checkRange, HandleGuard, roomFor } from './handle-guard.ts'
 export { MemoryDisk, MemoryStorage } from './memory-storage.ts'
 export { checkFolder, checkPath, compareNames, folderOf, nameOf } from './paths.ts'

@@ -13,5 +13,5 @@ export type {
 } from './contract.ts'
 export { fromErrorData, toErrorData } from './error-data.ts'
 export { InlineHost, type InlineHostOptions } from './inline-host.ts'
-export { assertThreadThere, ThreadHost, type ThreadStart } from './thread-host.ts'
+export { assertThreadStarts, ThreadHost, type ThreadStart } from './thread-host.ts'
 export { Writer, type WriterParts } from './writer.ts'

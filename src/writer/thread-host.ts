@@ -9,7 +9,7 @@
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { TidemarkError } from '../base/errors.ts'
 import type { BlocksWanted, RawBlocks } from '../segment/index.ts'
-import { isThere } from '../storage/index.ts'
+import { isThere, workingDirectoryGone } from '../storage/index.ts'
 import type { FromWriter, ToWriter, UnpackedMessage, UnpackMessage, WriterFacts, WriterHost } from './contract.ts'
 import { toErrorData } from './error-data.ts'
 import { Mailbox } from './mailbox.ts'
@@ -23,8 +23,22 @@ export interface ThreadStart {
   readonly fileBytesMax?: number
 }
 
-/** Before anything is made: a Worker that has nothing to run says so only after `open`. @throws TIDEMARK_PACKAGE_INCOMPLETE */
-export function assertThreadThere(): void {
+/** Before anything is made: a Worker that cannot run says so only after `open`. @throws TIDEMARK_PACKAGE_INCOMPLETE, TIDEMARK_DIRECTORY */
+export function assertThreadStarts(): void {
+  assertFileThere()
+  const cause = workingDirectoryGone()
+  if (cause === undefined) return
+  throw new TidemarkError(
+    'TIDEMARK_DIRECTORY',
+    `the working directory of the process is gone, and Node.js starts no thread there: ${cause.message}`,
+    {
+      hint: 'start the process in a directory that is there, or go to one (process.chdir) and open again',
+      cause,
+    },
+  )
+}
+
+function assertFileThere(): void {
   let cause: unknown
   try {
     if (isThere(threadFile())) return
