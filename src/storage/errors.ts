@@ -33,6 +33,7 @@ export type ErrnoName =
   | 'EUCLEAN'
   | 'EBADMSG'
   | 'EINTR'
+  | 'EFBIG'
 
 /** Numbers that libuv passes through without a name: by platform. */
 const NAMELESS: Partial<Record<NodeJS.Platform, Partial<Record<ErrnoName, number>>>> = {
@@ -100,6 +101,7 @@ const GO_ON = '; commits go on by themselves afterwards'
 const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
   [['ENOSPC'], `the disk is out of space or inodes: free some (df -h, df -i)${GO_ON}`],
   [['EDQUOT'], `the disk quota of this user or project is used up: raise it or free space${GO_ON}`],
+  [['EFBIG'], `no file may grow as large here: raise the limit (ulimit -f), or use a file system without one${GO_ON}`],
   [
     ['EIO', 'ESTALE', 'EUCLEAN', 'EBADMSG'],
     'the device or network file system failed: look at the kernel log (dmesg) and the disk before trusting it again',

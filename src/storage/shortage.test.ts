@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import { isAllocationFailure } from '../base/out-of-memory.ts'
-import { handOverError, isErrno, mayStayUnread, shortageError, storageError, systemError, unpackError } from './errors.ts'
+import { endedBy, handOverError, isErrno, mayStayUnread, shortageError, storageError, systemError, unpackError } from './errors.ts'
 import { isShortage, shortageIn } from './shortage.ts'
 
 const dlopen = (text: string): Error => Object.assign(new Error(text), { code: 'ERR_DLOPEN_FAILED' })
@@ -72,4 +72,10 @@ test('want of memory is told as that of the system, whatever met it; a full stac
     assert.equal(isAllocationFailure(error), false, String(error))
     assert.equal(shortageError('work', error), error)
   }
+})
+
+test('a file that may not grow any more is told with the limit that it met, and a call that ends with it does not go on', () => {
+  const refused = storageError('append', 'log/1', systemError('EFBIG', 'write'))
+  assert.match(refused.hint ?? '', /ulimit -f.*commits go on/)
+  assert.match((endedBy(refused) as { hint?: string }).hint ?? '', /ulimit -f.*then try again/)
 })
