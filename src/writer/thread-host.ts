@@ -199,12 +199,20 @@ export class ThreadHost implements WriterHost {
   #lost(cause: unknown): void {
     if (this.#ended) return
     this.#end()
-    const message = `the writer's thread was lost: ${cause instanceof Error ? cause.message : String(cause)}`
-    const error = toErrorData(new TidemarkError('TIDEMARK_FAILED', message, { cause, hint: 'open the store again' }))
-    this.#mailbox.deliver({ type: 'failed', attempt: this.#attempt, error, fatal: true })
+    this.#mailbox.deliver({ type: 'failed', attempt: this.#attempt, error: toErrorData(lostThread(cause)), fatal: true })
     // One that could not be understood still runs, and may write until it has ended: `close` waits for that.
     void this.#worker.terminate()
   }
+}
+
+/** Of a thread that ended before it was asked to. What it was short of at its start it tells only then, behind `open`. */
+export function lostThread(cause: unknown): TidemarkError {
+  const what = cause instanceof Error ? cause.message : String(cause)
+  const isStart = (cause as { code?: unknown } | undefined)?.code === 'ERR_WORKER_INIT_FAILED'
+  const message = isStart ? `the writer's thread could not start: ${what}` : `the writer's thread was lost: ${what}`
+  const limit = /E[MN]FILE/.test(what) ? 'open files (ulimit -n)' : 'threads and memory (ulimit -u, ulimit -v, pids.max)'
+  const hint = isStart ? `raise the limit of ${limit}, and open the store again` : 'open the store again'
+  return new TidemarkError('TIDEMARK_FAILED', message, { cause, hint })
 }
 
 function transferable(message: ToWriter): ArrayBuffer[] {
