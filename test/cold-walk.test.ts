@@ -1,9 +1,15 @@
 /** Walks over cold entries on a disk that now and then does not give back what is stored: each entry is given once, as it is. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Eviction } from '../src/capture/index.ts'
 import type { Key } from '../src/codec/index.ts'
+import { numbered } from './support/capture-rig.ts'
 import { begin } from './support/cold-rig.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 const entriesOf = (iterator: Iterator<[unknown, unknown]>): [unknown, unknown][] => {
   const given: [unknown, unknown][] = []
@@ -132,3 +138,39 @@ for (const evicts of [false, true]) {
     assert.deepEqual([given.length, new Set(given).size, map.size], [500, 500, 250])
   })
 }
+
+/** How many of these a loop keeps from being collected. */
+async function kept(objects: readonly WeakRef<object>[]): Promise<number> {
+  await new Promise(resolve => void setImmediate(resolve))
+  collect()
+  return objects.filter(object => object.deref() !== undefined).length
+}
+
+test('a loop keeps nothing of what left the heap again while it met stored keys', async () => {
+  const { map, collection } = begin(2000, { evicts: true })
+  const walk = map.values()
+  const objects: WeakRef<object>[] = []
+  for (let at = 0; at < 1000; at++) {
+    objects.push(new WeakRef(walk.next().value as object))
+    if (at > 100) new Eviction(collection).run(1)
+  }
+  assert.ok((await kept(objects)) < 200)
+  assert.equal([...walk].length, 1000)
+})
+
+test('nor while it gives what left the heap before it came to that', async () => {
+  const keys = numbered(300, () => 0).map(([key]) => key)
+  const { map, collection } = begin(300, { evicts: true, home: keys })
+  const walk = map.keys()
+  const given: Key[] = [walk.next().value as Key]
+  assert.equal(new Eviction(collection).run(300), 300)
+  const objects: WeakRef<object>[] = []
+  while (given.length < 280) {
+    given.push(walk.next().value as Key)
+    for (const key of given.slice(-8)) objects.push(new WeakRef(map.get(key) as object))
+    new Eviction(collection).run(64)
+  }
+  assert.ok((await kept(objects)) < 100)
+  given.push(...walk)
+  assert.deepEqual([given.length, new Set(given).size], [300, 300])
+})

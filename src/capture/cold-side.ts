@@ -351,6 +351,11 @@ export class ColdSide {
     if (this.isWalked) this.#watch.tell(change, key)
   }
 
+  /** Entries that left the heap or were deleted so far, or are about to be. */
+  get gone(): number {
+    return this.#evicted + this.deletes
+  }
+
   stats(): ColdStats {
     const sum = (sets: readonly KeySet[]): number => sets.reduce((total, keys) => total + keys.size, 0)
     return {

@@ -94,6 +94,11 @@ export class ColdWalk {
     return this.#live.size === this.#given.size + this.#givenLive
   }
 
+  /** How many entries left the heap or were deleted; 0 where not all is known that the live half gave, which has to stay where it is then. */
+  get gone(): number {
+    return this.#side.evicts ? this.#side.gone : 0
+  }
+
   /** A rollback put something back, which may be given a second time. */
   meetRollback(): void {
     this.#isCounted = false

@@ -26,7 +26,10 @@ export class LiveIterator {
   /** What walks `live` knows that it is a chain. */
   #chained = false
   #live: Map<Key, unknown> | undefined
+  /** From the first live entry on: V8 keeps every table that a Map had since its iterator last moved, with all that left the heap meanwhile. */
   #inner: Iterator<[Key, unknown]> | undefined
+  /** How many entries had gone when it last moved. */
+  #movedAt = 0
   #cold: ColdWalk | undefined
   #given: Given | undefined
 
@@ -47,6 +50,8 @@ export class LiveIterator {
       if (cold !== undefined) {
         const key = cold.next()
         if (key !== undefined) {
+          // What the live half gave is known: it can begin anew.
+          if (this.#inner !== undefined && cold.gone - this.#movedAt > collection.live.size) this.#inner = undefined
           const value = this.#pick === 'keys' ? undefined : this.#read(cold, key)
           given.add(key, collection.space.transaction)
           if (this.#pick === 'keys') return { done: false, value: key }
@@ -54,7 +59,9 @@ export class LiveIterator {
         }
       }
       if (cold?.gaveAll === true) return this.#end()
-      const result = (this.#inner as Iterator<[Key, unknown]>).next()
+      this.#inner ??= this.#walkLive()
+      this.#movedAt = cold?.gone ?? 0
+      const result = this.#inner.next()
       if (result.done === true) {
         if (this.#continue()) continue
         return this.#end()
@@ -112,14 +119,19 @@ export class LiveIterator {
     return true
   }
 
+  #walkLive(): Iterator<[Key, unknown]> {
+    const { live } = this.#collection
+    this.#chained = isChain(live)
+    return live.entries()
+  }
+
   #begin(): void {
     const { live, cold } = this.#collection
     this.#given?.end()
     this.#collection.returns ??= new Returns()
     this.#given = new Given(this.#collection.returns)
-    this.#inner = live.entries()
+    this.#inner = undefined
     this.#live = live
-    this.#chained = isChain(live)
     this.#cold?.end()
     this.#cold = cold === undefined || (cold.countMax === 0 && !cold.evicts) ? undefined : new ColdWalk(cold, live)
   }
