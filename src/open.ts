@@ -206,6 +206,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       epoch: report.end.epoch,
       listenersMs: () => events.listenersMs,
     })
+    space.inHold = () => checkpointer.holds.inside
     built.countStallsIn(checkpointer)
     const writer = host
     if (onFiles) sweep(storage as FileStorage, clock)

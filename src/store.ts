@@ -240,8 +240,8 @@ export class Store extends Listening implements AsyncDisposable {
    * Makes everything durable, then for up to two seconds folds a long log tail or what was dropped, and merges what is overdue, so that the next
    * `open` is spared it; stops the engine and gives back the lock, all within the time given, and a second more at most where the storage hangs,
    * or once more the time in which the process stood still meanwhile.
-   * Later calls give the same promise. A running hold is waited for during half of the time. What listeners throw meanwhile, async ones
-   * included, surfaces at its end. Where the storage still hangs, `process.kill(process.pid, 'SIGKILL')` alone ends the process.
+   * Later calls give the same promise. A running hold is waited for during half of the time, and writes to its end; all others write no more. What
+   * listeners throw meanwhile, async ones included, surfaces at its end. Where the storage still hangs, `process.kill(process.pid, 'SIGKILL')` alone ends the process.
    * @throws at once, and nothing is closed: TIDEMARK_INSIDE, TIDEMARK_ARGUMENT. After everything was released, by rejecting: TIDEMARK_TIMEOUT, when
    * what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the last checkpoint from being made
    */
@@ -269,9 +269,11 @@ export class Store extends Listening implements AsyncDisposable {
     const ending = this.#parts.ending(timeoutMs)
     let problem: unknown
     try {
+      // The barrier falls in the turn of the call, unless a hold runs: what that writes still is part of the last epoch.
+      const held = checkpointer?.status === 'failed' ? undefined : checkpointer?.holds.endWithin(timeoutMs / 2)
+      if (held !== undefined) await held
       if (checkpointer?.status === 'failed') throw checkpointer.degradedBy
-      checkpointer?.holds.endWithin(timeoutMs / 2)
-      await checkpointer?.durable(timeoutMs)
+      await checkpointer?.durable(ending.leftMs)
     } catch (error) {
       problem = error
     }
@@ -336,9 +338,9 @@ export class Store extends Listening implements AsyncDisposable {
     return checkpointer
   }
 
-  /** `writes`: a listener of a barrier may, be it that of `close`, for what it writes is in the epoch. */
+  /** `writes`: a listener of a barrier may, be it that of `close`, and a hold that it waits for: what they write is in the epoch. */
   #assertOpen(writes = false): void {
-    if (this.#closing !== undefined && !(writes && this.#parts.space.letsIn)) throw closed()
+    if (this.#closing !== undefined && !(writes && this.#parts.space.writesOn)) throw closed()
   }
 
   #assertOutside(what: string): void {

@@ -34,10 +34,55 @@ test('a hold that runs longer than a close has time for is broken, and costs not
   assert.equal(hold, 'TIDEMARK_CLOSED')
 })
 
-test('a close waits for a hold that ends while there is time, though it writes no more', async () => {
+test('a close waits for a hold that ends while there is time, and all that it writes is durable', async () => {
   const { broken, took, keys, hold } = await held(1000)
-  assert.deepEqual(keys, ['half'])
+  assert.deepEqual(keys, ['half', 'other half'])
   assert.deepEqual(broken, [])
   assert.ok(took >= 1000 && took < TIMEOUT_MS / 2, `${took} ms`)
-  assert.equal(hold, 'TIDEMARK_CLOSED')
+  assert.equal(hold, undefined)
+})
+
+test('a hold that had written nothing when the store began to close makes all of it durable, by every kind of call', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  map.set('gone', 1)
+  await world.run(store.durable())
+  const refused: unknown[] = []
+  const code = (call: () => unknown): unknown => {
+    try {
+      return call()
+    } catch (error) {
+      return (error as { code: string }).code
+    }
+  }
+  const hold = store.hold(async () => {
+    await new Promise<void>(resolve => world.scheduler.after(100, resolve))
+    map.set('in', 1)
+    map.delete('gone')
+    store.transaction(() => map.set('with', 2))
+    store.value<number>('new').set(3)
+    refused.push(code(() => store.checkpoint()))
+    // What it leaves behind is no part of it.
+    void world.scheduler.after(100, () => refused.push(code(() => map.set('late', 1))))
+  })
+  const closed = store.close({ timeoutMs: TIMEOUT_MS })
+  refused.push(
+    code(() => map.set('beside', 1)),
+    code(() => store.transaction(() => 1)),
+  )
+  refused.push(await store.hold(() => {}).catch(error => error.code))
+  await world.run(Promise.all([hold, closed]))
+  await world.pass(200)
+  assert.deepEqual(refused, [...Array<string>(3).fill('TIDEMARK_CLOSED'), 'TIDEMARK_CLOSED', 'TIDEMARK_CLOSED'])
+  const again = await world.open()
+  assert.deepEqual(
+    [...again.map('map')],
+    [
+      ['in', 1],
+      ['with', 2],
+    ],
+  )
+  assert.equal(again.value('new').get(), 3)
+  await world.close()
 })

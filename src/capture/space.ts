@@ -80,6 +80,8 @@ export class Space {
   cameAndWent: ((incarnation: number, key: Key) => void) | undefined
   /** Is told of a collection that is no more, which was to be followed by a barrier within this time. */
   droppedCritical: ((collection: Collection) => void) | undefined
+  /** The caller is in a hold that the barrier waits for. */
+  inHold: () => boolean = () => false
   /** Keys of an incarnation whose values are refused. */
   refusedKeys: (incarnation: number) => number = () => 0
   readonly touches = new Touches()
@@ -223,8 +225,13 @@ export class Space {
     this.endCapture()
   }
 
+  /** Of a store that closes: the caller may write all the same, for its last barrier has not fallen, and waits for it. */
+  get writesOn(): boolean {
+    return this.#letsIn || this.inHold()
+  }
+
   assertWritable(name: string): void {
-    if (this.forbidden === 'closed' && !this.#letsIn) {
+    if (this.forbidden === 'closed' && !this.writesOn) {
       throw new TidemarkError('TIDEMARK_CLOSED', `the store is closed; '${name}' cannot change`, {
         collection: name,
         hint: 'open the store again',

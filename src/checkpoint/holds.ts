@@ -37,6 +37,8 @@ export class Holds {
   readonly #cancels = new Set<Cancel>()
   /** Of the running ones. */
   readonly #breaks = new Set<() => void>()
+  /** Tells who closes. */
+  #ended = (): void => {}
 
   constructor({ scheduler, clock, inside = new Inside() }: HoldsParts, on: { broken(ms: number): void; free(): void }) {
     this.#scheduler = scheduler
@@ -122,22 +124,29 @@ export class Holds {
     }
   }
 
-  /** The store closes, and what a hold does from now on is refused: one that runs longer than this would only keep the last barrier away. */
-  endWithin(ms: number): void {
+  /** The store closes: one that runs longer than this would keep the last barrier away. Resolves when none stands in its way; undefined: none does. */
+  endWithin(ms: number): Promise<void> | undefined {
+    if (this.#running === 0) return undefined
     const end = (): void => {
       for (const breaks of this.#breaks) breaks()
     }
-    if (this.#running > 0) this.#cancels.add(this.#scheduler.after(ms, end))
+    this.#cancels.add(this.#scheduler.after(ms, end, true))
+    return new Promise(resolve => {
+      this.#ended = resolve
+    })
   }
 
   stop(): void {
     this.barrierFell()
     for (const cancel of this.#cancels) cancel()
+    this.#ended()
   }
 
   #release(): void {
     this.#running--
-    if (this.#running === 0) this.#on.free()
+    if (this.#running > 0) return
+    this.#on.free()
+    this.#ended()
   }
 }
 

@@ -37,6 +37,11 @@ export class Ending {
     this.#endMs = parts.clock.monotonic() + timeoutMs
   }
 
+  /** Of the time of all of `close`. */
+  get leftMs(): number {
+    return Math.max(0, this.#endMs - this.#parts.clock.monotonic())
+  }
+
   /** Stops the writer, at once when it does not end in time, and gives back the lock; never rejects. */
   async release(): Promise<void> {
     const { clock, scheduler, leave, writer, keep, unlock } = this.#parts
