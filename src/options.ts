@@ -1,4 +1,5 @@
 /** Settings with their defaults. Does not own: what may be given (settings.ts). */
+import { DAY_MS } from './base/durations.ts'
 import { TidemarkError } from './base/errors.ts'
 import { LOG_FILE_BYTES_MAX, TIMER_MS_MAX } from './base/limits.ts'
 import { type ValueCodec, wrapCodec } from './codec/index.ts'
@@ -6,8 +7,6 @@ import type { CadenceSettings } from './schedule/index.ts'
 import { checkSettings, keepsPast, refuse, type Settings } from './settings.ts'
 
 export type { Settings } from './settings.ts'
-
-const DAY_MS = 86_400_000
 
 export interface ResolvedSettings {
   readonly readOnly: boolean

@@ -3,6 +3,7 @@
  * Does not own: their defaults (options.ts). Loads nothing of the engine, since they are taken as they are when `open` is called.
  */
 import { types } from 'node:util'
+import { DAY_MS, MINUTE_MS } from './base/durations.ts'
 import { TidemarkError } from './base/errors.ts'
 import { isPlain, namesIn, valueIn } from './base/given.ts'
 import { BLOCK_RAW_BYTES, IO_BYTES_PER_SECOND_MIN, KEEP_LAST_MAX, TIMER_MS_MAX } from './base/limits.ts'
@@ -117,8 +118,6 @@ const isTime = (date: Date): boolean => !Number.isNaN(date.getTime())
 /** In `retention`, and no part of the public contract: the command line finds it by this name. */
 const KEEP_PAST = Symbol.for('tidemark.keepPast')
 
-const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
 const WEEK_MS = 7 * DAY_MS
 
 const SHAPE: Shape = {

@@ -2,11 +2,11 @@
 import { TidemarkError } from '../base/errors.ts'
 import { describe } from '../base/given.ts'
 import { COLLECTION_NAME_BYTES_MAX, KEY_BYTES_MAX, RESERVED_NAME_PREFIX } from '../base/limits.ts'
+import { BIGINT_KEY_HEAD_BYTES } from '../codec/index.ts'
 
-/** Bytes of an encoded key beside those of its text: the tag. And of a bigint beside its magnitude: tag, sign and size. */
+/** Bytes of an encoded key beside those of its text: the tag. */
 const STRING_HEAD_BYTES = 1
-const BIGINT_HEAD_BYTES = 6
-const BIGINT_BITS_MAX = (KEY_BYTES_MAX - BIGINT_HEAD_BYTES) * 8
+const BIGINT_BITS_MAX = (KEY_BYTES_MAX - BIGINT_KEY_HEAD_BYTES) * 8
 const SHORT_CHARACTERS = 1024
 
 /** True for most keys, and only for what is one. */

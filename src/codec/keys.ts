@@ -16,6 +16,8 @@ const TAG_STRING = 0x30
 const SIGN_NEGATIVE = 0x00
 const SIGN_POSITIVE = 0x01
 const BIGINT_HEAD_BYTES = 5
+/** Of the bytes of a bigint, those beside its magnitude: tag, sign and size. */
+export const BIGINT_KEY_HEAD_BYTES = 1 + BIGINT_HEAD_BYTES
 
 const float = new Float64Array(1)
 const word = new Uint32Array(float.buffer)
@@ -91,7 +93,7 @@ function encodeBigint(writer: ByteWriter, key: bigint): void {
   if (BigInt.asUintN(KEY_BYTES_MAX * 8, magnitude) !== magnitude) throw tooLong()
   const digits = magnitude.toString(16)
   const size = (digits.length + 1) >> 1
-  if (1 + BIGINT_HEAD_BYTES + size > KEY_BYTES_MAX) throw tooLong()
+  if (BIGINT_KEY_HEAD_BYTES + size > KEY_BYTES_MAX) throw tooLong()
   const flip = negative ? 0xff : 0
   writer.u8(TAG_BIGINT)
   writer.u8(negative ? SIGN_NEGATIVE : SIGN_POSITIVE)

@@ -8,6 +8,7 @@
  * can do without, and what cannot be read of segments that the view holds already, keeps nothing from being followed: it is told, and what the
  * device did not give back is tried again. Nothing is thrown.
  */
+import { backOffMs } from '../base/back-off.ts'
 import { hasCode, type TidemarkError } from '../base/errors.ts'
 import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
@@ -38,8 +39,6 @@ export interface FollowingParts extends TurnParts {
 
 /** Segments that are described already, between two turns. */
 const STRIDE = 64
-const RETRY_MS_FIRST = 1000
-const RETRY_MS_MAX = 60_000
 
 export class Following {
   readonly #parts: Omit<FollowingParts, 'layers'>
@@ -107,8 +106,7 @@ export class Following {
 
   #again(named: NamedSegments): void {
     if (this.#stopped || this.#next !== undefined) return
-    const ms = Math.min(RETRY_MS_FIRST * 2 ** this.#failures++, RETRY_MS_MAX)
-    this.#retry = this.#parts.scheduler.after(ms, () => this.#take(named))
+    this.#retry = this.#parts.scheduler.after(backOffMs(this.#failures++), () => this.#take(named))
   }
 
   /** Gives what cannot be read, and keeps nothing from being followed. */

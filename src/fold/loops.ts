@@ -5,11 +5,9 @@
  * Invariants: nothing thrown gets out; a pause, or a retry that waits, is not brought forward by a wake; a wake is not lost for coming while the job
  * runs, which may have looked before what it is woken for; after `halt` none begins.
  */
+import { backOffMs } from '../base/back-off.ts'
 import { STOPPED } from '../base/errors.ts'
 import type { Cancel, Scheduler } from '../base/scheduler.ts'
-
-const RETRY_MS_FIRST = 1000
-const RETRY_MS_MAX = 60_000
 
 export type Loop = 'fold' | 'merge' | 'collect'
 
@@ -79,7 +77,7 @@ export class Loops {
       this.#failures[loop] = 0
     } catch (error) {
       if (error !== STOPPED && !this.#halted) {
-        again = Math.min(RETRY_MS_FIRST * 2 ** this.#failures[loop]++, RETRY_MS_MAX)
+        again = backOffMs(this.#failures[loop]++)
         try {
           failed(loop, error)
         } catch {

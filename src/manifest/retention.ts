@@ -6,6 +6,7 @@
  * RETAINED_POINTS_MAX, and as many as may be asked for of those up to `keepUpTo`. Thinning loses no epoch that can be restored, for the log reaches back to the oldest point: the way to it from the point
  * before becomes longer.
  */
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../base/durations.ts'
 import { KEEP_LAST_MAX, RETAINED_POINTS_MAX } from '../base/limits.ts'
 import type { Manifest, RetainedPoint } from '../format/index.ts'
 
@@ -32,9 +33,6 @@ const ALL = { keepLast: KEEP_LAST_MAX, keepMs: Number.MAX_SAFE_INTEGER }
 /** The ages in ms of points that stand in order, oldest first; with one more behind them, that of the fold point, unless it is just being made. */
 export type AgesOf = (points: readonly RetainedPoint[]) => readonly number[]
 
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 const MONTH_MS = 30 * DAY_MS
 
 /** While they are kept points are looked at for their age so many times, where nothing is folded, and within these bounds. */

@@ -7,6 +7,7 @@
  * the samples of keys have at most PROFILE_KEYS_MAX rows in all, and where they would have more, the largest is halved.
  */
 import { crc32 } from 'node:zlib'
+import { HOUR_MS } from '../base/durations.ts'
 import { TidemarkError } from '../base/errors.ts'
 import { PROFILE_COLLECTIONS_MAX, PROFILE_KEYS_MAX } from '../base/limits.ts'
 import { type CatalogueEntry, type Commit, hashPlace, RECORD_TOMBSTONE, RecordCursor } from '../format/index.ts'
@@ -39,7 +40,6 @@ const NAMES_SHOWN = 20
 /** One gap of more than this part of the time, and of so many intervals, is told: it may be a clock that was set. */
 const GAP_SHARE_MAX = 0.5
 const GAP_INTERVALS_MIN = 100
-const HOUR_MS = 3_600_000
 /** Of those counted together. */
 const OTHERS = '(others)'
 const OTHERS_KEY = ''

@@ -6,6 +6,7 @@
  */
 import { SEGMENT_BLOCK_RAW_BYTES } from '../base/limits.ts'
 import type { LogRatios } from './measure.ts'
+import { perSecond } from './timeline.ts'
 import type { BlockMeasurement, CollectionProfile, Effect, IntervalEffect, Profile, Recommendation } from './types.ts'
 
 type Figures = Omit<Profile, 'recommendations'>
@@ -288,10 +289,6 @@ function large(profile: Figures, { name, large: values, rewriteRatio, bytesPerSe
 /** Two digits: barriers come a little later than they are due. */
 function roundly(ms: number): number {
   return Number(ms.toPrecision(2))
-}
-
-function perSecond(count: number, ms: number): number {
-  return ms > 0 ? (1000 * count) / ms : 0
 }
 
 function percent(share: number): string {

@@ -4,12 +4,11 @@
  * Owns: the steps. Does not own: what time counts as covered (profiler.ts).
  * Invariants: at most STEPS_MAX steps, then two become one; time that is not covered is in no step and no hour.
  */
+import { DAY_MS, HOUR_MS } from '../base/durations.ts'
 import type { HourOfDay, Lull } from './types.ts'
 
 const STEPS_MAX = 1024
 const STEP_MS_FIRST = 250
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 /** Of an hour of the day, that must be covered before there is a daily pattern to speak of. */
 const HOUR_SHARE_MIN = 0.5
 /** Of the mean rate, under which there is a lull. */
