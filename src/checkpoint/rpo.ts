@@ -9,7 +9,6 @@
  * Invariants: no `set` pays for it; without a critical collection that has an `rpoMs`, or had one when it was dropped behind the last barrier, and
  * behind `stop`, there is no timer; a barrier is asked for no later than `rpoMs` after the first change that no barrier cut.
  */
-import type { Cancel } from '../base/scheduler.ts'
 import type { Collection } from '../capture/index.ts'
 import type { Cadence } from '../schedule/index.ts'
 import { Soonest } from './soonest.ts'
@@ -43,16 +42,16 @@ export class Rpo {
   /** It was told that this waits, and not that it is over. */
   #broken: { readonly since: number; readonly rpoMs: number } | undefined
   #lookedAt: number
-  #cancel: Cancel | undefined
   #stopped = false
-  /** When the armed look comes. */
-  #dueAt = 0
+  /** The next look. */
+  readonly #next: Soonest
   /** A barrier for what was dropped is to fall; it is told that it did not. */
   readonly #droppedDue: Soonest
   readonly #droppedKept: Soonest
 
   constructor(parts: RpoParts) {
     this.#parts = parts
+    this.#next = new Soonest(parts.turns, parts.now)
     this.#droppedDue = new Soonest(parts.turns, parts.now)
     this.#droppedKept = new Soonest(parts.turns, parts.now)
     this.#lookedAt = parts.now()
@@ -72,18 +71,18 @@ export class Rpo {
 
   /** A barrier fell. */
   arm(): void {
-    this.#disarm()
+    this.#next.stop()
     this.#forgetDropped()
     this.#waiting.clear()
     this.#lookedAt = this.#parts.now()
     let soonest = Number.POSITIVE_INFINITY
     for (const { rpoMs } of this.#parts.collections()) if (rpoMs !== undefined && rpoMs < soonest) soonest = rpoMs
-    this.#next(soonest)
+    this.#lookIn(soonest)
   }
 
   /** This `rpoMs` was given. What others have is in the look that is armed, and a look too early does no harm. */
   given(rpoMs: number | undefined): void {
-    if (rpoMs !== undefined) this.#next(rpoMs)
+    if (rpoMs !== undefined) this.#lookIn(rpoMs)
   }
 
   /** It is there no more, which is a change, and may not be its first. */
@@ -117,7 +116,7 @@ export class Rpo {
   stop(): void {
     this.#stopped = true
     this.#waiting.clear()
-    this.#disarm()
+    this.#next.stop()
     this.#forgetDropped()
   }
 
@@ -127,18 +126,11 @@ export class Rpo {
     this.#dropped = new Map()
   }
 
-  #disarm(): void {
-    this.#cancel?.()
-    this.#cancel = undefined
-  }
-
   /** A look comes in so long, unless one is armed that comes sooner. */
-  #next(ms: number): void {
+  #lookIn(ms: number): void {
+    if (this.#stopped || ms === Number.POSITIVE_INFINITY) return
     const dueAt = this.#parts.now() + ms
-    if (this.#stopped || ms === Number.POSITIVE_INFINITY || (this.#cancel !== undefined && this.#dueAt <= dueAt)) return
-    this.#disarm()
-    this.#dueAt = dueAt
-    this.#cancel = this.#parts.turns.after(ms, () => this.#look())
+    this.#next.plan(dueAt, () => this.#look(dueAt))
   }
 
   /** What waits longest, against its time, of that which has waited for as long again as it should. */
@@ -162,10 +154,9 @@ export class Rpo {
     this.#parts.told.criticalBroken({ rpoMs: this.#parts.now() - kept.since, rpoMsMax: kept.rpoMs, lateMs })
   }
 
-  #look(): void {
-    this.#cancel = undefined
+  #look(dueAt: number): void {
     const now = this.#parts.now()
-    const lateMs = Math.max(0, now - this.#dueAt)
+    const lateMs = Math.max(0, now - dueAt)
     // Not as far away as this look was: who made it come so soon may be gone.
     let nextMs = Number.POSITIVE_INFINITY
     let leftMs = Number.POSITIVE_INFINITY
@@ -185,7 +176,7 @@ export class Rpo {
     this.#lookedAt = now
     if (leftMs < nextMs) this.#parts.due()
     // The barrier may have armed it anew.
-    this.#next(nextMs)
+    this.#lookIn(nextMs)
     // Timers run in front of messages: what is in the way may long be over.
     if (this.#broken === undefined && this.#kept !== undefined) this.#parts.turns.later(() => this.#tell(lateMs))
   }
