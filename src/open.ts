@@ -14,7 +14,7 @@ import { type Random, systemRandom } from './base/random.ts'
 import { type Scheduler, systemScheduler } from './base/scheduler.ts'
 import { VERSION } from './base/version.ts'
 import { Collection, Space, Untracked } from './capture/index.ts'
-import { Checkpointer, Contract, type Hold, Inside } from './checkpoint/index.ts'
+import { Checkpointer, type Hold, Inside, StallBudget } from './checkpoint/index.ts'
 import { absentCodec, tideCodec, type ValueCodec } from './codec/index.ts'
 import { ColdCollection, Evictor, Following, Homecoming, type TailHolder, TouchOrder } from './cold/index.ts'
 import { describeRestore, Ending, Events, forward, noPath, startSchedule, Upkeep } from './face/index.ts'
@@ -287,11 +287,11 @@ function build(
   if (evicts) space.coldOf = (id, codec) => ({ cold: new ColdCollection(cold, id, codec), coldCount: 0, evicts })
   const events = new Events()
   const upkeep = new Upkeep(foldedIn(image), events)
-  const reader = { stalls: new Histogram(), contract: new Contract(space, stallMsMax, info => events.emit('stall', info)) }
-  let counting: Pick<Checkpointer, 'stalls' | 'contract'> = reader
+  const reader = { stalls: new Histogram(), stallBudget: new StallBudget(space, stallMsMax, info => events.emit('stall', info)) }
+  let counting: Pick<Checkpointer, 'stalls' | 'stallBudget'> = reader
   const stalled = (ms: number): void => {
     counting.stalls.record(ms)
-    counting.contract.sliceEnded(ms)
+    counting.stallBudget.sliceEnded(ms)
   }
   const turns = { clock, scheduler, stallMsMax, stalled, collections: () => collections.values() }
   const evictor = evicts

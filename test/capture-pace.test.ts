@@ -302,7 +302,7 @@ test('a turn beyond the budget is counted and named; a large value has a slice o
     [['map', 'large', 1]],
   )
   assert.ok((named[0]?.bytes ?? 0) >= 300_000)
-  assert.equal(checkpointer.contract.broken, stalls.length)
+  assert.equal(checkpointer.stallBudget.broken, stalls.length)
   // Known now: nothing else is captured in front of it in its slice, and what is put back is captured once.
   for (let n = 0; n < 40; n++) map.set(`k${n}`, -n)
   map.set('large', `${large}!`)

@@ -1,3 +1,7 @@
+/**
+ * Errors that say that there was no memory. `isOutOfMemory` takes rather too many for one: who asks would else give up bytes as damaged. `isAllocationFailure`
+ * takes none that is not: who asks tries again, for which a stack that is full gives no reason. Owns nothing.
+ */
 import { isError } from './errors.ts'
 
 /** Whether unpacking failed for want of memory, by Node.js, zlib or an addon. With more of it the bytes may unpack: nothing is to be given up for them. */

@@ -17,7 +17,6 @@ import type { BarrierReason, CutReason } from '../schedule/index.ts'
 import { type FromWriter, fromErrorData } from '../writer/index.ts'
 import { Attempts } from './attempts.ts'
 import { Classes } from './classes.ts'
-import { Contract } from './contract.ts'
 import { Counters } from './counters.ts'
 import { type Drained, Drainer } from './drainer.ts'
 import { complete, type Flight, newFlight, noteCut, noteMoved, noteRefused, noteTaken, noteTime, noteVoid } from './flight.ts'
@@ -27,6 +26,7 @@ import { Pace } from './pace.ts'
 import { type Refusal, Refusals } from './refusals.ts'
 import { Retry } from './retry.ts'
 import { Round } from './round.ts'
+import { StallBudget } from './stall-budget.ts'
 import { Turns } from './turns.ts'
 import type { CheckpointerParts, CheckpointPoint, EngineStatus } from './types.ts'
 import { VoidCut } from './void-cut.ts'
@@ -40,7 +40,7 @@ export class Checkpointer implements CaptureOwner {
   readonly holds: Holds
   readonly counters = new Counters()
   readonly classes: Classes
-  readonly contract: Contract
+  readonly stallBudget: StallBudget
   readonly outbox: Outbox
   /** Engine time in turns of its own. */
   readonly stalls: Histogram
@@ -70,8 +70,8 @@ export class Checkpointer implements CaptureOwner {
     this.epoch = parts.epoch
     this.#attempts = new Attempts(parts.host)
     this.outbox = new Outbox(block => this.#attempts.batch(block))
-    this.contract = new Contract(parts.space, parts.stallMsMax, info => parts.events.stall(info))
-    this.#turns = new Turns(parts, error => this.#broken(error), this.contract)
+    this.stallBudget = new StallBudget(parts.space, parts.stallMsMax, info => parts.events.stall(info))
+    this.#turns = new Turns(parts, error => this.#broken(error), this.stallBudget)
     this.stalls = this.#turns.stalls
     this.holds = new Holds(parts, {
       broken: ms => parts.events.holdBroken({ ms }),

@@ -15,7 +15,7 @@ export interface StatsParts {
   readonly access: Histogram
   readonly coldReads: Histogram
   /** Of a store that is open read-only. */
-  readonly reader: Pick<Checkpointer, 'stalls' | 'contract'>
+  readonly reader: Pick<Checkpointer, 'stalls' | 'stallBudget'>
   readonly collections: ReadonlyMap<string, Collection>
   readonly upkeep: Upkeep
   readonly checkpointer: Checkpointer | undefined
@@ -38,7 +38,7 @@ export function storeStats(parts: StatsParts, status: EngineStatus, closed: bool
       entries += collection.sizeMax
     }
   }
-  const { stalls, contract } = checkpointer ?? parts.reader
+  const { stalls, stallBudget } = checkpointer ?? parts.reader
   const counters = checkpointer?.counters
   return {
     status,
@@ -47,7 +47,7 @@ export function storeStats(parts: StatsParts, status: EngineStatus, closed: bool
     dirtyMax,
     entries,
     stalls: stalls.snapshot(),
-    stallsOver: contract.broken,
+    stallsOver: stallBudget.broken,
     giants: space.giants.list(),
     access: access.snapshot(),
     coldReads: coldReads.snapshot(),

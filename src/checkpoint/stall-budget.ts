@@ -1,12 +1,12 @@
 /**
- * The latency contract: whatever holds the event loop longer than the budget is counted and named.
+ * The stall budget: whatever holds the event loop longer than that is counted and named.
  * Owns: the count. Does not own: what keeps a turn short (round.ts, drainer.ts, cold/).
  */
 import type { Giant, Space } from '../capture/index.ts'
 import type { TurnWatch } from './turns.ts'
 import type { StallInfo } from './types.ts'
 
-export class Contract implements TurnWatch {
+export class StallBudget implements TurnWatch {
   /** Turns beyond the budget. */
   broken = 0
   readonly #space: Space
