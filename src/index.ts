@@ -15,6 +15,7 @@ export type { HistogramSnapshot } from './base/histogram.ts'
 export type { CollectionClass, CollectionKind, Giant, Spared, TidemarkMap, TidemarkValue, VoidReason } from './capture/index.ts'
 export type { CheckpointPoint, EngineStatus, Refusal, StallInfo } from './checkpoint/index.ts'
 export type { Codec, Key } from './codec/index.ts'
+export type { HydrationProgress } from './cold/index.ts'
 export type {
   CollectionOptions,
   CollectionStats,

@@ -331,6 +331,7 @@ function build(
     upkeep,
     following,
     order,
+    hydration: () => homecoming.progress,
     memory: () =>
       evictor && { liveBytes: evictor.bytes, evicted: evictor.evicted, reads: cold.reads.snapshot(), lastError: following?.lastError },
     takeCodec: (collection: Collection, codec: ValueCodec): void => {

@@ -26,13 +26,20 @@ test('a restart reads the tail alone; what is asked for comes home, the rest beh
   assert.ok(coldReads.count > 0, 'reads are counted whether memory is bounded or not')
   assert.deepEqual([access.count, memory], [0, undefined])
   await world.run(again.hydrated())
+  assert.equal(again.stats().hydration, undefined, 'no block is to come')
   await world.run(again.close())
   for (const hydrate of ['background', 'eager'] as const) {
     const third = await world.open({ restore: { hydrate } })
+    assert.equal(third.stats().hydration, undefined, 'nothing has begun')
     await world.run(third.hydrated())
+    const { hydration } = third.stats()
+    const total = hydration?.bytesTotal ?? 0
+    assert.deepEqual(hydration, { state: 'done', bytesHome: total, bytesTotal: total }, hydrate)
+    assert.ok(total > 0)
     assert.deepEqual([...third.map<unknown, number>('map').keys()].length, 499)
     assert.deepEqual(third.map<unknown, number>('map').get(499), value(499, 1))
     await world.run(third.close())
+    assert.deepEqual(third.stats().hydration, hydration, 'also behind a close')
   }
 })
 

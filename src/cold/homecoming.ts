@@ -13,7 +13,7 @@ import { type ColdCursor, type ColdSide, type Collection, NONE_YET, readAhead } 
 import type { Key } from '../codec/index.ts'
 import type { ColdState } from './cold-state.ts'
 import { describeInTurns } from './describe.ts'
-import { AGAIN_MAX, AGAIN_MS, cutShort, Hydration, type HydrationParts } from './hydration.ts'
+import { AGAIN_MAX, AGAIN_MS, cutShort, Hydration, type HydrationParts, type HydrationProgress } from './hydration.ts'
 
 export interface HomecomingParts extends HydrationParts {
   readonly mode: 'background' | 'on-demand' | 'eager'
@@ -42,6 +42,8 @@ export class Homecoming {
   readonly #ended: Promise<void>
   #tellStopped = (): void => {}
   #hydration: Hydration | undefined
+  /** How far it had come when it was stopped. */
+  #last: HydrationProgress | undefined
   #stopping = false
   /** Of making objects, since the event loop was last looked at. */
   #unseenMs = UNSEEN_MS_MAX
@@ -58,12 +60,18 @@ export class Homecoming {
     this.done = Promise.race([all, stopped])
   }
 
+  /** Undefined while no block is to come home: before that begins, and with 'on-demand'. */
+  get progress(): HydrationProgress | undefined {
+    return this.#hydration?.progress ?? this.#last
+  }
+
   /** Ends it where it is. Resolves when nothing is under way any more; never rejects. */
   async stop(): Promise<void> {
     this.#stopping = true
     this.#tellStopped()
     await this.#hydration?.stop()
     await this.#ended
+    this.#last = this.#hydration?.progress
     this.#hydration = undefined
   }
 

@@ -21,6 +21,7 @@ export interface StatsParts {
   readonly checkpointer: Checkpointer | undefined
   readonly cadence: Cadence | undefined
   readonly restored: Restored
+  hydration(): StoreStats['hydration']
   /** Of live entries, where they are bounded. */
   memory(): Omit<NonNullable<StoreStats['memory']>, 'held'> | undefined
 }
@@ -65,6 +66,7 @@ export function storeStats(parts: StatsParts, status: EngineStatus, closed: bool
     drain: checkpointer?.drained ?? { records: 0, bytes: 0, wasteRecords: 0, wasteBytes: 0 },
     refused: checkpointer?.refusals ?? [],
     degradedBy: (checkpointer?.degradedBy ?? upkeep.unread)?.message,
+    hydration: parts.hydration(),
     memory: memoryStats(parts.memory(), collections.values()),
     upkeep: upkeep.stats,
     schedule: scheduleStats(parts.cadence, checkpointer, closed ? [] : collections.values()),

@@ -3,6 +3,7 @@ import type { HistogramSnapshot } from '../base/histogram.ts'
 import type { CollectionClass, Giant } from '../capture/index.ts'
 import type { EngineStatus, Refusal } from '../checkpoint/index.ts'
 import type { Codec } from '../codec/index.ts'
+import type { HydrationProgress } from '../cold/index.ts'
 import type { Lagging } from '../format/index.ts'
 import type { ScheduleStats } from '../schedule/index.ts'
 import type { CollectionStats } from './collection-stats.ts'
@@ -113,6 +114,11 @@ export interface StoreStats {
   readonly refused: readonly Refusal[]
   /** The message of what made the status 'degraded' or 'failed'. */
   readonly degradedBy: string | undefined
+  /**
+   * Stored blocks on their way into memory, with `restore.hydrate` 'background' or 'eager'; undefined before the first is to come, and with 'on-demand'.
+   * 'failed': those that could be read are there, and `hydrated()` rejects.
+   */
+  readonly hydration: HydrationProgress | undefined
   /** With `budget.memoryBytesMax`. */
   readonly memory: MemoryStats | undefined
   /** Folding, merging and collecting, since `open`. */
