@@ -175,7 +175,7 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       ioBytesPerSecondMax: settings.ioBytesPerSecondMax,
       upkeep: {
         retention: settings.keepsPast ? { ...settings.retention, keepUpTo: report.end.epoch } : settings.retention,
-        tail: { rawBytes: loaded.tail.table.rawBytes, records: loaded.tail.records, logBytes: loaded.tail.logBytes },
+        tail: { rawBytes: loaded.tail.rawBytes, records: loaded.tail.records, logBytes: loaded.tail.logBytes },
         catalogue: loaded.tail.catalogue,
         follow: settings.memoryBytesMax !== Number.POSITIVE_INFINITY,
         ...(components.thresholds === undefined ? {} : { thresholds: components.thresholds }),

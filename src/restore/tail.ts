@@ -37,8 +37,9 @@ export interface Tail {
   readonly timeMs: number
   readonly nextId: number
   readonly report: ScanReport
-  /** Records read, and the length of the log that was. */
+  /** Records read, and their bytes, superseded ones with them; the length of the log that was. */
   readonly records: number
+  readonly rawBytes: number
   readonly logBytes: number
 }
 
@@ -82,6 +83,7 @@ async function readOnce(request: TailRequest, slackBytes: number): Promise<{ rea
   let packedBytes = 0
   let nextId = fold?.nextId ?? 1
   let records = 0
+  let rawBytes = 0
   const length = new LogLength(fold ?? GENESIS)
   let logBytes = 0
   let catalogue = fold?.catalogue ?? []
@@ -93,6 +95,7 @@ async function readOnce(request: TailRequest, slackBytes: number): Promise<{ rea
     const { commit } = item
     isWhole = true
     records += commit.records
+    rawBytes += commit.rawBytes
     logBytes += length.to(item.position)
     catalogue = commit.catalogue
     for (const { id } of catalogue) nextId = Math.max(nextId, id + 1)
@@ -112,7 +115,7 @@ async function readOnce(request: TailRequest, slackBytes: number): Promise<{ rea
   }
   const epoch = lastCommit?.epoch ?? fold?.epoch ?? 0
   const timeMs = lastCommit?.timeMs ?? fold?.timeMs ?? 0
-  return { tail: { table, catalogue, epoch, timeMs, nextId, report, records, logBytes }, isWhole }
+  return { tail: { table, catalogue, epoch, timeMs, nextId, report, records, rawBytes, logBytes }, isWhole }
 }
 
 async function countPuts(table: TailTable, pause: TailRequest['pause']): Promise<Map<number, number>> {
