@@ -47,6 +47,38 @@ test('of two dead files the second goes where the first cannot be removed, which
   await world.close()
 })
 
+test('a segment that somebody took away is told of while the service lives, which goes on, and no more once it was put back', async () => {
+  const world = new SimulatedStore()
+  world.thresholds = { graceMs: 100, records: 50, fewTimes: 0 }
+  await world.open()
+  const { storage, store } = world
+  const map = store.map<number>('map')
+  let value = 0
+  const fold = async (): Promise<void> => {
+    for (let at = 0; at < 100; at++) map.set(`${at}`, ++value)
+    await world.checkpoint()
+    await world.pass(3000)
+  }
+  await fold()
+  assert.equal(store.stats().upkeep.lastError, undefined)
+  const file = `segment/${(await world.run(storage.list('segment')))[0]}`
+  const copied = await world.run(storage.open(file, 'read'))
+  const bytes = await world.run((async () => await copied.read(0, await storage.size(file)))())
+  await world.run(storage.remove(file))
+  await fold()
+  const { folds, lastError } = store.stats().upkeep
+  assert.match(lastError ?? '', new RegExp(`${file} is missing`))
+  assert.equal(folds, 2, 'upkeep goes on')
+  assert.equal(store.stats().status, 'ok')
+  const back = await world.run(storage.open(file, 'create'))
+  await world.run(back.append([bytes]))
+  await world.pass(120_000)
+  const { failures } = store.stats().upkeep
+  await fold()
+  assert.equal(store.stats().upkeep.failures, failures)
+  await world.close()
+})
+
 test('a file of the log, or a segment, that no manifest names yet stays, however long the storage takes until one does', async () => {
   for (const slow of ['log', 'segment']) {
     const world = new SimulatedStore()

@@ -4,7 +4,8 @@
  * Owns: since when a file is known to be dead. Does not own: what is kept (manifests say), removing manifests.
  * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one (but for its log: the newest names
  * all of it that is kept) do without it, this was so a grace before, and no later writer has come; a file that somebody is writing is not looked at;
- * one that cannot be removed keeps no other. What was dead when this run began, and for the last manifest but one of the run before, has had its grace then:
+ * one that cannot be removed keeps no other. A segment that the newest names and that is not there is told of: while it lives the service may not need
+ * it, and the next restart does. What was dead when this run began, and for the last manifest but one of the run before, has had its grace then:
  * where no run is as long as a grace, nothing would ever go. Where a manifest that counts could not be read that is not known, and all wait a grace.
  * A manifest that the device does not give back may be whole, and count: nobody knows what it names, but it was there before it was asked for, and so
  * was all that it names, none of which was removed while it counted. So after UNREAD_MAX tries in a row it is taken to name every file that is there,
@@ -12,7 +13,7 @@
  * put back. One that is damaged names nothing.
  * Readers hold descriptors, so none of them loses a file (RFC 0006).
  */
-import { hasCode } from '../base/errors.ts'
+import { hasCode, TidemarkError } from '../base/errors.ts'
 import type { Failpoint } from '../base/failpoint.ts'
 import { LOG_FOLDER, logNumbers, MANIFEST_FOLDER, type Manifest, manifestName, SEGMENT_FOLDER, segmentNumbers } from '../format/index.ts'
 import { filesOf, isOfPoint, listManifests, readManifest } from '../manifest/index.ts'
@@ -37,6 +38,11 @@ export interface CollectParts {
   readonly pause: () => Promise<void>
 }
 
+interface Found {
+  readonly file: string
+  readonly token: number
+}
+
 export class Collector {
   readonly #parts: CollectParts
   /** The manifest that this run came with. */
@@ -49,7 +55,7 @@ export class Collector {
   /** How often in a row a manifest was not given back, by number. */
   readonly #unread = new Map<number, number>()
   removed = 0
-  /** Why a file could not be removed in the last sweep: the first of them. */
+  /** Why a file could not be removed in the last sweep, the first of them; or a segment that was missing. */
   failure: unknown
   /** Files are kept for the manifest before the newest alone, as of the last sweep: they go with the next one that is published. */
   held = false
@@ -70,7 +76,14 @@ export class Collector {
     const counted = this.looked ? undefined : await this.#countedBefore()
     const now = monotonic()
     const dead: string[] = []
-    const files = await this.#files(newest.token)
+    const all = await this.#all()
+    const files = this.#removable(all, newest.token)
+    const missing = missingSegment(newest, all)
+    if (missing !== undefined) {
+      // A later writer may have taken it, and where the directory is away all is.
+      await check()
+      if (manifest() === newest) this.failure = goneSegment(missing)
+    }
     for (const file of files.keys()) if (!named.has(file)) dead.push(file)
     const still = new Set(dead)
     for (const file of this.#dead.keys()) if (!still.has(file)) this.#dead.delete(file)
@@ -188,8 +201,8 @@ export class Collector {
   }
 
   /** Segments and log files up to our own token, but for those in use, with their tokens. */
-  async #files(token: number): Promise<Map<string, number>> {
-    const found = (await this.#all()).filter(of => of.token <= token && !this.#parts.inUse(of.file))
+  #removable(all: readonly Found[], token: number): Map<string, number> {
+    const found = all.filter(of => of.token <= token && !this.#parts.inUse(of.file))
     return new Map(found.map(of => [of.file, of.token]))
   }
 
@@ -198,8 +211,8 @@ export class Collector {
   }
 
   /** All segments and log files there are. */
-  async #all(): Promise<{ file: string; token: number }[]> {
-    const found: { file: string; token: number }[] = []
+  async #all(): Promise<Found[]> {
+    const found: Found[] = []
     for (const [folder, numbers] of [
       [SEGMENT_FOLDER, segmentNumbers],
       [LOG_FOLDER, logNumbers],
@@ -211,4 +224,18 @@ export class Collector {
     }
     return found
   }
+}
+
+/** One that the manifest names, and that somebody took away. Files of the log are missed by commits. */
+function missingSegment(manifest: Manifest, all: readonly Found[]): string | undefined {
+  const there = new Set(all.map(({ file }) => file))
+  for (const file of filesOf(manifest)) if (file.startsWith(`${SEGMENT_FOLDER}/`) && !there.has(file)) return file
+  return undefined
+}
+
+function goneSegment(file: string): TidemarkError {
+  return new TidemarkError('TIDEMARK_STORAGE', `${file} is missing: without it no restart comes to the newest state`, {
+    file,
+    hint: 'put it back; otherwise do not restart the service before its state is copied out of it',
+  })
 }
