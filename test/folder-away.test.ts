@@ -8,6 +8,7 @@ import { openStore } from '../src/open.ts'
 import { copyStore, openForWriting } from '../src/restore/index.ts'
 import { MemoryStorage, storageError, systemError } from '../src/storage/index.ts'
 import { SeededRandom, SimulatedStorage } from '../src/testing/index.ts'
+import { badSector } from './support/bad-sector.ts'
 import { type Files, filesOf, flipped, logFiles, storageOf } from './support/files.ts'
 import { Life, pseudoRandom, readAll } from './support/log-store.ts'
 import { SimulatedStore } from './support/simulated-store.ts'
@@ -155,6 +156,32 @@ test('a damaged newest manifest, and the log or a file of it away for an open at
   }
 })
 
+/** The newest state, with all defaults. */
+async function openNewest(storage: MemoryStorage, failpoint: Failpoint = noFailpoint) {
+  return await openStore('away', { checkpoint: { intervalMs: 0 } }, { storage, writer: 'inline', failpoint })
+}
+
+test('a damaged newest manifest, a file of the log away, the one before it damaged or not given back: an open rejects, and no epoch is lost by that', async () => {
+  const { files } = await run(3)
+  const found = await damaged(files)
+  const [before, last] = logFiles(files).slice(-2) as [string, string]
+  const lacking = new Map([...found].filter(([path]) => path !== last))
+  const rotten = new Map(lacking).set(before, flipped(flipped(lacking.get(before) as Buffer, 20 * 8), (512 + 20) * 8))
+  const unread = await storageOf(lacking)
+  const mend = badSector(unread, before, 0)
+  for (const [away, code] of [
+    [unread, 'TIDEMARK_STORAGE'],
+    [await storageOf(rotten), 'TIDEMARK_LOG_DAMAGED'],
+  ] as const) {
+    await assert.rejects(openNewest(away), { code })
+    mend()
+    assert.deepEqual([...(await filesOf(away)).keys()].sort(), [...lacking.keys()].sort(), 'nothing is published')
+    const back = await Life.open({ storage: await storageOf(new Map([...(await filesOf(away)), ...found])), name: 'back' })
+    assert.equal(back.found.report.end.epoch, 3)
+    await back.close()
+  }
+})
+
 test('a point before a file that is away, behind a damaged newest manifest, is gone back to with a fall-back', async () => {
   const { files } = await run(3)
   const storage = await storageOf(await damaged(files))
@@ -166,22 +193,28 @@ test('a point before a file that is away, behind a damaged newest manifest, is g
 
 test('an open that rejects once it has published behind a damaged newest manifest says what is not looked for any more', async () => {
   const { files } = await run(3)
-  const lacking = await damaged(files)
-  lacking.delete(logFiles(files)[1] as string)
+  const found = await damaged(files)
+  const lacking = (file: string | undefined) => new Map([...found].filter(([path]) => path !== file))
+  const openFirst = (storage: MemoryStorage, failpoint: Failpoint) => openAt(1, storage, failpoint)
   const newest = (await listManifests(await storageOf(files))).at(-1) as number
   const told = { message: new RegExp(`only ${manifestName(newest)} named.* not looked for`), hint: /copy of the directory/ }
-  for (const name of ['open.scan', 'manifest.sync-folder']) {
-    const fails = async (reached: string): Promise<void> => {
-      if (reached === name) throw storageError('read', 'log', systemError('EIO', 'read'))
+  for (const [opens, left] of [
+    [openFirst, lacking(logFiles(files)[1])],
+    [openNewest, lacking(logFiles(files)[2])],
+  ] as const) {
+    for (const name of ['open.scan', 'manifest.sync-folder']) {
+      const fails = async (reached: string): Promise<void> => {
+        if (reached === name) throw storageError('read', 'log', systemError('EIO', 'read'))
+      }
+      await assert.rejects(opens(await storageOf(left), fails), { code: 'TIDEMARK_STORAGE', ...told }, name)
     }
-    await assert.rejects(openAt(1, await storageOf(lacking), fails), { code: 'TIDEMARK_STORAGE', ...told }, name)
+    // Not where nothing was published, nor where nothing was hidden.
+    const fails = async (reached: string): Promise<void> => {
+      if (reached === 'manifest.create' || reached === 'open.scan') throw storageError('read', 'log', systemError('EIO', 'read'))
+    }
+    for (const each of [left, files])
+      await assert.rejects(opens(await storageOf(each), fails), ({ message }: Error) => !told.message.test(message))
   }
-  // Not where nothing was published, nor where nothing was hidden.
-  const fails = async (reached: string): Promise<void> => {
-    if (reached === 'manifest.create' || reached === 'open.scan') throw storageError('read', 'log', systemError('EIO', 'read'))
-  }
-  for (const found of [lacking, files])
-    await assert.rejects(openAt(1, await storageOf(found), fails), ({ message }: Error) => !told.message.test(message))
 })
 
 test('whoever came while an open found that a file is away has given it back: that open is fenced', async () => {

@@ -97,11 +97,10 @@ export async function openForWriting(storage: Storage, facts: OpenFacts): Promis
 }
 
 /**
- * Of a manifest that may not be the newest: where a file is missing it may be an older copy, and what tells that is away. Who neither goes back nor falls
- * back is refused by now where something is missing, or damaged in front of others.
+ * Of a manifest that may not be the newest: where a file is missing it may be an older copy, and what tells that is away. What is there may be damaged, not
+ * be given back, or not be unpacked here.
  */
 async function tryOut(storage: Storage, number: number, opened: OpenedStore, facts: OpenFacts): Promise<void> {
-  if (facts.atPoint !== true && facts.onDamage !== 'fall-back') return
   await facts.tryOut?.(opened).catch(async error => {
     // A writer who came meanwhile gives files back; whoever claims a number behind him is told.
     if ((await newestNumber(storage)) === number) throw error
