@@ -12,6 +12,7 @@ import { systemRandom } from '../base/random.ts'
 import { systemScheduler } from '../base/scheduler.ts'
 import { unpackBlocks } from '../segment/index.ts'
 import { FileStorage } from '../storage/index.ts'
+import { Answer } from './answer.ts'
 import type { ToWriter, UnpackedMessage, UnpackMessage } from './contract.ts'
 import type { ThreadStart } from './thread-host.ts'
 import { Writer } from './writer.ts'
@@ -61,9 +62,9 @@ async function unpack({ id, wanted }: UnpackMessage): Promise<void> {
   try {
     return post(raw ?? null)
   } catch {
-    // For want of memory.
+    // For want of memory, which even the least may lack.
   }
-  post(null)
+  new Answer(post, systemScheduler).post(null)
 }
 
 /**

@@ -6,6 +6,7 @@ import { Folding, type FoldingParts, type FoldNews } from '../fold/index.ts'
 import { foldedIn, LOG_FOLDER, type Manifest } from '../format/index.ts'
 import { namedChange } from '../manifest/index.ts'
 import { isNotGivenBack } from '../storage/index.ts'
+import { AGAIN_MS } from './answer.ts'
 import type { UpkeepMessage, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
 import type { WriterParts } from './writer.ts'
@@ -26,8 +27,7 @@ export function startFolding(
   return folding
 }
 
-/** News that could not be sent are sent after so long, and behind them what came meanwhile, but no more than so many: who has no memory keeps little. */
-const AGAIN_MS = 1000
+/** Of news that could not be sent, and what came behind them meanwhile, no more than so many are kept: who has no memory keeps little. */
 const KEPT_MAX = 64
 
 export interface ReporterParts {

@@ -19,6 +19,7 @@ import { LogWriter } from '../log/index.ts'
 import { assertInPlace, assertNext, giveUp, roll } from '../manifest/index.ts'
 import { Budget, logToll, PacedStorage, proofToll } from '../pace/index.ts'
 import { nameOf, type Storage } from '../storage/index.ts'
+import { Answer } from './answer.ts'
 import type { BatchMessage, CommitMessage, CreditMessage, FromWriter, ToWriter, WriterFacts } from './contract.ts'
 import { toErrorData } from './error-data.ts'
 import { Inherited } from './inherited.ts'
@@ -61,6 +62,8 @@ export class Writer {
   readonly #budget: Budget
   readonly #compression: WriterFacts['compression']
   readonly #queue: Message[] = []
+  /** That an attempt failed, or that it is over: whoever is not told of it waits for ever. */
+  readonly #answer: Answer<FromWriter>
   readonly #unbroken: Unbroken
   #compress: Compress | undefined
   #working = false
@@ -87,6 +90,7 @@ export class Writer {
     const { monotonic, look } = parts
     const scheduler = parts.scheduler ?? parts.upkeep?.scheduler
     const bytesPerSecondMax = facts.ioBytesPerSecondMax ?? Number.POSITIVE_INFINITY
+    this.#answer = new Answer(parts.send, scheduler)
     this.#unbroken = new Unbroken(monotonic, scheduler)
     this.#budget = new Budget({ monotonic, scheduler, bytesPerSecondMax, ...(look === undefined ? {} : { look }) })
     this.#storage = new PacedStorage(parts.storage, logToll(this.#budget), monotonic)
@@ -119,6 +123,7 @@ export class Writer {
     this.#abandoned = true
     this.#queue.length = 0
     this.#sealTimer?.()
+    this.#answer.drop()
     this.#budget.stopLog()
     void this.#folding?.stop()
     if (!this.#working) void this.#leave()
@@ -318,10 +323,13 @@ export class Writer {
     // It would write into a store that is another's, or that is not what we take it for.
     if (isFenced || isBroken) void this.#folding?.stop()
     if (this.#state === 'fenced' || this.#state === 'closed') return
-    this.#state = isFenced ? 'fenced' : 'failed'
     // Without a number no later try goes better.
     const fatal = isBroken || data.code === 'TIDEMARK_FAILED' || data.code === 'TIDEMARK_NUMBERS_SPENT'
-    this.#send(isFenced ? { type: 'fenced', error: data } : { type: 'failed', attempt, error: data, fatal })
+    const isTold = this.#state === 'failed' && this.#answer.waits
+    this.#state = isFenced ? 'fenced' : 'failed'
+    // One that waits to be posted says as much.
+    if (isTold && !isFenced && !fatal) return
+    this.#answer.post(isFenced ? { type: 'fenced', error: data } : { type: 'failed', attempt, error: data, fatal })
   }
 
   /**
@@ -377,7 +385,7 @@ export class Writer {
     }
     await this.#leave()
     this.#state = 'closed'
-    this.#send({ type: 'closed' })
+    this.#answer.post({ type: 'closed' })
   }
 
   #send(message: FromWriter): void {
