@@ -4,11 +4,13 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { TidemarkError } from '../src/base/errors.ts'
-import { encodeManifest, manifestName } from '../src/format/index.ts'
+import { encodeManifest, manifestName, type RetainedPoint } from '../src/format/index.ts'
+import { readManifest } from '../src/manifest/index.ts'
 import { openForReading } from '../src/restore/index.ts'
 import { verifyStore } from '../src/restore/verify.ts'
 import { MemoryDisk, MemoryStorage, type OpenMode, type StorageFile, storageError, systemError } from '../src/storage/index.ts'
 import { Life } from './support/log-store.ts'
+import { SimulatedStore } from './support/simulated-store.ts'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
@@ -119,5 +121,31 @@ test('what costs nothing is a note, with its file and place: a copy that is dama
   assert.deepEqual(notes, [
     `${first} at 0: a copy of the header is damaged; nothing is lost by it`,
     `${second} at ${length}: 100 bytes of an epoch that was never acknowledged`,
+  ])
+})
+
+test('a note on a file is made once, however often the log is looked at from a place in it', async () => {
+  const world = new SimulatedStore({ retention: { keepLast: 3, keepMs: 0 } })
+  world.thresholds = { records: 20, paced: false, graceMs: 100 }
+  const map = (await world.open()).map<number>('map')
+  for (let at = 0; world.store.stats().upkeep.folds < 3; at++) {
+    map.set(`key ${at}`, at)
+    await world.checkpoint()
+    await world.pass(10)
+  }
+  const storage = world.storage.crash({ mode: 'kept' })
+  await world.close()
+  const { manifest } = await openForReading(storage)
+  const [point] = manifest.retained.slice(-1) as [RetainedPoint]
+  const { fold } = await readManifest(storage, point.number)
+  assert.ok(fold !== null && fold.file !== null && fold.file === manifest.fold?.file, 'both lie in one file')
+  const bytes = storage.disk.lookup(fold.file)
+  bytes?.flip(20, 1)
+  bytes?.flip(fold.bytes + 100, 1)
+  const { ok, notes } = await verifyStore(storage, never)
+  assert.equal(ok, false)
+  assert.deepEqual(notes, [
+    `${fold.file} at 0: a copy of the header is damaged; nothing is lost by it`,
+    `behind the damage in ${fold.file} the log was not looked at up to the fold point at epoch ${manifest.fold.epoch}`,
   ])
 })

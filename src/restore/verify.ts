@@ -157,7 +157,11 @@ async function lookAtLog(
       for await (const _ of scan);
     })
     const { damage, healed, torn, end } = scan.report
-    for (const { file, offset, what } of healed) notes.push(`${file} at ${offset}: ${what} is damaged; nothing is lost by it`)
+    for (const { file, offset, what } of healed) {
+      const note = `${file} at ${offset}: ${what} is damaged; nothing is lost by it`
+      // The scan before this one may have begun in the same file.
+      if (!notes.includes(note)) notes.push(note)
+    }
     if (torn !== null) notes.push(`${torn.file} at ${torn.offset}: ${torn.bytes} bytes of an epoch that was never acknowledged`)
     epoch = end.epoch
     if (damage === null && problem === undefined) break
