@@ -345,6 +345,32 @@ test('a codec that writes two entries of its own at each call ends a transaction
   await world.close()
 })
 
+test('a codec that writes many entries of its own at each call is refused for what waits, before it has written so much at each of so many calls', async () => {
+  const { world, calls, maps } = await calling(['a'])
+  const [map] = maps as [TidemarkMap<string, unknown>]
+  let writes = 0
+  const write = (callsMax: number, deletes: boolean): void => {
+    calls.made = 0
+    const again = (): void => {
+      calls.armed = calls.made < callsMax ? again : undefined
+      for (let many = 0; many < 20; many++) map.set(`own ${writes++}`, many)
+      for (let many = 0; deletes && many < 200; many++) {
+        map.set(`passing ${calls.made} ${many}`, many)
+        map.delete(`passing ${calls.made} ${many}`)
+      }
+    }
+    calls.armed = again
+    world.store.transaction(() => map.set('k', 1))
+  }
+  write(1000, true)
+  assert.deepEqual([calls.made, writes, map.size], [1000, 20_000, 20_001])
+  assert.throws(() => write(1_000_000, false), { code: 'TIDEMARK_VALUE_REFUSED', collection: 'a' })
+  assert.ok(writes < 200_000, `${writes}`)
+  calls.armed = undefined
+  assert.equal(map.size, 20_001)
+  await world.close()
+})
+
 test('what a codec writes for each value, however much, and what its own codec writes for that, is looked over', async () => {
   const { world, calls, maps } = await calling(['a', 'b'])
   const [map, rows] = maps as [TidemarkMap<string, unknown>, TidemarkMap<string, unknown>]

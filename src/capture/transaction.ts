@@ -9,7 +9,7 @@
  */
 import { ByteWriter } from '../base/bytes.ts'
 import type { TidemarkError } from '../base/errors.ts'
-import { TRANSACTION_IMAGES_BYTES, VALIDATIONS_MORE_MAX, VALIDATIONS_MORE_TIMES } from '../base/limits.ts'
+import { TRANSACTION_IMAGES_BYTES } from '../base/limits.ts'
 import { isAllocationFailure } from '../base/out-of-memory.ts'
 import type { Key, ValueCodec } from '../codec/index.ts'
 import { shortageError } from '../storage/index.ts'
@@ -18,8 +18,9 @@ import type { Collection } from './collection.ts'
 import { treat } from './importance.ts'
 import type { Links } from './links.ts'
 import { setIn } from './map-chain.ts'
-import { endless, notPutBack, stale } from './transaction-refusals.ts'
+import { notPutBack, stale } from './transaction-refusals.ts'
 import { Undo } from './undo.ts'
+import { Validation } from './validation.ts'
 
 /** Something else to put back. */
 class Restore {
@@ -59,8 +60,8 @@ export class Transaction {
   readonly #cleared = new Map<Collection, Cleared>()
   /** The images are being written to: whoever comes back in takes room of his own. */
   #encoding = false
-  /** While it is validated: what codecs wrote of keys that were known, and have validated again. */
-  #again: Set<Undo> | undefined
+  /** While it is validated. */
+  #validation: Validation | undefined
   /** Those that were to become what they are: an epoch may have them older, by the class that they have or had. */
   readonly #asIs = new Set<Collection>()
   /** Cells whose initial value was handed out. */
@@ -143,7 +144,7 @@ export class Transaction {
       const isObject = typeof value === 'object' && value !== null
       if (isObject) this.#assertFresh(collection, key, value, known.handedOut ? undefined : known.value)
       // The same that is no object was validated, or will be.
-      if (isObject || value === undefined || !Object.is(value, known.after)) this.#again?.add(known)
+      if (isObject || value === undefined || !Object.is(value, known.after)) this.#validation?.wrote(known)
       known.written = true
       known.interrupted = false
       known.after = value
@@ -153,13 +154,17 @@ export class Transaction {
     const undo = new Undo(collection, key, there, old, false)
     undo.written = true
     undo.after = value
+    // First, lest the stack ends between the two: the same would be taken for one that is validated.
+    this.#validation?.wrote(undo)
     this.#add(undo)
   }
 
   /** Follows `beforeWrite`. */
   beforeDelete(collection: Collection, key: Key): void {
     const undo = this.#find(collection, key)
-    if (undo === undefined || undo.deleted) return
+    if (undo === undefined) return
+    this.#validation?.goes(undo)
+    if (undo.deleted) return
     if (!undo.existed) return void collection.returns?.takenBack(key, this)
     undo.deleted = true
     this.#deleted.push(undo)
@@ -229,44 +234,28 @@ export class Transaction {
     const images = this.#room()
     // Behind what a rollback needs.
     const end = images.length
+    const validation = new Validation(undo => {
+      images.length = end
+      undo.validate(images)
+    })
+    // What comes to these meanwhile is written by codecs.
+    const steps = this.#steps
+    const { length } = steps
     this.#encoding = true
+    this.#validation = validation
     try {
-      this.#validateAll(undo => {
-        images.length = end
-        undo.validate(images)
-      })
+      for (let at = 0; at < length; at++) {
+        const step = steps[at]
+        if (step instanceof Undo) validation.look(step)
+      }
+      validation.lookAtWritten()
     } finally {
       this.#encoding = false
-      this.#again = undefined
+      this.#validation = undefined
       images.length = end
     }
     // A codec may have called what joins, and have caught what that threw.
     if (this.#failure !== undefined) throw (this.#failure as { readonly error: unknown }).error
-  }
-
-  /** In rounds: each takes what codecs wrote in the one before. */
-  #validateAll(validate: (undo: Undo) => void): void {
-    const steps = this.#steps
-    let made = 0
-    let most = Number.POSITIVE_INFINITY
-    const look = (undo: Undo): void => {
-      if (!undo.mayCount) return
-      if (made++ >= most) throw endless(undo.collection.name)
-      validate(undo)
-    }
-    let again: ReadonlySet<Undo> = new Set()
-    for (let at = 0, round = 0; at < steps.length || again.size > 0; round++) {
-      const written = new Set<Undo>()
-      this.#again = written
-      const last = steps.length
-      for (; at < last; at++) {
-        const step = steps[at]
-        if (step instanceof Undo) look(step)
-      }
-      for (const undo of again) look(undo)
-      again = written
-      if (round === 1) most = made + VALIDATIONS_MORE_MAX + VALIDATIONS_MORE_TIMES * made
-    }
   }
 
   /** What it changed has to be in one cut, and what it found as it was to be. */
@@ -379,7 +368,7 @@ export class Transaction {
     this.#keysOf(undo.live)?.delete(undo.key)
     this.#last = undefined
     // Who is walking over the steps would pass over one.
-    if (this.#again !== undefined) undo.takenOff = true
+    if (this.#validation !== undefined) undo.takenOff = true
     else this.#steps.splice(this.#steps.lastIndexOf(undo), 1)
   }
 
