@@ -193,7 +193,7 @@ test('a file that the last look at the manifests names after all stays: one that
     manifest: () => own.manifest,
     check: async () => {
       if (now > 10) return
-      await own.publish(of => ({ ...next(of), log: [{ file: fold.file, end: null }], fold, young: [{ ...segment(1, 1, 0), file: named }] }))
+      await own.publish(of => ({ ...next(of), log: [{ file: fold.file, end: null }], fold, young: [segment({ file: named })] }))
     },
   })
   await collector.sweep()
@@ -215,7 +215,7 @@ test('what the last manifest but one of the run before named has a grace, also w
     for (const file of files) await (await storage.open(file, 'create')).close()
     const fold = { bytes: 1, epoch: 1, digest: 'cd'.repeat(32), file: logName(token, 1), timeMs: 1, nextId: 1, catalogue: [] }
     const log = [{ file: fold.file, end: null }]
-    for (const file of files) await older.publish(of => ({ ...next(of), log, fold, young: [{ ...segment(1, 1, 0), file }] }))
+    for (const file of files) await older.publish(of => ({ ...next(of), log, fold, young: [segment({ file })] }))
     const begun = { ...next(older.manifest), token: token + 1 }
     const own = new Ownership(storage, noFailpoint, older.manifest)
     await own.publish(() => begun)
@@ -258,7 +258,7 @@ test('of a point that is kept the log does not count behind what the newest mani
   const own = new Ownership(storage, noFailpoint, (await openForWriting(storage, facts('own'))).manifest)
   const { token } = own.manifest
   const [first, second, third] = [1, 2, 3].map(sequence => logName(token, sequence)) as [string, string, string]
-  const segments = [1, 2].map(sequence => ({ ...segment(sequence, sequence, sequence - 1), file: segmentName(token, sequence) }))
+  const segments = [1, 2].map(sequence => segment({ file: segmentName(token, sequence), from: sequence - 1, through: sequence }))
   await storage.makeFolder('segment')
   for (const file of [first, second, third, ...segments.map(({ file }) => file)]) await (await storage.open(file, 'create')).close()
   const end = { bytes: 1500, epoch: 4, digest: 'cd'.repeat(32) }

@@ -9,7 +9,7 @@ import { MemoryStorage } from '../src/storage/index.ts'
 import { pseudoRandom } from './support/log-store.ts'
 import { segment } from './support/manifest.ts'
 
-const WRITTEN = segment(1, 1, 0)
+const WRITTEN = segment()
 
 async function begin(publish: PublisherParts['publish'], bytesMax = 2 ** 20) {
   const storage = new MemoryStorage()

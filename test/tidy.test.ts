@@ -58,6 +58,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
       ['src/log/a.ts', "import { b } from '../base/errors.ts'\nimport { c } from '../format/index.ts'\nimport { d } from './scan.ts'"],
       ['src/log/a.test.ts', "import { b } from '../testing/index.ts'\nimport type { Expect } from '../../test/type-assert.ts'"],
       ['src/log/a.test.ts', "import { attempt } from '../../test/support/attempt.ts'"],
+      ['src/log/a.test.ts', "import { segment } from '../../test/support/manifest.ts'"],
       ['src/store.ts', "import { b } from './options.ts'\nimport { c } from './writer/index.ts'"],
       ['src/index.ts', "export { open } from './store.ts'"],
       ['src/base/a.ts', "/** import { b } from '../codec/index.ts' */\n// import { b } from '../codec/index.ts'"],

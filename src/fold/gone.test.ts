@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { manifest as aManifest } from '../../test/support/manifest.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { STOPPED } from '../base/errors.ts'
 import {
@@ -57,15 +58,8 @@ async function write(storage: MemoryStorage, sequence: number, ids: readonly num
 /** A store of which these collections live. */
 function manifest(segments: readonly SegmentEntry[], alive: readonly number[]): Manifest {
   const catalogue = alive.map(id => ({ id, kind: 'map' as const, name: `${id}`, codec: 'tide', entries: 10, bytes: 1 }))
-  return {
-    ...{ number: 1, storeId: 'ab'.repeat(16), lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }], token: 1, writer: '03'.repeat(16) },
-    ...{ format: 2, createdBy: 'tidemark', log: [], catalogue: null, young: [], retained: [] },
-    fold: { file: 'log/00000001-00000001.log', bytes: 1, epoch: 1, digest: 'ab'.repeat(32), timeMs: 1, nextId: 100, catalogue },
-    base:
-      segments.length === 0
-        ? EMPTY_BASE
-        : segments.map((segment, at) => ({ start: at === 0 ? FIRST_PLACE : segment.first, through: 1, segment })),
-  }
+  const ranges = segments.map((segment, at) => ({ start: at === 0 ? FIRST_PLACE : segment.first, through: 1, segment }))
+  return aManifest({ log: [], fold: { nextId: 100, catalogue }, base: segments.length === 0 ? EMPTY_BASE : ranges })
 }
 
 test('what a segment says of its collections is read once, and only where some of its ids are not alive', async () => {

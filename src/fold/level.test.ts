@@ -1,49 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type BaseRange, EMPTY_BASE, FIRST_PLACE, type Manifest, type SegmentEntry } from '../format/index.ts'
+import { manifest as aManifest, segment as aSegment } from '../../test/support/manifest.ts'
+import { type BaseRange, EMPTY_BASE, FIRST_PLACE, type Manifest, type SegmentEntry, segmentName } from '../format/index.ts'
 import { Level } from './level.ts'
 import { MERGE_LIMITS, planMerge } from './policy.ts'
 import { Tail } from './tail.ts'
 
-const segment = (through: number, bytes: number): SegmentEntry => ({
-  file: `segment/00000001-${String(through).padStart(8, '0')}.seg`,
-  bytes,
-  sha256: 'ab'.repeat(32),
-  describedAt: bytes - 100,
-  from: through - 1,
-  through,
-  records: 1000,
-  tombstones: 0,
-  rawBytes: bytes * 3,
-  first: FIRST_PLACE,
-  last: { collection: 1, key: 'ff' },
-})
+const segment = (through: number, bytes: number): SegmentEntry => {
+  const ends = { first: FIRST_PLACE, last: { collection: 1, key: 'ff' } }
+  const file = segmentName(1, through)
+  return aSegment({ ...ends, file, bytes, describedAt: bytes - 100, from: through - 1, through, records: 1000, rawBytes: bytes * 3 })
+}
 
 function manifest(young: readonly SegmentEntry[], base: readonly BaseRange[] = EMPTY_BASE): Manifest {
-  const catalogue = [{ id: 1, kind: 'map' as const, name: 'map', codec: 'tide1', entries: 1, bytes: 1 }]
-  return {
-    number: 1,
-    storeId: 'ab'.repeat(16),
-    lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }],
-    token: 1,
-    writer: '03'.repeat(16),
-    format: 2,
-    createdBy: 'tidemark',
-    log: [],
-    catalogue: null,
-    fold: {
-      file: 'log/00000001-00000001.log',
-      bytes: 1,
-      epoch: young[0]?.through ?? 0,
-      digest: 'ab'.repeat(32),
-      timeMs: 0,
-      nextId: 2,
-      catalogue,
-    },
-    young,
-    base,
-    retained: [],
-  }
+  return aManifest({ log: [], fold: { epoch: young[0]?.through ?? 0, timeMs: 0 }, young, base })
 }
 
 test('a hold lasts as long as it was said, and moves the fold by a bounded number of tables; a lull gives what waited a pace', () => {

@@ -1,6 +1,7 @@
 /** Folds and merges of keys that a manifest names in part: what is planned by that, and what becomes of the entries. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { manifest, segment } from '../../test/support/manifest.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { MANIFEST_KEY_BYTES_MAX } from '../base/limits.ts'
 import {
@@ -27,26 +28,20 @@ import { mergeSegments, writeSegments } from './merge.ts'
 import { jobOf } from './merge-job.ts'
 import { MERGE_LIMITS, type MergeLimits, nameOfRange, planMerge, rewrittenFor, type Stuck } from './policy.ts'
 
-const LOG = 'log/00000001-00000001.log'
 const RHYTHM = { due: false, spent: false, done: () => {}, wrote: () => {}, stepped: () => {}, rest: async () => {} } as unknown as Rhythm
 /** A few entries are a segment of the base, and each fold begins a round. */
 const SMALL: MergeLimits = { ...MERGE_LIMITS, fanIn: 2, fewTimes: 1, slackBytes: 1, slackRecords: 1, rounds: 0.5 }
 
 function manifestOf(epoch: number, young: readonly SegmentEntry[], base: readonly BaseRange[]): Manifest {
   const catalogue = [1, 2].map(id => ({ id, kind: 'map' as const, name: `${id}`, codec: 'tide', entries: 1, bytes: 1 }))
-  return {
-    ...{ number: 1, storeId: 'ab'.repeat(16), lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }], token: 1, writer: '03'.repeat(16) },
-    ...{ format: 2, createdBy: 'tidemark', log: [{ file: LOG, end: null }], catalogue: null, retained: [] },
-    fold: epoch === 0 ? null : { file: LOG, bytes: 1, epoch, digest: 'ab'.repeat(32), timeMs: 1, nextId: 3, catalogue },
-    ...{ young, base },
-  }
+  return manifest({ ...(epoch === 0 ? {} : { fold: { epoch, nextId: 3, catalogue } }), young, base })
 }
 
 let files = 0
-const entry = (first: Place, last: Place, from: number, through: number): SegmentEntry => ({
-  ...{ file: segmentName(1, ++files), bytes: 16_000_000, sha256: 'ab'.repeat(32), describedAt: 15_900_000 },
-  ...{ from, through, records: 200, tombstones: 0, rawBytes: 16_000_000, first, last },
-})
+const entry = (first: Place, last: Place, from: number, through: number): SegmentEntry => {
+  const sizes = { bytes: 16_000_000, describedAt: 15_900_000, records: 200, rawBytes: 16_000_000 }
+  return segment({ file: segmentName(1, ++files), ...sizes, from, through, first, last })
+}
 const place = (text: string): Place => ({ collection: 1, key: Buffer.from(text).toString('hex') })
 
 test('a manifest that names 700 segments of keys of 64,000 bytes is small, and comes back as it was', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { segment as aSegment, manifest } from '../../test/support/manifest.ts'
 import {
   BASE_SEGMENT_BYTES,
   BASE_SEGMENT_BYTES_MAX,
@@ -9,7 +10,7 @@ import {
   VALUE_BYTES_MAX,
 } from '../base/limits.ts'
 import { type BaseRange, FIRST_PLACE, type Manifest, type Place, type SegmentEntry } from '../format/index.ts'
-import { firstManifest, raiseBase, untouched, wordsOn } from '../manifest/index.ts'
+import { raiseBase, untouched, wordsOn } from '../manifest/index.ts'
 import { SeededRandom } from '../testing/index.ts'
 import { jobOf } from './merge-job.ts'
 import { MERGE_LIMITS, planMerge } from './policy.ts'
@@ -20,19 +21,9 @@ const MIB = 1024 * 1024
 const place = (at: number): Place => ({ collection: 1, key: at.toString(16).padStart(8, '0') })
 
 function segment(through: number, from: number, to: number, bytes = 16 * MIB): SegmentEntry {
-  return {
-    file: `segment/${through.toString(16).padStart(8, '0')}-${from.toString(16).padStart(8, '0')}.seg`,
-    bytes,
-    sha256: 'ab'.repeat(32),
-    describedAt: bytes - 100,
-    from: through - 1,
-    through,
-    records: 1000,
-    tombstones: 0,
-    rawBytes: bytes,
-    first: place(from),
-    last: place(to),
-  }
+  const file = `segment/${through.toString(16).padStart(8, '0')}-${from.toString(16).padStart(8, '0')}.seg`
+  const sizes = { bytes, describedAt: bytes - 100, records: 1000, rawBytes: bytes }
+  return aSegment({ file, ...sizes, from: through - 1, through, first: place(from), last: place(to) })
 }
 
 /** Ranges of ten keys each. */
@@ -44,11 +35,7 @@ function baseOf(count: number, throughOf: (at: number) => number): BaseRange[] {
 }
 
 function manifestOf(epoch: number, young: readonly SegmentEntry[], base: readonly BaseRange[]): Manifest {
-  const first = firstManifest('aa'.repeat(16), 'bb'.repeat(16), { writer: '01'.repeat(16), createdBy: 'test' })
-  const file = 'log/00000001-00000001.log'
-  const catalogue = [{ id: 1, kind: 'map' as const, name: 'many', codec: 'tide', entries: 1, bytes: 1 }]
-  const fold = { file, bytes: 1, epoch, digest: 'ab'.repeat(32), timeMs: epoch, nextId: 2, catalogue }
-  return { ...first, log: [{ file, end: null }], fold, young, base }
+  return manifest({ fold: { epoch, timeMs: epoch }, young, base })
 }
 
 test('a round over thousands of ranges is planned with few looks at the young segments, however many there are', () => {

@@ -1,6 +1,7 @@
 /** What a merge makes of a manifest in which its inputs do not stand any more, as behind one that failed and turned out to count. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { segment as aSegment, manifest } from '../../test/support/manifest.ts'
 import { type BaseRange, FIRST_PLACE, type Manifest, type Place, type SegmentEntry, segmentName } from '../format/index.ts'
 import { jobOf } from './merge-job.ts'
 import { MERGE_LIMITS, type MergePlan } from './policy.ts'
@@ -8,24 +9,17 @@ import { MERGE_LIMITS, type MergePlan } from './policy.ts'
 const place = (key: string): Place => ({ collection: 1, key: Buffer.from(key).toString('hex') })
 
 function segment(sequence: number, from: number, through: number, [first, last]: readonly [string, string]): SegmentEntry {
-  const sizes = { bytes: 5000, describedAt: 4000, records: 10, tombstones: 0, rawBytes: 9000 }
-  return { file: segmentName(1, sequence), sha256: 'ef'.repeat(32), ...sizes, from, through, first: place(first), last: place(last) }
+  return aSegment({ file: segmentName(1, sequence), from, through, first: place(first), last: place(last) })
 }
 
 /** Two young segments over a base of two ranges. */
 function manifestOf(below: SegmentEntry | null): Manifest {
-  const file = 'log/00000001-00000001.log'
-  const catalogue = [{ id: 1, kind: 'map' as const, name: 'map', codec: 'tide', entries: 20, bytes: 1 }]
   const base: BaseRange[] = [
     { start: FIRST_PLACE, through: 1, segment: below },
     { start: place('m'), through: 1, segment: segment(2, 0, 1, ['m', 'z']) },
   ]
-  return {
-    ...{ number: 5, storeId: 'ab'.repeat(16), lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }], token: 1, writer: '03'.repeat(16) },
-    ...{ format: 2, createdBy: 'tidemark', log: [{ file, end: null }], catalogue: null, retained: [], base },
-    fold: { file, bytes: 900, epoch: 3, digest: 'ab'.repeat(32), timeMs: 3, nextId: 2, catalogue },
-    young: [segment(4, 2, 3, ['a', 'z']), segment(3, 1, 2, ['a', 'z'])],
-  }
+  const young = [segment(4, 2, 3, ['a', 'z']), segment(3, 1, 2, ['a', 'z'])]
+  return manifest({ number: 5, fold: { bytes: 900, epoch: 3, timeMs: 3 }, young, base })
 }
 
 type Inputs = Extract<MergePlan, { type: 'young' | 'base' }>

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { manifest as manifestOf, segment as segmentOf } from '../../test/support/manifest.ts'
 import {
   type BaseRange,
   comparePlaces,
   decodeManifest,
-  EMPTY_BASE,
   encodeManifest,
   FIRST_PLACE,
   held,
   type Manifest,
   type Place,
   type SegmentEntry,
+  segmentName,
   segmentsOf,
 } from '../format/index.ts'
 import { raiseBase } from '../manifest/index.ts'
@@ -40,21 +41,7 @@ class Queue {
 
   constructor(leaves = false) {
     this.#leaves = leaves
-    this.manifest = {
-      number: 1,
-      storeId: 'ab'.repeat(16),
-      lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }],
-      token: 1,
-      writer: '03'.repeat(16),
-      format: 2,
-      createdBy: 'tidemark',
-      log: [{ file: 'log/00000001-00000001.log', end: null }],
-      catalogue: null,
-      fold: null,
-      young: [],
-      base: EMPTY_BASE,
-      retained: [],
-    }
+    this.manifest = manifestOf()
   }
 
   /** What comes is there for two rounds. */
@@ -67,7 +54,7 @@ class Queue {
     this.#oldest = Math.max(0, this.#newest - 1)
     const young = this.#segment(before, epoch, first, piece(this.#newest))
     const catalogue = [{ id: 1, kind: 'map' as const, name: 'queue', codec: 'tide', entries: 1, bytes: 1 }]
-    const fold = { file: 'log/00000001-00000001.log', bytes: epoch, epoch, digest: 'ab'.repeat(32), timeMs: epoch, nextId: 2, catalogue }
+    const { fold } = manifestOf({ fold: { bytes: epoch, epoch, timeMs: epoch, catalogue } })
     this.manifest = { ...manifest, number: manifest.number + 1, fold, young: [young, ...manifest.young] }
   }
 
@@ -97,19 +84,8 @@ class Queue {
   }
 
   #segment(from: number, through: number, first: Place, last: Place): SegmentEntry {
-    return {
-      file: `segment/00000001-${(++this.#files).toString(16).padStart(8, '0')}.seg`,
-      bytes: LIMITS.baseBytes,
-      sha256: 'ab'.repeat(32),
-      describedAt: LIMITS.baseBytes - 100,
-      from,
-      through,
-      records: 1000,
-      tombstones: 0,
-      rawBytes: 1000,
-      first,
-      last,
-    }
+    const sizes = { bytes: LIMITS.baseBytes, describedAt: LIMITS.baseBytes - 100, records: 1000, rawBytes: 1000 }
+    return segmentOf({ file: segmentName(1, ++this.#files), ...sizes, from, through, first, last })
   }
 }
 

@@ -1,24 +1,18 @@
 /** When a round through the base goes on, and how many small young segments are let be. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { segment as aSegment, manifest } from '../../test/support/manifest.ts'
 import { type BaseRange, FIRST_PLACE, type Manifest, type Place, type SegmentEntry, segmentName } from '../format/index.ts'
 import { MERGE_LIMITS, planMerge } from './policy.ts'
 
 const place = (key: string): Place => ({ collection: 1, key: Buffer.from(key).toString('hex') })
 
 function segment(sequence: number, from: number, through: number, [first, last]: readonly [string, string]): SegmentEntry {
-  const sizes = { bytes: 5000, describedAt: 4000, records: 10, tombstones: 0, rawBytes: 9000 }
-  return { file: segmentName(1, sequence), sha256: 'ef'.repeat(32), ...sizes, from, through, first: place(first), last: place(last) }
+  return aSegment({ file: segmentName(1, sequence), from, through, first: place(first), last: place(last) })
 }
 
 function manifestOf(young: readonly SegmentEntry[], base: readonly BaseRange[]): Manifest {
-  const file = 'log/00000001-00000001.log'
-  const catalogue = [{ id: 1, kind: 'map' as const, name: 'map', codec: 'tide', entries: 20, bytes: 1 }]
-  return {
-    ...{ number: 5, storeId: 'ab'.repeat(16), lineage: [{ id: '01'.repeat(16), forkEpoch: 0 }], token: 1, writer: '03'.repeat(16) },
-    ...{ format: 2, createdBy: 'tidemark', log: [{ file, end: null }], catalogue: null, retained: [], young, base },
-    fold: { file, bytes: 900, epoch: 100, digest: 'ab'.repeat(32), timeMs: 3, nextId: 2, catalogue },
-  }
+  return manifest({ number: 5, fold: { bytes: 900, epoch: 100, timeMs: 3 }, young, base })
 }
 
 const ranges = (...through: readonly [number, number]): BaseRange[] => [

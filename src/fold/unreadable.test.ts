@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { segment as aSegment } from '../../test/support/manifest.ts'
 import { TidemarkError } from '../base/errors.ts'
-import { FIRST_PLACE, type SegmentEntry } from '../format/index.ts'
+import { FIRST_PLACE, type SegmentEntry, segmentName } from '../format/index.ts'
 import { type ErrnoName, storageError, systemError } from '../storage/index.ts'
 import { SimulatedScheduler } from '../testing/index.ts'
 import type { MergePlan } from './policy.ts'
 import { type Failure, Unreadable } from './unreadable.ts'
 
-const segment = (through: number): SegmentEntry => ({
-  file: `segment/00000001-0000000${through}.seg`,
-  ...{ bytes: 1000, sha256: 'ab'.repeat(32), describedAt: 900, from: through - 1, through },
-  ...{ records: 10, tombstones: 0, rawBytes: 3000, first: FIRST_PLACE, last: { collection: 1, key: 'ff' } },
-})
+const segment = (through: number): SegmentEntry =>
+  aSegment({ file: segmentName(1, through), bytes: 1000, describedAt: 900, from: through - 1, through, rawBytes: 3000 })
 
 const YOUNG = segment(3)
 const BASE = segment(1)

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { segment } from '../../test/support/manifest.ts'
 import { MANIFEST_KEY_BYTES_MAX } from '../base/limits.ts'
-import { comparePlaces, cutEnds, highest, isEnd, type Place, type SegmentEntry, segmentName, startBetween } from './index.ts'
+import { comparePlaces, cutEnds, highest, isEnd, type Place, type SegmentEntry, startBetween } from './index.ts'
 
-const entry = (first: Place, last: Place): SegmentEntry => ({
-  ...{ file: segmentName(1, 1), bytes: 100, sha256: 'ab'.repeat(32), describedAt: 50, from: 0, through: 1 },
-  ...{ records: 2, tombstones: 0, rawBytes: 100, first, last },
-})
+const entry = (first: Place, last: Place): SegmentEntry => segment({ first, last })
 const bytes = fc.uint8Array({ maxLength: 3 }).map(tail => tail.map(byte => (byte % 3) * 127))
 /** Many begin alike, for about as many bytes as a manifest names. */
 const key = fc

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { segment as aSegment } from '../../test/support/manifest.ts'
 import { LOG_FILES_KEPT_MAX } from '../base/limits.ts'
 import {
   type BaseRange,
@@ -9,6 +10,7 @@ import {
   type Manifest,
   type Place,
   type SegmentEntry,
+  segmentName,
 } from '../format/index.ts'
 import { dropDead, foldTo, isDead, mergeBase, raiseBase, trim, wordsOn } from './folding.ts'
 import { agesAt } from './retention.ts'
@@ -18,19 +20,8 @@ const place = (key: string): Place => (key === '' ? FIRST_PLACE : { collection: 
 let files = 0
 
 function segment(through: number, first: string, last: string, from = 0): SegmentEntry {
-  return {
-    file: `segment/00000001-${(++files).toString(16).padStart(8, '0')}.seg`,
-    bytes: 1000,
-    sha256: 'ab'.repeat(32),
-    describedAt: 900,
-    from,
-    through,
-    records: 10,
-    tombstones: 0,
-    rawBytes: 1000,
-    first: { collection: 1, key: first },
-    last: { collection: 1, key: last },
-  }
+  const ends = { first: { collection: 1, key: first }, last: { collection: 1, key: last } }
+  return aSegment({ file: segmentName(1, ++files), bytes: 1000, describedAt: 900, from, through, rawBytes: 1000, ...ends })
 }
 
 const range = (start: string, through: number, full = false): BaseRange => ({
