@@ -7,27 +7,26 @@ import assert from 'node:assert/strict'
 import { hasCode } from '../../src/base/errors.ts'
 import type { TidemarkMap, TidemarkValue } from '../../src/capture/index.ts'
 import type { Codec, Key } from '../../src/codec/index.ts'
-import { type Components, openStore } from '../../src/open.ts'
-import type { Settings } from '../../src/options.ts'
+import { openStore } from '../../src/open.ts'
 import type { Store } from '../../src/store.ts'
-import { SeededRandom, SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
+import { SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
 import { injectAtOpen } from './faults.ts'
 import type { Copy, Kind, Model } from './model.ts'
 import { type HeldIterator, Objects, type Reference } from './objects.ts'
+import { DIRECTORY, type Opening, openingOf, openReader } from './opening.ts'
 import { perform } from './operations.ts'
 import { lookBack } from './points.ts'
 import { CELL, type LifePlan, type Op, RETAKEN } from './program.ts'
 import { meddlingCodec } from './retaken.ts'
-import { hydrateOf, RestlessClock, SMALL } from './small.ts'
+import { hydrateOf, RestlessClock } from './small.ts'
 import { Listeners } from './told.ts'
 import type { Totals } from './totals.ts'
-
-const DIRECTORY = 'simulated'
 
 export class Life {
   readonly model: Model
   readonly plan: LifePlan
   readonly totals: Totals
+  readonly seed: number
   readonly scheduler: SimulatedScheduler
   readonly storage: SimulatedStorage
   store!: Store
@@ -50,7 +49,7 @@ export class Life {
   readonly problems: unknown[] = []
   readonly #untracked: boolean
   #lazy = false
-  #opens: (() => Promise<Store>) | undefined
+  #opening: Opening | undefined
   /** Entries leave the heap as soon as they may. */
   readonly evicts: boolean
   readonly #aligned = new Set<string>()
@@ -66,6 +65,7 @@ export class Life {
     this.model = model
     this.#untracked = untracked
     this.plan = plan
+    this.seed = seed
     this.codec = meddlingCodec(this)
     this.totals = totals
     this.serial = model.changes + 1
@@ -199,7 +199,7 @@ export class Life {
 
   /** A reader beside the life. */
   openBeside(): Promise<Store> {
-    return (this.#opens as () => Promise<Store>)()
+    return openReader(this.#opening as Opening)
   }
 
   changesOf(epoch: number): number {
@@ -207,10 +207,10 @@ export class Life {
   }
 
   /** A reader of what the store was opened with, unless the storage fails it: then the store itself. */
-  async #beside(settings: Settings, components: Components): Promise<Store> {
+  async #beside(): Promise<Store> {
     const { scheduler } = this
     try {
-      const reader = await scheduler.run(openStore(DIRECTORY, { ...settings, readOnly: true }, components))
+      const reader = await scheduler.run(this.openBeside())
       assert.equal(reader.restored.epoch, this.store.restored.epoch)
       assert.equal(reader.restored.entries, this.store.restored.entries)
       return reader
@@ -223,30 +223,12 @@ export class Life {
 
   async #open(): Promise<void> {
     const { model, scheduler, storage } = this
-    const components = {
-      storage,
-      scheduler,
-      clock: scheduler.clock,
-      random: new SeededRandom(storage.seed),
-      writer: 'inline' as const,
-      fileBytesMax: 40_000,
-      // Every other life has collections of more entries than a Map takes.
-      ...(storage.seed % 2 === 0 ? { mapEntriesMax: 1 + (storage.seed % 5) } : {}),
-      // Every few epochs, in some lives never: tables, merges and dead files come and go while the program runs.
-      thresholds: { ...SMALL, bytes: [100, 600, 2 ** 40][storage.seed % 3] as number },
-    }
-    const settings = {
-      restore: { hydrate: hydrateOf(storage.seed) },
-      checkpoint: { intervalMs: this.plan.intervalMs },
-      compression: 'none' as const,
-      retention: { keepLast: 1 + (storage.seed % 3), keepMs: storage.seed % 7 < 2 ? 3_600_000 : 0 },
-      budget: { stallMsMax: 1, memoryBytesMax: this.evicts ? 0 : Number.POSITIVE_INFINITY },
-      debug: { untracked: this.#untracked },
-    }
-    this.#opens = () => openStore(DIRECTORY, { ...settings, readOnly: true }, { ...components, random: new SeededRandom(7) })
-    const at = this.plan.back === 0 ? undefined : await lookBack(this, DIRECTORY, settings, components)
-    const goes = at === undefined ? settings : { ...settings, restore: { ...settings.restore, at } }
-    if (at !== undefined) model.goesBack(at)
+    const opening = openingOf(this, this.#untracked)
+    const { settings, components } = opening
+    this.#opening = opening
+    const back = this.plan.back === 0 ? undefined : await lookBack(this, opening)
+    const goes = back === undefined ? settings : { ...settings, restore: { ...settings.restore, at: back.at } }
+    if (back !== undefined) model.goesBack(back.epoch)
     if (this.plan.openFault > 0) injectAtOpen(this, this.plan.openFault)
     const store = await scheduler.run(openStore(DIRECTORY, goes, components)).catch(error => {
       if (this.plan.openFault === 0 || storage.off) throw error
@@ -255,9 +237,10 @@ export class Life {
       return scheduler.run(openStore(DIRECTORY, goes, components))
     })
     storage.heal()
-    if (at !== undefined) {
+    if (back !== undefined) {
       this.totals.back++
-      model.wentBack(at)
+      assert.equal(store.restored.epoch, back.epoch, 'it goes back to the point that was chosen')
+      model.wentBack(back.epoch)
     }
     this.#early = []
     this.store = store
@@ -266,7 +249,7 @@ export class Life {
     for (const [name, { kind }] of Object.entries(store.stats().collections)) names.set(name, kind)
     this.coded = store.stats().collections[RETAKEN]?.codec === this.codec.name
     // Looking at everything brings everything home: so in most lives somebody else looks.
-    const seen = storage.seed % 4 === 0 ? store : await this.#beside(settings, components)
+    const seen = this.seed % 4 === 0 ? store : await this.#beside()
     model.restarted(store.restored.epoch, names, name => this.entriesOf(name, names.get(name) as Kind, seen))
     this.#lazy = seen !== store
     if (seen !== store) await scheduler.run(seen.close())
@@ -327,7 +310,7 @@ export class Life {
       [...this.model.collections].some(([, { entries }]) => [...entries.values()].some(value => value?.constructor?.name === 'Unstorable'))
     let error: unknown
     try {
-      await this.scheduler.run(this.store.close(hurries ? { timeoutMs: 100 + (this.storage.seed % 2000) } : {}))
+      await this.scheduler.run(this.store.close(hurries ? { timeoutMs: 100 + (this.seed % 2000) } : {}))
     } catch (cause) {
       error = cause
     }

@@ -1,19 +1,25 @@
 /** The recovery points that a life finds: each of those looked at is what the state was then. */
 import assert from 'node:assert/strict'
 import { hasCode } from '../../src/base/errors.ts'
-import { type Components, openStore } from '../../src/open.ts'
-import type { Settings } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
 import type { Life } from './life.ts'
 import type { Kind } from './model.ts'
+import { type Opening, openReader } from './opening.ts'
 
 const LOOKED_AT = 3
 
-/** The epoch that the life is to go back to, if it is to go back. */
-export async function lookBack(life: Life, directory: string, settings: Settings, components: Components): Promise<number | undefined> {
+/** Where a life goes back to, and how it asks for that. */
+export interface Back {
+  readonly at: number | Date
+  readonly epoch: number
+}
+
+type Points = Awaited<ReturnType<Store['recoveryPoints']>>
+
+/** Looks at some of the points, and says where the life is to go back to, if it is to go back. */
+export async function lookBack(life: Life, opening: Opening): Promise<Back | undefined> {
   const { scheduler, plan } = life
-  const openAt = (at: number | 'latest'): Promise<Store> =>
-    scheduler.run(openStore(directory, { ...settings, readOnly: true, restore: { ...settings.restore, at } }, components))
+  const openAt = (at: number | Date | 'latest'): Promise<Store> => scheduler.run(openReader(opening, at))
   let newest: Store
   try {
     newest = await openAt('latest')
@@ -30,9 +36,10 @@ export async function lookBack(life: Life, directory: string, settings: Settings
   }
   assert.equal(points[0]?.epoch, newestEpoch, 'the newest recovery point is what an open gives')
   for (let n = 0; n < Math.min(LOOKED_AT, points.length); n++) {
-    const point = points[(plan.back + n) % points.length] as (typeof points)[number]
+    const point = points[(plan.back + n) % points.length] as Points[number]
     assert.equal(point.lost, undefined, 'nothing is lost')
     const store = await openAt(point.epoch)
+    assert.equal(store.restored.timeMs, point.time, 'time of a recovery point')
     const names = new Map<string, Kind>(Object.entries(store.stats().collections).map(([name, { kind }]) => [name, kind]))
     const wrong = life.model.wrongAt(point.epoch, names, name => life.entriesOf(name, names.get(name) as Kind, store))
     assert.deepEqual(wrong.slice(0, 5), [], `recovery point ${point.epoch}`)
@@ -41,7 +48,24 @@ export async function lookBack(life: Life, directory: string, settings: Settings
     await scheduler.run(store.close())
     life.totals.points++
   }
-  return plan.back === 1 ? undefined : points[plan.back % points.length]?.epoch
+  const { at, epoch } = dated(points, plan.back)
+  if (epoch === undefined) await assert.rejects(openAt(at), { code: 'TIDEMARK_NO_SUCH_POINT' })
+  else {
+    const store = await openAt(at)
+    assert.equal(store.restored.epoch, epoch, `the newest point whose barrier was not later than ${at.getTime()}`)
+    await scheduler.run(store.close())
+  }
+  if (plan.back === 1) return undefined
+  if (plan.back % 2 === 0 && epoch !== undefined) return { at, epoch }
+  const chosen = (points[plan.back % points.length] as Points[number]).epoch
+  return { at: chosen, epoch: chosen }
+}
+
+/** A moment at, right before or right behind a barrier, and the epoch that a restore to it gives: the clock may have been set meanwhile. */
+function dated(points: Points, number: number): { readonly at: Date; readonly epoch: number | undefined } {
+  const { time } = points[(number * 5) % points.length] as Points[number]
+  const at = new Date(time + ((number % 3) - 1))
+  return { at, epoch: points.find(point => point.time <= at.getTime())?.epoch }
 }
 
 /** A reader beside the writer has what was durable when it was opened, or later, whatever is folded and removed meanwhile. */

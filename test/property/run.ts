@@ -1,5 +1,5 @@
 /** Runs whole programs: several lives of one store, each beginning where the last one was ended. */
-import { openEveryDecompress } from '../../src/format/index.ts'
+import { openCompress, openEveryDecompress } from '../../src/format/index.ts'
 import type { SimulatedStorage } from '../../src/testing/index.ts'
 import { Life } from './life.ts'
 import { Model } from './model.ts'
@@ -9,6 +9,7 @@ import type { Totals } from './totals.ts'
 export async function runProgram(program: Program, totals: Totals, untracked = false): Promise<void> {
   // Modules are loaded by the real event loop, which a simulation does not wait for.
   await openEveryDecompress()
+  for (const compression of ['zstd', 'deflate'] as const) await openCompress(compression)
   totals.programs++
   const model = new Model()
   let disk: SimulatedStorage['disk'] | undefined
