@@ -42,6 +42,7 @@ export function assertRejection(life: Life, error: unknown, copy: Copy): void {
   if (hasCode(error, 'TIDEMARK_TIMEOUT') && life.faulted) return
   if (hasCode(error, 'TIDEMARK_CLOSED') || life.storage.off) return
   if (life.stopped && hasCode(error, 'TIDEMARK_FAILED')) return
+  if (life.rival !== undefined && hasCode(error, 'TIDEMARK_FENCED')) return
   if (!hasCode(error, 'TIDEMARK_VALUE_REFUSED')) throw error
   const point = (error as { info?: { point?: CheckpointPoint } }).info?.point
   if (point === undefined) return

@@ -14,8 +14,14 @@ export function read(life: Life, name: string, key: Key): unknown {
 }
 
 export function write(life: Life, name: string, key: Key, value: unknown, models: unknown = value): void {
-  if (life.isCell(name)) life.cell(name).set(value)
-  else life.map(name).set(key, value)
+  const { writing } = life.model
+  life.model.writing = { name, key, value }
+  try {
+    if (life.isCell(name)) life.cell(name).set(value)
+    else life.map(name).set(key, value)
+  } finally {
+    life.model.writing = writing
+  }
   life.objects.written(name, key, value)
   life.model.set(name, key, models)
 }

@@ -11,6 +11,7 @@ import { openStore } from '../../src/open.ts'
 import type { Store } from '../../src/store.ts'
 import { SimulatedScheduler, SimulatedStorage } from '../../src/testing/index.ts'
 import { injectAtOpen } from './faults.ts'
+import { listen } from './listen.ts'
 import type { Copy, Kind, Model } from './model.ts'
 import { type HeldIterator, Objects, type Reference } from './objects.ts'
 import { DIRECTORY, type Opening, openingOf, openReader } from './opening.ts'
@@ -18,9 +19,15 @@ import { perform } from './operations.ts'
 import { lookBack } from './points.ts'
 import { CELL, type LifePlan, type Op, RETAKEN } from './program.ts'
 import { meddlingCodec } from './retaken.ts'
+import { Rival } from './rival.ts'
+import { lookAtRot } from './rot.ts'
 import { hydrateOf, RestlessClock } from './small.ts'
-import { Listeners } from './told.ts'
 import type { Totals } from './totals.ts'
+
+const OPENS_MAX = 10
+
+/** What a life finds: the disk, and nobody, or the one that lives. */
+export type Found = SimulatedStorage['disk'] | Life
 
 export class Life {
   readonly model: Model
@@ -54,14 +61,21 @@ export class Life {
   readonly evicts: boolean
   readonly #aligned = new Set<string>()
   readonly #waiting: Promise<unknown>[] = []
-  readonly #epochs = new Map<number, number>()
+  readonly epochs = new Map<number, number>()
   /** Files that this life made, and whether a sync of a log that it did not make has failed. */
   readonly #made = new Set<string>()
-  #inheritedFailed = false
+  inheritedFailed = false
   /** What the store said before the model knew what it brought back. */
   #early: (() => void)[] | undefined
 
-  constructor(model: Model, plan: LifePlan, seed: number, disk: SimulatedStorage['disk'] | undefined, totals: Totals, untracked = false) {
+  commits = 0
+  /** Of one that another life takes over from. */
+  rival: Rival | undefined
+  /** Those that this one took over from, and that go on. */
+  readonly #old: Life | undefined
+
+  /** `found`: what the life before left, or that life itself, which goes on. */
+  constructor(model: Model, plan: LifePlan, seed: number, found: Found | undefined, totals: Totals, untracked = false) {
     this.model = model
     this.#untracked = untracked
     this.plan = plan
@@ -70,22 +84,21 @@ export class Life {
     this.totals = totals
     this.serial = model.changes + 1
     this.evicts = hydrateOf(seed) === 'on-demand' && seed % 5 < 3
-    this.scheduler = new SimulatedScheduler({ seed, clock: new RestlessClock() })
-    this.storage = new SimulatedStorage({
-      seed,
-      scheduler: this.scheduler,
-      latencyMs: { min: 0, max: 3 },
-      ...(disk === undefined ? {} : { disk }),
-      ...(plan.powerCutAt === 0 ? {} : { powerCutAtStep: plan.powerCutAt }),
-    })
-    this.storage.onCall = ({ operation, path, errno }) => {
+    this.#old = found instanceof Life ? found : undefined
+    this.scheduler = this.#old?.scheduler ?? new SimulatedScheduler({ seed, clock: new RestlessClock() })
+    const disk = found === undefined || found instanceof Life ? {} : { disk: found }
+    const latencyMs = { min: 0, max: 3 }
+    this.storage = this.#old?.storage ?? new SimulatedStorage({ seed, scheduler: this.scheduler, latencyMs, ...disk })
+    const powerCutAt = this.storage.steps + plan.powerCutAt
+    this.storage.onCall = ({ operation, path, errno, step }) => {
+      if (plan.powerCutAt > 0 && step === powerCutAt) this.storage.powerOff()
       if (operation === 'createIfAbsent') this.#made.add(path)
-      if (operation === 'sync' && errno !== undefined && path.startsWith('log') && !this.#made.has(path)) this.#inheritedFailed = true
+      if (operation === 'sync' && errno !== undefined && path.startsWith('log') && !this.#made.has(path)) this.inheritedFailed = true
     }
   }
 
-  /** Lives it, and gives back the disk that the next one finds. */
-  async live(): Promise<SimulatedStorage['disk']> {
+  /** Lives it, and gives back what the next one finds. */
+  async live(): Promise<Found> {
     this.totals.lives++
     try {
       await this.#open()
@@ -101,8 +114,9 @@ export class Life {
         if (process.env['TRACE'] !== undefined) console.log(this.scheduler.clock.now() % 1_000_000, JSON.stringify(op))
         if (!this.#alive(() => perform(this, op))) break
       }
+      this.#old?.rival?.struggle(this)
       this.#raise()
-      if (turn.wait > 0) await this.#pass(turn.wait / 10)
+      if (turn.wait > 0) await this.#pass((turn.wait * this.plan.calm) / 10)
     }
     if (!this.storage.off) this.#alive(() => this.check())
     if ((this.plan.end === 'close' || this.plan.end === 'hurry') && !this.storage.off) await this.#close()
@@ -117,7 +131,10 @@ export class Life {
     this.totals.voids += voids
     this.totals.forced += forcedSlices
     this.totals.failures += failures
-    return this.#disk()
+    if (this.plan.end !== 'rival' || this.storage.off) return this.#disk()
+    this.storage.heal()
+    this.rival = new Rival(this)
+    return this
   }
 
   perform(op: Op): void {
@@ -203,7 +220,7 @@ export class Life {
   }
 
   changesOf(epoch: number): number {
-    return this.#epochs.get(epoch) ?? -1
+    return this.epochs.get(epoch) ?? -1
   }
 
   /** A reader of what the store was opened with, unless the storage fails it: then the store itself. */
@@ -221,21 +238,32 @@ export class Life {
     }
   }
 
+  /** A call failed; or the writer that is to be overtaken was quicker, who has a fold to publish now and then. */
+  #mayOpenAgain(error: unknown, tries: number): boolean {
+    if (this.#old !== undefined && hasCode(error, 'TIDEMARK_FENCED')) return tries < OPENS_MAX
+    this.totals.reopened++
+    return this.plan.openFault > 0 && tries < 2
+  }
+
   async #open(): Promise<void> {
     const { model, scheduler, storage } = this
     const opening = openingOf(this, this.#untracked)
     const { settings, components } = opening
     this.#opening = opening
-    const back = this.plan.back === 0 ? undefined : await lookBack(this, opening)
+    // Beside one that goes on what is there changes while it is looked at.
+    if (this.plan.rot > 0 && this.#old === undefined) await lookAtRot(this, opening)
+    const back = this.plan.back === 0 || this.#old !== undefined ? undefined : await lookBack(this, opening)
     const goes = back === undefined ? settings : { ...settings, restore: { ...settings.restore, at: back.at } }
     if (back !== undefined) model.goesBack(back.epoch)
     if (this.plan.openFault > 0) injectAtOpen(this, this.plan.openFault)
-    const store = await scheduler.run(openStore(DIRECTORY, goes, components)).catch(error => {
-      if (this.plan.openFault === 0 || storage.off) throw error
-      storage.heal()
-      this.totals.reopened++
-      return scheduler.run(openStore(DIRECTORY, goes, components))
-    })
+    let store: Store | undefined
+    for (let tries = 0; store === undefined; tries++) {
+      store = await scheduler.run(openStore(DIRECTORY, goes, components)).catch(error => {
+        if (storage.off || !this.#mayOpenAgain(error, tries)) throw error
+        storage.heal()
+        return undefined
+      })
+    }
     storage.heal()
     if (back !== undefined) {
       this.totals.back++
@@ -244,62 +272,20 @@ export class Life {
     }
     this.#early = []
     this.store = store
-    this.#listen(store)
+    listen(this, store)
     const names = new Map<string, Kind>()
     for (const [name, { kind }] of Object.entries(store.stats().collections)) names.set(name, kind)
     this.coded = store.stats().collections[RETAKEN]?.codec === this.codec.name
     // Looking at everything brings everything home: so in most lives somebody else looks.
     const seen = this.seed % 4 === 0 ? store : await this.#beside()
     model.restarted(store.restored.epoch, names, name => this.entriesOf(name, names.get(name) as Kind, seen))
+    this.#old?.rival?.overtook(store.restored.epoch)
     this.#lazy = seen !== store
     if (seen !== store) await scheduler.run(seen.close())
-    this.#epochs.set(store.restored.epoch, model.changes)
+    this.epochs.set(store.restored.epoch, model.changes)
     const early = this.#early
     this.#early = undefined
-    for (const fn of early) this.#note(fn)
-    if (process.env['TRACE'] !== undefined) {
-      for (const name of ['barrier', 'checkpoint', 'voided', 'degraded', 'recovered', 'holdBroken', 'error', 'refused'] as const) {
-        store.on(name, (...args: readonly unknown[]) =>
-          console.log(scheduler.clock.now() % 1_000_000, name, ...args.map(arg => (arg instanceof Error ? arg.message : arg))),
-        )
-      }
-    }
-  }
-
-  /** What the store says from its first turn on; what it says before the model knows what it brought back is told to the model then. */
-  #listen(store: Store): void {
-    const { model } = this
-    const told = new Listeners(this)
-    store.on('barrier', ({ epoch, time }) => {
-      // What they write is in the epoch.
-      told.tell('barrier')
-      this.totals.barriers++
-      if (this.inTransaction) this.problems.push(new Error('a barrier inside a transaction'))
-      if ([...this.holds].some(({ broken }) => !broken)) this.problems.push(new Error('a barrier during a hold'))
-      this.#note(() => model.barrier(epoch, time))
-    })
-    store.on('untracked', ({ collection, key }) => this.problems.push(new Error(`'${collection}', ${String(key)} was declared, yet named`)))
-    store.on('voided', () => this.#note(() => model.voided()))
-    store.on('degraded', () => this.#note(() => model.failed()))
-    store.on('holdBroken', () => {
-      const [next] = [...this.holds].filter(({ broken }) => !broken).sort((one, other) => one.untilMs - other.untilMs)
-      if (next !== undefined) next.broken = true
-    })
-    store.on('error', error => {
-      // The one fault that nothing can be built upon is a failed sync of the file that the last life left open.
-      if (!this.storage.off && !(hasCode(error, 'TIDEMARK_FAILED') && this.#inheritedFailed)) this.problems.push(error)
-      else if (!this.storage.off) this.totals.stopped++
-      this.stopped = true
-    })
-    store.on('checkpoint', point =>
-      this.#note(() => {
-        this.totals.commits++
-        this.totals.refused += point.refused.length
-        this.#epochs.set(point.epoch, model.committed(point).changes)
-      }),
-    )
-    // When the model knows.
-    for (const what of ['checkpoint', 'voided', 'degraded', 'refused'] as const) store.on(what, () => told.tell(what))
+    for (const fn of early) this.note(fn)
   }
 
   async #close(): Promise<void> {
@@ -336,17 +322,24 @@ export class Life {
   }
 
   entriesOf(name: string, kind: Kind, store = this.store): ReadonlyMap<Key, unknown> {
-    const codec = store.stats().collections[name]?.codec === this.codec.name ? { codec: this.codec } : {}
     if (kind === 'map') {
-      const map = store.map<unknown, Key>(name, codec)
+      const map = this.mapOf(name, store)
       const walked = [...map]
       const entries = new Map(walked)
       assert.equal(walked.length, entries.size, `a walk of '${name}' gives a key twice`)
       assert.equal(map.size, entries.size, `size of '${name}'`)
       return entries
     }
-    const cell = store.value<unknown>(name, undefined, codec)
+    const cell = store.value<unknown>(name, undefined, this.#codecIn(store, name))
     return store.stats().collections[name]?.entries === 0 ? new Map() : new Map([['value', cell.get()]])
+  }
+
+  mapOf(name: string, store: Store): TidemarkMap<Key, unknown> {
+    return store.map<unknown, Key>(name, this.#codecIn(store, name))
+  }
+
+  #codecIn(store: Store, name: string): { codec?: Codec } {
+    return store.stats().collections[name]?.codec === this.codec.name ? { codec: this.codec } : {}
   }
 
   /** False when the power went in the middle of it: what is not in the heap could not be read, and is not what was expected. */
@@ -361,10 +354,11 @@ export class Life {
 
   /** The model knows what the store brought back. */
   get begun(): boolean {
-    return this.store !== undefined && this.#early === undefined
+    return this.store !== undefined && this.#early === undefined && this.rival === undefined
   }
 
-  #note(fn: () => void): void {
+  note(fn: () => void): void {
+    if (this.rival?.isOver === true) return
     if (this.#early !== undefined) {
       this.#early.push(fn)
       return
@@ -377,6 +371,7 @@ export class Life {
   }
 
   #raise(): void {
+    if (this.#old !== undefined) this.#old.#raise()
     if (this.problems.length > 0) throw this.problems[0]
   }
 }

@@ -27,6 +27,9 @@ interface CopiedCollection {
   readonly allowed: ReadonlyMap<Key, readonly unknown[]>
 }
 
+/** What is found under a name; `allowed` is what may be. */
+type EntriesOf = (name: string, allowed: CopiedCollection['allowed']) => ReadonlyMap<Key, unknown>
+
 export interface Copy {
   readonly epoch: number
   readonly time: number
@@ -45,6 +48,8 @@ const EMPTY: Copy = { epoch: 0, time: 0, changes: 0, entries: 0, refused: [], co
 export class Model {
   readonly collections = new Map<string, ModelCollection>()
   changes = 0
+  /** The object that a call under way sets: whoever is told something inside it finds it changed already. */
+  writing: { readonly name: string; readonly key: Key; readonly value: unknown } | undefined
   /** The newest one known to be durable. */
   acked: Copy = EMPTY
   /** What the epoch under way builds on: the acknowledged one, or what the last restart found beyond it. */
@@ -55,6 +60,8 @@ export class Model {
   readonly history = new Map<number, Copy>()
   /** Where an open that was to go back failed, the store may have gone back all the same. */
   #maybe: Copy[] = []
+  /** What a writer that was overtaken was about to write: while the new one has committed nothing it counts, if it comes to the disk. */
+  #leftOver: Copy[] = []
   #incarnations = 0
   /** What keys were set to since the last epoch. */
   #past: { readonly changes: number; readonly name: string; readonly incarnation: number; readonly key: Key; readonly value: unknown }[] =
@@ -166,6 +173,11 @@ export class Model {
     return differences(copy, names, contentOf).length === 0
   }
 
+  /** A barrier of a writer that was overtaken, in the state that it had then. */
+  leftOver(copy: Copy): void {
+    this.#leftOver.push(copy)
+  }
+
   voided(): void {
     const last = this.copies.at(-1)
     assert.ok(last !== undefined && !last.voided, 'a void without a barrier before it')
@@ -186,6 +198,7 @@ export class Model {
     assert.deepEqual(point.refused.map(({ collection, key }) => `${collection}/${show(key)}`).sort(), copy.refused, 'what was refused')
     this.#past = this.#past.filter(at => at.changes > copy.changes)
     this.acked = copy
+    this.#leftOver = []
     this.history.set(copy.epoch, copy)
     this.#base = copy
     this.copies = []
@@ -212,20 +225,24 @@ export class Model {
   }
 
   /** What is wrong with a recovery point; whatever is listed was the state once. */
-  wrongAt(epoch: number, names: ReadonlyMap<string, Kind>, entriesOf: (name: string) => ReadonlyMap<Key, unknown>): string[] {
+  wrongAt(epoch: number, names: ReadonlyMap<string, Kind>, entriesOf: EntriesOf): string[] {
     const copy = epoch === 0 ? EMPTY : this.history.get(epoch)
-    // What nobody was told of is looked at by the open.
-    if (copy === undefined) return this.copies.some(other => other.epoch === epoch) ? [] : [`epoch ${epoch} never was`]
-    const problems = differences(copy, names, entriesOf)
-    if (problems.length === 0) return []
-    const others = [...this.copies, ...this.#maybe].filter(other => other.epoch === epoch)
-    return others.some(other => differences(other, names, entriesOf).length === 0) ? [] : problems
+    const others = [...this.copies, ...this.#leftOver, ...this.#maybe].filter(other => other.epoch === epoch)
+    const candidates = copy === undefined ? others : [copy, ...others]
+    let first: string[] | undefined
+    for (const candidate of candidates) {
+      const problems = differences(candidate, names, entriesOf)
+      if (problems.length === 0) return []
+      first ??= problems
+    }
+    return first ?? [`epoch ${epoch} never was`]
   }
 
   /** The process died and came back with this: it must be the copy of an epoch acknowledged, or cut and perhaps durable. */
   restarted(epoch: number, names: ReadonlyMap<string, Kind>, entriesOf: (name: string) => ReadonlyMap<Key, unknown>): void {
     const back = this.#maybe.filter(copy => copy.epoch === epoch)
-    const latest = epoch === this.acked.epoch ? [this.acked] : this.copies.filter(copy => copy.epoch === epoch && !copy.voided)
+    const latest =
+      epoch === this.acked.epoch ? [this.acked] : [...this.copies, ...this.#leftOver].filter(copy => copy.epoch === epoch && !copy.voided)
     const candidates = [...latest, ...back]
     assert.ok(
       candidates.length > 0,
@@ -254,6 +271,7 @@ export class Model {
     // What was found beyond the acknowledged epoch may be in the page cache alone, and is not acknowledged by being found.
     if (matched === this.acked || isBack) this.acked = this.#base
     this.#maybe = []
+    this.#leftOver = []
     for (const later of [...this.history.keys()]) if (later > epoch) this.history.delete(later)
     this.history.set(epoch, this.#base)
     this.copies = this.acked === this.#base ? [] : [...doubtful, this.#base]
@@ -289,11 +307,13 @@ export class Model {
   assertValue(name: string, key: Key, value: unknown): void {
     const want = this.collections.get(name)?.entries.get(key)
     if (want instanceof Unstorable || isDeepStrictEqual(value, want)) return
+    const { writing } = this
+    if (writing?.name === name && Object.is(writing.key, key) && writing.value === value) return
     assert.fail(`'${name}', ${show(key)}: gives ${print(value)}, a Map has ${print(want)}`)
   }
 }
 
-function differences(copy: Copy, names: ReadonlyMap<string, Kind>, entriesOf: (name: string) => ReadonlyMap<Key, unknown>): string[] {
+function differences(copy: Copy, names: ReadonlyMap<string, Kind>, entriesOf: EntriesOf): string[] {
   const problems: string[] = []
   for (const [name, kind] of names) if (copy.collections.get(name)?.kind !== kind) problems.push(`'${name}' (${kind}) should not be there`)
   for (const [name, { allowed }] of copy.collections) {
@@ -302,7 +322,7 @@ function differences(copy: Copy, names: ReadonlyMap<string, Kind>, entriesOf: (n
       if ([...allowed.values()].some(wanted => !wanted.includes(ABSENT))) problems.push(`'${name}' is missing`)
       continue
     }
-    const entries = entriesOf(name)
+    const entries = entriesOf(name, allowed)
     for (const [key, value] of entries) {
       const wanted = allowed.get(key)
       if (wanted === undefined) problems.push(`'${name}', ${show(key)}: should be absent, is ${print(value)}`)

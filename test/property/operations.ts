@@ -345,14 +345,14 @@ function hold(life: Life, op: Op & { op: 'hold' }): void {
   const mine = { broken: false, untilMs: 0 }
   const held = life.store.hold(
     async () => {
-      if (life.closing) return
+      if (life.closing || life.rival !== undefined) return
       mine.untilMs = life.scheduler.clock.monotonic() + op.msMax
       life.holds.add(mine)
       try {
         for (const one of op.ops) perform(life, one)
         assert.throws(() => life.store.checkpoint(), { code: 'TIDEMARK_INSIDE' })
         await life.scheduler.sleep(op.ms)
-        if (life.closing) return
+        if (life.closing || life.rival !== undefined) return
         for (const one of op.ops) perform(life, one)
         // One that ran past its time is no hold any more.
         if (!mine.broken) assert.throws(() => life.store.durable(), { code: 'TIDEMARK_INSIDE' })

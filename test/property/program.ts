@@ -63,14 +63,18 @@ export interface LifePlan {
   /** What the codec of the collection that is retaken does while it encodes. */
   readonly encodes: readonly Op[]
   readonly intervalMs: number
+  /** How often longer than it says each turn waits: where that is much, most of what the life does becomes durable, and is folded. */
+  readonly calm: number
   /** The power goes at this call of the storage; 0: not. */
   readonly powerCutAt: number
   /** The recovery points are looked at before it begins, and it goes back to one of them; 0: neither, 1: it only looks. */
   readonly back: number
+  /** A bit is flipped on a copy of what it finds, which is opened; 0: none. */
+  readonly rot: number
   /** A call fails while it opens, and it is opened again; 0: none. */
   readonly openFault: number
-  /** 'hurry': a close that has little time, whatever fails. 'rest': killed when all who waited have been told. */
-  readonly end: 'close' | 'hurry' | 'kill' | 'rest' | 'power'
+  /** 'rival': it goes on, and the next one takes over. 'hurry': a close that has little time, whatever fails. 'rest': killed when all who waited have been told. */
+  readonly end: 'close' | 'hurry' | 'kill' | 'rest' | 'power' | 'rival'
 }
 
 export interface Program {
@@ -181,6 +185,7 @@ const life: fc.Arbitrary<LifePlan> = fc.record({
   told: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(told, { maxLength: 3 }) }),
   encodes: fc.oneof({ weight: 1, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(fc.oneof(...inner), { maxLength: 4 }) }),
   intervalMs: fc.constantFrom(0, 3, 10, 50),
+  calm: fc.constantFrom(1, 1, 30),
   // While it opens or soon behind that, or once folds, merges and removals are under way.
   powerCutAt: fc.oneof(
     { weight: 4, arbitrary: fc.constant(0) },
@@ -188,8 +193,9 @@ const life: fc.Arbitrary<LifePlan> = fc.record({
     { weight: 1, arbitrary: fc.nat({ max: 3000 }) },
   ),
   back: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.nat({ max: 7 }) }),
+  rot: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat() }),
   openFault: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.nat({ max: 400 }) }),
-  end: fc.constantFrom('close', 'hurry', 'kill', 'kill', 'rest', 'power'),
+  end: fc.constantFrom('close', 'hurry', 'kill', 'kill', 'rest', 'power', 'rival'),
 })
 
 export const program: fc.Arbitrary<Program> = fc.record({

@@ -24,6 +24,13 @@ export interface Totals {
   points: number
   beside: number
   back: number
+  /** Lives that another one took over from, and what was refused to them then. */
+  overtaken: number
+  fenced: number
+  /** Disks with a flipped bit; those where a read, an open or a write met it; those that lost epochs. */
+  rotten: number
+  rotMet: number
+  rotLost: number
   /** Opens that failed, and did when nothing failed any more. */
   reopened: number
 }
@@ -52,6 +59,11 @@ export function noTotals(): Totals {
     points: 0,
     beside: 0,
     back: 0,
+    overtaken: 0,
+    fenced: 0,
+    rotten: 0,
+    rotMet: 0,
+    rotLost: 0,
     reopened: 0,
   }
 }
