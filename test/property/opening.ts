@@ -21,6 +21,8 @@ export function openingOf(life: Life, untracked: boolean): Opening {
     clock: scheduler.clock,
     random: new SeededRandom(seed),
     writer: 'inline',
+    // Nothing lags: see classes.test.ts.
+    pressed: () => false,
     fileBytesMax: 40_000,
     // Every other life has collections of more entries than a Map takes.
     ...(seed % 2 === 0 ? { mapEntriesMax: 1 + (seed % 5) } : {}),

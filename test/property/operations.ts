@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { hasCode } from '../../src/base/errors.ts'
 import type { Key } from '../../src/codec/index.ts'
+import { ask, closeWithin } from './asks.ts'
 import { assertRejection, attempt, checkpoint, patienceOf } from './durability.ts'
 import { INTENDED, isUnstorable, read, remove, write } from './entries.ts'
 import { Expected } from './expected.ts'
@@ -18,6 +19,8 @@ const CELL_KEY = 'value'
 const HOUR_MS = 3_600_000
 
 export function perform(life: Life, op: Op): void {
+  // A listener closed it; that of a barrier may still write.
+  if (life.ended !== undefined && !life.inBarrier) return
   life.totals.operations++
   if ('m' in op) life.map(nameOf(op.m))
   switch (op.op) {
@@ -41,6 +44,12 @@ export function perform(life: Life, op: Op): void {
       return
     case 'points':
       if (!life.closing) life.await(listPoints(life), (_, error) => life.mayFail(error))
+      return
+    case 'ask':
+      ask(life)
+      return
+    case 'close':
+      closeWithin(life)
       return
     case 'retake':
       retake(life, op)

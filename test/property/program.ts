@@ -12,6 +12,10 @@ export type Op =
   /** Somebody opens the store beside it, looks at everything after a while, and closes; or lists the recovery points. */
   | { readonly op: 'beside'; readonly ms: number }
   | { readonly op: 'points' }
+  /** Asks for all that can be asked at once. */
+  | { readonly op: 'ask' }
+  /** Only who is told of something closes in the midst of it. */
+  | { readonly op: 'close' }
   /** Another collection takes the name of one that is dropped, of another kind or with a codec. */
   | { readonly op: 'retake'; readonly as: number; readonly count: number }
   | { readonly op: 'taken'; readonly how: 'write' | 'mutate' | 'delete' | 'clear'; readonly k: number; readonly v: number }
@@ -114,6 +118,7 @@ const inner: fc.WeightedArbitrary<Op>[] = [
   record<Op & { op: 'refused' }>(1, { op: as('refused'), m, k, v }),
   record<Op & { op: 'cell' }>(2, { op: as('cell'), how: as('set', 'update', 'get'), v }),
   record<Op & { op: 'no-key' }>(1, { op: as('no-key'), m, k }),
+  record<Op & { op: 'ask' }>(1, { op: as('ask') }),
 ]
 
 const taken: fc.WeightedArbitrary<Op>[] = [
@@ -146,14 +151,18 @@ const asked: readonly fc.WeightedArbitrary<Op>[] = [
   record<Op & { op: 'durable' }>(2, { op: as('durable') }),
 ]
 
+const seldom: readonly fc.WeightedArbitrary<Op>[] = [
+  record<Op & { op: 'beside' }>(1, { op: as('beside'), ms: fc.nat({ max: 120 }) }),
+  record<Op & { op: 'points' }>(1, { op: as('points') }),
+  record<Op & { op: 'retake' }>(1, { op: as('retake'), as: fc.nat({ max: 11 }), count: fc.nat({ max: 12 }) }),
+  drop,
+]
+
 const outer: fc.WeightedArbitrary<Op>[] = [
   ...simple,
   within([...simple, drop, ...asked], 4),
   record<Op & { op: 'insert' }>(2, { op: as('insert'), m, k, v, ops: fc.array(fc.oneof(...simple, ...asked), { maxLength: 2 }) }),
-  record<Op & { op: 'beside' }>(1, { op: as('beside'), ms: fc.nat({ max: 120 }) }),
-  record<Op & { op: 'points' }>(1, { op: as('points') }),
-  record<Op & { op: 'retake' }>(1, { op: as('retake'), as: fc.nat({ max: 3 }), count: fc.nat({ max: 12 }) }),
-  drop,
+  ...seldom,
   record<Op & { op: 'check' }>(1, { op: as('check'), m }),
   record<Op & { op: 'iterator' }>(2, { op: as('iterator'), m, count: fc.nat({ max: 8 }) }),
   ...asked,
@@ -176,7 +185,10 @@ const turn: fc.Arbitrary<Turn> = fc.record({
 const told: fc.Arbitrary<Told> = fc.record({
   what: as<Told['what']>('barrier', 'barrier', 'checkpoint', 'voided', 'degraded', 'refused'),
   every: fc.integer({ min: 1, max: 4 }),
-  ops: fc.array(fc.oneof(...simple, drop, ...asked), { minLength: 1, maxLength: 3 }),
+  ops: fc.array(fc.oneof(...simple, ...seldom, ...asked, record<Op & { op: 'close' }>(6, { op: as('close') })), {
+    minLength: 1,
+    maxLength: 3,
+  }),
 })
 
 const life: fc.Arbitrary<LifePlan> = fc.record({

@@ -1,4 +1,4 @@
-/** A name that is a map now and a cell then, with the default codec or with one that writes to the store while it encodes. */
+/** A name that is a map now and a cell then, of another class and with the default codec or with one that writes to the store while it encodes. */
 import assert from 'node:assert/strict'
 import { deserialize, serialize } from 'node:v8'
 import type { Codec, Key } from '../../src/codec/index.ts'
@@ -43,6 +43,7 @@ export function retake(life: Life, op: Op & { op: 'retake' }): void {
   life.model.drop(RETAKEN)
   life.references = life.references.filter(({ name }) => name !== RETAKEN)
   life.coded = op.as % 4 > 1
+  life.class = ([undefined, 'rebuildable', 'critical'] as const)[Math.floor(op.as / 4)]
   if (op.as % 2 === 0) life.map(RETAKEN)
   else life.cell(RETAKEN)
   for (let n = 0; n < op.count; n++) put(life, keyOf(life, n), n)

@@ -169,7 +169,7 @@ class Rotten {
 
   /** As far as it can be read; in place of what cannot be what should be there. */
   #entriesOf(store: Store, name: string, kind: Kind, allowed: ReadonlyMap<Key, readonly unknown[]>): ReadonlyMap<Key, unknown> {
-    const walked = this.#tried(() => this.#life.entriesOf(name, kind, store))
+    const walked = this.#tried(() => this.#life.entriesOf(name, kind, store, true))
     if (walked !== undefined) return walked
     if (kind === 'value')
       return new Map([...allowed].flatMap(([key, wanted]) => (wanted.some(value => typeof value === 'symbol') ? [] : [[key, wanted[0]]])))

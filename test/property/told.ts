@@ -1,8 +1,10 @@
 /** Listeners of a life that do something themselves: inside the turn, and the call, in which they are told. */
 import type { Life } from './life.ts'
 import { perform } from './operations.ts'
-import type { Told } from './program.ts'
+import type { Op, Told } from './program.ts'
 
+/** Not while it closes, not even for a listener of its barrier. */
+const WHILE_OPEN: ReadonlySet<Op['op']> = new Set(['checkpoint', 'durable', 'drop', 'retake', 'beside', 'points', 'close'])
 /** So many times in a life: each barrier may ask for the next. */
 const TIMES_MAX = 25
 
@@ -24,12 +26,14 @@ export class Listeners {
     for (const { what: of, every, ops } of life.plan.told) {
       if (of !== what || count % every !== 0 || ++this.#times > TIMES_MAX) continue
       this.#inside = true
+      life.inBarrier = what === 'barrier'
       try {
-        for (const op of ops) if (!life.closing || (op.op !== 'checkpoint' && op.op !== 'durable' && op.op !== 'drop')) perform(life, op)
+        for (const op of ops) if (!life.closing || !WHILE_OPEN.has(op.op)) perform(life, op)
       } catch (error) {
         if (!life.storage.off) life.problems.push(error)
       } finally {
         this.#inside = false
+        life.inBarrier = false
       }
     }
   }

@@ -24,6 +24,8 @@ export interface Totals {
   points: number
   beside: number
   back: number
+  /** Lives that a listener closed. */
+  closedWithin: number
   /** Lives that another one took over from, and what was refused to them then. */
   overtaken: number
   fenced: number
@@ -59,6 +61,7 @@ export function noTotals(): Totals {
     points: 0,
     beside: 0,
     back: 0,
+    closedWithin: 0,
     overtaken: 0,
     fenced: 0,
     rotten: 0,
