@@ -172,6 +172,6 @@ test('random programs declare all they do, and nothing of it is named', async co
   context.diagnostic(`seed ${SEED}`)
   await fc.assert(
     fc.asyncProperty(program, one => runProgram(one, noTotals(), true)),
-    { seed: SEED, numRuns: share(65), endOnFailure: true },
+    { seed: SEED, numRuns: share(48), endOnFailure: true },
   )
 })
