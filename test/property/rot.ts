@@ -136,7 +136,12 @@ class Rotten {
     const { settings, components } = this.#opening
     const restore = { ...settings.restore, onDamage }
     const opened = openStore(DIRECTORY, { ...settings, readOnly, restore }, { ...components, random: new SeededRandom(8) })
-    return await this.#life.scheduler.run(opened).catch(error => this.#damaged(error))
+    const store = await this.#life.scheduler.run(opened).catch(error => this.#damaged(error))
+    if (store === undefined || store.restored.epoch <= this.#newest.epoch) return store
+    // Where nothing was committed since it went back, one manifest alone knows of that.
+    assert.match(store.restored.notes.join(), /an older manifest was taken/)
+    await this.#life.scheduler.run(store.close())
+    return undefined
   }
 
   #assertNothingLost({ restored: { epoch, notes } }: Store): void {
