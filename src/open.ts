@@ -206,7 +206,8 @@ async function openWriter(surroundings: Surroundings, components: Components): P
       epoch: report.end.epoch,
       listenersMs: () => events.listenersMs,
     })
-    space.inHold = () => checkpointer.holds.inside
+    // No barrier waits for a hold once the engine has stopped.
+    space.inHold = () => checkpointer.holds.inside && checkpointer.status !== 'failed' && checkpointer.status !== 'closed'
     built.countStallsIn(checkpointer)
     const writer = host
     if (onFiles) sweep(storage as FileStorage, clock)

@@ -240,8 +240,8 @@ export class Store extends Listening implements AsyncDisposable {
    * Makes everything durable, then for up to two seconds folds a long log tail or what was dropped, and merges what is overdue, so that the next
    * `open` is spared it; stops the engine and gives back the lock, all within the time given, and a second more at most where the storage hangs,
    * or once more the time in which the process stood still meanwhile.
-   * Later calls give the same promise. A running hold is waited for during half of the time, and writes to its end; all others write no more. What
-   * listeners throw meanwhile, async ones included, surfaces at its end. Where the storage still hangs, `process.kill(process.pid, 'SIGKILL')` alone ends the process.
+   * Later calls give the same promise. A running hold is waited for during half of the time, or as long as its `msMax` lets it, and writes until then; all
+   * others write no more. What listeners throw meanwhile, async ones included, surfaces at its end. Where the storage still hangs, `process.kill(process.pid, 'SIGKILL')` alone ends the process.
    * @throws at once, and nothing is closed: TIDEMARK_INSIDE, TIDEMARK_ARGUMENT. After everything was released, by rejecting: TIDEMARK_TIMEOUT, when
    * what was not durable in time is lost; TIDEMARK_VALUE_REFUSED or what kept the last checkpoint from being made
    */
@@ -273,7 +273,8 @@ export class Store extends Listening implements AsyncDisposable {
       const held = checkpointer?.status === 'failed' ? undefined : checkpointer?.holds.endWithin(timeoutMs / 2)
       if (held !== undefined) await held
       if (checkpointer?.status === 'failed') throw checkpointer.degradedBy
-      await checkpointer?.durable(ending.leftMs)
+      // Half of the time is left, but where the loop stood still meanwhile.
+      await checkpointer?.durable(held === undefined ? timeoutMs : Math.max(ending.leftMs, timeoutMs / 2))
     } catch (error) {
       problem = error
     }

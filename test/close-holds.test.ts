@@ -5,6 +5,14 @@ import { SimulatedStore } from './support/simulated-store.ts'
 
 const TIMEOUT_MS = 10_000
 
+function codeOf(call: () => unknown): unknown {
+  try {
+    return call()
+  } catch (error) {
+    return (error as { code: string }).code
+  }
+}
+
 async function held(ms: number) {
   const world = new SimulatedStore()
   const store = await world.open()
@@ -49,27 +57,20 @@ test('a hold that had written nothing when the store began to close makes all of
   map.set('gone', 1)
   await world.run(store.durable())
   const refused: unknown[] = []
-  const code = (call: () => unknown): unknown => {
-    try {
-      return call()
-    } catch (error) {
-      return (error as { code: string }).code
-    }
-  }
   const hold = store.hold(async () => {
     await new Promise<void>(resolve => world.scheduler.after(100, resolve))
     map.set('in', 1)
     map.delete('gone')
     store.transaction(() => map.set('with', 2))
     store.value<number>('new').set(3)
-    refused.push(code(() => store.checkpoint()))
+    refused.push(codeOf(() => store.checkpoint()))
     // What it leaves behind is no part of it.
-    void world.scheduler.after(100, () => refused.push(code(() => map.set('late', 1))))
+    void world.scheduler.after(100, () => refused.push(codeOf(() => map.set('late', 1))))
   })
   const closed = store.close({ timeoutMs: TIMEOUT_MS })
   refused.push(
-    code(() => map.set('beside', 1)),
-    code(() => store.transaction(() => 1)),
+    codeOf(() => map.set('beside', 1)),
+    codeOf(() => store.transaction(() => 1)),
   )
   refused.push(await store.hold(() => {}).catch(error => error.code))
   await world.run(Promise.all([hold, closed]))
@@ -85,4 +86,50 @@ test('a hold that had written nothing when the store began to close makes all of
   )
   assert.equal(again.value('new').get(), 3)
   await world.close()
+})
+
+test('where the loop stood still while a close waited for a hold there is time for the last epoch all the same', async () => {
+  const world = new SimulatedStore()
+  const store = await world.open()
+  const map = store.map<number>('map')
+  const hold = store.hold(
+    async () => {
+      await new Promise<void>(resolve => world.scheduler.after(100, resolve))
+      world.clock.advance(1200)
+      map.set('late', 1)
+    },
+    { msMax: 60_000 },
+  )
+  await world.run(Promise.all([hold, store.close({ timeoutMs: 1000 })]))
+  assert.equal((await world.open()).map('map').get('late'), 1)
+  await world.close()
+})
+
+test('a hold of an engine that stopped writes no more, once the store closes', async () => {
+  for (const when of ['before', 'meanwhile'] as const) {
+    const world = new SimulatedStore()
+    const store = await world.open()
+    const map = store.map<number>('map')
+    map.set('k', 1)
+    await world.run(store.durable())
+    // Another writer takes the store.
+    await world.open()
+    map.set('k', 2)
+    const fenced = store.checkpoint().catch(error => error.code)
+    const codes: unknown[] = []
+    const hold = store.hold(
+      async () => {
+        await new Promise<void>(resolve => world.scheduler.after(500, resolve))
+        for (const call of [() => store.map<number>('late').set('k', 1), () => store.transaction(() => 1)]) codes.push(codeOf(call))
+      },
+      { msMax: 60_000 },
+    )
+    if (when === 'before') await world.run(fenced)
+    const closed = store.close().catch(error => error.code)
+    assert.equal(await world.run(fenced), 'TIDEMARK_FENCED')
+    await world.run(Promise.all([hold, closed]))
+    assert.equal(await closed, 'TIDEMARK_FENCED')
+    assert.deepEqual(codes, ['TIDEMARK_CLOSED', 'TIDEMARK_CLOSED'], when)
+    await world.close()
+  }
 })

@@ -123,7 +123,7 @@ export class Drainer {
     const end = begin + stallMsMax * SLICE_SHARE
     drain.run(begin, ageMs, quota, () => clock.monotonic() >= end || outbox.full)
     const took = clock.monotonic() - begin
-    if (took >= stallMsMax * SLICE_SHARE) return Math.min(this.#restMs(begin, took), tickMs)
+    if (took >= stallMsMax * SLICE_SHARE) return this.#restMs(begin, took)
     // However long there was no barrier: those that follow may come at the cadence again.
     if (!drain.idle) return left > 0 ? tickMs : Math.max(tickMs, Math.min(cadenceMs, ageMs / MARKS))
     // Nobody writes: looks become rare, and where somebody else looks there are none.
@@ -133,11 +133,13 @@ export class Drainer {
   }
 
   /**
-   * From the begin of a slice that took so long until the next. No timer comes sooner than a millisecond, and most come later than they should: what
-   * that took from the share the next slices make up for, each in a turn of the loop of its own.
+   * From the begin of a slice that took so long until the next, a tick at most. No timer comes sooner than a millisecond, and most come later than they
+   * should: what that took from the share the next slices make up for, each in a turn of the loop of its own.
    */
   #restMs(begin: number, tookMs: number): number {
-    this.#restUntil = Math.max(this.#restUntil, begin - OWED_MS_MAX) + tookMs / shareOf(this.#parts.load())
+    const { load, pace } = this.#parts
+    const until = Math.max(this.#restUntil, begin - OWED_MS_MAX) + tookMs / shareOf(load())
+    this.#restUntil = Math.min(until, begin + pace.tickMs)
     return this.#restUntil - begin
   }
 

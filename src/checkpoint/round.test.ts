@@ -201,7 +201,7 @@ test('writes that come in bursts end the spreading, and after two rounds with on
   assert.equal(took(burst, ...calm.slice(0, 3)), 'hsss')
   assert.equal(took(burst, burst, ...calm), `hh${'h'.repeat(8)}ssss`)
   // A loop that was held up and makes up for it.
-  assert.equal(took({ ms: 20, engineMs: 4 }, { ms: 60, engineMs: 10 }, undefined), 'sss')
+  assert.equal(took({ ms: 20, engineMs: 2.5 }, { ms: 60, engineMs: 10 }, undefined), 'sss')
 })
 
 test('no commit waits until what a filter alone spoke for is looked up: that follows in slices of its own, until the next barrier', () => {

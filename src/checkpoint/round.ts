@@ -27,10 +27,10 @@ const LATE_MS = 2
 const LOAD_SHARE = 0.15
 const IDLE_SHARE = 0.5
 /**
- * So many budgets of engine time in the calls between two slices, and this share of the time between them, are a burst of writes: not a loop that
- * was held up and makes up for it.
+ * So many budgets of engine time in the calls between two slices, and this share of the time by which the second came late, are a burst of writes: not a
+ * loop that was held up and makes up for it.
  */
-const BURST_BUDGETS = 5
+const BURST_BUDGETS = 3
 const BURST_SHARE = 0.3
 /** So many steps are worth a slice. */
 const STEPS_MIN = 64
@@ -160,10 +160,10 @@ export class Round {
   #lookForBurst(flight: Flight, nowMs: number): void {
     const { space, stallMsMax, bursts } = this.#parts
     const ms = space.accessMs - this.#accessMs
-    const passedMs = nowMs - this.#slicedAt
+    const lateMs = nowMs - (this.#plannedAt ?? this.#slicedAt)
     this.#accessMs = space.accessMs
     this.#slicedAt = nowMs
-    if (ms < stallMsMax * BURST_BUDGETS || ms < passedMs * BURST_SHARE) return
+    if (ms < stallMsMax * BURST_BUDGETS || lateMs < LATE_MS || ms < lateMs * BURST_SHARE) return
     flight.hurried = true
     bursts.met()
   }

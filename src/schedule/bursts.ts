@@ -3,19 +3,34 @@
  *
  * What: what a barrier froze is captured between two bursts by slices, and in the midst of one by the calls that meet it. Behind the barrier there is the
  * more time for slices the sooner it falls behind a burst, and those that follow each other at once take the most of it.
- * Owns: how long bursts are expected. Does not own: who meets them (checkpoint/round.ts), when the barrier falls (window.ts).
- * Invariant: two cuts in a row have to meet one before any is expected; eight in a row that met none, or a barrier that found none to fall behind, end it.
+ * Owns: how long bursts are expected, whether one is under way. Does not own: who meets them (checkpoint/round.ts), when the barrier falls (window.ts).
+ * Invariants: two cuts in a row have to meet one before any is expected; eight in a row that met none behind barriers that found none end it; few keys
+ * are no burst, however fast they came.
  */
 
 /** After two cuts with one they are expected in so many. */
 const CUTS_EXPECTED = 8
-/** So many times the rate of the last while, since the look before, is a burst. */
+/** So many keys since the look before, and so many times the rate of the last while. */
+const KEYS_MIN = 1000
 const RATE_FACTOR = 2
+/** A look that comes so late comes behind a long turn, and that was the burst. */
+const LATE_MS = 2
+
+/** What a look sees of what was written since the one before. */
+export interface LookedAt {
+  readonly keys: number
+  readonly ms: number
+  /** Of the look. */
+  readonly lateMs: number
+  /** Keys a second, of the last while. */
+  readonly meanRate: number
+}
 
 export class Bursts {
   #expected = 0
   #met = false
   #metBefore = false
+  #underWay = false
 
   get expected(): boolean {
     return this.#expected > 0
@@ -34,9 +49,13 @@ export class Bursts {
     if (this.#metBefore) this.#expected = CUTS_EXPECTED
   }
 
-  /** Whether one has just ended, at a look; undefined: none is expected. Keys a second: since the look before, and of the last while. */
-  ended(rate: number, meanRate: number): boolean | undefined {
-    return this.expected ? rate > RATE_FACTOR * meanRate : undefined
+  /** Whether one has just ended; undefined: none is expected. */
+  ended({ keys, ms, lateMs, meanRate }: LookedAt): boolean | undefined {
+    const before = this.#underWay
+    const burst = keys >= KEYS_MIN && keys * 1000 > RATE_FACTOR * meanRate * ms
+    this.#underWay = burst && lateMs < LATE_MS
+    if (!this.expected) return undefined
+    return burst ? !this.#underWay : before
   }
 
   /** The barrier falls right behind one: they are still to be expected, though the cut may meet none any more. */

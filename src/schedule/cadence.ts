@@ -175,7 +175,8 @@ export class Cadence {
     // Who was told of something may have set a barrier, which took what was seen.
     const fell = this.#listedAtBarrier !== listed
     const againMs = fell ? Math.min(this.#lookTimes.lookMs, this.#window.targetMs) : this.#againMsOf(seen)
-    const look = dirty && !fell ? this.#plan(now, seen) : { barrier: undefined, againMs }
+    const behindBurst = this.#behindBurst(ms, late, seen)
+    const look = dirty && !fell ? this.#plan(now, seen, behindBurst) : { barrier: undefined, againMs }
     this.#wanted = look.barrier
     this.#againAt = now + look.againMs
     return look
@@ -332,9 +333,14 @@ export class Cadence {
     if (this.settings.intervalMs > 0) this.#exposure.blocked(this.#againAt + LOOP_LATE_MS, now)
   }
 
-  #plan(now: number, seen: Seen): Look {
-    const { lull, lullsExpected, busy, recentRate } = this.#activity
-    const behindBurst = this.#lookTimes.isFew(seen.collections) ? this.bursts.ended(this.#written.rate, recentRate) : undefined
+  /** Looks come more often for it, so not where one goes through many collections. */
+  #behindBurst(ms: number, lateMs: number, { collections }: Seen): boolean | undefined {
+    const ended = this.bursts.ended({ keys: this.#written.keys, ms, lateMs, meanRate: this.#activity.recentRate })
+    return this.#lookTimes.isFew(collections) ? ended : undefined
+  }
+
+  #plan(now: number, seen: Seen, behindBurst: boolean | undefined): Look {
+    const { lull, lullsExpected, busy } = this.#activity
     const plan = planBarrier(this.settings, {
       elapsedMs: now - this.#windowStart,
       ageMs: now - this.#exposure.uncutSince,

@@ -10,6 +10,8 @@ import type { Changed } from './types.ts'
 export class Written {
   /** Keys a second. */
   rate = 0
+  /** Since the look before; 0 where they are not counted. */
+  keys = 0
   /** Listed at the last look or since the barrier, and what came before a barrier since the look. */
   #listed = 0
   #before = 0
@@ -17,8 +19,9 @@ export class Written {
   /** `ms`: since the last look. */
   look(ms: number, changed: readonly Changed[], counted: boolean): void {
     const listed = keysOf(changed)
+    this.keys = counted ? this.#before + Math.max(0, listed - this.#listed) : 0
     // Where keys are not counted any more, they are written as before.
-    if (counted) this.rate = ((this.#before + Math.max(0, listed - this.#listed)) * 1000) / ms
+    if (counted) this.rate = (this.keys * 1000) / ms
     this.#before = 0
     this.#listed = listed
   }
