@@ -175,8 +175,8 @@ export class Cadence {
     // Who was told of something may have set a barrier, which took what was seen.
     const fell = this.#listedAtBarrier !== listed
     const againMs = fell ? Math.min(this.#lookTimes.lookMs, this.#window.targetMs) : this.#againMsOf(seen)
-    const behindBurst = this.#behindBurst(ms, late, seen)
-    const look = dirty && !fell ? this.#plan(now, seen, behindBurst) : { barrier: undefined, againMs }
+    const ended = this.bursts.ended({ keys: this.#written.keys, ms, lateMs: late, meanRate: this.#activity.recentRate })
+    const look = dirty && !fell ? this.#plan(now, seen, ended) : { barrier: undefined, againMs }
     this.#wanted = look.barrier
     this.#againAt = now + look.againMs
     return look
@@ -333,13 +333,9 @@ export class Cadence {
     if (this.settings.intervalMs > 0) this.#exposure.blocked(this.#againAt + LOOP_LATE_MS, now)
   }
 
-  /** Looks come more often for it, so not where one goes through many collections. */
-  #behindBurst(ms: number, lateMs: number, { collections }: Seen): boolean | undefined {
-    const ended = this.bursts.ended({ keys: this.#written.keys, ms, lateMs, meanRate: this.#activity.recentRate })
-    return this.#lookTimes.isFew(collections) ? ended : undefined
-  }
-
-  #plan(now: number, seen: Seen, behindBurst: boolean | undefined): Look {
+  #plan(now: number, seen: Seen, burstEnded: boolean | undefined): Look {
+    // Looks come more often for it.
+    const behindBurst = this.#lookTimes.isFew(seen.collections) ? burstEnded : undefined
     const { lull, lullsExpected, busy } = this.#activity
     const plan = planBarrier(this.settings, {
       elapsedMs: now - this.#windowStart,
