@@ -66,10 +66,16 @@ test('a segment that somebody took away is told of while the service lives, whic
   const bytes = await world.run((async () => await copied.read(0, await storage.size(file)))())
   await world.run(storage.remove(file))
   await fold()
-  const { folds, lastError } = store.stats().upkeep
+  const { folds, lastError, failures: told } = store.stats().upkeep
   assert.match(lastError ?? '', new RegExp(`${file} is missing`))
   assert.equal(folds, 2, 'upkeep goes on')
   assert.equal(store.stats().status, 'ok')
+  await world.pass(120_000)
+  const orphan = `segment/${ORPHANS[0]}`
+  await world.run((async () => await (await storage.open(orphan, 'create')).close())())
+  await fold()
+  assert.equal(await world.run(storage.exists(orphan)), false, 'what is dead goes as ever')
+  assert.equal(store.stats().upkeep.failures, told, 'it is told of once')
   const back = await world.run(storage.open(file, 'create'))
   await world.run(back.append([bytes]))
   await world.pass(120_000)
@@ -145,7 +151,7 @@ test('between two manifests that the collector reads it gives way, and each is r
     if (operation === 'open' && path.startsWith('manifest/')) steps.push('read')
   }
   const collector = new Collector({
-    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, monotonic: () => 0 },
+    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, missing: () => {}, monotonic: () => 0 },
     pause: async () => void steps.push('pause'),
     manifest: () => own.manifest,
     check: () => own.check(),
@@ -166,7 +172,7 @@ test('what is published while the collector looks is looked at again', async () 
   await own.publish(next)
   let during = true
   const collector = new Collector({
-    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, monotonic: () => 0 },
+    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, missing: () => {}, monotonic: () => 0 },
     pause: async () => {
       if (during) await own.publish(next)
       during = false
@@ -188,7 +194,7 @@ test('a file that the last look at the manifests names after all stays: one that
   let now = 0
   const fold = { bytes: 1, epoch: 1, digest: 'cd'.repeat(32), file: logName(token, 1), timeMs: 1, nextId: 1, catalogue: [] }
   const collector = new Collector({
-    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, monotonic: () => now },
+    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, missing: () => {}, monotonic: () => now },
     pause: async () => {},
     manifest: () => own.manifest,
     check: async () => {
@@ -221,7 +227,7 @@ test('what the last manifest but one of the run before named has a grace, also w
     await own.publish(() => begun)
     let now = 0
     const collector = new Collector({
-      ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, monotonic: () => now },
+      ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, missing: () => {}, monotonic: () => now },
       pause: async () => {},
       manifest: () => own.manifest,
       check: async () => {},
@@ -274,7 +280,7 @@ test('of a point that is kept the log does not count behind what the newest mani
   await own.publish(of => roll(of, { ...end, file: first, epoch: 3 }, third, null))
   let now = 0
   const collector = new Collector({
-    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, monotonic: () => now },
+    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, missing: () => {}, monotonic: () => now },
     pause: async () => {},
     manifest: () => own.manifest,
     check: () => own.check(),

@@ -4,9 +4,9 @@
  * Owns: since when a file is known to be dead. Does not own: what is kept (manifests say), removing manifests.
  * Invariants: a file goes only when the newest manifest, the one before it that verifies and every retained one (but for its log: the newest names
  * all of it that is kept) do without it, this was so a grace before, and no later writer has come; a file that somebody is writing is not looked at;
- * one that cannot be removed keeps no other. A segment that the newest names and that is not there is told of: while it lives the service may not need
- * it, and the next restart does. What was dead when this run began, and for the last manifest but one of the run before, has had its grace then:
- * where no run is as long as a grace, nothing would ever go. Where a manifest that counts could not be read that is not known, and all wait a grace.
+ * one that cannot be removed keeps no other. A segment that the newest names and that is not there is told of once, and is no failure: while it lives
+ * the service may not need it, and the next restart does. What was dead when this run began, and for the last manifest but one of the run before, has
+ * had its grace then: where no run is as long as a grace, nothing would ever go. Where a manifest that counts could not be read that is not known, and all wait a grace.
  * A manifest that the device does not give back may be whole, and count: nobody knows what it names, but it was there before it was asked for, and so
  * was all that it names, none of which was removed while it counted. So after UNREAD_MAX tries in a row it is taken to name every file that is there,
  * and what comes after that goes as ever. So is one of another history that stands under the number of a point that is kept: that of the point may be
@@ -33,6 +33,8 @@ export interface CollectParts {
   /** A file of our own that no manifest names yet. */
   readonly inUse: (file: string) => boolean
   readonly failpoint: Failpoint
+  /** Told of segments that the newest manifest names, and that are not there, when some are that were not before. */
+  readonly missing: (error: TidemarkError) => void
   readonly graceMs: number
   /** Awaited between two files; rejects when it is time to end. */
   readonly pause: () => Promise<void>
@@ -54,8 +56,10 @@ export class Collector {
   readonly #before = new Map<number, ReadonlySet<string>>()
   /** How often in a row a manifest was not given back, by number. */
   readonly #unread = new Map<number, number>()
+  /** Segments that were missing in the last sweep, and were told of. */
+  #missing: ReadonlySet<string> = new Set()
   removed = 0
-  /** Why a file could not be removed in the last sweep, the first of them; or a segment that was missing. */
+  /** Why a file could not be removed in the last sweep, the first of them. */
   failure: unknown
   /** Files are kept for the manifest before the newest alone, as of the last sweep: they go with the next one that is published. */
   held = false
@@ -78,12 +82,7 @@ export class Collector {
     const dead: string[] = []
     const all = await this.#all()
     const files = this.#removable(all, newest.token)
-    const missing = missingSegment(newest, all)
-    if (missing !== undefined) {
-      // A later writer may have taken it, and where the directory is away all is.
-      await check()
-      if (manifest() === newest) this.failure = goneSegment(missing)
-    }
+    await this.#tellMissing(newest, all)
     for (const file of files.keys()) if (!named.has(file)) dead.push(file)
     const still = new Set(dead)
     for (const file of this.#dead.keys()) if (!still.has(file)) this.#dead.delete(file)
@@ -110,6 +109,18 @@ export class Collector {
       }
     }
     return dead.length > due.length || manifest() !== newest
+  }
+
+  async #tellMissing(newest: Manifest, all: readonly Found[]): Promise<void> {
+    const missing = missingSegments(newest, all)
+    const untold = missing.filter(file => !this.#missing.has(file))
+    if (untold.length > 0) {
+      // A later writer may have taken them, and where the directory is away all is.
+      await this.#parts.check()
+      if (this.#parts.manifest() !== newest) return
+      this.#parts.missing(goneSegments(untold))
+    }
+    this.#missing = new Set(missing)
   }
 
   /** Files that the manifests that count name. */
@@ -226,15 +237,16 @@ export class Collector {
   }
 }
 
-/** One that the manifest names, and that somebody took away. Files of the log are missed by commits. */
-function missingSegment(manifest: Manifest, all: readonly Found[]): string | undefined {
+/** Those that the manifest names, and that somebody took away. Files of the log are missed by commits. */
+function missingSegments(manifest: Manifest, all: readonly Found[]): string[] {
   const there = new Set(all.map(({ file }) => file))
-  for (const file of filesOf(manifest)) if (file.startsWith(`${SEGMENT_FOLDER}/`) && !there.has(file)) return file
-  return undefined
+  return [...filesOf(manifest)].filter(file => file.startsWith(`${SEGMENT_FOLDER}/`) && !there.has(file))
 }
 
-function goneSegment(file: string): TidemarkError {
-  return new TidemarkError('TIDEMARK_STORAGE', `${file} is missing: without it no restart comes to the newest state`, {
+function goneSegments(files: readonly string[]): TidemarkError {
+  const file = files[0] as string
+  const more = files.length > 1 ? `, and so are ${files.length - 1} more` : ''
+  return new TidemarkError('TIDEMARK_STORAGE', `${file} is missing${more}: without it no restart comes to the newest state`, {
     file,
     hint: 'put it back; otherwise do not restart the service before its state is copied out of it',
   })

@@ -103,7 +103,11 @@ export class Folding {
     this.#gone = new Gone({ storage, scheduler, pause: () => this.#giveWay(), again })
     const inUse = (file: string): boolean => this.#names.inUse(file) || parts.inUse(file)
     const pause = (): Promise<void> => this.#giveWay(this.#collectUntil)
-    this.#collector = new Collector({ storage, monotonic, manifest, check, failpoint, inUse, graceMs: this.#limits.graceMs, pause })
+    const missing = (error: Error): void => this.#failed('collect', error)
+    this.#collector = new Collector({
+      ...{ storage, monotonic, manifest, check, failpoint, inUse, missing, pause },
+      graceMs: this.#limits.graceMs,
+    })
   }
 
   /** Begins with what was left undone, when who has just opened the store had time for what it opened it for. `catalogue`: what is alive. */

@@ -142,7 +142,7 @@ test('who slept removes no file', async () => {
   const graceMs = 10
   let now = 0
   const collector = new Collector({
-    ...{ storage, graceMs, failpoint: noFailpoint, inUse: () => false, pause: async () => {} },
+    ...{ storage, graceMs, failpoint: noFailpoint, inUse: () => false, missing: () => {}, pause: async () => {} },
     monotonic: () => now,
     manifest: () => own.manifest,
     check: () => own.check(),
@@ -179,7 +179,7 @@ test('a file goes only when the manifests that do without it are on the device, 
   }
   let now = 0
   const collector = new Collector({
-    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, pause: async () => {} },
+    ...{ storage, graceMs: 10, failpoint: noFailpoint, inUse: () => false, missing: () => {}, pause: async () => {} },
     monotonic: () => now,
     manifest: () => own.manifest,
     check: () => own.check(),
