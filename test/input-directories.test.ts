@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from '
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { copy, explain, open, profile, recoveryPoints, verify } from 'tidemark'
+import { workingDirectoryGone } from '../src/storage/index.ts'
 import { failsWith, temporaryFolder } from './temporary.ts'
 
 test('a directory that holds something else is left as it is', async t => {
@@ -171,6 +172,7 @@ test('where the working directory was removed a relative path is an input to be 
     assert.deepEqual(readdirSync(around), [])
     // Memory lies in none.
     await (await open(':memory:')).close()
+    assert.deepEqual([workingDirectoryGone() instanceof Error, workingDirectoryGone('win32')], [true, undefined])
   } finally {
     process.chdir(before)
   }

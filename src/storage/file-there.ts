@@ -8,7 +8,9 @@ export function isThere(url: URL): boolean {
 }
 
 /** What the system says of the working directory where it was removed, while Node.js goes on to give the name that it had. */
-export function workingDirectoryGone(): Error | undefined {
+export function workingDirectoryGone(platform = process.platform): Error | undefined {
+  // A directory in use cannot be removed there, and of a volume without a drive letter the call says ENOENT.
+  if (platform === 'win32') return undefined
   try {
     realpathSync.native('.')
   } catch (error) {
