@@ -108,7 +108,8 @@ const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
   ],
   [['EROFS'], 'the file system is read-only, often remounted so by the kernel after an error: look at the kernel log, then remount it'],
   [['ENOENT'], 'the file, or the directory of the store, was moved away, unmounted or removed: put it back where it was'],
-  [['EMFILE', 'ENFILE'], 'too many open files: raise the limit (ulimit -n) or find what leaks them'],
+  [['EMFILE'], 'too many open files: raise the limit (ulimit -n) or find what leaks them'],
+  [['ENFILE'], 'too many open files of the whole system: raise the limit (fs.file-max) or find what leaks them'],
   [['ENOMEM'], 'the system is out of memory'],
   [
     ['EACCES', 'EPERM'],

@@ -7,7 +7,7 @@ test('a thread that could not start for want of something says of what, and whic
     lostThread(Object.assign(new Error(`Worker initialization failure: ${reason}`), { code: 'ERR_WORKER_INIT_FAILED' }))
   assert.match(failed('EMFILE').message, /could not start: .*EMFILE/)
   assert.match(failed('EMFILE').hint ?? '', /ulimit -n/)
-  assert.match(failed('ENFILE').hint ?? '', /ulimit -n/)
+  assert.match(failed('ENFILE').hint ?? '', /whole system \(fs\.file-max\)/)
   assert.match(failed('EAGAIN').hint ?? '', /ulimit -u/)
   assert.equal(failed('EMFILE').code, 'TIDEMARK_FAILED')
 })

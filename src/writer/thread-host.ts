@@ -210,9 +210,14 @@ export function lostThread(cause: unknown): TidemarkError {
   const what = cause instanceof Error ? cause.message : String(cause)
   const isStart = (cause as { code?: unknown } | undefined)?.code === 'ERR_WORKER_INIT_FAILED'
   const message = isStart ? `the writer's thread could not start: ${what}` : `the writer's thread was lost: ${what}`
-  const limit = /E[MN]FILE/.test(what) ? 'open files (ulimit -n)' : 'threads and memory (ulimit -u, ulimit -v, pids.max)'
-  const hint = isStart ? `raise the limit of ${limit}, and open the store again` : 'open the store again'
+  const hint = isStart ? `raise the limit of ${limitIn(what)}, and open the store again` : 'open the store again'
   return new TidemarkError('TIDEMARK_FAILED', message, { cause, hint })
+}
+
+function limitIn(reason: string): string {
+  if (reason.includes('EMFILE')) return 'open files (ulimit -n)'
+  if (reason.includes('ENFILE')) return 'open files of the whole system (fs.file-max)'
+  return 'threads and memory (ulimit -u, ulimit -v, pids.max)'
 }
 
 function transferable(message: ToWriter): ArrayBuffer[] {
