@@ -50,6 +50,13 @@ test('a command that is wrong ends with 2, help with 0', () => {
   }
 })
 
+test('--version gives that of the package, and --help names it', () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  const [of, help] = runEach([['--version'], ['--help']])
+  assert.deepEqual(of, { status: 0, out: `${version}\n`, err: '' })
+  assert.match(help?.out ?? '', /^ {2}--version\n {6}/m)
+})
+
 test('an error is one of JSON where --json is an option, wherever that stands, and not where it is an argument', () => {
   const errorIn = (args: readonly string[]): string => {
     const { status, err } = run(args)

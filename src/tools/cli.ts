@@ -3,6 +3,7 @@
  * The command line: finds the verb, prints what it gives, ends with 0 only when what was asked holds; 1: it does not, 2: it was asked wrongly.
  * Owns the exit status. Does not own: what the verbs do, how output is written (output.ts).
  */
+import { createRequire } from 'node:module'
 import type { TidemarkError } from 'tidemark'
 import { explain } from './explain.ts'
 import { importLines } from './import.ts'
@@ -24,7 +25,12 @@ const json = (end < 0 ? args : args.slice(0, end)).includes('--json')
 
 function help(): string {
   const lines = [...VERBS.values()].map(({ usage, what }) => `  ${usage}\n      ${what}`)
-  return `tidemark <verb> …\n\n${lines.join('\n')}\n\nExit status: 0 what was asked holds, 1 it does not, 2 the command was wrong.\n`
+  return `tidemark <verb> …\n\n${lines.join('\n')}\n  --version\n      the version of the package\n\nExit status: 0 what was asked holds, 1 it does not, 2 the command was wrong.\n`
+}
+
+/** Of the package that the verbs are of. */
+function version(): string {
+  return (createRequire(import.meta.url)('tidemark/package.json') as { readonly version: string }).version
 }
 
 function fail(error: unknown): number {
@@ -37,6 +43,10 @@ async function main(): Promise<number> {
   try {
     if (name === 'help' || name === '--help' || name === '-h') {
       await write(help())
+      return 0
+    }
+    if (name === '--version') {
+      await write(`${version()}\n`)
       return 0
     }
     const verb = name === undefined ? undefined : VERBS.get(name)
