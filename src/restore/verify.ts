@@ -191,6 +191,8 @@ async function problemOf(work: () => Promise<void>): Promise<Problem | undefined
     const file = error instanceof TidemarkError ? error.file : undefined
     if (error instanceof TidemarkError && error.kind === 'damage') return { message: error.message, file }
     if (missing(error)) return { message: 'it is missing', file }
+    if (isErrno(error, 'EISDIR')) return { message: 'a folder stands in its place: move it away', file }
+    if (isErrno(error, 'ENOTDIR')) return { message: 'a file stands in the place of its folder: move it away', file }
     if (isNotGivenBack(error)) return { message: (error as Error).message, file }
     throw error
   }

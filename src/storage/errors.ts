@@ -108,6 +108,8 @@ const HINTS: readonly (readonly [readonly ErrnoName[], string])[] = [
   ],
   [['EROFS'], 'the file system is read-only, often remounted so by the kernel after an error: look at the kernel log, then remount it'],
   [['ENOENT'], 'the file, or the directory of the store, was moved away, unmounted or removed: put it back where it was'],
+  [['EISDIR'], 'a folder stands where a file of the store belongs: move it away, and put the file back'],
+  [['ENOTDIR'], 'a file stands where a folder of the store belongs: move it away, and put the folder back'],
   [['EMFILE'], 'too many open files: raise the limit (ulimit -n) or find what leaks them'],
   [['ENFILE'], 'too many open files of the whole system: raise the limit (fs.file-max) or find what leaks them'],
   [['ENOMEM'], 'the system is out of memory'],
@@ -125,20 +127,6 @@ export function notWhereItWas(file: string, what: string, info?: TidemarkError['
     hint: `the directory was moved away, unmounted or replaced: put it back where it was${GO_ON}`,
     ...(info === undefined ? {} : { info }),
   })
-}
-
-/** The path itself is the reason, or what this user may do there: trying again does not help. */
-const NO_PATH: readonly ErrnoName[] = ['ENOTDIR', 'ENAMETOOLONG', 'ELOOP']
-const NOT_WRITABLE: readonly ErrnoName[] = ['EEXIST', 'EISDIR', 'ENOENT', 'EACCES', 'EPERM', 'EROFS']
-
-/** TIDEMARK_DIRECTORY where the path is a file, leads through one or is none, or cannot be written to; any other error as it is. */
-export function directoryError(path: string, error: unknown, toDo: 'reads' | 'writes'): unknown {
-  if (!isErrno(error, ...NO_PATH) && !(toDo === 'writes' && isErrno(error, ...NOT_WRITABLE))) return error
-  const { message, hint: told } = error as { readonly message: string; readonly hint?: string | undefined }
-  // Nothing was there yet that was taken away.
-  const hint = told === undefined || isErrno(error, 'ENOENT') ? 'correct the path' : told
-  const what = isErrno(error, 'ENOTDIR') ? 'is no directory' : `cannot be used as a directory: ${message}`
-  return new TidemarkError('TIDEMARK_DIRECTORY', `${path} ${what}`, { cause: error, hint })
 }
 
 /** For a call that ends with it: nothing goes on by itself there. Any other error as it is. */

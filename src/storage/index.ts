@@ -1,6 +1,5 @@
 export type { OpenMode, Storage, StorageFile, StorageOperation } from './contract.ts'
 export {
-  directoryError,
   type ErrnoName,
   endedBy,
   errnoOf,
@@ -17,6 +16,7 @@ export {
   unpackError,
   withFile,
 } from './errors.ts'
+export { directoryError } from './file-directory.ts'
 export { acquireLock, isForeignLock, LOCK_FILE, type Lock, type LockHolder, type LockOptions, lockHolder } from './file-lock.ts'
 export { FileStorage, type FileStorageOptions, type TemporaryFile } from './file-storage.ts'
 export { isThere, workingDirectoryGone } from './file-there.ts'
