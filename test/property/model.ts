@@ -169,7 +169,12 @@ export class Model {
     if (base.changes >= copy.changes) return true
     const names = new Map([...base.collections].map(([name, { kind }]) => [name, kind]))
     const contentOf = (name: string): Map<Key, unknown> =>
-      new Map([...(base.collections.get(name)?.allowed ?? [])].map(([key, [value]]) => [key, value]))
+      new Map(
+        [...(base.collections.get(name)?.allowed ?? [])]
+          // Refused, and nothing is stored of it.
+          .filter(([, wanted]) => wanted.some(value => value !== ABSENT))
+          .map(([key, [value]]) => [key, value]),
+      )
     return differences(copy, names, contentOf).length === 0
   }
 
