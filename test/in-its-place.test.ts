@@ -14,7 +14,7 @@ const SEGMENT = 'segment/00000001-00000013.seg'
 function storeWith(t: TestContext, name: string, what: 'a folder' | 'a file'): string {
   const store = join(temporaryFolder(t), 'store')
   cpSync(join(root, 'test/golden/v2/store'), store, { recursive: true })
-  rmSync(join(store, name), { recursive: true })
+  rmSync(join(store, name), { recursive: true, force: true })
   if (what === 'a folder') mkdirSync(join(store, name))
   else writeFileSync(join(store, name), 'mine')
   return store
@@ -41,6 +41,8 @@ test('an opening that meets one says in its hint what is to be moved away', asyn
     const { hint } = await failsWith('TIDEMARK_STORAGE', () => open(folder, settings), { says: [LOG] })
     assert.match(String(hint), /^a folder stands where a file of the store belongs: move it away/)
   }
+  const { hint: ofLock } = await failsWith('TIDEMARK_DIRECTORY', () => open(storeWith(t, 'lock', 'a folder')), { says: ['lock'] })
+  assert.match(String(ofLock), /^a folder stands where a file of the store belongs: move it away/)
   for (const name of ['log', 'segment']) {
     const { hint } = await failsWith('TIDEMARK_STORAGE', () => open(storeWith(t, name, 'a file')), { says: [name] })
     assert.match(String(hint), /^a file stands where a folder of the store belongs: move it away/)

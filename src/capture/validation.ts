@@ -14,10 +14,10 @@ export class Validation {
   readonly #validate: (undo: Undo) => void
   /** In this round, by codecs. */
   #written = new Set<Undo>()
+  /** Of this round, not looked at yet. */
+  #waiting = new Set<Undo>()
   #made = 0
   #most = Number.POSITIVE_INFINITY
-  /** Of this round, not looked at yet. */
-  #left = 0
 
   constructor(validate: (undo: Undo) => void) {
     this.#validate = validate
@@ -31,27 +31,35 @@ export class Validation {
   /** The key is about to go. What goes need not be looked at, and waits for nothing. */
   goes(undo: Undo): void {
     this.#written.delete(undo)
+    this.#waiting.delete(undo)
   }
 
   /** @throws what `validate` throws; TIDEMARK_VALUE_REFUSED where this would never end */
   look(undo: Undo): void {
     if (!undo.mayCount) return
-    // What waits comes to it as well: each call may have written many.
-    if (++this.#made + this.#left + this.#written.size > this.#most) throw endless(undo.collection.name)
+    this.#made++
+    // What waits comes to it as well: each call may have written many. Some of it went meanwhile with all that its collection held.
+    if (this.#isTooMuch()) {
+      for (const waiting of [this.#waiting, this.#written]) for (const other of waiting) if (!other.mayCount) waiting.delete(other)
+      if (this.#isTooMuch()) throw endless(undo.collection.name)
+    }
     this.#validate(undo)
   }
 
   /** What codecs wrote while all others were looked at, and so on. @throws as `look` */
   lookAtWritten(): void {
     for (let round = 1; this.#written.size > 0; round++) {
-      const now = this.#written
+      this.#waiting = this.#written
       this.#written = new Set()
-      this.#left = now.size
-      for (const undo of now) {
-        this.#left--
+      for (const undo of this.#waiting) {
+        this.#waiting.delete(undo)
         this.look(undo)
       }
       if (round === 1) this.#most = this.#made + VALIDATIONS_MORE_MAX + VALIDATIONS_MORE_TIMES * this.#made
     }
+  }
+
+  #isTooMuch(): boolean {
+    return this.#made + this.#waiting.size + this.#written.size > this.#most
   }
 }

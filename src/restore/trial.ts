@@ -34,13 +34,13 @@ export class Trial {
     if (opened === undefined || !(await this.#isPublished(opened))) return failure
     const lost = opened.damagedManifests[0]?.file ?? 'manifests that are not there'
     const { message } = failure as Error
-    const { code, file, info }: Partial<TidemarkError> = failure instanceof TidemarkError ? failure : {}
+    const { code, file, info, hint }: Partial<TidemarkError> = failure instanceof TidemarkError ? failure : {}
     const what = `${message}; and the store may have been taken over: files of the log that only ${lost} named, and that were not found, are not looked for any more then`
     return new TidemarkError(code ?? 'TIDEMARK_STORAGE', what, {
       cause: failure,
       ...(file === undefined ? {} : { file }),
       ...(info === undefined ? {} : { info }),
-      hint: 'keep a copy of the directory before the store is opened for writing again, or put one from before back: with it such files are found when they are back',
+      hint: `${hint === undefined ? '' : `${hint}; and `}keep a copy of the directory before the store is opened for writing again, or put one from before back: with it such files are found when they are back`,
     })
   }
 

@@ -8,7 +8,7 @@ import { type ErrnoName, isErrno } from './errors.ts'
 const NO_PATH: readonly ErrnoName[] = ['ENOTDIR', 'ENAMETOOLONG', 'ELOOP']
 const NOT_WRITABLE: readonly ErrnoName[] = ['EEXIST', 'EISDIR', 'ENOENT', 'EACCES', 'EPERM', 'EROFS']
 /** What their hints say is of a store that is there. */
-const OF_THE_STORE: readonly ErrnoName[] = ['ENOENT', 'ENOTDIR', 'EISDIR']
+const OF_THE_STORE: readonly ErrnoName[] = ['ENOENT', 'ENOTDIR']
 
 /** TIDEMARK_DIRECTORY where the path is a file, leads through one or is none, or cannot be written to; any other error as it is. */
 export function directoryError(path: string, error: unknown, toDo: 'reads' | 'writes'): unknown {
