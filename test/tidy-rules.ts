@@ -190,7 +190,8 @@ export function layers(path: string, text: string): string[] {
     if (name === 'tidemark' || name.startsWith('tidemark/')) problems.push(`imports its own package by name (${name})`)
     if (!isRelative(name)) continue
     const target = resolve(path, name)
-    if (isTest(path) && /^(test\/type-assert\.ts|test\/support\/(attempt|manifest)\.ts|src\/testing\/index\.ts)$/.test(target)) continue
+    if (isTest(path) && /^(test\/type-assert\.ts|test\/support\/(attempt|loop|manifest)\.ts|src\/testing\/index\.ts)$/.test(target))
+      continue
     if (!target.startsWith('src/')) problems.push(`imports ${name}, outside src`)
     const to = place(target)
     if (typeof to === 'string') problems.push(`imports ${name}: ${to}`)

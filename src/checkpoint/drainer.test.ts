@@ -1,8 +1,8 @@
 /** The drain beside a loop whose timers are as coarse as libuv's: how much of the time its slices take, when much is due. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Loop } from '../../test/support/loop.ts'
 import { Histogram } from '../base/histogram.ts'
-import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import { type Drain, Outbox, Space } from '../capture/index.ts'
 import { Drainer, type DrainerParts } from './drainer.ts'
 import { Pace } from './pace.ts'
@@ -12,43 +12,15 @@ import { Turns } from './turns.ts'
 const STALL_MS = 1
 const STEP_MS = 0.005
 
-/** Timers are due by whole milliseconds of the loop's own time, one at least, which stands still in a turn; a turn takes 0.02 ms beside what is done in it. */
-class CoarseLoop implements Scheduler {
-  nowMs = 0.4
-  #turnMs = 0
-  #timers: { at: number; fn: () => void }[] = []
-  #immediates: (() => void)[] = []
-
-  immediate(fn: () => void): Cancel {
-    this.#immediates.push(fn)
-    return () => {
-      this.#immediates = this.#immediates.filter(other => other !== fn)
-    }
-  }
-
-  after(ms: number, fn: () => void): Cancel {
-    const timer = { at: Math.floor(this.#turnMs) + Math.max(1, Math.trunc(ms)), fn }
-    this.#timers.push(timer)
-    return () => {
-      this.#timers = this.#timers.filter(other => other !== timer)
-    }
-  }
-
-  run(untilMs: number): void {
-    while (this.nowMs < untilMs) {
-      this.#turnMs = this.nowMs
-      const due = this.#timers.filter(({ at }) => at <= Math.floor(this.#turnMs))
-      this.#timers = this.#timers.filter(timer => !due.includes(timer))
-      for (const { fn } of due) fn()
-      for (const fn of this.#immediates.splice(0)) fn()
-      this.nowMs += 0.02
-    }
-  }
-}
+/** Of a loop at rest. */
+const TURN_MS = 0.02
 
 /** So much is due, and more comes each look, so that the slices end by the clock; the first may take long, and is not counted then. */
 function slicesIn(ms: number, load: number, firstMs = 0): { readonly share: number; readonly longest: number; readonly turns: number } {
-  const loop = new CoarseLoop()
+  const loop = new Loop(true)
+  const run = (untilMs: number): void => {
+    while (loop.nowMs < untilMs) loop.turn(TURN_MS)
+  }
   const clock = { monotonic: () => loop.nowMs, now: () => 0 }
   const slices: number[] = []
   const watch = { turnBegins: () => {}, turnEnded: (took: number) => void slices.push(took) }
@@ -86,10 +58,10 @@ function slicesIn(ms: number, load: number, firstMs = 0): { readonly share: numb
   const drainer = new Drainer(parts)
   drainer.wake()
   if (firstMs > 0) {
-    while (slices.length === 0) loop.run(loop.nowMs + 1)
+    while (slices.length === 0) run(loop.nowMs + 1)
     slices[0] = 0
   }
-  loop.run(loop.nowMs + ms)
+  run(loop.nowMs + ms)
   drainer.stop()
   return { share: slices.reduce((sum, one) => sum + one, 0) / ms, longest: Math.max(...slices), turns: slices.length }
 }

@@ -1,8 +1,8 @@
 /** The last round beside a service whose turns have a length: how long its slices are, how much of the time they take, when it is through. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Loop } from '../../test/support/loop.ts'
 import { Histogram } from '../base/histogram.ts'
-import type { Cancel, Scheduler } from '../base/scheduler.ts'
 import { type Capture, Outbox, Space } from '../capture/index.ts'
 import { Bursts } from '../schedule/index.ts'
 import { type Flight, newFlight } from './flight.ts'
@@ -12,38 +12,6 @@ import { Turns } from './turns.ts'
 
 const STEP_MS = 0.01
 const STALL_MS = 1
-
-/** A loop of timers and immediates, whose every turn lasts as long as the service needs. As libuv's its own time stands still in a turn. */
-class Loop implements Scheduler {
-  nowMs = 0
-  #turnMs = 0
-  #timers: { at: number; fn: () => void }[] = []
-  #immediates: (() => void)[] = []
-
-  immediate(fn: () => void): Cancel {
-    this.#immediates.push(fn)
-    return () => {
-      this.#immediates = this.#immediates.filter(other => other !== fn)
-    }
-  }
-
-  after(ms: number, fn: () => void): Cancel {
-    const timer = { at: this.#turnMs + ms, fn }
-    this.#timers.push(timer)
-    return () => {
-      this.#timers = this.#timers.filter(other => other !== timer)
-    }
-  }
-
-  turn(serviceMs: number): void {
-    this.#turnMs = this.nowMs
-    const due = this.#timers.filter(timer => timer.at <= this.nowMs)
-    this.#timers = this.#timers.filter(timer => !due.includes(timer))
-    for (const timer of due) timer.fn()
-    this.nowMs += serviceMs
-    for (const fn of this.#immediates.splice(0)) fn()
-  }
-}
 
 interface Way {
   /** Of the service, in each turn of the loop; the loop rests for 0.1 ms otherwise. */
