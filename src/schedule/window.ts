@@ -3,8 +3,9 @@
  *
  * Owns: the target. Does not own: the barrier, what is observed.
  * Invariants: the RPO goes before everything else; a window that is not elastic is `intervalMs`, and ends earlier only for `deltaBytesMax`, the RPO, or
- * behind a burst of writes that ends in its last sixteenth; the target changes at commits only, by thresholds that lie apart, and grows at the second commit behind any change, at the earliest; it
- * never reaches into the reserve, and what that takes from it commit by commit, and gives it back, is said once it has come to something.
+ * behind a burst of writes that ends in its last sixteenth; the target changes at commits only, by thresholds that lie apart, and grows at the second
+ * commit behind any change, at the earliest; it never reaches into the reserve, and what that takes from it commit by commit, and gives it back, is said
+ * once it has come to something.
  */
 import type { BarrierReason, CadenceSettings } from './types.ts'
 
